@@ -1,0 +1,3 @@
+"""Semantic, depth, normal and edge maps from one camera, computing only what changed."""
+
+__version__ = '0.1.0'

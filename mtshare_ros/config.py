@@ -1,0 +1,97 @@
+"""Configuration as frozen dataclasses, and the one way to read them from YAML or JSON values."""
+
+from dataclasses import asdict, fields, is_dataclass, MISSING, replace
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints, Mapping, TypeVar
+
+import yaml
+
+from mtshare_ros.errors import ConfigError
+
+T = TypeVar('T')
+
+
+def to_values(config: Any) -> dict[str, Any]:
+    """Return a configuration as plain values that YAML and JSON can hold."""
+    return asdict(config)
+
+
+def from_values(cls: type[T], values: Mapping[str, Any], source: str) -> T:
+    """
+    Build a configuration dataclass from plain values; ``source`` names their origin in errors.
+
+    Raises ConfigError for unknown or missing keys and for values of the wrong type.
+    """
+    if not isinstance(values, Mapping):
+        raise ConfigError(f'{source}: expected keys and values, found {values!r}')
+    hints = get_type_hints(cls)
+    known = {item.name: item for item in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(
+            f'{source}: unknown key {unknown[0]!r}; allowed are {", ".join(known)}')
+    missing = [name for name, item in known.items() if name not in values
+               and item.default is MISSING and item.default_factory is MISSING]
+    if missing:
+        raise ConfigError(f'{source}: the key {missing[0]!r} is missing')
+    converted = {name: _convert(hints[name], value, f'{source}: {name}')
+                 for name, value in values.items()}
+    try:
+        return cls(**converted)
+    except ConfigError as error:
+        raise ConfigError(f'{source}: {error}') from None
+
+
+def load_config(path: Path, cls: type[T]) -> T:
+    """Read a configuration dataclass from a YAML file; raise ConfigError naming the file."""
+    try:
+        values = yaml.safe_load(path.read_text()) or {}
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f'{path}: cannot be read as YAML: {error}') from error
+    return from_values(cls, values, str(path))
+
+
+def override(config: T, settings: list[str]) -> T:
+    """
+    Return the configuration with ``key=value`` settings applied; dots reach into nested ones.
+
+    Values are read as YAML. Raises ConfigError for what ``from_values`` refuses.
+    """
+    for setting in settings:
+        key, separator, text = setting.partition('=')
+        if not separator:
+            raise ConfigError(f'{setting!r} is not of the form key=value')
+        config = _set(config, key.split('.'), yaml.safe_load(text), setting)
+    return config
+
+
+def _set(config: Any, path: list[str], value: Any, source: str) -> Any:
+    if path[0] not in {item.name for item in fields(config)}:
+        allowed = ', '.join(item.name for item in fields(config))
+        raise ConfigError(f'{source}: unknown key {path[0]!r}; allowed are {allowed}')
+    if len(path) > 1:
+        value = _set(getattr(config, path[0]), path[1:], value, source)
+    else:
+        value = _convert(get_type_hints(type(config))[path[0]], value, source)
+    return replace(config, **{path[0]: value})
+
+
+def _convert(hint: Any, value: Any, source: str) -> Any:
+    """Check one value against its annotation: dataclasses, tuples, and plain types."""
+    if is_dataclass(hint):
+        return from_values(hint, value, source)  # type: ignore[arg-type]
+    if get_origin(hint) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f'{source}: expected a list, found {value!r}')
+        return tuple(_convert(get_args(hint)[0], item, source) for item in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ConfigError(f'{source}: expected {hint.__name__}, found {value!r}')
+    return value
+
+
+def require(condition: bool, name: str, value: Any, allowed: str) -> None:
+    """Raise ConfigError with key, value and what is allowed, unless the condition holds."""
+    if not condition:
+        raise ConfigError(f'{name} is {value!r}; allowed is {allowed}')

@@ -1,0 +1,37 @@
+"""
+The exceptions a user can meet.
+
+Every message says what is wrong, the value, where it came from, what is allowed and what to do.
+"""
+
+
+class MtshareError(Exception):
+    """Something the user can mend; command lines print its text without a traceback."""
+
+
+class ConfigError(MtshareError):
+    """A configuration file or a parameter holds a wrong key or value."""
+
+
+class ModelError(MtshareError):
+    """A model file is missing, damaged, or does not fit."""
+
+
+class FrameError(MtshareError):
+    """An input image cannot be used."""
+
+
+class DeviceError(MtshareError):
+    """The requested compute device is not there."""
+
+
+class DatasetError(MtshareError):
+    """A data set folder is incomplete or damaged."""
+
+
+class MissingExtraError(MtshareError):
+    """An optional dependency is not installed; the message names the extra that brings it."""
+
+
+class TrainingError(MtshareError):
+    """A training run cannot go on; what it reached is on disk."""

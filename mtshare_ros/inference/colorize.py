@@ -1,0 +1,60 @@
+"""Colour companions of the maps, for people: what rviz2 and a browser can show."""
+
+import numpy as np
+
+# Anchors of a perceptually ordered map, near (warm) to far (cool); RGB in 0-255.
+_DEPTH_ANCHORS = np.array([
+    (128, 16, 24), (222, 68, 36), (250, 152, 52), (238, 222, 96), (150, 226, 130),
+    (52, 192, 182), (44, 126, 214), (58, 66, 164), (36, 24, 84),
+], np.float32)
+
+
+def depth_palette() -> np.ndarray:
+    """Return the (256, 3) uint8 colours of depth: row 0 is the near end, row 255 the far end."""
+    at = np.linspace(0, 255, len(_DEPTH_ANCHORS))
+    channels = [np.interp(np.arange(256), at, _DEPTH_ANCHORS[:, c]) for c in range(3)]
+    return np.stack(channels, axis=-1).round().astype(np.uint8)
+
+
+_DEPTH_PALETTE = depth_palette()
+
+
+def color_mask(
+    mask: np.ndarray, image: np.ndarray, palette: np.ndarray, alpha: float
+) -> np.ndarray:
+    """
+    Blend class colours over the image.
+
+    ``mask`` (H, W) uint8, ``image`` (H, W, 3) uint8 RGB, ``palette`` (256, 3) uint8, ``alpha`` 0
+    (image only) to 1 (colours only). Returns (H, W, 3) uint8.
+    """
+    weight = round(alpha * 256)
+    colors = palette.astype(np.uint16) * weight  # 255 x 256 fits 16 bits
+    return ((colors[mask] + image.astype(np.uint16) * (256 - weight)) >> 8).astype(np.uint8)
+
+
+def color_depth(depth: np.ndarray, color_range: tuple[float, float]) -> np.ndarray:
+    """
+    Colour (H, W) metres from near (warm) to far (cool); invalid pixels are black.
+
+    ``color_range`` is (near, far) in metres; depths beyond it take its end colours.
+    """
+    near, far = color_range
+    valid = np.isfinite(depth)
+    position = (np.where(valid, depth, near) - near) * (255 / (far - near))
+    colors = _DEPTH_PALETTE[np.clip(position, 0, 255).astype(np.uint8)]
+    colors[~valid] = 0
+    return colors
+
+
+def color_normals(normals: np.ndarray) -> np.ndarray:
+    """
+    Colour (H, W, 3) unit vectors: each of x, y, z from -1..1 to 0..255; invalid pixels are black.
+
+    y and z are turned round, so that floors are green and walls facing the camera blue.
+    """
+    valid = np.isfinite(normals).all(axis=-1)
+    shifted = np.nan_to_num(normals) * np.array((127.5, -127.5, -127.5), np.float32) + 127.5
+    colors = shifted.round().astype(np.uint8)
+    colors[~valid] = 0
+    return colors

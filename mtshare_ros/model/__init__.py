@@ -1,0 +1,1 @@
+"""The dense network: backbone, decode heads, preprocessing and checkpoints."""

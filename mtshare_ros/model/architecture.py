@@ -1,0 +1,59 @@
+"""The shape of the network."""
+
+from dataclasses import dataclass
+
+from mtshare_ros.config import require
+
+STEMS = ('conv', 'patch')
+POSITIONS = ('rope', 'absolute')
+
+PATCH_SIZE = 16
+"""Pixels a token spans in each direction; every shape of the family has the same."""
+
+
+def check_input_size(size: tuple[int, ...]) -> tuple[int, int]:
+    """Return (height, width) where it is two positive multiples of 16, else raise ConfigError."""
+    good = len(size) == 2 and all(side > 0 and side % PATCH_SIZE == 0 for side in size)
+    require(good, 'input_size', list(size),
+             f'[height, width], both positive multiples of {PATCH_SIZE}')
+    return size[0], size[1]
+
+
+@dataclass(frozen=True)
+class ArchitectureConfig:
+    """
+    The shape of the network; together with the tasks it decides every weight's size.
+
+    ``stem``: ``conv`` (four strided 3x3 convolutions that also feed the heads) or ``patch`` (one
+    16x16 projection, as in timm). ``position``: ``rope`` (rotary, relative) or ``absolute``
+    (a learnt table for the grid of ``input_size``, interpolated elsewhere).
+    """
+
+    embed_dim: int = 192
+    depth: int = 12
+    num_heads: int = 3
+    mlp_ratio: float = 4.0
+    stem: str = 'conv'
+    position: str = 'rope'
+    stem_channels: tuple[int, ...] = (32, 64, 128)
+    head_channels: int = 48
+    head_depth: int = 2
+    input_size: tuple[int, ...] = (240, 320)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for values no network can be built from."""
+        require(self.stem in STEMS, 'stem', self.stem, f'one of {", ".join(STEMS)}')
+        require(self.position in POSITIONS, 'position', self.position,
+                 f'one of {", ".join(POSITIONS)}')
+        require(self.embed_dim % (4 * self.num_heads) == 0, 'embed_dim', self.embed_dim,
+                 f'a multiple of 4 x num_heads = {4 * self.num_heads}')
+        require(len(self.stem_channels) == 3, 'stem_channels', self.stem_channels,
+                 'three widths, at 1/2, 1/4 and 1/8 of the input')
+        check_input_size(self.input_size)
+
+
+ARCHITECTURES = {
+    'vit_t': ArchitectureConfig(),
+    'vit_s': ArchitectureConfig(embed_dim=384, num_heads=6),
+    'vit_b': ArchitectureConfig(embed_dim=768, num_heads=12),
+}

@@ -1,0 +1,59 @@
+"""From a camera image to the network's input; shared by training, evaluation and the node."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mtshare_ros.errors import FrameError
+from mtshare_ros.model.framing import Framing
+
+IMAGE_MEAN = (123.675, 116.28, 103.53)
+IMAGE_STD = (58.395, 57.12, 57.375)
+"""Mean and standard deviation of ImageNet in 8-bit RGB, which pretrained backbones expect."""
+
+
+class Normalize(nn.Module):
+    """Bring 8-bit RGB (B, 3, H, W), any dtype, to zero mean and unit variance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer('mean', torch.tensor(IMAGE_MEAN).view(3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(IMAGE_STD).view(3, 1, 1), persistent=False)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Return (B, 3, H, W) float32."""
+        return (image.float() - self.mean) / self.std
+
+
+def check_image(image: np.ndarray) -> None:
+    """Raise FrameError unless the array is (H, W, 3) uint8."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise FrameError(
+            f'expected an (H, W, 3) uint8 RGB image, found {image.shape} {image.dtype}'
+        )
+
+
+def fit_image(image: np.ndarray, framing: Framing) -> np.ndarray:
+    """
+    Resize and crop an (H, W, 3) uint8 image as the framing says.
+
+    Returns (h, w, 3) uint8 of the input size: a view of ``image`` where nothing is resized.
+    """
+    if framing.resized_size != framing.source_size:
+        image = _resize(image, framing.resized_size)
+    top, left = framing.offset
+    height, width = framing.input_size
+    return image[top:top + height, left:left + width]
+
+
+def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize with anti-aliasing: without it a shrunk image shimmers and every patch changes."""
+    planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]
+    resized = functional.interpolate(planes, size, mode='bilinear', antialias=True)
+    return resized[0].permute(1, 2, 0).numpy()
+
+
+def to_tensor(image: np.ndarray, device: torch.device) -> torch.Tensor:
+    """Return an (H, W, 3) uint8 image as a (1, 3, H, W) uint8 tensor on the device."""
+    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None]

@@ -1,0 +1,33 @@
+"""Fixtures shared by all tests."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from mtshare_ros.labels import load_labels
+from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.checkpoint import save_checkpoint
+from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.model.network import build_model
+from mtshare_ros.tasks import TASKS
+
+TINY = ArchitectureConfig(embed_dim=32, depth=2, num_heads=2, stem_channels=(8, 16, 16),
+                          head_channels=8, head_depth=1, input_size=(96, 128))
+
+
+@pytest.fixture(scope='session')
+def tiny_description() -> ModelDescription:
+    """Describe a model small enough for any test; its weights are random but always the same."""
+    return ModelDescription(architecture=TINY, tasks=tuple(TASKS), labels=load_labels('nyu40'),
+                            focal_length=110.0, depth_range=(0.3, 8.0), trained_on='nothing')
+
+
+@pytest.fixture(scope='session')
+def tiny_model(tmp_path_factory, tiny_description) -> Path:
+    """Write the tiny model's checkpoint and return its path."""
+    torch.manual_seed(0)
+    network = build_model(TINY, tiny_description.tasks, len(tiny_description.labels))
+    path = tmp_path_factory.mktemp('models') / 'tiny.safetensors'
+    save_checkpoint(path, network, tiny_description)
+    return path

@@ -1,0 +1,105 @@
+"""The engine: one call from frame to maps."""
+
+import numpy as np
+import pytest
+import torch
+
+from mtshare_ros.errors import ConfigError, FrameError
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
+
+
+@pytest.fixture(scope='module')
+def engine(tiny_model):
+    return Engine.load(str(tiny_model))
+
+
+def picture(height=480, width=640):
+    return np.random.default_rng(1).integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+
+def test_every_map_has_the_input_size_and_its_unit(engine):
+    prediction = engine.infer(picture())
+    assert prediction.mask.shape == (96, 128) and prediction.mask.dtype == np.uint8
+    assert prediction.mask.max() < 40
+    assert prediction.confidence.dtype == np.uint8
+    assert prediction.depth.dtype == np.float32 and (prediction.depth > 0).all()
+    assert prediction.normals.shape == (96, 128, 3)
+    assert np.allclose(np.linalg.norm(prediction.normals, axis=-1), 1, atol=1e-5)
+    assert prediction.edges.dtype == np.uint8
+
+
+def test_the_mask_is_the_class_of_highest_confidence(engine, tiny_model):
+    network = load_checkpoint(tiny_model).network
+    frame = picture(96, 128)
+    image = torch.from_numpy(frame).permute(2, 0, 1)[None]
+    with torch.no_grad():
+        logits = torch.nn.functional.interpolate(
+            network(image)['semseg'], scale_factor=4, mode='bilinear')[0]
+    probability = logits.softmax(dim=0).max(dim=0)
+    prediction = engine.infer(frame)
+    # folding batch norm moves the logits a little, so a tie may fall the other way
+    assert (prediction.mask == probability.indices.numpy()).mean() > 0.999
+    assert np.abs(prediction.confidence / 255 - probability.values.numpy()).max() < 0.004
+
+
+def test_what_is_not_asked_for_is_not_computed(engine):
+    prediction = engine.infer(picture(), InferenceSettings(tasks=('depth',)))
+    assert prediction.depth is not None
+    assert prediction.mask is None and prediction.normals is None and prediction.edges is None
+
+
+def test_the_same_frame_gives_the_same_maps(engine):
+    first, second = engine.infer(picture()), engine.infer(picture())
+    assert np.array_equal(first.depth, second.depth)
+    assert np.array_equal(first.mask, second.mask)
+
+
+def test_another_input_size_gives_maps_of_that_size(tiny_model):
+    engine = Engine.load(str(tiny_model), input_size=(64, 96))
+    assert engine.infer(picture()).normals.shape == (64, 96, 3)
+
+
+def test_an_input_size_off_the_grid_is_refused(tiny_model):
+    with pytest.raises(ConfigError, match='multiples of 16'):
+        Engine.load(str(tiny_model), input_size=(100, 96))
+
+
+def test_a_frame_that_is_no_image_is_refused(engine):
+    with pytest.raises(FrameError):
+        engine.infer(np.zeros((96, 128), np.uint8))
+
+
+def test_a_frame_of_one_pixel_is_refused(engine):
+    with pytest.raises(FrameError, match='1x1'):
+        engine.infer(np.zeros((1, 1, 3), np.uint8))
+
+
+def test_stages_add_up_to_the_whole(engine):
+    stats = engine.infer(picture()).stats
+    assert list(stats.stage_ms) == ['preprocess', 'network', 'decode']
+    assert sum(stats.stage_ms.values()) == pytest.approx(stats.total_ms)
+
+
+def test_numbers_that_are_not_finite_become_invalid_pixels(tiny_model):
+    loaded = load_checkpoint(tiny_model)
+    for head in loaded.network.heads.values():
+        torch.nn.init.constant_(head.predict.bias, torch.nan)
+    engine = Engine(Checkpoint(loaded.network, loaded.description), device='cpu')
+    prediction = engine.infer(picture())
+    assert (prediction.mask == 255).all() and (prediction.confidence == 0).all()
+    assert np.isnan(prediction.depth).all() and np.isnan(prediction.normals).all()
+    assert (prediction.edges == 0).all()
+
+
+def test_bfloat16_stays_close_to_float32(tiny_model, engine):
+    half = Engine.load(str(tiny_model), precision='bf16')
+    difference = np.abs(half.infer(picture()).depth / engine.infer(picture()).depth - 1)
+    assert difference.max() < 0.05
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
+def test_cuda_gives_the_maps_of_the_cpu(tiny_model, engine):
+    other = Engine.load(str(tiny_model), device='cuda', precision='fp32')
+    assert np.allclose(other.infer(picture()).depth, engine.infer(picture()).depth, rtol=1e-2)

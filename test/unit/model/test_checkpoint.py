@@ -1,0 +1,144 @@
+"""Checkpoints: what they hold, and what is refused."""
+
+import json
+import os
+import pickle
+
+from conftest import TINY
+import pytest
+from safetensors.torch import load_file, save_file
+import torch
+
+from mtshare_ros.errors import ModelError
+from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mtshare_ros.model.network import build_model
+from mtshare_ros.model.pretrained import load_timm_weights
+
+
+def read_header(path):
+    data = path.read_bytes()
+    return json.loads(data[8:8 + int.from_bytes(data[:8], 'little')])['__metadata__']
+
+
+def rewrite(source, target, change):
+    """Save a checkpoint again with changed tensors, its header kept."""
+    tensors = load_file(source)
+    change(tensors)
+    save_file(tensors, target, metadata=read_header(source))
+
+
+def test_a_network_comes_back_with_its_description(tiny_model, tiny_description):
+    loaded = load_checkpoint(tiny_model)
+    torch.manual_seed(0)
+    network = build_model(TINY, tiny_description.tasks, 40).eval()
+    image = torch.rand(1, 3, 96, 128) * 255
+    assert loaded.description == tiny_description
+    for name, value in network(image).items():
+        assert torch.allclose(value, loaded.network(image)[name], atol=0.02)  # float16 weights
+
+
+def test_the_header_is_readable_without_this_package(tiny_model):
+    header = read_header(tiny_model)
+    assert json.loads(header['architecture'])['embed_dim'] == 32
+    assert json.loads(header['tasks']) == ['semseg', 'depth', 'normals', 'edge']
+    assert json.loads(header['labels'])['names'][0] == 'wall'
+    assert json.loads(header['depth_range']) == [0.3, 8.0]
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ModelError, match='absent.safetensors: there is no such model file'):
+        load_checkpoint(tmp_path / 'absent.safetensors')
+
+
+@pytest.mark.parametrize('keep', [0, 5, 100, 0.5, 0.99])
+def test_a_truncated_file_is_refused(tiny_model, tmp_path, keep):
+    data = tiny_model.read_bytes()
+    path = tmp_path / 'cut.safetensors'
+    path.write_bytes(data[:keep if isinstance(keep, int) else int(len(data) * keep)])
+    with pytest.raises(ModelError, match='cut.safetensors'):
+        load_checkpoint(path)
+
+
+def test_a_pickle_is_refused_and_never_opened(tmp_path):
+    planted = tmp_path / 'planted'
+
+    class Malicious:
+        def __reduce__(self):
+            return os.mkdir, (str(planted),)
+
+    path = tmp_path / 'evil.safetensors'
+    path.write_bytes(pickle.dumps(Malicious()))
+    with pytest.raises(ModelError, match='this is a pickle'):
+        load_checkpoint(path)
+    assert not planted.exists()
+
+
+def test_a_torch_file_is_refused_as_a_pickle(tmp_path):
+    path = tmp_path / 'weights.pt'
+    torch.save({'a': torch.zeros(1)}, path)
+    with pytest.raises(ModelError, match='safetensors'):
+        load_checkpoint(path)
+
+
+def test_weights_of_somebody_else_are_told_apart_by_their_header(tmp_path):
+    path = tmp_path / 'timm.safetensors'
+    save_file({'norm.weight': torch.zeros(8)}, path)
+    with pytest.raises(ModelError, match='was not written by this package'):
+        load_checkpoint(path)
+
+
+def test_a_missing_and_an_unexpected_weight_are_named_with_the_configuration(
+        tiny_model, tmp_path):
+    def rename(tensors):
+        tensors['blocks.9.norm1.weight'] = tensors.pop('blocks.1.norm1.weight')
+
+    path = tmp_path / 'other.safetensors'
+    rewrite(tiny_model, path, rename)
+    with pytest.raises(ModelError) as caught:
+        load_checkpoint(path)
+    text = str(caught.value)
+    assert 'missing: blocks.1.norm1.weight' in text
+    assert 'unexpected: blocks.9.norm1.weight' in text
+    assert "'embed_dim': 32" in text
+
+
+def test_a_weight_of_another_shape_is_named(tiny_model, tmp_path):
+    path = tmp_path / 'shape.safetensors'
+    rewrite(tiny_model, path, lambda tensors: tensors.update({'norm.weight': torch.zeros(7)}))
+    with pytest.raises(ModelError, match=r'norm.weight has the shape \(7,\)'):
+        load_checkpoint(path)
+
+
+def test_integer_weights_are_refused(tiny_model, tmp_path):
+    path = tmp_path / 'dtype.safetensors'
+    rewrite(tiny_model, path,
+            lambda tensors: tensors.update({'norm.weight': torch.zeros(32, dtype=torch.int64)}))
+    with pytest.raises(ModelError, match='norm.weight is torch.int64'):
+        load_checkpoint(path)
+
+
+def test_timm_weights_fill_what_matches_and_list_what_does_not(tmp_path):
+    network = build_model(TINY, ('depth',), 40)
+    own = network.state_dict()
+    tensors = {name: torch.full_like(value, 0.5) for name, value in own.items()
+               if name.startswith(('blocks.', 'norm.'))}
+    tensors |= {'cls_token': torch.zeros(1, 1, 32), 'head.weight': torch.zeros(10, 32)}
+    path = tmp_path / 'timm.safetensors'
+    save_file(tensors, path)
+    report = load_timm_weights(network, path)
+    assert set(report.left_out) == {'cls_token', 'head.weight'}
+    assert (network.blocks[1].mlp.fc1.weight == 0.5).all()
+
+
+def test_a_timm_file_of_another_width_is_refused(tmp_path):
+    path = tmp_path / 'wide.safetensors'
+    save_file({'norm.weight': torch.zeros(999)}, path)
+    with pytest.raises(ModelError, match='none of its 1 tensors fits'):
+        load_timm_weights(build_model(TINY, ('depth',), 40), path)
+
+
+def test_saving_does_not_touch_the_network(tmp_path, tiny_description):
+    network = build_model(TINY, tiny_description.tasks, 40)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    save_checkpoint(tmp_path / 'a.safetensors', network, tiny_description)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())

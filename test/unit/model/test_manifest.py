@@ -1,0 +1,82 @@
+"""The manifest: which models ship, and that they are what they were."""
+
+from dataclasses import asdict
+import hashlib
+import shutil
+
+import pytest
+import yaml
+
+from mtshare_ros.errors import MtshareError
+from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.model.manifest import find_model, load_manifest, ManifestEntry
+
+
+@pytest.fixture
+def folder(tmp_path, tiny_model):
+    """Make a models folder with one intact entry."""
+    shutil.copy(tiny_model, tmp_path / 'tiny.safetensors')
+    entry = ManifestEntry(
+        file='tiny.safetensors', licence='Apache-2.0', tasks=('depth',), labels='nyu40',
+        sha256=hashlib.sha256(tiny_model.read_bytes()).hexdigest(), input_size=(96, 128),
+        focal_length=110.0, depth_range=(0.3, 8.0), description='a test')
+    values = {key: list(value) if isinstance(value, tuple) else value
+              for key, value in asdict(entry).items()}
+    (tmp_path / 'manifest.yaml').write_text(
+        yaml.safe_dump({'default': 'tiny', 'models': {'tiny': values}}))
+    return tmp_path
+
+
+def test_default_and_name_and_path_mean_the_same_file(folder):
+    manifest = load_manifest(folder)
+    found = {find_model(model, manifest).path
+             for model in ('default', 'tiny', str(folder / 'tiny.safetensors'))}
+    assert found == {folder / 'tiny.safetensors'}
+
+
+@pytest.mark.parametrize('model', ['default', 'path'])
+def test_a_changed_file_fails_its_checksum(folder, model):
+    path = folder / 'tiny.safetensors'
+    path.write_bytes(path.read_bytes() + b'x')
+    with pytest.raises(MtshareError, match='the manifest says'):
+        find_model(str(path) if model == 'path' else model, load_manifest(folder))
+
+
+def test_a_model_outside_the_manifest_is_taken_with_its_checksum(folder, tiny_model):
+    file = find_model(str(tiny_model), load_manifest(folder))
+    assert file.sha256 == hashlib.sha256(tiny_model.read_bytes()).hexdigest()
+
+
+def test_an_unknown_name_lists_the_shipped_models(folder):
+    with pytest.raises(MtshareError, match=r"'huge' is neither a shipped model \(tiny\)"):
+        find_model('huge', load_manifest(folder))
+
+
+def test_a_shipped_file_that_is_missing_is_named(folder):
+    (folder / 'tiny.safetensors').unlink()
+    with pytest.raises(MtshareError, match='tiny.safetensors: the file of the shipped model'):
+        find_model('tiny', load_manifest(folder))
+
+
+@pytest.mark.parametrize('text', ['', '[', 'default: a', 'models: {a: {file: b}}\ndefault: a'])
+def test_a_damaged_manifest_is_refused_by_name(tmp_path, text):
+    (tmp_path / 'manifest.yaml').write_text(text)
+    with pytest.raises(MtshareError, match='manifest.yaml'):
+        load_manifest(tmp_path)
+
+
+@pytest.mark.parametrize('name', list(load_manifest().models))
+def test_every_shipped_model_is_what_its_manifest_entry_says(name):
+    manifest = load_manifest()
+    description = load_checkpoint(find_model(name).path).description
+    entry = manifest.models[name]
+    assert description.tasks == entry.tasks
+    assert description.labels.name == entry.labels
+    assert description.architecture.input_size == entry.input_size
+    assert description.focal_length == pytest.approx(entry.focal_length, abs=0.1)
+    assert description.depth_range == pytest.approx(entry.depth_range, abs=0.01)
+
+
+def test_the_default_model_ships():
+    manifest = load_manifest()
+    assert manifest.default in manifest.models
