@@ -1,0 +1,1 @@
+"""Training: losses per task, one trainer, configuration in config/train/."""
