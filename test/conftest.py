@@ -3,17 +3,14 @@
 from pathlib import Path
 
 import pytest
+from tiny import TINY
 import torch
 
 from mtshare_ros.labels import load_labels
-from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import TASKS
-
-TINY = ArchitectureConfig(embed_dim=32, depth=2, num_heads=2, stem_channels=(8, 16, 16),
-                          head_channels=8, head_depth=1, input_size=(96, 128))
 
 
 @pytest.fixture(scope='session')

@@ -14,16 +14,25 @@ NORMAL_SCALE = 127.0
 class Frames(Protocol):
     """Labelled frames of one size, indexed along the first axis (memory maps, usually)."""
 
-    image: np.ndarray
-    """(N, H, W, 3) uint8 RGB"""
-    labels: np.ndarray
-    """(N, H, W) uint8, 255 unlabelled"""
-    depth: np.ndarray
-    """(N, H, W) float metres, 0 invalid"""
-    normals: np.ndarray
-    """(N, H, W, 3) int8, unit vectors in the optical frame x 127, 0 invalid"""
-    edges: np.ndarray
-    """(N, H, W) uint8, 1 on edges"""
+    @property
+    def image(self) -> np.ndarray:
+        """(N, H, W, 3) uint8 RGB."""
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(N, H, W) uint8, 255 unlabelled."""
+
+    @property
+    def depth(self) -> np.ndarray:
+        """(N, H, W) float metres, 0 invalid."""
+
+    @property
+    def normals(self) -> np.ndarray:
+        """(N, H, W, 3) int8, unit vectors in the optical frame x 127, 0 invalid."""
+
+    @property
+    def edges(self) -> np.ndarray:
+        """(N, H, W) uint8, 1 on edges."""
 
     def __len__(self) -> int:
         """Return N."""

@@ -63,7 +63,7 @@ class TrainingConfig:
     precision: str = 'bf16'
     seed: int = 0
     save_every_steps: int = 200
-    validate_every_steps: int = 1000
+    validate_every_steps: int = 500
     validation_views: int = 48
 
     def __post_init__(self) -> None:

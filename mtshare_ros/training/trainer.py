@@ -151,5 +151,5 @@ def _build_optimizer(network: torch.nn.Module, config: OptimizerConfig) -> torch
     return torch.optim.AdamW(
         [{'params': matrices, 'weight_decay': config.weight_decay},
          {'params': vectors, 'weight_decay': 0.0}],
-        lr=config.learning_rate, betas=(0.9, 0.98), fused=True,
+        lr=config.learning_rate, betas=(0.9, 0.98),
     )

@@ -4,9 +4,9 @@ import json
 import os
 import pickle
 
-from conftest import TINY
 import pytest
 from safetensors.torch import load_file, save_file
+from tiny import TINY
 import torch
 
 from mtshare_ros.errors import ModelError

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from conftest import TINY
 import pytest
+from tiny import TINY
 import torch
 
 from mtshare_ros.errors import ConfigError

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-from conftest import TINY
 import numpy as np
 import pytest
+from tiny import TINY
 import torch
 
 from mtshare_ros.errors import TrainingError
