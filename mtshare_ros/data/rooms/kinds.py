@@ -1,0 +1,148 @@
+"""The kinds of rooms: their sizes, and what is put into them in which order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mtshare_ros.data.rooms.furniture import (
+    bathroom,
+    bedroom,
+    kitchen,
+    props,
+    seating,
+    storage,
+    structures,
+    tables,
+)
+from mtshare_ros.data.rooms.shell import rug
+from mtshare_ros.data.rooms.site import Site
+
+Furnish = Callable[[Site], None]
+
+
+@dataclass(frozen=True)
+class Item:
+    """A thing to put into a room: with what probability, and how often it is tried."""
+
+    furnish: Furnish
+    probability: float = 1.0
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class RoomKind:
+    """
+    Sizes in metres (low, high), tiled surfaces or not, and the things in it, large first.
+
+    The anchors make the room what it is: they come before the space for walking is kept free.
+    """
+
+    name: str
+    size: tuple[float, float]
+    tiled: bool
+    anchors: tuple[Item, ...]
+    items: tuple[Item, ...]
+
+
+LIVING = RoomKind('living', (4.2, 6.5), False, (
+    Item(structures.window, 1.0, 2),
+    Item(seating.sofa),
+), (
+    Item(seating.sofa, 0.5),
+    Item(tables.dining_table, 0.6),
+    Item(storage.television_stand, 0.85),
+    Item(storage.bookshelf, 0.8),
+    Item(structures.column, 0.3),
+    Item(tables.coffee_table, 0.85),
+    Item(storage.cabinet, 0.5),
+    Item(props.floor_lamp, 0.5),
+    Item(seating.stool, 0.6),
+    Item(structures.radiator, 0.6),
+    Item(props.bags, 0.5),
+    Item(props.cartons, 0.25),
+    Item(structures.pictures, 1.0, 2),
+    Item(structures.mirror, 0.35),
+    Item(kitchen.wall_shelf, 0.4),
+    Item(rug, 0.6),
+))
+
+BEDROOM = RoomKind('bedroom', (3.8, 5.6), False, (
+    Item(structures.window),
+    Item(bedroom.bed),
+), (
+    Item(storage.dresser, 0.9),
+    Item(bedroom.clothes_rack, 0.75),
+    Item(tables.desk, 0.5),
+    Item(storage.cabinet, 0.5),
+    Item(structures.window, 0.5),
+    Item(seating.stool, 0.5),
+    Item(structures.radiator, 0.6),
+    Item(bedroom.clothes_hooks, 0.45),
+    Item(storage.bookshelf, 0.3),
+    Item(props.bags, 0.7),
+    Item(props.cartons, 0.3),
+    Item(structures.mirror, 0.6),
+    Item(structures.pictures, 0.8, 2),
+    Item(rug, 0.5),
+))
+
+OFFICE = RoomKind('office', (3.8, 6.2), False, (
+    Item(structures.window, 0.9),
+    Item(structures.whiteboard, 0.85),
+    Item(tables.desk),
+), (
+    Item(tables.dining_table, 0.55),
+    Item(tables.desk, 0.8),
+    Item(storage.bookshelf, 0.9),
+    Item(storage.shelves, 0.75),
+    Item(storage.cabinet, 0.6),
+    Item(structures.radiator, 0.6),
+    Item(structures.posters, 0.7, 2),
+    Item(props.cartons, 0.6, 2),
+    Item(props.bags, 0.7),
+    Item(bedroom.clothes_hooks, 0.4),
+    Item(props.floor_lamp, 0.3),
+    Item(structures.column, 0.3),
+    Item(structures.window, 0.4),
+    Item(structures.pictures, 0.6),
+    Item(structures.air_vent, 0.3),
+))
+
+KITCHEN = RoomKind('kitchen', (3.6, 5.6), True, (
+    Item(kitchen.counter),
+    Item(kitchen.refrigerator, 0.95),
+    Item(structures.window, 0.8),
+    Item(tables.dining_table, 0.85),
+), (
+    Item(kitchen.counter, 0.5),
+    Item(storage.shelves, 0.55),
+    Item(storage.cabinet, 0.5),
+    Item(structures.radiator, 0.6),
+    Item(kitchen.wall_shelf, 0.9, 2),
+    Item(bathroom.towel_rail, 0.7),
+    Item(seating.stool, 0.5),
+    Item(props.cartons, 0.4),
+    Item(props.bags, 0.6),
+    Item(structures.pictures, 0.5),
+    Item(structures.air_vent, 0.5),
+))
+
+BATHROOM = RoomKind('bathroom', (3.2, 4.6), True, (
+    Item(bathroom.bathtub),
+    Item(bathroom.toilet),
+    Item(bathroom.wash_basin),
+), (
+    Item(structures.window, 0.7),
+    Item(bathroom.towel_rail, 1.0, 2),
+    Item(bathroom.wash_basin, 0.3),
+    Item(storage.shelves, 0.5),
+    Item(storage.cabinet, 0.5),
+    Item(structures.radiator, 0.8),
+    Item(bedroom.clothes_hooks, 0.4),
+    Item(kitchen.wall_shelf, 0.7),
+    Item(seating.stool, 0.6),
+    Item(bathroom.bath_mat, 0.9),
+    Item(structures.mirror, 0.3),
+    Item(props.bags, 0.3),
+))
+
+ROOM_KINDS = (LIVING, BEDROOM, OFFICE, KITCHEN, BATHROOM)
