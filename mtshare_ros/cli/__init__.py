@@ -1,0 +1,1 @@
+"""The command ``mtshare``: what people type and read."""

@@ -1,0 +1,36 @@
+"""Arguments and options that several commands share, with one wording each."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HELD_OUT_SEED = 1_100_003
+"""A room of the test split: a demonstration on a training room would flatter the model."""
+
+MODEL_HELP = 'A shipped model by name (mtshare models list), "default", or a .safetensors file.'
+
+ModelArgument = Annotated[str, typer.Argument(metavar='MODEL', help=MODEL_HELP)]
+ModelOption = Annotated[str, typer.Option('--model', metavar='MODEL', help=MODEL_HELP)]
+DeviceOption = Annotated[str, typer.Option(
+    '--device', help='auto, cpu, cuda or cuda:N; auto takes the GPU where there is one.')]
+PrecisionOption = Annotated[str, typer.Option(
+    '--precision', help='auto, fp32, bf16 or, on CUDA, fp16.')]
+JsonOption = Annotated[Path | None, typer.Option(
+    '--json', metavar='FILE', help='Write the figures to this file as JSON.')]
+SeedOption = Annotated[int, typer.Option(
+    '--seed', min=0, max=2**31 - 1, metavar='N',
+    help='Which room, path and movers; 1100000 to 1199999 are rooms no model was trained on.')]
+SheetOption = Annotated[Path | None, typer.Option(
+    '--sheet', metavar='FILE.png',
+    help='Save a picture of several frames: predictions beside the ground truth.')]
+
+
+class Motion(str, Enum):
+    """How the simulated camera moves."""
+
+    STATIC = 'static'
+    PAN = 'pan'
+    DRIVE = 'drive'
+    HANDHELD = 'handheld'

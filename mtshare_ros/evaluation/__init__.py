@@ -1,0 +1,1 @@
+"""How good the maps are, and how fast they come."""

@@ -1,0 +1,231 @@
+"""A node that listens to a perception node and its simulated camera, and keeps account."""
+
+from collections import deque
+from dataclasses import dataclass, field
+import time
+from typing import Any, Callable
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import numpy as np
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.time import Time
+from sensor_msgs.msg import CameraInfo, Image
+
+from mtshare_ros.nodes.codec import image_to_rgb, read_map
+from mtshare_ros.nodes.outputs import OUTPUTS
+from mtshare_ros.nodes.qos import image_output
+
+OUTPUT_TOPICS = {output.topic: CameraInfo if output.draw is None else Image for output in OUTPUTS}
+"""Topics of the perception node and their types."""
+
+INPUT_TOPIC = 'image'
+FOUND_TOPICS = {'mask': 'semantic/mask', 'depth': 'depth/image', 'normals': 'normals/image',
+                'edges': 'edges/image'}
+"""Predicted maps that belong into a matched set, by field."""
+
+TRUTH_TOPICS = {name: f'ground_truth/{topic}' for name, topic in FOUND_TOPICS.items()}
+
+_RECENT_S = 2.0
+_PENDING_SETS = 64  # two seconds of a 30 Hz camera: what a slow model may lag behind
+_SETS_KEPT = 24
+
+
+class TopicTally:
+    """Arrivals on one topic: how many, how often, how old."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._recent: deque[float] = deque()
+        self._first = 0.0
+        self.count = 0
+        self.ages_ms: list[float] = []
+
+    def add(self, age_ms: float) -> None:
+        """Note one arrival and the age of its stamp."""
+        now = self._clock()
+        self._first = self._first if self.count else now
+        self.count += 1
+        self._recent.append(now)
+        self.ages_ms.append(age_ms)
+
+    def mean_hz(self) -> float:
+        """Return the rate from the first arrival to the last one."""
+        if self.count < 2 or self._recent[-1] <= self._first:
+            return 0.0
+        return (self.count - 1) / (self._recent[-1] - self._first)
+
+    def recent_hz(self) -> float:
+        """Return the rate of the last two seconds."""
+        oldest = self._clock() - _RECENT_S
+        while len(self._recent) > 1 and self._recent[0] < oldest:
+            self._recent.popleft()
+        if len(self._recent) < 2:
+            return 0.0
+        return (len(self._recent) - 1) / (self._recent[-1] - self._recent[0])
+
+    def recent_age_ms(self) -> float:
+        """Return the median age of the last arrivals, NaN before the first."""
+        return float(np.median(self.ages_ms[-30:])) if self.ages_ms else float('nan')
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What the perception node last said of itself; empty before that."""
+
+    failed: bool = False
+    message: str = ''
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the lifecycle state is active."""
+        return self.values.get('state') == 'active'
+
+    def number(self, key: str) -> float:
+        """Return one figure, NaN where it is not there yet."""
+        try:
+            return float(self.values[key])
+        except (KeyError, ValueError):
+            return float('nan')
+
+
+@dataclass(frozen=True)
+class MatchedSet:
+    """One camera image (H, W, 3) with true and predicted maps of exactly the same stamp."""
+
+    image: np.ndarray
+    truth: dict[str, np.ndarray]
+    found: dict[str, np.ndarray]
+
+
+class SetCollector:
+    """
+    Puts messages of equal stamps together and keeps some complete sets, spread over all the time.
+
+    When too many are kept, every second one goes and the next ones come half as often.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._pending: dict[int, dict[str, Image]] = {}
+        self._kept: list[dict[str, Image]] = []
+        self._pause_s = 0.25
+        self._last = float('-inf')
+        self._topics = {INPUT_TOPIC, *FOUND_TOPICS.values(), *TRUTH_TOPICS.values()}
+
+    @property
+    def topics(self) -> set[str]:
+        """Topics a set is made of."""
+        return self._topics
+
+    def add(self, topic: str, stamp: int, message: Image) -> None:
+        """Add one message; ``stamp`` in nanoseconds."""
+        found = self._pending.setdefault(stamp, {})
+        found[topic] = message
+        if len(found) == len(self._topics):
+            self._keep(self._pending.pop(stamp))
+        while len(self._pending) > _PENDING_SETS:
+            del self._pending[next(iter(self._pending))]
+
+    def sets(self, count: int) -> list[MatchedSet]:
+        """Return at most ``count`` sets, evenly spread, oldest first."""
+        chosen = np.linspace(0, len(self._kept) - 1, min(count, len(self._kept)))
+        return [_decode(self._kept[round(place)]) for place in chosen]
+
+    def _keep(self, messages: dict[str, Image]) -> None:
+        now = self._clock()
+        if now - self._last < self._pause_s:
+            return
+        self._last = now
+        self._kept.append(messages)
+        if len(self._kept) > _SETS_KEPT:
+            self._kept = self._kept[::2]
+            self._pause_s *= 2
+
+
+class DemoMonitor(Node):
+    """
+    Subscribes to every output of the perception node in its own namespace, and to its diagnostics.
+
+    With ``collect_sets`` also to the camera and to the ground truth. It takes no part in what it
+    watches, except that it makes the perception node compute everything.
+    """
+
+    def __init__(self, *, namespace: str, collect_sets: bool) -> None:
+        super().__init__('demo_monitor', namespace=namespace)
+        self._status_name = f'perception_node: {self.get_namespace()}/perception_node'
+        self.tallies = {topic: TopicTally() for topic in OUTPUT_TOPICS}
+        self.report = NodeReport()
+        self.collector = SetCollector() if collect_sets else None
+        topics: dict[str, Any] = dict(OUTPUT_TOPICS)
+        if self.collector is not None:
+            topics.update(dict.fromkeys(sorted(self.collector.topics), Image))
+        for topic, kind in topics.items():
+            self.create_subscription(kind, topic, self._listener(topic), image_output())
+        self.create_subscription(DiagnosticArray, '/diagnostics', self._read_diagnostics, 10)
+
+    def has_maps(self) -> bool:
+        """Return whether a map has arrived."""
+        return any(tally.count for tally in self.tallies.values())
+
+    def ages_ms(self) -> list[float]:
+        """Return the age of every output at its arrival, in milliseconds."""
+        return [age for tally in self.tallies.values() for age in tally.ages_ms]
+
+    def _listener(self, topic: str) -> Callable[[Any], None]:
+        def listen(message: Any) -> None:
+            self._note(topic, message)
+
+        return listen
+
+    def _note(self, topic: str, message: Any) -> None:
+        stamp = Time.from_msg(message.header.stamp).nanoseconds
+        if topic in self.tallies:
+            self.tallies[topic].add((self.get_clock().now().nanoseconds - stamp) / 1e6)
+        if self.collector is not None and topic in self.collector.topics:
+            self.collector.add(topic, stamp, message)
+
+    def _read_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == self._status_name:
+                self.report = NodeReport(
+                    failed=status.level == DiagnosticStatus.ERROR, message=status.message,
+                    values={item.key: item.value for item in status.values},
+                )
+
+
+class DemoWatch:
+    """
+    A DemoMonitor with all that it needs to run inside another program, while it is entered.
+
+    Signals stay with that program. ``handle`` runs what has arrived.
+    """
+
+    def __init__(self, *, namespace: str, collect_sets: bool) -> None:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+        self.monitor = DemoMonitor(namespace=namespace, collect_sets=collect_sets)
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self.monitor)
+
+    def __enter__(self) -> 'DemoWatch':
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._executor.shutdown(timeout_sec=2.0)
+        self.monitor.destroy_node()
+        rclpy.shutdown()
+
+    def handle(self, timeout_s: float) -> None:
+        """Wait for a message, at most so long, and handle it."""
+        self._executor.spin_once(timeout_sec=timeout_s)
+
+
+def _decode(messages: dict[str, Image]) -> MatchedSet:
+    return MatchedSet(
+        image=image_to_rgb(messages[INPUT_TOPIC]),
+        truth={name: read_map(messages[topic]) for name, topic in TRUTH_TOPICS.items()},
+        found={name: read_map(messages[topic]) for name, topic in FOUND_TOPICS.items()},
+    )

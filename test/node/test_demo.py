@@ -1,0 +1,164 @@
+"""``mtshare demo``: the real command, the real nodes, real DDS."""
+
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip('rclpy', reason='the demo needs ROS 2')
+pytest.importorskip('numba', reason='the simulated camera needs the extra [rooms]')
+pytest.importorskip('typer', reason='the command line needs the extra [cli]')
+Image = pytest.importorskip('PIL.Image', reason='the sheet needs the extra [cli]')
+psutil = pytest.importorskip('psutil', reason='looking for orphans needs psutil')
+
+from mtshare_ros.nodes.outputs import OUTPUTS  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[2]
+LIMIT_S = 120
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Return a function that starts the demo; what is left of it at the end is killed."""
+    started = []
+
+    def run(*arguments, without=None):
+        environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'ROS_LOG_DIR': str(tmp_path)}
+        environment.pop('ROS_DOMAIN_ID', None)
+        if without is not None:
+            environment['PYTHONPATH'] = f'{block(tmp_path, without)}{os.pathsep}{ROOT}'
+        command = [sys.executable, '-m', 'mtshare_ros.cli.main', 'demo', *map(str, arguments)]
+        process = psutil.Popen(command, cwd=tmp_path, env=environment, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        started.append(process)
+        return process
+
+    yield run
+    for process in started:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=30)
+
+
+def block(folder, module):
+    """Write a sitecustomize that makes a module absent, and return its folder."""
+    (folder / 'sitecustomize.py').write_text(
+        'from importlib.machinery import PathFinder\n'
+        'import sys\n'
+        'class Without(PathFinder):\n'
+        '    @classmethod\n'
+        '    def find_spec(cls, name, path=None, target=None):\n'
+        f'        if name.split(".")[0] == {module!r}:\n'
+        '            return None\n'
+        '        return PathFinder.find_spec(name, path, target)\n'
+        'sys.meta_path[sys.meta_path.index(PathFinder)] = Without\n')
+    return folder
+
+
+def finish(process):
+    """Wait for the end and return (standard output, standard error)."""
+    return process.communicate(timeout=LIMIT_S)
+
+
+def wait_for_nodes(process):
+    """Wait until both nodes run and return their processes."""
+    deadline = time.monotonic() + LIMIT_S
+    while time.monotonic() < deadline:
+        nodes = [child for child in process.children(recursive=True)
+                 if 'mtshare_ros.nodes.' in ' '.join(child.cmdline())]
+        if len(nodes) == 2:
+            return nodes
+        time.sleep(0.05)
+    raise AssertionError('the nodes did not start')
+
+
+def wait_for_line(process, text):
+    """Read standard output up to a line that holds ``text``."""
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f'the demo ended without {text!r}')
+
+
+def test_a_short_demo_measures_every_output_and_draws_the_sheet(start, tiny_model, tmp_path):
+    process = start('--duration', 4, '--model', tiny_model, '--rate', 15,
+                    '--json', 'figures.json', '--sheet', 'maps.png')
+    output, errors = finish(process)
+    assert process.returncode == 0, errors
+    figures = json.loads((tmp_path / 'figures.json').read_text())
+    assert set(figures['output_hz']) == {output.topic for output in OUTPUTS}
+    assert all(rate > 0 for rate in figures['output_hz'].values())
+    assert figures['input_hz'] > 0
+    assert 0 < figures['age_ms']['p50'] <= figures['age_ms']['p95']
+    assert 0 < figures['inference_ms']['p50'] <= figures['inference_ms']['p95']
+    assert figures['dropped'] >= 0
+    assert 'ros2 launch mtshare_ros' in output
+    with Image.open(tmp_path / 'maps.png') as sheet:
+        assert sheet.mode == 'RGB'
+        assert sheet.width == 1800
+        assert sheet.height > 100
+
+
+def test_ctrl_c_ends_the_demo_with_its_summary_and_without_orphans(start, tiny_model):
+    process = start('--duration', 0, '--model', tiny_model, '--rate', 10)
+    nodes = wait_for_nodes(process)
+    wait_for_line(process, 'inference')
+    process.send_signal(signal.SIGINT)
+    output, errors = finish(process)
+    assert process.returncode == 0, errors
+    assert 'Summary' in output
+    assert 'Traceback' not in errors
+    assert not [node for node in nodes if node.is_running()]
+
+
+def test_sigterm_before_the_first_map_leaves_no_orphan(start, tiny_model):
+    process = start('--duration', 0, '--model', tiny_model)
+    nodes = wait_for_nodes(process)
+    process.send_signal(signal.SIGTERM)
+    _, errors = finish(process)
+    assert process.returncode in (0, 130)
+    assert 'Traceback' not in errors
+    assert not [node for node in nodes if node.is_running()]
+
+
+def test_the_death_of_a_node_ends_the_demo_and_is_named(start, tiny_model):
+    process = start('--duration', 0, '--model', tiny_model, '--rate', 10)
+    nodes = wait_for_nodes(process)
+    wait_for_line(process, 'inference')
+    camera = [node for node in nodes if 'sim_camera_node' in ' '.join(node.cmdline())][0]
+    camera.kill()
+    _, errors = finish(process)
+    assert process.returncode == 1
+    assert 'sim_camera_node ended with code -9' in errors
+    assert not [node for node in nodes if node.is_running()]
+
+
+def test_a_damaged_model_ends_the_demo_with_the_words_of_the_node(start, tmp_path):
+    path = tmp_path / 'damaged.safetensors'
+    path.write_bytes(b'x' * 100)
+    process = start('--model', path)
+    _, errors = finish(process)
+    assert process.returncode == 1
+    assert 'damaged.safetensors: not a readable safetensors file' in errors
+    assert 'Traceback' not in errors
+
+
+def test_without_the_renderer_the_extra_is_named(start, tiny_model):
+    process = start('--model', tiny_model, without='numba')
+    _, errors = finish(process)
+    assert process.returncode == 1
+    assert "pip install 'mtshare_ros[rooms]'" in errors
+
+
+def test_without_ros_the_way_to_it_is_named(start, tiny_model):
+    process = start('--model', tiny_model, without='rclpy')
+    _, errors = finish(process)
+    assert process.returncode == 1
+    assert 'make demo' in errors
+    assert 'source /opt/ros/' in errors
+    assert 'Traceback' not in errors

@@ -1,0 +1,49 @@
+"""``mtshare render``."""
+
+import numpy as np
+import pytest
+
+pytest.importorskip('typer', reason='the command line needs the extra [cli]')
+pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
+
+from mtshare_ros.cli.options import HELD_OUT_SEED, Motion  # noqa: E402
+from mtshare_ros.data.rooms.camera import MOTIONS  # noqa: E402
+from mtshare_ros.data.rooms.clips import read_clip  # noqa: E402
+from mtshare_ros.data.rooms.dataset import open_frames  # noqa: E402
+from mtshare_ros.data.rooms.splits import split_seeds  # noqa: E402
+from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
+
+SMALL = ('--width', 64, '--height', 48)
+
+
+def test_a_clip_holds_the_frames_of_the_video(command, tmp_path):
+    result = command('render', 'clip', 'room.clip', '--motion', 'pan', '--seconds', 0.2, *SMALL)
+    assert result.returncode == 0, result.stderr
+    clip = read_clip(tmp_path / 'room.clip')
+    video = RoomVideo(seed=HELD_OUT_SEED, motion='pan', height=48, width=64)
+    assert len(clip) == 6
+    assert np.array_equal(clip[5].image, video.frame(5).image)
+
+
+def test_a_clip_is_never_replaced(command, tmp_path):
+    (tmp_path / 'room.clip').write_text('mine')
+    result = command('render', 'clip', 'room.clip', '--seconds', 0.2, *SMALL)
+    assert result.returncode == 1
+    assert 'exists already' in result.stderr
+    assert (tmp_path / 'room.clip').read_text() == 'mine'
+
+
+def test_frames_are_those_of_the_split(command, tmp_path):
+    result = command('render', 'frames', 'frames', '--split', 'validation', '--count', 5, *SMALL)
+    assert result.returncode == 0, result.stderr
+    frames = open_frames(tmp_path / 'frames')
+    assert (len(frames), frames.meta.split) == (5, 'validation')
+    assert frames.image.shape == (5, 48, 64, 3)
+
+
+def test_the_motions_offered_are_those_of_the_rooms():
+    assert tuple(motion.value for motion in Motion) == MOTIONS
+
+
+def test_rooms_are_shown_that_no_model_was_trained_on():
+    assert HELD_OUT_SEED in split_seeds('test')
