@@ -16,8 +16,6 @@ from mtshare_ros.errors import ConfigError
 if TYPE_CHECKING:
     from mtshare_ros.data.rooms.snapshot import Snapshot
 
-
-
 _LEAST_SIZE = 8
 _SAMPLES = {
     3: ((0.5, 0.5), (0.2, 0.25), (0.8, 0.75)),
