@@ -7,7 +7,7 @@ from typing import Any, Callable, Sequence
 import numpy as np
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.inference.prediction import FrameStats, InferenceSettings
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def time_engine(
     A round is every image with every subset; each subset runs once before, uncounted.
     """
     subsets = [InferenceSettings(tasks) for tasks in task_subsets(engine.tasks)]
-    stats: list[list[Any]] = [[] for _ in subsets]
+    stats: list[list[FrameStats]] = [[] for _ in subsets]
     for settings in subsets:
         engine.infer(images[0], settings)
     done = 0
@@ -77,7 +77,7 @@ def frames_per_second(make_frame: Callable[[int], Any], count: int) -> float:
     return count / (time.perf_counter() - start)
 
 
-def _summarise(tasks: tuple[str, ...], stats: list[Any]) -> EngineTimes:
+def _summarise(tasks: tuple[str, ...], stats: list[FrameStats]) -> EngineTimes:
     stages = {stage: Times.of([item.stage_ms[stage] for item in stats])
               for stage in stats[0].stage_ms}
     return EngineTimes(tasks, Times.of([item.total_ms for item in stats]), stages)

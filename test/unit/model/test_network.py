@@ -91,3 +91,29 @@ def test_a_table_made_in_inference_mode_serves_training_too():
 def test_the_named_architectures_have_their_size(name, millions):
     count = sum(value.numel() for value in build(ARCHITECTURES[name]).parameters())
     assert count / 1e6 == pytest.approx(millions, rel=0.05)
+
+
+def changed_cells(first, second):
+    """Return the (rows, columns) that differ between (1, C, H, W) maps."""
+    return {tuple(cell) for cell in (first != second).any(dim=1)[0].nonzero().tolist()}
+
+
+def test_a_patch_of_pixels_reaches_its_own_token_and_the_next_ones_only():
+    stem = build().stem
+    image = torch.rand(1, 3, 96, 128)
+    other = image.clone()
+    other[:, :, 48:64, 64:80] += 1.0  # the patch of token (3, 4)
+    cells = changed_cells(stem(image).tokens, stem(other).tokens)
+    assert cells == {(row, column) for row in (3, 4) for column in (4, 5)}
+
+
+def test_a_token_reaches_the_maps_of_its_neighbours_only():
+    network = build()
+    features = network.stem(torch.rand(1, 3, 96, 128))
+    other = features.tokens.clone()
+    other[:, :, 3, 4] += 1.0
+    head = network.heads['depth']
+    cells = changed_cells(head(features.tokens, features), head(other, features))
+    tokens = {(row // 4, column // 4) for row, column in cells}
+    assert (3, 4) in tokens
+    assert tokens <= {(row, column) for row in (2, 3, 4) for column in (3, 4, 5)}
