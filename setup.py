@@ -1,0 +1,88 @@
+"""Install the package: ``colcon build`` beside ROS 2, ``pip install .`` anywhere."""
+
+from pathlib import Path
+import re
+import sys
+
+from setuptools import find_packages, setup
+
+PACKAGE = 'mtshare_ros'
+SHARE = f'share/{PACKAGE}'
+
+
+def version() -> str:
+    """Return the version that the package itself states."""
+    text = Path(PACKAGE, '__init__.py').read_text()
+    return re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE).group(1)
+
+
+def shared_files(folder: str) -> list:
+    """Return a folder's files by target folder, sub-folders kept."""
+    files = sorted(path for path in Path(folder).rglob('*') if path.is_file())
+    parents = sorted({path.parent for path in files if '__pycache__' not in path.parts})
+    return [
+        (f'{SHARE}/{parent.as_posix()}',
+         [path.as_posix() for path in files if path.parent == parent])
+        for parent in parents
+    ]
+
+
+def data_files() -> list:
+    """
+    Return everything outside the Python package.
+
+    ``ros2 run`` and launch files look for executables in ``lib/mtshare_ros``. colcon puts them
+    there by itself (setup.cfg); a wheel's go to ``bin``, so a wheel brings small ones that call
+    those.
+    """
+    files = [
+        ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
+        (SHARE, ['package.xml']),
+    ]
+    for folder in ('launch', 'config', 'models'):
+        files += shared_files(folder)
+    if 'bdist_wheel' in sys.argv:
+        scripts = sorted(path.as_posix() for path in Path('tools/executables').iterdir())
+        files.append((f'lib/{PACKAGE}', scripts))
+    return files
+
+
+ROOMS = ['numba']
+CLI = ['pillow', 'rich', 'typer']
+ROS_WHEELS = [
+    'ros-kilted-rclpy[fastrtps]',
+    'ros-kilted-sensor-msgs',
+    'ros-kilted-diagnostic-msgs',
+    'ros-kilted-std-srvs',
+]
+
+setup(
+    name=PACKAGE,
+    version=version(),
+    packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    data_files=data_files(),
+    python_requires='>=3.10',
+    install_requires=['numpy>=1.21', 'PyYAML', 'safetensors', 'torch>=2.1'],
+    extras_require={
+        'rooms': ROOMS,
+        'cli': CLI,
+        'train': ['tensorboard'] + ROOMS + CLI,
+        'ros': ROS_WHEELS,
+        'test': [
+            'catkin-pkg', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4', 'pytest-xdist', 'ruff',
+            'types-PyYAML',
+        ],
+    },
+    zip_safe=True,
+    maintainer='mtshare_ros maintainers',
+    maintainer_email='maintainers@mtshare-ros.example',
+    description='Semantic, depth, normal and edge maps from one camera, as a ROS 2 node.',
+    license='Apache-2.0',
+    entry_points={
+        'console_scripts': [
+            'mtshare = mtshare_ros.cli.main:main',
+            'perception_node = mtshare_ros.nodes.perception_node:main',
+            'sim_camera_node = mtshare_ros.nodes.sim_camera_node:main',
+        ],
+    },
+)
