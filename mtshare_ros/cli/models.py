@@ -1,10 +1,11 @@
 """``mtshare models``: what ships with the package."""
 
+from textwrap import fill, indent
+
 import typer
 
 from mtshare_ros.cli.app import examples, new_app
 from mtshare_ros.cli.options import ModelArgument
-from mtshare_ros.cli.output import print_table
 
 app = new_app(no_args_is_help=True, help="""
 List, verify and describe the models that ship with the package.
@@ -23,17 +24,14 @@ def list_models() -> None:
     from mtshare_ros.model.manifest import load_manifest
 
     manifest = load_manifest()
-    rows = [
-        (f'{name}{" *" if name == manifest.default else ""}', ', '.join(entry.tasks),
-         _size(entry.input_size), entry.labels, entry.licence, entry.description)
-        for name, entry in manifest.models.items()
-    ]
-    if not rows:
+    if not manifest.models:
         typer.echo(f'no model ships with this package: {manifest.folder / "manifest.yaml"} '
                    'lists none')
-        return
-    print_table('Models (* is the default)',
-                ('name', 'tasks', 'input', 'labels', 'licence', 'description'), rows)
+    for name, entry in manifest.models.items():
+        typer.echo(f'{name}{" *" if name == manifest.default else ""}')
+        typer.echo(f'    {", ".join(entry.tasks)}; {_size(entry.input_size)} pixels; labels '
+                   f'{entry.labels}; {entry.licence}')
+        typer.echo(indent(fill(entry.description, 76), ' ' * 4))
 
 
 @app.command(epilog=examples('mtshare models verify'))

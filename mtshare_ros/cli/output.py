@@ -4,6 +4,7 @@ from contextlib import contextmanager
 import json
 import math
 from pathlib import Path
+import sys
 from typing import Any, Callable, Iterable, Iterator, Sequence, TypeVar
 
 import numpy as np
@@ -13,13 +14,17 @@ from mtshare_ros.errors import ConfigError, MissingExtraError
 
 T = TypeVar('T')
 
+_WIDTH_OF_FILES = 200
+
 
 def print_table(title: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print a title, and rows of text; the first column is left-aligned, the others figures."""
     from rich.console import Console
 
     typer.echo(f'\n{title}')
-    Console().print(make_table(heads, rows))
+    # a file or a pipe has no width that a figure would have to be cut for
+    width = None if sys.stdout.isatty() else _WIDTH_OF_FILES
+    Console(width=width).print(make_table(heads, rows))
 
 
 def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
