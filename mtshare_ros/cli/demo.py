@@ -1,13 +1,13 @@
 """``mtshare demo``: both nodes in processes of their own over real DDS, watched from outside."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 import tempfile
 from typing import Annotated, Iterator, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli.demo_options import DemoOptions
 from mtshare_ros.cli.options import (
     DeviceOption,
     HELD_OUT_SEED,
@@ -30,19 +30,6 @@ mtshare demo --duration 0 --motion drive --seed 1100007
 mtshare demo --sheet maps.png --json figures.json
 mtshare demo --model my.safetensors --rate 10
 """
-
-
-@dataclass(frozen=True)
-class DemoOptions:
-    """What the demo shows and how long; ``duration_s`` 0 is until Ctrl-C."""
-
-    duration_s: float
-    motion: str
-    seed: int
-    rate_hz: float
-    model: str
-    device: str
-    ground_truth: bool
 
 
 def demo(

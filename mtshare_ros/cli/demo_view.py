@@ -6,7 +6,7 @@ from typing import Any
 
 import typer
 
-from mtshare_ros.cli.demo import DemoOptions
+from mtshare_ros.cli.demo_options import DemoOptions
 from mtshare_ros.cli.demo_session import DemoSession
 from mtshare_ros.cli.output import make_table, print_table
 

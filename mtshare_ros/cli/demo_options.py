@@ -1,0 +1,16 @@
+"""What a demo shows."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What the demo shows and how long; ``duration_s`` 0 is until Ctrl-C."""
+
+    duration_s: float
+    motion: str
+    seed: int
+    rate_hz: float
+    model: str
+    device: str
+    ground_truth: bool
