@@ -1,0 +1,68 @@
+"""Start a simulated camera and the perception node; no hardware is needed."""
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch_ros.actions import Node
+
+from mtshare_ros.resources import share_directory
+
+
+def arguments() -> list[LaunchDescriptionEntity]:
+    """Return the arguments of the simulated camera; those of perception.launch.py hold too."""
+    return [
+        DeclareLaunchArgument(
+            'motion', default_value='handheld', choices=['static', 'pan', 'drive', 'handheld'],
+            description='How the camera moves.'),
+        DeclareLaunchArgument(
+            'seed', default_value='1', description='Which room, path and movers.'),
+        DeclareLaunchArgument(
+            'rate', default_value='30.0', description='Images published in a second, in Hz.'),
+        DeclareLaunchArgument(
+            'width', default_value='640', description='Width of the images in pixels.'),
+        DeclareLaunchArgument(
+            'height', default_value='480', description='Height of the images in pixels.'),
+        DeclareLaunchArgument(
+            'noise', default_value='1.0', description='Factor on the sensor noise.'),
+        DeclareLaunchArgument(
+            'quality', default_value='live', choices=['live', 'full'],
+            description='How carefully light is computed.'),
+        DeclareLaunchArgument(
+            'ground_truth', default_value='false', choices=['true', 'false'],
+            description='Publish the true maps as ground_truth/*.'),
+        DeclareLaunchArgument(
+            'clip', default_value='',
+            description='Path of a pre-rendered clip to replay; empty: render.'),
+    ]
+
+
+def camera_parameters(values: dict[str, str]) -> dict[str, str | int | float | bool]:
+    """Return the parameters of the simulated camera with their types."""
+    return {
+        **{name: values[name] for name in ('motion', 'quality', 'clip')},
+        **{name: int(values[name]) for name in ('seed', 'width', 'height')},
+        **{name: float(values[name]) for name in ('rate', 'noise')},
+        'ground_truth': values['ground_truth'] == 'true',
+    }
+
+
+def start_camera(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """Return the simulated camera, on the topics that the perception node listens to."""
+    values = context.launch_configurations
+    return [Node(
+        package='mtshare_ros', executable='sim_camera_node', namespace=values['namespace'],
+        parameters=[camera_parameters(values)],
+        remappings=[('image', values['image']), ('camera_info', values['camera_info'])],
+        ros_arguments=['--log-level', values['log_level']], output='screen', emulate_tty=True,
+    )]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return perception.launch.py and a simulated camera."""
+    perception = share_directory() / 'launch' / 'perception.launch.py'
+    return LaunchDescription([
+        *arguments(),
+        IncludeLaunchDescription(PythonLaunchDescriptionSource(str(perception))),
+        # After the inclusion, because it declares what both nodes share and widens the transport.
+        OpaqueFunction(function=start_camera),
+    ])

@@ -1,0 +1,137 @@
+"""A lifecycle node whose transitions report their failures and leave nothing half built."""
+
+import traceback
+from typing import Any, Callable
+
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+
+from mtshare_ros.errors import MtshareError
+
+
+class GuardedLifecycleNode(LifecycleNode):
+    """
+    A lifecycle node built from four plain methods.
+
+    Subclasses give ``set_up``, ``start``, ``stop`` and ``tear_down``; ``stop`` and ``tear_down``
+    must bear being called twice. rclpy swallows the exceptions of transitions without a word, and
+    on some releases a wrong transition request ends the process; neither happens here.
+    """
+
+    def __init__(self, node_name: str, **options: Any) -> None:
+        super().__init__(node_name, **options)
+        self.state_name = 'unconfigured'
+        self.transition_error = ''
+        self._guard_change_state()
+
+    def set_up(self) -> None:
+        """Build everything that is needed before the first frame."""
+
+    def start(self) -> None:
+        """Begin to receive and to publish."""
+
+    def stop(self) -> None:
+        """Undo ``start``."""
+
+    def tear_down(self) -> None:
+        """Undo ``set_up``."""
+
+    def autostart(self) -> None:
+        """Configure and activate; where configuring fails, stay unconfigured and say why."""
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run ``set_up``; on failure tear down and stay unconfigured."""
+        return self._attempt(
+            'configure', 'inactive', self.set_up, self.tear_down,
+            lambda: super(GuardedLifecycleNode, self).on_configure(state),
+        )
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run ``start``; on failure stop and stay inactive."""
+        return self._attempt(
+            'activate', 'active', self.start, self.stop,
+            lambda: super(GuardedLifecycleNode, self).on_activate(state),
+        )
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run ``stop``."""
+        return self._attempt(
+            'deactivate', 'inactive', self.stop, self.stop,
+            lambda: super(GuardedLifecycleNode, self).on_deactivate(state),
+        )
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Run ``tear_down``."""
+        return self._attempt(
+            'clean up', 'unconfigured', self.tear_down, self.tear_down,
+            lambda: super(GuardedLifecycleNode, self).on_cleanup(state),
+        )
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and tear down from any state."""
+        return self._attempt(
+            'shut down', 'finalized', self._wind_down, self._wind_down,
+            lambda: super(GuardedLifecycleNode, self).on_shutdown(state),
+        )
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Wind down after an error, so that configuring can be tried again."""
+        return self._attempt(
+            'recover', 'unconfigured', self._wind_down, self._wind_down,
+            lambda: super(GuardedLifecycleNode, self).on_error(state),
+        )
+
+    def destroy_node(self) -> None:
+        """Wind down first: a thread still computing at the exit of the process aborts it."""
+        self._undo(self._wind_down)
+        super().destroy_node()
+
+    def _wind_down(self) -> None:
+        self.stop()
+        self.tear_down()
+
+    def _attempt(
+        self, verb: str, target: str, action: Callable[[], None], undo: Callable[[], None],
+        finish: Callable[[], TransitionCallbackReturn],
+    ) -> TransitionCallbackReturn:
+        """Run one transition; log its failure, undo what was built and return FAILURE."""
+        try:
+            action()
+        except Exception as error:  # noqa: B902
+            self._report(verb, error)
+            self._undo(undo)
+            return TransitionCallbackReturn.FAILURE
+        self.transition_error = ''
+        self.state_name = target
+        return finish()
+
+    def _report(self, verb: str, error: Exception) -> None:
+        """Log one line for a mistake of the user, the whole trace for one of ours."""
+        known = isinstance(error, MtshareError)
+        detail = str(error) if known else traceback.format_exc()
+        self.transition_error = str(error) or repr(error)
+        self.get_logger().error(f'cannot {verb}: {detail}')
+
+    def _undo(self, undo: Callable[[], None]) -> None:
+        try:
+            undo()
+        except Exception:  # noqa: B902
+            self.get_logger().error(f'while cleaning up:\n{traceback.format_exc()}')
+
+    def _guard_change_state(self) -> None:
+        """Answer a wrong transition request with success=False on every release."""
+        service = getattr(self, '_service_change_state', None)
+        if service is None:
+            return
+        change_state = service.callback
+
+        def guarded(request: Any, response: Any) -> Any:
+            try:
+                return change_state(request, response)
+            except Exception as error:  # noqa: B902
+                self.get_logger().warning(f'refused a transition from {self.state_name}: {error}')
+                response.success = False
+                return response
+
+        service.callback = guarded

@@ -1,0 +1,114 @@
+"""
+The table of outputs: which topic shows which map of which task, and in which encoding.
+
+Publishing, laziness, the diagnostics and the documentation read this table; a new output is a
+new row.
+"""
+
+from dataclasses import dataclass
+from typing import Callable, Iterable
+
+import numpy as np
+
+from mtshare_ros.inference.colorize import color_depth, color_mask, color_normals
+from mtshare_ros.inference.prediction import Prediction
+from mtshare_ros.model.preprocessing import fit_image
+from mtshare_ros.nodes.perception_parameters import RuntimeSettings
+from mtshare_ros.tasks import ordered
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    What the outputs of one camera image are drawn from.
+
+    ``rgb`` is the whole (H, W, 3) uint8 camera image, ``palette`` the (256, 3) uint8 colours of
+    the classes.
+    """
+
+    rgb: np.ndarray
+    prediction: Prediction
+    settings: RuntimeSettings
+    palette: np.ndarray
+
+
+@dataclass(frozen=True)
+class OutputSpec:
+    """
+    One published topic.
+
+    ``draw`` returns the (H, W) or (H, W, C) map that is published in ``encoding``; the row
+    without one is the calibration of its task's maps, which needs no inference.
+    """
+
+    topic: str
+    task: str
+    encoding: str
+    text: str
+    draw: Callable[[Frame], np.ndarray] | None = None
+
+
+def _present(values: np.ndarray | None) -> np.ndarray:
+    """Return the maps of a task that was asked for; the engine owes them."""
+    if values is None:
+        raise RuntimeError('the engine returned no maps of a task it was asked for')
+    return values
+
+
+def _semantic_color(frame: Frame) -> np.ndarray:
+    image = fit_image(frame.rgb, frame.prediction.framing)
+    alpha = frame.settings.semantic_color_alpha
+    return color_mask(_present(frame.prediction.mask), image, frame.palette, alpha)
+
+
+def _depth_color(frame: Frame) -> np.ndarray:
+    return color_depth(_present(frame.prediction.depth), frame.settings.depth_color_range)
+
+
+OUTPUTS = (
+    OutputSpec(
+        'semantic/mask', 'semseg', 'mono8', 'class of each pixel; 255 is unlabelled',
+        lambda frame: _present(frame.prediction.mask),
+    ),
+    OutputSpec(
+        'semantic/color', 'semseg', 'rgb8', 'class colours over the camera image, for people',
+        _semantic_color,
+    ),
+    OutputSpec(
+        'depth/image', 'depth', '32FC1', 'z-depth in metres; NaN is invalid',
+        lambda frame: _present(frame.prediction.depth),
+    ),
+    OutputSpec(
+        'depth/color', 'depth', 'rgb8', 'depth in colours, for people', _depth_color,
+    ),
+    OutputSpec(
+        'depth/camera_info', 'depth', '', 'calibration of the maps, where the camera has one',
+    ),
+    OutputSpec(
+        'normals/image', 'normals', '32FC3', 'unit vectors in the optical frame (x right, y down, '
+        'z forward); NaN is invalid',
+        lambda frame: _present(frame.prediction.normals),
+    ),
+    OutputSpec(
+        'normals/color', 'normals', 'rgb8', 'normals in colours, for people',
+        lambda frame: color_normals(_present(frame.prediction.normals)),
+    ),
+    OutputSpec(
+        'edges/image', 'edge', 'mono8', 'probability of an edge x 255',
+        lambda frame: _present(frame.prediction.edges),
+    ),
+)
+"""Every output of the perception node; the topics are relative names."""
+
+
+def enabled_outputs(
+    settings: RuntimeSettings, available: Iterable[str]
+) -> tuple[OutputSpec, ...]:
+    """Return the outputs that are switched on, of the task ids that the model has."""
+    tasks = settings.enabled.intersection(available)
+    return tuple(output for output in OUTPUTS if output.task in tasks)
+
+
+def tasks_to_infer(outputs: Iterable[OutputSpec]) -> tuple[str, ...]:
+    """Return the task ids whose maps the outputs show, in canonical order."""
+    return ordered(output.task for output in outputs if output.draw is not None)

@@ -1,0 +1,134 @@
+"""The parameters of the perception node: the table, and the settings read from it."""
+
+from dataclasses import dataclass
+import re
+from typing import Any, Mapping
+
+from mtshare_ros.nodes.codec import MAX_PIXELS
+from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable
+from mtshare_ros.tasks import TASKS
+
+_DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
+
+
+def _check_input_size(value: list[int]) -> str:
+    if len(value) != 2 or any(side < 16 or side % 16 or side > 2048 for side in value):
+        return 'it must be [height, width], both multiples of 16 between 16 and 2048'
+    return ''
+
+
+def _check_range(value: list[float]) -> str:
+    if len(value) != 2 or not 0 <= value[0] < value[1]:
+        return 'it must be [nearest, farthest] with 0.0 <= nearest < farthest'
+    return ''
+
+
+def _check_device(value: str) -> str:
+    return '' if _DEVICE.fullmatch(value) else 'it must be auto, cpu, cuda or cuda:<number>'
+
+
+def _check_not_empty(value: str) -> str:
+    return '' if value.strip() else 'it is empty'
+
+
+def _enabled_spec(ros_name: str) -> ParameterSpec:
+    return ParameterSpec(
+        f'outputs.{ros_name}.enabled', 'bool', True,
+        f'Compute and publish the topics {ros_name}/*.',
+    )
+
+
+PERCEPTION_PARAMETERS = ParameterTable((
+    *(_enabled_spec(task.ros_name) for task in TASKS.values()),
+    ParameterSpec(
+        'max_rate', 'double', 0.0, 'Most frames processed in a second; 0.0 takes every frame.',
+        'Hz', (0.0, 240.0),
+    ),
+    ParameterSpec(
+        'lazy', 'bool', True,
+        'Compute only what is subscribed to; false computes every enabled output.',
+    ),
+    ParameterSpec(
+        'input_timeout', 'double', 5.0,
+        'Silence of the camera after which the node says so.', 's', (0.1, 60.0),
+    ),
+    ParameterSpec(
+        'depth.color_range', 'double_array', [0.5, 8.0],
+        'Nearest and farthest depth told apart in depth/color.', 'm', check=_check_range,
+    ),
+    ParameterSpec(
+        'semantic.color_alpha', 'double', 0.6,
+        'Opacity of the class colours over the camera image in semantic/color.',
+        limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        'model', 'string', 'default', 'Name of a model in models/manifest.yaml, or the path of a '
+        'checkpoint.', read_only=True, check=_check_not_empty,
+    ),
+    ParameterSpec(
+        'device', 'string', 'auto', 'Where the network runs: auto (the GPU where there is one), '
+        'cpu, cuda or cuda:<number>.', read_only=True, check=_check_device,
+    ),
+    ParameterSpec(
+        'precision', 'string', 'auto', 'Number format of the network; auto takes the fastest one '
+        'that the device computes well.', choices=('auto', 'fp32', 'bf16', 'fp16'), read_only=True,
+    ),
+    ParameterSpec(
+        'input_size', 'integer_array', [240, 320], 'Height and width of the network input and of '
+        'every output, multiples of 16.', 'pixels', read_only=True, check=_check_input_size,
+    ),
+    ParameterSpec(
+        'autostart', 'bool', True, 'Configure and activate without waiting for a lifecycle '
+        'manager.', read_only=True,
+    ),
+    ParameterSpec(
+        'max_pixels', 'integer', MAX_PIXELS, 'Largest image accepted.', 'pixels',
+        (1, 268_435_456), read_only=True,
+    ),
+))
+"""Every parameter of the perception node."""
+
+
+@dataclass(frozen=True)
+class RuntimeSettings:
+    """The parameters that may change between two frames, as one frame sees them."""
+
+    enabled: frozenset[str]
+    """Task ids switched on."""
+    max_rate: float
+    lazy: bool
+    input_timeout: float
+    depth_color_range: tuple[float, float]
+    semantic_color_alpha: float
+
+
+@dataclass(frozen=True)
+class StartSettings:
+    """The parameters that hold from start to end."""
+
+    model: str
+    device: str
+    precision: str
+    input_size: tuple[int, int]
+    autostart: bool
+    max_pixels: int
+
+
+def runtime_settings(values: Mapping[str, Any]) -> RuntimeSettings:
+    """Return the settings of the next frame from checked parameter values."""
+    return RuntimeSettings(
+        enabled=frozenset(
+            task.name for task in TASKS.values() if values[f'outputs.{task.ros_name}.enabled']
+        ),
+        max_rate=values['max_rate'],
+        lazy=values['lazy'],
+        input_timeout=values['input_timeout'],
+        depth_color_range=tuple(values['depth.color_range']),
+        semantic_color_alpha=values['semantic.color_alpha'],
+    )
+
+
+def start_settings(values: Mapping[str, Any]) -> StartSettings:
+    """Return the read-only settings from checked parameter values."""
+    names = ('model', 'device', 'precision', 'input_size', 'autostart', 'max_pixels')
+    return StartSettings(**{name: values[name] for name in names})

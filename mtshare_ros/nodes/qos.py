@@ -1,0 +1,24 @@
+"""The qualities of service of the topics, by name."""
+
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+
+def newest_only(reliability: ReliabilityPolicy) -> QoSProfile:
+    """Return a profile that keeps the last message; a queue of images is only delay."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=reliability)
+
+
+def sensor_input() -> QoSProfile:
+    """Return the profile of camera subscriptions: best effort, which every publisher matches."""
+    return newest_only(ReliabilityPolicy.BEST_EFFORT)
+
+
+def image_output() -> QoSProfile:
+    """Return the profile of publishers: reliable, which every subscriber matches."""
+    return newest_only(ReliabilityPolicy.RELIABLE)
+
+
+def overridable() -> QoSOverridingOptions:
+    """Return the options that let ``qos_overrides`` parameters change a subscription."""
+    return QoSOverridingOptions.with_default_policies()

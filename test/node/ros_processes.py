@@ -1,0 +1,135 @@
+"""Nodes in processes of their own, in a ROS domain that nobody else uses."""
+
+from contextlib import contextmanager
+import fcntl
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from mtshare_ros.nodes.dds_profile import profile_environment
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE_S = 30.0
+
+
+@contextmanager
+def free_domain():
+    """
+    Reserve one of the ROS domains 1 to 100 until the test ends.
+
+    A locked file stands for each, so that two suites on one machine never meet. Domains above
+    101 would take ports that Linux hands out to anybody.
+    """
+    folder = Path(tempfile.gettempdir()) / f'mtshare_ros_domains_{os.getuid()}'
+    folder.mkdir(exist_ok=True)
+    start = os.getpid() % 100
+    for step in range(100):
+        number = 1 + (start + step) % 100
+        with (folder / str(number)).open('w') as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield number
+            return
+    raise RuntimeError('all ROS domains from 1 to 100 are in use')
+
+
+class NodeProcess:
+    """One node in a process, and everything it wrote."""
+
+    def __init__(self, command, environment, log):
+        self._log = log
+        with log.open('w') as output:
+            self._process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+
+    @property
+    def output(self):
+        return self._log.read_text()
+
+    def is_running(self):
+        return self._process.poll() is None
+
+    def count_lines(self, *words):
+        """Count the lines of the output that hold all the words."""
+        lines = self.output.splitlines()
+        return sum(all(word in line for word in words) for line in lines)
+
+    def wait_for_output(self, *words):
+        wait_until(lambda: self.count_lines(*words), f'{words} in the output', lambda: self.output)
+
+    def send_signal(self, number):
+        self._process.send_signal(number)
+
+    def end(self, number=signal.SIGINT):
+        """Send a signal and return the exit code."""
+        self.send_signal(number)
+        return self._process.wait(PATIENCE_S)
+
+    def wait(self):
+        return self._process.wait(PATIENCE_S)
+
+    def kill(self):
+        if self.is_running():
+            self._process.kill()
+            self._process.wait()
+
+
+class NodeRunner:
+    """Starts nodes in one domain and ends them all."""
+
+    def __init__(self, domain, folder):
+        self._folder = folder
+        self._started = []
+        self.environment = {
+            **os.environ, 'ROS_DOMAIN_ID': str(domain), 'ROS_LOG_DIR': str(folder),
+            'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST', 'PYTHONUNBUFFERED': '1',
+            'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]),
+            'OMP_NUM_THREADS': '1',
+        }
+        self.environment.update(profile_environment(self.environment))
+
+    def start(self, module, *arguments):
+        """Run a module of mtshare_ros.nodes with ROS arguments."""
+        return self.run(module, '--ros-args', *arguments)
+
+    def run(self, module, *arguments):
+        """Run a module of mtshare_ros.nodes with any arguments."""
+        command = [sys.executable, '-m', f'mtshare_ros.nodes.{module}', *arguments]
+        log = self._folder / f'{module}_{len(self._started)}.log'
+        self._started.append(NodeProcess(command, self.environment, log))
+        return self._started[-1]
+
+    def perception(self, model, *arguments, **parameters):
+        """Run the perception node; a dot in a parameter is written as two underscores."""
+        given = {'model': model, 'device': 'cpu', 'input_size': [96, 128], **parameters}
+        return self.start('perception_node', *as_arguments(given), *arguments)
+
+    def sim_camera(self, *arguments, **parameters):
+        return self.start('sim_camera_node', *as_arguments(parameters), *arguments)
+
+    def close(self):
+        for process in self._started:
+            process.kill()
+
+
+def as_arguments(parameters):
+    """Turn parameters into command line arguments, -p name:=value."""
+    words = []
+    for name, value in parameters.items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        words += ['-p', f'{name.replace("__", ".")}:={text}']
+    return words
+
+
+def wait_until(condition, what, detail=lambda: ''):
+    """Poll until the condition holds; fail with what was waited for."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, f'waited in vain for {what}\n{detail()}'
+        time.sleep(0.02)

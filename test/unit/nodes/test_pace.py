@@ -1,0 +1,204 @@
+"""Rates, figures and notices follow the clock they are given."""
+
+import math
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticStatus
+import pytest
+
+from mtshare_ros.nodes.dds_profile import profile_environment
+from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeState
+from mtshare_ros.nodes.frame_statistics import FrameStatistics, RecentValues
+from mtshare_ros.nodes.message_bench import measure_messages, measure_transport
+from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.rate_limiter import RateLimiter
+from mtshare_ros.nodes.rate_watch import RateWatch, WINDOW_TICKS
+
+
+class HandClock:
+    """A clock that a test moves."""
+
+    def __init__(self):
+        self.now_s = 100.0
+
+    def __call__(self):
+        return self.now_s
+
+
+class Paper:
+    """A logger that keeps what it is told."""
+
+    def __init__(self):
+        self.lines = []
+
+    def info(self, text):
+        self.lines.append(text)
+
+    warning = error = info
+
+
+@pytest.mark.parametrize(('camera_hz', 'limit_hz', 'expected'), [
+    (30, 20.0, 200), (30, 15.0, 150), (30, 40.0, 300), (30, 0.0, 300), (60, 7.0, 35),
+])
+def test_the_mean_rate_stays_at_the_limit(camera_hz, limit_hz, expected):
+    limiter = RateLimiter()
+    frames = expected if limit_hz == 0.0 else 10 * camera_hz if limit_hz > 10 else 5 * camera_hz
+
+    taken = sum(limiter.allows(100 + index / camera_hz, limit_hz) for index in range(frames))
+
+    assert taken == pytest.approx(expected, abs=1)
+
+
+def test_after_a_pause_the_limiter_does_not_let_a_burst_through():
+    limiter = RateLimiter()
+    limiter.allows(0.0, 10.0)
+
+    taken = [limiter.allows(60.0 + index * 0.01, 10.0) for index in range(5)]
+
+    assert sum(taken) <= 2
+
+
+def test_old_values_are_forgotten():
+    clock = HandClock()
+    values = RecentValues(clock)
+    values.add(1000.0)
+
+    clock.now_s += 60
+    values.add(3.0)
+
+    assert values.percentile(95) == 3.0
+
+
+def test_without_values_a_percentile_is_not_a_number():
+    assert math.isnan(RecentValues(HandClock()).percentile(50))
+
+
+def test_the_rate_is_counted_from_the_gaps():
+    clock = HandClock()
+    values = RecentValues(clock)
+    for _ in range(11):
+        values.add(0.0)
+        clock.now_s += 0.1
+
+    assert values.rate_hz() == pytest.approx(10.0)
+
+
+def test_every_frame_is_counted_as_what_became_of_it():
+    statistics = FrameStatistics(HandClock())
+    for _ in range(3):
+        statistics.count('received')
+    statistics.count('dropped')
+    statistics.reject('rejected', 'too short')
+    statistics.finish(age_ms=12.0, inference_ms=8.0, tasks=('depth',))
+
+    summary = statistics.summary()
+
+    counters = {name: summary[name] for name in statistics.COUNTERS}
+    assert counters == {'received': '3', 'processed': '1', 'dropped': '1', 'skipped': '0',
+                        'rejected': '1', 'failed': '0'}
+    assert (summary['age_ms_p95'], summary['inference_ms_p50']) == ('12.0', '8.0')
+    assert summary['computed'] == 'depth'
+
+
+def test_an_error_is_recent_for_a_while_and_last_for_ever():
+    clock = HandClock()
+    statistics = FrameStatistics(clock)
+    statistics.reject('failed', 'broken')
+
+    recent = statistics.recent_error
+    clock.now_s += 60
+
+    assert (recent, statistics.recent_error, statistics.last_error) == ('broken', '', 'broken')
+
+
+def test_a_repeated_warning_is_said_once_in_a_while():
+    clock, paper = HandClock(), Paper()
+    notices = Notices(paper, repeat_after_s=10.0, clock=clock)
+    for _ in range(25):
+        notices.warn('image', 'too short')
+        clock.now_s += 1
+
+    assert len(paper.lines) == 3
+
+
+def test_another_warning_is_said_at_once():
+    paper = Paper()
+    notices = Notices(paper, clock=HandClock())
+
+    notices.warn('short', 'too short')
+    notices.warn('long', 'too long')
+
+    assert paper.lines == ['too short', 'too long']
+
+
+def test_a_state_is_said_when_it_changes():
+    paper = Paper()
+    notices = Notices(paper, clock=HandClock())
+
+    for text in ('idle', 'idle', '', 'idle', 'busy'):
+        notices.state('work', text)
+
+    assert paper.lines == ['idle', 'idle', 'busy']
+
+
+def test_a_source_that_cannot_keep_its_rate_is_complained_of_once():
+    watch = RateWatch(30.0)
+
+    complaints = [watch.note(published=tick % 2 == 0) for tick in range(4 * WINDOW_TICKS)]
+
+    assert [text for text in complaints if text] == [
+        'cannot keep 30.0 Hz, 15.0 Hz are reached']
+
+
+def test_a_source_that_keeps_its_rate_is_not_complained_of():
+    watch = RateWatch(30.0)
+
+    assert not any(watch.note(published=True) for _ in range(4 * WINDOW_TICKS))
+
+
+@pytest.mark.parametrize(('faults', 'level', 'message'), [
+    ({}, DiagnosticStatus.OK, 'running'),
+    ({'idle': 'idle: nobody'}, DiagnosticStatus.OK, 'idle: nobody'),
+    ({'stale': 'no image', 'degraded': 'bad'}, DiagnosticStatus.WARN, 'STALE: no image'),
+    ({'degraded': 'bad'}, DiagnosticStatus.WARN, 'DEGRADED: bad'),
+    ({'broken': 'no model', 'stale': 'no image'}, DiagnosticStatus.ERROR, 'ERROR: no model'),
+])
+def test_the_worst_fault_speaks_in_the_diagnostics(faults, level, message):
+    state = NodeState('/cam/perception_node', 'active', **faults)
+
+    status = make_diagnostics(state, Time()).status[0]
+
+    assert (status.level, status.message) == (level, message)
+    assert status.name == 'perception_node: /cam/perception_node'
+
+
+def test_a_node_that_is_not_active_is_not_well():
+    status = make_diagnostics(NodeState('/node', 'inactive'), Time()).status[0]
+
+    assert (status.level, status.message) == (DiagnosticStatus.WARN, 'inactive')
+
+
+@pytest.mark.parametrize(('distro', 'names'), [
+    ('humble', {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}),
+    ('jazzy', {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}),
+    ('kilted', {'FASTDDS_DEFAULT_PROFILES_FILE'}),
+])
+def test_the_transport_profile_is_named_as_the_distribution_reads_it(distro, names):
+    variables = profile_environment({'ROS_DISTRO': distro})
+
+    assert set(variables) == names
+    assert all(path.endswith('fastdds_large_images.xml') for path in variables.values())
+
+
+@pytest.mark.parametrize('name', [
+    'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'])
+def test_a_profile_the_user_named_is_left_alone(name):
+    assert profile_environment({name: '/mine.xml'}) == {}
+
+
+def test_the_message_bench_times_every_encoding_and_every_image_output():
+    names = [timing.name for timing in measure_messages(height=16, width=16, repeats=2)]
+    names += [timing.name for timing in measure_transport(height=16, width=16, repeats=2)]
+
+    assert {'read uyvy', 'fill normals/image', 'deserialize rgb8'} <= set(names)
+    assert len(names) == 7 + 7 + 2
