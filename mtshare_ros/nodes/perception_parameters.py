@@ -70,8 +70,8 @@ PERCEPTION_PARAMETERS = ParameterTable((
         'cpu, cuda or cuda:<number>.', read_only=True, check=_check_device,
     ),
     ParameterSpec(
-        'precision', 'string', 'auto', 'Number format of the network; auto takes the fastest one '
-        'that the device computes well.', choices=('auto', 'fp32', 'bf16', 'fp16'), read_only=True,
+        'precision', 'string', 'auto', 'Number format of the network; auto is fp16 on CUDA and '
+        'fp32 on the CPU.', choices=('auto', 'fp32', 'bf16', 'fp16'), read_only=True,
     ),
     ParameterSpec(
         'input_size', 'integer_array', [240, 320], 'Height and width of the network input and of '

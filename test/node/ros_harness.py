@@ -18,6 +18,7 @@ from sensor_msgs.msg import Image
 
 from mtshare_ros.nodes.dds_profile import profile_environment
 
+ASK_AGAIN_S = 3.0
 TRANSITIONS = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4}
 
 
@@ -114,15 +115,31 @@ class Observer:
     def now(self):
         return self.node.get_clock().now().to_msg()
 
-    def call(self, service_type, name, request):
-        """Call a service and return its response."""
+    def call(self, service_type, name, request, *, ask_again=True):
+        """
+        Call a service and return its response.
+
+        A service that has not found the client's end for replies yet drops its reply; a request
+        that may be made twice is made again then.
+        """
+        client = self._client(service_type, name)
+        futures = [client.call_async(request)]
+        timer = self.node.create_timer(
+            ASK_AGAIN_S, lambda: ask_again and futures.append(client.call_async(request)))
+        try:
+            self.spin_until(
+                lambda: any(future.done() for future in futures), f'an answer from {name}')
+        finally:
+            self.node.destroy_timer(timer)
+        return next(future.result() for future in futures if future.done())
+
+    def _client(self, service_type, name):
         if name not in self._clients:
             self._clients[name] = self.node.create_client(service_type, name)
-        client = self._clients[name]
-        self.spin_until(client.service_is_ready, f'the service {name}')
-        future = client.call_async(request)
-        self.spin_until(future.done, f'an answer from {name}')
-        return future.result()
+            self.spin_until(self._clients[name].service_is_ready, f'the service {name}')
+            self.spin_for(0.2)
+        self.spin_until(self._clients[name].service_is_ready, f'the service {name}')
+        return self._clients[name]
 
     def state(self, node='perception_node'):
         return self.call(GetState, f'{node}/get_state', GetState.Request()).current_state.label
@@ -134,7 +151,8 @@ class Observer:
         """Ask for a lifecycle transition and return whether it succeeded."""
         request = ChangeState.Request()
         request.transition.id = TRANSITIONS[verb]
-        return self.call(ChangeState, f'{node}/change_state', request).success
+        name = f'{node}/change_state'
+        return self.call(ChangeState, name, request, ask_again=False).success
 
     def set(self, node='perception_node', **values):
         """Set one parameter and return the result."""
