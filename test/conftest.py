@@ -13,6 +13,12 @@ from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import TASKS
 
 
+@pytest.fixture(scope='session', autouse=True)
+def one_thread():
+    """Keep PyTorch to one thread: tiny networks gain nothing from more, and wait for busy cores."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope='session')
 def tiny_description() -> ModelDescription:
     """Describe a model small enough for any test; its weights are random but always the same."""

@@ -23,8 +23,8 @@ SIM_CAMERA_PARAMETERS = ParameterTable((
         'motion', 'string', 'handheld', 'How the camera moves.', choices=MOTIONS, read_only=True,
     ),
     ParameterSpec(
-        'seed', 'integer', 1_100_003, 'Which room, path and movers; no shipped model was trained on '
-        '1100000 to 1199999.',
+        'seed', 'integer', 1_100_003, 'Which room, path and movers; no shipped model was '
+        'trained on 1100000 to 1199999.',
         limits=(0, 2**31 - 1), read_only=True,
     ),
     ParameterSpec(
