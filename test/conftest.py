@@ -15,7 +15,7 @@ from mtshare_ros.tasks import TASKS
 
 @pytest.fixture(scope='session', autouse=True)
 def one_thread():
-    """Keep PyTorch to one thread: tiny networks gain nothing from more, and wait for busy cores."""
+    """Keep PyTorch to one thread: tiny networks gain nothing from more, but wait for cores."""
     torch.set_num_threads(1)
 
 
