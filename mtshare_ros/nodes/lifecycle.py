@@ -108,6 +108,8 @@ class GuardedLifecycleNode(LifecycleNode):
 
     def _report(self, verb: str, error: Exception) -> None:
         """Log one line for a mistake of the user, the whole trace for one of ours."""
+        if not self.context.ok():
+            return  # a signal ended ROS in the middle of the transition; nothing went wrong
         known = isinstance(error, MtshareError)
         detail = str(error) if known else traceback.format_exc()
         self.transition_error = str(error) or repr(error)
@@ -117,7 +119,8 @@ class GuardedLifecycleNode(LifecycleNode):
         try:
             undo()
         except Exception:  # noqa: B902
-            self.get_logger().error(f'while cleaning up:\n{traceback.format_exc()}')
+            if self.context.ok():
+                self.get_logger().error(f'while cleaning up:\n{traceback.format_exc()}')
 
     def _guard_change_state(self) -> None:
         """Answer a wrong transition request with success=False on every release."""
