@@ -62,7 +62,7 @@ def train(
 
 def _progress() -> Progress:
     return Progress(
-        TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn('{task.description}'), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
         TimeRemainingColumn(), TextColumn('{task.fields[note]}'), refresh_per_second=1,
     )
 
@@ -72,26 +72,28 @@ class _Rendering:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._task = progress.add_task('rendering', total=None, note='')
+        self._task: Any = None
 
     def __call__(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total)
+        if self._task is None:
+            self._task = self._progress.add_task('rendering', total=total, note='')
+        self._progress.update(self._task, completed=done)
 
 
 class _TrainingView:
-    """Shows steps, smoothed losses and validation figures."""
+    """Shows steps, the smoothed sum of the losses, and validation figures."""
 
     def __init__(self, progress: Progress, steps: int, done: int) -> None:
         self._progress = progress
         self._task = progress.add_task('training', total=steps, completed=done, note='')
-        self._losses: dict[str, float] = {}
+        self._loss: float | None = None
 
     def step(self, report: Any) -> None:
         """Advance the bar."""
-        for name, value in report.losses.items():
-            self._losses[name] = 0.95 * self._losses.get(name, value) + 0.05 * value
-        note = ' '.join(f'{name} {value:.3f}' for name, value in self._losses.items())
-        self._progress.update(self._task, completed=report.step + 1, note=note)
+        loss = sum(report.losses.values())
+        self._loss = loss if self._loss is None else 0.95 * self._loss + 0.05 * loss
+        self._progress.update(
+            self._task, completed=report.step + 1, note=f'loss {self._loss:.3f}')
 
     def validation(self, step: int, metrics: dict[str, dict[str, float]]) -> None:
         """Print the figures above the bar."""

@@ -70,6 +70,8 @@ class Trainer:
 
     def run(self, until: int, report: Callable[[StepReport], None]) -> None:
         """Train up to step ``until`` (excluded), saving on the way and at the end."""
+        if self.step >= until:
+            return
         while self.step < until:
             report(self._advance(self._plan.step(self.step)))
             self.step += 1
