@@ -46,8 +46,10 @@ def load_config(path: Path, cls: type[T]) -> T:
     """Read a configuration dataclass from a YAML file; raise ConfigError naming the file."""
     try:
         values = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f'{path}: cannot be read as YAML: {error}') from error
+    except OSError as error:
+        raise ConfigError(f'{path}: cannot be read: {error.strerror}') from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f'{path}: is not YAML: {error}') from error
     return from_values(cls, values, str(path))
 
 
