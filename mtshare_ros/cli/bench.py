@@ -7,6 +7,7 @@ from typing import Annotated, Any, Sequence, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli.engines import load_engine
 from mtshare_ros.cli.options import (
     DeviceOption,
     HELD_OUT_SEED,
@@ -49,7 +50,7 @@ def bench(
     takes turns, so that other work on the machine meets all alike.
     """
     check_folder(json)
-    engine = _load(model, device, precision)
+    engine = load_engine(model, device, precision, SIZE)
     results: dict[str, Any] = {'machine': _machine(engine)}
     results['renderer'], images = _bench_renderer(frames)
     results['engine'] = _bench_engine(engine, images, rounds)
@@ -57,15 +58,6 @@ def bench(
     _print_machine(results['machine'])
     if json is not None:
         write_json(json, results)
-
-
-def _load(model: str, device: str, precision: str) -> 'Engine':
-    from mtshare_ros.inference.engine import Engine
-
-    engine = Engine.load(model, device=device, precision=precision, input_size=SIZE)
-    for notice in engine.notices:
-        typer.echo(f'mtshare: {notice}', err=True)
-    return engine
 
 
 def _machine(engine: 'Engine') -> dict[str, Any]:

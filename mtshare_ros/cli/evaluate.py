@@ -5,6 +5,7 @@ from typing import Annotated, Any, Iterable, Iterator, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli.engines import load_engine
 from mtshare_ros.cli.options import (
     DeviceOption,
     JsonOption,
@@ -89,7 +90,7 @@ def evaluate(
     check_folder(json)
     check_picture_path(sheet)
     chosen = fixed_views(split.value, views)
-    engine = _load(model, device, precision)
+    engine = load_engine(model, device, precision)
     gallery = _Gallery(len(chosen), SHEET_ROWS if sheet is not None else 0)
     metrics = _measure(engine, chosen, gallery)
     name = engine.file.name if engine.file else model
@@ -102,15 +103,6 @@ def evaluate(
         })
     if sheet is not None:
         save_picture(sheet, gallery.draw(engine))
-
-
-def _load(model: str, device: str, precision: str) -> 'Engine':
-    from mtshare_ros.inference.engine import Engine
-
-    engine = Engine.load(model, device=device, precision=precision)
-    for notice in engine.notices:
-        typer.echo(f'mtshare: {notice}', err=True)
-    return engine
 
 
 def _measure(engine: 'Engine', views: list[Any], gallery: '_Gallery') -> dict[str, dict]:

@@ -55,11 +55,8 @@ def clip(
     """
     from mtshare_ros.data.rooms.clips import write_clip
     from mtshare_ros.data.rooms.video import RoomVideo
-    from mtshare_ros.errors import DatasetError
 
     check_folder(path)
-    if path.exists():
-        raise DatasetError(f'{path}: exists already; delete it or choose another name')
     video = RoomVideo(seed=seed, motion=motion.value, height=height, width=width, rate_hz=rate,
                       noise=noise)
     count = max(round(seconds * rate), 1)

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-NORMAL_SCALE = 127.0
-"""Stored normals are 8-bit integers: round(n x 127)."""
+from mtshare_ros.data.storage import NORMAL_SCALE
 
 
 class Frames(Protocol):

@@ -1,5 +1,6 @@
 """Which device and arithmetic a model runs in."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -55,3 +56,10 @@ def resolve_precision(requested: str, device: str) -> torch.dtype:
             'and, on CUDA, fp16'
         )
     return PRECISIONS[requested]
+
+
+def autocast(device: str, dtype: torch.dtype) -> AbstractContextManager:
+    """Return the context in which a network on a device computes in ``dtype``."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.split(':')[0], dtype)

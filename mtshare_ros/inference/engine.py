@@ -1,13 +1,11 @@
 """The one door to the network: an RGB frame in, a Prediction out."""
 
-from contextlib import AbstractContextManager, nullcontext
 import time
 
 import numpy as np
 import torch
 
-from mtshare_ros.errors import ConfigError
-from mtshare_ros.inference.device import resolve_device, resolve_precision
+from mtshare_ros.inference.device import autocast, resolve_device, resolve_precision
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.labels import LabelSet
@@ -87,31 +85,20 @@ class Engine:
         image, ConfigError for a task the model does not have.
         """
         tasks = self.tasks if settings is None else settings.tasks
-        self._check_tasks(tasks)
         check_image(frame)
         clock = _StageClock(self.device)
         framing = frame_to_cover((frame.shape[0], frame.shape[1]), self.input_size)
-        image = to_tensor(fit_image(frame, framing), torch.device(self.device))
+        seen = fit_image(frame, framing)
+        image = to_tensor(seen, torch.device(self.device))
         clock.lap('preprocess')
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), autocast(self.device, self.dtype):
             raw = self._network(image, tasks)
         clock.lap('network')
         with torch.inference_mode():
             maps = {name: value for task in tasks
                     for name, value in decode(task, raw[task]).items()}
         clock.lap('decode')
-        return Prediction(framing=framing, stats=clock.stats(), **maps)
-
-    def _check_tasks(self, tasks: tuple[str, ...]) -> None:
-        absent = [name for name in tasks if name not in self.tasks]
-        if absent:
-            raise ConfigError(
-                f'this model has no task {absent[0]!r}; it has {", ".join(self.tasks)}')
-
-    def _autocast(self) -> AbstractContextManager:
-        if self.dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self.device.split(':')[0], self.dtype)
+        return Prediction(framing=framing, stats=clock.stats(), image=seen, **maps)
 
 
 class _StageClock:

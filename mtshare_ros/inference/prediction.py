@@ -41,6 +41,8 @@ class Prediction:
 
     framing: Framing
     stats: FrameStats
+    image: np.ndarray | None = None
+    """(H, W, 3) uint8 RGB, what the network saw; a view of the frame where nothing was resized."""
     mask: np.ndarray | None = None
     """(H, W) uint8 class ids; 255 is unlabelled."""
     confidence: np.ndarray | None = None

@@ -1,6 +1,5 @@
 """A node that listens to a perception node and its simulated camera, and keeps account."""
 
-from collections import deque
 from dataclasses import dataclass, field
 import time
 from typing import Any, Callable
@@ -15,6 +14,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 
 from mtshare_ros.nodes.codec import image_to_rgb, read_map
+from mtshare_ros.nodes.frame_statistics import RecentValues
 from mtshare_ros.nodes.outputs import OUTPUTS
 from mtshare_ros.nodes.qos import image_output
 
@@ -38,33 +38,27 @@ class TopicTally:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._recent: deque[float] = deque()
-        self._first = 0.0
+        self._recent = RecentValues(clock, _RECENT_S)
+        self._first = self._last = 0.0
         self.count = 0
         self.ages_ms: list[float] = []
 
     def add(self, age_ms: float) -> None:
         """Note one arrival and the age of its stamp."""
-        now = self._clock()
-        self._first = self._first if self.count else now
+        self._last = self._clock()
+        self._first = self._first if self.count else self._last
         self.count += 1
-        self._recent.append(now)
+        self._recent.add(age_ms)
         self.ages_ms.append(age_ms)
 
     def mean_hz(self) -> float:
         """Return the rate from the first arrival to the last one."""
-        if self.count < 2 or self._recent[-1] <= self._first:
-            return 0.0
-        return (self.count - 1) / (self._recent[-1] - self._first)
+        span = self._last - self._first
+        return (self.count - 1) / span if span > 0 else 0.0
 
     def recent_hz(self) -> float:
         """Return the rate of the last two seconds."""
-        oldest = self._clock() - _RECENT_S
-        while len(self._recent) > 1 and self._recent[0] < oldest:
-            self._recent.popleft()
-        if len(self._recent) < 2:
-            return 0.0
-        return (len(self._recent) - 1) / (self._recent[-1] - self._recent[0])
+        return self._recent.rate_hz()
 
     def recent_age_ms(self) -> float:
         """Return the median age of the last arrivals, NaN before the first."""

@@ -14,8 +14,9 @@ WINDOW_S = 5.0
 class RecentValues:
     """Values with their time, forgotten after a while; the caller does the locking."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], window_s: float = WINDOW_S) -> None:
         self._clock = clock
+        self._window_s = window_s
         self._items: deque[tuple[float, float]] = deque(maxlen=2048)
 
     def add(self, value: float) -> None:
@@ -36,7 +37,7 @@ class RecentValues:
         return (len(self._items) - 1) / span if span > 0 else 0.0
 
     def _recent(self) -> list[float]:
-        oldest = self._clock() - WINDOW_S
+        oldest = self._clock() - self._window_s
         while self._items and self._items[0][0] < oldest:
             self._items.popleft()
         return [value for _, value in self._items]

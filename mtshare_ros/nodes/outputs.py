@@ -12,7 +12,6 @@ import numpy as np
 
 from mtshare_ros.inference.colorize import color_depth, color_mask, color_normals
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.model.preprocessing import fit_image
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
 from mtshare_ros.tasks import ordered
 
@@ -22,11 +21,9 @@ class Frame:
     """
     What the outputs of one camera image are drawn from.
 
-    ``rgb`` is the whole (H, W, 3) uint8 camera image, ``palette`` the (256, 3) uint8 colours of
-    the classes.
+    ``palette`` holds the (256, 3) uint8 colours of the classes.
     """
 
-    rgb: np.ndarray
     prediction: Prediction
     settings: RuntimeSettings
     palette: np.ndarray
@@ -56,9 +53,8 @@ def _present(values: np.ndarray | None) -> np.ndarray:
 
 
 def _semantic_color(frame: Frame) -> np.ndarray:
-    image = fit_image(frame.rgb, frame.prediction.framing)
-    alpha = frame.settings.semantic_color_alpha
-    return color_mask(_present(frame.prediction.mask), image, frame.palette, alpha)
+    mask, image = _present(frame.prediction.mask), _present(frame.prediction.image)
+    return color_mask(mask, image, frame.palette, frame.settings.semantic_color_alpha)
 
 
 def _depth_color(frame: Frame) -> np.ndarray:

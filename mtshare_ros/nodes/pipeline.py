@@ -50,7 +50,7 @@ class Pipeline:
         rgb = image_to_rgb(job.image, self._max_pixels)
         tasks = tasks_to_infer(job.outputs)
         started = time.perf_counter()
-        frame = Frame(rgb, self._predict(rgb, tasks), job.settings, self._palette)
+        frame = Frame(self._predict(rgb, tasks), job.settings, self._palette)
         inference_ms = (time.perf_counter() - started) * 1e3
         for output in job.outputs:
             if output.draw is not None:

@@ -1,6 +1,5 @@
 """The training loop."""
 
-from contextlib import AbstractContextManager, nullcontext
 import copy
 from dataclasses import dataclass
 import math
@@ -10,7 +9,7 @@ import torch
 
 from mtshare_ros.data.batches import augment, Batch, Frames, load_batch
 from mtshare_ros.errors import TrainingError
-from mtshare_ros.inference.device import resolve_device, resolve_precision
+from mtshare_ros.inference.device import autocast, resolve_device, resolve_precision
 from mtshare_ros.model.checkpoint import Checkpoint, save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
@@ -120,14 +119,9 @@ class Trainer:
 
     def _losses(self, batch: Batch) -> dict[str, torch.Tensor]:
         self._network.train()
-        with self._autocast():
+        with autocast(self.device, self._dtype):
             raw = self._network(batch.image)
         return task_losses(raw, batch)
-
-    def _autocast(self) -> AbstractContextManager:
-        if self._dtype == torch.float32:
-            return nullcontext()
-        return torch.autocast(self._device.type, self._dtype)
 
     def _check(self, losses: dict[str, float], step: Step) -> None:
         wrong = [name for name, value in losses.items() if not math.isfinite(value)]

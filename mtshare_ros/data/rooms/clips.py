@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 
 from mtshare_ros.data.rooms.frame import Pose, RoomFrame
+from mtshare_ros.data.storage import replace_json
 from mtshare_ros.errors import DatasetError
 
 META_FILE = 'clip.json'
@@ -78,7 +78,8 @@ def write_clip(path: Path, frames: Iterable[RoomFrame], *, rate_hz: float = 30.0
         raise DatasetError(f'no frames were given for the clip {path}; give at least one')
     height, width = last.depth.shape
     intrinsics = tuple(tuple(map(float, row)) for row in last.intrinsics)
-    _write_meta(path, ClipMeta(height, width, count, rate_hz, intrinsics, source))
+    meta = ClipMeta(height, width, count, rate_hz, intrinsics, source)
+    replace_json(path / META_FILE, asdict(meta))
 
 
 def read_clip(path: Path) -> Clip:
@@ -95,12 +96,6 @@ def _encoded(frame: RoomFrame) -> dict[str, np.ndarray]:
             'normals': np.round(frame.normals * _NORMAL_SCALE).astype('<i2'),
             'labels': frame.labels, 'edges': frame.edges.astype('u1'),
             'pose': pose.astype('<f8')}
-
-
-def _write_meta(path: Path, meta: ClipMeta) -> None:
-    partial = path / f'{META_FILE}.part'
-    partial.write_text(json.dumps(asdict(meta), indent=2) + '\n')
-    os.replace(partial, path / META_FILE)
 
 
 def _read_meta(path: Path) -> ClipMeta:

@@ -5,7 +5,6 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 import json
 from multiprocessing import get_context
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +15,7 @@ from mtshare_ros.data.rooms.renderer import LIVE, Renderer
 from mtshare_ros.data.rooms.scene import GENERATOR_VERSION, make_room
 from mtshare_ros.data.rooms.splits import split_seeds
 from mtshare_ros.data.rooms.views import render_view
+from mtshare_ros.data.storage import NORMAL_SCALE, replace_json
 from mtshare_ros.errors import DatasetError
 
 META_FILE = 'meta.json'
@@ -83,7 +83,7 @@ def render_frames(directory: Path, *, split: str, count: int, height: int, width
     rooms = range(-(-done // views_per_room), -(-count // views_per_room))
     for room in _rendered(directory, wanted, rooms, workers):
         done = min((room + 1) * views_per_room, count)
-        _write_meta(directory, wanted, done)
+        replace_json(directory / META_FILE, {**asdict(wanted), 'done': done})
         if progress is not None:
             progress(done, count)
 
@@ -119,7 +119,7 @@ def _render_room(directory: Path, meta: FrameSetMeta, index: int) -> int:
 def _store(arrays: dict[str, np.ndarray], row: int, frame: RoomFrame) -> None:
     arrays['image'][row] = frame.image
     arrays['depth'][row] = frame.depth
-    arrays['normals'][row] = np.round(frame.normals * 127.0)
+    arrays['normals'][row] = np.round(frame.normals * NORMAL_SCALE)
     arrays['labels'][row] = frame.labels
     arrays['edges'][row] = frame.edges
 
@@ -130,7 +130,7 @@ def _resume(directory: Path, wanted: FrameSetMeta) -> FrameSetMeta:
         directory.mkdir(parents=True, exist_ok=True)
         for name, (shape, kind) in wanted.layout().items():
             np.lib.format.open_memmap(directory / f'{name}.npy', 'w+', kind, shape)
-        _write_meta(directory, wanted, 0)
+        replace_json(directory / META_FILE, asdict(wanted))
     found = _read_meta(directory)
     expected, present = ({key: value for key, value in asdict(meta).items() if key != 'done'}
                          for meta in (wanted, found))
@@ -140,13 +140,6 @@ def _resume(directory: Path, wanted: FrameSetMeta) -> FrameSetMeta:
         raise DatasetError(f'{directory} holds other frames ({differing}); choose another folder '
                            'or delete this one')
     return found
-
-
-def _write_meta(directory: Path, meta: FrameSetMeta, done: int) -> None:
-    """Replace the meta file in one step, so that a kill leaves the old or the new one."""
-    partial = directory / f'{META_FILE}.part'
-    partial.write_text(json.dumps({**asdict(meta), 'done': done}, indent=2) + '\n')
-    os.replace(partial, directory / META_FILE)
 
 
 def _read_meta(directory: Path) -> FrameSetMeta:

@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 
-from mtshare_ros.data.rooms.primitives import Primitives
+from mtshare_ros.data.rooms.primitives import Primitives, yaw_rotation
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def pose_movers(primitives: Primitives, movers: tuple[Mover, ...], time_s: float
         pivot = primitives.pivot[part]
         local = np.einsum('nij,nj->ni', limbs, primitives.center[part] - pivot) + pivot
         x, y, yaw = mover.place(time_s)
-        cosine, sine = math.cos(yaw), math.sin(yaw)
-        turn = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
+        turn = yaw_rotation(yaw)
         center[mine] = local @ turn.T + (x, y, 0.0)
         rotation[mine] = turn @ limbs @ primitives.rotation[part]
     return MovedParts(rows, center, rotation)

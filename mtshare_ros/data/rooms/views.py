@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 from mtshare_ros.data.rooms.frame import Pose, RoomFrame
+from mtshare_ros.data.rooms.primitives import yaw_rotation
 from mtshare_ros.data.rooms.renderer import Renderer, Rendering
 from mtshare_ros.data.rooms.scene import Room
 from mtshare_ros.data.rooms.sensor import random_sensor
@@ -31,9 +32,7 @@ def look(position: np.ndarray, yaw: float, pitch: float, roll: float = 0.0) -> P
                         math.sin(pitch)])
     right = np.array([math.sin(yaw), -math.cos(yaw), 0.0])
     upright = np.stack([right, np.cross(forward, right), forward], axis=1)
-    cosine, sine = math.cos(roll), math.sin(roll)
-    tilt = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0], [0.0, 0.0, 1.0]])
-    return Pose(np.asarray(position, float), upright @ tilt)
+    return Pose(np.asarray(position, float), upright @ yaw_rotation(roll))
 
 
 def clearance(room: Room, points: np.ndarray) -> np.ndarray:

@@ -1,5 +1,7 @@
 """``mtshare render``."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,9 @@ from mtshare_ros.data.rooms.clips import read_clip  # noqa: E402
 from mtshare_ros.data.rooms.dataset import open_frames  # noqa: E402
 from mtshare_ros.data.rooms.splits import split_seeds  # noqa: E402
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
+from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS  # noqa: E402
 
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = ('--width', 64, '--height', 48)
 
 
@@ -47,3 +51,10 @@ def test_the_motions_offered_are_those_of_the_rooms():
 
 def test_rooms_are_shown_that_no_model_was_trained_on():
     assert HELD_OUT_SEED in split_seeds('test')
+
+
+def test_the_simulated_camera_and_its_launch_file_show_the_same_room():
+    launch_file = (ROOT / 'launch/demo.launch.py').read_text()
+
+    assert SIM_CAMERA_PARAMETERS['seed'].default == HELD_OUT_SEED
+    assert f"'seed', default_value='{HELD_OUT_SEED}'" in launch_file

@@ -8,6 +8,7 @@ from mtshare_ros.errors import ConfigError, FrameError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mtshare_ros.model.preprocessing import fit_image
 
 
 @pytest.fixture(scope='module')
@@ -42,6 +43,13 @@ def test_the_mask_is_the_class_of_highest_confidence(engine, tiny_model):
     # folding batch norm moves the logits a little, so a tie may fall the other way
     assert (prediction.mask == probability.indices.numpy()).mean() > 0.999
     assert np.abs(prediction.confidence / 255 - probability.values.numpy()).max() < 0.004
+
+
+def test_the_prediction_carries_the_image_that_the_network_saw(engine):
+    frame = picture()
+    prediction = engine.infer(frame)
+    assert np.array_equal(prediction.image, fit_image(frame, prediction.framing))
+    assert prediction.image.shape == (96, 128, 3)
 
 
 def test_what_is_not_asked_for_is_not_computed(engine):

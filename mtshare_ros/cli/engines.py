@@ -1,0 +1,20 @@
+"""Loading a model for a command."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from mtshare_ros.inference.engine import Engine
+
+
+def load_engine(
+    model: str, device: str, precision: str, input_size: tuple[int, int] | None = None
+) -> 'Engine':
+    """Load a model and say on standard error what its user should know of the device."""
+    from mtshare_ros.inference.engine import Engine
+
+    engine = Engine.load(model, device=device, precision=precision, input_size=input_size)
+    for notice in engine.notices:
+        typer.echo(f'mtshare: {notice}', err=True)
+    return engine
