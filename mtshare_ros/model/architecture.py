@@ -27,6 +27,8 @@ class ArchitectureConfig:
     ``stem``: ``conv`` (four strided 3x3 convolutions that also feed the heads) or ``patch`` (one
     16x16 projection, as in timm). ``position``: ``rope`` (rotary, relative) or ``absolute``
     (a learnt table for the grid of ``input_size``, interpolated elsewhere).
+    ``shared_blocks``: how many of the first blocks all tasks share; above them every sub-task has
+    blocks of its own. -1: all of them.
     """
 
     embed_dim: int = 192
@@ -39,6 +41,7 @@ class ArchitectureConfig:
     head_channels: int = 48
     head_depth: int = 2
     input_size: tuple[int, ...] = (240, 320)
+    shared_blocks: int = -1
 
     def __post_init__(self) -> None:
         """Raise ConfigError for values no network can be built from."""
@@ -50,6 +53,13 @@ class ArchitectureConfig:
         require(len(self.stem_channels) == 3, 'stem_channels', self.stem_channels,
                  'three widths, at 1/2, 1/4 and 1/8 of the input')
         check_input_size(self.input_size)
+        require(-1 <= self.shared_blocks <= self.depth, 'shared_blocks', self.shared_blocks,
+                f'-1 (all blocks) or 0 to depth = {self.depth}')
+
+    @property
+    def prefix(self) -> int:
+        """How many blocks all tasks share, 0 to ``depth``."""
+        return self.depth if self.shared_blocks == -1 else self.shared_blocks
 
 
 ARCHITECTURES = {

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import safe_open, SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 import torch
 
 from mtshare_ros.config import to_values
 from mtshare_ros.errors import ModelError
 from mtshare_ros.model.description import from_header, ModelDescription, to_header
 from mtshare_ros.model.network import build_model, MultiTaskNetwork
+from mtshare_ros.model.writing import replacing
 
 LARGEST_FILE = 4 << 30
 ALLOWED_DTYPES = {torch.float16, torch.bfloat16, torch.float32}
@@ -35,6 +36,32 @@ def save_checkpoint(
         for name, value in network.state_dict().items() if value.is_floating_point()
     }
     save_file(tensors, path, metadata=to_header(description))
+
+
+def save_described_anew(source: Path, target: Path, description: ModelDescription) -> None:
+    """
+    Write the weights of a model file, bit for bit, to a new file with another description.
+
+    Raises ModelError where ``target`` exists or cannot be written: a model is never overwritten.
+    """
+    check_weights_file(source)
+    check_new(target)
+    try:
+        with replacing(target) as partial:
+            save_file(load_file(source), partial, metadata=to_header(description))
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f'{target}: cannot be written: {error}') from error
+
+
+def check_new(path: Path) -> None:
+    """Raise ModelError unless a new model file can be made here."""
+    if path.exists():
+        raise ModelError(
+            f'{path}: this file exists, and a model is never overwritten; give another name or '
+            'delete the file first')
+    if not path.absolute().parent.is_dir():
+        raise ModelError(
+            f'{path}: there is no folder {path.absolute().parent}; create it first')
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -72,8 +99,9 @@ def check_weights_file(path: Path) -> None:
             'it is empty or not a model'
         )
     with path.open('rb') as file:
-        start = file.read(2)
-    if start.startswith(PICKLE_STARTS):
+        start = file.read(9)
+    # A safetensors file begins with the length of its header, whose bytes may be any: look behind.
+    if start.startswith(PICKLE_STARTS) and not start.endswith(b'{'):
         raise ModelError(
             f'{path}: this is a pickle (.pt, .pth), which can run code when it is opened, so it '
             'is never opened; save the weights with safetensors and try again'

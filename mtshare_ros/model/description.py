@@ -1,13 +1,14 @@
 """What a checkpoint says of itself."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 import json
 from typing import Any, Mapping
 
-from mtshare_ros.config import from_values, to_values
-from mtshare_ros.errors import ModelError
+from mtshare_ros.config import from_values, require, to_values
+from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.thresholds import TaskThresholds
 
 FORMAT = 'mtshare_ros 1'
 
@@ -19,6 +20,8 @@ class ModelDescription:
 
     ``focal_length`` is that of the training images in pixels at ``architecture.input_size``;
     ``depth_range`` is the (nearest, farthest) depth of the training images in metres.
+    ``thresholds`` holds the token gates' thresholds by task, empty where the model was not
+    calibrated; ``calibration`` says in a sentence how they were found.
     """
 
     architecture: ArchitectureConfig
@@ -27,6 +30,14 @@ class ModelDescription:
     focal_length: float
     depth_range: tuple[float, ...]
     trained_on: str = ''
+    thresholds: Mapping[str, TaskThresholds] = field(default_factory=dict)
+    calibration: str = ''
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for thresholds that do not fit the network."""
+        for task, thresholds in self.thresholds.items():
+            require(task in self.tasks, 'thresholds', task, f'one of {", ".join(self.tasks)}')
+            thresholds.check_depth(self.architecture.depth, task)
 
 
 def to_header(description: ModelDescription) -> dict[str, str]:
@@ -50,4 +61,17 @@ def from_header(header: Mapping[str, str] | None, source: str) -> ModelDescripti
     except json.JSONDecodeError as error:
         raise ModelError(
             f'{source}: the header is damaged: {error}; get the file again') from error
-    return from_values(ModelDescription, values, f'{source}: header')
+    origin = f'{source}: header'
+    thresholds = _thresholds(values.pop('thresholds', {}), f'{origin}: thresholds')
+    description = from_values(ModelDescription, values, origin)
+    try:
+        return replace(description, thresholds=thresholds)
+    except ConfigError as error:
+        raise ConfigError(f'{origin}: {error}') from None
+
+
+def _thresholds(values: Any, source: str) -> dict[str, TaskThresholds]:
+    if not isinstance(values, dict):
+        raise ConfigError(f'{source}: expected thresholds by task, found {values!r}')
+    return {task: from_values(TaskThresholds, entry, f'{source}: {task}')
+            for task, entry in values.items()}

@@ -1,10 +1,12 @@
-"""The multi-task network: one encoder, one decode head per task."""
+"""The multi-task network: one stem, a shared prefix of blocks, branches and decode heads."""
 
-from typing import Iterable
+import copy
+from typing import cast, Iterable, Sequence
 
 import torch
 from torch import nn
 
+from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.architecture import ArchitectureConfig, PATCH_SIZE
 from mtshare_ros.model.backbone import Block
@@ -12,12 +14,31 @@ from mtshare_ros.model.head import DecodeHead
 from mtshare_ros.model.position import AbsolutePosition, rotary_table, RotaryTable
 from mtshare_ros.model.preprocessing import Normalize
 from mtshare_ros.model.stem import build_stem
-from mtshare_ros.tasks import channels_of, get_task, ordered
+from mtshare_ros.tasks import channels_of, get_task, ordered, TASKS
+
+
+class Branch(nn.Module):
+    """
+    What a sub-task has of its own above the shared prefix.
+
+    ``blocks[0]`` stands beside block number ``prefix`` of the base task, and so on.
+    """
+
+    def __init__(self, blocks: Iterable[Block], norm: nn.LayerNorm) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.norm = norm
 
 
 class MultiTaskNetwork(nn.Module):
     """
     RGB in, the raw output of every asked task out.
+
+    ``base_task`` is the first of the tasks. Its encoder is ``blocks`` and ``norm``, named as in
+    timm; every sub-task shares the first ``config.prefix`` blocks with it and has a copy of the
+    others in ``branches``: ``branches.depth.blocks.0.*`` is the depth's own version of
+    ``blocks.<prefix>.*``, ``branches.depth.norm.*`` that of ``norm.*``. Branches begin equal to
+    the base task: all delta weights are zero. No branches where every block is shared.
 
     Holds weights only: no state passes from one frame to the next.
     """
@@ -28,6 +49,8 @@ class MultiTaskNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.tasks = ordered(tasks)
+        require(bool(self.tasks), 'tasks', list(self.tasks), f'at least one of {", ".join(TASKS)}')
+        self.base_task = self.tasks[0]
         self.label_count = label_count
         self.normalize = Normalize()
         self.stem = build_stem(config)
@@ -44,6 +67,7 @@ class MultiTaskNetwork(nn.Module):
             for name in self.tasks
         })
         self.apply(_initialise)
+        self.branches = nn.ModuleDict(new_branches(self, config.prefix))
 
     def forward(
         self, image: torch.Tensor, tasks: Iterable[str] | None = None
@@ -59,24 +83,59 @@ class MultiTaskNetwork(nn.Module):
             raise ConfigError(
                 f'this model has no task {absent[0]!r}; it has {", ".join(self.tasks)}')
         features = self.stem(self.normalize(image))
-        tokens = self.encode(features.tokens)
-        return {name: self.heads[name](tokens, features) for name in wanted}
+        encoded = self.encode(features.tokens, wanted)
+        return {name: self.heads[name](encoded[name], features) for name in wanted}
 
-    def encode(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Run the blocks on stem tokens (B, D, rows, columns) and return the same shape."""
+    def encode(self, tokens: torch.Tensor, tasks: Sequence[str]) -> dict[str, torch.Tensor]:
+        """
+        Run the blocks on stem tokens (B, D, rows, columns); return the same shape for each task.
+
+        The shared blocks run once. Tasks without a branch get the same tensor.
+        """
         grid = (tokens.shape[2], tokens.shape[3])
-        sequence = tokens.flatten(2).transpose(1, 2)  # (B, N, D)
-        if self.config.position == 'absolute':
-            sequence = sequence + self.position(grid)
-        rotary = self._rotary(grid, tokens.device)
-        for block in self.blocks:
-            sequence = block(sequence, rotary)
-        return self.norm(sequence).transpose(1, 2).unflatten(2, grid)
+        rotary = self.rotary(grid, tokens.device)
+        shared = _run(self.shared_blocks, self.embed(tokens), rotary)
+        encoded: dict[str, torch.Tensor] = {}
+        for encoder in dict.fromkeys(self.encoder_of(name) for name in tasks):
+            sequence = _run(self.own_blocks(encoder), shared, rotary)
+            normed = self.final_norm(encoder)(sequence)
+            encoded[encoder] = normed.transpose(1, 2).unflatten(2, grid)
+        return {name: encoded[self.encoder_of(name)] for name in tasks}
 
-    def _rotary(self, grid: tuple[int, int], device: torch.device) -> RotaryTable | None:
+    @property
+    def shared_blocks(self) -> Sequence[Block]:
+        """The blocks all tasks share, the first ``config.prefix``."""
+        return cast(Sequence[Block], list(self.blocks)[:self.config.prefix])
+
+    def encoder_of(self, task: str) -> str:
+        """Return the task whose encoder a task uses: its own where it has one, else the base's."""
+        return task if task in self.branches else self.base_task
+
+    def own_blocks(self, task: str) -> Sequence[Block]:
+        """Return the blocks above the prefix that a task's tokens go through, in order."""
+        if task in self.branches:
+            return cast(Sequence[Block], list(self._branch(task).blocks))
+        return cast(Sequence[Block], list(self.blocks)[self.config.prefix:])
+
+    def final_norm(self, task: str) -> nn.LayerNorm:
+        """Return the norm between a task's last block and its head."""
+        return self._branch(task).norm if task in self.branches else self.norm
+
+    def embed(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return stem tokens (B, D, rows, columns) as the blocks' input (B, N, D)."""
+        sequence = tokens.flatten(2).transpose(1, 2)
+        if self.config.position != 'absolute':
+            return sequence
+        return sequence + self.position((tokens.shape[2], tokens.shape[3]))
+
+    def rotary(self, grid: tuple[int, int], device: torch.device) -> RotaryTable | None:
+        """Return the rotations of a (rows, columns) grid, None where positions are absolute."""
         if self.config.position != 'rope':
             return None
         return rotary_table(*grid, self.config.embed_dim // self.config.num_heads, device)
+
+    def _branch(self, task: str) -> Branch:
+        return cast(Branch, self.branches[task])
 
 
 def build_model(
@@ -84,6 +143,23 @@ def build_model(
 ) -> MultiTaskNetwork:
     """Return an untrained network; raise ConfigError for an unknown task."""
     return MultiTaskNetwork(config, tasks, label_count)
+
+
+def new_branches(network: MultiTaskNetwork, prefix: int) -> dict[str, Branch]:
+    """Return for every sub-task a branch above ``prefix`` that equals the base task's blocks."""
+    if prefix == network.config.depth:
+        return {}
+    own = list(network.blocks)[prefix:]
+    return {task: Branch(copy.deepcopy(own), copy.deepcopy(network.norm))
+            for task in network.tasks[1:]}
+
+
+def _run(
+    blocks: Iterable[Block], sequence: torch.Tensor, rotary: RotaryTable | None
+) -> torch.Tensor:
+    for block in blocks:
+        sequence = block(sequence, rotary)
+    return sequence
 
 
 def _initialise(module: nn.Module) -> None:

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from mtshare_ros.errors import ModelError
 from mtshare_ros.model.checkpoint import check_weights_file
-from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.network import MultiTaskNetwork, new_branches
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ def load_timm_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
     """
     Copy every tensor whose name and shape match: ``blocks.*``, ``norm.*`` and a patch projection.
 
+    The base task gets them, and branches become its copies: their delta weights are zero.
     Raises ModelError where the file cannot be read or nothing in it fits.
     """
     check_weights_file(path)
@@ -44,4 +45,5 @@ def load_timm_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
             f'the first is {next(iter(tensors), "none")}'
         )
     network.load_state_dict(fitting, strict=False)
+    network.branches.update(new_branches(network, network.config.prefix))
     return LoadReport(tuple(fitting), tuple(left_out))

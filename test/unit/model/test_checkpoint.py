@@ -1,5 +1,6 @@
 """Checkpoints: what they hold, and what is refused."""
 
+from dataclasses import replace
 import json
 import os
 import pickle
@@ -10,7 +11,7 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint, save_described_anew
 from mtshare_ros.model.network import build_model
 from mtshare_ros.model.pretrained import load_timm_weights
 
@@ -80,6 +81,18 @@ def test_a_torch_file_is_refused_as_a_pickle(tmp_path):
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize('low_bytes', [b'\x80\x04', b'PK'])
+def test_a_header_whose_length_looks_like_a_pickle_is_read_all_the_same(
+        tiny_model, tmp_path, low_bytes):
+    data = tiny_model.read_bytes()
+    length = int.from_bytes(data[:8], 'little')
+    longer = length + (int.from_bytes(low_bytes, 'little') - length) % (1 << 16)
+    path = tmp_path / 'longer.safetensors'
+    path.write_bytes(longer.to_bytes(8, 'little') + data[8:8 + length]
+                     + b' ' * (longer - length) + data[8 + length:])
+    assert load_checkpoint(path).description.tasks
+
+
 def test_weights_of_somebody_else_are_told_apart_by_their_header(tmp_path):
     path = tmp_path / 'timm.safetensors'
     save_file({'norm.weight': torch.zeros(8)}, path)
@@ -142,3 +155,25 @@ def test_saving_does_not_touch_the_network(tmp_path, tiny_description):
     before = {name: value.clone() for name, value in network.state_dict().items()}
     save_checkpoint(tmp_path / 'a.safetensors', network, tiny_description)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_a_new_description_keeps_every_bit_of_the_weights(tiny_model, tmp_path, tiny_description):
+    path = tmp_path / 'described.safetensors'
+    save_described_anew(tiny_model, path, replace(tiny_description, trained_on='something'))
+    before, after = load_file(tiny_model), load_file(path)
+    assert before.keys() == after.keys()
+    assert all(torch.equal(value, after[name]) for name, value in before.items())
+    assert load_checkpoint(path).description.trained_on == 'something'
+    assert [file.name for file in tmp_path.iterdir()] == ['described.safetensors']
+
+
+def test_a_model_is_never_overwritten(tiny_model, tiny_description):
+    before = tiny_model.read_bytes()
+    with pytest.raises(ModelError, match='a model is never overwritten; give another name'):
+        save_described_anew(tiny_model, tiny_model, tiny_description)
+    assert tiny_model.read_bytes() == before
+
+
+def test_a_folder_that_is_not_there_is_named(tiny_model, tmp_path, tiny_description):
+    with pytest.raises(ModelError, match='there is no folder .*absent'):
+        save_described_anew(tiny_model, tmp_path / 'absent/new.safetensors', tiny_description)
