@@ -1,20 +1,33 @@
 """The one door to the network: an RGB frame in, a Prediction out."""
 
-import time
+import copy
+from typing import Mapping
 
 import numpy as np
 import torch
 
-from mtshare_ros.inference.device import autocast, resolve_device, resolve_precision
-from mtshare_ros.inference.postprocess import decode
-from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
+from mtshare_ros.errors import ConfigError
+from mtshare_ros.inference.clock import StageClock
+from mtshare_ros.inference.costs import MachineCosts, measure_costs
+from mtshare_ros.inference.device import resolve_device, resolve_precision
+from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.inference.statistics import frame_stats
 from mtshare_ros.labels import LabelSet
-from mtshare_ros.model.architecture import check_input_size
+from mtshare_ros.model.architecture import check_input_size, PATCH_SIZE
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.preprocessing import check_image, fit_image, to_tensor
+from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
+from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.budget import LatencyController
+from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.memory import keep_freed_memory
+from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.settings import SharingSettings
 
 
 class Engine:
@@ -22,7 +35,8 @@ class Engine:
     A loaded model on a device.
 
     The node, the benchmark, the evaluation and the demo all call ``infer``, so a measured speed is
-    the published speed. The engine keeps no state between frames.
+    the published speed. The engine keeps no state between frames: what is known of a camera is in
+    the cache that is handed in.
     """
 
     def __init__(
@@ -42,8 +56,16 @@ class Engine:
         self.input_size = check_input_size(
             input_size or checkpoint.description.architecture.input_size)
         self.file = file
-        network = fuse_batch_norm(checkpoint.network)
-        self._network = network.to(self.device, memory_format=torch.channels_last)
+        network = fuse_batch_norm(checkpoint.network).to(self.device)
+        self.tasks = network.tasks
+        keep_freed_memory()
+        fallback = default_thresholds(network.config)
+        with torch.inference_mode():
+            self._network = SharingNetwork(network, {
+                task: self.description.thresholds.get(task, fallback) for task in self.tasks
+            }, self.dtype)
+        self._decoders = {task: MapDecoder(task) for task in self.tasks}
+        self._costs: MachineCosts | None = None
 
     @classmethod
     def load(
@@ -55,7 +77,7 @@ class Engine:
         input_size: tuple[int, int] | None = None,
     ) -> 'Engine':
         """
-        Load a shipped model by name, or any model by path, and run it once to warm up.
+        Load a shipped model by name, or any model by path, and measure it, which warms it up.
 
         Raises ModelError, DeviceError or ConfigError saying what is wrong.
         """
@@ -63,60 +85,130 @@ class Engine:
         engine = cls(load_checkpoint(file.path), device=device, precision=precision,
                      input_size=input_size, file=file)
         engine.infer(np.zeros((*engine.input_size, 3), np.uint8))
+        engine.measure()
         return engine
-
-    @property
-    def tasks(self) -> tuple[str, ...]:
-        """Task ids the model has, in canonical order."""
-        return self._network.tasks
 
     @property
     def labels(self) -> LabelSet:
         """The classes of the semantic mask."""
         return self.description.labels
 
+    @property
+    def thresholds(self) -> Mapping[str, TaskThresholds]:
+        """The thresholds of every task: the model's calibrated ones, or defaults."""
+        return self._network.thresholds
+
+    @property
+    def costs(self) -> MachineCosts:
+        """What frames cost here; measured when first asked for."""
+        if self._costs is None:
+            self._costs = self.measure()
+        return self._costs
+
+    @property
+    def crossover(self) -> float:
+        """The share of the rows above which a frame runs dense."""
+        return self.costs.crossover
+
+    def measure(self) -> MachineCosts:
+        """Measure what frames cost on this device, which decides when a frame runs dense."""
+        with torch.inference_mode():
+            self._costs = measure_costs(self._network, self.input_size, self.tasks)
+        return self._costs
+
+    def with_thresholds(self, thresholds: Mapping[str, TaskThresholds]) -> 'Engine':
+        """Return an engine with the same weights and other thresholds, one for every task."""
+        engine = copy.copy(self)
+        engine._network = self._network.with_thresholds(thresholds)
+        return engine
+
+    def new_cache(self) -> ActivationCache:
+        """Return the memory of a camera that has sent nothing yet."""
+        return ActivationCache()
+
     def infer(
-        self, frame: np.ndarray, settings: InferenceSettings | None = None
+        self,
+        frame: np.ndarray,
+        cache: ActivationCache | None = None,
+        settings: InferenceSettings | None = None,
     ) -> Prediction:
         """
         Compute the maps of one (H, W, 3) uint8 RGB frame.
 
-        ``settings`` defaults to every task of the model. Raises FrameError for an array that is no
-        image, ConfigError for a task the model does not have.
+        ``cache`` is the camera's memory; without one, the frame stands for itself. ``settings``
+        default to every task of the model. Raises FrameError for an array that is no image,
+        ConfigError for a task the model does not have.
         """
-        tasks = self.tasks if settings is None else settings.tasks
+        settings = settings or InferenceSettings(self.tasks)
+        self._check_tasks(settings.tasks)
         check_image(frame)
-        clock = _StageClock(self.device)
+        clock = StageClock(self.device)
         framing = frame_to_cover((frame.shape[0], frame.shape[1]), self.input_size)
         seen = fit_image(frame, framing)
-        image = to_tensor(seen, torch.device(self.device))
-        clock.lap('preprocess')
-        with torch.inference_mode(), autocast(self.device, self.dtype):
-            raw = self._network(image, tasks)
-        clock.lap('network')
+        cache = self.new_cache() if cache is None else cache
         with torch.inference_mode():
-            maps = {name: value for task in tasks
-                    for name, value in decode(task, raw[task]).items()}
-        clock.lap('decode')
-        return Prediction(framing=framing, stats=clock.stats(), image=seen, **maps)
+            image = to_tensor(seen, torch.device(self.device))
+            clock.lap('preprocess')
+            account = self._network.run(cache, image, settings.tasks, settings.sharing,
+                                        self._bounds(cache, settings.sharing), clock.lap)
+            maps = self._decode(cache, account)
+            clock.lap('decode')
+        stats = frame_stats(account, cache, clock, activity=settings.activity)
+        if cache.controller is not None and not stats.reset_reason:
+            most = self._crossover(settings.sharing) * account.token_count
+            cache.controller.observe(min(account.rows, int(most)), stats.total_ms)
+        return Prediction(framing=framing, stats=stats, image=seen, **maps)
 
+    def raw(self, cache: ActivationCache, task: str) -> torch.Tensor:
+        """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
+        return cache.camera.heads[task].raw
 
-class _StageClock:
-    """Wall-clock milliseconds of consecutive stages, with the device's queue drained at each."""
+    def _bounds(self, cache: ActivationCache, settings: SharingSettings) -> PlanLimits:
+        """Return what bounds the rows of the next frame."""
+        crossover = self._crossover(settings)
+        if settings.latency_target_ms == 0:
+            cache.controller = None
+            return PlanLimits(crossover, settings.scene_cut_fraction)
+        tokens = self.input_size[0] * self.input_size[1] // PATCH_SIZE ** 2
+        budget = self._controller(cache, settings, tokens).budget()
+        if budget >= crossover * tokens:
+            return PlanLimits(crossover, settings.scene_cut_fraction)
+        return PlanLimits(budget=budget)
 
-    def __init__(self, device: str) -> None:
-        self._cuda = device.startswith('cuda')
-        self._stages: dict[str, float] = {}
-        self._start = self._last = time.perf_counter()
+    def _crossover(self, settings: SharingSettings) -> float:
+        if settings.crossover is not None:
+            return settings.crossover
+        return self.costs.crossover if settings.temporal else 1.0
 
-    def lap(self, stage: str) -> None:
-        """End a stage."""
-        if self._cuda:
-            torch.cuda.synchronize()
-        now = time.perf_counter()
-        self._stages[stage] = (now - self._last) * 1e3
-        self._last = now
+    def _controller(
+        self, cache: ActivationCache, settings: SharingSettings, tokens: int
+    ) -> LatencyController:
+        """Return the camera's controller, a new one where target or bound are new."""
+        known = cache.controller
+        target, max_age = settings.latency_target_ms, settings.max_age
+        if known is None or (known.target_ms, known.max_age) != (target, max_age):
+            known = cache.controller = LatencyController(
+                target, self.costs.rows, token_count=tokens, max_age=max_age)
+        return known
 
-    def stats(self) -> FrameStats:
-        """Return what was measured so far."""
-        return FrameStats((self._last - self._start) * 1e3, self._stages)
+    def _decode(self, cache: ActivationCache, account: FrameAccount) -> dict[str, np.ndarray]:
+        """Bring the maps up to date and return copies by field of ``Prediction``."""
+        state = cache.camera
+        maps: dict[str, np.ndarray] = {}
+        for task, item in account.tasks.items():
+            decoder, raw = self._decoders[task], state.heads[task].raw
+            if task not in state.maps:
+                state.maps[task] = decoder.allocate(state.grid, raw.device)
+            if item.changed is None:
+                decoder.dense(state.maps[task], raw)
+            else:
+                decoder.update(state.maps[task], raw, item.changed)
+            maps.update(decoder.maps(state.maps[task]))
+        return maps
+
+    def _check_tasks(self, tasks: tuple[str, ...]) -> None:
+        absent = [task for task in tasks if task not in self.tasks]
+        if absent or not tasks:
+            raise ConfigError(f'this model has no task {absent[0]!r}; it has '
+                              f'{", ".join(self.tasks)}' if absent else
+                              f'no task is asked for; this model has {", ".join(self.tasks)}')

@@ -1,11 +1,38 @@
 """From raw network outputs to maps in physical units."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch.nn import functional
 
 from mtshare_ros.model.head import OUTPUT_STRIDE
 from mtshare_ros.tasks import TASKS, UNLABELLED
+
+_BEYOND_RANK = 1e38
+"""Lifts the smallest difference of two logits above the largest class number."""
+
+
+@dataclass(frozen=True)
+class MapField:
+    """One map of a task by its field of ``Prediction``: its dtype and values a pixel."""
+
+    name: str
+    dtype: torch.dtype
+    channels: int = 1
+
+
+_FIELDS = {
+    'class_logits': (MapField('mask', torch.uint8), MapField('confidence', torch.uint8)),
+    'log_metres': (MapField('depth', torch.float32),),
+    'direction': (MapField('normals', torch.float32, 3),),
+    'logit': (MapField('edges', torch.uint8),),
+}
+
+
+def fields_of(task: str) -> tuple[MapField, ...]:
+    """Return the maps of a task."""
+    return _FIELDS[TASKS[task].encoding]
 
 
 def enlarge(raw: torch.Tensor) -> torch.Tensor:
@@ -20,34 +47,58 @@ def decode(task: str, raw: torch.Tensor) -> dict[str, np.ndarray]:
 
     Values the network could not compute (NaN, infinity) become NaN or unlabelled.
     """
-    maps = _DECODERS[TASKS[task].encoding](enlarge(raw)[0])
-    return {name: value.cpu().numpy() for name, value in maps.items()}
+    large = enlarge(raw).contiguous()
+    maps = decode_pixels(task, large.flatten(2))
+    shape = large.shape[2:]
+    return {
+        field.name: maps[field.name][0].unflatten(0, shape).cpu().numpy()
+        for field in fields_of(task)
+    }
+
+
+def decode_pixels(task: str, values: torch.Tensor) -> dict[str, torch.Tensor]:
+    """
+    Return the maps of pixels by field of ``Prediction``, as ``decode`` does.
+
+    ``values`` (n, C, p) are p enlarged raw outputs of n pieces of the image; they are overwritten.
+    A map is (n, p), or (n, p, channels) where a pixel has several.
+    """
+    return _DECODERS[TASKS[task].encoding](values)
 
 
 def _decode_labels(logits: torch.Tensor) -> dict[str, torch.Tensor]:
-    best, mask = logits.max(dim=0)
-    # in place: another array of this size costs more than the sum itself
-    probability = 1 / logits.sub_(best).exp_().sum(dim=0)
-    finite = torch.isfinite(probability)
+    logits.sub_(logits.amax(dim=1, keepdim=True))
+    # max() with indices is ten times slower on the CPU than without: the best class is the one
+    # whose difference is zero, the first of them where several are
+    count = logits.shape[1]
+    ranks = torch.arange(count, 0, -1, dtype=torch.float32, device=logits.device)[:, None]
+    first = torch.add(ranks, logits, alpha=_BEYOND_RANK).amax(dim=1)
+    probability = 1 / logits.exp_().sum(dim=1)
+    unknown = ~torch.isfinite(probability)
     return {
-        'mask': mask.to(torch.uint8).masked_fill(~finite, UNLABELLED),
-        'confidence': (probability.nan_to_num(0.0) * 255).round().to(torch.uint8),
+        'mask': (count - first).masked_fill_(unknown, UNLABELLED).to(torch.uint8),
+        'confidence': _to_byte(probability.masked_fill_(unknown, 0)),
     }
 
 
 def _decode_depth(log_metres: torch.Tensor) -> dict[str, torch.Tensor]:
-    metres = log_metres[0].exp()
-    return {'depth': metres.masked_fill(~torch.isfinite(metres), torch.nan)}
+    metres = log_metres[:, 0].exp()
+    return {'depth': metres.masked_fill_(~torch.isfinite(metres), torch.nan)}
 
 
 def _decode_direction(direction: torch.Tensor) -> dict[str, torch.Tensor]:
     # norm() over a leading dimension is a hundred times slower on the CPU than this
-    unit = direction * direction.square().sum(dim=0).rsqrt()
-    return {'normals': unit.permute(1, 2, 0).contiguous()}
+    unit = direction * direction.square().sum(dim=1, keepdim=True).rsqrt_()
+    return {'normals': unit.transpose(1, 2).contiguous()}
 
 
 def _decode_logit(logit: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {'edges': (logit[0].sigmoid().nan_to_num(0.0) * 255).round().to(torch.uint8)}
+    return {'edges': _to_byte(logit[:, 0].sigmoid().nan_to_num_(0.0))}
+
+
+def _to_byte(share: torch.Tensor) -> torch.Tensor:
+    """Return shares of 0 to 1 as 0 to 255; overwrites them."""
+    return share.mul_(255).round_().to(torch.uint8)
 
 
 _DECODERS = {

@@ -1,10 +1,11 @@
-"""The result of one frame."""
+"""What a frame is computed with, and the result."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from mtshare_ros.model.framing import Framing
+from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import ordered, TASKS
 
 
@@ -13,10 +14,13 @@ class InferenceSettings:
     """
     What one call of the engine computes.
 
-    ``tasks`` are task ids in any order; what is not named is not computed.
+    ``tasks`` are task ids in any order; what is not named is not computed. ``activity`` asks for
+    the maps of what was recomputed, which only people look at.
     """
 
     tasks: tuple[str, ...] = tuple(TASKS)
+    sharing: SharingSettings = field(default_factory=SharingSettings)
+    activity: bool = False
 
     def __post_init__(self) -> None:
         """Bring the tasks into canonical order; raise ConfigError for an unknown one."""
@@ -25,10 +29,40 @@ class InferenceSettings:
 
 @dataclass(frozen=True)
 class FrameStats:
-    """Milliseconds one frame took: in all, and by stage in the order they ran."""
+    """
+    What one frame took.
+
+    Milliseconds in all, and by stage in the order they ran. ``active`` and ``taken_over`` hold for
+    each task, block by block, the share of the rows that was computed and that was taken over from
+    the base task; ``input_fraction`` is the share that entered the network at all. ``macs`` were
+    done of the ``dense_macs`` of the asked tasks, their shared blocks counted once. ``oldest_age``
+    counts for each task the frames since a row ran ungated through everything. ``reset_reason``
+    says why the frame built on nothing; it is empty where it did. ``activity`` holds for each task
+    what became of its tokens: (rows, columns) uint8, 0 kept, 1 taken over, 2 computed,
+    3 refreshed.
+    """
 
     total_ms: float
     stage_ms: dict[str, float] = field(default_factory=dict)
+    input_fraction: float = 1.0
+    active: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    taken_over: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    macs: int = 0
+    dense_macs: int = 0
+    oldest_age: dict[str, int] = field(default_factory=dict)
+    reset_reason: str = ''
+    activity: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def dense(self) -> bool:
+        """Whether every row entered the network."""
+        return self.input_fraction == 1
+
+    @property
+    def active_fraction(self) -> float:
+        """Mean share of rows that were computed, over tasks and blocks."""
+        shares = [share for task in self.active.values() for share in task]
+        return sum(shares) / len(shares) if shares else 1.0
 
 
 @dataclass(frozen=True)

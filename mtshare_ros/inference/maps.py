@@ -1,0 +1,84 @@
+"""The maps of one task, kept up to date cell by cell."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mtshare_ros.inference.enlargement import enlarge_cells
+from mtshare_ros.inference.postprocess import decode_pixels, fields_of
+from mtshare_ros.model.architecture import PATCH_SIZE
+from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.memory import tensor_bytes
+
+CHANNELS_AT_ONCE = 2560
+"""Enlarged channels of cells that stay in the caches of a processor: 64 cells of 40 classes."""
+
+
+@dataclass(frozen=True)
+class MapState:
+    """The maps of one task of one camera by field of ``Prediction``, rows as in ``Level``."""
+
+    level: Level
+    maps: dict[str, torch.Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the buffers take."""
+        return tensor_bytes(*self.maps.values())
+
+
+class MapDecoder:
+    """Decodes the raw output of one task; equal to ``decode``, for the cells that changed."""
+
+    def __init__(self, task: str) -> None:
+        self._task = task
+        self._fields = fields_of(task)
+
+    def allocate(self, grid: tuple[int, int], device: torch.device) -> MapState:
+        """Return the state of one camera for a grid of (rows, columns) cells."""
+        level = Level(grid, PATCH_SIZE)
+        return MapState(level, {
+            field.name: level.allocate(field.channels, field.dtype, device)
+            for field in self._fields
+        })
+
+    def dense(self, state: MapState, raw: torch.Tensor) -> None:
+        """Decode the whole raw output (1, C, H/4, W/4)."""
+        rows, columns = state.level.grid
+        self.update(state, raw, torch.arange(rows * columns, device=raw.device))
+
+    def update(self, state: MapState, raw: torch.Tensor, cells: torch.Tensor) -> None:
+        """
+        Decode cells (n,) of the raw output (1, C, H/4, W/4).
+
+        They are all in which the output, enlarged to the input's size, may differ, as
+        ``HeadRunner.update`` returns them: enlarging mixes pixels of neighbouring cells.
+        """
+        if cells.shape[0] == 0:
+            return
+        rows = raw[0].permute(1, 2, 0).flatten(0, 1).float()
+        for some in cells.split(_cells_at_once(rows)):
+            maps = decode_pixels(self._task, enlarge_cells(rows, state.level.grid, some))
+            for field in self._fields:
+                values = maps[field.name].reshape(-1, field.channels)
+                state.level.write(state.maps[field.name], some, values)
+
+    def maps(self, state: MapState) -> dict[str, np.ndarray]:
+        """Return copies of the maps, (H, W) or (H, W, channels), which belong to the caller."""
+        return {
+            field.name: self._copy(state, field.name, field.channels) for field in self._fields
+        }
+
+    def _copy(self, state: MapState, name: str, channels: int) -> np.ndarray:
+        height, width = state.level.size
+        shape = (height, width) if channels == 1 else (height, width, channels)
+        fresh = torch.empty(shape, dtype=state.maps[name].dtype)
+        return fresh.copy_(state.maps[name][:-1].view(shape)).numpy()
+
+
+def _cells_at_once(raw: torch.Tensor) -> int:
+    """Return how many cells of a raw output (pixels, C) to decode in one go."""
+    if raw.device.type != 'cpu':
+        return raw.shape[0]
+    return max(1, CHANNELS_AT_ONCE // raw.shape[1])

@@ -1,0 +1,1 @@
+"""Computing only what changed: token gates, incremental blocks, and the cache they share."""

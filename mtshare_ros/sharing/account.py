@@ -1,0 +1,97 @@
+"""What a frame cost, in rows and multiply-accumulates."""
+
+from dataclasses import dataclass
+
+import torch
+
+from mtshare_ros.sharing.encoder import StageRun
+from mtshare_ros.sharing.frame import Frame
+from mtshare_ros.sharing.members import MemberRun, MemberRuns
+from mtshare_ros.sharing.outputs import OutputRun
+
+KEPT, TAKEN_OVER, COMPUTED, REFRESHED = range(4)
+"""What a map of activity says of a token."""
+
+
+@dataclass(frozen=True)
+class TaskAccount:
+    """
+    One task's part of a frame of N tokens.
+
+    ``computed`` and ``taken_over`` are rows / N block by block; ``changed`` (m,) are the cells
+    whose raw output may differ from the last frame's, None where it may everywhere.
+    ``oldest_age`` counts frames since a row ran ungated through everything.
+    """
+
+    computed: tuple[float, ...]
+    taken_over: tuple[float, ...]
+    changed: torch.Tensor | None
+    oldest_age: int
+    run: MemberRun
+
+
+@dataclass(frozen=True)
+class FrameAccount:
+    """
+    What was done for one frame.
+
+    ``macs`` were spent of the ``dense_macs`` that the asked tasks cost when every row is computed
+    and the shared blocks run once. ``rows`` of the N tokens entered the network; ``due`` (N,) bool
+    are those whose refresh turn had come, None where no gate acted.
+    """
+
+    reset_reason: str
+    rows: int
+    token_count: int
+    macs: int
+    dense_macs: int
+    tasks: dict[str, TaskAccount]
+    due: torch.Tensor | None
+
+    def activity(self, task: str) -> torch.Tensor:
+        """Return what became of each token (N,) uint8: kept, taken over, computed, refreshed."""
+        run = self.tasks[task].run
+        marks = torch.full((self.token_count,), KEPT, dtype=torch.uint8)
+        marks[slice(None) if run.survivors is None else run.survivors.cpu()] = COMPUTED
+        if run.taken is not None:
+            marks[run.taken.cpu()] = TAKEN_OVER
+        if self.due is not None:
+            marks[self.due.cpu()] = REFRESHED
+        return marks
+
+
+def account_of(
+    frame: Frame, shared: StageRun, members: MemberRuns, outputs: dict[str, OutputRun]
+) -> FrameAccount:
+    """Add up a frame."""
+    encoder, count = frame.runners.encoder, frame.token_count
+    entered = count if frame.plan.cells is None else frame.plan.cells.shape[0]
+    macs = frame.runners.stem.macs_per_cell * entered + shared.macs + members.macs + sum(
+        frame.runners.heads[task].macs_per_cell * run.cells for task, run in outputs.items())
+    numbers = [1 + frame.runners.tasks.index(task) for task in frame.tasks]
+    oldest = frame.state.ages[numbers].amax(dim=1).tolist()
+    tasks = {
+        task: _task_account(members.runs[encoder.member_of(task)], outputs[task], age, count)
+        for task, age in zip(frame.tasks, oldest)
+    }
+    return FrameAccount(frame.plan.reset_reason, entered, count, macs, dense_macs(frame), tasks,
+                        frame.plan.due)
+
+
+def dense_macs(frame: Frame) -> int:
+    """Return what the asked tasks cost when every row is computed."""
+    runners, count = frame.runners, frame.token_count
+    encoder = runners.encoder
+    asked = {encoder.member_of(task) for task in frame.tasks}
+    counts = [count if member in asked else 0 for member in range(len(encoder.members))]
+    blocks = sum(block.weights.macs((count,), count) for block in encoder.shared)
+    blocks += sum(block.weights.macs(counts, count) for block in encoder.own)
+    heads = sum(runners.heads[task].macs_per_cell for task in frame.tasks)
+    return blocks + count * (runners.stem.macs_per_cell + heads)
+
+
+def _task_account(run: MemberRun, output: OutputRun, age: int, count: int) -> TaskAccount:
+    taken = tuple((passed - computed) / count
+                  for passed, computed in zip(run.passed, run.computed))
+    return TaskAccount(tuple(rows / count for rows in run.computed), taken, output.changed, age,
+                       run)

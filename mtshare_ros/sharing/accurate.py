@@ -1,0 +1,203 @@
+"""The accurate incremental block: no row's attention goes stale, and each module has a gate."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from mtshare_ros.sharing.attention import RowRotation
+from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights
+from mtshare_ros.sharing.incremental_attention import AttentionMemory
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.rows import ActiveRows
+
+
+@dataclass(frozen=True)
+class ModuleGate:
+    """
+    What a module was last fed with: ``reference`` (M x N, D) float32.
+
+    ``scale`` (M,) is the RMS norm of the references' rows at the last dense frame.
+    """
+
+    reference: torch.Tensor
+    scale: torch.Tensor
+
+    @classmethod
+    def allocate(cls, members: int, like: torch.Tensor) -> 'ModuleGate':
+        """Return a gate for rows ``like`` these (M x N, D)."""
+        return cls(torch.zeros_like(like), like.new_ones(members))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return tensor_bytes(self.reference, self.scale)
+
+    def start(self, rows: ActiveRows, values: torch.Tensor) -> None:
+        """Remember all rows (n, D) of the members that have some, and measure their norms."""
+        self.reference.index_copy_(0, rows.index, values)
+        start = 0
+        for member, count in enumerate(rows.counts):
+            if count:
+                norms = torch.linalg.vector_norm(values[start:start + count], dim=1)
+                self.scale[member] = norms.square().mean().sqrt()
+                start += count
+
+    def moved(
+        self, rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor | None
+    ) -> torch.Tensor:
+        """
+        Return a mask (n,) of the rows (n, D) that are forced or differ by more than a limit (M,).
+
+        A negative limit lets every row pass. None stands for 0, which here is exact: a row whose
+        input is equal to the last one has an equal result, for attention never goes stale.
+        """
+        difference = values - self.reference.index_select(0, rows.index)
+        if limit is None:
+            mask = difference.ne(0).any(dim=1)
+        else:
+            bound = rows.per_row(limit * self.scale)
+            # written so that a row that is not a number passes, and with it the next good one
+            mask = ~(torch.linalg.vector_norm(difference, dim=1) <= bound)
+        return mask if rows.forced is None else mask | rows.forced
+
+
+@dataclass
+class AccurateState:
+    """
+    What an accurate block remembers, the rows of all members one after another.
+
+    ``attended`` and ``expanded`` (M x N, D) float32 are the residual updates of attention and MLP.
+    The reference of the ``entry`` gate is the block's input in use. ``rotation`` is that of the
+    whole grid, known from the first dense frame.
+    """
+
+    attention: AttentionMemory
+    members: tuple[AttentionMemory, ...]
+    entry: ModuleGate
+    mixing: ModuleGate
+    expansion: ModuleGate
+    attended: torch.Tensor
+    expanded: torch.Tensor
+    rotation: RowRotation | None = None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers; rotations are shared by all blocks and not counted."""
+        gates = sum(gate.nbytes for gate in (self.entry, self.mixing, self.expansion))
+        return gates + self.attention.nbytes + tensor_bytes(self.attended, self.expanded)
+
+
+class AccurateBlock:
+    """
+    Computes each module for the rows whose input to it moved, and keeps its other results.
+
+    The modules are qkv, the projection after attention, and the MLP; what counts is the distance
+    to the module's last input, so errors do not grow with time. Attention of every row follows
+    every changed key, so rows may join that did not come in. Forced rows pass every gate. Without
+    a temporal limit the result is that of a dense block. Rows are never taken over from the base
+    task: ``BlockLimits.task`` is for the fast block.
+    """
+
+    def __init__(self, weights: BlockWeights) -> None:
+        self.weights = weights
+
+    def allocate(self, token_count: int, device: torch.device) -> AccurateState:
+        """Return buffers for a grid of N tokens."""
+        weights = self.weights
+        memory = AttentionMemory.allocate(
+            weights.members * token_count, weights.width, weights.heads, weights.dtype, device)
+        starts = range(0, weights.members * token_count, token_count)
+        entry, mixing, expansion = (
+            ModuleGate.allocate(weights.members, memory.mixed) for _ in range(3))
+        return AccurateState(
+            memory, tuple(memory.part(start, start + token_count) for start in starts),
+            entry, mixing, expansion,
+            torch.zeros_like(memory.mixed), torch.zeros_like(memory.mixed))
+
+    def dense(self, state: AccurateState, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
+        """Compute every row of the members that have rows, and remember them."""
+        state.rotation = _rotation_of_grid(rows)
+        state.entry.start(rows, values)
+        self._attend(state, rows, values)
+        mixed = state.attention.mixed.index_select(0, rows.index)
+        state.mixing.start(rows, mixed)
+        self._project(state, rows, mixed)
+        widened = values + state.attended.index_select(0, rows.index)
+        state.expansion.start(rows, widened)
+        self._expand(state, rows, widened)
+        return widened + state.expanded.index_select(0, rows.index)
+
+    def update(
+        self, state: AccurateState, rows: ActiveRows, values: torch.Tensor, limits: BlockLimits
+    ) -> BlockUpdate:
+        """Return the rows whose output changed: some may have dropped out, others joined."""
+        if limits.temporal is not None:
+            places = state.entry.moved(rows, values, limits.temporal).nonzero()[:, 0]
+            rows, values = rows.at(places), values.index_select(0, places)
+        if rows.total == 0:
+            return BlockUpdate(rows, values, rows.counts)
+        state.entry.reference.index_copy_(0, rows.index, values)
+        self._attend(state, rows, values)
+        changed = self._mix(state, rows, limits.temporal)
+        values = state.entry.reference.index_select(0, changed.index)
+        values.add_(state.attended.index_select(0, changed.index))
+        places = state.expansion.moved(changed, values, limits.temporal).nonzero()[:, 0]
+        self._expand(state, changed.at(places), values.index_select(0, places))
+        values.add_(state.expanded.index_select(0, changed.index))
+        return BlockUpdate(changed, values, changed.counts)
+
+    def _attend(self, state: AccurateState, rows: ActiveRows, values: torch.Tensor) -> None:
+        """Let the attention of all rows follow the new inputs (n, D) of some."""
+        query, key, value = self.weights.project(values, rows)
+        start = 0
+        for memory, count in zip(state.members, rows.counts):
+            own = slice(start, start + count)
+            memory.renew(rows.tokens[own], query[own], key[own], value[own])
+            start += count
+
+    def _mix(
+        self, state: AccurateState, rows: ActiveRows, limit: torch.Tensor | None
+    ) -> ActiveRows:
+        """Project what attention moved; return those rows and the ones that came in."""
+        every = _rows_of_members(rows)
+        mixed = state.attention.mixed.index_select(0, every.index)
+        mask = state.mixing.moved(every, mixed, limit)
+        places = mask.nonzero()[:, 0]
+        self._project(state, every.at(places), mixed.index_select(0, places))
+        mask.index_fill_(0, torch.searchsorted(every.index, rows.index), True)
+        changed = every.at(mask.nonzero()[:, 0])
+        if state.rotation is None:
+            return changed
+        return replace(changed, rotation=state.rotation.at(changed.tokens))
+
+    def _project(self, state: AccurateState, rows: ActiveRows, mixed: torch.Tensor) -> None:
+        state.mixing.reference.index_copy_(0, rows.index, mixed)
+        update = self.weights.proj(mixed, rows.counts)
+        state.attended.index_copy_(0, rows.index, update.to(state.attended.dtype))
+
+    def _expand(self, state: AccurateState, rows: ActiveRows, values: torch.Tensor) -> None:
+        state.expansion.reference.index_copy_(0, rows.index, values)
+        update = self.weights.mlp(values, rows.counts)
+        state.expanded.index_copy_(0, rows.index, update.to(state.expanded.dtype))
+
+
+def _rows_of_members(rows: ActiveRows) -> ActiveRows:
+    """Return all rows of the members that have some in a list; what is forced stays so."""
+    counts = tuple(rows.token_count if count else 0 for count in rows.counts)
+    device = rows.index.device
+    index = torch.cat([
+        torch.arange(member * count, (member + 1) * count, device=device)
+        for member, count in enumerate(counts)])
+    if rows.forced is None:
+        return ActiveRows(index, counts, rows.token_count)
+    forced = torch.zeros(index.shape[0], dtype=torch.bool, device=device)
+    forced.index_copy_(0, torch.searchsorted(index, rows.index), rows.forced)
+    return ActiveRows(index, counts, rows.token_count, forced)
+
+
+def _rotation_of_grid(rows: ActiveRows) -> RowRotation | None:
+    """Return the rotation of every token of the grid from a list of all rows."""
+    if rows.rotation is None:
+        return None
+    count = rows.token_count
+    return RowRotation(rows.rotation.cosine[:count], rows.rotation.sine[:count])

@@ -1,0 +1,161 @@
+"""A transformer block prepared for rows, and what every incremental block can do."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol, Sequence
+
+import torch
+from torch.nn import functional
+
+from mtshare_ros.model.backbone import Block
+from mtshare_ros.sharing.linear import GroupedLinear
+from mtshare_ros.sharing.rows import ActiveRows
+
+
+class GroupedNorm:
+    """Layer norm of several members whose scales and shifts may differ."""
+
+    def __init__(self, norms: Sequence[torch.nn.LayerNorm]) -> None:
+        base = norms[0]
+        self.norms = tuple(norms)
+        self._equal = all(torch.equal(norm.weight, base.weight)
+                          and torch.equal(norm.bias, base.bias) for norm in norms)
+
+    def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+        """Return (n, D) for rows (n, D), ``counts`` of each member in turn."""
+        if self._equal:
+            return _norm(self.norms[0], rows)
+        parts = zip(self.norms, rows.split(list(counts)))
+        return torch.cat([_norm(norm, part) for norm, part in parts])
+
+
+class BlockWeights:
+    """
+    The weights of one block for all members, prepared for row lists.
+
+    ``delta_share`` (M,) is the norm of each member's delta weights relative to the base weights.
+    """
+
+    def __init__(self, blocks: Sequence[Block], dtype: torch.dtype) -> None:
+        attention = [block.attn for block in blocks]
+        mlp = [block.mlp for block in blocks]
+        self.heads = attention[0].num_heads
+        self.dtype = dtype
+        self.norm1 = GroupedNorm([block.norm1 for block in blocks])
+        self.norm2 = GroupedNorm([block.norm2 for block in blocks])
+        self.qkv = GroupedLinear([item.qkv for item in attention], dtype=dtype)
+        self.proj = GroupedLinear([item.proj for item in attention], dtype=dtype)
+        self.fc1 = GroupedLinear([item.fc1 for item in mlp], dtype=dtype, activation='gelu')
+        self.fc2 = GroupedLinear([item.fc2 for item in mlp], dtype=dtype)
+        self.delta_share = torch.stack([_delta_share(blocks[0], block) for block in blocks])
+
+    @property
+    def members(self) -> int:
+        """Tasks whose rows the block computes."""
+        return len(self.norm1.norms)
+
+    @property
+    def width(self) -> int:
+        """D, the length of a row."""
+        return self.proj.features
+
+    def project(
+        self, values: torch.Tensor, rows: ActiveRows
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return queries, keys and values (n, D) each, positions already turned in."""
+        qkv = self.qkv(self.norm1(values, rows.counts), rows.counts)
+        width = self.width
+        query, key = qkv[:, :width], qkv[:, width:2 * width]
+        if rows.rotation is not None:
+            both = qkv[:, :2 * width].unflatten(1, (2 * self.heads, -1))
+            turned = rows.rotation.rotate(both).flatten(1)
+            query, key = turned[:, :width], turned[:, width:]
+        return query, key, qkv[:, 2 * width:]
+
+    def finish(
+        self, values: torch.Tensor, mixed: torch.Tensor, counts: Sequence[int]
+    ) -> torch.Tensor:
+        """Return the block's residual update (n, D) float32 for the attention's output (n, D)."""
+        attended = self.proj(mixed, counts)
+        return (attended + self.mlp(values + attended, counts)).float()
+
+    def mlp(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+        """Return the MLP's update (n, D) of rows (n, D)."""
+        hidden = self.fc1(self.norm2(rows, counts), counts)
+        return self.fc2(hidden, counts)
+
+    def macs(self, counts: Sequence[int], token_count: int) -> int:
+        """Return the multiply-accumulates of rows that attend to ``token_count`` tokens each."""
+        layers = (self.qkv, self.proj, self.fc1, self.fc2)
+        width = self.proj.features
+        return sum(layer.macs(counts) for layer in layers) + 2 * token_count * width * sum(counts)
+
+
+@dataclass(frozen=True)
+class BlockLimits:
+    """
+    How much a row may differ before a block computes it, relative to the rows' RMS norm.
+
+    One value per member (M,) float32; None where nothing is gated.
+    """
+
+    temporal: torch.Tensor | None = None
+    task: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class BlockUpdate:
+    """
+    What a block did with a list of rows.
+
+    ``rows`` go on to the next block with their ``values`` (n, D) float32; ``computed`` counts
+    those of each member that were computed; ``taken`` (m,) are the rows that were taken over from
+    the base task, None where there are none.
+    """
+
+    rows: ActiveRows
+    values: torch.Tensor
+    computed: tuple[int, ...]
+    taken: torch.Tensor | None = None
+
+
+class IncrementalBlock(Protocol):
+    """
+    A transformer block that computes some rows and keeps the rest.
+
+    Blocks hold weights; what they remember of a camera is made by ``allocate`` and passed in.
+    """
+
+    weights: BlockWeights
+
+    def allocate(self, token_count: int, device: torch.device) -> Any:
+        """Return empty buffers; ``dense`` must run before ``update``."""
+
+    def dense(self, state: Any, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
+        """Compute every row (n, D) of the members that ``rows`` names, and remember them."""
+
+    def update(
+        self, state: Any, rows: ActiveRows, values: torch.Tensor, limits: BlockLimits
+    ) -> BlockUpdate:
+        """Compute the rows (n, D) that differ by more than the limits."""
+
+
+def _norm(norm: torch.nn.LayerNorm, rows: torch.Tensor) -> torch.Tensor:
+    return functional.layer_norm(rows, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
+
+
+def _delta_share(base: Block, block: Block) -> torch.Tensor:
+    """
+    Return how large the delta weights are relative to the base weights.
+
+    The larger of |W_s - W_b| / |W_b| over all matrices and the same over all vectors: where only
+    norms or biases differ, the block is another one too.
+    """
+    shares = []
+    for vectors in (False, True):
+        pairs = [(own.detach(), shared.detach())
+                 for own, shared in zip(block.parameters(), base.parameters())
+                 if (own.ndim == 1) is vectors]
+        delta = torch.stack([(own - shared).square().sum() for own, shared in pairs]).sum()
+        size = torch.stack([shared.square().sum() for _, shared in pairs]).sum()
+        shares.append((delta / size.clamp(min=1e-12)).sqrt())
+    return torch.stack(shares).amax()

@@ -1,0 +1,94 @@
+"""What the engine remembers of one camera."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from mtshare_ros.errors import ConfigError
+from mtshare_ros.sharing.backlog import Backlog
+from mtshare_ros.sharing.budget import LatencyController
+from mtshare_ros.sharing.change import ChangeState
+from mtshare_ros.sharing.encoder import EncoderState
+from mtshare_ros.sharing.head import HeadState
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.stem import StemState
+
+FIRST_FRAME = 'first frame'
+
+
+@dataclass
+class CameraState:
+    """
+    Buffers for a grid of N tokens and a kind of block, allocated once.
+
+    ``ages`` (1 + T, N) int32 counts the frames since a row ran ungated through everything: first
+    through the shared blocks, then for each of the network's T tasks through its head.
+    ``members`` and ``outputs`` hold what each encoder and each head has still to catch up with.
+    ``maps`` belongs to whoever decodes the raw outputs.
+    """
+
+    grid: tuple[int, int]
+    kind: str
+    change: ChangeState
+    stem: StemState
+    encoder: EncoderState
+    heads: dict[str, HeadState]
+    ages: torch.Tensor
+    members: Backlog
+    outputs: Backlog
+    maps: dict[str, Any] = field(default_factory=dict)
+    frame: int = 0
+
+    def start_anew(self) -> None:
+        """Let nothing build on what was computed so far."""
+        self.frame = 0
+        self.members.freeze_all()
+        self.outputs.freeze_all()
+
+    def nbytes(self) -> dict[str, int]:
+        """Return the bytes by task, and what all tasks share as ``shared``."""
+        shared = (self.change.nbytes + self.stem.nbytes + self.encoder.nbytes
+                  + tensor_bytes(self.ages) + self.members.nbytes + self.outputs.nbytes)
+        own = {task: state.nbytes + self._map_bytes(task) for task, state in self.heads.items()}
+        return {'shared': shared, **own}
+
+    def _map_bytes(self, task: str) -> int:
+        return self.maps[task].nbytes if task in self.maps else 0
+
+
+class ActivationCache:
+    """
+    The memory of one camera, handed to every call of the engine; the engine has none.
+
+    After ``reset`` the next frame is computed as if it were the first.
+    """
+
+    def __init__(self) -> None:
+        self.state: CameraState | None = None
+        self.controller: LatencyController | None = None
+        self._reason = FIRST_FRAME
+
+    @property
+    def reset_reason(self) -> str:
+        """Why the next frame starts anew; empty where it builds on the last one."""
+        return self._reason
+
+    @property
+    def camera(self) -> CameraState:
+        """The buffers; raises ConfigError before the first frame."""
+        if self.state is None:
+            raise ConfigError('the cache has seen no frame yet; call infer with it first')
+        return self.state
+
+    def reset(self, reason: str) -> None:
+        """Forget the camera; the reason stands in the next frame's statistics."""
+        self._reason = reason
+
+    def started(self) -> None:
+        """Note that a frame was computed from nothing."""
+        self._reason = ''
+
+    def nbytes(self) -> dict[str, int]:
+        """Return the bytes by task, and what all tasks share as ``shared``."""
+        return {} if self.state is None else self.state.nbytes()

@@ -1,0 +1,129 @@
+"""How much each patch really changed since it was last transmitted, the sensor's noise apart."""
+
+from dataclasses import dataclass
+import math
+
+import torch
+from torch.nn import functional
+
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.noise import MEANS, NoiseEstimator, NoiseState, POOL
+
+PATCH = 16
+_COLORS = 3
+_SIDE = PATCH // POOL
+_VALUES = _COLORS * _SIDE ** 2
+
+NOTICED = 4.0
+"""Grey levels, root mean square over a patch: a score of 1 where the sensor is quiet."""
+
+_DEVIATIONS = 8.0
+_LEARNING_INTERVAL = 2
+
+
+@dataclass
+class ChangeState:
+    """
+    What a camera's patches looked like, pooled to (N, 48) float32 grey levels.
+
+    ``current``, ``previous`` and ``older`` are the last three frames; ``reference`` is each patch
+    when it was last transmitted; ``frames`` counts the frames seen.
+    """
+
+    grid: tuple[int, int]
+    noise: NoiseState
+    current: torch.Tensor
+    previous: torch.Tensor
+    older: torch.Tensor
+    reference: torch.Tensor
+    frames: int = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return self.noise.nbytes + tensor_bytes(
+            self.current, self.previous, self.older, self.reference)
+
+
+class ChangeDetector:
+    """
+    Scores the change of patches against their last transmission, never the previous frame.
+
+    The score is the root mean square of a patch's change in 4x4-pooled grey levels, less what
+    noise adds to it on average, divided by the least change that counts: NOTICED grey levels, or
+    eight deviations of the noise's own share where the sensor is so noisy that this is more.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._noise = NoiseEstimator(device)
+        self._pooling = _pooling_matrix().to(device)
+        self._coloring = torch.eye(_COLORS, device=device).repeat(_SIDE ** 2, 1)
+
+    def allocate(self, grid: tuple[int, int], noise: NoiseState | None = None) -> ChangeState:
+        """Return the state for a (rows, columns) grid; ``noise`` of the same camera goes on."""
+        buffers = self._pooling.new_zeros(4, grid[0] * grid[1], _VALUES)
+        return ChangeState(grid, noise or self._noise.allocate(), *buffers.unbind())
+
+    def observe(self, state: ChangeState, image: torch.Tensor) -> torch.Tensor:
+        """
+        Take in a frame (1, 3, H, W) uint8 and return the patches' scores (N,) float32.
+
+        The scores of the first frame are infinite.
+        """
+        with torch.autocast(image.device.type, enabled=False):
+            self._advance(state, image)
+            if state.frames == 1:
+                return state.current.new_full(state.current.shape[:1], math.inf)
+            weights = self._noise.weights(state.current.mean(dim=1))
+            # noise changes slowly: every other frame costs half and says as much
+            if state.frames % _LEARNING_INTERVAL == 0:
+                self._noise.learn(state.noise, weights, self._energy(state))
+            return _score(state, self._noise.variance(state.noise, weights))
+
+    def transmit(self, state: ChangeState, rows: torch.Tensor) -> None:
+        """Remember patches (n,) of the last frame seen as transmitted."""
+        state.reference.index_copy_(0, rows, state.current.index_select(0, rows))
+
+    def transmit_all(self, state: ChangeState) -> None:
+        """Remember the whole last frame seen as transmitted."""
+        state.reference.copy_(state.current)
+
+    def _advance(self, state: ChangeState, image: torch.Tensor) -> None:
+        state.older.copy_(state.previous)
+        state.previous.copy_(state.current)
+        self._pool(image, state)
+        if state.frames == 0:
+            state.previous.copy_(state.current)
+        state.frames += 1
+
+    def _pool(self, image: torch.Tensor, state: ChangeState) -> None:
+        rows, columns = state.grid
+        # plain sums along memory are four times as fast as a pooling of channels-last images
+        lines = image[0].permute(1, 2, 0).reshape(rows * _SIDE, POOL, -1).float().sum(dim=1)
+        cells = lines.view(-1, PATCH * _COLORS) @ self._pooling
+        target = state.current.view(rows, columns, _SIDE, _SIDE * _COLORS)
+        target.copy_(cells.view(rows, _SIDE, columns, _SIDE * _COLORS).transpose(1, 2))
+
+    def _energy(self, state: ChangeState) -> torch.Tensor:
+        """Return (2, N): see NoiseEstimator.learn."""
+        change = state.current - torch.stack((state.previous, state.older))
+        sums = change @ self._coloring
+        square = torch.linalg.vecdot(change, change) - torch.linalg.vecdot(sums, sums) / _SIDE ** 2
+        return square / (2 * (_VALUES - MEANS))
+
+
+def _score(state: ChangeState, variance: torch.Tensor) -> torch.Tensor:
+    """Return the scores (N,) of patches whose values have a noise ``variance`` (N,)."""
+    change = state.current - state.reference
+    noise = 2 * variance
+    excess = (torch.linalg.vecdot(change, change) / _VALUES).sub_(noise).clamp_(min=0)
+    # the mean square of n differences of noise deviates by its mean times the root of 2 / n
+    least = (noise * (_DEVIATIONS * math.sqrt(2 / _VALUES))).clamp_(min=NOTICED ** 2)
+    return excess.div_(least).sqrt_()
+
+
+def _pooling_matrix() -> torch.Tensor:
+    """Return (48, 12): sums of four lines of a patch's pixels to the means of its cells."""
+    value = torch.arange(PATCH * _COLORS)
+    cell = value // (POOL * _COLORS) * _COLORS + value % _COLORS
+    return functional.one_hot(cell, _SIDE * _COLORS).float() / POOL ** 2

@@ -1,0 +1,180 @@
+"""The transformer on row lists: blocks that all tasks share, then each task's own."""
+
+from dataclasses import dataclass
+from typing import Any, Sequence
+
+import torch
+
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.position import RotaryTable
+from mtshare_ros.sharing.attention import RotationTable
+from mtshare_ros.sharing.block import BlockLimits, BlockWeights, GroupedNorm, IncrementalBlock
+from mtshare_ros.sharing.blocks import make_block
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.rows import ActiveRows
+
+
+@dataclass
+class EncoderState:
+    """
+    What the encoder remembers of one camera, for a grid of N tokens and M members.
+
+    ``trunk`` (N, D) float32 is the output of the shared blocks; ``tokens`` (M x N, D) float32 the
+    normed output of the last block, which the heads read.
+    """
+
+    token_count: int
+    rotations: RotationTable | None
+    position: torch.Tensor | None
+    shared: list[Any]
+    own: list[Any]
+    trunk: torch.Tensor
+    tokens: torch.Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        states = sum(state.nbytes for state in (*self.shared, *self.own))
+        return states + tensor_bytes(self.trunk, self.tokens)
+
+    def tokens_of(self, member: int) -> torch.Tensor:
+        """Return the final tokens (N, D) of a member."""
+        return self.tokens[member * self.token_count:(member + 1) * self.token_count]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """
+    What a row of blocks did.
+
+    ``rows`` came out at the end; ``entered`` are the rows of each member that went in; ``passed``
+    and ``computed`` count by block and member the rows that were processed, and of them those
+    that were not taken over; ``taken`` are the rows that the last block took over.
+    """
+
+    rows: ActiveRows
+    passed: tuple[tuple[int, ...], ...]
+    computed: tuple[tuple[int, ...], ...]
+    macs: int
+    taken: torch.Tensor | None = None
+
+
+class EncoderWeights:
+    """The blocks of a network prepared for row lists: shared ones, and each member's own."""
+
+    def __init__(self, network: MultiTaskNetwork, dtype: torch.dtype) -> None:
+        self.network, self.dtype = network, dtype
+        self.members = (network.base_task, *network.branches)
+        self.device = next(network.parameters()).device
+        own = list(zip(*(network.own_blocks(member) for member in self.members)))
+        self.shared = [BlockWeights([block], dtype) for block in network.shared_blocks]
+        self.own = [BlockWeights(blocks, dtype) for blocks in own]
+        self.norm = GroupedNorm([network.final_norm(member) for member in self.members])
+
+
+class EncoderRunner:
+    """
+    Runs the encoder of a network, all rows or some; holds weights only.
+
+    The members are the base task and the sub-tasks that have blocks of their own. ``kind`` is that
+    of the incremental blocks, ``fast`` or ``accurate``.
+    """
+
+    def __init__(self, weights: EncoderWeights, kind: str) -> None:
+        self.kind, self.members, self.device = kind, weights.members, weights.device
+        self._network, self._dtype, self._norm = weights.network, weights.dtype, weights.norm
+        self.shared = [make_block(kind, item) for item in weights.shared]
+        self.own = [make_block(kind, item) for item in weights.own]
+
+    def member_of(self, task: str) -> int:
+        """Return the number of the member whose tokens a task's head reads."""
+        return self.members.index(self._network.encoder_of(task))
+
+    def allocate(self, grid: tuple[int, int]) -> EncoderState:
+        """Return empty buffers for a (rows, columns) grid."""
+        count, width = grid[0] * grid[1], self._network.config.embed_dim
+        table = self._network.rotary(grid, self.device)
+        return EncoderState(
+            count, None if table is None else self._rotations(table), self._position(grid),
+            [block.allocate(count, self.device) for block in self.shared],
+            [block.allocate(count, self.device) for block in self.own],
+            torch.zeros(count if self.own else 0, width, device=self.device),
+            torch.zeros(len(self.members) * count, width, device=self.device),
+        )
+
+    def rows(
+        self, state: EncoderState, index: torch.Tensor, counts: Sequence[int],
+        forced: torch.Tensor | None = None,
+    ) -> ActiveRows:
+        """Return a row list (n,), ``counts`` rows of each member, ready to run."""
+        rotation = None
+        if state.rotations is not None:
+            rotation = state.rotations.of(index % state.token_count)
+        return ActiveRows(index, tuple(counts), state.token_count, forced, rotation)
+
+    def embed(self, state: EncoderState, tokens: torch.Tensor, index: torch.Tensor
+              ) -> torch.Tensor:
+        """Return stem tokens (n, D) of the cells (n,) as float32 input of the first block."""
+        tokens = tokens.float()
+        if state.position is None:
+            return tokens
+        return tokens + state.position.index_select(0, index)
+
+    def run_shared(
+        self, state: EncoderState, rows: ActiveRows, values: torch.Tensor,
+        limits: Sequence[BlockLimits] | None, due: torch.Tensor | None = None,
+    ) -> StageRun:
+        """
+        Run the shared blocks on rows (n, D); limits None computes all of them.
+
+        Where ``due`` (N,) bool is given, it names the forced rows after the first block.
+        """
+        rows, values, run = _run(self.shared, state.shared, rows, values, limits, due)
+        if self.own:
+            state.trunk.index_copy_(0, rows.index, values)
+        else:
+            self._finish(state, rows, values)
+        return run
+
+    def run_own(
+        self, state: EncoderState, rows: ActiveRows, limits: Sequence[BlockLimits] | None
+    ) -> StageRun:
+        """Run every member's own blocks on the shared blocks' output at rows (n,)."""
+        values = state.trunk.index_select(0, rows.tokens)
+        rows, values, run = _run(self.own, state.own, rows, values, limits)
+        self._finish(state, rows, values)
+        return run
+
+    def _finish(self, state: EncoderState, rows: ActiveRows, values: torch.Tensor) -> None:
+        state.tokens.index_copy_(0, rows.index, self._norm(values, rows.counts))
+
+    def _rotations(self, table: RotaryTable) -> RotationTable:
+        return RotationTable(table, self._dtype)
+
+    def _position(self, grid: tuple[int, int]) -> torch.Tensor | None:
+        if self._network.config.position != 'absolute':
+            return None
+        return self._network.position(grid)[0].float()
+
+
+def _run(
+    blocks: Sequence[IncrementalBlock], states: Sequence[Any], rows: ActiveRows,
+    values: torch.Tensor, limits: Sequence[BlockLimits] | None, due: torch.Tensor | None = None,
+) -> tuple[ActiveRows, torch.Tensor, StageRun]:
+    passed, computed, macs = [], [], 0
+    taken: torch.Tensor | None = None
+    for number, (block, state) in enumerate(zip(blocks, states)):
+        if rows.total == 0:
+            done, taken = rows.counts, None
+        elif limits is None:
+            values = block.dense(state, rows, values)
+            done = rows.counts
+        else:
+            update = block.update(state, rows, values, limits[number])
+            rows, values, done, taken = update.rows, update.values, update.computed, update.taken
+        if due is not None and number == 0:
+            rows = rows.force(due.index_select(0, rows.tokens))
+        passed.append(rows.counts)
+        computed.append(done)
+        macs += block.weights.macs(done, rows.token_count)
+    return rows, values, StageRun(rows, tuple(passed), tuple(computed), macs, taken)

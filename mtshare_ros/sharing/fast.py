@@ -1,0 +1,134 @@
+"""The fast incremental block: active queries against all cached keys and values."""
+
+from dataclasses import dataclass
+
+import torch
+
+from mtshare_ros.sharing.attention import attend_members
+from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.rows import ActiveRows
+
+
+@dataclass
+class FastState:
+    """
+    What a fast block remembers, the rows of all members one after another.
+
+    ``key`` and ``value`` are (M x N, D); ``reference`` (M x N, D) float32 is the input of a row
+    when it was last processed; ``scale`` (M,) the RMS norm of the references at the last dense
+    frame.
+    """
+
+    key: torch.Tensor
+    value: torch.Tensor
+    reference: torch.Tensor
+    scale: torch.Tensor
+
+    @classmethod
+    def allocate(
+        cls, weights: BlockWeights, token_count: int, device: torch.device
+    ) -> 'FastState':
+        """Return empty buffers for a grid of N tokens."""
+        shape = (weights.members * token_count, weights.width)
+        return cls(key=torch.zeros(shape, dtype=weights.dtype, device=device),
+                   value=torch.zeros(shape, dtype=weights.dtype, device=device),
+                   reference=torch.zeros(shape, device=device),
+                   scale=torch.ones(weights.members, device=device))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return tensor_bytes(self.key, self.value, self.reference, self.scale)
+
+
+class FastBlock:
+    """
+    Gathers the active rows, computes them, overwrites their keys, values and references.
+
+    Rows that are not active keep their output although keys they attended to may have changed:
+    refresh bounds for how long. The active set only shrinks from block to block.
+    """
+
+    def __init__(self, weights: BlockWeights) -> None:
+        self.weights = weights
+
+    def allocate(self, token_count: int, device: torch.device) -> FastState:
+        """Return buffers for a grid of N tokens."""
+        return FastState.allocate(self.weights, token_count, device)
+
+    def dense(self, state: FastState, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
+        """Compute every row of the members that have rows, and remember them."""
+        note_all(state, rows, values)
+        return values + compute_rows(self.weights, state, rows, values)
+
+    def update(
+        self, state: FastState, rows: ActiveRows, values: torch.Tensor, limits: BlockLimits
+    ) -> BlockUpdate:
+        """Compute the rows that are forced or differ by more than the temporal limit."""
+        rows, values = pass_changed(state, rows, values, limits.temporal)
+        if rows.total:
+            values = values + compute_rows(self.weights, state, rows, values)
+        return BlockUpdate(rows, values, rows.counts)
+
+
+def note_all(state: FastState, rows: ActiveRows, values: torch.Tensor) -> None:
+    """Note the input (n, D) of all rows of the members that have some, and its RMS norm."""
+    state.reference.index_copy_(0, rows.index, values)
+    start = 0
+    for member, count in enumerate(rows.counts):
+        if count:
+            part = values[start:start + count]
+            state.scale[member] = part.square().sum(1).mean().sqrt()
+            start += count
+
+
+def pass_changed(
+    state: FastState, rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor | None
+) -> tuple[ActiveRows, torch.Tensor]:
+    """Return the rows, with their values, that a temporal limit (M,) lets in; note their input."""
+    if limit is not None:
+        places = _changed(state, rows, values, limit)
+        if places.shape[0] < rows.total:
+            rows, values = rows.at(places), values.index_select(0, places)
+    state.reference.index_copy_(0, rows.index, values)
+    return rows, values
+
+
+def compute_rows(
+    weights: BlockWeights, state: FastState, rows: ActiveRows, values: torch.Tensor
+) -> torch.Tensor:
+    """Return the residual update (n, D) of rows; their keys and values are renewed first."""
+    query = renew_keys(weights, state, rows, values)
+    return finish_rows(weights, state, rows, values, query)
+
+
+def renew_keys(
+    weights: BlockWeights, state: FastState, rows: ActiveRows, values: torch.Tensor
+) -> torch.Tensor:
+    """Overwrite the keys and values of rows and return their queries (n, D)."""
+    query, key, value = weights.project(values, rows)
+    state.key.index_copy_(0, rows.index, key)
+    state.value.index_copy_(0, rows.index, value)
+    return query
+
+
+def finish_rows(
+    weights: BlockWeights, state: FastState, rows: ActiveRows, values: torch.Tensor,
+    query: torch.Tensor,
+) -> torch.Tensor:
+    """Let queries (n, D) attend and return the residual update (n, D) of their rows."""
+    mixed = attend_members(
+        query, state.key, state.value, weights.heads, rows.counts, rows.token_count)
+    return weights.finish(values, mixed, rows.counts)
+
+
+def _changed(
+    state: FastState, rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor
+) -> torch.Tensor:
+    """Return the positions of rows that are forced or differ by more than the limit."""
+    moved = values - state.reference.index_select(0, rows.index)
+    # written so that a row that is not a number passes, and with it the next good one
+    within = torch.linalg.vector_norm(moved, dim=1) <= rows.per_row(limit * state.scale)
+    mask = ~within if rows.forced is None else rows.forced | ~within
+    return mask.nonzero()[:, 0]

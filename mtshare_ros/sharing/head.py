@@ -1,0 +1,144 @@
+"""Decode heads on the cells that changed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+import math
+
+import torch
+
+from mtshare_ros.model.head import DecodeHead
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.convolution import RowConvolution
+from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan, plan_head, QUARTER_SIDE
+from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.linear import PackedLinear
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.stem import StemState
+
+
+@dataclass
+class HeadState:
+    """
+    What one task's head remembers of one camera, as rows of channels (see ``Level``).
+
+    ``features`` are what the 3x3 convolutions read, in the runner's dtype, ``output`` is the raw
+    output in float32.
+    """
+
+    level: Level
+    features: tuple[torch.Tensor, ...]
+    output: torch.Tensor
+
+    @cached_property
+    def raw(self) -> torch.Tensor:
+        """The raw output as a view (1, C, H/4, W/4)."""
+        return self.level.image(self.output)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the buffers take."""
+        return tensor_bytes(*self.features, self.output)
+
+
+class HeadRunner:
+    """One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``."""
+
+    def __init__(
+        self, network: MultiTaskNetwork, task: str, dtype: torch.dtype = torch.float32
+    ) -> None:
+        head: DecodeHead = network.heads[task]
+        self.dtype = dtype
+        self._merge = _Merge(head, dtype)
+        self._refine = [RowConvolution(layer, dtype=dtype) for layer in head.refine]
+        self._predict = PackedLinear(
+            head.predict.weight.flatten(1), head.predict.bias, dtype=dtype, packed=False)
+        self._width, self._outputs = head.predict.in_channels, head.predict.out_channels
+        self._geometry = HeadGeometry.of([layer.module for layer in self._refine])
+        self.macs_per_cell = self._merge.macs_per_cell + QUARTER_SIDE ** 2 * (
+            sum(layer.macs_per_pixel for layer in self._refine) + self._predict.macs_per_row)
+
+    def allocate(self, grid: tuple[int, int], device: torch.device) -> HeadState:
+        """Return the state of one camera for a grid of (rows, columns) cells."""
+        level = Level(grid, QUARTER_SIDE)
+        features = tuple(level.allocate(self._width, self.dtype, device) for _ in self._refine)
+        return HeadState(level, features, level.allocate(self._outputs, torch.float32, device))
+
+    def dense(self, state: HeadState, tokens: torch.Tensor, stem_state: StemState) -> None:
+        """Compute the whole raw output from normed tokens (N, D) and the stem's features."""
+        every = torch.arange(tokens.shape[0], device=tokens.device)
+        self.update(state, tokens, stem_state, every)
+
+    def update(
+        self, state: HeadState, tokens: torch.Tensor, stem_state: StemState, cells: torch.Tensor
+    ) -> torch.Tensor:
+        """
+        Bring the raw output up to date where tokens or features of ``cells`` (n,) changed.
+
+        ``tokens`` (N, D) are all normed tokens. Returns the cells (m,), sorted, in which the raw
+        output, enlarged to the input's size, may differ. Heads called with the very same tensor
+        of cells after each other share the work of finding their pixels.
+        """
+        plan = plan_head(self._geometry, stem_state, cells)
+        values, pixels = self._merge(tokens.index_select(0, cells), plan), plan.merged
+        for layer, source, listed in zip(self._refine, state.features, plan.layers):
+            _store(source, pixels, values)
+            if listed is None:
+                values, pixels = layer.everywhere(state.level, source), None
+            else:
+                values, pixels = layer.rows(source, listed.taps), listed.pixels
+        _store(state.output, pixels, self._predict(values))
+        return plan.reached
+
+
+def _store(rows: torch.Tensor, pixels: torch.Tensor | None, values: torch.Tensor) -> None:
+    """Overwrite pixels of a map, or all of them."""
+    if pixels is None:
+        rows[:-1].copy_(values)
+    else:
+        rows.index_copy_(0, pixels, values.to(rows.dtype))
+
+
+class _Merge:
+    """The sum of all levels at 1/4 of the input, with batch norm and ReLU."""
+
+    def __init__(self, head: DecodeHead, dtype: torch.dtype) -> None:
+        self._width = head.predict.in_channels
+        norm = head.norm
+        scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+        shift = (norm.bias - norm.running_mean * scale).detach()
+        weight = _scaled(head.from_tokens.weight, scale)
+        bias = _scaled(head.from_tokens.bias, scale) + shift.repeat(QUARTER_SIDE ** 2)
+        self._from_tokens, self._bias = weight.t().to(dtype), bias.to(dtype)
+        self._from_eighth = self._from_quarter = None
+        self.macs_per_cell = weight.numel()
+        if hasattr(head, 'from_eighth'):
+            self._from_eighth = _scaled(head.from_eighth.weight, scale).t().to(dtype)
+            self._from_quarter = _scaled(head.from_quarter.weight, scale).t().to(dtype)
+            self.macs_per_cell += QUARTER_SIDE ** 2 * (
+                self._from_eighth.numel() // 4 + self._from_quarter.numel())
+
+    def __call__(self, tokens: torch.Tensor, plan: HeadPlan) -> torch.Tensor:
+        """Return (n * 16, width) for tokens (n, D), pixels in merging order."""
+        merged = torch.addmm(self._bias, tokens.to(self._bias.dtype), self._from_tokens)
+        if self._from_eighth is not None:
+            merged = merged.view(-1, self._from_eighth.shape[1])
+            merged.addmm_(plan.eighth, self._from_eighth)
+        merged = merged.view(-1, self._width)
+        if self._from_quarter is not None:
+            merged.addmm_(plan.quarter, self._from_quarter)
+        return merged.relu_()
+
+
+def _scaled(parameter: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """
+    Return a projection's weight (outputs, inputs) or bias (outputs,), scaled for each channel.
+
+    Its outputs come as (channel, y, x) of the pixels they are rearranged to, and go in merging
+    order: pixels before channels, those of a pixel at 1/8 after each other.
+    """
+    parameter = parameter.detach().flatten(1) if parameter.ndim > 1 else parameter.detach()
+    side = math.isqrt(parameter.shape[0] // scale.shape[0])
+    outer, inner = max(side // 2, 1), min(side, 2)
+    split = parameter.reshape(scale.shape[0], outer, inner, outer, inner, -1)
+    ordered = (split * scale.view(-1, 1, 1, 1, 1, 1)).permute(1, 3, 2, 4, 0, 5)
+    return ordered.reshape(parameter.shape)

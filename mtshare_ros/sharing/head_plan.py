@@ -1,0 +1,133 @@
+"""Which pixels the heads compute for a list of cells; one plan serves the heads of all tasks."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Sequence
+
+import torch
+from torch import nn
+
+from mtshare_ros.model.architecture import PATCH_SIZE
+from mtshare_ros.model.head import OUTPUT_STRIDE
+from mtshare_ros.sharing.level import Level, pixels_of_cells, taps_of_pixels
+from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.stem import StemState
+
+QUARTER_SIDE = PATCH_SIZE // OUTPUT_STRIDE
+"""Pixels of a head's output along each side of a cell."""
+
+LARGEST_SHARE = 0.65
+"""Share of pixels above which a convolution of the whole map is faster than one of its rows."""
+
+
+@dataclass(frozen=True)
+class HeadGeometry:
+    """
+    The kernels of a head's 3x3 convolutions, and how far they reach out of a cell.
+
+    ``borders`` are the pixels round a cell that differ after each convolution, ``cell_border`` the
+    cells round it that differ after the bilinear enlargement of the output.
+    """
+
+    kernels: tuple[int, ...]
+    paddings: tuple[int, ...]
+    borders: tuple[int, ...]
+    cell_border: int
+
+    @classmethod
+    def of(cls, layers: Sequence[nn.Conv2d]) -> 'HeadGeometry':
+        """Return the geometry of the convolutions that a head runs one after the other."""
+        cell = Reach.of_cell(QUARTER_SIDE)
+        reaches = [cell.through(layers[:count + 1]) for count in range(len(layers))]
+        enlarged = cell.through(layers).enlarged(OUTPUT_STRIDE)
+        return cls(
+            tuple(layer.kernel_size[0] for layer in layers),
+            tuple(layer.padding[0] for layer in layers),
+            tuple(reach.border(QUARTER_SIDE) for reach in reaches),
+            enlarged.in_cells(PATCH_SIZE).border(1),
+        )
+
+
+@dataclass(frozen=True)
+class PixelList:
+    """Pixels (p,) of a map, and what a convolution reads for them, (p * kernel ** 2,)."""
+
+    pixels: torch.Tensor
+    taps: torch.Tensor
+
+
+@dataclass(frozen=True)
+class HeadPlan:
+    """
+    What to compute for ``cells`` (n,).
+
+    ``merged`` (n * 16,) are the pixels whose merged features change, in the order of
+    ``merging_order``; ``eighth`` and ``quarter`` are the stem's features there, rows of a cell
+    after each other. ``layers`` has one list for each convolution, None where it computes every
+    pixel. ``reached`` (m,) are the cells whose enlarged output may differ.
+    """
+
+    geometry: HeadGeometry
+    version: int
+    cells: torch.Tensor
+    merged: torch.Tensor
+    eighth: torch.Tensor | None
+    quarter: torch.Tensor | None
+    layers: tuple[PixelList | None, ...]
+    reached: torch.Tensor
+
+
+def plan_head(geometry: HeadGeometry, stem: StemState, cells: torch.Tensor) -> HeadPlan:
+    """Return the plan for cells (n,); the last one where it was made for the very same tensor."""
+    last = stem.plan
+    if last is not None and last.cells is cells and last.version == stem.version \
+            and last.geometry == geometry:
+        return last
+    merged = pixels_in_merging_order(stem.grid, cells.device).index_select(0, cells).view(-1)
+    eighth = quarter = None
+    if stem.eighth is not None:
+        pixels = pixels_of_cells(Level(stem.grid, QUARTER_SIDE // 2), cells.device)
+        eighth = stem.eighth.index_select(0, pixels.index_select(0, cells).view(-1))
+    if stem.quarter is not None:
+        quarter = stem.quarter.index_select(0, merged)
+    level = Level(stem.grid, QUARTER_SIDE)
+    layers = tuple(
+        _pixel_list(level, cells, border, kernel, padding) for border, kernel, padding
+        in zip(geometry.borders, geometry.kernels, geometry.paddings))
+    reached = around(Level(stem.grid, 1), cells, geometry.cell_border)
+    stem.plan = HeadPlan(
+        geometry, stem.version, cells, merged, eighth, quarter, layers, reached)
+    return stem.plan
+
+
+@lru_cache(maxsize=16)
+def pixels_in_merging_order(grid: tuple[int, int], device: torch.device) -> torch.Tensor:
+    """
+    Return each cell's pixels at 1/4 (N, 16), those of one pixel at 1/8 after each other.
+
+    In this order a row of projected tokens, or of projected features at 1/8, is the pixels at 1/4
+    that it adds to, and nothing need be rearranged.
+    """
+    pixels = pixels_of_cells(Level(grid, QUARTER_SIDE), device)
+    half = QUARTER_SIDE // 2
+    return pixels.view(-1, half, 2, half, 2).transpose(2, 3).reshape(pixels.shape)
+
+
+def around(level: Level, cells: torch.Tensor, border: int) -> torch.Tensor:
+    """Return the pixels (p,), sorted, of cells and a border round them."""
+    windows = pixels_of_cells(level, cells.device, border=border).index_select(0, cells)
+    marked = torch.zeros(level.count + 1, dtype=torch.bool, device=cells.device)
+    marked.index_fill_(0, windows.view(-1), True)
+    return marked[:-1].nonzero()[:, 0]
+
+
+def _pixel_list(
+    level: Level, cells: torch.Tensor, border: int, kernel: int, padding: int
+) -> PixelList | None:
+    if cells.shape[0] * QUARTER_SIDE ** 2 > LARGEST_SHARE * level.count:
+        return None
+    pixels = around(level, cells, border)
+    if pixels.shape[0] > LARGEST_SHARE * level.count:
+        return None
+    taps = taps_of_pixels(level, level, cells.device, kernel=kernel, padding=padding)
+    return PixelList(pixels, taps.index_select(0, pixels).view(-1))

@@ -1,0 +1,143 @@
+"""Every encoder's own blocks, on the rows it has to compute."""
+
+from dataclasses import dataclass
+from typing import Iterable, Sequence
+
+import torch
+
+from mtshare_ros.sharing.block import BlockLimits
+from mtshare_ros.sharing.encoder import StageRun
+from mtshare_ros.sharing.frame import Frame
+
+
+@dataclass(frozen=True)
+class MemberRun:
+    """
+    What one encoder did in a frame.
+
+    ``survivors`` (n,) are the tokens that came out of the last block, None means all; ``taken``
+    (m,) those of them that it took over. ``passed`` and ``computed`` are rows by block.
+    """
+
+    survivors: torch.Tensor | None
+    passed: tuple[int, ...]
+    computed: tuple[int, ...]
+    taken: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class MemberRuns:
+    """The encoders that ran, by member, and the multiply-accumulates of their own blocks."""
+
+    runs: dict[int, MemberRun]
+    macs: int
+
+
+def run_members(frame: Frame, shared: StageRun) -> MemberRuns:
+    """Run the own blocks of the encoders a frame needs, after the shared blocks."""
+    before = _member_run(frame, shared, 0)
+    if not frame.runners.encoder.own:
+        return MemberRuns({0: before}, 0)
+    needed = frame.members()
+    backlog = frame.state.members
+    _leave_out(frame, shared.rows.index, needed)
+    taking = not frame.plan.exact and any(item.task is not None for item in frame.limits.own)
+    anew = [member for member in needed
+            if backlog.is_cold(member) or (frame.whole and not taking)]
+    others = [member for member in needed if member not in anew]
+    stages = []
+    if anew:
+        stages.append((anew, _compute_all(frame, anew)))
+    if others:
+        stages.append((others, _compute_some(frame, others, shared.rows.index)))
+    runs = {member: _joined(before, _member_run(frame, run, member))
+            for members, run in stages for member in members}
+    return MemberRuns(runs, sum(run.macs for _, run in stages))
+
+
+def _leave_out(frame: Frame, survivors: torch.Tensor, needed: Sequence[int]) -> None:
+    """Note what the encoders that do not run will have to catch up with."""
+    changed = _mask(frame, survivors)
+    for member in range(len(frame.runners.encoder.members)):
+        if member in needed:
+            continue
+        if frame.whole:
+            frame.state.members.freeze(member)
+        else:
+            frame.state.members.defer(member, changed, frame.settings.max_age)
+
+
+def _compute_all(frame: Frame, members: Iterable[int]) -> StageRun:
+    """Compute every row of encoders that have nothing to build on."""
+    every = frame.every
+    lists = {member: every for member in members}
+    for member in members:
+        frame.state.members.complete(member)
+    return _run(frame, lists, None, None)
+
+
+def _compute_some(frame: Frame, members: Iterable[int], survivors: torch.Tensor) -> StageRun:
+    """Let gates and taking over decide about the rows that came out of the shared blocks."""
+    forced = frame.plan.due
+    lists = {}
+    for member in members:
+        if not frame.state.members.is_behind(member):
+            lists[member] = survivors
+            continue
+        old = _overdue(frame, member)
+        lists[member] = frame.state.members.catch_up(member, _mask(frame, survivors) | old)
+        forced = old if forced is None else forced | old
+    limits = frame.limits.own
+    if frame.whole:
+        limits = tuple(BlockLimits(None, item.task) for item in limits)
+    return _run(frame, lists, limits, forced)
+
+
+def _overdue(frame: Frame, member: int) -> torch.Tensor:
+    """Return the rows (N,) bool an encoder that missed frames must refresh."""
+    encoder = frame.runners.encoder
+    oldest = _mask(frame, None)
+    for task in frame.tasks:
+        old = frame.overdue(task) if encoder.member_of(task) == member else None
+        oldest = oldest if old is None else oldest | old
+    return oldest
+
+
+def _mask(frame: Frame, tokens: torch.Tensor | None) -> torch.Tensor:
+    """Return tokens (n,) as a mask (N,)."""
+    mask = torch.zeros(frame.token_count, dtype=torch.bool, device=frame.state.ages.device)
+    return mask if tokens is None else mask.index_fill_(0, tokens, True)
+
+
+def _run(
+    frame: Frame, lists: dict[int, torch.Tensor], limits: Sequence[BlockLimits] | None,
+    forced: torch.Tensor | None,
+) -> StageRun:
+    encoder, state = frame.runners.encoder, frame.state.encoder
+    counts = [0] * len(encoder.members)
+    pieces = []
+    for member, tokens in sorted(lists.items()):
+        counts[member] = tokens.shape[0]
+        pieces.append(tokens + member * frame.token_count)
+    index = torch.cat(pieces)
+    marks = None if forced is None else forced.index_select(0, index % frame.token_count)
+    return encoder.run_own(state, encoder.rows(state, index, counts, marks), limits)
+
+
+def _member_run(frame: Frame, run: StageRun, member: int) -> MemberRun:
+    """Return one member's part of what a row of blocks did."""
+    count, start = frame.token_count, member * frame.token_count
+    first = sum(run.rows.counts[:member])
+    index = run.rows.index[first:first + run.rows.counts[member]]
+    survivors = None if index.shape[0] == count else index - start
+    taken = None
+    if run.taken is not None:
+        own = (run.taken >= start) & (run.taken < start + count)
+        taken = run.taken[own] - start
+    return MemberRun(survivors, tuple(item[member] for item in run.passed),
+                     tuple(item[member] for item in run.computed), taken)
+
+
+def _joined(shared: MemberRun, own: MemberRun) -> MemberRun:
+    return MemberRun(own.survivors, shared.passed + own.passed, shared.computed + own.computed,
+                     own.taken)

@@ -1,0 +1,179 @@
+"""A network with its memory: every frame, the raw outputs of the asked tasks are renewed."""
+
+import copy
+from typing import Callable, Mapping
+
+import torch
+
+from mtshare_ros.model.architecture import PATCH_SIZE
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.thresholds import TaskThresholds
+from mtshare_ros.sharing.account import account_of, FrameAccount
+from mtshare_ros.sharing.backlog import Backlog
+from mtshare_ros.sharing.cache import ActivationCache, CameraState
+from mtshare_ros.sharing.change import ChangeDetector
+from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights, StageRun
+from mtshare_ros.sharing.frame import Frame, Runners
+from mtshare_ros.sharing.head import HeadRunner
+from mtshare_ros.sharing.limits import LimitTable
+from mtshare_ros.sharing.members import run_members
+from mtshare_ros.sharing.outputs import run_outputs
+from mtshare_ros.sharing.plan import everything, FramePlan, PlanLimits, Planner
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.stem import StemRunner
+
+SIZE_CHANGED = 'input size changed'
+BLOCK_CHANGED = 'kind of block changed'
+
+
+def _ignore(stage: str) -> None:
+    """Take no time."""
+
+
+class SharingNetwork:
+    """
+    Runs a network on what changed; holds weights only, a camera's cache is passed in.
+
+    ``thresholds`` are those of every task, ``dtype`` is that of the matrix products.
+    """
+
+    def __init__(
+        self, network: MultiTaskNetwork, thresholds: Mapping[str, TaskThresholds],
+        dtype: torch.dtype,
+    ) -> None:
+        self.device = next(network.parameters()).device
+        self._stem = StemRunner(network, dtype)
+        self._heads = {task: HeadRunner(network, task, dtype) for task in network.tasks}
+        self._weights = EncoderWeights(network, dtype)
+        self._encoders: dict[str, EncoderRunner] = {}
+        self._depth = network.config.depth
+        self._detector = ChangeDetector(self.device)
+        self._planner = Planner(self._stem.reach)
+        self._use(thresholds)
+
+    def with_thresholds(self, thresholds: Mapping[str, TaskThresholds]) -> 'SharingNetwork':
+        """Return a network with the same weights that gates with other thresholds."""
+        other = copy.copy(self)
+        other._use(thresholds)
+        return other
+
+    def _use(self, thresholds: Mapping[str, TaskThresholds]) -> None:
+        self.thresholds = dict(thresholds)
+        self._limits = LimitTable(thresholds, self._weights.members, len(self._weights.shared),
+                                  self._depth, self.device)
+
+    def run(
+        self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
+        settings: SharingSettings, bounds: PlanLimits, lap: Callable[[str], None] = _ignore,
+    ) -> FrameAccount:
+        """
+        Bring the raw outputs of ``tasks`` up to an image (1, 3, H, W) uint8.
+
+        ``lap`` is told whenever a stage has ended.
+        """
+        state = self._state_of(cache, image, settings)
+        limits = self._limits.of(tasks, settings)
+        plan = self._plan(cache, state, image, limits.input_factor, settings, bounds)
+        lap('gate')
+        return self._compute(cache, Frame(self._runners(settings.block), state, tasks, plan,
+                                          limits, settings), image, lap)
+
+    def run_rows(
+        self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
+        settings: SharingSettings, rows: torch.Tensor,
+    ) -> FrameAccount:
+        """As ``run``, but with given rows (n,), which no gate drops."""
+        state = self._state_of(cache, image, settings)
+        self._detector.observe(state.change, image)
+        mask = torch.zeros(state.ages.shape[1], dtype=torch.bool, device=self.device)
+        mask[rows] = True
+        plan = FramePlan(rows, rows, due=mask, changed=mask)
+        self._detector.transmit(state.change, rows)
+        limits = self._limits.of(tasks, settings)
+        return self._compute(cache, Frame(self._runners(settings.block), state, tasks, plan,
+                                          limits, settings), image, _ignore)
+
+    def _plan(
+        self, cache: ActivationCache, state: CameraState, image: torch.Tensor, factor: float,
+        settings: SharingSettings, bounds: PlanLimits,
+    ) -> FramePlan:
+        """Choose the rows of a frame, and take their patches for transmitted."""
+        scores = self._detector.observe(state.change, image)
+        if cache.reset_reason:
+            plan = everything(cache.reset_reason)
+        else:
+            plan = self._planner.plan(
+                state.grid, state.frame, scores, state.ages[0], factor, settings, bounds)
+        if plan.patches is None:
+            self._detector.transmit_all(state.change)
+        else:
+            self._detector.transmit(state.change, plan.patches)
+        return plan
+
+    def _compute(
+        self, cache: ActivationCache, frame: Frame, image: torch.Tensor,
+        lap: Callable[[str], None],
+    ) -> FrameAccount:
+        if frame.plan.reset_reason:
+            frame.state.start_anew()
+        frame.state.frame += 1
+        frame.state.ages += 1
+        shared = self._run_shared(frame, image, lap)
+        members = run_members(frame, shared)
+        lap('blocks')
+        outputs = run_outputs(frame, members)
+        lap('heads')
+        cache.started()
+        return account_of(frame, shared, members, outputs)
+
+    def _run_shared(
+        self, frame: Frame, image: torch.Tensor, lap: Callable[[str], None]
+    ) -> StageRun:
+        """Run stem and shared blocks on the rows of the plan."""
+        stem, encoder, state, plan = (
+            frame.runners.stem, frame.runners.encoder, frame.state, frame.plan)
+        if plan.patches is None or plan.cells is None:
+            state.ages[0] = 0
+            index, limits = frame.every, None
+            tokens = stem.dense(state.stem, image)
+        else:
+            if plan.due is not None:
+                state.ages[0].masked_fill_(plan.due, 0)
+            index, limits = plan.cells, frame.limits.shared
+            tokens = stem.update(state.stem, image, plan.patches, index)
+        lap('stem')
+        entering = None if limits is None else frame.entering
+        forced = None if entering is None else entering.index_select(0, index)
+        rows = encoder.rows(state.encoder, index, (index.shape[0],), forced)
+        values = encoder.embed(state.encoder, tokens, index)
+        due = None if plan.halo is None else plan.due
+        return encoder.run_shared(state.encoder, rows, values, limits, due)
+
+    def _state_of(
+        self, cache: ActivationCache, image: torch.Tensor, settings: SharingSettings
+    ) -> CameraState:
+        """Return the cache's buffers, made anew where they do not fit."""
+        grid = (image.shape[2] // PATCH_SIZE, image.shape[3] // PATCH_SIZE)
+        state = cache.state
+        if state is None or (state.grid, state.kind) != (grid, settings.block):
+            if state is not None:
+                cache.reset(SIZE_CHANGED if state.grid != grid else BLOCK_CHANGED)
+            cache.state = state = self._allocate(grid, settings.block)
+        return state
+
+    def _runners(self, kind: str) -> Runners:
+        """Return the parts with one kind of block, made when first asked for."""
+        if kind not in self._encoders:
+            self._encoders[kind] = EncoderRunner(self._weights, kind)
+        return Runners(self._stem, self._encoders[kind], self._heads)
+
+    def _allocate(self, grid: tuple[int, int], kind: str) -> CameraState:
+        count, runners = grid[0] * grid[1], self._runners(kind)
+        heads = {task: head.allocate(grid, self.device) for task, head in self._heads.items()}
+        return CameraState(
+            grid, kind, self._detector.allocate(grid), self._stem.allocate(grid, self.device),
+            runners.encoder.allocate(grid), heads,
+            ages=torch.zeros(1 + len(heads), count, dtype=torch.int32, device=self.device),
+            members=Backlog(len(runners.encoder.members), count, self.device),
+            outputs=Backlog(len(heads), count, self.device),
+        )

@@ -1,0 +1,131 @@
+"""Which rows of a frame enter the network."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+import torch
+
+from mtshare_ros.sharing.gates import BudgetGate, CHANGE_LIMIT, raise_due, ThresholdGate
+from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.refresh import make_schedule, overdue
+from mtshare_ros.sharing.settings import SharingSettings
+
+SCENE_CUT = 'scene cut'
+
+_HALO = Reach(-1, 1)
+
+
+@dataclass(frozen=True)
+class FramePlan:
+    """
+    The rows of one frame.
+
+    ``patches`` (p,) are transmitted and ``cells`` (n,) computed; both are None where all are.
+    ``due`` (N,) bool marks rows whose refresh turn has come: no gate drops them. ``changed`` (N,)
+    bool marks patches that changed, ``halo`` (N,) bool rows that the first gate may not drop
+    either. With ``exact`` no gate acts at all.
+    """
+
+    patches: torch.Tensor | None = None
+    cells: torch.Tensor | None = None
+    due: torch.Tensor | None = None
+    changed: torch.Tensor | None = None
+    halo: torch.Tensor | None = None
+    exact: bool = False
+    reset_reason: str = ''
+
+
+def everything(reset_reason: str = '') -> FramePlan:
+    """Return the plan of a frame that is computed whole, from nothing but its pixels."""
+    return FramePlan(exact=True, reset_reason=reset_reason)
+
+
+@dataclass(frozen=True)
+class PlanLimits:
+    """
+    What bounds the rows of a frame.
+
+    Above ``crossover``, a share of the rows, all are computed; when a larger share than
+    ``scene_cut`` changed, all are computed from nothing. ``budget`` is the largest number of rows
+    that may enter, None for any.
+    """
+
+    crossover: float = 1.0
+    scene_cut: float = 1.0
+    budget: int | None = None
+
+
+class Planner:
+    """
+    Chooses the rows of a frame from the change of its patches and from the refresh schedule.
+
+    ``reach`` (rows, columns) bool says which cells a stem makes different when patches change.
+    """
+
+    def __init__(self, reach: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self._reach = reach
+
+    def plan(
+        self, grid: tuple[int, int], frame: int, scores: torch.Tensor, ages: torch.Tensor,
+        factor: float, settings: SharingSettings, limits: PlanLimits,
+    ) -> FramePlan:
+        """
+        Return the rows of a frame by the patches' scores (N,) and their ages (N,).
+
+        ``factor`` scales the input gate's limit; 0 lets everything in.
+        """
+        limit, count = CHANGE_LIMIT * factor, scores.shape[0]
+        schedule = make_schedule(
+            settings.policy, grid, settings.refresh_period, scores.device)
+        due = schedule.due(frame, ages)
+        if factor == 0:
+            return FramePlan(due=due)
+        fired = scores > limit
+        if limits.budget is None:
+            active = ThresholdGate(limit).select(scores, due, ages)
+        else:
+            active = self._within(grid, scores, due, ages, limit, limits.budget, settings.max_age)
+        rows = self._rows(grid, active, fired, due, settings.halo)
+        fired_count, row_count = torch.stack((fired.sum(), rows.mask.sum())).tolist()
+        if fired_count > limits.scene_cut * count:
+            return everything(SCENE_CUT)
+        if row_count > limits.crossover * count:
+            return FramePlan(due=due)
+        return rows.plan()
+
+    def _within(
+        self, grid: tuple[int, int], scores: torch.Tensor, due: torch.Tensor, ages: torch.Tensor,
+        limit: float, budget: int, max_age: int,
+    ) -> torch.Tensor:
+        """Return the patches whose cells stay within a budget; what a patch reaches counts."""
+        raised, forced = raise_due(scores, due, limit), overdue(ages, max_age)
+        active = BudgetGate(limit, budget).select(raised, forced, ages)
+        reached = self._rows(grid, active, scores > limit, due, 0).mask.sum().item()
+        if reached <= budget:
+            return active
+        return BudgetGate(limit, int(budget * budget / reached)).select(raised, forced, ages)
+
+    def _rows(
+        self, grid: tuple[int, int], active: torch.Tensor, fired: torch.Tensor,
+        due: torch.Tensor, halo: int,
+    ) -> '_Rows':
+        changed = active & fired
+        reached = self._reach(changed.view(grid))
+        around = _HALO.spread(reached).view(-1) if halo else None
+        mask = active | (reached.view(-1) if around is None else around)
+        return _Rows(mask, active, active & due, changed, around)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a frame as masks (N,) bool."""
+
+    mask: torch.Tensor
+    active: torch.Tensor
+    due: torch.Tensor
+    changed: torch.Tensor
+    halo: torch.Tensor | None
+
+    def plan(self) -> FramePlan:
+        return FramePlan(self.active.nonzero()[:, 0], self.mask.nonzero()[:, 0], self.due,
+                         self.changed, self.halo)

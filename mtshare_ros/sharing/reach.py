@@ -1,0 +1,63 @@
+"""How far a change spreads through convolutions, worked out from their kernels."""
+
+from dataclasses import dataclass
+from typing import Iterable
+
+import torch
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Reach:
+    """
+    What a change of the pixels of one cell changes: ``first`` to ``last`` pixel in each direction.
+
+    Pixel 0 is the cell's first one; negative pixels lie before it.
+    """
+
+    first: int
+    last: int
+
+    @classmethod
+    def of_cell(cls, side: int) -> 'Reach':
+        """Return the pixels of a cell itself."""
+        return cls(0, side - 1)
+
+    def through(self, convolutions: Iterable[nn.Conv2d]) -> 'Reach':
+        """Return the output pixels of convolutions, run one after the other, that differ."""
+        first, last = self.first, self.last
+        for layer in convolutions:
+            kernel, stride, padding = layer.kernel_size[0], layer.stride[0], layer.padding[0]
+            # output y reads y * stride - padding and the following kernel - 1 pixels
+            first = -((kernel - 1 - padding - first) // stride)
+            last = (last + padding) // stride
+        return Reach(first, last)
+
+    def enlarged(self, factor: int) -> 'Reach':
+        """Return the pixels that differ after bilinear enlargement by an even factor."""
+        half = factor // 2
+        return Reach(self.first * factor - half, (self.last + 1) * factor + half - 1)
+
+    def in_cells(self, side: int) -> 'Reach':
+        """Return the cells of ``side`` pixels that the pixels lie in."""
+        return Reach(self.first // side, self.last // side)
+
+    def border(self, side: int) -> int:
+        """Return by how many pixels the wider end sticks out of a cell of ``side`` pixels."""
+        return max(-self.first, self.last - (side - 1))
+
+    def spread(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return a bool mask (rows, columns) with what its true cells reach."""
+        return _spread(_spread(mask, self, 0), self, 1)
+
+
+def _spread(mask: torch.Tensor, reach: Reach, axis: int) -> torch.Tensor:
+    """Spread along one axis."""
+    size = mask.shape[axis]
+    spread = mask.clone()
+    for offset in range(max(reach.first, 1 - size), min(reach.last, size - 1) + 1):
+        if offset:
+            length = size - abs(offset)
+            spread.narrow(axis, max(offset, 0), length).logical_or_(
+                mask.narrow(axis, max(-offset, 0), length))
+    return spread

@@ -1,0 +1,71 @@
+"""What the user decides about sharing."""
+
+from dataclasses import dataclass, field
+from typing import Mapping
+
+from mtshare_ros.config import require
+
+POLICIES = ('round_robin', 'keyframe', 'none')
+BLOCK_KINDS = ('fast', 'accurate')
+LARGEST_FACTOR = 10.0
+
+
+@dataclass(frozen=True)
+class SharingSettings:
+    """
+    How much of a frame may be taken from earlier frames and from the base task.
+
+    Factors multiply the calibrated thresholds, 0 bypasses every gate (exact);
+    ``temporal_factors`` and ``task_factors`` override them by task id. ``task`` governs rows taken
+    over above the shared blocks; those blocks themselves are exact and always computed once.
+    ``refresh_period`` and ``max_age`` are frames. ``latency_target_ms`` 0 is off. ``halo`` is how
+    many tokens around a change are computed with it. Above ``crossover``, a share of the rows, the
+    frame runs dense; None takes the engine's measurement, 1 never runs dense for that reason.
+    """
+
+    temporal: bool = True
+    task: bool = True
+    temporal_factor: float = 1.0
+    task_factor: float = 1.0
+    temporal_factors: Mapping[str, float] = field(default_factory=dict)
+    task_factors: Mapping[str, float] = field(default_factory=dict)
+    policy: str = 'round_robin'
+    refresh_period: int = 30
+    max_age: int = 90
+    scene_cut_fraction: float = 0.9
+    latency_target_ms: float = 0.0
+    block: str = 'fast'
+    halo: int = 0
+    crossover: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for values that make no sense."""
+        require(self.policy in POLICIES, 'policy', self.policy, f'one of {", ".join(POLICIES)}')
+        require(self.block in BLOCK_KINDS, 'block', self.block,
+                f'one of {", ".join(BLOCK_KINDS)}')
+        require(self.refresh_period >= 1, 'refresh_period', self.refresh_period,
+                'at least 1 frame')
+        require(self.max_age >= self.refresh_period, 'max_age', self.max_age,
+                f'at least refresh_period = {self.refresh_period}')
+        require(0 <= self.scene_cut_fraction <= 1, 'scene_cut_fraction', self.scene_cut_fraction,
+                'between 0 and 1')
+        require(self.latency_target_ms >= 0, 'latency_target_ms', self.latency_target_ms,
+                '0 (off) or milliseconds above')
+        require(self.halo in (0, 1), 'halo', self.halo, '0 or 1')
+        self._check_factors()
+
+    def temporal_factor_of(self, task: str) -> float:
+        """Return the factor on a task's temporal thresholds; 0 where nothing is shared."""
+        return self.temporal_factors.get(task, self.temporal_factor) if self.temporal else 0.0
+
+    def task_factor_of(self, task: str) -> float:
+        """Return the factor on a sub-task's thresholds for taking over; 0 where nothing is."""
+        return self.task_factors.get(task, self.task_factor) if self.task else 0.0
+
+    def _check_factors(self) -> None:
+        named = {'temporal_factor': self.temporal_factor, 'task_factor': self.task_factor}
+        for kind, factors in (('temporal_factors', self.temporal_factors),
+                              ('task_factors', self.task_factors)):
+            named.update({f'{kind}[{task!r}]': value for task, value in factors.items()})
+        for name, value in named.items():
+            require(0 <= value <= LARGEST_FACTOR, name, value, f'0 to {LARGEST_FACTOR:g}')

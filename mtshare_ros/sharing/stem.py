@@ -1,0 +1,168 @@
+"""The stem on the cells that changed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from mtshare_ros.model.architecture import PATCH_SIZE
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.stem import ConvStem
+from mtshare_ros.sharing.convolution import RowConvolution
+from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.reach import Reach
+
+if TYPE_CHECKING:
+    from mtshare_ros.sharing.head_plan import HeadPlan
+
+
+@dataclass
+class StemState:
+    """
+    What the stem remembers of one camera.
+
+    ``maps`` are rows of channels as in ``Level``: the normalised reference image in blocks of the
+    first convolution's stride, then what each convolution but the last makes of it. ``version``
+    counts their changes. ``plan`` is the last plan of the heads, which they share.
+    """
+
+    levels: tuple[Level, ...]
+    maps: tuple[torch.Tensor, ...]
+    version: int = 0
+    plan: 'HeadPlan | None' = None
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        return self.levels[0].grid
+
+    @cached_property
+    def quarter(self) -> torch.Tensor | None:
+        """Features at 1/4 of the input, (pixels + 1, channels); None from a patch stem."""
+        return self._at(4)
+
+    @cached_property
+    def eighth(self) -> torch.Tensor | None:
+        """Features at 1/8 of the input, (pixels + 1, channels); None from a patch stem."""
+        return self._at(8)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the buffers take."""
+        return tensor_bytes(*self.maps)
+
+    def _at(self, stride: int) -> torch.Tensor | None:
+        features = dict(zip([level.side for level in self.levels[1:]], self.maps[1:]))
+        return features.get(PATCH_SIZE // stride)
+
+
+class StemRunner:
+    """
+    The network's stem, prepared once; batch norm is folded, weights are in ``dtype``.
+
+    Its tokens are those of the stem alone, without a position embedding.
+    """
+
+    def __init__(self, network: MultiTaskNetwork, dtype: torch.dtype = torch.float32) -> None:
+        self.dtype = dtype
+        layers = _layers_of(network)
+        self._convolutions = [
+            RowConvolution(layer, dtype=dtype, blocks=number == 0)
+            for number, layer in enumerate(layers)
+        ]
+        modules = [convolution.module for convolution in self._convolutions]
+        self._block = modules[0].stride[0]
+        self._sides = _sides(modules)
+        self._reach = Reach.of_cell(PATCH_SIZE).through(modules)
+        self._mean = network.normalize.mean.view(-1).repeat(self._block ** 2)
+        self._std = network.normalize.std.view(-1).repeat(self._block ** 2)
+        self.macs_per_cell = sum(
+            convolution.macs_per_pixel * side * side
+            for convolution, side in zip(self._convolutions, self._sides))
+
+    def allocate(self, grid: tuple[int, int], device: torch.device) -> StemState:
+        """Return the state of one camera for a grid of (rows, columns) cells."""
+        sides = (PATCH_SIZE // self._block, *self._sides[:-1])
+        levels = tuple(Level(grid, side) for side in sides)
+        maps = tuple(level.allocate(convolution.inputs, self.dtype, device)
+                     for level, convolution in zip(levels, self._convolutions))
+        return StemState(levels, maps)
+
+    def reach(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return the cells (rows, columns) bool that patches which changed make different."""
+        return self._reach.spread(mask)
+
+    def dense(self, state: StemState, image: torch.Tensor) -> torch.Tensor:
+        """Take the whole (1, 3, H, W) uint8 image for the reference; return tokens (N, D)."""
+        state.version += 1
+        pixels = image[0].permute(1, 2, 0)[None]
+        state.maps[0][:-1].copy_(self._blocks(pixels))
+        return self._compute_all(state)
+
+    def update(
+        self, state: StemState, image: torch.Tensor, patches: torch.Tensor, cells: torch.Tensor
+    ) -> torch.Tensor:
+        """
+        Let the ``patches`` of a (1, 3, H, W) uint8 image enter the reference.
+
+        Computes the features of ``cells``, which contain the patches, anew and returns their
+        tokens (n, D). Features of other cells stay as they are.
+        """
+        state.version += 1
+        level = state.levels[0]
+        strips = image[0].permute(1, 2, 0).reshape(-1, PATCH_SIZE * 3)
+        index = strips_of_cells(Level(state.grid, PATCH_SIZE), image.device)
+        pixels = strips.index_select(0, index.index_select(0, patches).view(-1))
+        blocks = self._blocks(pixels.view(-1, PATCH_SIZE, PATCH_SIZE, 3))
+        level.write(state.maps[0], patches, blocks)
+        if cells.shape[0] == level.grid[0] * level.grid[1]:
+            return self._compute_all(state)
+        return self._compute(state, cells)
+
+    def _blocks(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the normalised blocks of images (n, h, w, 3), raster order in each image."""
+        count, height, width, _ = pixels.shape
+        block = self._block
+        split = pixels.reshape(count, height // block, block, width // block, block * 3)
+        values = split.transpose(2, 3).reshape(-1, block * block * 3)
+        return (values - self._mean).div_(self._std).to(self.dtype)
+
+    def _compute(self, state: StemState, cells: torch.Tensor) -> torch.Tensor:
+        for number, level in enumerate(state.levels[1:]):
+            level.write(state.maps[number + 1], cells, self._rows(state, number, cells))
+        return self._rows(state, len(state.levels) - 1, cells)
+
+    def _rows(self, state: StemState, number: int, cells: torch.Tensor) -> torch.Tensor:
+        source = state.levels[number]
+        target = Level(state.grid, self._sides[number])
+        convolution = self._convolutions[number]
+        taps = convolution.taps_of_cells(source, target, cells.device)
+        return convolution.rows(state.maps[number], taps.index_select(0, cells).view(-1))
+
+    def _compute_all(self, state: StemState) -> torch.Tensor:
+        images = [level.image(rows) for level, rows in zip(state.levels, state.maps)]
+        *others, last = self._convolutions
+        for number, convolution in enumerate(others):
+            convolution.image(images[number], images[number + 1])
+        tokens = state.maps[0].new_empty(1, *state.grid, last.outputs)
+        last.image(images[-1], tokens.permute(0, 3, 1, 2))
+        return tokens.view(-1, last.outputs)
+
+
+def _layers_of(network: MultiTaskNetwork) -> list[nn.Conv2d | nn.Sequential]:
+    stem = network.stem
+    if isinstance(stem, ConvStem):
+        return [stem.to_half, stem.to_quarter, stem.to_eighth, stem.proj]
+    return [stem.proj]
+
+
+def _sides(modules: list[nn.Conv2d]) -> list[int]:
+    """Return the output pixels of each convolution along a side of a cell."""
+    sides, side = [], PATCH_SIZE
+    for module in modules:
+        side //= module.stride[0]
+        sides.append(side)
+    return sides

@@ -1,0 +1,150 @@
+"""
+Task sharing above the shared blocks: rows taken over from the base task.
+
+When a row of a sub-task s is computed, the difference d = u_s - u_b of the two tasks' residual
+updates is kept, and likewise that of keys and values. Later the row may take over u_b + d. To
+first order d moves by J_b d(x_s - x_b) + (J_s - J_b) dx_s: the first term says that the two
+inputs have drifted apart, the second that the sub-task's own weights meet another input. A test of
+the first term alone would never let the delta weights act right after the shared blocks, where
+x_s = x_b. So a row is taken over while
+
+    |(x_s - x_b) - (x_s - x_b)_kept| + r |x_s - x_s,kept| <= limit,
+
+r being the size of the delta weights relative to the base weights in this block. The error goes to
+0 with the limit.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.rows import ActiveRows
+
+
+@dataclass
+class TakeOverState:
+    """
+    What taking over needs to remember, by token of the base and by row of the M - 1 sub-tasks.
+
+    ``base_update`` (N, D) float32; ``difference``, ``gap`` and ``input`` ((M - 1) x N, D) float32;
+    ``key_difference``, ``value_difference`` the same in the keys' dtype. A row that was never
+    computed has an infinite ``gap``.
+    """
+
+    base_update: torch.Tensor
+    difference: torch.Tensor
+    key_difference: torch.Tensor
+    value_difference: torch.Tensor
+    gap: torch.Tensor
+    input: torch.Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return tensor_bytes(self.base_update, self.difference, self.key_difference,
+                            self.value_difference, self.gap, self.input)
+
+    def forget(self) -> None:
+        """Make every row one that was never computed."""
+        self.gap.fill_(torch.inf)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Positions in a row list that are computed, and that are taken over (None: none are)."""
+
+    computed: torch.Tensor
+    taken: torch.Tensor
+
+
+class TakeOver:
+    """The rule for one block; ``delta_share`` (M,) is r of each member, 0 for the base."""
+
+    def __init__(self, delta_share: torch.Tensor) -> None:
+        self._delta_share = delta_share
+
+    def allocate(
+        self, token_count: int, width: int, dtype: torch.dtype, device: torch.device
+    ) -> TakeOverState:
+        """Return buffers in which every row is one that was never computed."""
+        rows = (self._delta_share.shape[0] - 1) * token_count
+
+        def make(count: int, kind: torch.dtype = torch.float32) -> torch.Tensor:
+            return torch.zeros(count, width, dtype=kind, device=device)
+
+        state = TakeOverState(make(token_count), make(rows), make(rows, dtype), make(rows, dtype),
+                              make(rows), make(rows))
+        state.forget()
+        return state
+
+    def split(
+        self, state: TakeOverState, reference: torch.Tensor, scale: torch.Tensor,
+        rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor,
+    ) -> Split | None:
+        """
+        Return which rows are taken over, None where none are.
+
+        ``reference`` (M x N, D) holds the base rows' present inputs first; ``limit`` (M,) is
+        relative to ``scale`` (M,).
+        """
+        base_rows = rows.counts[0]
+        if rows.total == base_rows:
+            return None
+        inputs = values[base_rows:]
+        kept = rows.index[base_rows:] - rows.token_count
+        gap = inputs - reference.index_select(0, rows.tokens[base_rows:])
+        drift = _norm(gap - state.gap.index_select(0, kept))
+        moved = _norm(inputs - state.input.index_select(0, kept))
+        share, bound = (rows.per_row(item)[base_rows:]
+                        for item in (self._delta_share, limit * scale))
+        takes = drift + share * moved <= bound
+        if rows.forced is not None:
+            takes &= ~rows.forced[base_rows:]
+        return _split(takes, base_rows)
+
+    def fill_keys(
+        self, state: TakeOverState, key: torch.Tensor, value: torch.Tensor, taken: ActiveRows
+    ) -> None:
+        """Write the taken rows' keys and values (M x N, D), those of the base being renewed."""
+        kept = taken.index - taken.token_count
+        for cache, difference in ((key, state.key_difference), (value, state.value_difference)):
+            rows = cache.index_select(0, taken.tokens) + difference.index_select(0, kept)
+            cache.index_copy_(0, taken.index, rows)
+
+    def remember(
+        self, state: TakeOverState, reference: torch.Tensor, key: torch.Tensor,
+        value: torch.Tensor, rows: ActiveRows, values: torch.Tensor, update: torch.Tensor,
+    ) -> None:
+        """Keep the updates of computed base rows, and how computed sub-task rows differ."""
+        base_rows = rows.counts[0]
+        state.base_update.index_copy_(0, rows.index[:base_rows], update[:base_rows])
+        if rows.total == base_rows:
+            return
+        index, tokens = rows.index[base_rows:], rows.tokens[base_rows:]
+        kept, inputs = index - rows.token_count, values[base_rows:]
+        state.input.index_copy_(0, kept, inputs)
+        state.gap.index_copy_(0, kept, inputs - reference.index_select(0, tokens))
+        state.difference.index_copy_(
+            0, kept, update[base_rows:] - state.base_update.index_select(0, tokens))
+        for cache, difference in ((key, state.key_difference), (value, state.value_difference)):
+            own = cache.index_select(0, index) - cache.index_select(0, tokens)
+            difference.index_copy_(0, kept, own)
+
+    def update(self, state: TakeOverState, taken: ActiveRows) -> torch.Tensor:
+        """Return the residual update (m, D) of the taken rows."""
+        own = state.difference.index_select(0, taken.index - taken.token_count)
+        return own.add_(state.base_update.index_select(0, taken.tokens))
+
+
+def _split(takes: torch.Tensor, base_rows: int) -> Split | None:
+    taken = takes.nonzero()[:, 0]
+    if taken.shape[0] == 0:
+        return None
+    base = torch.arange(base_rows, device=takes.device)
+    computed = (~takes).nonzero()[:, 0] + base_rows
+    return Split(torch.cat((base, computed)), taken + base_rows)
+
+
+def _norm(rows: torch.Tensor) -> torch.Tensor:
+    return torch.linalg.vector_norm(rows, dim=1)

@@ -1,0 +1,180 @@
+"""The fast block: some rows against all cached keys and values, the rest kept."""
+
+from branched import BlockRun, branched_network, CPU, some_rows, TOKENS
+import pytest
+from reference_encoder import ReferenceBlock
+import torch
+
+from mtshare_ros.sharing.block import BlockLimits
+from mtshare_ros.sharing.fast import FastBlock
+from mtshare_ros.sharing.fast_members import FastMemberBlock
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope='module')
+def network():
+    return branched_network()
+
+
+def make_block(weights, modules):
+    return FastMemberBlock(weights)
+
+
+@pytest.fixture
+def run(network):
+    return BlockRun(network, make_block)
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(4)
+
+
+def test_a_dense_frame_equals_the_blocks_of_every_task(run):
+    assert run.error() < 1e-5
+
+
+def test_all_rows_in_a_list_equal_dense(run, generator):
+    for _ in range(5):
+        run.step(*some_rows(run, run.inputs.shape[0], generator))
+        assert run.error() < 1e-5
+
+
+def test_listed_rows_see_the_present_keys_and_the_others_stay(run, generator):
+    blocks = [ReferenceBlock(module, TOKENS, run.table) for module in run.modules]
+    expected = [block.run(dict(enumerate(part)))
+                for block, part in zip(blocks, run.inputs.double().split(TOKENS))]
+    for _ in range(10):
+        index, values = some_rows(run, 12, generator)
+        run.step(index, values)
+        for member, block in enumerate(blocks):
+            rows = {row % TOKENS: value.double()
+                    for row, value in zip(index.tolist(), values) if row // TOKENS == member}
+            expected[member].update(block.run(rows))
+        plain = torch.stack([row for part in expected for row in part.values()])
+        assert torch.allclose(run.outputs, plain.float(), atol=1e-4)
+
+
+def test_rows_that_are_not_updated_keep_exactly_what_is_remembered_of_them(run, generator):
+    kept = [buffer.clone() for buffer in (run.state.key, run.state.value, run.state.reference)]
+    index, values = some_rows(run, 30, generator)
+    values[:10] = run.inputs[index[:10]]  # within any limit
+    update = run.step(index, values, temporal=[0.05] * 4)
+    assert update.rows.index.tolist() == index[10:].tolist()
+    still = torch.ones(len(run.inputs), dtype=torch.bool)
+    still[index[10:]] = False
+    for buffer, before in zip((run.state.key, run.state.value, run.state.reference), kept):
+        assert torch.equal(buffer[still], before[still])
+        assert (buffer[~still] != before[~still]).any(dim=1).all()
+
+
+def test_the_list_never_grows(run, generator):
+    for _ in range(10):
+        index, values = some_rows(run, 15, generator, step=0.2)
+        update = run.step(index, values, temporal=[0.2] * 4)
+        assert set(update.rows.index.tolist()) <= set(index.tolist())
+
+
+def test_the_limit_is_relative_to_the_root_mean_square_of_the_rows(run):
+    norm = run.inputs[:TOKENS].square().sum(dim=1).mean().sqrt()
+    direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
+    row = torch.tensor([3])
+    start = run.inputs[row].clone()
+    assert run.step(row, start + 0.099 * norm * direction, temporal=[0.1] * 4).rows.total == 0
+    assert run.step(row, start + 0.101 * norm * direction, temporal=[0.1] * 4).rows.total == 1
+
+
+def test_each_member_has_its_own_limit(run):
+    index = torch.tensor([4, TOKENS + 4, 2 * TOKENS + 4])
+    update = run.step(index, run.inputs[index] + 0.1, temporal=[10.0, 1e-3, 10.0, 1e-3])
+    assert update.rows.index.tolist() == [TOKENS + 4]
+
+
+def test_the_reference_is_the_input_last_computed_not_the_last_one_seen(run):
+    row = torch.tensor([3])
+    sizes = [run.step(row, run.inputs[row] + 0.01, temporal=[0.05] * 4).rows.total
+             for _ in range(40)]
+    assert 0 < sum(sizes) < 20
+
+
+def test_without_a_limit_even_an_equal_row_is_computed_anew(run, generator):
+    row, others = torch.tensor([3]), torch.arange(4, TOKENS)
+    run.step(others, run.inputs[others] + torch.randn(
+        len(others), run.inputs.shape[1], generator=generator))
+    stale = run.outputs[row].clone()
+    assert run.step(row, run.inputs[row], temporal=[1e-6] * 4).rows.total == 0
+    run.step(row, run.inputs[row])
+    assert not torch.allclose(run.outputs[row], stale, atol=1e-2)
+
+
+def test_a_negative_limit_is_no_gate_for_its_member(run):
+    index = torch.tensor([4, TOKENS + 4])
+    update = run.step(index, run.inputs[index], temporal=[0.1, -1.0, 0.1, 0.1])
+    assert update.rows.index.tolist() == [TOKENS + 4]
+
+
+def test_forced_rows_pass_the_gate(run):
+    index = torch.tensor([1, 2, TOKENS + 7])
+    update = run.step(index, run.inputs[index], temporal=[9.0] * 4,
+                      forced=torch.tensor([True, False, True]))
+    assert update.rows.index.tolist() == [1, TOKENS + 7]
+    assert update.rows.forced.tolist() == [True, True]
+
+
+def test_a_dense_frame_of_one_member_leaves_the_others_as_they_were(run):
+    kept = run.state.key.clone()
+    index = torch.arange(TOKENS, 2 * TOKENS)
+    run.inputs[index] += 1.0
+    run.outputs[index] = run.block.dense(run.state, run.rows(index), run.inputs[index])
+    assert run.error() < 1e-5
+    assert torch.equal(run.state.key[:TOKENS], kept[:TOKENS])
+    assert torch.equal(run.state.key[2 * TOKENS:], kept[2 * TOKENS:])
+
+
+def test_an_empty_list_changes_nothing(run):
+    before = run.outputs.clone()
+    assert run.step(torch.arange(0), run.inputs[:0]).rows.total == 0
+    assert torch.equal(run.outputs, before)
+
+
+def test_the_memory_of_a_camera_is_its_own(run, generator):
+    other = run.block.allocate(TOKENS, CPU)
+    every = torch.arange(len(run.inputs))
+    run.block.dense(other, run.rows(every), run.inputs)
+    index, values = some_rows(run, 20, generator)
+    run.block.update(other, run.rows(index), values, BlockLimits())
+    run.step(*some_rows(run, len(run.inputs), generator))
+    assert run.error() < 1e-5
+
+
+def test_half_precision_stays_close(network, generator):
+    run = BlockRun(network, make_block, dtype=torch.bfloat16)
+    for _ in range(3):
+        run.step(*some_rows(run, len(run.inputs), generator))
+    assert run.outputs.dtype == torch.float32
+    assert (run.outputs - run.dense_outputs()).norm() < 0.02 * run.outputs.norm()
+
+
+def test_half_precision_takes_over_too(network):
+    run = BlockRun(network, make_block, dtype=torch.bfloat16)
+    every = torch.arange(len(run.inputs))
+    update = run.step(every, run.inputs + 1e-3, task=[0.5] * 4)
+    assert update.computed == (TOKENS, 0, 0, 0)
+    assert (run.outputs - run.dense_outputs()).norm() < 0.02 * run.outputs.norm()
+
+
+def test_a_shared_block_has_one_member(network, generator):
+    run = BlockRun(network, lambda weights, _: FastBlock(weights), shared=True)
+    for _ in range(3):
+        run.step(*some_rows(run, TOKENS, generator))
+    assert run.error() < 1e-5
+
+
+def test_the_state_knows_its_bytes(network):
+    run = BlockRun(network, lambda weights, _: FastBlock(weights))
+    assert run.state.nbytes == 4 * (3 * run.inputs.numel() + 4)

@@ -1,0 +1,89 @@
+"""Token gates choose the rows that changed, and no more than the budget allows."""
+
+import math
+
+from hypothesis import given, settings, strategies
+import pytest
+import torch
+
+from mtshare_ros.sharing.gates import BudgetGate, raise_due, ThresholdGate
+
+
+def chosen(gate, scores, forced=(), ages=None):
+    """Return the rows that a gate chooses."""
+    scores = torch.tensor(scores, dtype=torch.float32)
+    mask = torch.zeros(len(scores), dtype=torch.bool)
+    mask[list(forced)] = True
+    ages = torch.zeros(len(scores), dtype=torch.int32) if ages is None else torch.tensor(ages)
+    return gate.select(scores, mask, ages).nonzero()[:, 0].tolist()
+
+
+@pytest.mark.parametrize('gate', [ThresholdGate(1.0), BudgetGate(1.0, 4)])
+def test_rows_above_the_limit_pass(gate):
+    assert chosen(gate, [0.5, 1.5, 1.0, 3.0]) == [1, 3]
+
+
+@pytest.mark.parametrize('gate', [ThresholdGate(1.0), BudgetGate(1.0, 4), BudgetGate(1.0, 0)])
+def test_forced_rows_pass_whatever_their_score(gate):
+    assert chosen(gate, [0.0, 0.5, 0.0, 0.0], forced=[0, 2]) == [0, 2]
+
+
+@pytest.mark.parametrize('gate', [ThresholdGate(1.0), BudgetGate(1.0, 3)])
+def test_a_first_frame_passes_whole(gate):
+    assert chosen(gate, [math.inf] * 3) == [0, 1, 2]
+
+
+def test_a_budget_passes_what_changed_most():
+    assert chosen(BudgetGate(1.0, 2), [1.5, 9.0, 0.0, 4.5, 2.5]) == [1, 3]
+
+
+def test_within_a_doubling_the_oldest_goes_first():
+    assert chosen(BudgetGate(1.0, 1), [1.9, 1.2, 1.5], ages=[1, 40, 7]) == [1]
+
+
+def test_age_does_not_outweigh_a_doubling():
+    assert chosen(BudgetGate(1.0, 1), [2.1, 1.9], ages=[0, 1000]) == [0]
+
+
+def test_forced_rows_take_from_the_budget():
+    assert chosen(BudgetGate(1.0, 2), [9.0, 8.0, 0.0], forced=[2]) == [0, 2]
+
+
+def test_more_forced_rows_than_the_budget_pass():
+    assert chosen(BudgetGate(1.0, 1), [0.0, 0.0, 9.0], forced=[0, 1]) == [0, 1]
+
+
+def test_a_budget_of_nothing_passes_nothing():
+    assert chosen(BudgetGate(1.0, 0), [5.0, 6.0]) == []
+
+
+def test_a_budget_beyond_the_rows_passes_all_that_changed():
+    assert chosen(BudgetGate(1.0, 99), [5.0, 0.0, 6.0]) == [0, 2]
+
+
+def test_due_rows_are_served_after_greater_changes_and_by_their_age():
+    scores, due = torch.tensor([0.0, 8.0, 0.2, 0.0]), torch.tensor([True, False, True, False])
+
+    raised = raise_due(scores, due, 1.0).tolist()
+
+    assert chosen(BudgetGate(1.0, 2), raised, ages=[3, 0, 9, 50]) == [1, 2]
+
+
+def test_a_due_row_keeps_a_greater_score():
+    assert raise_due(torch.tensor([5.0]), torch.tensor([True]), 1.0).item() == 5.0
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=strategies.integers(0, 10_000), budget=strategies.integers(0, 40),
+       limit=strategies.floats(0.1, 10.0))
+def test_the_budget_holds_for_any_scores(seed, budget, limit):
+    random = torch.Generator().manual_seed(seed)
+    scores = 12 * torch.rand(30, generator=random)
+    forced = torch.rand(30, generator=random) < 0.1
+    ages = torch.randint(0, 90, (30,), generator=random)
+
+    mask = BudgetGate(limit, budget).select(scores, forced, ages)
+
+    wanted = int(((scores > limit) | forced).sum())
+    assert int(mask.sum()) == max(int(forced.sum()), min(budget, wanted))
+    assert mask[forced].all() and (scores[mask & ~forced] > limit).all()

@@ -1,0 +1,188 @@
+"""A decode head on some cells gives what the dense head gives for the same tokens."""
+
+import pytest
+from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_of, TASKS
+import torch
+
+from mtshare_ros.inference.postprocess import enlarge
+from mtshare_ros.sharing.head import HeadRunner
+from mtshare_ros.sharing.stem import StemRunner
+
+CPU = torch.device('cpu')
+COUNT = GRID[0] * GRID[1]
+
+
+class Heads:
+    """The heads of a network beside their runners, fed with the same tokens and image."""
+
+    def __init__(self, *, tasks=TASKS, dtype=torch.float32, **network):
+        self.network = make_network(**network)
+        self.generator = torch.Generator().manual_seed(3)
+        self.image = make_image()
+        self.tokens = torch.randn(COUNT, 48, generator=self.generator)
+        self.stem = StemRunner(self.network, dtype)
+        self.stem_state = self.stem.allocate(GRID, CPU)
+        self.stem.dense(self.stem_state, self.image)
+        self.heads = {name: HeadRunner(self.network, name, dtype) for name in tasks}
+        self.states = {name: head.allocate(GRID, CPU) for name, head in self.heads.items()}
+        for name, head in self.heads.items():
+            head.dense(self.states[name], self.tokens, self.stem_state)
+
+    def change(self, mask, seed=1):
+        """Let patches enter, draw new tokens where they reach; return the cells by task."""
+        other = make_image(seed=seed)
+        self.image = exchange(self.image, other, mask)
+        cells = rows_of(self.stem.reach(mask))
+        self.stem.update(self.stem_state, other, rows_of(mask), cells)
+        return self.renew(cells)
+
+    def renew(self, cells):
+        """Draw new tokens for cells and update all heads; return what each reached."""
+        self.tokens[cells] = torch.randn(len(cells), 48, generator=self.generator)
+        return {
+            name: head.update(self.states[name], self.tokens, self.stem_state, cells)
+            for name, head in self.heads.items()
+        }
+
+    def expected(self, task):
+        """Return the raw output of the network's own head."""
+        features = self.network.stem(self.network.normalize(self.image))
+        tokens = self.tokens.T.reshape(1, -1, *GRID)
+        return self.network.heads[task](tokens, features)
+
+    def check(self, **tolerance):
+        """Compare every raw output with the network's."""
+        for task, state in self.states.items():
+            expected = self.expected(task)
+            assert state.raw.shape == expected.shape
+            assert torch.allclose(state.raw, expected, **(tolerance or {'atol': 1e-5})), task
+
+
+@pytest.fixture(params=['conv', 'patch'])
+def heads(request):
+    with torch.inference_mode():
+        yield Heads(stem=request.param)
+
+
+def test_a_dense_frame_gives_the_outputs_of_the_network(heads):
+    heads.check()
+
+
+@pytest.mark.parametrize('name', MASKS)
+def test_changed_cells_give_the_outputs_of_a_dense_head(heads, name):
+    heads.change(MASKS[name])
+    heads.check()
+
+
+def test_changes_after_changes_give_the_outputs_of_a_dense_head(heads):
+    for seed, mask in enumerate(MASKS.values(), start=1):
+        heads.change(mask, seed=seed)
+    heads.check()
+
+
+def test_random_changes_give_the_outputs_of_a_dense_head(heads):
+    for seed in range(2, 12):
+        heads.change(torch.rand(GRID, generator=heads.generator) < 0.1, seed=seed)
+    heads.check()
+
+
+def test_tokens_may_change_where_the_image_did_not(heads):
+    heads.renew(rows_of(MASKS['scattered']))
+    heads.check()
+
+
+@pytest.mark.parametrize('depth', [0, 1, 3, 4])
+def test_any_depth_of_head_is_exact(depth):
+    with torch.inference_mode():
+        heads = Heads(head_depth=depth)
+        for seed, mask in enumerate(MASKS.values(), start=1):
+            heads.change(mask, seed=seed)
+        heads.check()
+
+
+@pytest.mark.parametrize('depth', [0, 2, 4])
+def test_the_cells_returned_are_all_in_which_the_enlarged_output_differs(depth):
+    with torch.inference_mode():
+        heads = Heads(head_depth=depth, tasks=('normals',))
+        before = enlarge(heads.states['normals'].raw)
+        reached = heads.change(MASKS['blob'])['normals']
+        differs = (enlarge(heads.states['normals'].raw) != before).any(dim=1)[0]
+    cells = differs.unflatten(1, (-1, 16)).unflatten(0, (-1, 16)).any(dim=3).any(dim=1)
+    assert set(rows_of(cells).tolist()) <= set(reached.tolist())
+    border = torch.nn.functional.max_pool2d(cells[None].float(), 3, 1, 1)[0] > 0
+    assert set(reached.tolist()) <= set(rows_of(border).tolist())
+
+
+def test_the_cells_returned_are_sorted_and_each_once(heads):
+    reached = heads.change(MASKS['scattered'])['depth']
+    assert torch.equal(reached, reached.unique())
+
+
+def test_nothing_changed_reaches_nothing(heads):
+    assert heads.change(MASKS['none'])['depth'].shape == (0,)
+
+
+def test_each_task_may_have_its_own_tokens_and_cells(heads):
+    first = heads.tokens.clone()
+    for task, name in (('semseg', 'blob'), ('depth', 'scattered'), ('edge', 'last corner')):
+        cells = rows_of(MASKS[name])
+        heads.tokens = first.clone()
+        heads.tokens[cells] += 1
+        heads.heads[task].update(heads.states[task], heads.tokens, heads.stem_state, cells)
+        assert torch.allclose(heads.states[task].raw, heads.expected(task), atol=1e-5)
+
+
+def test_the_same_cells_in_the_next_frame_read_the_new_features():
+    with torch.inference_mode():
+        heads, cells = Heads(), rows_of(MASKS['all'])
+        for seed in (1, 2):
+            heads.image = make_image(seed=seed)
+            heads.stem.update(heads.stem_state, heads.image, cells, cells)
+            heads.renew(cells)
+            heads.check()
+
+
+def test_heads_of_one_frame_share_the_search_for_their_pixels(heads):
+    reached = heads.change(MASKS['blob'])
+    assert all(cells is reached['semseg'] for cells in reached.values())
+
+
+def test_tokens_of_half_precision_are_taken(heads):
+    state, head = heads.states['depth'], heads.heads['depth']
+    expected = state.raw.clone()
+    head.dense(state, heads.tokens.bfloat16(), heads.stem_state)
+    assert torch.allclose(state.raw, expected, atol=0.1)
+
+
+def test_bfloat16_weights_give_a_float32_output_close_to_float32():
+    with torch.inference_mode():
+        heads = Heads(dtype=torch.bfloat16)
+        heads.change(MASKS['blob'])
+        assert heads.states['normals'].raw.dtype == torch.float32
+        heads.check(atol=0.2)
+
+
+def test_the_work_of_a_cell_is_counted_from_the_weights():
+    macs = HeadRunner(make_network(), 'normals').macs_per_cell
+    merging = 48 * 192 + 4 * 16 * 48 + 16 * 12 * 12
+    assert macs == merging + 16 * (2 * 9 * 12 * 12 + 12 * 3)
+
+
+def test_the_memory_of_a_camera_is_counted(heads):
+    pixels = COUNT * 16 + 1
+    assert heads.states['depth'].nbytes == pixels * (2 * 12 + 1) * 4
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a CUDA device')
+def test_cuda_gives_the_outputs_of_the_cpu():
+    device = torch.device('cuda')
+    with torch.inference_mode():
+        heads = Heads(tasks=('depth',))
+        heads.network.to(device)
+        stem = StemRunner(heads.network)
+        state = stem.allocate(GRID, device)
+        stem.dense(state, heads.image.to(device))
+        head = HeadRunner(heads.network, 'depth')
+        found = head.allocate(GRID, device)
+        head.dense(found, heads.tokens.to(device), state)
+    assert torch.allclose(found.raw.cpu(), heads.states['depth'].raw, atol=1e-2)

@@ -1,0 +1,114 @@
+"""Linear layers prepared once, and one product for several tasks."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mtshare_ros.sharing import linear
+from mtshare_ros.sharing.linear import GroupedLinear, PackedLinear
+
+INPUTS, OUTPUTS = 16, 24
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+def layer(bias=True):
+    torch.manual_seed(0)
+    return nn.Linear(INPUTS, OUTPUTS, bias=bias)
+
+
+def draw(count):
+    return torch.randn(count, INPUTS, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize('count', [0, 1, 7, 300])
+@pytest.mark.parametrize('bias', [True, False])
+@pytest.mark.parametrize('packed', [True, False])
+def test_a_packed_layer_computes_what_the_layer_does(count, bias, packed):
+    module = layer(bias)
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, packed=packed)
+    assert torch.allclose(ours(draw(count)), module(draw(count)), atol=1e-6)
+
+
+@pytest.mark.parametrize('packed', [True, False])
+def test_the_activation_follows_the_product(packed):
+    module = layer()
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, activation='gelu',
+                        packed=packed)
+    assert torch.allclose(ours(draw(9)), functional.gelu(module(draw(9))), atol=1e-6)
+
+
+def test_without_the_operators_of_pytorch_it_is_an_ordinary_layer(monkeypatch):
+    monkeypatch.setattr(torch.backends.mkldnn, 'is_available', lambda: False)
+    linear._packing_pays.cache_clear()
+    module = layer()
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32)
+    linear._packing_pays.cache_clear()
+    assert ours._matrix.layout == torch.strided
+    assert torch.allclose(ours(draw(5)), module(draw(5)), atol=1e-6)
+
+
+def test_rows_of_any_precision_come_out_in_that_of_the_layer():
+    module = layer()
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.bfloat16)
+    result = ours(draw(5))
+    assert result.dtype == torch.bfloat16
+    assert torch.allclose(result.float(), module(draw(5)), atol=0.03)
+
+
+def with_other_features(base, count):
+    """Return a copy of a layer in which ``count`` output features differ."""
+    other = copy.deepcopy(base)
+    other.weight[torch.randperm(OUTPUTS)[:count]] += 0.5
+    return other
+
+
+def members(*changed):
+    base = layer()
+    return [base, *(with_other_features(base, count) for count in changed)]
+
+
+@pytest.mark.parametrize('changed', [(0,), (3,), (OUTPUTS,), (0, 3, OUTPUTS), (OUTPUTS, 3, 3)])
+@pytest.mark.parametrize('activation', ['none', 'gelu'])
+def test_every_member_gets_its_own_layer(changed, activation):
+    layers = members(*changed)
+    counts = (4, 2, 5, 3)[:len(layers)]
+    grouped = GroupedLinear(layers, dtype=torch.float32, activation=activation)
+    rows = draw(sum(counts))
+    expected = torch.cat([module(part) for module, part in zip(layers, rows.split(counts))])
+    if activation == 'gelu':
+        expected = functional.gelu(expected)
+    assert torch.allclose(grouped(rows, counts), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize('counts', [(0, 5, 0, 2), (0, 0, 0, 4), (3, 0, 0, 0), (0, 0, 0, 0)])
+def test_members_may_have_no_rows(counts):
+    layers = members(3, OUTPUTS, 0)
+    rows = draw(sum(counts))
+    expected = torch.cat([module(part) for module, part in zip(layers, rows.split(counts))])
+    grouped = GroupedLinear(layers, dtype=torch.float32)
+    assert torch.allclose(grouped(rows, counts), expected, atol=1e-6)
+
+
+def test_a_bias_alone_makes_a_feature_a_members_own():
+    layers = members(0)
+    layers[1].bias[4] += 1.0
+    grouped = GroupedLinear(layers, dtype=torch.float32)
+    assert torch.allclose(grouped(draw(4), (0, 4)), layers[1](draw(4)), atol=1e-6)
+
+
+def test_features_of_its_own_cost_a_member_what_they_weigh():
+    whole = INPUTS * OUTPUTS
+    grouped = GroupedLinear(members(0, 3, OUTPUTS), dtype=torch.float32)
+    assert grouped.macs((1, 0, 0, 0)) == whole
+    assert grouped.macs((0, 1, 0, 0)) == whole
+    assert grouped.macs((0, 0, 1, 0)) == whole + 3 * INPUTS
+    assert grouped.macs((0, 0, 0, 1)) == whole
+    assert grouped.macs((2, 1, 1, 1)) == 5 * whole + 3 * INPUTS

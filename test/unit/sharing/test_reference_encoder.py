@@ -1,0 +1,176 @@
+"""The plain reference implementation is right, and the engine's encoder agrees with it."""
+
+from branched import branched_network, GRID, TOKENS
+from clips import SIZE, uniform_thresholds
+import pytest
+from reference_encoder import ReferenceEncoder
+import torch
+
+from mtshare_ros.sharing.block import BlockLimits
+from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
+from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.tasks import TASKS
+
+EVERY = range(TOKENS)
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+@pytest.fixture(scope='module')
+def network():
+    return branched_network()
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(3)
+
+
+def draw_tokens(generator):
+    return torch.randn(TOKENS, 32, generator=generator)
+
+
+def draw_list(generator, largest):
+    """Return up to ``largest`` sorted tokens."""
+    count = int(torch.randint(largest + 1, (), generator=generator))
+    return torch.randperm(TOKENS, generator=generator)[:count].sort().values.tolist()
+
+
+def dense_tokens(network, embedded):
+    """Return every task's final tokens (N, D) of the network itself."""
+    maps = embedded.T.unflatten(1, GRID)[None]
+    return {task: tokens[0].flatten(1).T
+            for task, tokens in network.encode(maps, network.tasks).items()}
+
+
+@pytest.mark.parametrize('prefix', [0, 2, 4])
+def test_the_reference_with_all_rows_is_the_network(prefix, generator):
+    network = branched_network(prefix=prefix)
+    reference = ReferenceEncoder(network, GRID)
+    embedded = draw_tokens(generator)
+    reference.run(embedded, EVERY, {task: EVERY for task in network.tasks})
+    for task, tokens in dense_tokens(network, embedded).items():
+        assert torch.allclose(reference.tokens[task].float(), tokens, atol=1e-4)
+
+
+class Runner:
+    """The engine's fast encoder on given lists, as the reference takes them."""
+
+    def __init__(self, network) -> None:
+        self._runner = EncoderRunner(EncoderWeights(network, torch.float32), 'fast')
+        self._state = self._runner.allocate(GRID)
+
+    def tokens_of(self, task):
+        return self._state.tokens_of(self._runner.member_of(task))
+
+    def run(self, embedded, shared, own):
+        index = torch.tensor(list(shared), dtype=torch.int64)
+        ungated = BlockLimits(torch.full((1,), -1.0))
+        rows = self._runner.rows(self._state, index, (len(index),))
+        self._runner.run_shared(self._state, rows, embedded[index],
+                                self._limits(shared, self._runner.shared, ungated))
+        lists = [list(own.get(member, ())) for member in self._runner.members]
+        counts = [len(tokens) for tokens in lists]
+        index = torch.cat([torch.tensor(tokens, dtype=torch.int64) + member * TOKENS
+                           for member, tokens in enumerate(lists)])
+        ungated = BlockLimits(torch.full((len(counts),), -1.0))
+        self._runner.run_own(self._state, self._runner.rows(self._state, index, counts),
+                             self._limits(lists[0], self._runner.own, ungated))
+
+    @staticmethod
+    def _limits(tokens, blocks, ungated):
+        """Return None, which runs the dense code, for a first frame."""
+        return None if len(tokens) == TOKENS else [ungated] * len(blocks)
+
+
+@pytest.mark.parametrize('prefix', [0, 2])
+@pytest.mark.parametrize('position', ['rope', 'absolute'])
+def test_partial_row_lists_equal_the_reference_over_fifty_frames(prefix, position, generator):
+    network = branched_network(prefix=prefix, position=position, depth=3)
+    runner, reference = Runner(network), ReferenceEncoder(network, GRID)
+    embedded = draw_tokens(generator)
+    shared, own = EVERY, {task: EVERY for task in network.tasks}
+    for _ in range(50):
+        runner.run(embedded, shared, own)
+        reference.run(embedded, shared, own)
+        for task in network.tasks:
+            assert torch.allclose(runner.tokens_of(task), reference.tokens[task].float(),
+                                  atol=1e-4)
+        embedded = embedded + 0.5 * draw_tokens(generator)
+        shared = draw_list(generator, 12)
+        own = {task: draw_list(generator, 8) for task in network.tasks}
+
+
+def test_the_reference_leaves_unlisted_rows_stale(network, generator):
+    reference = ReferenceEncoder(network, GRID)
+    embedded = draw_tokens(generator)
+    reference.run(embedded, EVERY, {'depth': EVERY})
+    before = reference.tokens['depth'].clone()
+    reference.run(draw_tokens(generator), [5], {'depth': [5, 6]})
+    changed = (reference.tokens['depth'] != before).any(dim=1).nonzero()[:, 0]
+    assert changed.tolist() == [5, 6]  # 6 sees the new key of 5
+    assert torch.equal(reference.tokens['edge'], torch.zeros_like(before))
+
+
+class GivenRows:
+    """The engine's network on given rows of given tasks, beside the reference implementation."""
+
+    def __init__(self, network) -> None:
+        self.network = network
+        self.sharing = SharingNetwork(network, uniform_thresholds(
+            network.config.depth, temporal=0.02, task=0.05), torch.float32)
+        self.reference = ReferenceEncoder(network, GRID)
+        self.cache = ActivationCache()
+        self.settings = SharingSettings(temporal=False, task=False, policy='none')
+        self.missed = {task: set() for task in TASKS}
+        self.image = torch.zeros(1, 3, *SIZE, dtype=torch.uint8)
+
+    def run(self, image, rows, tasks) -> None:
+        """Let the patches of some rows enter, and compute these and what the tasks missed."""
+        rows = set(rows)
+        for token in rows:
+            patch = (slice(None), slice(None), *(slice(16 * at, 16 * at + 16)
+                                                 for at in divmod(token, GRID[1])))
+            self.image[patch] = image[patch]
+        for missed in self.missed.values():
+            missed |= rows
+        embedded = self.network.embed(self._features().tokens)[0]
+        self.reference.run(embedded, sorted(rows),
+                           {task: sorted(self.missed[task]) for task in tasks})
+        if self.cache.state is None:
+            self.sharing.run(self.cache, image, tasks, self.settings, PlanLimits())
+        else:
+            self.sharing.run_rows(self.cache, image, tasks, self.settings,
+                                  torch.tensor(sorted(rows), dtype=torch.int64))
+        self.missed.update({task: set() for task in tasks})
+
+    def errors(self, tasks):
+        """Return each task's largest distance of the raw outputs."""
+        features = self._features()
+        for task in tasks:
+            tokens = self.reference.tokens[task].float().T.unflatten(1, GRID)[None]
+            expected = self.network.heads[task](tokens, features)
+            yield (self.cache.state.heads[task].raw - expected).abs().max().item()
+
+    def _features(self):
+        return self.network.stem(self.network.normalize(self.image))
+
+
+def test_given_rows_of_changing_tasks_equal_the_reference_over_fifty_frames(generator):
+    # a patch stem: with it a token depends on its own pixels only
+    run = GivenRows(branched_network(stem='patch'))
+    rows, tasks = EVERY, tuple(TASKS)
+    for _ in range(50):
+        image = torch.randint(256, (1, 3, *SIZE), dtype=torch.uint8, generator=generator)
+        run.run(image, rows, tasks)
+        assert max(run.errors(tasks)) < 1e-4
+        rows = draw_list(generator, 12)
+        asked = torch.rand(len(TASKS), generator=generator) < 0.6
+        tasks = tuple(task for task, ask in zip(TASKS, asked) if ask) or ('semseg',)

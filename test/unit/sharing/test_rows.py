@@ -1,0 +1,62 @@
+"""Row lists of several members."""
+
+import pytest
+import torch
+
+from mtshare_ros.sharing.attention import RowRotation
+from mtshare_ros.sharing.rows import ActiveRows, count_members
+
+N = 10
+
+
+def listed(*index, members=3, **rest):
+    rows = torch.tensor(index, dtype=torch.int64)
+    return ActiveRows(rows, count_members(rows, members, N), N, **rest)
+
+
+@pytest.mark.parametrize('index, counts', [
+    ((), (0, 0, 0)),
+    ((0, 9, 10, 29), (2, 1, 1)),
+    ((20, 21), (0, 0, 2)),
+    (tuple(range(30)), (10, 10, 10)),
+])
+def test_rows_are_counted_by_member(index, counts):
+    assert listed(*index).counts == counts
+
+
+def test_a_list_of_one_member_is_its_own():
+    assert count_members(torch.arange(7), 1, N) == (7,)
+
+
+def test_a_row_names_the_token_it_stands_for():
+    assert listed(3, 13, 29).tokens.tolist() == [3, 3, 9]
+
+
+@pytest.mark.parametrize('members', [1, 3])
+def test_every_row_gets_the_value_of_its_member(members):
+    rows = listed(1, 2, 5, members=1) if members == 1 else listed(1, 2, 15, 20)
+    values = torch.arange(1.0, members + 1)
+    spread = rows.per_row(values).expand(rows.total)
+    assert spread.tolist() == ([1, 1, 1] if members == 1 else [1, 1, 2, 3])
+
+
+def test_a_part_of_a_list_keeps_what_belongs_to_its_rows():
+    turn = RowRotation(torch.arange(4.0).view(4, 1, 1), torch.arange(4.0, 8.0).view(4, 1, 1))
+    rows = listed(1, 2, 15, 20, forced=torch.tensor([True, False, False, True]), rotation=turn)
+    part = rows.at(torch.tensor([1, 3]))
+    assert part.index.tolist() == [2, 20] and part.counts == (1, 0, 1)
+    assert part.forced.tolist() == [False, True]
+    assert part.rotation.cosine.flatten().tolist() == [1, 3]
+    assert part.rotation.sine.flatten().tolist() == [5, 7]
+    assert part.token_count == N
+
+
+def test_an_empty_part_has_no_rows_of_any_member():
+    assert listed(1, 15).at(torch.arange(0)).counts == (0, 0, 0)
+
+
+def test_forcing_other_rows_leaves_the_list_as_it_is():
+    rows = listed(1, 2)
+    forced = rows.force(torch.tensor([False, True]))
+    assert forced.forced.tolist() == [False, True] and forced.index is rows.index
+    assert rows.forced is None

@@ -1,0 +1,221 @@
+"""Rows taken over from the base task: what it may leave out, and what it may not."""
+
+from branched import BlockRun, branched_network, CPU, TOKENS
+import pytest
+import torch
+
+from mtshare_ros.sharing.fast_members import FastMemberBlock
+
+MEMBERS = 4
+EVERY = torch.arange(MEMBERS * TOKENS)
+SUB_TASKS = EVERY[TOKENS:]
+HUGE = [1e6] * MEMBERS
+
+
+@pytest.fixture(autouse=True)
+def no_gradients():
+    with torch.inference_mode():
+        yield
+
+
+def make_block(weights, modules):
+    return FastMemberBlock(weights)
+
+
+def started(network=None):
+    """Return a run right after the shared blocks: every task has the base's input."""
+    run = BlockRun(network or branched_network(), make_block)
+    run.inputs = run.inputs[:TOKENS].repeat(MEMBERS, 1)
+    run.start()
+    return run
+
+
+@pytest.fixture
+def run():
+    return started()
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(5)
+
+
+def alike(run, generator, step):
+    """Return inputs that are ``step`` away from the present ones, the same for every task."""
+    moved = run.inputs[:TOKENS] + step * torch.randn(
+        TOKENS, run.inputs.shape[1], generator=generator)
+    return moved.repeat(MEMBERS, 1)
+
+
+@pytest.mark.parametrize('limit', [None, [-1.0] * MEMBERS])
+def test_without_a_limit_every_row_is_computed(run, limit):
+    update = run.step(EVERY, run.inputs.clone(), task=limit)
+    assert update.taken is None
+    assert update.computed == (TOKENS,) * MEMBERS
+
+
+def test_rows_whose_input_hardly_moved_are_taken_over(run, generator):
+    update = run.step(EVERY, alike(run, generator, 1e-3), task=[0.05] * MEMBERS)
+    assert update.computed == (TOKENS, 0, 0, 0)
+    assert update.taken.tolist() == SUB_TASKS.tolist()
+
+
+def test_rows_that_are_taken_over_go_on_to_the_next_block(run, generator):
+    update = run.step(EVERY, alike(run, generator, 1e-3), task=HUGE)
+    assert update.rows.counts == (TOKENS,) * MEMBERS
+
+
+def test_the_base_task_is_always_computed(run, generator):
+    update = run.step(EVERY, alike(run, generator, 1.0), task=HUGE)
+    assert update.computed == (TOKENS, 0, 0, 0)
+    assert (run.outputs[:TOKENS] - run.dense_outputs()[:TOKENS]).abs().max() < 1e-5
+
+
+def test_a_row_that_was_never_computed_is_computed(run):
+    state = run.block.allocate(TOKENS, CPU)
+    base = EVERY[:TOKENS]
+    run.block.dense(state, run.rows(base), run.inputs[:TOKENS])
+    run.state = state
+    update = run.step(EVERY, run.inputs.clone(), task=HUGE)
+    assert update.computed == (TOKENS,) * MEMBERS
+    assert run.error() < 1e-5
+
+
+def test_what_was_forgotten_is_computed(run):
+    run.state.base.forget()
+    assert run.step(EVERY, run.inputs.clone(), task=HUGE).taken is None
+
+
+@pytest.mark.parametrize('limit', [0.01, 0.1, 1.0, 10.0])
+def test_right_after_the_shared_blocks_delta_weights_act_at_every_limit(run, limit):
+    # all inputs move alike, so a test of the difference between the tasks would see nothing
+    moved = run.inputs * (1 + 10 * limit)
+    update = run.step(EVERY, moved, task=[limit] * MEMBERS)
+    assert update.computed == (TOKENS,) * MEMBERS
+    assert run.error() < 1e-4 * (1 + limit)
+
+
+@pytest.mark.parametrize('limit', [0.01, 10.0])
+def test_rows_that_are_taken_over_still_differ_from_the_base(run, generator, limit):
+    run.step(EVERY, alike(run, generator, 1e-4), task=[limit] * MEMBERS)
+    base, *others = run.outputs.split(TOKENS)
+    for other in others:
+        assert (other - base).norm() > 0.05 * base.norm()
+
+
+def worst_error(run, generator, limit, steps=30):
+    errors = []
+    for _ in range(steps):
+        run.step(EVERY, alike(run, generator, 0.05), task=[limit] * MEMBERS)
+        errors.append(run.error())
+    return max(errors)
+
+
+@pytest.mark.parametrize('limit, worst', [(0.1, 1.0), (0.02, 0.4), (0.005, 0.1), (1e-5, 1e-4)])
+def test_the_error_goes_to_zero_with_the_limit(run, generator, limit, worst):
+    assert worst_error(run, generator, limit) < worst
+
+
+def test_the_error_does_not_grow_with_time(run, generator):
+    early = worst_error(run, generator, 0.05, steps=30)
+    assert worst_error(run, generator, 0.05, steps=300) < 2 * early
+
+
+@pytest.mark.parametrize('part', ['norm1.weight', 'norm2.weight', 'mlp.fc1.bias', 'attn.qkv.bias'])
+def test_a_task_that_differs_in_norms_or_biases_only_is_not_taken_for_the_base(part, generator):
+    network = branched_network(density=0)
+    for task in network.branches:
+        network.own_blocks(task)[0].get_parameter(part).mul_(1.5)
+    assert worst_error(started(network), generator, 1e-5) < 1e-3
+
+
+def test_where_the_weights_are_equal_taking_over_is_exact(generator):
+    run = started(branched_network(density=0))
+    for _ in range(10):
+        update = run.step(EVERY, alike(run, generator, 0.5), task=[0.01] * MEMBERS)
+        assert update.computed == (TOKENS, 0, 0, 0)
+        assert run.error() < 1e-5
+
+
+def test_rows_whose_input_leaves_that_of_the_base_are_computed(run):
+    moved = run.inputs.clone()
+    moved[TOKENS + 3] += 1.0  # of the first sub-task only
+    update = run.step(EVERY, moved, task=[0.1] * MEMBERS)
+    assert update.computed == (TOKENS, 1, 0, 0)
+
+
+def test_a_limit_is_relative_to_the_rows_of_its_task(run):
+    norm = run.inputs[:TOKENS].square().sum(dim=1).mean().sqrt()
+    direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
+    share = 1 + run.block.weights.delta_share[1].item()  # the gap opens, and the input moves
+    row = torch.tensor([3, TOKENS + 3])
+    for size, taken in ((0.99, True), (1.01, False)):
+        other = started()
+        moved = other.inputs[row].clone()
+        moved[1] += size * 0.1 / share * norm * direction
+        update = other.step(row, moved, task=[0.1] * MEMBERS)
+        assert (update.taken is not None) == taken
+
+
+def test_each_task_has_its_own_limit(run, generator):
+    update = run.step(EVERY, alike(run, generator, 0.1), task=[0.0, 1e6, -1.0, 1e6])
+    assert update.computed == (TOKENS, 0, TOKENS, 0)
+
+
+def test_forced_rows_are_computed(run):
+    forced = torch.zeros(len(EVERY), dtype=torch.bool)
+    forced[[5, TOKENS + 5, 3 * TOKENS + 6]] = True
+    update = run.step(EVERY, run.inputs.clone(), task=HUGE, forced=forced)
+    assert update.computed == (TOKENS, 1, 0, 1)
+
+
+def test_keys_of_rows_that_are_taken_over_follow_the_base(run, generator):
+    rows = EVERY.view(MEMBERS, TOKENS)[:, :24].flatten()
+    moved = alike(run, generator, 0.3)[rows]
+    before = run.state.key[rows].clone()
+    run.step(rows, moved, task=HUGE)
+    taken = run.state.key[rows]
+    run.step(rows, moved)
+    exact = run.state.key[rows]
+    assert (taken - exact).norm() < 0.5 * (before - exact).norm()
+
+
+def test_taking_over_remembers_nothing_new(run, generator):
+    kept = [buffer.clone() for buffer in (
+        run.state.base.difference, run.state.base.gap, run.state.base.input,
+        run.state.base.key_difference, run.state.base.value_difference)]
+    run.step(EVERY, alike(run, generator, 0.3), task=HUGE)
+    now = (run.state.base.difference, run.state.base.gap, run.state.base.input,
+           run.state.base.key_difference, run.state.base.value_difference)
+    assert all(torch.equal(*pair) for pair in zip(kept, now))
+
+
+def test_a_sub_task_may_be_taken_over_from_an_older_run_of_the_base(run):
+    rows = EVERY[TOKENS:TOKENS + 5]
+    update = run.step(rows, run.inputs[rows] + 1e-3, task=HUGE)
+    assert update.computed == (0,) * MEMBERS and update.taken.tolist() == rows.tolist()
+    assert run.error() < 0.01
+
+
+def test_rows_are_gated_in_time_before_they_are_taken_over(run):
+    rows = torch.tensor([1, TOKENS + 1, TOKENS + 2])
+    moved = run.inputs[rows].clone()
+    moved[1] += 0.2
+    update = run.step(rows, moved, temporal=[0.05] * MEMBERS, task=HUGE)
+    assert update.rows.index.tolist() == [TOKENS + 1]
+    assert update.taken.tolist() == [TOKENS + 1]
+
+
+def test_after_partial_lists_a_frame_that_moves_everything_is_exact(run, generator):
+    for _ in range(20):
+        tokens = torch.randperm(TOKENS, generator=generator)[:10].sort().values
+        rows = (EVERY.view(MEMBERS, TOKENS)[:, tokens]).flatten()
+        run.step(rows, alike(run, generator, 0.3)[rows], task=[0.02] * MEMBERS)
+    assert run.error() > 0.05  # attention and kept differences went stale
+    run.step(EVERY, alike(run, generator, 0.3), task=[1e-4] * MEMBERS)
+    assert run.error() < 1e-4
+
+
+def test_the_state_knows_its_bytes(run):
+    row_bytes = 4 * run.inputs.shape[1]
+    assert run.state.base.nbytes == row_bytes * TOKENS * (1 + 5 * (MEMBERS - 1))
