@@ -146,6 +146,7 @@ class Engine:
         framing = frame_to_cover((frame.shape[0], frame.shape[1]), self.input_size)
         seen = fit_image(frame, framing)
         cache = self.new_cache() if cache is None else cache
+        cache.see(framing.source_size)
         with torch.inference_mode():
             image = to_tensor(seen, torch.device(self.device))
             clock.lap('preprocess')

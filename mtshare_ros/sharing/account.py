@@ -82,10 +82,9 @@ def dense_macs(frame: Frame) -> int:
     """Return what the asked tasks cost when every row is computed."""
     runners, count = frame.runners, frame.token_count
     encoder = runners.encoder
-    asked = {encoder.member_of(task) for task in frame.tasks}
-    counts = [count if member in asked else 0 for member in range(len(encoder.members))]
-    blocks = sum(block.weights.macs((count,), count) for block in encoder.shared)
-    blocks += sum(block.weights.macs(counts, count) for block in encoder.own)
+    asked = len({encoder.member_of(task) for task in frame.tasks})
+    blocks = sum(block.weights.plain_macs(count, count) for block in encoder.shared)
+    blocks += sum(block.weights.plain_macs(asked * count, count) for block in encoder.own)
     heads = sum(runners.heads[task].macs_per_cell for task in frame.tasks)
     return blocks + count * (runners.stem.macs_per_cell + heads)
 

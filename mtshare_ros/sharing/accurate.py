@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from mtshare_ros.sharing.attention import RowRotation
-from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights
+from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, spread
 from mtshare_ros.sharing.incremental_attention import AttentionMemory
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
@@ -16,7 +16,7 @@ class ModuleGate:
     """
     What a module was last fed with: ``reference`` (M x N, D) float32.
 
-    ``scale`` (M,) is the RMS norm of the references' rows at the last dense frame.
+    ``scale`` (M,) is the references' spread at the last dense frame.
     """
 
     reference: torch.Tensor
@@ -38,8 +38,7 @@ class ModuleGate:
         start = 0
         for member, count in enumerate(rows.counts):
             if count:
-                norms = torch.linalg.vector_norm(values[start:start + count], dim=1)
-                self.scale[member] = norms.square().mean().sqrt()
+                self.scale[member] = spread(values[start:start + count])
                 start += count
 
     def moved(
@@ -51,7 +50,7 @@ class ModuleGate:
         A negative limit lets every row pass. None stands for 0, which here is exact: a row whose
         input is equal to the last one has an equal result, for attention never goes stale.
         """
-        difference = values - self.reference.index_select(0, rows.index)
+        difference = values - _pick(self.reference, rows)
         if limit is None:
             mask = difference.ne(0).any(dim=1)
         else:
@@ -119,7 +118,7 @@ class AccurateBlock:
         state.rotation = _rotation_of_grid(rows)
         state.entry.start(rows, values)
         self._attend(state, rows, values)
-        mixed = state.attention.mixed.index_select(0, rows.index)
+        mixed = _pick(state.attention.mixed, rows)
         state.mixing.start(rows, mixed)
         self._project(state, rows, mixed)
         widened = values + state.attended.index_select(0, rows.index)
@@ -160,7 +159,7 @@ class AccurateBlock:
     ) -> ActiveRows:
         """Project what attention moved; return those rows and the ones that came in."""
         every = _rows_of_members(rows)
-        mixed = state.attention.mixed.index_select(0, every.index)
+        mixed = _pick(state.attention.mixed, every)
         mask = state.mixing.moved(every, mixed, limit)
         places = mask.nonzero()[:, 0]
         self._project(state, every.at(places), mixed.index_select(0, places))
@@ -193,6 +192,12 @@ def _rows_of_members(rows: ActiveRows) -> ActiveRows:
     forced = torch.zeros(index.shape[0], dtype=torch.bool, device=device)
     forced.index_copy_(0, torch.searchsorted(index, rows.index), rows.forced)
     return ActiveRows(index, counts, rows.token_count, forced)
+
+
+def _pick(buffer: torch.Tensor, rows: ActiveRows) -> torch.Tensor:
+    """Return the rows (n, D) of a buffer (M x N, D): the buffer itself where all are listed."""
+    everything = rows.total == buffer.shape[0]
+    return buffer if everything else buffer.index_select(0, rows.index)
 
 
 def _rotation_of_grid(rows: ActiveRows) -> RowRotation | None:

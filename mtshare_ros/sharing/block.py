@@ -85,15 +85,22 @@ class BlockWeights:
 
     def macs(self, counts: Sequence[int], token_count: int) -> int:
         """Return the multiply-accumulates of rows that attend to ``token_count`` tokens each."""
-        layers = (self.qkv, self.proj, self.fc1, self.fc2)
-        width = self.proj.features
-        return sum(layer.macs(counts) for layer in layers) + 2 * token_count * width * sum(counts)
+        return (sum(layer.macs(counts) for layer in self._layers())
+                + sum(counts) * 2 * token_count * self.width)
+
+    def plain_macs(self, rows: int, token_count: int) -> int:
+        """Return those of rows of one member through plain matrices."""
+        linear = sum(layer.plain_macs_per_row for layer in self._layers())
+        return rows * (linear + 2 * token_count * self.width)
+
+    def _layers(self) -> tuple[GroupedLinear, ...]:
+        return self.qkv, self.proj, self.fc1, self.fc2
 
 
 @dataclass(frozen=True)
 class BlockLimits:
     """
-    How much a row may differ before a block computes it, relative to the rows' RMS norm.
+    How much a row may differ before a block computes it, relative to the spread of the rows.
 
     One value per member (M,) float32; None where nothing is gated.
     """
@@ -159,3 +166,12 @@ def _delta_share(base: Block, block: Block) -> torch.Tensor:
         size = torch.stack([shared.square().sum() for _, shared in pairs]).sum()
         shares.append((delta / size.clamp(min=1e-12)).sqrt())
     return torch.stack(shares).amax()
+
+
+def spread(rows: torch.Tensor) -> torch.Tensor:
+    """
+    Return how far rows (n, D) lie from their mean, root mean square, as a tensor ().
+
+    What all rows have in common says nothing of how much one of them changed.
+    """
+    return (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()

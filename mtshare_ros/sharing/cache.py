@@ -15,6 +15,7 @@ from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.stem import StemState
 
 FIRST_FRAME = 'first frame'
+SOURCE_CHANGED = 'image size changed'
 
 
 @dataclass
@@ -67,6 +68,7 @@ class ActivationCache:
     def __init__(self) -> None:
         self.state: CameraState | None = None
         self.controller: LatencyController | None = None
+        self._source_size: tuple[int, int] | None = None
         self._reason = FIRST_FRAME
 
     @property
@@ -84,6 +86,12 @@ class ActivationCache:
     def reset(self, reason: str) -> None:
         """Forget the camera; the reason stands in the next frame's statistics."""
         self._reason = reason
+
+    def see(self, source_size: tuple[int, int]) -> None:
+        """Note the (height, width) of the camera's image; another one than before is a reset."""
+        if self._source_size not in (None, source_size):
+            self.reset(SOURCE_CHANGED)
+        self._source_size = source_size
 
     def started(self) -> None:
         """Note that a frame was computed from nothing."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from mtshare_ros.sharing.attention import attend_members
-from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights
+from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, spread
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
 
@@ -16,8 +16,8 @@ class FastState:
     What a fast block remembers, the rows of all members one after another.
 
     ``key`` and ``value`` are (M x N, D); ``reference`` (M x N, D) float32 is the input of a row
-    when it was last processed; ``scale`` (M,) the RMS norm of the references at the last dense
-    frame.
+    when it was last processed; ``scale`` (M,) the references' spread at the last dense frame: what
+    all rows have in common says nothing of how much one of them changed.
     """
 
     key: torch.Tensor
@@ -73,13 +73,12 @@ class FastBlock:
 
 
 def note_all(state: FastState, rows: ActiveRows, values: torch.Tensor) -> None:
-    """Note the input (n, D) of all rows of the members that have some, and its RMS norm."""
+    """Note the input (n, D) of all rows of the members that have some, and its spread."""
     state.reference.index_copy_(0, rows.index, values)
     start = 0
     for member, count in enumerate(rows.counts):
         if count:
-            part = values[start:start + count]
-            state.scale[member] = part.square().sum(1).mean().sqrt()
+            state.scale[member] = spread(values[start:start + count])
             start += count
 
 

@@ -12,8 +12,8 @@ _TYPICAL_ROWS = 64
 
 _PROBES = 12
 
-LARGEST_OWN_SHARE = 0.5
-"""Share of own output features above which a member gets a whole matrix of its own."""
+MOST_APPENDED = 0.5
+"""Share of the output features that all members together may append to the base's matrix."""
 
 
 class PackedLinear:
@@ -54,9 +54,9 @@ class GroupedLinear:
     """
     One linear layer of several members (tasks), fed with their rows one after another.
 
-    Output features in which a member agrees with the first one are computed for all members in one
-    product; only the features of its own are computed apart, so a sparse delta weight of whole
-    output rows costs what it weighs.
+    Where delta weights fill few output features, those features of all members are appended to the
+    base's matrix: one product computes everything, and each member picks its own. Otherwise a
+    member whose weights differ has a matrix of its own.
     """
 
     def __init__(
@@ -64,81 +64,65 @@ class GroupedLinear:
     ) -> None:
         base = layers[0]
         self.features = base.out_features
-        self._shared = PackedLinear(base.weight, base.bias, dtype=dtype, activation=activation)
-        self._own = [_own_features(base, layer, dtype, activation) for layer in layers]
+        self.plain_macs_per_row = base.weight.numel()
+        differing = [_differing(base, layer) for layer in layers]
+        few = sum(map(len, differing)) <= MOST_APPENDED * self.features
+        self._own: list[PackedLinear | None] = [
+            None if few or not len(features) else
+            PackedLinear(layer.weight, layer.bias, dtype=dtype, activation=activation)
+            for layer, features in zip(layers, differing)]
+        self._appended = differing if few else [features[:0] for features in differing]
+        weights = [base.weight, *(layer.weight[features]
+                                  for layer, features in zip(layers, self._appended))]
+        biases = None if base.bias is None else torch.cat([base.bias, *(
+            layer.bias[features] for layer, features in zip(layers, self._appended))])
+        self._shared = PackedLinear(torch.cat(weights), biases, dtype=dtype,
+                                    activation=activation)
 
     def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return (n, out) for (n, in) rows, ``counts`` of each member in turn."""
-        if all(own is None for own, count in zip(self._own, counts) if count):
-            return self._shared(rows)
         pieces, start = [], 0
-        for end, whole in self._spans(counts):
-            linear = whole or self._shared
-            pieces.append(linear(rows[start:end]))
+        for end, own in self._spans(counts):
+            pieces.append(own(rows[start:end]) if own else self._shared(rows[start:end]))
             start = end
         result = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
-        self._overwrite(result, rows, counts)
-        return result
+        return self._pick(result, counts) if result.shape[1] > self.features else result
 
     def macs(self, counts: Sequence[int]) -> int:
-        """Return the multiply-accumulates of a call."""
-        total = 0
-        for own, count in zip(self._own, counts):
-            total += count * self._shared.macs_per_row
-            if own is not None:
-                extra = own.linear.macs_per_row
-                total += count * (extra if own.features is not None
-                                  else extra - self._shared.macs_per_row)
-        return total
+        """Return the multiply-accumulates of a call: appended features are computed for all."""
+        return sum(count * (own or self._shared).macs_per_row
+                   for own, count in zip(self._own, counts))
 
     def _spans(self, counts: Sequence[int]) -> list[tuple[int, PackedLinear | None]]:
-        """Return where runs of rows that go through one matrix end, and which one it is."""
+        """Return where runs of rows that go through one matrix end, and whose own it is."""
         spans: list[tuple[int, PackedLinear | None]] = []
         end = 0
         for own, count in zip(self._own, counts):
             if count == 0:
                 continue
             end += count
-            whole = own.linear if own is not None and own.features is None else None
-            if spans and spans[-1][1] is None and whole is None:
+            if spans and spans[-1][1] is None and own is None:
                 spans.pop()
-            spans.append((end, whole))
-        return spans
+            spans.append((end, own))
+        return spans or [(0, None)]
 
-    def _overwrite(
-        self, result: torch.Tensor, rows: torch.Tensor, counts: Sequence[int]
-    ) -> None:
-        start = 0
-        for own, count in zip(self._own, counts):
-            if own is not None and own.features is not None and count:
-                piece = slice(start, start + count)
-                result[piece].index_copy_(1, own.features, own.linear(rows[piece]))
-            start += count
-
-
-class _OwnFeatures:
-    """The part of a member's layer that differs: some output features, or (None) all of them."""
-
-    def __init__(self, linear: PackedLinear, features: torch.Tensor | None) -> None:
-        self.linear = linear
-        self.features = features
+    def _pick(self, wide: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+        """Return (n, out) of (n, out + appended), every member's own features in place."""
+        result, row, column = wide[:, :self.features], 0, self.features
+        for features, count in zip(self._appended, counts):
+            if count and len(features):
+                own = wide[row:row + count, column:column + len(features)]
+                result[row:row + count].index_copy_(1, features, own)
+            row, column = row + count, column + len(features)
+        return result
 
 
-def _own_features(
-    base: torch.nn.Linear, layer: torch.nn.Linear, dtype: torch.dtype, activation: str
-) -> _OwnFeatures | None:
+def _differing(base: torch.nn.Linear, layer: torch.nn.Linear) -> torch.Tensor:
+    """Return the output features (k,) in which a layer differs from the base's."""
     differs = (layer.weight != base.weight).any(dim=1)
     if layer.bias is not None:
         differs |= layer.bias != base.bias
-    features = differs.nonzero()[:, 0]
-    if features.numel() == 0:
-        return None
-    if features.numel() > LARGEST_OWN_SHARE * differs.numel():
-        return _OwnFeatures(
-            PackedLinear(layer.weight, layer.bias, dtype=dtype, activation=activation), None)
-    bias = None if layer.bias is None else layer.bias[features]
-    own = PackedLinear(layer.weight[features], bias, dtype=dtype, activation=activation)
-    return _OwnFeatures(own, features)
+    return differs.nonzero()[:, 0]
 
 
 def _pack(weight: torch.Tensor) -> torch.Tensor:

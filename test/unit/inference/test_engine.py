@@ -53,7 +53,7 @@ def test_the_prediction_carries_the_image_that_the_network_saw(engine):
 
 
 def test_what_is_not_asked_for_is_not_computed(engine):
-    prediction = engine.infer(picture(), InferenceSettings(tasks=('depth',)))
+    prediction = engine.infer(picture(), settings=InferenceSettings(tasks=('depth',)))
     assert prediction.depth is not None
     assert prediction.mask is None and prediction.normals is None and prediction.edges is None
 
@@ -62,6 +62,12 @@ def test_the_same_frame_gives_the_same_maps(engine):
     first, second = engine.infer(picture()), engine.infer(picture())
     assert np.array_equal(first.depth, second.depth)
     assert np.array_equal(first.mask, second.mask)
+
+
+def test_a_camera_of_another_size_starts_anew(engine):
+    cache = engine.new_cache()
+    engine.infer(picture(), cache)
+    assert engine.infer(picture()[::2, ::2], cache).stats.reset_reason == 'image size changed'
 
 
 def test_another_input_size_gives_maps_of_that_size(tiny_model):
@@ -86,7 +92,8 @@ def test_a_frame_of_one_pixel_is_refused(engine):
 
 def test_stages_add_up_to_the_whole(engine):
     stats = engine.infer(picture()).stats
-    assert list(stats.stage_ms) == ['preprocess', 'network', 'decode']
+    assert list(stats.stage_ms) == [
+        'preprocess', 'gate', 'stem', 'blocks', 'heads', 'decode']
     assert sum(stats.stage_ms.values()) == pytest.approx(stats.total_ms)
 
 

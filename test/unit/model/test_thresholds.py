@@ -11,7 +11,7 @@ from tiny import TINY
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import from_header, to_header
-from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
+from mtshare_ros.model.thresholds import block_profile, default_thresholds, TaskThresholds
 
 
 @pytest.fixture
@@ -40,6 +40,15 @@ def test_default_task_thresholds_begin_above_the_prefix(shared_blocks, task):
     thresholds = default_thresholds(replace(TINY, shared_blocks=shared_blocks))
     assert all(value > 0 for value in thresholds.temporal)
     assert tuple(value > 0 for value in thresholds.task) == task
+
+
+@pytest.mark.parametrize('depth', [1, 2, 12])
+def test_the_profile_falls_and_keeps_the_mean(depth):
+    profile = block_profile(depth)
+    assert len(profile) == depth
+    assert sum(profile) / depth == pytest.approx(1)
+    assert list(profile) == sorted(profile, reverse=True)
+    assert min(profile) >= 0.5
 
 
 def test_a_header_brings_back_thresholds_and_calibration(calibrated):

@@ -82,8 +82,9 @@ def test_a_row_that_moves_within_the_limit_drops_out(run, generator):
     assert torch.equal(run.outputs, before)
 
 
-def test_the_limit_is_relative_to_the_root_mean_square_of_the_rows(run):
-    norm = run.inputs[:TOKENS].square().sum(dim=1).mean().sqrt()
+def test_the_limit_is_relative_to_the_spread_of_the_rows(run):
+    rows = run.inputs[:TOKENS]
+    norm = (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
     row = torch.tensor([3])
     within = run.step(row, run.inputs[row] + 0.099 * norm * direction, temporal=[0.1] * 4)

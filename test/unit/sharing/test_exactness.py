@@ -128,6 +128,23 @@ def test_delta_weights_right_above_the_shared_blocks_act_at_every_task_threshold
         assert (changed[task] - plain[task]).norm() > 1e-3 * plain[task].norm()
 
 
+def test_without_temporal_sharing_rows_are_still_taken_over_and_the_base_is_exact():
+    seen = camera(temporal=False)
+    for frame in room_clip('drive', noise=1.0)[:10]:
+        stats = seen.see(frame).stats
+        dense = seen.dense()['semseg']
+        assert (seen.raw('semseg') - dense).norm() < 1e-5 * dense.norm()
+    assert stats.active['depth'][:2] == (1.0, 1.0)
+    assert stats.taken_over['depth'][3] > 0
+
+
+def test_without_task_sharing_no_row_is_taken_over():
+    seen = camera(task=False)
+    for frame in room_clip('drive', noise=1.0)[:10]:
+        stats = seen.see(frame).stats
+        assert not any(share for shares in stats.taken_over.values() for share in shares)
+
+
 @pytest.mark.parametrize('noise', NOISES)
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_scene_that_stops_converges_to_dense_within_depth_periods(kind, noise):

@@ -104,11 +104,13 @@ def test_a_bias_alone_makes_a_feature_a_members_own():
     assert torch.allclose(grouped(draw(4), (0, 4)), layers[1](draw(4)), atol=1e-6)
 
 
-def test_features_of_its_own_cost_a_member_what_they_weigh():
+def test_few_features_of_their_own_cost_every_row_what_they_weigh():
     whole = INPUTS * OUTPUTS
-    grouped = GroupedLinear(members(0, 3, OUTPUTS), dtype=torch.float32)
-    assert grouped.macs((1, 0, 0, 0)) == whole
-    assert grouped.macs((0, 1, 0, 0)) == whole
-    assert grouped.macs((0, 0, 1, 0)) == whole + 3 * INPUTS
-    assert grouped.macs((0, 0, 0, 1)) == whole
-    assert grouped.macs((2, 1, 1, 1)) == 5 * whole + 3 * INPUTS
+    grouped = GroupedLinear(members(0, 3, 2), dtype=torch.float32)
+    assert grouped.macs((1, 0, 0, 0)) == grouped.macs((0, 0, 1, 0)) == whole + 5 * INPUTS
+    assert grouped.macs((2, 1, 1, 1)) == 5 * (whole + 5 * INPUTS)
+
+
+def test_a_matrix_of_its_own_costs_a_member_one_matrix():
+    grouped = GroupedLinear(members(0, OUTPUTS), dtype=torch.float32)
+    assert grouped.macs((1, 1, 1)) == 3 * INPUTS * OUTPUTS == 3 * grouped.plain_macs_per_row

@@ -144,8 +144,9 @@ def test_rows_whose_input_leaves_that_of_the_base_are_computed(run):
     assert update.computed == (TOKENS, 1, 0, 0)
 
 
-def test_a_limit_is_relative_to_the_rows_of_its_task(run):
-    norm = run.inputs[:TOKENS].square().sum(dim=1).mean().sqrt()
+def test_a_limit_is_relative_to_the_spread_of_its_tasks_rows(run):
+    rows = run.inputs[:TOKENS]
+    norm = (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
     share = 1 + run.block.weights.delta_share[1].item()  # the gap opens, and the input moves
     row = torch.tensor([3, TOKENS + 3])
