@@ -1,4 +1,4 @@
-"""What the demo's processes find in their environment: DDS for large images, their own domain."""
+"""What the demo's processes find in their environment: DDS, a domain of their own, threads."""
 
 import fcntl
 from importlib import import_module
@@ -27,7 +27,7 @@ def require_ros() -> None:
 
 def prepare_environment() -> IO[str] | None:
     """
-    Set the DDS variables for this process and its children; what the user has set stays.
+    Set variables of DDS and threads for this process and its children; what the user set stays.
 
     Returns the lock of the chosen ROS domain, to be kept open while it is used, or None where the
     user chose the domain.
@@ -38,6 +38,9 @@ def prepare_environment() -> IO[str] | None:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     if os.environ.get('ROS_DISTRO') == 'humble':
         os.environ.setdefault('ROS_LOCALHOST_ONLY', '1')
+    # The camera computes, too. Threads of the node that wait for one which has no core spin, and
+    # everything becomes many times slower: one core stays free for the camera.
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) - 1)))
     return None if os.environ.get('ROS_DOMAIN_ID') else _claim_domain()
 
 

@@ -80,6 +80,8 @@ class DemoSession:
             'processed': int(np.nan_to_num(report.number('processed'))),
             'inference_ms': {'p50': report.number('inference_ms_p50'),
                              'p95': report.number('inference_ms_p95')},
+            'active_fraction': report.number('active_fraction'),
+            'macs_saved_percent': report.number('macs_saved_percent'),
             'first_map_s': round(self.start_s(), 2),
             'model': report.values.get('model', ''),
             'device': report.values.get('device', ''),

@@ -31,6 +31,8 @@ def print_summary(figures: dict[str, Any]) -> None:
         *((topic, _hz(hz)) for topic, hz in figures['output_hz'].items()),
         ('age of a map on arrival, p50 / p95', f'{_ms(ages["p50"])} / {_ms(ages["p95"])}'),
         ('inference, p50 / p95', f'{_ms(inference["p50"])} / {_ms(inference["p95"])}'),
+        ('tokens computed of each frame', _percent(100 * figures['active_fraction'])),
+        ('computation saved', _percent(figures['macs_saved_percent'])),
         ('frames processed', str(figures['processed'])),
         ('frames dropped for a newer one', str(figures['dropped'])),
     ]
@@ -94,7 +96,9 @@ def _node_line(session: DemoSession) -> str:
     report = session.monitor.report
     dropped = report.values.get('dropped', '0')
     return (f'camera {_hz(report.number("input_hz"))}   '
-            f'inference {_ms(report.number("inference_ms_p50"))}   dropped {dropped}')
+            f'inference {_ms(report.number("inference_ms_p50"))}   '
+            f'computed {_percent(100 * report.number("active_fraction"))}, '
+            f'saved {_percent(report.number("macs_saved_percent"))}   dropped {dropped}')
 
 
 def _state(session: DemoSession) -> str:
@@ -117,3 +121,7 @@ def _hz(value: float) -> str:
 
 def _ms(value: float) -> str:
     return f'{value:.0f} ms' if math.isfinite(value) else '-'
+
+
+def _percent(value: float) -> str:
+    return f'{value:.0f} %' if math.isfinite(value) else '-'

@@ -12,6 +12,7 @@ from mtshare_ros.errors import FrameError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.camera_info import CameraInfoBuffer
+from mtshare_ros.nodes.continuity import Continuity
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.health import InputChange, InputWatch
 from mtshare_ros.nodes.notices import Notices
@@ -43,7 +44,8 @@ class CameraStream:
     """
     Takes images in the executor's thread and has them computed in one thread beside it.
 
-    It lives from activation to deactivation; the newest image wins, the others are counted.
+    It lives from activation to deactivation, and what is remembered of the camera with it. The
+    newest image wins, the others are counted.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class CameraStream:
         self._notices = notices
         self._limiter = RateLimiter()
         self._calibrations = CameraInfoBuffer()
+        self._continuity = Continuity('activated')
         self.idle = ''
         self._worker = Worker(self._make_pipeline().process, self._note_failure, 'inference')
         self._image = self._subscribe(Image, 'image', self._receive)
@@ -85,8 +88,8 @@ class CameraStream:
     def _make_pipeline(self) -> Pipeline:
         return Pipeline(
             engine=self._equipment.engine, publishers=self._equipment.publishers,
-            calibrations=self._calibrations, statistics=self._statistics,
-            notices=self._notices, clock=self._node.get_clock(),
+            calibrations=self._calibrations, continuity=self._continuity,
+            statistics=self._statistics, notices=self._notices, clock=self._node.get_clock(),
             max_pixels=start_settings(self._parameters.values()).max_pixels,
         )
 
@@ -100,7 +103,7 @@ class CameraStream:
 
     def _receive(self, image: Image) -> None:
         self._statistics.count('received')
-        self._tell(self._watch.seen())
+        self._note_arrival()
         settings = runtime_settings(self._parameters.values())
         outputs = self._outputs_wanted(settings)
         if not outputs:
@@ -109,6 +112,13 @@ class CameraStream:
             self._statistics.count('skipped')
         elif self._worker.offer(Job(image, outputs, settings)):
             self._statistics.count('dropped')
+
+    def _note_arrival(self) -> None:
+        """End a silence, after which nothing of the camera is as it was remembered."""
+        change = self._watch.seen()
+        if change.info:
+            self._continuity.interrupt('the camera was silent')
+        self._tell(change)
 
     def _outputs_wanted(self, settings: RuntimeSettings) -> tuple[OutputSpec, ...]:
         publishers = self._equipment.publishers

@@ -14,9 +14,9 @@ from rclpy.time import Time
 from sensor_msgs.msg import CameraInfo, Image
 
 from mtshare_ros.nodes.codec import image_to_rgb, read_map
-from mtshare_ros.nodes.frame_statistics import RecentValues
 from mtshare_ros.nodes.outputs import OUTPUTS
 from mtshare_ros.nodes.qos import image_output
+from mtshare_ros.nodes.recent_values import RecentValues
 
 OUTPUT_TOPICS = {output.topic: CameraInfo if output.draw is None else Image for output in OUTPUTS}
 """Topics of the perception node and their types."""

@@ -1,46 +1,13 @@
 """What the perception node did lately, in numbers."""
 
-from collections import deque
 import threading
 import time
 from typing import Callable
 
-import numpy as np
-
-WINDOW_S = 5.0
-"""How far back rates, ages and times look."""
-
-
-class RecentValues:
-    """Values with their time, forgotten after a while; the caller does the locking."""
-
-    def __init__(self, clock: Callable[[], float], window_s: float = WINDOW_S) -> None:
-        self._clock = clock
-        self._window_s = window_s
-        self._items: deque[tuple[float, float]] = deque(maxlen=2048)
-
-    def add(self, value: float) -> None:
-        """Keep one value."""
-        self._items.append((self._clock(), value))
-
-    def percentile(self, percent: float) -> float:
-        """Return a percentile of the recent values, NaN where there are none."""
-        values = self._recent()
-        return float(np.percentile(values, percent)) if values else float('nan')
-
-    def rate_hz(self) -> float:
-        """Return how many values a second arrived, from the gaps between them."""
-        self._recent()
-        if len(self._items) < 2:
-            return 0.0
-        span = self._items[-1][0] - self._items[0][0]
-        return (len(self._items) - 1) / span if span > 0 else 0.0
-
-    def _recent(self) -> list[float]:
-        oldest = self._clock() - self._window_s
-        while self._items and self._items[0][0] < oldest:
-            self._items.popleft()
-        return [value for _, value in self._items]
+from mtshare_ros.inference.prediction import FrameStats
+from mtshare_ros.nodes.recent_values import RecentValues, WINDOW_S
+from mtshare_ros.nodes.sharing_statistics import SharingStatistics
+from mtshare_ros.tasks import ordered
 
 
 class FrameStatistics:
@@ -54,6 +21,7 @@ class FrameStatistics:
         self._arrivals = RecentValues(clock)
         self._ages_ms = RecentValues(clock)
         self._inference_ms = RecentValues(clock)
+        self._sharing = SharingStatistics(clock)
         self._tasks: tuple[str, ...] = ()
         self._clock = clock
         self._last_error = ''
@@ -88,13 +56,15 @@ class FrameStatistics:
         with self._lock:
             self._last_error, self._last_error_s = error, self._clock()
 
-    def finish(self, *, age_ms: float, inference_ms: float, tasks: tuple[str, ...]) -> None:
-        """Count a frame whose outputs were published, its age then, and the tasks computed."""
+    def finish(self, *, age_ms: float, inference_ms: float, stats: FrameStats) -> None:
+        """Count a frame whose outputs were published, its age then, and what it took."""
         with self._lock:
             self._counts['processed'] += 1
-            self._tasks = tasks
+            self._tasks = ordered(stats.active)
             self._ages_ms.add(age_ms)
             self._inference_ms.add(inference_ms)
+            if self._tasks:
+                self._sharing.add(stats)
 
     def summary(self) -> dict[str, str]:
         """Return the figures by name, as the diagnostics show them."""
@@ -107,5 +77,6 @@ class FrameStatistics:
                 'inference_ms_p50': f'{self._inference_ms.percentile(50):.1f}',
                 'inference_ms_p95': f'{self._inference_ms.percentile(95):.1f}',
                 'computed': ' '.join(self._tasks),
+                **self._sharing.summary(),
                 **{name: str(value) for name, value in self._counts.items()},
             }

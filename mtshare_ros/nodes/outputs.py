@@ -10,6 +10,7 @@ from typing import Callable, Iterable
 
 import numpy as np
 
+from mtshare_ros.inference.activity import color_activity
 from mtshare_ros.inference.colorize import color_depth, color_mask, color_normals
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
@@ -34,8 +35,10 @@ class OutputSpec:
     """
     One published topic.
 
-    ``draw`` returns the (H, W) or (H, W, C) map that is published in ``encoding``; the row
-    without one is the calibration of its task's maps, which needs no inference.
+    ``task`` is empty for what shows whichever tasks are computed. ``draw`` returns the (H, W) or
+    (H, W, C) map that is published in ``encoding``; the row without one is the calibration of its
+    task's maps, which needs no inference. ``activity`` says that it is drawn from what was
+    recomputed.
     """
 
     topic: str
@@ -43,6 +46,7 @@ class OutputSpec:
     encoding: str
     text: str
     draw: Callable[[Frame], np.ndarray] | None = None
+    activity: bool = False
 
 
 def _present(values: np.ndarray | None) -> np.ndarray:
@@ -59,6 +63,10 @@ def _semantic_color(frame: Frame) -> np.ndarray:
 
 def _depth_color(frame: Frame) -> np.ndarray:
     return color_depth(_present(frame.prediction.depth), frame.settings.depth_color_range)
+
+
+def _activity(frame: Frame) -> np.ndarray:
+    return color_activity(_present(frame.prediction.image), frame.prediction.stats.activity)
 
 
 OUTPUTS = (
@@ -93,8 +101,18 @@ OUTPUTS = (
         'edges/image', 'edge', 'mono8', 'probability of an edge x 255',
         lambda frame: _present(frame.prediction.edges),
     ),
+    OutputSpec(
+        'sharing/activity', '', 'rgb8', 'what was recomputed over the camera image, for people; '
+        'see "Computing only what changed"', _activity, activity=True,
+    ),
 )
 """Every output of the perception node; the topics are relative names."""
+
+
+def offered_outputs(available: Iterable[str]) -> tuple[OutputSpec, ...]:
+    """Return the outputs of a model that has these task ids."""
+    tasks = {'', *available}
+    return tuple(output for output in OUTPUTS if output.task in tasks)
 
 
 def enabled_outputs(
@@ -102,9 +120,24 @@ def enabled_outputs(
 ) -> tuple[OutputSpec, ...]:
     """Return the outputs that are switched on, of the task ids that the model has."""
     tasks = settings.enabled.intersection(available)
-    return tuple(output for output in OUTPUTS if output.task in tasks)
+    return offered_outputs(tasks) if tasks else ()
 
 
-def tasks_to_infer(outputs: Iterable[OutputSpec]) -> tuple[str, ...]:
-    """Return the task ids whose maps the outputs show, in canonical order."""
-    return ordered(output.task for output in outputs if output.draw is not None)
+def tasks_to_infer(
+    outputs: Iterable[OutputSpec], settings: RuntimeSettings, available: Iterable[str]
+) -> tuple[str, ...]:
+    """
+    Return the task ids whose maps the outputs show, in canonical order.
+
+    Where none of the drawn outputs belongs to a task, every task that is switched on is shown.
+    """
+    drawn = [output.task for output in outputs if output.draw is not None]
+    asked = [task for task in drawn if task]
+    if drawn and not asked:
+        return ordered(settings.enabled.intersection(available))
+    return ordered(asked)
+
+
+def shows_activity(outputs: Iterable[OutputSpec]) -> bool:
+    """Return whether one of the outputs is drawn from what was recomputed."""
+    return any(output.activity for output in outputs)

@@ -65,9 +65,12 @@ class ParameterServer:
         return {spec.name: self._read(spec.name) for spec in self._table}
 
     def require_valid(self) -> None:
-        """Raise ConfigError where a value given at the start was refused."""
-        if self._startup_problems:
-            raise ConfigError('; '.join(self._startup_problems.values()))
+        """Raise ConfigError where a value given at the start was refused, or two do not fit."""
+        values = self.values()
+        conflict = self._table.conflict(values, values)
+        problems = [*self._startup_problems.values(), *filter(None, [conflict])]
+        if problems:
+            raise ConfigError('; '.join(problems))
 
     def _read(self, name: str) -> Any:
         value = self._node.get_parameter(name).value
@@ -88,10 +91,14 @@ class ParameterServer:
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:
         """Refuse what the table does not allow; an exception here would kill the node."""
         try:
-            problem = self._table.problem({item.name: item.value for item in parameters})
+            problem = self._problem({item.name: item.value for item in parameters})
         except Exception as error:  # noqa: B902
             problem = f'the value could not be checked: {error!r}'
         if not problem:
             for item in parameters:
                 self._startup_problems.pop(item.name, None)
         return SetParametersResult(successful=not problem, reason=problem)
+
+    def _problem(self, changed: dict[str, Any]) -> str:
+        problem = self._table.problem(changed)
+        return problem or self._table.conflict({**self.values(), **changed}, changed)

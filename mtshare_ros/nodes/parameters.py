@@ -100,11 +100,26 @@ def _type_name(value: Any) -> str:
     return type(value).__name__
 
 
-class ParameterTable:
-    """The parameters of one node by name."""
+@dataclass(frozen=True)
+class ParameterRule:
+    """
+    What must hold between several parameters, each of which is allowed on its own.
 
-    def __init__(self, specs: Iterable[ParameterSpec]) -> None:
+    ``check`` returns what is wrong with the values of all parameters, or an empty text.
+    """
+
+    names: tuple[str, ...]
+    check: Callable[[Mapping[str, Any]], str]
+
+
+class ParameterTable:
+    """The parameters of one node by name, and the rules between them."""
+
+    def __init__(
+        self, specs: Iterable[ParameterSpec], rules: Iterable[ParameterRule] = ()
+    ) -> None:
         self._specs = {spec.name: spec for spec in specs}
+        self._rules = tuple(rules)
 
     def __iter__(self) -> Iterator[ParameterSpec]:
         return iter(self._specs.values())
@@ -122,6 +137,16 @@ class ParameterTable:
             for name, value in values.items() if name in self._specs
         )
         return next(filter(None, problems), '')
+
+    def conflict(self, values: Mapping[str, Any], changed: Iterable[str]) -> str:
+        """
+        Return the first breach of a rule that the changed parameters have a part in.
+
+        ``values`` are those of all parameters, each allowed on its own.
+        """
+        names = set(changed)
+        breaches = (rule.check(values) for rule in self._rules if names.intersection(rule.names))
+        return next(filter(None, breaches), '')
 
     def defaults(self) -> dict[str, Any]:
         """Return the default of every parameter."""

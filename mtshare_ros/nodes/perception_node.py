@@ -13,7 +13,7 @@ from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeState
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.outputs import OUTPUTS
+from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.parameter_server import ParameterServer
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, start_settings
 from mtshare_ros.nodes.publishing import OutputPublishers
@@ -50,8 +50,8 @@ class PerceptionNode(GuardedLifecycleNode):
         """Load the model and offer the topics of the tasks it has."""
         self._parameter_server.require_valid()
         engine = self._load_engine()
-        outputs = [output for output in OUTPUTS if output.task in engine.tasks]
-        self._equipment = Equipment(engine, OutputPublishers(self, outputs))
+        publishers = OutputPublishers(self, offered_outputs(engine.tasks))
+        self._equipment = Equipment(engine, publishers)
         height, width = engine.input_size
         self.get_logger().info(
             f'model {self._start_settings.model!r} on {engine.device}: '

@@ -6,6 +6,12 @@ from typing import Any, Mapping
 
 from mtshare_ros.nodes.codec import MAX_PIXELS
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable
+from mtshare_ros.nodes.sharing_parameters import (
+    SHARING_PARAMETERS,
+    SHARING_RULES,
+    sharing_settings,
+)
+from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import TASKS
 
 _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
@@ -39,6 +45,7 @@ def _enabled_spec(ros_name: str) -> ParameterSpec:
 
 
 PERCEPTION_PARAMETERS = ParameterTable((
+    *SHARING_PARAMETERS,
     *(_enabled_spec(task.ros_name) for task in TASKS.values()),
     ParameterSpec(
         'max_rate', 'double', 0.0, 'Most frames processed in a second; 0.0 takes every frame.',
@@ -85,7 +92,7 @@ PERCEPTION_PARAMETERS = ParameterTable((
         'max_pixels', 'integer', MAX_PIXELS, 'Largest image accepted.', 'pixels',
         (1, 268_435_456), read_only=True,
     ),
-))
+), SHARING_RULES)
 """Every parameter of the perception node."""
 
 
@@ -100,6 +107,7 @@ class RuntimeSettings:
     input_timeout: float
     depth_color_range: tuple[float, float]
     semantic_color_alpha: float
+    sharing: SharingSettings
 
 
 @dataclass(frozen=True)
@@ -125,6 +133,7 @@ def runtime_settings(values: Mapping[str, Any]) -> RuntimeSettings:
         input_timeout=values['input_timeout'],
         depth_color_range=tuple(values['depth.color_range']),
         semantic_color_alpha=values['semantic.color_alpha'],
+        sharing=sharing_settings(values),
     )
 
 

@@ -13,9 +13,10 @@ from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Pred
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.camera_info import CameraInfoBuffer, scale_camera_info
 from mtshare_ros.nodes.codec import image_to_rgb
+from mtshare_ros.nodes.continuity import Continuity
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.outputs import Frame, OutputSpec, tasks_to_infer
+from mtshare_ros.nodes.outputs import Frame, OutputSpec, shows_activity, tasks_to_infer
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
 from mtshare_ros.nodes.publishing import OutputPublishers
 
@@ -30,16 +31,23 @@ class Job:
 
 
 class Pipeline:
-    """Decodes, infers, draws and publishes one job at a time."""
+    """
+    Decodes, infers, draws and publishes one job at a time, with the memory of one camera.
+
+    ``continuity`` says when that memory no longer stands for what the camera sees.
+    """
 
     def __init__(
         self, *, engine: Engine, publishers: OutputPublishers, calibrations: CameraInfoBuffer,
-        statistics: FrameStatistics, notices: Notices, clock: Clock, max_pixels: int,
+        continuity: Continuity, statistics: FrameStatistics, notices: Notices, clock: Clock,
+        max_pixels: int,
     ) -> None:
         self._engine = engine
+        self._cache = engine.new_cache()
         self._palette = engine.labels.palette()
         self._publishers = publishers
         self._calibrations = calibrations
+        self._continuity = continuity
         self._statistics = statistics
         self._notices = notices
         self._clock = clock
@@ -48,23 +56,36 @@ class Pipeline:
     def process(self, job: Job) -> None:
         """Publish the outputs of one job; raise FrameError for an image that cannot be read."""
         rgb = image_to_rgb(job.image, self._max_pixels)
-        tasks = tasks_to_infer(job.outputs)
+        tasks = tasks_to_infer(job.outputs, job.settings, self._engine.tasks)
         started = time.perf_counter()
-        frame = Frame(self._predict(rgb, tasks), job.settings, self._palette)
+        prediction = self._predict(rgb, tasks, job) if tasks else self._predict_nothing(rgb)
         inference_ms = (time.perf_counter() - started) * 1e3
+        frame = Frame(prediction, job.settings, self._palette)
         for output in job.outputs:
             if output.draw is not None:
                 self._publishers.publish_map(output, output.draw(frame), job.image.header)
             else:
                 self._publish_calibration(output, frame, job.image)
         self._statistics.finish(
-            age_ms=self._age_ms(job.image), inference_ms=inference_ms, tasks=tasks
+            age_ms=self._age_ms(job.image), inference_ms=inference_ms, stats=prediction.stats,
         )
 
-    def _predict(self, rgb: np.ndarray, tasks: tuple[str, ...]) -> Prediction:
-        if tasks:
-            return self._engine.infer(rgb, InferenceSettings(tasks=tasks))
-        framing = frame_to_cover(rgb.shape[:2], self._engine.input_size)
+    def _predict(self, rgb: np.ndarray, tasks: tuple[str, ...], job: Job) -> Prediction:
+        reason = self._continuity.check(job.image)
+        if reason:
+            self._cache.reset(reason)
+        settings = InferenceSettings(
+            tasks, job.settings.sharing, activity=shows_activity(job.outputs))
+        try:
+            return self._engine.infer(rgb, self._cache, settings)
+        except Exception:
+            # It may have stopped half way, so nothing may build on what it left.
+            self._continuity.interrupt('the frame before failed')
+            raise
+
+    def _predict_nothing(self, rgb: np.ndarray) -> Prediction:
+        """Return what a frame has that only its calibration is asked of."""
+        framing = frame_to_cover((rgb.shape[0], rgb.shape[1]), self._engine.input_size)
         return Prediction(framing, FrameStats(0.0))
 
     def _publish_calibration(self, output: OutputSpec, frame: Frame, image: Image) -> None:

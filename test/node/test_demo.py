@@ -96,6 +96,9 @@ def test_a_short_demo_measures_every_output_and_draws_the_sheet(start, tiny_mode
     assert figures['input_hz'] > 0
     assert 0 < figures['age_ms']['p50'] <= figures['age_ms']['p95']
     assert 0 < figures['inference_ms']['p50'] <= figures['inference_ms']['p95']
+    assert 0 <= figures['active_fraction'] <= 1
+    assert figures['macs_saved_percent'] <= 100
+    assert 'computation saved' in output
     assert figures['dropped'] >= 0
     assert 'ros2 launch mtshare_ros' in output
     with Image.open(tmp_path / 'maps.png') as sheet:

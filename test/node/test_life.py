@@ -71,6 +71,7 @@ def test_after_deactivating_nothing_is_published_and_activating_goes_on(stage, t
 
     assert published_while_inactive == 0
     assert stamp_key(observer.received['edges/image'][0]) >= (resumed.sec, resumed.nanosec)
+    assert observer.diagnose('resets', '2')['last_reset'] == 'activated'
     observer.node.destroy_timer(timer)
 
 

@@ -11,6 +11,12 @@ BAD_VALUES = {
     'semantic__color_alpha': [-0.1, 1.1],
     'depth__color_range': [[1.0], [4.0, 2.0], [-1.0, 2.0], [1, 2]],
     'outputs__depth__enabled': ['false', 0],
+    'temporal__enabled': ['no'],
+    'temporal__threshold': [-0.1, 10.5, float('nan'), 1],
+    'depth__task__threshold': [-0.5, -2.0],
+    'temporal__policy': ['sometimes'],
+    'temporal__refresh_period': [0, 301, 30.0],
+    'latency_target_ms': [-1.0, 1000.5],
 }
 CASES = [(name, value) for name, values in BAD_VALUES.items() for value in values]
 
@@ -36,6 +42,8 @@ def test_a_read_only_parameter_is_refused_while_the_node_runs(running, name):
 
 @pytest.mark.parametrize(('name', 'value'), [
     ('max_rate', 0.123), ('max_rate', 240.0), ('input_timeout', 60.0),
+    ('temporal__threshold', 0.123), ('edges__temporal__threshold', 0.0),
+    ('temporal__policy', 'keyframe'), ('temporal__refresh_period', 90),
     ('semantic__color_alpha', 0.0), ('depth__color_range', [0.0, 20.0]), ('lazy', False),
 ])
 def test_a_good_value_is_taken(running, name, value):
@@ -71,3 +79,13 @@ def test_a_bad_read_only_value_at_the_start_is_named(stage, tiny_model):
 
     stage.perception.wait_for_output('ERROR', 'input_size cannot be [100, 100]', 'multiples of 16')
     assert stage.perception.is_running()
+
+
+def test_two_values_at_the_start_that_do_not_fit_are_named_and_can_be_mended(stage, tiny_model):
+    stage.start_perception(tiny_model, wait_for='unconfigured', temporal__refresh_period=100)
+    stage.perception.wait_for_output(
+        'ERROR', 'temporal.max_age cannot be 90 while temporal.refresh_period is 100')
+
+    assert stage.observer.set(temporal__max_age=100).successful
+
+    assert stage.observer.change_state('configure')

@@ -6,13 +6,15 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
+from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.nodes.dds_profile import profile_environment
 from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeState
-from mtshare_ros.nodes.frame_statistics import FrameStatistics, RecentValues
+from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.message_bench import measure_messages, measure_transport
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.rate_limiter import RateLimiter
 from mtshare_ros.nodes.rate_watch import RateWatch, WINDOW_TICKS
+from mtshare_ros.nodes.recent_values import RecentValues
 
 
 class HandClock:
@@ -35,6 +37,12 @@ class Paper:
         self.lines.append(text)
 
     warning = error = info
+
+
+def computed(share, reason=''):
+    """Return the statistics of a frame of depth alone, of which a share was computed."""
+    return FrameStats(1.0, active={'depth': (share, share)}, macs=int(1000 * share),
+                      dense_macs=1000, oldest_age={'depth': 7}, reset_reason=reason)
 
 
 @pytest.mark.parametrize(('camera_hz', 'limit_hz', 'expected'), [
@@ -89,7 +97,7 @@ def test_every_frame_is_counted_as_what_became_of_it():
         statistics.count('received')
     statistics.count('dropped')
     statistics.reject('rejected', 'too short')
-    statistics.finish(age_ms=12.0, inference_ms=8.0, tasks=('depth',))
+    statistics.finish(age_ms=12.0, inference_ms=8.0, stats=computed(1.0))
 
     summary = statistics.summary()
 
@@ -98,6 +106,30 @@ def test_every_frame_is_counted_as_what_became_of_it():
                         'rejected': '1', 'failed': '0'}
     assert (summary['age_ms_p95'], summary['inference_ms_p50']) == ('12.0', '8.0')
     assert summary['computed'] == 'depth'
+
+
+def test_the_savings_are_those_of_the_recent_frames():
+    clock = HandClock()
+    statistics = FrameStatistics(clock)
+    statistics.finish(age_ms=1.0, inference_ms=1.0, stats=computed(1.0, reason='activated'))
+    clock.now_s += 60
+
+    for share in (0.1, 0.3):
+        statistics.finish(age_ms=1.0, inference_ms=1.0, stats=computed(share))
+
+    summary = statistics.summary()
+    assert (summary['active_fraction'], summary['macs_saved_percent']) == ('0.200', '80.0')
+    assert (summary['resets'], summary['last_reset']) == ('1', 'activated')
+    assert summary['oldest_token_age'] == '7'
+
+
+def test_a_frame_without_inference_leaves_the_savings_as_they_are():
+    statistics = FrameStatistics(HandClock())
+    statistics.finish(age_ms=1.0, inference_ms=1.0, stats=computed(0.5))
+
+    statistics.finish(age_ms=1.0, inference_ms=0.0, stats=FrameStats(0.0))
+
+    assert statistics.summary()['active_fraction'] == '0.500'
 
 
 def test_an_error_is_recent_for_a_while_and_last_for_ever():
@@ -201,4 +233,4 @@ def test_the_message_bench_times_every_encoding_and_every_image_output():
     names += [timing.name for timing in measure_transport(height=16, width=16, repeats=2)]
 
     assert {'read uyvy', 'fill normals/image', 'deserialize rgb8'} <= set(names)
-    assert len(names) == 7 + 7 + 2
+    assert len(names) == 7 + 8 + 2

@@ -1,0 +1,119 @@
+"""The parameters of sharing: how much of a frame may come from earlier ones and other tasks."""
+
+from typing import Any, Mapping
+
+from mtshare_ros.nodes.parameters import ParameterRule, ParameterSpec
+from mtshare_ros.sharing.settings import LARGEST_FACTOR, SharingSettings
+from mtshare_ros.tasks import TASKS
+
+INHERIT = -1.0
+
+_BASE_TASK = next(iter(TASKS))
+"""The task others take rows over from; it takes over from none."""
+
+
+def _check_override(value: float) -> str:
+    if value == INHERIT or value >= 0:
+        return ''
+    return f'it must be {INHERIT} (inherit), or 0.0 or more'
+
+
+def _override(name: str, text: str) -> ParameterSpec:
+    return ParameterSpec(
+        name, 'double', INHERIT, f'{text}; {INHERIT} inherits it.',
+        limits=(INHERIT, LARGEST_FACTOR), check=_check_override,
+    )
+
+
+def _check_ages(values: Mapping[str, Any]) -> str:
+    period, oldest = values['temporal.refresh_period'], values['temporal.max_age']
+    if oldest >= period:
+        return ''
+    return (
+        f'parameter temporal.max_age cannot be {oldest} while temporal.refresh_period is '
+        f'{period}: it must be at least as long; set the two in an order that keeps it so, or '
+        f'both in one atomic request'
+    )
+
+
+SHARING_PARAMETERS = (
+    ParameterSpec(
+        'temporal.enabled', 'bool', True,
+        'Compute only the tokens (16x16 pixels) that changed; false computes every frame whole.',
+    ),
+    ParameterSpec(
+        'task.enabled', 'bool', True, 'Let the other tasks take over rows of the first one above '
+        'the shared blocks; those blocks are exact and always computed once for all tasks.',
+    ),
+    ParameterSpec(
+        'temporal.threshold', 'double', 1.0, 'Factor on the calibrated thresholds of change: more '
+        'computes less, 0.0 is exact.', limits=(0.0, LARGEST_FACTOR),
+    ),
+    ParameterSpec(
+        'task.threshold', 'double', 1.0, 'Factor on the calibrated thresholds for taking over '
+        'rows above the shared blocks: more computes less, 0.0 takes nothing over.',
+        limits=(0.0, LARGEST_FACTOR),
+    ),
+    *(
+        _override(f'{task.ros_name}.temporal.threshold',
+                  f'temporal.threshold for {task.ros_name} alone; where tasks share blocks, the '
+                  'strictest one holds')
+        for task in TASKS.values()
+    ),
+    *(
+        _override(f'{task.ros_name}.task.threshold', f'task.threshold for {task.ros_name} alone')
+        for task in TASKS.values() if task.name != _BASE_TASK
+    ),
+    ParameterSpec(
+        'temporal.policy', 'string', 'round_robin', 'How tokens are refreshed: some in every '
+        'frame, or all in every refresh_period-th one.', choices=('round_robin', 'keyframe'),
+    ),
+    ParameterSpec(
+        'temporal.refresh_period', 'integer', 30,
+        'Frames within which every token is computed anew, changed or not.', 'frames', (1, 300),
+    ),
+    ParameterSpec(
+        'temporal.max_age', 'integer', 90, 'Frames after which a token is computed anew even '
+        'where that misses latency_target_ms; at least temporal.refresh_period.', 'frames',
+        (1, 3000),
+    ),
+    ParameterSpec(
+        'temporal.scene_cut_fraction', 'double', 0.9, 'Share of changed tokens above which a '
+        'frame counts as another scene, and nothing before it is used.', limits=(0.0, 1.0),
+    ),
+    ParameterSpec(
+        'latency_target_ms', 'double', 0.0, 'Inference time that 95 % of the frames shall keep, '
+        'by computing fewer tokens; 0.0 is off.', 'ms', (0.0, 1000.0),
+    ),
+)
+"""The parameters of sharing, all of them set at any time."""
+
+SHARING_RULES = (
+    ParameterRule(('temporal.refresh_period', 'temporal.max_age'), _check_ages),
+)
+"""What must hold between them."""
+
+
+def sharing_settings(values: Mapping[str, Any]) -> SharingSettings:
+    """Return the engine's settings from checked parameter values."""
+    return SharingSettings(
+        temporal=values['temporal.enabled'],
+        task=values['task.enabled'],
+        temporal_factor=values['temporal.threshold'],
+        task_factor=values['task.threshold'],
+        temporal_factors=_overrides(values, 'temporal.threshold'),
+        task_factors=_overrides(values, 'task.threshold'),
+        policy=values['temporal.policy'],
+        refresh_period=values['temporal.refresh_period'],
+        max_age=values['temporal.max_age'],
+        scene_cut_fraction=values['temporal.scene_cut_fraction'],
+        latency_target_ms=values['latency_target_ms'],
+    )
+
+
+def _overrides(values: Mapping[str, Any], name: str) -> dict[str, float]:
+    """Return the factors that are not inherited by task id."""
+    factors = {
+        task.name: values.get(f'{task.ros_name}.{name}', INHERIT) for task in TASKS.values()
+    }
+    return {task: factor for task, factor in factors.items() if factor != INHERIT}

@@ -1,0 +1,135 @@
+"""A pipeline remembers its own camera, and nothing across what breaks the stream."""
+
+from dataclasses import replace
+
+from builtin_interfaces.msg import Time
+import numpy as np
+import pytest
+import rclpy
+from rclpy.context import Context
+from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import Image
+
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.nodes.camera_info import CameraInfoBuffer
+from mtshare_ros.nodes.codec import MAX_PIXELS
+from mtshare_ros.nodes.continuity import Continuity
+from mtshare_ros.nodes.frame_statistics import FrameStatistics
+from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.outputs import offered_outputs
+from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
+from mtshare_ros.nodes.pipeline import Job, Pipeline
+from mtshare_ros.nodes.publishing import OutputPublishers
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.tasks import TASKS
+
+SETTINGS = runtime_settings(PERCEPTION_PARAMETERS.defaults())
+OUTPUTS = tuple(output for output in offered_outputs(TASKS) if output.draw)
+
+
+@pytest.fixture(scope='module')
+def node():
+    """Lend an active node that nobody listens to."""
+    context = Context()
+    rclpy.init(context=context, domain_id=101)
+    made = LifecycleNode('pipelines', context=context)
+    yield made
+    made.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.fixture(scope='module')
+def engine(tiny_model):
+    return Engine(load_checkpoint(tiny_model), device='cpu')
+
+
+@pytest.fixture
+def make_camera(node, engine):
+    """Return a function that makes the pipeline of a camera and its statistics."""
+    publishers = OutputPublishers(node, OUTPUTS)
+
+    def make():
+        statistics = FrameStatistics()
+        return statistics, Pipeline(
+            engine=engine, publishers=publishers, calibrations=CameraInfoBuffer(),
+            continuity=Continuity('activated'), statistics=statistics,
+            notices=Notices(node.get_logger()), clock=node.get_clock(), max_pixels=MAX_PIXELS)
+
+    yield make
+    publishers.destroy()
+
+
+def job(seed, number, **changes):
+    """Return a job with the noise of a seed as image, and the stamp of a 10 Hz camera."""
+    message = Image(height=96, width=128, encoding='rgb8', step=384)
+    message.header.stamp = Time(sec=number // 10, nanosec=number % 10 * 100_000_000)
+    message.data.frombytes(pixels(seed).tobytes())
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return Job(message, OUTPUTS, SETTINGS)
+
+
+def pixels(seed):
+    return np.random.default_rng(seed).integers(0, 256, (96, 128, 3), np.uint8)
+
+
+def test_two_cameras_at_one_engine_do_not_disturb_each_other(make_camera):
+    cameras = [make_camera(), make_camera()]
+
+    for number in range(6):
+        for seed, (_, pipeline) in enumerate(cameras):
+            pipeline.process(job(seed, number))
+
+    for statistics, _ in cameras:
+        summary = statistics.summary()
+        assert (summary['resets'], summary['last_reset']) == ('1', 'activated')
+        assert float(summary['active_fraction']) < 0.9
+
+
+def scene(seed):
+    """Return some frames of noise in which a part changes from one to the next."""
+    frames = [pixels(seed) for _ in range(4)]
+    for number, frame in enumerate(frames):
+        frame[16 * number:16 * number + 32, 32:80] //= 2
+    return frames
+
+
+def run(engine, cache, frames):
+    """Return the depth of some frames, computed by rows wherever that is possible."""
+    sharing = SharingSettings(crossover=1.0, scene_cut_fraction=1.0)
+    return [engine.infer(frame, cache, InferenceSettings(('depth',), sharing)).depth
+            for frame in frames]
+
+
+def test_frames_in_turn_with_two_caches_equal_those_of_two_runs(engine):
+    apart = [run(engine, engine.new_cache(), scene(seed)) for seed in (0, 1)]
+
+    caches = [engine.new_cache(), engine.new_cache()]
+    in_turn = [[run(engine, cache, [frame])[0] for frame, cache in zip(frames, caches)]
+               for frames in zip(scene(0), scene(1))]
+
+    assert np.array_equal(np.stack(apart), np.stack(in_turn).swapaxes(0, 1))
+
+
+def test_a_frame_that_fails_in_the_engine_leaves_nothing_to_build_on(make_camera):
+    statistics, pipeline = make_camera()
+    pipeline.process(job(0, 0))
+    broken = Job(job(0, 1).image, OUTPUTS, replace(SETTINGS, sharing=None))
+
+    with pytest.raises(AttributeError):
+        pipeline.process(broken)
+    pipeline.process(job(0, 2))
+
+    summary = statistics.summary()
+    assert (summary['resets'], summary['last_reset']) == ('2', 'the frame before failed')
+
+
+def test_another_encoding_begins_anew(make_camera):
+    statistics, pipeline = make_camera()
+    pipeline.process(job(0, 0))
+
+    pipeline.process(job(0, 1, encoding='bgr8'))
+
+    assert statistics.summary()['last_reset'].startswith('image encoding changed from')

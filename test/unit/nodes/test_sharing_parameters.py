@@ -1,0 +1,83 @@
+"""The parameters of sharing say what the engine is asked for."""
+
+import pytest
+
+from mtshare_ros.nodes.outputs import enabled_outputs, OUTPUTS, shows_activity, tasks_to_infer
+from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.tasks import TASKS
+
+DEFAULTS = PERCEPTION_PARAMETERS.defaults()
+ACTIVITY = [output for output in OUTPUTS if output.activity]
+
+
+def settings_with(**values):
+    named = {name.replace('__', '.'): value for name, value in values.items()}
+    return runtime_settings({**DEFAULTS, **named})
+
+
+def test_the_defaults_are_those_of_the_engine():
+    assert settings_with().sharing == SharingSettings()
+
+
+@pytest.mark.parametrize(('values', 'expected'), [
+    ({'temporal__enabled': False}, {'temporal': False}),
+    ({'task__enabled': False}, {'task': False}),
+    ({'temporal__threshold': 2.5}, {'temporal_factor': 2.5}),
+    ({'task__threshold': 0.0}, {'task_factor': 0.0}),
+    ({'edges__temporal__threshold': 0.0}, {'temporal_factors': {'edge': 0.0}}),
+    ({'normals__task__threshold': 3.0}, {'task_factors': {'normals': 3.0}}),
+    ({'temporal__policy': 'keyframe'}, {'policy': 'keyframe'}),
+    ({'temporal__refresh_period': 7}, {'refresh_period': 7}),
+    ({'temporal__max_age': 31}, {'max_age': 31}),
+    ({'temporal__scene_cut_fraction': 0.5}, {'scene_cut_fraction': 0.5}),
+    ({'latency_target_ms': 20.0}, {'latency_target_ms': 20.0}),
+])
+def test_every_parameter_reaches_the_engine(values, expected):
+    assert settings_with(**values).sharing == SharingSettings(**expected)
+
+
+@pytest.mark.parametrize('value', [-0.5, -0.001, -2.0, 10.5])
+def test_a_factor_of_one_output_is_inherited_or_a_factor(value):
+    spec = PERCEPTION_PARAMETERS['depth.temporal.threshold']
+
+    assert 'depth.temporal.threshold' in spec.problem(value)
+
+
+def test_the_base_task_has_no_threshold_for_taking_over():
+    assert 'semantic.task.threshold' not in PERCEPTION_PARAMETERS
+    assert 'semantic.temporal.threshold' in PERCEPTION_PARAMETERS
+
+
+@pytest.mark.parametrize('changed', ['temporal.max_age', 'temporal.refresh_period'])
+def test_an_age_below_the_refresh_period_is_refused_with_both_values(changed):
+    values = {**DEFAULTS, 'temporal.max_age': 20, 'temporal.refresh_period': 50}
+
+    conflict = PERCEPTION_PARAMETERS.conflict(values, [changed])
+
+    assert all(word in conflict for word in ('temporal.max_age', '20', 'refresh_period', '50'))
+
+
+def test_a_parameter_outside_a_broken_rule_may_be_set():
+    values = {**DEFAULTS, 'temporal.max_age': 20}
+
+    assert PERCEPTION_PARAMETERS.conflict(values, ['lazy']) == ''
+
+
+def test_the_activity_alone_asks_for_every_task_that_is_switched_on():
+    settings = settings_with(outputs__edges__enabled=False)
+
+    assert tasks_to_infer(ACTIVITY, settings, TASKS) == ('semseg', 'depth', 'normals')
+
+
+def test_the_activity_beside_other_outputs_asks_for_nothing_more():
+    outputs = [output for output in OUTPUTS if output.activity or output.topic == 'depth/image']
+
+    assert tasks_to_infer(outputs, settings_with(), TASKS) == ('depth',)
+    assert shows_activity(outputs)
+
+
+def test_where_every_output_is_switched_off_there_is_no_activity():
+    off = {f'outputs__{task.ros_name}__enabled': False for task in TASKS.values()}
+
+    assert enabled_outputs(settings_with(**off), TASKS) == ()
