@@ -1,43 +1,55 @@
 """``mtshare bench``: how fast this machine is."""
 
-from dataclasses import asdict
 import os
+from pathlib import Path
 import platform
-from typing import Annotated, Any, Sequence, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.engines import load_engine
-from mtshare_ros.cli.options import (
-    DeviceOption,
-    HELD_OUT_SEED,
-    JsonOption,
-    ModelOption,
-    PrecisionOption,
-)
-from mtshare_ros.cli.output import check_folder, print_table, progress_bar, write_json
+from mtshare_ros.cli import bench_options as options
+from mtshare_ros.cli.bench_modes import compare_sides, run_active, run_latency
+from mtshare_ros.cli.bench_options import BenchMotion
+from mtshare_ros.cli.bench_system import bench_system
+from mtshare_ros.cli.options import DeviceOption, JsonOption, PrecisionOption
+from mtshare_ros.cli.output import check_folder, write_json
 
 if TYPE_CHECKING:
-    import numpy as np
-
-    from mtshare_ros.evaluation.benchmark import EngineTimes
+    from mtshare_ros.evaluation.bench_model import BenchModel
     from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.sharing.settings import SharingSettings
 
 EXAMPLES = """
 mtshare bench
-mtshare bench --model my.safetensors --frames 64 --json bench.json
+mtshare bench --motion all --json bench.json
+mtshare bench --architecture vit_s --size 480x640
+mtshare bench --architecture vit_s --active 0.1
+mtshare bench --latency-target 60
+mtshare bench --system
+mtshare bench --device cuda
 """
-
-SIZE = (240, 320)
-RENDERED_FRAMES = 60
 
 
 def bench(
-    model: ModelOption = 'default',
-    frames: Annotated[int, typer.Option(
-        min=1, metavar='N', help='Frames of the clip that the model is timed on.')] = 24,
-    rounds: Annotated[int, typer.Option(
-        min=1, metavar='N', help='How often the clip is gone through.')] = 2,
+    model: options.ModelOption = None,
+    architecture: options.ArchitectureOption = None,
+    motion: options.MotionOption = BenchMotion.STATIC,
+    frames: options.FramesOption = 256,
+    tasks: options.TasksOption = None,
+    size: options.SizeOption = '240x320',
+    threshold: options.ThresholdOption = 1.0,
+    refresh_period: options.RefreshOption = 30,
+    block: options.BlockOption = None,
+    noise: options.NoiseOption = 1.0,
+    clean: options.CleanOption = False,
+    sides: options.SidesOption = None,
+    prefix: options.PrefixOption = None,
+    random_deltas: options.DensityOption = None,
+    granularity: options.GranularityOption = None,
+    active: options.ActiveOption = None,
+    latency_target: options.LatencyOption = None,
+    system: options.SystemOption = False,
+    no_compile: options.NoCompileOption = False,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
     json: JsonOption = None,
@@ -45,76 +57,84 @@ def bench(
     """
     Measure how fast this machine is.
 
-    Times the model on a clip of a room, by sets of tasks and by stage; the way of images and maps
-    through ROS messages, where ROS 2 is there; and the renderer of the rooms. What is compared
-    takes turns, so that other work on the machine meets all alike.
+    Runs the engine, as the node calls it, against dense networks in their fastest form on this
+    machine: on the same frames of rendered rooms, taking turns, with everything counted. Prints
+    milliseconds, how much was computed, and what is lost in quality.
     """
     check_folder(json)
-    engine = load_engine(model, device, precision, SIZE)
-    results: dict[str, Any] = {'machine': _machine(engine)}
-    results['renderer'], images = _bench_renderer(frames)
-    results['engine'] = _bench_engine(engine, images, rounds)
-    results['messages'] = _bench_messages()
-    _print_machine(results['machine'])
-    if json is not None:
-        write_json(json, results)
+    options.check_one_of(model=model, architecture=architecture)
+    options.check_one_of(active=active, latency_target=latency_target, system=system or None)
+    deltas = (prefix, random_deltas, granularity)
+    engine, chosen = _load(model, architecture, size, deltas, device, precision)
+    sharing = _sharing(threshold, refresh_period, block)
+    results: dict[str, Any] = {'device': engine.device, 'machine': _machine(engine, chosen)}
+    if active is not None:
+        results['active'] = run_active(engine, chosen, active, sharing.block,
+                                       compiling=not no_compile)
+    elif latency_target is not None:
+        results['latency'] = run_latency(engine, sharing, latency_target, frames)
+    elif system:
+        results['system'] = bench_system(engine, frames)
+    else:
+        results.update(compare_sides(engine, chosen, sharing, motion.value, frames, tasks, sides,
+                                     noise, clean=clean, compiling=not no_compile))
+    _finish(results, json)
 
 
-def _machine(engine: 'Engine') -> dict[str, Any]:
+def _finish(results: dict[str, Any], file: Path | None) -> None:
+    machine = results['machine'].items()
+    typer.echo('\n' + ', '.join(f'{name} {value}' for name, value in machine))
+    if file is not None:
+        write_json(file, results)
+
+
+def _load(
+    model: str | None, architecture: str | None, size: str,
+    deltas: tuple[int | None, float | None, str | None], device: str, precision: str,
+) -> tuple['Engine', 'BenchModel']:
+    from mtshare_ros.evaluation.bench_model import (
+        delta_settings,
+        DeltaSettings,
+        load_bench_engine,
+        shipped_model,
+        untrained_model,
+    )
+
+    pixels = options.read_size(size)
+    wanted = delta_settings(*deltas)
+    if architecture is None:
+        chosen = shipped_model(model or 'default', wanted)
+    else:
+        chosen = untrained_model(architecture, pixels, wanted or DeltaSettings())
+    engine = load_bench_engine(chosen, device, precision, pixels)
+    for notice in engine.notices:
+        typer.echo(f'mtshare: {notice}', err=True)
+    return engine, chosen
+
+
+def _sharing(threshold: float, refresh_period: int, block: str | None) -> 'SharingSettings':
+    from mtshare_ros.sharing.settings import SharingSettings
+
+    return SharingSettings(
+        temporal_factor=threshold, task_factor=threshold, refresh_period=refresh_period,
+        max_age=max(SharingSettings.max_age, refresh_period),
+        block=block or SharingSettings.block)
+
+
+def _machine(engine: 'Engine', model: 'BenchModel') -> dict[str, Any]:
     import torch
 
     return {
-        'model': engine.file.name if engine.file else '', 'device': engine.device,
+        'model': model.name, 'device': engine.device, 'device_name': _device_name(engine.device),
         'precision': str(engine.dtype).removeprefix('torch.'), 'input_size': engine.input_size,
-        'processor': platform.processor() or platform.machine(), 'cores': os.cpu_count(),
-        'threads': torch.get_num_threads(), 'python': platform.python_version(),
-        'torch': str(torch.__version__),
+        'cores': os.cpu_count(), 'threads': torch.get_num_threads(),
+        'python': platform.python_version(), 'torch': str(torch.__version__),
     }
 
 
-def _bench_renderer(frames: int) -> tuple[dict[str, float], list['np.ndarray']]:
-    """Return the renderer's speed and a clip of images for the engine."""
-    from mtshare_ros.data.rooms.video import RoomVideo
-    from mtshare_ros.evaluation.benchmark import frames_per_second
+def _device_name(device: str) -> str:
+    import torch
 
-    video = RoomVideo(seed=HELD_OUT_SEED, motion='handheld', height=SIZE[0], width=SIZE[1])
-    rate = frames_per_second(video.frame, RENDERED_FRAMES)
-    print_table(f'Renderer, live quality, {SIZE[1]}x{SIZE[0]}', ('', 'frames/s'),
-                [('rooms with noise and ground truth', f'{rate:.1f}')])
-    return {'frames_per_second': rate}, [video.frame(number).image for number in range(frames)]
-
-
-def _bench_engine(
-    engine: 'Engine', images: Sequence['np.ndarray'], rounds: int
-) -> list[dict[str, Any]]:
-    from mtshare_ros.evaluation.benchmark import time_engine
-
-    with progress_bar('timing the model', rounds * len(images)) as progress:
-        results = time_engine(engine, images, rounds=rounds, progress=progress)
-    stages = list(results[0].stages)
-    print_table(
-        f'Model, {SIZE[1]}x{SIZE[0]}, milliseconds (p50 / p95 in all, p50 by stage)',
-        ('tasks', 'in all', *stages), [_engine_row(item, stages) for item in results])
-    return [asdict(item) for item in results]
-
-
-def _bench_messages() -> dict[str, float] | None:
-    """Return milliseconds by step of the message path, None without ROS 2."""
-    try:
-        from mtshare_ros.nodes.message_bench import measure_messages, measure_transport
-    except ImportError as error:
-        typer.echo(f'messages were not timed, because ROS 2 cannot be used here: {error}')
-        return None
-    times = {item.name: item.milliseconds for item in (*measure_messages(), *measure_transport())}
-    print_table('Messages, 640x480, median milliseconds', ('step', 'ms'),
-                [(name, f'{value:.3f}') for name, value in times.items()])
-    return times
-
-
-def _engine_row(times: 'EngineTimes', stages: Sequence[str]) -> tuple[str, ...]:
-    return ('+'.join(times.tasks), f'{times.total.p50:.1f} / {times.total.p95:.1f}',
-            *(f'{times.stages[stage].p50:.1f}' for stage in stages))
-
-
-def _print_machine(machine: dict[str, Any]) -> None:
-    typer.echo(', '.join(f'{name} {value}' for name, value in machine.items()))
+    if device.startswith('cuda'):
+        return torch.cuda.get_device_name(device)
+    return platform.processor() or platform.machine()

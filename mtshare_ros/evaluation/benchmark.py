@@ -16,13 +16,16 @@ class Times:
 
     p50: float
     p95: float
+    p99: float
+    mean: float
     count: int
 
     @classmethod
     def of(cls, milliseconds: Sequence[float]) -> 'Times':
         """Return the percentiles of single times; there must be at least one."""
-        p50, p95 = np.percentile(milliseconds, (50, 95))
-        return cls(float(p50), float(p95), len(milliseconds))
+        p50, p95, p99 = np.percentile(milliseconds, (50, 95, 99))
+        mean = float(np.mean(milliseconds))
+        return cls(float(p50), float(p95), float(p99), mean, len(milliseconds))
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ def time_engine(
     subsets = [InferenceSettings(tasks) for tasks in task_subsets(engine.tasks)]
     stats: list[list[FrameStats]] = [[] for _ in subsets]
     for settings in subsets:
-        engine.infer(images[0], settings)
+        engine.infer(images[0], None, settings)
     done = 0
     for _ in range(rounds):
         for image in images:
             for number, settings in enumerate(subsets):
-                stats[number].append(engine.infer(image, settings).stats)
+                stats[number].append(engine.infer(image, None, settings).stats)
             done += 1
             if progress is not None:
                 progress(done)

@@ -32,7 +32,9 @@ def command_in():
     """Return a function that runs ``mtshare`` in a folder, without some module."""
 
     def run(folder, *arguments, without=None):
-        environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'COLUMNS': '100'}
+        # more threads than one only make tiny networks wait for cores
+        environment = {**os.environ, 'PYTHONPATH': str(ROOT), 'COLUMNS': '100',
+                       'OMP_NUM_THREADS': '1'}
         if without is not None:
             blocker = folder / 'blocker'
             blocker.mkdir()

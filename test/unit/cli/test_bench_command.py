@@ -8,40 +8,122 @@ import pytest
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
+from mtshare_ros.cli.bench_options import check_one_of, read_list, read_size  # noqa: E402
+from mtshare_ros.errors import ConfigError  # noqa: E402
+
+QUICK = ('--size', '96x128', '--no-compile')
+SIDES = ('independent', 'shared_encoder', 'dense', 'single', 'prefix', 'temporal', 'task',
+         'combined', 'hold')
+
 
 @pytest.fixture(scope='module')
-def report(command_in, tiny_model, tmp_path_factory) -> tuple[dict, subprocess.CompletedProcess]:
+def comparison(
+    command_in, tiny_model, tmp_path_factory
+) -> tuple[dict, subprocess.CompletedProcess]:
     folder = tmp_path_factory.mktemp('bench')
-    result = command_in(folder, 'bench', '--model', tiny_model, '--frames', 2, '--rounds', 1,
+    result = command_in(folder, 'bench', '--model', tiny_model, '--frames', 2, *QUICK,
                         '--json', 'bench.json')
     assert result.returncode == 0, result.stderr
     return json.loads((folder / 'bench.json').read_text()), result
 
 
-def test_every_part_is_measured(report):
-    figures, result = report
+@pytest.fixture(scope='module')
+def parts(command_in, tiny_model, tmp_path_factory) -> tuple[dict, subprocess.CompletedProcess]:
+    folder = tmp_path_factory.mktemp('system')
+    result = command_in(folder, 'bench', '--system', '--model', tiny_model, '--frames', 2, *QUICK,
+                        '--json', 'bench.json')
+    assert result.returncode == 0, result.stderr
+    return json.loads((folder / 'bench.json').read_text())['system'], result
+
+
+def test_every_side_is_in_the_file_and_in_the_table(comparison):
+    figures, result = comparison
+
+    assert figures['device'] in ('cpu', 'cuda') and tuple(figures['sides']) == SIDES
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert all(sum(row[:1] == [side] for row in rows) >= 2 for side in SIDES)
+
+
+def test_every_side_says_what_it_took_and_in_which_form(comparison):
+    for side in comparison[0]['sides'].values():
+        assert 0 <= side['ms']['p50'] <= side['ms']['p95'] <= side['ms']['p99']
+        assert side['form']
+
+
+def test_the_sides_of_the_engine_say_what_they_computed(comparison):
+    for name in ('prefix', 'temporal', 'task', 'combined'):
+        side = comparison[0]['sides'][name]
+        assert 0 <= side['active_fraction'] <= 1 and 0 < side['macs_fraction'] <= 1
+
+
+def test_the_metrics_are_those_of_evaluate(comparison):
+    metrics = comparison[0]['sides']['combined']['metrics']
+
+    assert set(metrics) == {'semseg', 'depth', 'normals', 'edge'}
+    assert {'rmse', 'abs_rel', 'delta1'} == set(metrics['depth'])
+
+
+def test_the_dense_sides_name_their_fastest_form(comparison):
+    assert 'Fastest dense form' in comparison[1].stdout
+    assert 'encoder: ' in comparison[0]['sides']['shared_encoder']['form']
+
+
+def test_the_memory_of_a_camera_is_told(comparison):
+    assert comparison[0]['cache_bytes']['shared'] > 0
+    assert 'Memory of one camera' in comparison[1].stdout
+
+
+def test_the_parts_around_the_model_are_still_measured(parts):
+    figures, result = parts
     subsets = [tuple(item['tasks']) for item in figures['engine']]
     assert subsets == [('semseg',), ('depth',), ('normals',), ('edge',),
                        ('semseg', 'depth', 'normals', 'edge')]
-    for item in figures['engine']:
-        assert item['total']['count'] == 2
-        assert 0 < item['total']['p50'] <= item['total']['p95']
-        assert set(item['stages']) == {'preprocess', 'network', 'decode'}
+    assert all(0 < item['total']['p50'] <= item['total']['p95'] for item in figures['engine'])
     assert figures['renderer']['frames_per_second'] > 0
-    assert figures['machine']['model'] == 'tiny'
     assert 'semseg+depth+normals+edge' in result.stdout
 
 
-def test_messages_are_timed_where_ros_is(report):
+def test_messages_are_timed_where_ros_is(parts):
     pytest.importorskip('rclpy', reason='messages need ROS 2')
-    figures, _ = report
+    figures, _ = parts
     assert all(milliseconds > 0 for milliseconds in figures['messages'].values())
     assert 'fill semantic/mask' in figures['messages']
 
 
 def test_without_ros_the_rest_is_still_measured(command, tiny_model):
-    result = command('bench', '--model', tiny_model, '--frames', 1, '--rounds', 1,
+    result = command('bench', '--system', '--model', tiny_model, '--frames', 1, *QUICK,
                      without='rclpy')
     assert result.returncode == 0, result.stderr
     assert 'messages were not timed' in result.stdout
     assert 'semseg+depth' in result.stdout
+
+
+def test_two_models_at_once_are_refused(command):
+    result = command('bench', '--model', 'default', '--architecture', 'vit_s')
+
+    assert result.returncode == 1
+    assert '--model and --architecture exclude each other' in result.stderr
+
+
+@pytest.mark.parametrize('text', ['240', '240x', 'x', '240x320x3', '240x321', 'axb', '-16x32'])
+def test_a_size_that_is_none_is_refused(text):
+    with pytest.raises(ConfigError, match='size'):
+        read_size(text)
+
+
+def test_a_size_is_height_by_width():
+    assert read_size('480x640') == (480, 640)
+
+
+def test_an_unknown_name_in_a_list_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match="--sides is 'combined,fast'; allowed .* combined, hold"):
+        read_list('--sides', 'combined,fast', ('combined', 'hold'))
+
+
+def test_a_list_comes_in_the_usual_order():
+    assert read_list('--sides', 'hold, combined', ('combined', 'hold')) == ('combined', 'hold')
+
+
+def test_options_that_exclude_each_other_are_named():
+    with pytest.raises(ConfigError, match='--active and --latency-target exclude'):
+        check_one_of(active=0.1, latency_target=50.0, system=None)

@@ -39,4 +39,4 @@ def test_stages_add_up_to_the_whole(tiny_model):
     engine = Engine.load(str(tiny_model), device='cpu')
     [*_, everything] = time_engine(engine, [np.zeros((96, 128, 3), np.uint8)], rounds=1)
     stages = sum(times.p50 for times in everything.stages.values())
-    assert stages == pytest.approx(everything.total.p50)
+    assert stages == pytest.approx(everything.total.p50, rel=0.1)

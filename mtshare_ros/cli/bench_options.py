@@ -1,0 +1,93 @@
+"""The options of ``mtshare bench``, and how their texts are read."""
+
+from enum import Enum
+from typing import Annotated, Iterable
+
+import typer
+
+from mtshare_ros.cli.options import MODEL_HELP
+from mtshare_ros.errors import ConfigError
+
+
+class BenchMotion(str, Enum):
+    """How the simulated camera moves, or all of that in turn."""
+
+    STATIC = 'static'
+    PAN = 'pan'
+    DRIVE = 'drive'
+    HANDHELD = 'handheld'
+    ALL = 'all'
+
+
+ModelOption = Annotated[str | None, typer.Option('--model', metavar='MODEL', help=MODEL_HELP)]
+ArchitectureOption = Annotated[str | None, typer.Option(
+    '--architecture', metavar='SHAPE',
+    help='Instead of a model: vit_t, vit_s or vit_b with random weights.')]
+MotionOption = Annotated[BenchMotion, typer.Option('--motion', help='How the camera moves.')]
+FramesOption = Annotated[int, typer.Option(
+    '--frames', min=1, metavar='N', help='Counted frames of a motion, spread over the rooms.')]
+TasksOption = Annotated[str | None, typer.Option(
+    '--tasks', metavar='TASK,...', help='Only these tasks: semseg, depth, normals, edge.')]
+SizeOption = Annotated[str, typer.Option(
+    '--size', metavar='HxW', help='Pixels of the input, multiples of 16.')]
+ThresholdOption = Annotated[float, typer.Option(
+    '--threshold', min=0.0, max=10.0, metavar='FACTOR',
+    help='Factor on all thresholds of sharing; 0 computes every row.')]
+RefreshOption = Annotated[int, typer.Option(
+    '--refresh-period', min=1, max=300, metavar='N',
+    help='Every token is computed again within N frames.')]
+BlockOption = Annotated[str | None, typer.Option(
+    '--block', metavar='KIND', help='The incremental block: fast or accurate.')]
+NoiseOption = Annotated[float, typer.Option(
+    '--noise', min=0.0, max=10.0, help="Factor on the camera's noise.")]
+CleanOption = Annotated[bool, typer.Option(
+    '--clean', help='Also the difference to the dense outputs of frames without noise.')]
+SidesOption = Annotated[str | None, typer.Option(
+    '--sides', metavar='SIDE,...', help='Only these sides, say combined,shared_encoder.')]
+PrefixOption = Annotated[int | None, typer.Option(
+    '--prefix', min=0, metavar='L', help='Random delta weights: blocks that stay shared.')]
+DensityOption = Annotated[float | None, typer.Option(
+    '--random-deltas', min=0.0, max=1.0, metavar='DENSITY',
+    help='Random delta weights: share of the weights above the shared blocks.')]
+GranularityOption = Annotated[str | None, typer.Option(
+    '--granularity', metavar='KIND', help='Random delta weights: by row or by element.')]
+ActiveOption = Annotated[float | None, typer.Option(
+    '--active', min=0.001, max=1.0, metavar='FRACTION',
+    help='Only the encoder, one task: this share of the rows, given, against all rows.')]
+LatencyOption = Annotated[float | None, typer.Option(
+    '--latency-target', min=1.0, metavar='MS',
+    help='Only the latency target: demand that swings, with and without the target.')]
+SystemOption = Annotated[bool, typer.Option(
+    '--system', help='Only the parts around it: sets of tasks, renderer, messages.')]
+NoCompileOption = Annotated[bool, typer.Option(
+    '--no-compile', help='Do not compile the dense sides: sooner done, weaker opponents.')]
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Return (height, width) of a text like 240x320; raise ConfigError for any other."""
+    from mtshare_ros.model.architecture import check_input_size
+
+    sides = text.lower().split('x')
+    if not all(side.isdecimal() for side in sides):
+        raise ConfigError(f'--size is {text!r}; allowed is HEIGHTxWIDTH, for example 480x640')
+    return check_input_size(tuple(int(side) for side in sides))
+
+
+def read_list(option: str, text: str | None, allowed: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of a text with commas, all of ``allowed`` for None."""
+    known = tuple(allowed)
+    if text is None:
+        return known
+    names = tuple(name.strip() for name in text.split(',') if name.strip())
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ConfigError(f'{option} is {text!r}; allowed is a list, with commas, of '
+                          f'{", ".join(known)}')
+    return tuple(name for name in known if name in names)
+
+
+def check_one_of(**options: object) -> None:
+    """Refuse options that exclude each other; what was not given is None."""
+    given = [f'--{name.replace("_", "-")}' for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f'{" and ".join(given)} exclude each other; give one of them')

@@ -1,0 +1,136 @@
+"""The tables of ``mtshare bench``."""
+
+from textwrap import fill
+from typing import Iterable, Mapping, Sequence, TYPE_CHECKING
+
+import typer
+
+from mtshare_ros.cli.output import print_table
+
+if TYPE_CHECKING:
+    from mtshare_ros.evaluation.bench_active import ActiveReport
+    from mtshare_ros.evaluation.bench_latency import LatencyReport
+    from mtshare_ros.evaluation.bench_report import SideReport
+    from mtshare_ros.evaluation.bench_sides import BenchSettings, MotionReport
+    from mtshare_ros.evaluation.benchmark import Times
+    from mtshare_ros.evaluation.dense_sides import DensePieces
+    from mtshare_ros.evaluation.evaluate import Metrics
+
+MEGABYTE = 1e6
+
+QUALITY = {('semseg', 'miou'): 'mIoU %', ('depth', 'rmse'): 'RMSE m',
+           ('normals', 'mean'): 'angle deg', ('edge', 'f'): 'edge F %'}
+"""The main metric of each task and the head of its column."""
+
+SIDE_TEXTS = {
+    'independent': 'one dense network per task',
+    'shared_encoder': 'one dense encoder, all heads',
+    'dense': 'our weights, each task its whole encoder',
+    'single': 'one dense network for one task',
+    'prefix': 'our weights, shared blocks once, every frame',
+    'temporal': 'only what changed since earlier frames',
+    'task': 'sub-tasks take rows over from the base task',
+    'combined': 'both',
+    'hold': 'prefix now and then, its maps held, at the cost of combined',
+}
+
+
+def print_motion(title: str, report: 'MotionReport') -> None:
+    """Print speed, work and quality of the sides on one stream."""
+    from mtshare_ros.evaluation.bench_report import OPPONENTS
+
+    sides = report.sides
+    rivals = [name for name in OPPONENTS if name in sides]
+    print_table(f'{title}: milliseconds a frame, and how many times faster than', (
+        'side', 'p50', 'p95', 'p99', 'mean', *rivals),
+        [_speed_row(name, side, rivals) for name, side in sides.items()])
+    print_table(f'{title}: work and quality', (
+        'side', 'rows %', 'taken over %', 'MACs %', 'dense frames %', 'difference', 'clean diff.',
+        'delta m %',
+        *QUALITY.values()), [_work_row(name, side) for name, side in sides.items()])
+    owners = ', '.join(f'{owner} {size / MEGABYTE:.1f}'
+                       for owner, size in report.cache_bytes.items())
+    typer.echo(f'Memory of one camera, MB: {sum(report.cache_bytes.values()) / MEGABYTE:.1f} '
+               f'({owners})')
+
+
+def print_notes(settings: 'BenchSettings', pieces: 'DensePieces | None') -> None:
+    """Say what the figures mean and how they came about."""
+    typer.echo()
+    for name in (item for item in SIDE_TEXTS if item in settings.sides):
+        typer.echo(f'{name:16}{SIDE_TEXTS[name]}')
+    _echo(
+        f'All sides take turns on the same frames; the first {settings.warm_up} of every room are '
+        'not counted. Faster than: by medians, for hold by means. rows, MACs: share of those of '
+        'prefix that were computed. difference: relative L2 distance of the raw outputs to '
+        'prefix, mean over frames and tasks. delta m: mean change of the main metrics of the '
+        'tasks against dense.')
+    if {'independent', 'dense'} & set(settings.sides):
+        _echo(f'independent and dense run on every {settings.dense_every}. frame: their time '
+              'does not depend on what is seen.')
+    if pieces is not None:
+        _echo(f'Fastest dense form of those tried here: {pieces.form}')
+        for notice in pieces.notices:
+            typer.echo(notice)
+
+
+def _echo(text: str) -> None:
+    typer.echo(fill(text, 99, break_on_hyphens=False))
+
+
+def _speed_row(name: str, side: 'SideReport', rivals: Sequence[str]) -> tuple[str, ...]:
+    times = side.ms
+    label = f'{name} (n = {side.period})' if side.period else name
+    return (label, *(f'{value:.1f}' for value in (times.p50, times.p95, times.p99, times.mean)),
+            *(f'{side.ratio[rival]:.2f}' if rival in side.ratio else '' for rival in rivals))
+
+
+def _work_row(name: str, side: 'SideReport') -> tuple[str, ...]:
+    shares = (side.active_fraction, side.taken_over_fraction, side.macs_fraction,
+              side.dense_frames)
+    return (name, *(_text(value, '.1f', 100) for value in shares),
+            _text(side.difference, '.4f'), _text(side.difference_clean, '.4f'),
+            _text(side.delta_m, '+.2f'),
+            *_metrics(side.metrics, QUALITY))
+
+
+def _metrics(
+    metrics: 'Metrics | None', columns: Mapping[tuple[str, str], str]
+) -> Iterable[str]:
+    for task, key in columns:
+        yield _text((metrics or {}).get(task, {}).get(key), '.3f' if key == 'rmse' else '.1f')
+
+
+def _text(value: float | None, form: str, factor: float = 1.0) -> str:
+    return '' if value is None else f'{factor * value:{form}}'
+
+
+def print_active(report: 'ActiveReport') -> None:
+    """Print the encoder's times with a given share of the rows."""
+    rows = [(f'dense, {form}', *_percentiles(times), f'{times.p50 / report.temporal.p50:.2f}')
+            for form, times in report.dense.items()]
+    label = f'temporal, {report.rows} of {report.tokens} rows'
+    if report.runs_dense:
+        label += ' (above the crossover: all computed)'
+    print_table(f'Encoder of one task, {100 * report.fraction:g} % of the rows, milliseconds',
+                ('', 'p50', 'p95', 'p99', 'temporal is faster'),
+                [*rows, (label, *_percentiles(report.temporal), '')])
+    typer.echo(f'{report.ratio:.2f} times faster than the fastest dense form ({report.form})')
+    for notice in report.notices:
+        typer.echo(notice)
+
+
+def print_latency(report: 'LatencyReport') -> None:
+    """Print what a latency target does under a swinging demand."""
+    texts = {'threshold': 'no target', 'target': f'target {report.target_ms:g} ms'}
+    print_table(
+        f'Demand swings from 3 % to 88 %, {report.frames} frames; a dense frame takes '
+        f'{report.dense_ms:.1f} ms',
+        ('', 'p50', 'p95', 'p99', 'worst', 'above target %', 'rows %', 'oldest row, frames'),
+        [(texts[name], *_percentiles(side.ms), f'{side.worst_ms:.1f}',
+          f'{100 * side.misses:.1f}', f'{100 * side.computed:.1f}', str(side.oldest_age))
+         for name, side in report.sides.items()])
+
+
+def _percentiles(times: 'Times') -> tuple[str, ...]:
+    return tuple(f'{value:.1f}' for value in (times.p50, times.p95, times.p99))

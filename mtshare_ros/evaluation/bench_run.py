@@ -1,0 +1,154 @@
+"""The interleaved run: every side on every frame, one after the other, in turning order."""
+
+from dataclasses import dataclass, field
+import itertools
+import time
+from typing import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+
+from mtshare_ros.evaluation.bench_record import SideRecord
+from mtshare_ros.evaluation.bench_side import Side
+from mtshare_ros.evaluation.dense_forms import synchronize
+from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.inference.prediction import Prediction
+
+RawOutputs = dict[str, torch.Tensor]
+"""Raw outputs (1, C, H/4, W/4) by task."""
+
+
+@dataclass(frozen=True)
+class Runner:
+    """
+    A side with its record.
+
+    ``every`` n: only every n-th frame is run, for sides whose cost does not depend on the frame.
+    ``compared`` says whether its raw outputs are held against the reference's.
+    """
+
+    side: Side
+    record: SideRecord
+    every: int = 1
+    compared: bool = True
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """``score_every`` n: the maps of every n-th frame are compared with the truth."""
+
+    device: str = 'cpu'
+    warm_up: int = 8
+    score_every: int = 1
+
+
+@dataclass
+class ReferenceLog:
+    """
+    The reference's raw outputs of all counted frames, room by room, in half precision.
+
+    ``clean`` are those of the frames without noise, None where they are not asked for.
+    """
+
+    rooms: list[list[RawOutputs]] = field(default_factory=list)
+    clean: list[list[RawOutputs | None]] = field(default_factory=list)
+    milliseconds: list[list[float]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Begin a room."""
+        for rooms in (self.rooms, self.clean, self.milliseconds):
+            rooms.append([])
+
+    def add(self, raw: RawOutputs, clean: RawOutputs | None, milliseconds: float) -> None:
+        """Add a counted frame."""
+        self.rooms[-1].append(_halved(raw))
+        self.clean[-1].append(None if clean is None else _halved(clean))
+        self.milliseconds[-1].append(milliseconds)
+
+
+def _halved(raw: RawOutputs) -> RawOutputs:
+    return {task: value.half().cpu() for task, value in raw.items()}
+
+
+@dataclass(frozen=True)
+class _Run:
+    """One side on one frame."""
+
+    milliseconds: float
+    prediction: Prediction
+    raw: RawOutputs
+
+
+class Race:
+    """
+    Runs sides against each other.
+
+    The sides take turns on each frame, and the order turns with the frame, so that what else the
+    machine does, and what the side before leaves in its caches, meets all alike. The first runner
+    is the reference: every frame's raw outputs of the others are compared with its own.
+    ``clean``, where given, computes the frames without noise, untimed.
+    """
+
+    def __init__(
+        self, runners: Sequence[Runner], options: RunOptions, clean: Side | None = None
+    ) -> None:
+        self._clean = clean
+        self.runners = list(runners)
+        self.log = ReferenceLog()
+        self._options = options
+        self._frames = 0
+
+    def run(
+        self, rooms: Iterable[Sequence[Truth]], progress: Callable[[int], None] | None = None,
+        clean_rooms: Iterable[Sequence[Truth]] | None = None,
+    ) -> None:
+        """Run every side over all rooms; ``progress`` gets the number of frames done."""
+        spares = itertools.repeat(None) if clean_rooms is None else clean_rooms
+        for frames, spare in zip(rooms, spares):
+            self.log.start()
+            for runner in self.runners:
+                runner.side.start()
+            for place, truth in enumerate(frames):
+                self._frame(truth, None if spare is None else spare[place],
+                            counted=place >= self._options.warm_up)
+                if progress is not None:
+                    progress(self._frames)
+
+    def _frame(self, truth: Truth, spare: Truth | None, *, counted: bool) -> None:
+        number, self._frames = self._frames, self._frames + 1
+        due = [runner for runner in self._order(number) if number % runner.every == 0]
+        runs = {id(runner): self._time(runner, truth.image) for runner in due}
+        if not counted:
+            return
+        reference, clean = runs[id(self.runners[0])], self._compute_clean(spare)
+        self.log.add(reference.raw, clean, reference.milliseconds)
+        scored = number % self._options.score_every == 0
+        for runner in due:
+            found = runs[id(runner)]
+            runner.record.add_time(found.milliseconds, found.prediction.stats)
+            if runner.compared:
+                runner.record.compare(found.raw, reference.raw)
+            if runner.compared or runner is self.runners[0]:
+                runner.record.compare_clean(found.raw, clean)
+            if scored:
+                runner.record.score(found.prediction, truth)
+
+    def _compute_clean(self, spare: Truth | None) -> RawOutputs | None:
+        if spare is None or self._clean is None:
+            return None
+        self._clean.run(spare.image)
+        return {task: self._clean.raw(task) for task in self.runners[0].record.tasks}
+
+    def _order(self, number: int) -> list[Runner]:
+        # the second term keeps sides that run every n-th frame from always having the same place
+        turn = (number + number // len(self.runners)) % len(self.runners)
+        return self.runners[turn:] + self.runners[:turn]
+
+    def _time(self, runner: Runner, image: np.ndarray) -> _Run:
+        synchronize(self._options.device)
+        start = time.perf_counter()
+        prediction = runner.side.run(image)
+        synchronize(self._options.device)
+        milliseconds = (time.perf_counter() - start) * 1e3
+        raw = {task: runner.side.raw(task).detach() for task in runner.record.tasks}
+        return _Run(milliseconds, prediction, raw)

@@ -1,0 +1,157 @@
+"""A dense network cut into the pieces of which the benchmark puts together its dense sides."""
+
+import copy
+from typing import Callable
+
+import torch
+from torch import nn
+
+from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.inference.postprocess import decode_pixels, enlarge
+from mtshare_ros.model.backbone import Attention, Block, Mlp
+from mtshare_ros.model.fusing import fuse_batch_norm
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.position import rotary_table, RotaryTable
+from mtshare_ros.model.preprocessing import Normalize
+from mtshare_ros.model.stem import StemFeatures
+from mtshare_ros.sharing.linear import PackedLinear
+
+
+class StemPiece(nn.Module):
+    """From the uint8 image (1, 3, H, W) to tokens (1, N, D) and the finer features, if any."""
+
+    def __init__(self, network: MultiTaskNetwork, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.normalize = Normalize()
+        self.stem = network.stem
+        absolute = network.config.position == 'absolute'
+        self.register_buffer('position', network.position(grid).detach() if absolute else None)
+
+    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Return tokens (1, N, D) and, from a convolutional stem, features at 1/8 and 1/4."""
+        normalized = self.normalize(image).to(self.stem.proj.weight.dtype)
+        features = self.stem(normalized)
+        tokens = features.tokens.flatten(2).transpose(1, 2)
+        if self.position is not None:
+            tokens = tokens + self.position
+        if features.eighth is None:
+            return (tokens,)
+        return tokens, features.eighth, features.quarter
+
+
+class EncoderPiece(nn.Module):
+    """All blocks of one task, from the first to the last, and its final norm."""
+
+    def __init__(self, network: MultiTaskNetwork, task: str) -> None:
+        super().__init__()
+        prefix = network.config.prefix
+        self.blocks = nn.ModuleList([*network.blocks[:prefix], *network.own_blocks(task)])
+        self.norm = network.final_norm(task)
+
+    def forward(self, tokens: torch.Tensor, *rotation: torch.Tensor) -> torch.Tensor:
+        """Return (1, N, D) for (1, N, D); ``rotation`` is none or cosines and sines."""
+        rotary = RotaryTable(*rotation) if rotation else None
+        for block in self.blocks:
+            tokens = block(tokens, rotary)
+        return self.norm(tokens)
+
+
+class HeadPiece(nn.Module):
+    """One decode head."""
+
+    def __init__(self, network: MultiTaskNetwork, task: str, grid: tuple[int, int]) -> None:
+        super().__init__()
+        self.head = network.heads[task]
+        self.grid = grid
+
+    def forward(
+        self, tokens: torch.Tensor, *fine: torch.Tensor
+    ) -> torch.Tensor:
+        """Return raw output (1, C, H/4, W/4) for tokens (1, N, D)."""
+        planes = tokens.transpose(1, 2).unflatten(2, self.grid)
+        return self.head(planes, StemFeatures(planes, *fine))
+
+
+class MapPiece(nn.Module):
+    """The maps of one task in full size."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__()
+        self.task = task
+
+    def forward(self, raw: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return maps (H, W, ...) by field of ``Prediction`` for raw output (1, C, H/4, W/4)."""
+        large = enlarge(raw).contiguous()
+        maps = decode_pixels(self.task, large.flatten(2))
+        return {name: value[0].unflatten(0, large.shape[2:]) for name, value in maps.items()}
+
+
+def piecewise_maps(
+    task: str, grid: tuple[int, int]
+) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
+    """Return what ``MapPiece`` computes on the CPU, some cells at a time, as the engine does."""
+    decoder = MapDecoder(task)
+    state = decoder.allocate(grid, torch.device('cpu'))
+
+    def decode(raw: torch.Tensor) -> dict[str, torch.Tensor]:
+        decoder.dense(state, raw)
+        return {name: torch.from_numpy(value) for name, value in decoder.maps(state).items()}
+
+    return decode
+
+
+def prepare(
+    network: MultiTaskNetwork, device: torch.device, dtype: torch.dtype
+) -> MultiTaskNetwork:
+    """Return a copy for inference: batch norms folded, weights on the device in ``dtype``."""
+    fused = fuse_batch_norm(network).to(device, dtype)
+    return fused.to(memory_format=torch.channels_last)
+
+
+def rotation_of(
+    network: MultiTaskNetwork, grid: tuple[int, int], device: torch.device
+) -> tuple[torch.Tensor, ...]:
+    """Return cosines and sines (N, head_dim) of a grid, or nothing without rotary positions."""
+    if network.config.position != 'rope':
+        return ()
+    table = rotary_table(*grid, network.config.embed_dim // network.config.num_heads, device)
+    return table.cosine, table.sine
+
+
+def prepack(encoder: EncoderPiece) -> EncoderPiece:
+    """Return a copy whose linear layers keep their weights in the layout of the CPU's kernels."""
+    packed = copy.deepcopy(encoder)
+    for block in packed.blocks:
+        _prepack_block(block)
+    return packed
+
+
+def _prepack_block(block: Block) -> None:
+    attention: Attention = block.attn
+    attention.qkv, attention.proj = _Packed(attention.qkv), _Packed(attention.proj)
+    block.mlp = _PackedMlp(block.mlp)
+
+
+class _Packed(nn.Module):
+    """A linear layer, packed; the activation behind it comes for nothing."""
+
+    def __init__(self, layer: nn.Linear, activation: str = 'none') -> None:
+        super().__init__()
+        self._linear = PackedLinear(layer.weight, layer.bias, dtype=layer.weight.dtype,
+                                    activation=activation)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return (1, N, out) for (1, N, in)."""
+        return self._linear(tokens[0])[None]
+
+
+class _PackedMlp(nn.Module):
+    """The two layers of a block's MLP, packed."""
+
+    def __init__(self, mlp: Mlp) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = _Packed(mlp.fc1, 'gelu'), _Packed(mlp.fc2)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return (1, N, D) for (1, N, D)."""
+        return self.fc2(self.fc1(tokens))

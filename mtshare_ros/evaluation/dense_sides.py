@@ -1,0 +1,203 @@
+"""The dense opponents of the benchmark, each in its fastest form on this machine."""
+
+from dataclasses import dataclass, field
+from typing import Sequence
+
+import numpy as np
+import torch
+
+from mtshare_ros.evaluation.dense_forms import Call, FormChooser, Piece, PIECEWISE, Trial
+from mtshare_ros.evaluation.dense_graph import capture, Compute, DenseOutputs
+from mtshare_ros.evaluation.dense_pieces import (
+    EncoderPiece,
+    HeadPiece,
+    MapPiece,
+    piecewise_maps,
+    prepare,
+    rotation_of,
+    StemPiece,
+)
+from mtshare_ros.inference.prediction import FrameStats, Prediction
+from mtshare_ros.model.architecture import PATCH_SIZE
+from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.preprocessing import fit_image, to_tensor
+
+DENSE_SIDES = ('independent', 'shared_encoder', 'dense', 'single')
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of an encoder and the heads that read it; ``own_stem`` where nothing is shared."""
+
+    encoder: str
+    heads: tuple[str, ...]
+    own_stem: bool = False
+
+
+@dataclass(frozen=True)
+class DensePieces:
+    """
+    Stem, encoders, heads and the way to maps, in their fastest forms.
+
+    ``encoders`` by task: all blocks of that task. ``forms`` says which form each piece has and
+    ``trials`` what the forms took, in milliseconds. ``notices`` tell what could not be tried.
+    """
+
+    stem: Call
+    encoders: dict[str, Call]
+    heads: dict[str, Call]
+    maps: dict[str, Call]
+    rotation: tuple[torch.Tensor, ...]
+    size: tuple[int, int]
+    device: torch.device
+    forms: dict[str, str] = field(default_factory=dict)
+    trials: dict[str, dict[str, float]] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    @property
+    def form(self) -> str:
+        """The forms in words."""
+        return '; '.join(f'{piece}: {form}' for piece, form in self.forms.items())
+
+
+def build_pieces(
+    network: MultiTaskNetwork, tasks: Sequence[str], size: tuple[int, int], *, device: str,
+    dtype: torch.dtype, chooser: FormChooser,
+) -> DensePieces:
+    """
+    Find the fastest form of every piece of a network for frames of (height, width).
+
+    Encoders of all tasks have the same shape, so the forms take turns on one of them and the
+    others get the form that won; likewise the encoders above a shared prefix.
+    """
+    place = torch.device(device)
+    with torch.inference_mode(False), torch.no_grad():
+        ready = prepare(network, place, dtype)
+    grid = size[0] // PATCH_SIZE, size[1] // PATCH_SIZE
+    rotation = rotation_of(ready, grid, place)
+    image = to_tensor(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8), place)
+    with torch.inference_mode():
+        stem = chooser.fastest(Piece('stem', StemPiece(ready, grid), (image,)))
+        tokens, *fine = stem.call(image)
+        encoders = _encoders(ready, tasks, chooser, (tokens, *rotation))
+        encoded = encoders[ready.base_task].call(tokens, *rotation)
+        heads = {task: chooser.fastest(
+            Piece(f'head {task}', HeadPiece(ready, task, grid), (encoded, *fine)))
+            for task in tasks}
+        maps = {task: chooser.fastest(_map_piece(task, grid, heads[task].call(encoded, *fine)))
+                for task in tasks}
+    found = {'stem': stem, 'encoder': encoders[ready.base_task],
+             **{f'head {task}': trial for task, trial in heads.items()},
+             **{f'maps {task}': trial for task, trial in maps.items()}}
+    return DensePieces(
+        stem.call, {task: trial.call for task, trial in encoders.items()},
+        {task: trial.call for task, trial in heads.items()},
+        {task: trial.call for task, trial in maps.items()}, rotation, size, place,
+        forms={name: trial.form for name, trial in found.items()},
+        trials={name: trial.milliseconds for name, trial in found.items()},
+        notices=tuple(chooser.notices))
+
+
+def _encoders(
+    network: MultiTaskNetwork, tasks: Sequence[str], chooser: FormChooser,
+    arguments: tuple[torch.Tensor, ...],
+) -> dict[str, Trial]:
+    """Return an encoder for the base task and every task; tasks without a branch share one."""
+    base = network.base_task
+    found = {base: chooser.fastest(encoder_piece(network, base, arguments))}
+    form = found[base].form
+    for task in tasks:
+        owner = network.encoder_of(task)
+        if owner not in found:
+            piece = encoder_piece(network, owner, arguments)
+            call = chooser.build(piece, form)
+            found[owner] = Trial(call if call is not None else piece.module, form)
+        found[task] = found[owner]
+    return found
+
+
+def _map_piece(task: str, grid: tuple[int, int], raw: torch.Tensor) -> Piece:
+    others = {PIECEWISE: piecewise_maps(task, grid)} if raw.device.type == 'cpu' else {}
+    return Piece(f'maps {task}', MapPiece(task), (raw,), others=others)
+
+
+def encoder_piece(
+    network: MultiTaskNetwork, task: str, arguments: tuple[torch.Tensor, ...]
+) -> Piece:
+    """Return the encoder of a task, for tokens (1, N, D) and the rotation of N rows."""
+    count = arguments[0].shape[1]
+    shorter = tuple(item.narrow(item.ndim - 2, 0, count - 1).clone() for item in arguments)
+    name = 'encoder' if task == network.base_task else f'encoder of {task}'
+    return Piece(name, EncoderPiece(network, task), arguments, shorter)
+
+
+class DenseSide:
+    """One dense opponent: which encoders run on a frame, and which heads read them."""
+
+    def __init__(self, name: str, passes: Sequence[Pass], pieces: DensePieces) -> None:
+        self.name = name
+        self.form = pieces.form
+        self.passes = tuple(passes)
+        self._pieces = pieces
+        self._compute: Compute = self.compute
+        self._raw: dict[str, torch.Tensor] = {}
+
+    def start(self) -> None:
+        """Begin a room: nothing is remembered between frames."""
+
+    def run(self, frame: np.ndarray) -> Prediction:
+        """Compute the maps of one (H, W, 3) uint8 RGB frame."""
+        framing = frame_to_cover((frame.shape[0], frame.shape[1]), self._pieces.size)
+        image = to_tensor(fit_image(frame, framing), self._pieces.device)
+        with torch.inference_mode():
+            outputs = self._compute(image)
+        self._raw = outputs.raw
+        arrays = {name: value.cpu().numpy() for name, value in outputs.maps.items()}
+        return Prediction(framing, FrameStats(0.0), **arrays)
+
+    def raw(self, task: str) -> torch.Tensor:
+        """Return the raw output (1, C, H/4, W/4) of the last frame."""
+        return self._raw[task]
+
+    def use_graph(self) -> bool:
+        """Replay the work from a CUDA graph where that is possible and faster; tell whether."""
+        graphed = capture(self.compute, self._pieces.size, self._pieces.device)
+        if graphed is not None:
+            self._compute = graphed
+            self.form += '; in one CUDA graph'
+        return graphed is not None
+
+    def compute(self, image: torch.Tensor) -> DenseOutputs:
+        """Return everything for an image (1, 3, H, W) uint8 on the device."""
+        pieces, outputs, features = self._pieces, DenseOutputs(), None
+        for item in self.passes:
+            if features is None or item.own_stem:
+                features = pieces.stem(image)
+            encoded = pieces.encoders[item.encoder](features[0], *pieces.rotation)
+            for task in item.heads:
+                outputs.raw[task] = pieces.heads[task](encoded, *features[1:])
+                outputs.maps.update(pieces.maps[task](outputs.raw[task]))
+        return outputs
+
+
+def make_dense_side(
+    name: str, network: MultiTaskNetwork, tasks: Sequence[str], pieces: DensePieces
+) -> DenseSide:
+    """
+    Return one of ``DENSE_SIDES`` over the asked tasks.
+
+    ``independent`` is as costly as one whole network per task; it runs the base task's encoder for
+    each, because cost does not depend on weights.
+    """
+    base = network.base_task
+    passes = {
+        'independent': [Pass(base, (task,), own_stem=True) for task in tasks],
+        'shared_encoder': [Pass(base, tuple(tasks))],
+        'dense': [Pass(task, (task,)) for task in tasks],
+        'single': [Pass(base, (tasks[0],))],
+    }
+    side = DenseSide(name, passes[name], pieces)
+    if pieces.device.type == 'cuda':
+        side.use_graph()
+    return side

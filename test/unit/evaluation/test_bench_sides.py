@@ -1,0 +1,210 @@
+"""The comparison of all sides, with a tiny network on few frames."""
+
+from dataclasses import asdict, replace
+
+import pytest
+from tiny import TINY
+
+pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
+
+from mtshare_ros.errors import ConfigError  # noqa: E402
+from mtshare_ros.evaluation.bench_active import time_active  # noqa: E402
+from mtshare_ros.evaluation.bench_hold import hold_period  # noqa: E402
+from mtshare_ros.evaluation.bench_latency import (  # noqa: E402
+    CYCLE,
+    demand,
+    swinging_frames,
+    time_latency,
+)
+from mtshare_ros.evaluation.bench_model import (  # noqa: E402
+    BenchModel,
+    delta_settings,
+    load_bench_engine,
+    random_checkpoint,
+    untrained_model,
+)
+from mtshare_ros.evaluation.bench_sides import BenchSettings, Comparison, SIDES  # noqa: E402
+from mtshare_ros.evaluation.dense_sides import DENSE_SIDES  # noqa: E402
+from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402
+from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
+from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
+
+SIZE = TINY.input_size
+FRAMES = 6
+
+
+@pytest.fixture(scope='module')
+def model() -> BenchModel:
+    checkpoint = random_checkpoint(TINY)
+    network = branch_out(checkpoint.network, 1)
+    add_random_deltas(network, density=0.5, scale=1.0)
+    description = replace(checkpoint.description, architecture=network.config)
+    return BenchModel(Checkpoint(network, description), 'tiny', trained=True)
+
+
+@pytest.fixture(scope='module')
+def engine(model):
+    return load_bench_engine(model, 'cpu', 'fp32', SIZE)
+
+
+@pytest.fixture(scope='module')
+def report(model, engine):
+    sharing = SharingSettings(refresh_period=3, crossover=1.0)
+    settings = BenchSettings(engine.tasks, frames=FRAMES, warm_up=2, sharing=sharing,
+                             compiling=False, dense_every=4)
+    comparison = Comparison(engine, model, settings)
+    done = []
+    result = comparison.run('static', done.append)
+    return result, done
+
+
+def test_every_side_runs_in_the_order_of_the_table(report):
+    assert tuple(report[0].sides) == SIDES
+
+
+def test_only_counted_frames_are_in_the_figures(report):
+    sides, done = report[0].sides, report[1]
+
+    assert done == list(range(1, 1 + 2 + FRAMES))
+    assert sides['combined'].ms.count == FRAMES
+    assert sides['independent'].ms.count == 1  # frame 4 of 0 to 7, the first two being warm-up
+    assert sides['independent'].every == 4
+
+
+def test_the_dense_side_is_the_reference_in_other_words(report):
+    sides = report[0].sides
+
+    assert sides['dense'].difference < 1e-4
+    assert sides['prefix'].difference is None
+    assert sides['dense'].metrics == sides['prefix'].metrics
+    assert sides['dense'].delta_m == sides['prefix'].delta_m == 0
+
+
+def test_what_is_shared_differs_a_little_from_dense(report):
+    assert 0 < report[0].sides['temporal'].difference < 1
+    assert set(report[0].sides['combined'].differences) == {'semseg', 'depth', 'normals', 'edge'}
+
+
+def test_holding_costs_at_least_as_much_as_combined(report):
+    sides = report[0].sides
+
+    assert sides['hold'].period == hold_period(sides['prefix'].ms.p50, sides['combined'].ms.mean)
+    assert sides['hold'].ms.count == FRAMES
+
+
+def test_independent_networks_have_no_quality_of_their_own(report):
+    assert report[0].sides['independent'].metrics is None
+    assert report[0].sides['independent'].difference is None
+
+
+def test_a_ratio_is_given_against_every_dense_side(report):
+    ratios = report[0].sides['combined'].ratio
+
+    assert set(ratios) == {*DENSE_SIDES, 'prefix'}
+    medians = {name: side.ms.p50 for name, side in report[0].sides.items()}
+    assert ratios['dense'] == pytest.approx(medians['dense'] / medians['combined'])
+
+
+def test_the_report_holds_plain_values(report):
+    values = asdict(report[0])
+
+    assert values['sides']['combined']['ms']['p99'] > 0
+    assert values['cache_bytes']['shared'] > 0
+
+
+def test_without_trained_weights_nothing_is_scored(model):
+    untrained = replace(model, trained=False)
+    engine = load_bench_engine(untrained, 'cpu', 'fp32', SIZE)
+    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, sides=('combined', 'hold'))
+
+    sides = Comparison(engine, untrained, settings).run('pan').sides
+
+    assert set(sides) == {'prefix', 'combined', 'hold'}
+    assert all(side.metrics is None and side.delta_m is None for side in sides.values())
+
+
+def test_without_noise_nothing_differs_from_the_clean_frames(model, engine):
+    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, sides=('hold', 'combined'),
+                             noise=0.0, clean=True)
+
+    sides = Comparison(engine, replace(model, trained=False), settings).run('static').sides
+
+    assert sides['prefix'].difference_clean < 1e-6
+    assert sides['combined'].difference_clean == pytest.approx(sides['combined'].difference)
+
+
+def test_noise_alone_sets_the_dense_outputs_apart_from_the_clean_ones(model, engine):
+    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, sides=('prefix',), clean=True)
+
+    sides = Comparison(engine, replace(model, trained=False), settings).run('static').sides
+
+    assert sides['prefix'].difference_clean > 1e-3
+
+
+@pytest.mark.parametrize('dense, rival, period', [
+    (100.0, 100.0, 1), (100.0, 51.0, 1), (100.0, 50.0, 2), (100.0, 26.0, 3), (10.0, 30.0, 1),
+])
+def test_a_period_never_makes_holding_cheaper_than_its_rival(dense, rival, period):
+    assert hold_period(dense, rival) == period
+
+
+def test_an_unknown_side_is_refused():
+    with pytest.raises(ConfigError, match="sides is 'fast'"):
+        BenchSettings(('semseg',), sides=('fast',))
+
+
+def test_given_rows_are_timed_against_all_forms_of_the_dense_encoder(engine, model):
+    report = time_active(engine, model, 0.25, compiling=False, rounds=2)
+
+    assert (report.rows, report.tokens) == (12, 48)
+    assert set(report.dense) == {'eager', 'prepacked'} and report.form in report.dense
+    assert report.ratio == pytest.approx(report.dense[report.form].p50 / report.temporal.p50)
+
+
+def test_a_latency_target_is_compared_with_none(engine):
+    report = time_latency(engine, SharingSettings(), 1000.0, 4)
+
+    assert report.sides['target'].misses == report.sides['threshold'].misses == 0
+    assert report.sides['threshold'].ms.count == 4
+
+
+def test_a_target_that_cannot_be_held_is_missed(engine):
+    report = time_latency(engine, SharingSettings(), 1e-3, 4)
+
+    assert report.sides['threshold'].misses == 1
+
+
+def test_demand_swings_between_little_and_nearly_all():
+    shares = [demand(number) for number in range(CYCLE)]
+
+    assert (min(shares), max(shares)) == (0.03, 0.88)
+    assert sum(share == 0.03 for share in shares) > CYCLE / 2
+
+
+def test_frames_of_swinging_demand_change_in_as_many_patches():
+    *_, before, after = (frame.astype(float) for frame in swinging_frames(SIZE, 22))
+    change = abs(after - before).mean(axis=2).reshape(6, 16, 8, 16).mean(axis=(1, 3)).ravel()
+
+    changed = round(0.88 * change.size)
+    assert change[changed:].max() < 4 < change[:changed].mean()
+
+
+def test_random_deltas_on_a_model_that_has_its_own_are_refused(tmp_path, model):
+    from mtshare_ros.evaluation.bench_model import shipped_model
+    from mtshare_ros.model.checkpoint import save_checkpoint
+
+    path = tmp_path / 'branched.safetensors'
+    save_checkpoint(path, model.checkpoint.network, model.checkpoint.description)
+
+    with pytest.raises(ConfigError, match='has delta weights of its own above block 1'):
+        shipped_model(str(path), delta_settings(None, 0.1, None))
+
+
+def test_an_unknown_shape_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match='vit_t, vit_s, vit_b'):
+        untrained_model('vit_x', SIZE)
+
+
+def test_options_that_were_not_given_ask_for_no_deltas():
+    assert delta_settings(None, None, None) is None
+    assert delta_settings(4, None, None).density == 0.1

@@ -1,0 +1,32 @@
+"""Which frames the benchmark runs on."""
+
+import pytest
+
+from mtshare_ros.errors import ConfigError
+
+pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
+
+from mtshare_ros.evaluation.bench_streams import film, StreamPlan  # noqa: E402
+
+
+def test_all_frames_asked_for_are_spread_over_the_six_rooms():
+    plan = StreamPlan('static', 256, 8)
+
+    assert sorted(plan.counts.values()) == [42, 42, 43, 43, 43, 43]
+    assert plan.total == 256 + 6 * 8
+
+
+def test_few_frames_stay_in_one_room():
+    assert list(StreamPlan('pan', 40).counts.values()) == [40]
+
+
+def test_a_room_begins_with_its_warm_up():
+    [room] = film(StreamPlan('drive', 3, 2, (48, 64)))
+
+    assert len(room) == 5 and room[0].image.shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize('change', [{'motion': 'fly'}, {'frames': 0}])
+def test_what_cannot_be_filmed_is_refused(change):
+    with pytest.raises(ConfigError, match=next(iter(change))):
+        StreamPlan(**{'motion': 'static', **change})

@@ -1,0 +1,159 @@
+"""The dense opponents compute what the network computes, in every form."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tiny import TINY
+import torch
+
+from mtshare_ros.evaluation.bench_model import DeltaSettings, random_checkpoint
+from mtshare_ros.evaluation.dense_forms import EAGER, FormChooser, PREPACKED, time_in_turns
+from mtshare_ros.evaluation.dense_pieces import EncoderPiece, prepack, prepare, rotation_of
+from mtshare_ros.evaluation.dense_sides import (
+    build_pieces,
+    DENSE_SIDES,
+    encoder_piece,
+    make_dense_side,
+)
+from mtshare_ros.inference.postprocess import decode
+from mtshare_ros.model.deltas import add_random_deltas, branch_out
+
+SIZE = (96, 128)
+IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+
+
+def branched(config=TINY, prefix=1):
+    network = branch_out(random_checkpoint(config).network, prefix)
+    add_random_deltas(network, density=0.5, scale=1.0)
+    return network
+
+
+def pieces_of(network):
+    chooser = FormChooser('cpu', compiling=False, rounds=1)
+    return build_pieces(network, network.tasks, SIZE, device='cpu', dtype=torch.float32,
+                        chooser=chooser)
+
+
+def raw_of(network):
+    with torch.inference_mode():
+        return network(torch.from_numpy(IMAGE).permute(2, 0, 1)[None])
+
+
+@pytest.fixture(scope='module')
+def network():
+    return branched()
+
+
+@pytest.fixture(scope='module')
+def pieces(network):
+    return pieces_of(network)
+
+
+def test_the_dense_side_computes_what_the_network_computes(network, pieces):
+    side = make_dense_side('dense', network, network.tasks, pieces)
+
+    side.run(IMAGE)
+
+    for task, raw in raw_of(network).items():
+        torch.testing.assert_close(side.raw(task), raw, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('change', [{'stem': 'patch'}, {'position': 'absolute'}])
+def test_every_kind_of_network_can_be_cut_into_pieces(change):
+    network = branched(replace(TINY, **change))
+    side = make_dense_side('dense', network, network.tasks, pieces_of(network))
+
+    side.run(IMAGE)
+
+    for task, raw in raw_of(network).items():
+        torch.testing.assert_close(side.raw(task), raw, rtol=1e-4, atol=1e-5)
+
+
+def test_the_maps_are_those_of_the_raw_outputs(network, pieces):
+    side = make_dense_side('dense', network, network.tasks, pieces)
+
+    prediction = side.run(IMAGE)
+
+    for task in network.tasks:
+        for name, expected in decode(task, side.raw(task)).items():
+            np.testing.assert_allclose(getattr(prediction, name), expected, rtol=1e-5)
+
+
+def test_a_shared_encoder_gives_sub_tasks_the_tokens_of_the_base_task(network, pieces):
+    side = make_dense_side('shared_encoder', network, network.tasks, pieces)
+
+    side.run(IMAGE)
+
+    expected = raw_of(network)
+    torch.testing.assert_close(side.raw('semseg'), expected['semseg'], rtol=1e-4, atol=1e-5)
+    assert (side.raw('depth') - expected['depth']).abs().max() > 1e-3
+
+
+def test_independent_networks_share_nothing(network, pieces):
+    side = make_dense_side('independent', network, network.tasks, pieces)
+
+    assert [item.own_stem for item in side.passes] == [True] * 4
+    assert [item.heads for item in side.passes] == [(task,) for task in network.tasks]
+
+
+def test_a_single_network_computes_one_task(network, pieces):
+    prediction = make_dense_side('single', network, network.tasks, pieces).run(IMAGE)
+
+    assert prediction.mask is not None and prediction.depth is None
+
+
+@pytest.mark.parametrize('name', DENSE_SIDES)
+def test_the_form_names_every_piece(name, network, pieces):
+    form = make_dense_side(name, network, network.tasks, pieces).form
+
+    assert all(piece in form for piece in ('stem: ', 'encoder: ', 'head semseg: '))
+
+
+def test_a_prepacked_encoder_computes_the_same(network):
+    ready = prepare(network, torch.device('cpu'), torch.float32)
+    rotation = rotation_of(ready, (6, 8), torch.device('cpu'))
+    tokens = torch.randn(1, 48, TINY.embed_dim)
+    encoder = EncoderPiece(ready, 'depth')
+    with torch.inference_mode():
+        expected = encoder(tokens, *rotation)
+        found = prepack(encoder)(tokens, *rotation)
+
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_compiling_only_the_other_forms_are_tried(network):
+    ready = prepare(network, torch.device('cpu'), torch.float32)
+    arguments = (torch.randn(1, 48, TINY.embed_dim),
+                 *rotation_of(ready, (6, 8), torch.device('cpu')))
+    chooser = FormChooser('cpu', compiling=False, rounds=1)
+    with torch.inference_mode():
+        trial = chooser.fastest(encoder_piece(ready, 'semseg', arguments))
+
+    assert set(trial.milliseconds) == {EAGER, PREPACKED}
+    assert trial.milliseconds[trial.form] == min(trial.milliseconds.values())
+
+
+def test_what_cannot_be_compiled_is_said_and_left_out(network):
+    ready = prepare(network, torch.device('cpu'), torch.float32)
+    arguments = (torch.randn(1, 48, TINY.embed_dim + 1),)  # a width the encoder does not take
+    chooser = FormChooser('cpu', rounds=1)
+    with torch.inference_mode():
+        built = chooser.build(encoder_piece(ready, 'semseg', arguments), 'compiled, static')
+
+    assert built is None and not chooser.compiling
+    assert len(chooser.notices) == 1 and 'nothing was compiled' in chooser.notices[0]
+
+
+def test_calls_take_turns():
+    order = []
+    time_in_turns({name: lambda name=name: order.append(name) for name in 'ab'}, 2, 'cpu')
+
+    assert order == ['a', 'b'] * 4
+
+
+def test_random_deltas_are_the_same_every_time():
+    one, other = (branched().own_blocks('depth')[0].mlp.fc1.weight for _ in range(2))
+
+    assert torch.equal(one, other)
+    assert DeltaSettings().granularity == 'row'
