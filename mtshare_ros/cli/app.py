@@ -13,6 +13,7 @@ COMMANDS = {
     'demo': 'Show the whole thing at work: a simulated camera through the real node.',
     'bench': 'Measure how fast this machine is.',
     'evaluate': 'Measure how good a model is, against the truth.',
+    'calibrate': 'Find thresholds for sharing that keep a stated output error.',
     'train': 'Train a model.',
     'render': 'Render clips and training frames of procedural rooms.',
     'models': 'List, verify and describe the models that ship with the package.',

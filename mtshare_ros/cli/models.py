@@ -80,6 +80,7 @@ def info(model: ModelArgument = 'default') -> None:
         'camera': f'trained with a focal length of {description.focal_length:.1f} pixels, depths '
                   f'{near:.1f} to {far:.1f} m',
         'trained on': description.trained_on or 'not stated',
+        'calibrated': description.calibration or 'no, sharing uses default thresholds',
     }
     for name, text in facts.items():
         typer.echo(f'{name + ":":12}{text}')

@@ -1,0 +1,172 @@
+"""``mtshare calibrate``: thresholds that keep a stated output error."""
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from statistics import fmean
+from typing import Annotated, Sequence, TYPE_CHECKING
+
+import typer
+
+from mtshare_ros.cli.engines import load_engine
+from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelArgument, PrecisionOption
+from mtshare_ros.cli.output import check_folder, print_table, progress_bar, write_json
+
+if TYPE_CHECKING:
+    from mtshare_ros.evaluation.calibration import Calibration, CalibrationSettings
+    from mtshare_ros.evaluation.calibration_clips import ClipSpec, FilmedClip
+    from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.model.description import ModelDescription
+    from mtshare_ros.model.manifest import ManifestEntry, ModelFile
+
+EXAMPLES = """
+mtshare calibrate default
+mtshare calibrate my.safetensors --target-error 0.03 --output my_exact.safetensors
+mtshare calibrate default --register rooms_calibrated
+"""
+
+NOTES = """\
+temporal   mean threshold of the blocks against the last frames; task: against the base task
+noise      what two draws of the sensor's noise differ by, computed dense
+added      what the thresholds cost: the difference to sharing without thresholds
+elsewhere  the same in other rooms than those calibrated on
+ungated    the difference to computing everything, without thresholds: kept noise, and age
+to dense   the difference to computing everything, with the thresholds, in the other rooms too\
+"""
+
+
+def calibrate(
+    model: ModelArgument = 'default',
+    target_error: Annotated[float, typer.Option(
+        metavar='E', help='Relative error that thresholds may add to a raw output, in 95 % of the '
+                          'frames.')] = 0.05,
+    rooms: Annotated[int, typer.Option(
+        min=1, metavar='N', help='Rooms to calibrate on, one clip each, the motions in turn; as '
+                                 'many others check the result.')] = 8,
+    frames: Annotated[int, typer.Option(
+        min=2, metavar='N', help='Frames of a clip; more than the refresh period.')] = 48,
+    output: Annotated[Path | None, typer.Option(
+        metavar='FILE', help='The new model file; it must not exist yet. Default: '
+                             'NAME_calibrated.safetensors in this folder.')] = None,
+    register: Annotated[str | None, typer.Option(
+        metavar='NAME', help='Put the new file into the manifest of shipped models under this '
+                             'name.')] = None,
+    device: DeviceOption = 'auto',
+    precision: PrecisionOption = 'auto',
+    json: JsonOption = None,
+) -> None:
+    """
+    Find thresholds for the token gates that keep a stated output error.
+
+    A token is computed again when it changed by more than a threshold. For every task the largest
+    thresholds are sought that add at most the target to the error of its raw output in 95 % of the
+    frames, or as much as the sensor's noise makes of it where that is more; on rendered clips of
+    validation rooms, with all sharing on. The result goes to a new file, the model itself is not
+    touched; its entry for models/manifest.yaml is printed.
+    """
+    from mtshare_ros.evaluation.calibration import CalibrationSettings
+    from mtshare_ros.evaluation.calibration_clips import plan_clips
+    from mtshare_ros.model.manifest import find_model
+
+    settings = CalibrationSettings(target_error)
+    plan = plan_clips(rooms)
+    check_folder(json)
+    file = find_model(model)
+    target = _target(file, output, register)
+    engine = load_engine(model, device, precision)
+    clips = _film((*plan.calibration, *plan.held_out), frames, engine.input_size)
+    result = _run(engine, clips[:rooms], clips[rooms:], settings)
+    _print_result(result, settings)
+    entry = _save(file, engine.description, target, result)
+    name = register or target.stem
+    if json is not None:
+        write_json(json, {
+            'model': file.name, 'output': str(target), 'device': engine.device,
+            'target_error': target_error, **asdict(result)})
+    _offer(name, entry, register is not None)
+
+
+def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Path:
+    """Return where the new model goes; refuse what cannot be kept before the work begins."""
+    from mtshare_ros.errors import ConfigError
+    from mtshare_ros.model.checkpoint import check_new
+    from mtshare_ros.model.manifest import load_manifest
+    from mtshare_ros.model.registering import check_name
+
+    target = output or Path(f'{file.name}_calibrated.safetensors')
+    if register is not None:
+        check_name(register)
+        folder = load_manifest().folder
+        target = output or folder / f'{register}.safetensors'
+        if target.resolve().parent != folder.resolve():
+            raise ConfigError(
+                f'--output is {output}; a registered model lies beside its manifest: give a file '
+                f'in {folder}, or leave --output out')
+    check_new(target)
+    return target
+
+
+def _film(
+    specs: 'Sequence[ClipSpec]', frames: int, size: tuple[int, int]
+) -> 'list[FilmedClip]':
+    from mtshare_ros.evaluation.calibration_clips import film
+
+    with progress_bar('rendering', len(specs) * frames) as progress:
+        return film(specs, frames=frames, size=size, progress=progress)
+
+
+def _run(
+    engine: 'Engine', clips: 'list[FilmedClip]', held_out: 'list[FilmedClip]',
+    settings: 'CalibrationSettings',
+) -> 'Calibration':
+    from mtshare_ros.evaluation.calibration import calibrate as find_thresholds, count_frames
+
+    total = count_frames(engine.description.architecture, engine.tasks, clips, held_out)
+    with progress_bar('calibrating', total) as progress:
+        return find_thresholds(engine, clips, held_out, settings, progress)
+
+
+def _print_result(result: 'Calibration', settings: 'CalibrationSettings') -> None:
+    rows = []
+    for task, thresholds in result.thresholds.items():
+        found, check = result.found.errors[task], result.held_out.errors[task]
+        rows.append((task, *(f'{value:.4f}' for value in (
+            fmean(thresholds.temporal), max(thresholds.task), result.noise[task],
+            settings.limit(result.noise[task]), found.added.p95, check.added.p95,
+            check.without.p95, check.total.p95))))
+    print_table(
+        'Thresholds, and relative errors of the raw outputs (95 % of the frames are better)',
+        ('output', 'temporal', 'task', 'noise', 'allowed', 'added', 'elsewhere', 'ungated',
+         'to dense'), rows)
+    typer.echo(NOTES)
+    typer.echo(f'multiply-accumulates done, of dense: {result.found.macs_fraction:.0%} here, '
+               f'{result.held_out.macs_fraction:.0%} elsewhere')
+    for task, errors in result.held_out.errors.items():
+        allowed = settings.limit(result.noise[task])
+        if errors.added.p95 > allowed:
+            typer.echo(f'{task}: {errors.added.p95:.4f} elsewhere exceeds {allowed:.4f}; '
+                       'more --rooms bring the two closer, a smaller --target-error leaves room')
+
+
+def _save(
+    file: 'ModelFile', description: 'ModelDescription', target: Path, result: 'Calibration'
+) -> 'ManifestEntry':
+    from mtshare_ros.model.checkpoint import save_described_anew
+    from mtshare_ros.model.manifest import load_manifest
+    from mtshare_ros.model.registering import describe_file, UNSTATED
+
+    description = replace(description, thresholds=result.thresholds, calibration=result.sentence)
+    save_described_anew(file.path, target, description)
+    typer.echo(f'wrote {target}')
+    source = load_manifest().models.get(file.name)
+    return describe_file(
+        target, description, licence=source.licence if source else UNSTATED,
+        text=source.description if source else description.trained_on)
+
+
+def _offer(name: str, entry: 'ManifestEntry', put_in: bool) -> None:
+    """Print the manifest entry, and put it in where that was asked for."""
+    from mtshare_ros.model.registering import entry_text, register
+
+    typer.echo(f'\nentry for models/manifest.yaml:\n{entry_text(name, entry)}')
+    if put_in:
+        typer.echo(f'registered in {register(name, entry)}')

@@ -1,0 +1,212 @@
+"""Calibrate the thresholds of a model to a stated output error."""
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Callable, Mapping, Sequence
+
+from mtshare_ros.config import require
+from mtshare_ros.errors import ConfigError
+from mtshare_ros.evaluation.calibration_clips import FilmedClip
+from mtshare_ros.evaluation.output_error import (
+    compare,
+    Comparison,
+    noise_response,
+    UngatedReference,
+)
+from mtshare_ros.evaluation.search import largest_within
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.thresholds import block_profile, TaskThresholds
+from mtshare_ros.sharing.settings import SharingSettings
+
+SMALLEST, FIRST, LARGEST = 1 / 256, 0.15, 1.0
+"""Thresholds to look among, in units of the spread of the rows they gate."""
+
+STEPS = 6
+"""Measurements a search may take; three or four are usual."""
+
+TEMPORAL_SHARE = 0.9
+"""Part of the error for temporal gates where a task also takes rows over, which adds little."""
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """
+    What may be lost, and how frames are shared meanwhile.
+
+    ``target_error`` is the 95th percentile over frames of the error that thresholds may add to a
+    task's raw output; a task that answers the sensor's noise with more than that may have as much
+    as the noise.
+    """
+
+    target_error: float = 0.05
+    sharing: SharingSettings = field(default_factory=SharingSettings)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for an error that means nothing."""
+        require(0 < self.target_error < 1, 'target_error', self.target_error,
+                'above 0 and below 1, such as 0.05')
+
+    def limit(self, noise: float) -> float:
+        """Return the error a task may have whose output differs by ``noise`` from noise alone."""
+        return max(self.target_error, noise)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    Thresholds by task, and what all tasks together lose with them, here and in other rooms.
+
+    ``noise`` says by task how much two draws of the sensor's noise differ, computed dense.
+    """
+
+    thresholds: Mapping[str, TaskThresholds]
+    noise: Mapping[str, float]
+    found: Comparison
+    held_out: Comparison
+    sentence: str
+
+
+def count_frames(
+    architecture: ArchitectureConfig, tasks: Sequence[str], clips: Sequence[FilmedClip],
+    held_out: Sequence[FilmedClip],
+) -> int:
+    """Return how many frames ``calibrate`` computes at most."""
+    searches = len(tasks) + len(_with_own_blocks(architecture, tasks))
+    noise = 2 * sum(len(clip.again) for clip in clips)
+    return noise + (1 + searches * STEPS + 3) * _frames(clips) + 3 * _frames(held_out)
+
+
+def calibrate(
+    engine: Engine, clips: Sequence[FilmedClip], held_out: Sequence[FilmedClip],
+    settings: CalibrationSettings, progress: Callable[[int], None] = lambda done: None,
+) -> Calibration:
+    """
+    Find the largest thresholds that keep every task's p95 output error within its limit.
+
+    First the temporal thresholds, task by task with nothing taken over; then those for taking
+    rows over from the base task. One number each, the same in every block: thresholds are relative
+    to the rows' spread there. At the end all tasks run together, over ``clips`` and over
+    ``held_out``; ``progress`` gets the frames done. Raises ConfigError where the target cannot be
+    kept.
+    """
+    done = _Done(progress)
+    noise = noise_response(engine, clips, done.tick)
+    thresholds = _Search(engine, clips, settings, noise, done).run()
+    calibrated = engine.with_thresholds(thresholds)
+    found = compare(calibrated, clips, settings.sharing, done.tick)
+    check = compare(calibrated, held_out, settings.sharing, done.tick)
+    result = Calibration(thresholds, noise, found, check, '')
+    return replace(result, sentence=_sentence(settings, result, clips, held_out))
+
+
+class _Search:
+    """Tries thresholds on an engine, one task and one kind after another."""
+
+    def __init__(
+        self, engine: Engine, clips: Sequence[FilmedClip], settings: CalibrationSettings,
+        noise: Mapping[str, float], done: '_Done',
+    ) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._noise = noise
+        self._done = done
+        self._reference = UngatedReference(engine, clips, settings.sharing, done.tick)
+        self._shape = engine.description.architecture
+        none = (0.0,) * self._shape.depth
+        self._thresholds = {task: TaskThresholds(none, none) for task in engine.tasks}
+        self._first = {'temporal': FIRST, 'task': FIRST}
+
+    def run(self) -> dict[str, TaskThresholds]:
+        """Return the thresholds of every task."""
+        taking_over = _with_own_blocks(self._shape, self._engine.tasks)
+        for task in self._engine.tasks:
+            self._settle(task, 'temporal', TEMPORAL_SHARE if task in taking_over else 1.0)
+        for task in taking_over:
+            self._settle(task, 'task', 1.0)
+        return self._thresholds
+
+    def _settle(self, task: str, kind: str, share: float) -> None:
+        limit = share * self._settings.limit(self._noise[task])
+        self._done.begin()
+        found = largest_within(
+            lambda value: self._error(task, kind, value), limit,
+            first=self._first[kind], low=SMALLEST, high=LARGEST, steps=STEPS)
+        self._done.end(STEPS * _frames(self._reference.clips))
+        if not found.within:
+            raise ConfigError(
+                f'target_error is {self._settings.target_error:g}; with the smallest {kind} '
+                f'threshold tried ({found.value:.4f}) that of {task} is {found.error:.4f}, '
+                f'allowed here is {limit:.4f}; ask for at least {found.error / share:.3f}')
+        self._thresholds[task] = self._with(task, kind, found.value)
+        self._first[kind] = found.value
+
+    def _error(self, task: str, kind: str, value: float) -> float:
+        trial = {**self._thresholds, task: self._with(task, kind, value)}
+        sharing = replace(self._settings.sharing, task=kind == 'task')
+        engine = self._engine.with_thresholds(trial)
+        return self._reference.added_by(engine, task, sharing, self._done.tick).p95
+
+    def _with(self, task: str, kind: str, value: float) -> TaskThresholds:
+        prefix, depth = self._shape.prefix, self._shape.depth
+        if kind == 'temporal':
+            temporal = tuple(round(value * weight, 4) for weight in block_profile(depth))
+            return replace(self._thresholds[task], temporal=temporal)
+        return replace(self._thresholds[task],
+                       task=(0.0,) * prefix + (round(value, 4),) * (depth - prefix))
+
+
+class _Done:
+    """Counts frames; a search that ends early counts as a full one."""
+
+    def __init__(self, report: Callable[[int], None]) -> None:
+        self._report = report
+        self._frames = self._start = 0
+
+    def tick(self) -> None:
+        """Count a frame."""
+        self._frames += 1
+        self._report(self._frames)
+
+    def begin(self) -> None:
+        """Note where a search begins."""
+        self._start = self._frames
+
+    def end(self, frames: int) -> None:
+        """Count a search as ``frames`` frames."""
+        self._frames = self._start + frames
+        self._report(self._frames)
+
+
+def _frames(clips: Sequence[FilmedClip]) -> int:
+    return sum(len(clip.images) for clip in clips)
+
+
+def _with_own_blocks(shape: ArchitectureConfig, tasks: Sequence[str]) -> tuple[str, ...]:
+    return tuple(tasks[1:]) if shape.prefix < shape.depth else ()
+
+
+def _sentence(
+    settings: CalibrationSettings, result: Calibration, clips: Sequence[FilmedClip],
+    held_out: Sequence[FilmedClip],
+) -> str:
+    """Say how the thresholds were found, and what they keep."""
+    sharing = settings.sharing
+    reached = ', '.join(
+        f'{task} {result.found.errors[task].added.p95:.3f} '
+        f'(other rooms {result.held_out.errors[task].added.p95:.3f}, '
+        f'to dense {result.held_out.errors[task].total.p95:.3f}, noise {noise:.3f})'
+        for task, noise in result.noise.items())
+    return (
+        f'Relative L2 error that thresholds add to the raw output, 95th percentile over frames, '
+        f'at most {settings.target_error:g} or what the noise of the sensor makes of a dense '
+        f'output: {reached}; {_described(clips)}; other rooms: {_described(held_out)}; '
+        f'{sharing.block} block, {sharing.policy} refresh, period {sharing.refresh_period}.')
+
+
+def _described(clips: Sequence[FilmedClip]) -> str:
+    seeds = [clip.spec.seed for clip in clips]
+    motions = Counter(clip.spec.motion for clip in clips)
+    named = ', '.join(f'{count} {motion}' for motion, count in motions.items())
+    return (f'{len(clips)} clips of {len(clips[0].images)} frames, rooms {min(seeds)} to '
+            f'{max(seeds)} ({named})')

@@ -1,0 +1,166 @@
+"""How far the raw outputs of a sharing engine are from others of the same network."""
+
+from dataclasses import dataclass, replace
+from typing import Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+
+from mtshare_ros.evaluation.calibration_clips import FilmedClip, NOISE_STEP
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import FrameStats, InferenceSettings
+from mtshare_ros.model.thresholds import TaskThresholds
+from mtshare_ros.sharing.settings import SharingSettings
+
+DENSE = SharingSettings(temporal=False, task=False)
+
+
+@dataclass(frozen=True)
+class ErrorFigures:
+    """
+    Relative L2 differences ||y - y_0|| / ||y_0|| of a task's raw outputs, one a frame.
+
+    The first frame of a clip is computed in full and does not count.
+    """
+
+    p95: float
+    mean: float
+    frames: int
+
+    @classmethod
+    def of(cls, errors: Sequence[float]) -> 'ErrorFigures':
+        """Summarise the errors of single frames; there must be at least one."""
+        return cls(float(np.percentile(errors, 95)), float(np.mean(errors)), len(errors))
+
+
+@dataclass(frozen=True)
+class TaskErrors:
+    """
+    What sharing makes of one task's raw output.
+
+    ``added`` is the difference to sharing without thresholds, where a row that enters the network
+    goes through all of it; ``total`` is that to computing every row; ``without`` is what of it is
+    there without thresholds: noise that is kept instead of renewed, and age.
+    """
+
+    added: ErrorFigures
+    total: ErrorFigures
+    without: ErrorFigures
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Errors by task, and the share of a dense frame's multiply-accumulates that was done."""
+
+    errors: Mapping[str, TaskErrors]
+    macs_fraction: float
+
+
+@dataclass(frozen=True)
+class FrameOutputs:
+    """The raw outputs (1, C, H/4, W/4) of one frame by task, and its statistics."""
+
+    raw: Mapping[str, torch.Tensor]
+    stats: FrameStats
+
+
+def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
+    """Return ||found - expected|| / ||expected|| of two tensors of one shape, any devices."""
+    expected = expected.float()
+    difference = found.float().to(expected.device) - expected
+    return float(torch.linalg.vector_norm(difference) / torch.linalg.vector_norm(expected))
+
+
+def gated(sharing: SharingSettings) -> SharingSettings:
+    """Return settings under which the gates decide alone: nothing makes a frame dense."""
+    return replace(sharing, crossover=1.0, scene_cut_fraction=1.0, latency_target_ms=0.0)
+
+
+def without_thresholds(engine: Engine) -> Engine:
+    """Return an engine in which every row that enters goes through all blocks."""
+    none = (0.0,) * engine.description.architecture.depth
+    return engine.with_thresholds({task: TaskThresholds(none, none) for task in engine.tasks})
+
+
+def outputs(
+    engine: Engine, clip: FilmedClip, tasks: tuple[str, ...], sharing: SharingSettings,
+    tick: Callable[[], None],
+) -> Iterator[FrameOutputs]:
+    """Run an engine over a clip as one camera; what it yields holds until the next frame."""
+    cache, settings = engine.new_cache(), InferenceSettings(tasks, sharing)
+    tasks = settings.tasks
+    for image in clip.images:
+        stats = engine.infer(image, cache, settings).stats
+        tick()
+        yield FrameOutputs({task: engine.raw(cache, task) for task in tasks}, stats)
+
+
+class UngatedReference:
+    """The raw outputs of sharing without thresholds for some clips, kept on the CPU."""
+
+    def __init__(
+        self, engine: Engine, clips: Sequence[FilmedClip], sharing: SharingSettings,
+        tick: Callable[[], None],
+    ) -> None:
+        self.clips = tuple(clips)
+        engine, sharing = without_thresholds(engine), gated(sharing)
+        self._raw = [
+            [{task: raw.float().cpu().clone() for task, raw in frame.raw.items()}
+             for frame in outputs(engine, clip, engine.tasks, sharing, tick)]
+            for clip in self.clips]
+
+    def added_by(
+        self, engine: Engine, task: str, sharing: SharingSettings, tick: Callable[[], None],
+    ) -> ErrorFigures:
+        """
+        Return what the thresholds of an engine add to a task's error.
+
+        The task runs alone, or beside the base task where it may take rows over from that.
+        """
+        tasks = (engine.tasks[0], task) if sharing.task else (task,)
+        errors = []
+        for clip, references in zip(self.clips, self._raw):
+            frames = outputs(engine, clip, tasks, gated(sharing), tick)
+            found = [relative_error(frame.raw[task], reference[task])
+                     for frame, reference in zip(frames, references)]
+            errors += found[1:]
+        return ErrorFigures.of(errors)
+
+
+def compare(
+    engine: Engine, clips: Sequence[FilmedClip], sharing: SharingSettings,
+    tick: Callable[[], None],
+) -> Comparison:
+    """Run all tasks with an engine's thresholds, without them, and dense, frame by frame."""
+    none, sharing, tasks = without_thresholds(engine), gated(sharing), engine.tasks
+    errors: dict[str, tuple[list[float], ...]] = {task: ([], [], []) for task in tasks}
+    done = dense = 0
+    for clip in clips:
+        sides = zip(outputs(engine, clip, tasks, sharing, tick),
+                    outputs(none, clip, tasks, sharing, tick),
+                    outputs(engine, clip, tasks, DENSE, tick))
+        for number, (ours, ungated, full) in enumerate(sides):
+            if number == 0:
+                continue
+            done, dense = done + ours.stats.macs, dense + ours.stats.dense_macs
+            for task, (added, total, without) in errors.items():
+                added.append(relative_error(ours.raw[task], ungated.raw[task]))
+                total.append(relative_error(ours.raw[task], full.raw[task]))
+                without.append(relative_error(ungated.raw[task], full.raw[task]))
+    return Comparison({task: TaskErrors(*map(ErrorFigures.of, found))
+                       for task, found in errors.items()}, done / dense)
+
+
+def noise_response(
+    engine: Engine, clips: Sequence[FilmedClip], tick: Callable[[], None]
+) -> dict[str, float]:
+    """Return by task how much the dense output differs between two draws of the sensor's noise."""
+    errors: dict[str, list[float]] = {task: [] for task in engine.tasks}
+    for clip in clips:
+        first = replace(clip, images=clip.images[::NOISE_STEP])
+        second = replace(clip, images=clip.again)
+        for one, other in zip(outputs(engine, first, engine.tasks, DENSE, tick),
+                              outputs(engine, second, engine.tasks, DENSE, tick)):
+            for task, found in errors.items():
+                found.append(relative_error(other.raw[task], one.raw[task]))
+    return {task: float(np.mean(found)) for task, found in errors.items()}
