@@ -17,16 +17,26 @@ def environment(monkeypatch):
     return made
 
 
-def test_the_processes_leave_the_cores_to_each_other_while_they_wait(environment):
+def test_the_node_leaves_a_core_to_the_camera(environment, monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {0, 1, 2, 3})
+
     assert prepare_environment() is None
 
-    assert environment['OMP_WAIT_POLICY'] == 'PASSIVE'
+    assert environment['OMP_NUM_THREADS'] == '3'
 
 
-def test_what_the_user_has_set_stays(environment):
-    environment.update(OMP_WAIT_POLICY='ACTIVE', ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET')
+def test_a_single_core_is_used_all_the_same(environment, monkeypatch):
+    monkeypatch.setattr(os, 'sched_getaffinity', lambda _: {0})
 
     prepare_environment()
 
-    assert environment['OMP_WAIT_POLICY'] == 'ACTIVE'
+    assert environment['OMP_NUM_THREADS'] == '1'
+
+
+def test_what_the_user_has_set_stays(environment):
+    environment.update(OMP_NUM_THREADS='8', ROS_AUTOMATIC_DISCOVERY_RANGE='SUBNET')
+
+    prepare_environment()
+
+    assert environment['OMP_NUM_THREADS'] == '8'
     assert environment['ROS_AUTOMATIC_DISCOVERY_RANGE'] == 'SUBNET'
