@@ -56,15 +56,17 @@ def print_motion(title: str, report: 'MotionReport') -> None:
 
 def print_notes(settings: 'BenchSettings', pieces: 'DensePieces | None') -> None:
     """Say what the figures mean and how they came about."""
+    from mtshare_ros.evaluation.bench_run import TURN
+
     typer.echo()
     for name in (item for item in SIDE_TEXTS if item in settings.sides):
         typer.echo(f'{name:16}{SIDE_TEXTS[name]}')
     _echo(
-        f'All sides take turns on the same frames; the first {settings.warm_up} of every room are '
-        'not counted. Faster than: by medians, for hold by means. rows, MACs: share of those of '
-        'prefix that were computed. difference: relative L2 distance of the raw outputs to '
-        'prefix, mean over frames and tasks. delta m: mean change of the main metrics of the '
-        'tasks against dense.')
+        f'All sides take turns of {TURN} frames; the first {settings.warm_up} frames of every room '
+        'are not counted, the first of a turn is not timed. Faster than: by medians, for hold by '
+        'means. rows, MACs: share of those of prefix that were computed. difference: relative L2 '
+        'distance of the raw outputs to prefix, mean over frames and tasks. delta m: mean change '
+        'of the main metrics of the tasks against dense.')
     if {'independent', 'dense'} & set(settings.sides):
         _echo(f'independent and dense run on every {settings.dense_every}. frame: their time '
               'does not depend on what is seen.')

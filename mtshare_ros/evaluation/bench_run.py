@@ -1,4 +1,4 @@
-"""The interleaved run: every side on every frame, one after the other, in turning order."""
+"""The interleaved run: every side on the same frames, a few at a time, in turning order."""
 
 from dataclasses import dataclass, field
 import itertools
@@ -13,6 +13,9 @@ from mtshare_ros.evaluation.bench_side import Side
 from mtshare_ros.evaluation.dense_forms import synchronize
 from mtshare_ros.evaluation.truth import Truth
 from mtshare_ros.inference.prediction import Prediction
+
+TURN = 8
+"""Frames a side runs before it is the next one's turn."""
 
 RawOutputs = dict[str, torch.Tensor]
 """Raw outputs (1, C, H/4, W/4) by task."""
@@ -72,9 +75,10 @@ def _halved(raw: RawOutputs) -> RawOutputs:
 
 @dataclass(frozen=True)
 class _Run:
-    """One side on one frame."""
+    """One side on one frame; ``settled`` says whether the time counts."""
 
     milliseconds: float
+    settled: bool
     prediction: Prediction
     raw: RawOutputs
 
@@ -83,10 +87,11 @@ class Race:
     """
     Runs sides against each other.
 
-    The sides take turns on each frame, and the order turns with the frame, so that what else the
-    machine does, and what the side before leaves in its caches, meets all alike. The first runner
-    is the reference: every frame's raw outputs of the others are compared with its own.
-    ``clean``, where given, computes the frames without noise, untimed.
+    The sides take turns of a few frames, in an order that turns as well, so that what else the
+    machine does meets all alike. In a turn the first frame is not timed: it reads weights back
+    that the other sides, which no robot runs beside, drove out of the processor's caches. The
+    first runner is the reference: every frame's raw outputs of the others are compared with its
+    own. ``clean``, where given, computes the frames without noise, untimed.
     """
 
     def __init__(
@@ -108,24 +113,50 @@ class Race:
             self.log.start()
             for runner in self.runners:
                 runner.side.start()
-            for place, truth in enumerate(frames):
-                self._frame(truth, None if spare is None else spare[place],
-                            counted=place >= self._options.warm_up)
+            for place in range(0, len(frames), TURN):
+                turn = slice(place, place + TURN)
+                self._turn(frames[turn], None if spare is None else spare[turn],
+                           max(0, self._options.warm_up - place))
                 if progress is not None:
                     progress(self._frames)
 
-    def _frame(self, truth: Truth, spare: Truth | None, *, counted: bool) -> None:
-        number, self._frames = self._frames, self._frames + 1
-        due = [runner for runner in self._order(number) if number % runner.every == 0]
-        runs = {id(runner): self._time(runner, truth.image) for runner in due}
-        if not counted:
-            return
+    def _turn(
+        self, truths: Sequence[Truth], spares: Sequence[Truth] | None, uncounted: int
+    ) -> None:
+        """Run every side on the frames; those after the first ``uncounted`` ones count."""
+        first, self._frames = self._frames, self._frames + len(truths)
+        numbers = range(first, self._frames)
+        runs = {id(runner): self._run_side(runner, truths, numbers)
+                for runner in self._order(first // TURN)}
+        for place, number in list(enumerate(numbers))[uncounted:]:
+            found = {key: side[number] for key, side in runs.items() if number in side}
+            self._record(found, truths[place], None if spares is None else spares[place], number)
+
+    def _run_side(
+        self, runner: Runner, truths: Sequence[Truth], numbers: Iterable[int]
+    ) -> dict[int, _Run]:
+        """Run a side on its frames of a turn and return what came out by frame number."""
+        runs: dict[int, _Run] = {}
+        for number, truth in zip(numbers, truths):
+            if number % runner.every:
+                continue
+            if runner.every > 1:  # it remembers nothing, so one frame can be run twice
+                runner.side.run(truth.image)
+            runs[number] = self._time(runner, truth.image, bool(runs) or runner.every > 1)
+        return runs
+
+    def _record(
+        self, runs: dict[int, _Run], truth: Truth, spare: Truth | None, number: int
+    ) -> None:
         reference, clean = runs[id(self.runners[0])], self._compute_clean(spare)
         self.log.add(reference.raw, clean, reference.milliseconds)
         scored = number % self._options.score_every == 0
-        for runner in due:
-            found = runs[id(runner)]
-            runner.record.add_time(found.milliseconds, found.prediction.stats)
+        for runner in self.runners:
+            found = runs.get(id(runner))
+            if found is None:
+                continue
+            if found.settled:
+                runner.record.add_time(found.milliseconds, found.prediction.stats)
             if runner.compared:
                 runner.record.compare(found.raw, reference.raw)
             if runner.compared or runner is self.runners[0]:
@@ -144,11 +175,11 @@ class Race:
         turn = (number + number // len(self.runners)) % len(self.runners)
         return self.runners[turn:] + self.runners[:turn]
 
-    def _time(self, runner: Runner, image: np.ndarray) -> _Run:
+    def _time(self, runner: Runner, image: np.ndarray, settled: bool) -> _Run:
         synchronize(self._options.device)
         start = time.perf_counter()
         prediction = runner.side.run(image)
         synchronize(self._options.device)
         milliseconds = (time.perf_counter() - start) * 1e3
-        raw = {task: runner.side.raw(task).detach() for task in runner.record.tasks}
-        return _Run(milliseconds, prediction, raw)
+        raw = {task: runner.side.raw(task).detach().clone() for task in runner.record.tasks}
+        return _Run(milliseconds, settled, prediction, raw)

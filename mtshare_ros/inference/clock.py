@@ -15,7 +15,6 @@ class StageClock:
 
     def __init__(self, device: str) -> None:
         self._cuda = device.startswith('cuda')
-        self._start = time.perf_counter()
         self._marks: list[tuple[str, object]] = [('', self._mark())]
 
     def lap(self, stage: str) -> None:
@@ -23,17 +22,21 @@ class StageClock:
         self._marks.append((stage, self._mark()))
 
     def stages(self) -> dict[str, float]:
-        """Wait for the device and return the milliseconds of every stage in the order they ran."""
-        if self._cuda:
-            torch.cuda.synchronize()
+        """Return the milliseconds of every stage in the order they ran; waits for the device."""
+        self._wait()
         times: dict[str, float] = {}
         for (_, before), (stage, after) in zip(self._marks, self._marks[1:]):
             times[stage] = times.get(stage, 0.0) + self._between(before, after)
         return times
 
     def total_ms(self) -> float:
-        """Return the milliseconds since the start."""
-        return (time.perf_counter() - self._start) * 1e3
+        """Return the milliseconds from the start to the end of the last stage."""
+        self._wait()
+        return self._between(self._marks[0][1], self._marks[-1][1])
+
+    def _wait(self) -> None:
+        if self._cuda:
+            torch.cuda.synchronize()
 
     def _mark(self) -> object:
         if not self._cuda:

@@ -65,7 +65,7 @@ def test_every_side_runs_in_the_order_of_the_table(report):
 def test_only_counted_frames_are_in_the_figures(report):
     sides, done = report[0].sides, report[1]
 
-    assert done == list(range(1, 1 + 2 + FRAMES))
+    assert done[-1] == 2 + FRAMES
     assert sides['combined'].ms.count == FRAMES
     assert sides['independent'].ms.count == 1  # frame 4 of 0 to 7, the first two being warm-up
     assert sides['independent'].every == 4
