@@ -62,7 +62,7 @@ def print_notes(settings: 'BenchSettings', pieces: 'DensePieces | None') -> None
     for name in (item for item in SIDE_TEXTS if item in settings.sides):
         typer.echo(f'{name:16}{SIDE_TEXTS[name]}')
     _echo(
-        f'All sides take turns of {TURN} frames; the first {settings.warm_up} frames of every room '
+        f'All sides take turns of {TURN} frames; the first {settings.warm_up} of every room '
         'are not counted, the first of a turn is not timed. Faster than: by medians, for hold by '
         'means. rows, MACs: share of those of prefix that were computed. difference: relative L2 '
         'distance of the raw outputs to prefix, mean over frames and tasks. delta m: mean change '
