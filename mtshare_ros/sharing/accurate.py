@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from mtshare_ros.sharing.attention import RowRotation
-from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, spread
+from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, measure_spread
 from mtshare_ros.sharing.incremental_attention import AttentionMemory
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
@@ -33,13 +33,9 @@ class ModuleGate:
         return tensor_bytes(self.reference, self.scale)
 
     def start(self, rows: ActiveRows, values: torch.Tensor) -> None:
-        """Remember all rows (n, D) of the members that have some, and measure their norms."""
+        """Remember all rows (n, D) of the members that have some, and measure their spread."""
         self.reference.index_copy_(0, rows.index, values)
-        start = 0
-        for member, count in enumerate(rows.counts):
-            if count:
-                self.scale[member] = spread(values[start:start + count])
-                start += count
+        measure_spread(self.scale, rows, values)
 
     def moved(
         self, rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor | None

@@ -168,10 +168,16 @@ def _delta_share(base: Block, block: Block) -> torch.Tensor:
     return torch.stack(shares).amax()
 
 
-def spread(rows: torch.Tensor) -> torch.Tensor:
+def measure_spread(scale: torch.Tensor, rows: ActiveRows, values: torch.Tensor) -> None:
     """
-    Return how far rows (n, D) lie from their mean, root mean square, as a tensor ().
+    Note in ``scale`` (M,) how far the rows (n, D) of each member that has some spread.
 
-    What all rows have in common says nothing of how much one of them changed.
+    The root mean square distance from their mean: what all rows have in common says nothing of
+    how much one of them changed.
     """
-    return (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()
+    start = 0
+    for member, count in enumerate(rows.counts):
+        if count:
+            own = values[start:start + count]
+            scale[member] = (own - own.mean(dim=0)).square().sum(dim=1).mean().sqrt()
+            start += count

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from mtshare_ros.sharing.attention import attend_members
-from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, spread
+from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, measure_spread
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
 
@@ -75,11 +75,7 @@ class FastBlock:
 def note_all(state: FastState, rows: ActiveRows, values: torch.Tensor) -> None:
     """Note the input (n, D) of all rows of the members that have some, and its spread."""
     state.reference.index_copy_(0, rows.index, values)
-    start = 0
-    for member, count in enumerate(rows.counts):
-        if count:
-            state.scale[member] = spread(values[start:start + count])
-            start += count
+    measure_spread(state.scale, rows, values)
 
 
 def pass_changed(

@@ -55,7 +55,7 @@ class BlockRun:
         self.modules = [network.shared_blocks[block]] if shared else [
             network.own_blocks(member)[block] for member in members_of(network)]
         self.members = len(self.modules)
-        self.block = make_block(BlockWeights(self.modules, dtype), self.modules)
+        self.block = make_block(BlockWeights(self.modules, dtype))
         self.table = network.rotary(GRID, CPU)
         self._rotations = self.table and RotationTable(self.table, dtype)
         self.state = self.block.allocate(TOKENS, CPU)

@@ -7,25 +7,12 @@ import torch
 from mtshare_ros.sharing.accurate import AccurateBlock
 from mtshare_ros.sharing.block import BlockLimits
 
-
-@pytest.fixture(autouse=True)
-def no_gradients():
-    with torch.inference_mode():
-        yield
-
-
-@pytest.fixture(scope='module')
-def network():
-    return branched_network()
-
-
-def make_block(weights, modules):
-    return AccurateBlock(weights)
+pytestmark = pytest.mark.usefixtures('no_gradients')
 
 
 @pytest.fixture
 def run(network):
-    return BlockRun(network, make_block)
+    return BlockRun(network, AccurateBlock)
 
 
 @pytest.fixture
@@ -52,8 +39,8 @@ def test_rows_that_did_not_come_in_follow_the_changed_keys(run, generator):
 
 
 def test_rows_that_joined_bring_their_positions(network, generator):
-    first = BlockRun(network, make_block)
-    second = BlockRun(network, make_block, block=1)
+    first = BlockRun(network, AccurateBlock)
+    second = BlockRun(network, AccurateBlock, block=1)
     second.step(torch.arange(first.outputs.shape[0]), first.outputs)
     for _ in range(10):
         update = first.step(*some_rows(first, 5, generator))
@@ -168,21 +155,21 @@ def test_an_empty_list_changes_nothing(run):
 
 
 def test_absolute_positions_need_no_rotation(generator):
-    run = BlockRun(branched_network(position='absolute'), make_block)
+    run = BlockRun(branched_network(position='absolute'), AccurateBlock)
     for _ in range(5):
         run.step(*some_rows(run, 7, generator))
     assert run.error() < 1e-4
 
 
 def test_half_precision_stays_close(network, generator):
-    run = BlockRun(network, make_block, dtype=torch.bfloat16)
+    run = BlockRun(network, AccurateBlock, dtype=torch.bfloat16)
     for _ in range(20):
         run.step(*some_rows(run, 20, generator))
     assert (run.outputs - run.dense_outputs()).norm() < 0.02 * run.outputs.norm()
 
 
 def test_a_shared_block_has_one_member(network, generator):
-    run = BlockRun(network, make_block, shared=True)
+    run = BlockRun(network, AccurateBlock, shared=True)
     for _ in range(10):
         run.step(*some_rows(run, 7, generator))
     assert run.error() < 1e-4

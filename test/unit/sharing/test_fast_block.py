@@ -1,6 +1,6 @@
 """The fast block: some rows against all cached keys and values, the rest kept."""
 
-from branched import BlockRun, branched_network, CPU, some_rows, TOKENS
+from branched import BlockRun, CPU, some_rows, TOKENS
 import pytest
 from reference_encoder import ReferenceBlock
 import torch
@@ -9,25 +9,12 @@ from mtshare_ros.sharing.block import BlockLimits
 from mtshare_ros.sharing.fast import FastBlock
 from mtshare_ros.sharing.fast_members import FastMemberBlock
 
-
-@pytest.fixture(autouse=True)
-def no_gradients():
-    with torch.inference_mode():
-        yield
-
-
-@pytest.fixture(scope='module')
-def network():
-    return branched_network()
-
-
-def make_block(weights, modules):
-    return FastMemberBlock(weights)
+pytestmark = pytest.mark.usefixtures('no_gradients')
 
 
 @pytest.fixture
 def run(network):
-    return BlockRun(network, make_block)
+    return BlockRun(network, FastMemberBlock)
 
 
 @pytest.fixture
@@ -154,7 +141,7 @@ def test_the_memory_of_a_camera_is_its_own(run, generator):
 
 
 def test_half_precision_stays_close(network, generator):
-    run = BlockRun(network, make_block, dtype=torch.bfloat16)
+    run = BlockRun(network, FastMemberBlock, dtype=torch.bfloat16)
     for _ in range(3):
         run.step(*some_rows(run, len(run.inputs), generator))
     assert run.outputs.dtype == torch.float32
@@ -162,7 +149,7 @@ def test_half_precision_stays_close(network, generator):
 
 
 def test_half_precision_takes_over_too(network):
-    run = BlockRun(network, make_block, dtype=torch.bfloat16)
+    run = BlockRun(network, FastMemberBlock, dtype=torch.bfloat16)
     every = torch.arange(len(run.inputs))
     update = run.step(every, run.inputs + 1e-3, task=[0.5] * 4)
     assert update.computed == (TOKENS, 0, 0, 0)
@@ -170,12 +157,12 @@ def test_half_precision_takes_over_too(network):
 
 
 def test_a_shared_block_has_one_member(network, generator):
-    run = BlockRun(network, lambda weights, _: FastBlock(weights), shared=True)
+    run = BlockRun(network, FastBlock, shared=True)
     for _ in range(3):
         run.step(*some_rows(run, TOKENS, generator))
     assert run.error() < 1e-5
 
 
 def test_the_state_knows_its_bytes(network):
-    run = BlockRun(network, lambda weights, _: FastBlock(weights))
+    run = BlockRun(network, FastBlock)
     assert run.state.nbytes == 4 * (3 * run.inputs.numel() + 4)

@@ -12,11 +12,7 @@ from mtshare_ros.sharing.linear import GroupedLinear, PackedLinear
 
 INPUTS, OUTPUTS = 16, 24
 
-
-@pytest.fixture(autouse=True)
-def no_gradients():
-    with torch.inference_mode():
-        yield
+pytestmark = pytest.mark.usefixtures('no_gradients')
 
 
 def layer(bias=True):

@@ -16,16 +16,7 @@ from mtshare_ros.tasks import TASKS
 
 EVERY = range(TOKENS)
 
-
-@pytest.fixture(autouse=True)
-def no_gradients():
-    with torch.inference_mode():
-        yield
-
-
-@pytest.fixture(scope='module')
-def network():
-    return branched_network()
+pytestmark = pytest.mark.usefixtures('no_gradients')
 
 
 @pytest.fixture

@@ -11,20 +11,12 @@ EVERY = torch.arange(MEMBERS * TOKENS)
 SUB_TASKS = EVERY[TOKENS:]
 HUGE = [1e6] * MEMBERS
 
-
-@pytest.fixture(autouse=True)
-def no_gradients():
-    with torch.inference_mode():
-        yield
-
-
-def make_block(weights, modules):
-    return FastMemberBlock(weights)
+pytestmark = pytest.mark.usefixtures('no_gradients')
 
 
 def started(network=None):
     """Return a run right after the shared blocks: every task has the base's input."""
-    run = BlockRun(network or branched_network(), make_block)
+    run = BlockRun(network or branched_network(), FastMemberBlock)
     run.inputs = run.inputs[:TOKENS].repeat(MEMBERS, 1)
     run.start()
     return run
