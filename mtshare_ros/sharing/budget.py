@@ -5,7 +5,7 @@ import math
 
 from mtshare_ros.errors import ConfigError
 
-_RESERVE = 0.92
+_RESERVE = 0.8
 _ATTACK = 0.5
 _RELEASE = 0.05
 _LARGEST_JUMP = 2.0
