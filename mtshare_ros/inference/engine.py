@@ -85,7 +85,6 @@ class Engine:
         engine = cls(load_checkpoint(file.path), device=device, precision=precision,
                      input_size=input_size, file=file)
         engine.infer(np.zeros((*engine.input_size, 3), np.uint8))
-        engine.measure()
         return engine
 
     @property
@@ -102,7 +101,7 @@ class Engine:
     def costs(self) -> MachineCosts:
         """What frames cost here; measured when first asked for."""
         if self._costs is None:
-            self._costs = self.measure()
+            return self.measure()
         return self._costs
 
     @property

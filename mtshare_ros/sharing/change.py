@@ -6,12 +6,12 @@ import math
 import torch
 from torch.nn import functional
 
+from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.noise import MEANS, NoiseEstimator, NoiseState, POOL
 
-PATCH = 16
 _COLORS = 3
-_SIDE = PATCH // POOL
+_SIDE = PATCH_SIZE // POOL
 _VALUES = _COLORS * _SIDE ** 2
 
 NOTICED = 4.0
@@ -100,7 +100,7 @@ class ChangeDetector:
         rows, columns = state.grid
         # plain sums along memory are four times as fast as a pooling of channels-last images
         lines = image[0].permute(1, 2, 0).reshape(rows * _SIDE, POOL, -1).float().sum(dim=1)
-        cells = lines.view(-1, PATCH * _COLORS) @ self._pooling
+        cells = lines.view(-1, PATCH_SIZE * _COLORS) @ self._pooling
         target = state.current.view(rows, columns, _SIDE, _SIDE * _COLORS)
         target.copy_(cells.view(rows, _SIDE, columns, _SIDE * _COLORS).transpose(1, 2))
 
@@ -124,6 +124,6 @@ def _score(state: ChangeState, variance: torch.Tensor) -> torch.Tensor:
 
 def _pooling_matrix() -> torch.Tensor:
     """Return (48, 12): sums of four lines of a patch's pixels to the means of its cells."""
-    value = torch.arange(PATCH * _COLORS)
+    value = torch.arange(PATCH_SIZE * _COLORS)
     cell = value // (POOL * _COLORS) * _COLORS + value % _COLORS
     return functional.one_hot(cell, _SIDE * _COLORS).float() / POOL ** 2

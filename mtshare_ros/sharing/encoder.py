@@ -6,7 +6,6 @@ from typing import Any, Sequence
 import torch
 
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.position import RotaryTable
 from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.block import BlockLimits, BlockWeights, GroupedNorm, IncrementalBlock
 from mtshare_ros.sharing.blocks import make_block
@@ -47,9 +46,9 @@ class StageRun:
     """
     What a row of blocks did.
 
-    ``rows`` came out at the end; ``entered`` are the rows of each member that went in; ``passed``
-    and ``computed`` count by block and member the rows that were processed, and of them those
-    that were not taken over; ``taken`` are the rows that the last block took over.
+    ``rows`` came out at the end; ``passed`` and ``computed`` count by block and member the rows
+    that were processed, and of them those that were not taken over; ``taken`` are the rows that
+    the last block took over.
     """
 
     rows: ActiveRows
@@ -95,7 +94,8 @@ class EncoderRunner:
         count, width = grid[0] * grid[1], self._network.config.embed_dim
         table = self._network.rotary(grid, self.device)
         return EncoderState(
-            count, None if table is None else self._rotations(table), self._position(grid),
+            count, None if table is None else RotationTable(table, self._dtype),
+            self._position(grid),
             [block.allocate(count, self.device) for block in self.shared],
             [block.allocate(count, self.device) for block in self.own],
             torch.zeros(count if self.own else 0, width, device=self.device),
@@ -147,9 +147,6 @@ class EncoderRunner:
 
     def _finish(self, state: EncoderState, rows: ActiveRows, values: torch.Tensor) -> None:
         state.tokens.index_copy_(0, rows.index, self._norm(values, rows.counts))
-
-    def _rotations(self, table: RotaryTable) -> RotationTable:
-        return RotationTable(table, self._dtype)
 
     def _position(self, grid: tuple[int, int]) -> torch.Tensor | None:
         if self._network.config.position != 'absolute':

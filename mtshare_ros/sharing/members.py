@@ -57,13 +57,13 @@ def run_members(frame: Frame, shared: StageRun) -> MemberRuns:
 
 def _leave_out(frame: Frame, survivors: torch.Tensor, needed: Sequence[int]) -> None:
     """Note what the encoders that do not run will have to catch up with."""
-    changed = _mask(frame, survivors)
     for member in range(len(frame.runners.encoder.members)):
         if member in needed:
             continue
         if frame.whole:
             frame.state.members.freeze(member)
         else:
+            changed = _mask(frame, survivors)
             frame.state.members.defer(member, changed, frame.settings.max_age)
 
 
