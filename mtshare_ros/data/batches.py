@@ -1,122 +1,99 @@
-"""Training batches: frames stacked, shrunk, cropped, flipped and recoloured."""
+"""Training batches: images with their truth by task, and how both are mirrored and recoloured."""
 
-from dataclasses import dataclass
-from typing import Protocol, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
-from torch.nn import functional
-
-from mtshare_ros.data.storage import NORMAL_SCALE
-
-
-class Frames(Protocol):
-    """Labelled frames of one size, indexed along the first axis (memory maps, usually)."""
-
-    @property
-    def image(self) -> np.ndarray:
-        """(N, H, W, 3) uint8 RGB."""
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(N, H, W) uint8, 255 unlabelled."""
-
-    @property
-    def depth(self) -> np.ndarray:
-        """(N, H, W) float metres, 0 invalid."""
-
-    @property
-    def normals(self) -> np.ndarray:
-        """(N, H, W, 3) int8, unit vectors in the optical frame x 127, 0 invalid."""
-
-    @property
-    def edges(self) -> np.ndarray:
-        """(N, H, W) uint8, 1 on edges."""
-
-    def __len__(self) -> int:
-        """Return N."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Images (B, 3, h, w) in 0-255 and their truth at half that resolution."""
+    """
+    Images (B, 3, H, W) float32 in 0-255, and what is true of them by task id.
+
+    Truths share one size (h, w), H and W or half of them. ``semseg`` and ``human_parts`` (B, h, w)
+    int64, 255 unlabelled; ``depth`` (B, h, w) metres, 0 invalid; ``normals`` (B, 3, h, w) unit
+    vectors in the optical frame, 0 invalid; ``edge`` and ``saliency`` (B, h, w) 0.0 to 1.0, 255
+    unlabelled.
+    """
 
     image: torch.Tensor
-    labels: torch.Tensor
-    """(B, h/2, w/2) int64"""
-    depth: torch.Tensor
-    """(B, h/2, w/2) metres"""
-    normals: torch.Tensor
-    """(B, 3, h/2, w/2)"""
-    edges: torch.Tensor
-    """(B, h/2, w/2), 1.0 where an edge crosses the cell"""
+    truth: Mapping[str, torch.Tensor]
 
     def to(self, device: torch.device) -> 'Batch':
         """Return the batch on a device, images channels-last."""
         image = self.image.to(device).contiguous(memory_format=torch.channels_last)
-        rest = (value.to(device) for value in (self.labels, self.depth, self.normals, self.edges))
-        return Batch(image, *rest)
+        return Batch(image, {task: value.to(device) for task, value in self.truth.items()})
 
 
-def load_batch(
-    frames: Frames, indices: Sequence[int], downscale: int, random: np.random.Generator
-) -> Batch:
-    """Stack frames, shrunk by ``downscale``; ``random`` picks which pixel stands for a cell."""
-    cell = 2 * downscale
-    # either of the two pixels beside a cell's centre, so that truth has no sub-pixel bias
-    top, left = cell // 2 - random.integers(0, 2, size=2)
+@dataclass(frozen=True)
+class ClipBatch:
+    """
+    Short films (B, T, 3, H, W) uint8 of consecutive frames, with the truth of the last ones.
 
-    def sampled(name: str) -> np.ndarray:
-        source = getattr(frames, name)
-        return np.stack([source[index][top::cell, left::cell] for index in indices])
+    ``last`` is what a trainer learns from: the images of ``frames[:, -1]`` and their truth.
+    """
 
-    image = torch.from_numpy(np.stack([frames.image[index] for index in indices]))
-    edges = torch.from_numpy(np.stack([frames.edges[index] for index in indices])).float()
-    planes = image.permute(0, 3, 1, 2).float()
-    return Batch(
-        image=functional.avg_pool2d(planes, downscale) if downscale > 1 else planes,
-        labels=torch.from_numpy(sampled('labels')).long(),
-        depth=torch.from_numpy(sampled('depth').astype(np.float32)),
-        normals=torch.from_numpy(sampled('normals')).permute(0, 3, 1, 2).float() / NORMAL_SCALE,
-        edges=functional.max_pool2d(edges[:, None], cell)[:, 0],
-    )
+    frames: torch.Tensor
+    last: Batch
+
+    def to(self, device: torch.device) -> 'ClipBatch':
+        """Return the batch on a device."""
+        return ClipBatch(self.frames.to(device), self.last.to(device))
 
 
-def augment(batch: Batch, input_size: tuple[int, ...], random: np.random.Generator) -> Batch:
-    """Crop to ``input_size`` at random, mirror half of the images and vary their colours."""
-    cropped = _crop(batch, input_size, random)
-    mirrored = _mirror(cropped, torch.from_numpy(random.random(len(cropped.image)) < 0.5))
-    return Batch(_recolor(mirrored.image, random), mirrored.labels, mirrored.depth,
-                 mirrored.normals, mirrored.edges)
+class TrainingSet(Protocol):
+    """Labelled images that give themselves as augmented batches."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def batch(
+        self, indices: Sequence[int], input_size: tuple[int, int], downscale: int,
+        random: np.random.Generator,
+    ) -> Batch:
+        """
+        Return the images of these indices, augmented by ``random``.
+
+        They are shrunk by ``downscale`` and cut to ``input_size`` (height, width).
+        """
 
 
-def _crop(batch: Batch, size: tuple[int, ...], random: np.random.Generator) -> Batch:
-    """Cut (h, w) out of every image; offsets are even, so that half-size truth stays aligned."""
-    top, left = (int(random.integers(0, (full - part) // 2 + 1))
-                 for full, part in zip(batch.image.shape[-2:], size))
-    rows = slice(top, top + size[0] // 2)
-    columns = slice(left, left + size[1] // 2)
-    image = batch.image[..., 2 * top:2 * top + size[0], 2 * left:2 * left + size[1]]
-    return Batch(image, *(value[..., rows, columns] for value in
-                          (batch.labels, batch.depth, batch.normals, batch.edges)))
+class ClipSet(Protocol):
+    """Labelled clips that give themselves as batches of short films."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def clip_batch(
+        self, indices: Sequence[int], input_size: tuple[int, int], random: np.random.Generator
+    ) -> ClipBatch:
+        """
+        Return films of these clips, cut to ``input_size`` and augmented by ``random``.
+
+        All frames of a film are augmented in the same way.
+        """
 
 
-def _mirror(batch: Batch, chosen: torch.Tensor) -> Batch:
-    """Mirror the chosen images left to right; the x component of their normals turns over."""
+def mirror(batch: Batch, chosen: torch.Tensor) -> Batch:
+    """Mirror the chosen images (B,) bool left to right; the x of their normals turns over."""
 
     def mirrored(value: torch.Tensor) -> torch.Tensor:
         shape = (-1,) + (1,) * (value.ndim - 1)
         return torch.where(chosen.view(shape), value.flip(-1), value)
 
-    normals = mirrored(batch.normals)
-    sign = torch.where(chosen, -1.0, 1.0).view(-1, 1, 1)
-    normals = torch.stack((normals[:, 0] * sign, normals[:, 1], normals[:, 2]), dim=1)
-    return Batch(mirrored(batch.image), mirrored(batch.labels), mirrored(batch.depth), normals,
-                 mirrored(batch.edges))
+    truth = {task: mirrored(value) for task, value in batch.truth.items()}
+    if 'normals' in truth:
+        sign = torch.where(chosen, -1.0, 1.0).view(-1, 1, 1)
+        x, y, z = truth['normals'].unbind(1)
+        truth['normals'] = torch.stack((x * sign, y, z), dim=1)
+    return replace(batch, image=mirrored(batch.image), truth=truth)
 
 
-def _recolor(image: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
-    """Vary white balance, brightness and contrast of (B, 3, h, w) images."""
+def recolor(image: torch.Tensor, random: np.random.Generator) -> torch.Tensor:
+    """Vary white balance, brightness and contrast of (B, 3, H, W) images in 0-255."""
     count = len(image)
 
     def factors(spread: float, channels: int) -> torch.Tensor:

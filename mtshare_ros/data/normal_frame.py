@@ -1,0 +1,52 @@
+"""
+Which way the stored normals of a data set point.
+
+Data sets store normals with y up or down and z towards or away from the camera, and hardly ever
+say so. What is seen faces the camera, which tells.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from mtshare_ros.data.images import read_normals
+
+_SIGNS = np.array(list(product((1, -1), repeat=3)), np.float32)
+_STEP = 4
+_SAMPLED_MAPS = 32
+
+
+def signs_of_folder(listing: Mapping[str, Path]) -> np.ndarray:
+    """
+    Return the signs (3,) for a folder of normal maps, all stored in one way.
+
+    They come from maps spread over the whole folder, so that all splits get the same.
+    """
+    files = [path for path in listing.values() if path.suffix in ('.png', '.npy')]
+    chosen = np.linspace(0, len(files) - 1, min(_SAMPLED_MAPS, len(files))).astype(int)
+    return optical_signs(read_normals(files[index]) for index in chosen)
+
+
+def optical_signs(maps: Iterable[np.ndarray]) -> np.ndarray:
+    """
+    Return the signs (3,) that bring maps (H, W, 3) into the optical frame.
+
+    Those under which the fewest normals point away from the camera, n . ray > 0; as stored where
+    that leaves a choice.
+    """
+    away = np.zeros(len(_SIGNS))
+    for normals in maps:
+        sparse = normals[::_STEP, ::_STEP]
+        products = sparse * _rays(sparse.shape[0], sparse.shape[1])
+        away += [(products @ signs > 0).sum() for signs in _SIGNS]
+    return _SIGNS[away.argmin()]
+
+
+def _rays(height: int, width: int) -> np.ndarray:
+    """Return the viewing directions (H, W, 3) of a camera of about 53 degrees."""
+    rows, columns = np.mgrid[:height, :width].astype(np.float32)
+    focal = max(height, width)
+    return np.stack([(columns - (width - 1) / 2) / focal, (rows - (height - 1) / 2) / focal,
+                     np.ones_like(rows)], axis=-1)
