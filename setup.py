@@ -66,7 +66,7 @@ setup(
     extras_require={
         'rooms': ROOMS,
         'cli': CLI,
-        'train': ['tensorboard'] + ROOMS + CLI,
+        'train': ['scikit-image', 'scipy', 'tensorboard'] + ROOMS + CLI,
         'ros': ROS_WHEELS,
         'test': [
             'catkin-pkg', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4', 'pytest-xdist', 'ruff',

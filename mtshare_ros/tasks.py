@@ -15,9 +15,10 @@ class TaskSpec:
     One task as the decode heads, losses, metrics and topics see it.
 
     ``channels`` is the width of the head's raw output, 0 where the label set decides it.
-    ``encoding`` says what the
-    raw output means: ``class_logits``, ``log_metres`` (natural logarithm of the z-depth),
-    ``direction`` (an unnormalised vector in the optical frame) or ``logit``.
+    ``encoding`` says what the raw output means: ``class_logits``, ``log_metres`` (natural
+    logarithm of the z-depth), ``direction`` (an unnormalised vector in the optical frame) or
+    ``logit``. ``map`` is the field of ``Prediction`` that holds the task's map, or the key in its
+    ``other``; ``truth`` is the attribute of ``Truth`` that the map is compared with.
     """
 
     name: str
@@ -28,18 +29,31 @@ class TaskSpec:
     loss_weight: float
     metric: str
     higher_is_better: bool
+    map: str
+    truth: str
 
 
 TASKS = {
     spec.name: spec
     for spec in (
-        TaskSpec('semseg', 'semantic', 0, 'class_logits', 'cross_entropy', 1.0, 'miou', True),
-        TaskSpec('depth', 'depth', 1, 'log_metres', 'log_l1', 2.0, 'rmse', False),
-        TaskSpec('normals', 'normals', 3, 'direction', 'cosine', 3.0, 'mean', False),
-        TaskSpec('edge', 'edges', 1, 'logit', 'balanced_bce', 5.0, 'f', True),
+        TaskSpec('semseg', 'semantic', 0, 'class_logits', 'cross_entropy', 1.0, 'miou', True,
+                 'mask', 'labels'),
+        TaskSpec('depth', 'depth', 1, 'log_metres', 'log_l1', 2.0, 'rmse', False,
+                 'depth', 'depth'),
+        TaskSpec('normals', 'normals', 3, 'direction', 'cosine', 3.0, 'mean', False,
+                 'normals', 'normals'),
+        TaskSpec('edge', 'edges', 1, 'logit', 'balanced_bce', 5.0, 'f', True,
+                 'edges', 'edges'),
+        TaskSpec('human_parts', 'human_parts', 7, 'class_logits', 'cross_entropy', 2.0, 'miou',
+                 True, 'human_parts', 'human_parts'),
+        TaskSpec('saliency', 'saliency', 1, 'logit', 'balanced_bce', 5.0, 'maxf', True,
+                 'saliency', 'saliency'),
     )
 }
 """The built-in tasks by task id. Python and checkpoints use the id, topics the ROS name."""
+
+DEFAULT_TASKS = ('semseg', 'depth', 'normals', 'edge')
+"""The tasks of a model unless others are named, and those that the perception node publishes."""
 
 
 def get_task(name: str) -> TaskSpec:

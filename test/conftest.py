@@ -10,7 +10,7 @@ from mtshare_ros.labels import load_labels
 from mtshare_ros.model.checkpoint import save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 
 @pytest.fixture(scope='session', autouse=True)
@@ -22,7 +22,7 @@ def one_thread():
 @pytest.fixture(scope='session')
 def tiny_description() -> ModelDescription:
     """Describe a model small enough for any test; its weights are random but always the same."""
-    return ModelDescription(architecture=TINY, tasks=tuple(TASKS), labels=load_labels('nyu40'),
+    return ModelDescription(architecture=TINY, tasks=DEFAULT_TASKS, labels=load_labels('nyu40'),
                             focal_length=110.0, depth_range=(0.3, 8.0), trained_on='nothing')
 
 

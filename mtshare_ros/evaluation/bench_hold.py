@@ -57,4 +57,4 @@ def _maps(raw: dict[str, torch.Tensor], image: np.ndarray) -> Prediction:
     size = (image.shape[0], image.shape[1])
     maps = {name: value for task, output in raw.items()
             for name, value in decode(task, output).items()}
-    return Prediction(frame_to_cover(size, size), _NOTHING, **maps)
+    return Prediction.from_maps(frame_to_cover(size, size), _NOTHING, maps)

@@ -14,7 +14,7 @@ from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.network import build_model
 from mtshare_ros.model.thresholds import default_thresholds
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 DEFAULT_DENSITY = 0.1
 _LABELS = 'nyu40'
@@ -101,11 +101,11 @@ def untrained_model(
 
 
 def random_checkpoint(config: ArchitectureConfig, seed: int = 0) -> Checkpoint:
-    """Return an untrained network for all tasks with a description that fits."""
+    """Return an untrained network for the default tasks with a description that fits."""
     labels = load_labels(_LABELS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = build_model(config, TASKS, len(labels)).eval()
+        network = build_model(config, DEFAULT_TASKS, len(labels)).eval()
     description = ModelDescription(
         architecture=config, tasks=network.tasks, labels=labels,
         focal_length=_FOCAL_LENGTH_PER_WIDTH * config.input_size[1], depth_range=_DEPTH_RANGE,

@@ -4,16 +4,16 @@ from mtshare_ros.evaluation.evaluate import Metrics
 from mtshare_ros.tasks import get_task
 
 
-def delta_m(metrics: Metrics, baseline: Metrics) -> float:
+def delta_m(metrics: Metrics, baseline: Metrics, *, skip_missing: bool = False) -> float:
     """
     Return the mean over tasks of the relative change of the main metric, in per cent.
 
     Above 0 is better than the baseline, whichever way the metric runs: (1 / T) sum of
     s (M - B) / B x 100, with s = -1 where lower is better (Maninis et al., CVPR 2019, equation 4).
-    NaN where a baseline is 0 or missing.
+    NaN where a baseline is 0 or missing; ``skip_missing`` leaves out tasks without a baseline.
     """
-    changes = [_change(task, figures, baseline.get(task, {}))
-               for task, figures in metrics.items()]
+    tasks = [task for task in metrics if task in baseline or not skip_missing]
+    changes = [_change(task, metrics[task], baseline.get(task, {})) for task in tasks]
     return sum(changes) / len(changes) if changes else float('nan')
 
 

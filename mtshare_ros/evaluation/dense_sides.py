@@ -154,7 +154,7 @@ class DenseSide:
             outputs = self._compute(image)
         self._raw = outputs.raw
         arrays = {name: value.cpu().numpy() for name, value in outputs.maps.items()}
-        return Prediction(framing, FrameStats(0.0), **arrays)
+        return Prediction.from_maps(framing, FrameStats(0.0), arrays)
 
     def raw(self, task: str) -> torch.Tensor:
         """Return the raw output (1, C, H/4, W/4) of the last frame."""

@@ -35,11 +35,16 @@ class SheetMaps:
 
 @dataclass(frozen=True)
 class SheetRow:
-    """One frame: its (H, W, 3) uint8 RGB image, what is true, and what was predicted."""
+    """
+    One frame: its (H, W, 3) uint8 RGB image, what is true, and what was predicted.
+
+    ``shown`` is another picture of that kind to show in place of the image.
+    """
 
     image: np.ndarray
     truth: SheetMaps
     found: SheetMaps
+    shown: np.ndarray | None = None
 
 
 def draw_contact_sheet(
@@ -133,7 +138,7 @@ class _Painter:
 
     def paint(self, row: SheetRow) -> list[np.ndarray | None]:
         """Return the pictures of one row in the order of the columns."""
-        pictures: list[np.ndarray | None] = [row.image]
+        pictures: list[np.ndarray | None] = [row.image if row.shown is None else row.shown]
         for task in (self._mask, self._depth, self._normals, self._edges):
             pictures += [task(row.truth, row.image), task(row.found, row.image)]
         return pictures

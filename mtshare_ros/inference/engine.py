@@ -157,7 +157,7 @@ class Engine:
         if cache.controller is not None and not stats.reset_reason:
             most = self._crossover(settings.sharing) * account.token_count
             cache.controller.observe(min(account.rows, int(most)), stats.total_ms)
-        return Prediction(framing=framing, stats=stats, image=seen, **maps)
+        return Prediction.from_maps(framing, stats, maps, image=seen)
 
     def raw(self, cache: ActivationCache, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
@@ -192,7 +192,7 @@ class Engine:
         return known
 
     def _decode(self, cache: ActivationCache, account: FrameAccount) -> dict[str, np.ndarray]:
-        """Bring the maps up to date and return copies by field of ``Prediction``."""
+        """Bring the maps up to date and return copies by name in ``Prediction``."""
         state = cache.camera
         maps: dict[str, np.ndarray] = {}
         for task, item in account.tasks.items():

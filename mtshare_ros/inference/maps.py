@@ -17,7 +17,7 @@ CHANNELS_AT_ONCE = 2560
 
 @dataclass(frozen=True)
 class MapState:
-    """The maps of one task of one camera by field of ``Prediction``, rows as in ``Level``."""
+    """The maps of one task of one camera by name in ``Prediction``, rows as in ``Level``."""
 
     level: Level
     maps: dict[str, torch.Tensor]

@@ -15,24 +15,27 @@ _BEYOND_RANK = 1e38
 
 @dataclass(frozen=True)
 class MapField:
-    """One map of a task by its field of ``Prediction``: its dtype and values a pixel."""
+    """One map of a task by its name in ``Prediction``: its dtype and values a pixel."""
 
     name: str
     dtype: torch.dtype
     channels: int = 1
 
 
-_FIELDS = {
-    'class_logits': (MapField('mask', torch.uint8), MapField('confidence', torch.uint8)),
-    'log_metres': (MapField('depth', torch.float32),),
-    'direction': (MapField('normals', torch.float32, 3),),
-    'logit': (MapField('edges', torch.uint8),),
+_KINDS: dict[str, tuple[torch.dtype, int]] = {
+    'class_logits': (torch.uint8, 1),
+    'log_metres': (torch.float32, 1),
+    'direction': (torch.float32, 3),
+    'logit': (torch.uint8, 1),
 }
+"""Dtype of a map and its values a pixel, by the encoding of its task."""
 
 
 def fields_of(task: str) -> tuple[MapField, ...]:
-    """Return the maps of a task."""
-    return _FIELDS[TASKS[task].encoding]
+    """Return the maps of a task, the one it is scored by first."""
+    spec = TASKS[task]
+    own = MapField(spec.map, *_KINDS[spec.encoding])
+    return (own, MapField('confidence', torch.uint8)) if task == 'semseg' else (own,)
 
 
 def enlarge(raw: torch.Tensor) -> torch.Tensor:
@@ -43,7 +46,7 @@ def enlarge(raw: torch.Tensor) -> torch.Tensor:
 
 def decode(task: str, raw: torch.Tensor) -> dict[str, np.ndarray]:
     """
-    Return the maps of one task by field of ``Prediction`` for its raw output (1, C, H/4, W/4).
+    Return the maps of one task by name in ``Prediction`` for its raw output (1, C, H/4, W/4).
 
     Values the network could not compute (NaN, infinity) become NaN or unlabelled.
     """
@@ -58,15 +61,17 @@ def decode(task: str, raw: torch.Tensor) -> dict[str, np.ndarray]:
 
 def decode_pixels(task: str, values: torch.Tensor) -> dict[str, torch.Tensor]:
     """
-    Return the maps of pixels by field of ``Prediction``, as ``decode`` does.
+    Return the maps of pixels by name in ``Prediction``, as ``decode`` does.
 
     ``values`` (n, C, p) are p enlarged raw outputs of n pieces of the image; they are overwritten.
     A map is (n, p), or (n, p, channels) where a pixel has several.
     """
-    return _DECODERS[TASKS[task].encoding](values)
+    maps = _DECODERS[TASKS[task].encoding](values)
+    return {field.name: found for field, found in zip(fields_of(task), maps)}
 
 
-def _decode_labels(logits: torch.Tensor) -> dict[str, torch.Tensor]:
+def _decode_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the best classes and the probabilities of those."""
     logits.sub_(logits.amax(dim=1, keepdim=True))
     # max() with indices is ten times slower on the CPU than without: the best class is the one
     # whose difference is zero, the first of them where several are
@@ -75,25 +80,25 @@ def _decode_labels(logits: torch.Tensor) -> dict[str, torch.Tensor]:
     first = torch.add(ranks, logits, alpha=_BEYOND_RANK).amax(dim=1)
     probability = 1 / logits.exp_().sum(dim=1)
     unknown = ~torch.isfinite(probability)
-    return {
-        'mask': (count - first).masked_fill_(unknown, UNLABELLED).to(torch.uint8),
-        'confidence': _to_byte(probability.masked_fill_(unknown, 0)),
-    }
+    return (
+        (count - first).masked_fill_(unknown, UNLABELLED).to(torch.uint8),
+        _to_byte(probability.masked_fill_(unknown, 0)),
+    )
 
 
-def _decode_depth(log_metres: torch.Tensor) -> dict[str, torch.Tensor]:
+def _decode_depth(log_metres: torch.Tensor) -> tuple[torch.Tensor, ...]:
     metres = log_metres[:, 0].exp()
-    return {'depth': metres.masked_fill_(~torch.isfinite(metres), torch.nan)}
+    return (metres.masked_fill_(~torch.isfinite(metres), torch.nan),)
 
 
-def _decode_direction(direction: torch.Tensor) -> dict[str, torch.Tensor]:
+def _decode_direction(direction: torch.Tensor) -> tuple[torch.Tensor, ...]:
     # norm() over a leading dimension is a hundred times slower on the CPU than this
     unit = direction * direction.square().sum(dim=1, keepdim=True).rsqrt_()
-    return {'normals': unit.transpose(1, 2).contiguous()}
+    return (unit.transpose(1, 2).contiguous(),)
 
 
-def _decode_logit(logit: torch.Tensor) -> dict[str, torch.Tensor]:
-    return {'edges': _to_byte(logit[:, 0].sigmoid().nan_to_num_(0.0))}
+def _decode_logit(logit: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return (_to_byte(logit[:, 0].sigmoid().nan_to_num_(0.0)),)
 
 
 def _to_byte(share: torch.Tensor) -> torch.Tensor:

@@ -1,12 +1,13 @@
 """What a frame is computed with, and the result."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from typing import Mapping
 
 import numpy as np
 
 from mtshare_ros.model.framing import Framing
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.tasks import ordered, TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, get_task, ordered
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class InferenceSettings:
     the maps of what was recomputed, which only people look at.
     """
 
-    tasks: tuple[str, ...] = tuple(TASKS)
+    tasks: tuple[str, ...] = DEFAULT_TASKS
     sharing: SharingSettings = field(default_factory=SharingSettings)
     activity: bool = False
 
@@ -34,17 +35,18 @@ class FrameStats:
 
     Milliseconds in all, and by stage in the order they ran. ``active`` and ``taken_over`` hold for
     each task, block by block, the share of the rows that was computed and that was taken over from
-    the base task; ``input_fraction`` is the share that entered the network at all. ``macs`` were
-    done of the ``dense_macs`` of the asked tasks, their shared blocks counted once. ``oldest_age``
-    counts for each task the frames since a row ran ungated through everything. ``reset_reason``
-    says why the frame built on nothing; it is empty where it did. ``activity`` holds for each task
-    what became of its tokens: (rows, columns) uint8, 0 kept, 1 taken over, 2 computed,
-    3 refreshed.
+    the base task; ``input_fraction`` is the share that entered the network at all, ``refreshed``
+    that of rows whose refresh turn had come. ``macs`` were done of the ``dense_macs`` of the asked
+    tasks, their shared blocks counted once. ``oldest_age`` counts for each task the frames since a
+    row ran ungated through everything. ``reset_reason`` says why the frame built on nothing; it is
+    empty where it did. ``activity`` holds for each task what became of its tokens: (rows, columns)
+    uint8, 0 kept, 1 taken over, 2 computed, 3 refreshed.
     """
 
     total_ms: float
     stage_ms: dict[str, float] = field(default_factory=dict)
     input_fraction: float = 1.0
+    refreshed: float = 0.0
     active: dict[str, tuple[float, ...]] = field(default_factory=dict)
     taken_over: dict[str, tuple[float, ...]] = field(default_factory=dict)
     macs: int = 0
@@ -87,3 +89,24 @@ class Prediction:
     """(H, W, 3) float32 unit vectors, optical frame (x right, y down, z forward); NaN invalid."""
     edges: np.ndarray | None = None
     """(H, W) uint8, edge probability x 255."""
+    other: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """
+    The maps of further tasks by task id, (H, W) uint8: ``human_parts`` class ids, 255 unlabelled;
+    ``saliency`` probability x 255.
+    """
+
+    @classmethod
+    def from_maps(
+        cls, framing: Framing, stats: FrameStats, maps: Mapping[str, np.ndarray],
+        image: np.ndarray | None = None,
+    ) -> 'Prediction':
+        """Return a prediction of maps by name; those without a field of their own are others."""
+        names = {item.name for item in fields(cls)}
+        own = {name: values for name, values in maps.items() if name in names}
+        other = {name: values for name, values in maps.items() if name not in names}
+        return cls(framing=framing, stats=stats, image=image, other=other, **own)
+
+    def map_of(self, task: str) -> np.ndarray | None:
+        """Return the map that a task id is scored by, None where it was not computed."""
+        name = get_task(task).map
+        return self.other[name] if name in self.other else getattr(self, name, None)

@@ -12,7 +12,7 @@ from mtshare_ros.nodes.sharing_parameters import (
     sharing_settings,
 )
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, get_task
 
 _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
 
@@ -46,7 +46,7 @@ def _enabled_spec(ros_name: str) -> ParameterSpec:
 
 PERCEPTION_PARAMETERS = ParameterTable((
     *SHARING_PARAMETERS,
-    *(_enabled_spec(task.ros_name) for task in TASKS.values()),
+    *(_enabled_spec(get_task(name).ros_name) for name in DEFAULT_TASKS),
     ParameterSpec(
         'max_rate', 'double', 0.0, 'Most frames processed in a second; 0.0 takes every frame.',
         'Hz', (0.0, 240.0),
@@ -126,7 +126,8 @@ def runtime_settings(values: Mapping[str, Any]) -> RuntimeSettings:
     """Return the settings of the next frame from checked parameter values."""
     return RuntimeSettings(
         enabled=frozenset(
-            task.name for task in TASKS.values() if values[f'outputs.{task.ros_name}.enabled']
+            name for name in DEFAULT_TASKS
+            if values[f'outputs.{get_task(name).ros_name}.enabled']
         ),
         max_rate=values['max_rate'],
         lazy=values['lazy'],

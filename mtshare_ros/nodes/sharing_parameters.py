@@ -4,11 +4,14 @@ from typing import Any, Mapping
 
 from mtshare_ros.nodes.parameters import ParameterRule, ParameterSpec
 from mtshare_ros.sharing.settings import LARGEST_FACTOR, SharingSettings
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, get_task
 
 INHERIT = -1.0
 
-_BASE_TASK = next(iter(TASKS))
+_TASKS = tuple(get_task(name) for name in DEFAULT_TASKS)
+"""The tasks the node publishes."""
+
+_BASE_TASK = _TASKS[0].name
 """The task others take rows over from; it takes over from none."""
 
 
@@ -58,11 +61,11 @@ SHARING_PARAMETERS = (
         _override(f'{task.ros_name}.temporal.threshold',
                   f'temporal.threshold for {task.ros_name} alone; where tasks share blocks, the '
                   'strictest one holds')
-        for task in TASKS.values()
+        for task in _TASKS
     ),
     *(
         _override(f'{task.ros_name}.task.threshold', f'task.threshold for {task.ros_name} alone')
-        for task in TASKS.values() if task.name != _BASE_TASK
+        for task in _TASKS if task.name != _BASE_TASK
     ),
     ParameterSpec(
         'temporal.policy', 'string', 'round_robin', 'How tokens are refreshed: some in every '
@@ -114,6 +117,6 @@ def sharing_settings(values: Mapping[str, Any]) -> SharingSettings:
 def _overrides(values: Mapping[str, Any], name: str) -> dict[str, float]:
     """Return the factors that are not inherited by task id."""
     factors = {
-        task.name: values.get(f'{task.ros_name}.{name}', INHERIT) for task in TASKS.values()
+        task.name: values.get(f'{task.ros_name}.{name}', INHERIT) for task in _TASKS
     }
     return {task: factor for task, factor in factors.items() if factor != INHERIT}

@@ -18,7 +18,7 @@ from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 LAUNCH_FOLDER = Path(__file__).resolve().parents[2] / 'launch'
 SMALL = ArchitectureConfig(embed_dim=32, depth=2, num_heads=2, stem_channels=(8, 16, 16),
@@ -47,7 +47,7 @@ def write_model():
     folder = _END.enter_context(tempfile.TemporaryDirectory())
     labels = load_labels('nyu40')
     description = ModelDescription(
-        architecture=SMALL, tasks=tuple(TASKS), labels=labels, focal_length=110.0,
+        architecture=SMALL, tasks=DEFAULT_TASKS, labels=labels, focal_length=110.0,
         depth_range=(0.3, 8.0), trained_on='nothing')
     path = Path(folder) / 'small.safetensors'
     save_checkpoint(path, build_model(SMALL, description.tasks, len(labels)), description)

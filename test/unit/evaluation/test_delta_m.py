@@ -35,3 +35,15 @@ def test_only_the_measured_tasks_count():
 def test_without_a_baseline_there_is_no_figure():
     assert math.isnan(delta_m(BEFORE, {}))
     assert math.isnan(delta_m(BEFORE, changed(edge=0.0)))
+
+
+def test_parts_and_saliency_count_like_the_others():
+    before = {'human_parts': {'miou': 60.0}, 'saliency': {'maxf': 80.0}}
+    after = {'human_parts': {'miou': 66.0}, 'saliency': {'maxf': 76.0}}
+    assert delta_m(after, before) == pytest.approx((10.0 - 5.0) / 2)
+
+
+def test_tasks_without_a_baseline_are_left_out_on_request_only():
+    baseline = {'depth': BEFORE['depth']}
+    assert math.isnan(delta_m(changed(depth=0.2), baseline))
+    assert delta_m(changed(depth=0.2), baseline, skip_missing=True) == pytest.approx(50.0)

@@ -23,5 +23,28 @@ class Frame:
     edges: np.ndarray = field(default_factory=lambda: np.zeros(SIZE, bool))
 
 
+@dataclass
+class PersonFrame(Frame):
+    human_parts: np.ndarray | None = None
+    saliency: np.ndarray | None = None
+
+
 def predicted(**maps):
-    return Prediction(framing=frame_to_cover(SIZE, SIZE), stats=FrameStats(1.0), **maps)
+    return Prediction.from_maps(frame_to_cover(SIZE, SIZE), FrameStats(1.0), maps)
+
+
+def score(metric, prediction, truth):
+    metric.update(prediction, truth)
+    return metric.result()
+
+
+def halves(left, right, dtype=np.uint8):
+    values = np.full(SIZE, left, dtype)
+    values[:, SIZE[1] // 2:] = right
+    return values
+
+
+def column(at, dtype=bool, value=1):
+    values = np.zeros(SIZE, dtype)
+    values[:, at] = value
+    return values

@@ -67,3 +67,17 @@ def test_normals_have_length_one():
 
 def test_an_edge_logit_of_zero_is_half_certain():
     assert (decode('edge', torch.zeros(1, 1, 4, 4))['edges'] == 128).all()
+
+
+def test_parts_of_people_are_classes_without_a_confidence():
+    logits = random_logits()[:, :7]
+    maps = decode('human_parts', logits)
+    assert list(maps) == ['human_parts']
+    assert np.array_equal(maps['human_parts'], decode('semseg', logits)['mask'])
+
+
+def test_saliency_is_a_probability():
+    logit = torch.full((1, 1, 4, 4), float(np.log(3)))
+    maps = decode('saliency', logit)
+    assert list(maps) == ['saliency']
+    assert maps['saliency'].dtype == np.uint8 and (maps['saliency'] == round(0.75 * 255)).all()

@@ -23,10 +23,10 @@ from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runti
 from mtshare_ros.nodes.pipeline import Job, Pipeline
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 SETTINGS = runtime_settings(PERCEPTION_PARAMETERS.defaults())
-OUTPUTS = tuple(output for output in offered_outputs(TASKS) if output.draw)
+OUTPUTS = tuple(output for output in offered_outputs(DEFAULT_TASKS) if output.draw)
 
 
 @pytest.fixture(scope='module')

@@ -2,10 +2,16 @@
 
 import pytest
 
-from mtshare_ros.nodes.outputs import enabled_outputs, OUTPUTS, shows_activity, tasks_to_infer
+from mtshare_ros.nodes.outputs import (
+    enabled_outputs,
+    offered_outputs,
+    OUTPUTS,
+    shows_activity,
+    tasks_to_infer,
+)
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, get_task, TASKS
 
 DEFAULTS = PERCEPTION_PARAMETERS.defaults()
 ACTIVITY = [output for output in OUTPUTS if output.activity]
@@ -67,17 +73,25 @@ def test_a_parameter_outside_a_broken_rule_may_be_set():
 def test_the_activity_alone_asks_for_every_task_that_is_switched_on():
     settings = settings_with(outputs__edges__enabled=False)
 
-    assert tasks_to_infer(ACTIVITY, settings, TASKS) == ('semseg', 'depth', 'normals')
+    assert tasks_to_infer(ACTIVITY, settings, DEFAULT_TASKS) == ('semseg', 'depth', 'normals')
 
 
 def test_the_activity_beside_other_outputs_asks_for_nothing_more():
     outputs = [output for output in OUTPUTS if output.activity or output.topic == 'depth/image']
 
-    assert tasks_to_infer(outputs, settings_with(), TASKS) == ('depth',)
+    assert tasks_to_infer(outputs, settings_with(), DEFAULT_TASKS) == ('depth',)
     assert shows_activity(outputs)
 
 
 def test_where_every_output_is_switched_off_there_is_no_activity():
-    off = {f'outputs__{task.ros_name}__enabled': False for task in TASKS.values()}
+    off = {f'outputs__{get_task(name).ros_name}__enabled': False for name in DEFAULT_TASKS}
 
-    assert enabled_outputs(settings_with(**off), TASKS) == ()
+    assert enabled_outputs(settings_with(**off), DEFAULT_TASKS) == ()
+
+
+def test_what_a_model_can_beyond_the_default_tasks_is_neither_offered_nor_computed():
+    settings = settings_with()
+
+    assert offered_outputs(TASKS) == offered_outputs(DEFAULT_TASKS)
+    assert enabled_outputs(settings, TASKS) == enabled_outputs(settings, DEFAULT_TASKS)
+    assert tasks_to_infer(ACTIVITY, settings, TASKS) == DEFAULT_TASKS

@@ -11,7 +11,7 @@ from mtshare_ros.model.network import build_model, MultiTaskNetwork
 from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.block import BlockLimits, BlockWeights
 from mtshare_ros.sharing.rows import ActiveRows, count_members
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 GRID = (6, 8)
 TOKENS = GRID[0] * GRID[1]
@@ -23,7 +23,7 @@ def branched_network(
 ) -> MultiTaskNetwork:
     """Return a network for all tasks; its layers do much more than those of an untrained one."""
     torch.manual_seed(0)
-    network = build_model(replace(TINY, depth=depth, **shape), tuple(TASKS), 40).eval()
+    network = build_model(replace(TINY, depth=depth, **shape), DEFAULT_TASKS, 40).eval()
     with torch.no_grad():
         for name, value in network.named_parameters():
             if name.startswith('blocks') and name.endswith('weight') and 'norm' not in name:

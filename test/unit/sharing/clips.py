@@ -15,7 +15,7 @@ from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.thresholds import TaskThresholds
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 SIZE = (96, 128)
 KINDS = ('fast', 'accurate')
@@ -30,7 +30,7 @@ def room_clip(motion: str, *, noise: float, frames: int = 50, seed: int = 3) -> 
 
 def engine_of(network: MultiTaskNetwork) -> Engine:
     description = ModelDescription(
-        architecture=network.config, tasks=tuple(TASKS), labels=load_labels('nyu40'),
+        architecture=network.config, tasks=DEFAULT_TASKS, labels=load_labels('nyu40'),
         focal_length=110.0, depth_range=(0.3, 8.0), trained_on='nothing')
     return Engine(Checkpoint(network, description), device='cpu', precision='fp32')
 
@@ -43,7 +43,7 @@ class Camera:
     counts as a scene cut unless it is asked for.
     """
 
-    def __init__(self, network: MultiTaskNetwork, *, tasks=tuple(TASKS), engine=None, **sharing):
+    def __init__(self, network: MultiTaskNetwork, *, tasks=DEFAULT_TASKS, engine=None, **sharing):
         self.network, self.engine = network, engine or engine_of(network)
         self.cache = self.engine.new_cache()
         self.use(tasks, **sharing)
@@ -76,7 +76,7 @@ class Camera:
 
 
 def uniform_thresholds(depth: int, *, temporal: float, task: float) -> dict[str, TaskThresholds]:
-    return {name: TaskThresholds((temporal,) * depth, (task,) * depth) for name in TASKS}
+    return {name: TaskThresholds((temporal,) * depth, (task,) * depth) for name in DEFAULT_TASKS}
 
 
 @lru_cache(maxsize=None)

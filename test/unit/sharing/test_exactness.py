@@ -21,9 +21,9 @@ import torch
 
 from mtshare_ros.data.rooms.camera import MOTIONS
 from mtshare_ros.model.deltas import add_random_deltas
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
-SUB_TASKS = tuple(TASKS)[1:]
+SUB_TASKS = DEFAULT_TASKS[1:]
 NOISES = (0.0, 1.0)
 
 
@@ -50,10 +50,10 @@ def test_a_factor_of_zero_equals_dense_after_any_other(kind, noise):
         for frame in clip[start:start + 9]:
             seen.see(frame)
         assert seen.error() > 1e-4
-        seen.use(tuple(TASKS), temporal_factor=0.0, task_factor=0.0, block=kind)
+        seen.use(DEFAULT_TASKS, temporal_factor=0.0, task_factor=0.0, block=kind)
         seen.see(clip[start + 9])
         assert seen.error() < 1e-5
-        seen.use(tuple(TASKS), block=kind)
+        seen.use(DEFAULT_TASKS, block=kind)
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -205,9 +205,9 @@ def test_a_scene_cut_is_a_cold_start_bit_for_bit(kind_and_frame):
 def test_another_kind_of_block_is_a_cold_start_bit_for_bit(kind_and_frame):
     kind, frame = kind_and_frame
     seen, cold = moved_on(camera()), camera(block=kind)
-    seen.use(tuple(TASKS), block='accurate')
+    seen.use(DEFAULT_TASKS, block='accurate')
     moved_on(seen, 1)
-    seen.use(tuple(TASKS), block=kind)
+    seen.use(DEFAULT_TASKS, block=kind)
     seen.cache.reset('test')
     seen.see(frame)
     cold.see(frame)
@@ -220,7 +220,7 @@ def test_a_task_left_out_at_a_reset_starts_cold_when_it_comes_back(kind_and_fram
     seen.use(('semseg',), block=kind)
     seen.cache.reset('test')
     seen.see(frame)
-    seen.use(tuple(TASKS), block=kind)
+    seen.use(DEFAULT_TASKS, block=kind)
     seen.see(frame)
     cold.see(frame)
     assert equal(seen.outputs(), cold.outputs())

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.sharing.account import REFRESHED
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 
 class Ages:
@@ -40,7 +40,7 @@ def test_no_row_gets_older_than_a_period_that_was_shortened():
     clip = room_clip('drive', noise=1.0)
     for frame in clip[:30]:
         seen.see(frame)
-    seen.use(tuple(TASKS), refresh_period=6)
+    seen.use(DEFAULT_TASKS, refresh_period=6)
     for frame in clip[30:]:
         assert max(seen.see(frame).stats.oldest_age.values()) <= 6
 
@@ -49,7 +49,7 @@ def test_no_row_gets_older_than_a_period_that_was_shortened():
 def test_rows_of_a_task_that_comes_and_goes_are_never_too_old(kind):
     seen = camera(refresh_period=6, block=kind)
     for number, frame in enumerate(room_clip('drive', noise=1.0)):
-        tasks = tuple(TASKS) if number % 11 < 4 else ('semseg', 'edge')
+        tasks = DEFAULT_TASKS if number % 11 < 4 else ('semseg', 'edge')
         seen.use(tasks, refresh_period=6, block=kind)
         assert max(seen.see(frame).stats.oldest_age.values()) <= 6
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 
 def drifting(frames, noise):
@@ -70,7 +70,7 @@ def test_two_thousand_frames_take_no_more_memory():
     frames = list(itertools.islice(drifting(2000, 2.0), 0, 2000, 50))
     before = None
     for number in range(2000):
-        seen.use(tuple(TASKS) if number % 7 else ('semseg', 'edge'), refresh_period=10)
+        seen.use(DEFAULT_TASKS if number % 7 else ('semseg', 'edge'), refresh_period=10)
         seen.see(frames[number % len(frames)])
         if number == 200:
             before = live_tensors(), seen.cache.nbytes(), resident_megabytes()
