@@ -1,11 +1,21 @@
 """``mtshare models``: what ships with the package."""
 
+from dataclasses import asdict
+from pathlib import Path
 from textwrap import fill, indent
+from typing import Any, TYPE_CHECKING
 
 import typer
 
 from mtshare_ros.cli.app import examples, new_app
-from mtshare_ros.cli.options import ModelArgument
+from mtshare_ros.cli.options import JsonOption, ModelArgument
+from mtshare_ros.cli.output import check_folder, print_table, write_json
+
+if TYPE_CHECKING:
+    from mtshare_ros.model.checkpoint import Checkpoint
+    from mtshare_ros.model.manifest import ModelFile
+    from mtshare_ros.model.network import MultiTaskNetwork
+    from mtshare_ros.model.storage import Storage
 
 app = new_app(no_args_is_help=True, help="""
 List, verify and describe the models that ship with the package.
@@ -16,6 +26,11 @@ mtshare models verify               compare every file with its checksum
 mtshare models info default         what a model is and was trained on
 mtshare models info my.safetensors  the same of a file of your own
 """)
+
+DELTA_NOTE = """\
+share of the weights that differ from the base task's: of all weights of the encoder, shared blocks
+counted, and of the linear weights of each block that is not shared\
+"""
 
 
 @app.command('list', epilog=examples('mtshare models list'))
@@ -31,6 +46,7 @@ def list_models() -> None:
         typer.echo(f'{name}{" *" if name == manifest.default else ""}')
         typer.echo(f'    {", ".join(entry.tasks)}; {_size(entry.input_size)} pixels; labels '
                    f'{entry.labels}; {entry.licence}')
+        typer.echo(f'    {_state(manifest.path_of(name))}')
         typer.echo(indent(fill(entry.description, 76), ' ' * 4))
 
 
@@ -58,19 +74,49 @@ def verify() -> None:
         raise typer.Exit(1)
 
 
-@app.command(epilog=examples('mtshare models info\nmtshare models info my.safetensors'))
-def info(model: ModelArgument = 'default') -> None:
-    """Describe one model: tasks, sizes, labels, camera, what it was trained on."""
+@app.command(epilog=examples(
+    'mtshare models info\nmtshare models info my.safetensors --json info.json'))
+def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
+    """Describe one model: tasks, sizes, labels, camera, what its sub-tasks add to the base."""
     from mtshare_ros.model.checkpoint import load_checkpoint
     from mtshare_ros.model.manifest import find_model
+    from mtshare_ros.model.storage import storage_of
 
+    check_folder(json)
     file = find_model(model)
-    checkpoint = load_checkpoint(file.path)
+    checkpoint, storage = load_checkpoint(file.path), storage_of(file.path)
+    facts = _facts(file, checkpoint)
+    for name, text in facts.items():
+        typer.echo(f'{name + ":":12}{text}')
+    deltas = _deltas(checkpoint.network)
+    if deltas:
+        _print_deltas(deltas)
+    _print_storage(storage)
+    if json is not None:
+        write_json(json, {
+            **facts, 'tasks': checkpoint.network.tasks, 'delta_weights': deltas,
+            'bytes': {'file': file.path.stat().st_size, **asdict(storage),
+                      'ratio': storage.ratio}})
+
+
+def _state(path: Path) -> str:
+    """Return size and calibration of a shipped file, or that something is wrong with it."""
+    from mtshare_ros.errors import MtshareError
+    from mtshare_ros.model.checkpoint import read_description
+
+    try:
+        calibrated = read_description(path).thresholds
+    except MtshareError:
+        return 'the file is missing or damaged, see mtshare models verify'
+    return f'{_megabytes(path)}; {"" if calibrated else "not "}calibrated'
+
+
+def _facts(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
     description, shape = checkpoint.description, checkpoint.description.architecture
     weights = sum(value.numel() for value in checkpoint.network.parameters())
     near, far = description.depth_range
-    facts = {
-        'file': f'{file.path} ({file.path.stat().st_size / 1e6:.1f} MB)',
+    return {
+        'file': f'{file.path} ({_megabytes(file.path)})',
         'sha256': file.sha256,
         'tasks': ', '.join(description.tasks),
         'labels': f'{description.labels.name}, {len(description.labels)} classes',
@@ -82,8 +128,44 @@ def info(model: ModelArgument = 'default') -> None:
         'trained on': description.trained_on or 'not stated',
         'calibrated': description.calibration or 'no, sharing uses default thresholds',
     }
-    for name, text in facts.items():
-        typer.echo(f'{name + ":":12}{text}')
+
+
+def _deltas(network: 'MultiTaskNetwork') -> dict[str, dict[str, Any]]:
+    """Return for every sub-task with a branch how much of its weights differ from the base's."""
+    from mtshare_ros.model.deltas import delta_density, delta_share_of_encoder
+
+    return {
+        task: {
+            'encoder': delta_share_of_encoder(network, task),
+            'blocks': {block: asdict(density) for block, density in
+                       enumerate(delta_density(network, task), start=network.config.prefix)},
+        }
+        for task in network.branches
+    }
+
+
+def _print_deltas(deltas: dict[str, dict[str, Any]]) -> None:
+    blocks = next(iter(deltas.values()))['blocks']
+    print_table('Delta weights', ('part', *deltas), (
+        ('encoder', *(f'{values["encoder"]:.2%}' for values in deltas.values())),
+        *((f'block {number}', *(f'{values["blocks"][number]["elements"]:.2%}'
+                                for values in deltas.values())) for number in blocks)))
+    typer.echo(DELTA_NOTE)
+
+
+def _print_storage(storage: 'Storage') -> None:
+    parts = {'stem and base encoder': storage.base_bytes,
+             **{f'{task}: delta weights': size for task, size in storage.delta_bytes.items()},
+             'all tasks, without heads': storage.base_bytes + sum(storage.delta_bytes.values())}
+    print_table('Storage', ('part', 'MB', 'of the base'), (
+        *((name, f'{size / 1e6:.2f}', f'{size / storage.base_bytes:.2f}')
+          for name, size in parts.items()),
+        *((f'{task}: head', f'{size / 1e6:.2f}', '')
+          for task, size in storage.head_bytes.items())))
+
+
+def _megabytes(path: Path) -> str:
+    return f'{path.stat().st_size / 1e6:.1f} MB'
 
 
 def _size(size: tuple[int, ...]) -> str:

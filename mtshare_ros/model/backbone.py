@@ -18,13 +18,25 @@ class Attention(nn.Module):
 
     def forward(self, tokens: torch.Tensor, rotary: RotaryTable | None) -> torch.Tensor:
         """Return (B, N, D) for (B, N, D)."""
+        return self.attend(*self.project(tokens, rotary))
+
+    def project(
+        self, tokens: torch.Tensor, rotary: RotaryTable | None
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return queries, keys and values (B, heads, N, head_dim), positions turned in."""
         batch, count, _ = tokens.shape
         qkv = self.qkv(tokens).view(batch, count, 3, self.num_heads, -1)
-        query, key, value = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, N, head_dim) each
+        query, key, value = qkv.permute(2, 0, 3, 1, 4)
         if rotary is not None:
             query, key = rotary.rotate(query), rotary.rotate(key)
+        return query, key, value
+
+    def attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        """Return (B, N, D): what every query makes of all keys and values."""
         mixed = functional.scaled_dot_product_attention(query, key, value)
-        return self.proj(mixed.transpose(1, 2).reshape(batch, count, -1))
+        return self.proj(mixed.transpose(1, 2).flatten(2))
 
 
 class Mlp(nn.Module):

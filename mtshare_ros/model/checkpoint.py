@@ -1,16 +1,26 @@
 """Weights on disk: safetensors only, with a header that says how to build the network."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Iterator
 
 from safetensors import safe_open, SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 import torch
 
 from mtshare_ros.config import to_values
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.description import from_header, ModelDescription, to_header
+from mtshare_ros.model.description import (
+    FORMAT,
+    format_of,
+    from_header,
+    ModelDescription,
+    SPARSE_FORMAT,
+    to_header,
+)
 from mtshare_ros.model.network import build_model, MultiTaskNetwork
+from mtshare_ros.model.sparse import compress, expand, is_index
 from mtshare_ros.model.writing import replacing
 
 LARGEST_FILE = 4 << 30
@@ -29,13 +39,20 @@ class Checkpoint:
 def save_checkpoint(
     path: Path, network: MultiTaskNetwork, description: ModelDescription
 ) -> None:
-    """Write weights and header: matrices as float16, vectors (biases, norms) as float32."""
+    """
+    Write weights and header: matrices as float16, vectors (biases, norms) as float32.
+
+    Of the sub-tasks' branches only what then differs from the base task is written.
+    """
     tensors = {
         name: value.detach().cpu().to(torch.float16 if value.ndim > 1 else torch.float32)
         .contiguous()
         for name, value in network.state_dict().items() if value.is_floating_point()
     }
-    save_file(tensors, path, metadata=to_header(description))
+    bases = network.counterparts()
+    header = to_header(description, SPARSE_FORMAT if bases else FORMAT)
+    with replacing(path) as partial:
+        save_file(compress(tensors, bases), partial, metadata=header)
 
 
 def save_described_anew(source: Path, target: Path, description: ModelDescription) -> None:
@@ -44,11 +61,13 @@ def save_described_anew(source: Path, target: Path, description: ModelDescriptio
 
     Raises ModelError where ``target`` exists or cannot be written: a model is never overwritten.
     """
-    check_weights_file(source)
     check_new(target)
+    with open_weights(source) as file:
+        header = to_header(description, format_of(file.metadata(), str(source)))
+        tensors = _tensors_of(file)
     try:
         with replacing(target) as partial:
-            save_file(load_file(source), partial, metadata=to_header(description))
+            save_file(tensors, partial, metadata=header)
     except (OSError, SafetensorError) as error:
         raise ModelError(f'{target}: cannot be written: {error}') from error
 
@@ -66,23 +85,40 @@ def check_new(path: Path) -> None:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """
-    Build the network a file describes and load its weights.
+    Build the network a file describes and load its weights, the sub-tasks' merged with the base's.
 
     Raises ModelError where the file is missing, not safetensors, damaged, or does not fit.
     """
+    with open_weights(path) as file:
+        header, tensors = file.metadata(), _tensors_of(file)
+    description = from_header(header, str(path))
+    network = build_model(description.architecture, description.tasks, len(description.labels))
+    _check_dtypes(tensors, path)
+    if format_of(header, str(path)) == SPARSE_FORMAT:
+        tensors = _merged(network, tensors, path)
+    _check_fit(network, _expected(network), tensors, path)
+    network.load_state_dict(tensors, strict=False)
+    return Checkpoint(network.eval(), description)
+
+
+def read_description(path: Path) -> ModelDescription:
+    """Read what a file says of itself, without its weights; raise as ``load_checkpoint``."""
+    with open_weights(path) as file:
+        return from_header(file.metadata(), str(path))
+
+
+@contextmanager
+def open_weights(path: Path) -> Iterator[Any]:
+    """Open a file of weights as ``safe_open`` does; raise ModelError where it cannot be read."""
     check_weights_file(path)
     try:
         with safe_open(path, framework='pt') as file:
-            description = from_header(file.metadata(), str(path))
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            yield file
     except SafetensorError as error:
         raise ModelError(
             f'{path}: not a readable safetensors file ({error}); it is truncated or damaged, '
             'get it again'
         ) from error
-    network = build_model(description.architecture, description.tasks, len(description.labels))
-    _fill(network, tensors, path)
-    return Checkpoint(network.eval(), description)
 
 
 def check_weights_file(path: Path) -> None:
@@ -108,20 +144,43 @@ def check_weights_file(path: Path) -> None:
         )
 
 
-def _fill(network: MultiTaskNetwork, tensors: dict[str, torch.Tensor], path: Path) -> None:
+def _tensors_of(file: Any) -> dict[str, torch.Tensor]:
+    return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def _expected(network: MultiTaskNetwork) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in network.state_dict().items()
+            if value.is_floating_point()}
+
+
+def _merged(
+    network: MultiTaskNetwork, tensors: dict[str, torch.Tensor], path: Path
+) -> dict[str, torch.Tensor]:
+    """Return the tensors with those of the branches dense; the others are checked before."""
+    bases = network.counterparts()
+    rest = {name: value for name, value in _expected(network).items() if name not in bases}
+    found = {name: value for name, value in tensors.items() if not name.startswith('branches.')}
+    _check_fit(network, rest, found, path)
+    return expand(tensors, {name: tensors[base] for name, base in bases.items()}, str(path))
+
+
+def _check_dtypes(tensors: dict[str, torch.Tensor], path: Path) -> None:
     for name, value in tensors.items():
-        if value.dtype not in ALLOWED_DTYPES:
+        if value.dtype not in ALLOWED_DTYPES and not is_index(name):
             raise ModelError(f'{path}: {name} is {value.dtype}; allowed are 16 and 32 bit floats')
-    expected = {name: value for name, value in network.state_dict().items()
-                if value.is_floating_point()}
-    _check_keys(set(expected), set(tensors), network, path)
-    for name, value in tensors.items():
+
+
+def _check_fit(
+    network: MultiTaskNetwork, expected: dict[str, torch.Tensor],
+    found: dict[str, torch.Tensor], path: Path,
+) -> None:
+    _check_keys(set(expected), set(found), network, path)
+    for name, value in found.items():
         if value.shape != expected[name].shape:
             raise ModelError(
                 f'{path}: {name} has the shape {tuple(value.shape)}, its own header needs '
                 f'{tuple(expected[name].shape)}: {_shape_of(network)}'
             )
-    network.load_state_dict(tensors, strict=False)
 
 
 def _check_keys(

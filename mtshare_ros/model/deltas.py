@@ -80,6 +80,21 @@ def delta_density(network: MultiTaskNetwork, task: str) -> tuple[DeltaDensity, .
         zip(network.own_blocks(task), network.own_blocks(network.base_task)))
 
 
+def delta_share_of_encoder(network: MultiTaskNetwork, task: str) -> float:
+    """
+    Return the share of a task's encoder weights that differ from the base task's, 0 to 1.
+
+    Its encoder is all blocks, the shared ones too, and the norm after them, biases and norms
+    counted; the stem belongs to no task. 0 for the base task and where every block is shared.
+    """
+    weights = dict(network.named_parameters())
+    changed = sum(
+        int((weights[own] != weights[base]).sum()) for own, base in network.counterparts().items()
+        if own.startswith(f'branches.{task}.'))
+    return changed / sum(value.numel() for name, value in weights.items()
+                         if name.startswith(('blocks.', 'norm.')))
+
+
 def _disturb(
     weight: nn.Parameter, density: float, rows: bool, scale: float, generator: torch.Generator
 ) -> None:

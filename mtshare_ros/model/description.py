@@ -11,6 +11,8 @@ from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.thresholds import TaskThresholds
 
 FORMAT = 'mtshare_ros 1'
+SPARSE_FORMAT = 'mtshare_ros 2'
+"""Of branches the file holds only what differs from the base task, see ``model/sparse.py``."""
 
 
 @dataclass(frozen=True)
@@ -40,24 +42,37 @@ class ModelDescription:
             thresholds.check_depth(self.architecture.depth, task)
 
 
-def to_header(description: ModelDescription) -> dict[str, str]:
+def to_header(description: ModelDescription, file_format: str = FORMAT) -> dict[str, str]:
     """Return the safetensors metadata: one readable JSON value per field."""
     header = {key: json.dumps(value) for key, value in to_values(description).items()}
-    return {'format': FORMAT, **header}
+    return {'format': file_format, **header}
+
+
+def is_ours(header: Mapping[str, str] | None) -> bool:
+    """Tell whether the metadata are those of a checkpoint of this package, of any version."""
+    return (header or {}).get('format', '').startswith('mtshare_ros ')
+
+
+def format_of(header: Mapping[str, str] | None, source: str) -> str:
+    """Return the format the metadata name; raise ModelError where it cannot be read."""
+    found = (header or {}).get('format')
+    if found in (FORMAT, SPARSE_FORMAT):
+        return found
+    reason = ('it was written by a newer version of this package: update it' if is_ours(header)
+              else 'it was not written by this package (timm weights start a training, they do '
+                   'not run)')
+    raise ModelError(
+        f'{source}: the header names the format {found!r}, expected {FORMAT!r} or '
+        f'{SPARSE_FORMAT!r}; {reason}')
 
 
 def from_header(header: Mapping[str, str] | None, source: str) -> ModelDescription:
     """Read the metadata back; raise ModelError or ConfigError naming ``source``."""
-    found = (header or {}).get('format')
-    if header is None or found != FORMAT:
-        raise ModelError(
-            f'{source}: the header names the format {found!r}, expected {FORMAT!r}; '
-            'it was not written by this package (timm weights start a training, they do not run)'
-        )
+    format_of(header, source)
     names = {item.name for item in fields(ModelDescription)}
     try:
         values: dict[str, Any] = {
-            key: json.loads(text) for key, text in header.items() if key in names}
+            key: json.loads(text) for key, text in (header or {}).items() if key in names}
     except json.JSONDecodeError as error:
         raise ModelError(
             f'{source}: the header is damaged: {error}; get the file again') from error

@@ -121,6 +121,13 @@ class MultiTaskNetwork(nn.Module):
         """Return the norm between a task's last block and its head."""
         return self._branch(task).norm if task in self.branches else self.norm
 
+    def counterparts(self) -> dict[str, str]:
+        """Return for every parameter of a branch, by name, the base task's of the same place."""
+        return {
+            f'branches.{task}.{name}': _name_in_base(name, self.config.prefix)
+            for task, branch in self.branches.items() for name, _ in branch.named_parameters()
+        }
+
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return stem tokens (B, D, rows, columns) as the blocks' input (B, N, D)."""
         sequence = tokens.flatten(2).transpose(1, 2)
@@ -152,6 +159,14 @@ def new_branches(network: MultiTaskNetwork, prefix: int) -> dict[str, Branch]:
     own = list(network.blocks)[prefix:]
     return {task: Branch(copy.deepcopy(own), copy.deepcopy(network.norm))
             for task in network.tasks[1:]}
+
+
+def _name_in_base(name: str, prefix: int) -> str:
+    """Return ``blocks.<prefix + i>.*`` for a branch's ``blocks.<i>.*``; ``norm.*`` stays."""
+    if not name.startswith('blocks.'):
+        return name
+    _, number, rest = name.split('.', 2)
+    return f'blocks.{prefix + int(number)}.{rest}'
 
 
 def _run(

@@ -1,40 +1,49 @@
-"""Start from the weights of a timm VisionTransformer in a local file."""
+"""Start from weights in a local file: a checkpoint of this package or a timm VisionTransformer."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
+import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.checkpoint import check_weights_file
+from mtshare_ros.model.checkpoint import load_checkpoint, open_weights
+from mtshare_ros.model.description import is_ours
 from mtshare_ros.model.network import MultiTaskNetwork, new_branches
 
 
 @dataclass(frozen=True)
 class LoadReport:
-    """Which tensors of the file went into the network, and which were left out."""
+    """Which tensors of the network were filled, and which tensors of the file were left out."""
 
     loaded: tuple[str, ...]
     left_out: tuple[str, ...]
 
 
-def load_timm_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
+def load_initial_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
     """
-    Copy every tensor whose name and shape match: ``blocks.*``, ``norm.*`` and a patch projection.
+    Copy every tensor that has its place and shape in the network.
 
-    The base task gets them, and branches become its copies: their delta weights are zero.
+    Of a checkpoint that is any: tasks may differ, and blocks of a sub-task find their number where
+    the file shares more or fewer. Of timm weights it is ``blocks.*``, ``norm.*`` and a patch
+    projection. Where the file has no branch of a sub-task, that begins equal to the base task.
     Raises ModelError where the file cannot be read or nothing in it fits.
     """
-    check_weights_file(path)
-    try:
-        tensors = load_file(path)
-    except SafetensorError as error:
-        raise ModelError(f'{path}: not a readable safetensors file ({error})') from error
+    with open_weights(path) as file:
+        if not is_ours(file.metadata()):
+            return _copy(network, {name: file.get_tensor(name) for name in file.keys()}, 0, path)
+    source = load_checkpoint(path).network
+    tensors = {name: value for name, value in source.state_dict().items()
+               if value.is_floating_point()}
+    return _copy(network, tensors, source.config.prefix - network.config.prefix, path)
+
+
+def _copy(
+    network: MultiTaskNetwork, tensors: dict[str, torch.Tensor], shift: int, path: Path
+) -> LoadReport:
     own = network.state_dict()
     fitting, left_out = {}, []
     for name, value in tensors.items():
-        target = name.replace('patch_embed.', 'stem.', 1)
+        target = _place_of(name, shift)
         if target in own and own[target].shape == value.shape:
             fitting[target] = value
         else:
@@ -46,4 +55,15 @@ def load_timm_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
         )
     network.load_state_dict(fitting, strict=False)
     network.branches.update(new_branches(network, network.config.prefix))
+    # the branches are the base task's now; what the file has of their own comes on top
+    network.load_state_dict(fitting, strict=False)
     return LoadReport(tuple(fitting), tuple(left_out))
+
+
+def _place_of(name: str, shift: int) -> str:
+    """Return the name in the network; ``shift`` is how many blocks more the file shares."""
+    if shift and name.startswith('branches.') and '.blocks.' in name:
+        branch, _, place = name.partition('.blocks.')
+        number, rest = place.split('.', 1)
+        return f'{branch}.blocks.{int(number) + shift}.{rest}'
+    return name.replace('patch_embed.', 'stem.', 1)

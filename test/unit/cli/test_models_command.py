@@ -1,5 +1,9 @@
 """``mtshare models``."""
 
+from dataclasses import replace
+import json
+import re
+
 import pytest
 
 from mtshare_ros.model.manifest import load_manifest
@@ -7,10 +11,14 @@ from mtshare_ros.model.manifest import load_manifest
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
 
-def test_the_list_names_every_shipped_model(command):
+def test_the_list_names_every_shipped_model_with_its_size(command):
     result = command('models', 'list')
+    manifest = load_manifest()
     assert result.returncode == 0, result.stderr
-    assert all(name in result.stdout for name in load_manifest().models)
+    for name in manifest.models:
+        size = manifest.path_of(name).stat().st_size / 1e6
+        assert name in result.stdout
+        assert re.search(rf'^    {size:.1f} MB; (not )?calibrated$', result.stdout, re.MULTILINE)
 
 
 def test_every_shipped_model_is_good(command):
@@ -23,8 +31,10 @@ def test_every_shipped_model_is_good(command):
 def test_a_model_file_describes_itself(command, tiny_model):
     result = command('models', 'info', tiny_model)
     assert result.returncode == 0, result.stderr
-    for fact in ('semseg, depth, normals, edge', 'nyu40, 40 classes', '128x96', 'nothing'):
+    for fact in ('semseg, depth, normals, edge', 'nyu40, 40 classes', '128x96', 'nothing',
+                 'all tasks, without heads'):
         assert fact in result.stdout
+    assert 'Delta weights' not in result.stdout  # its tasks share everything
 
 
 def test_a_pickle_is_refused(command, tmp_path):
@@ -33,3 +43,35 @@ def test_a_pickle_is_refused(command, tmp_path):
     result = command('models', 'info', path)
     assert result.returncode == 1
     assert 'pickle' in result.stderr
+
+
+@pytest.fixture
+def branched_model(tiny_model, tmp_path):
+    from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
+    from mtshare_ros.model.deltas import add_random_deltas, branch_out
+
+    loaded = load_checkpoint(tiny_model)
+    network = branch_out(loaded.network, 1)
+    add_random_deltas(network, density=0.25)
+    path = tmp_path / 'branched.safetensors'
+    save_checkpoint(path, network, replace(loaded.description, architecture=network.config))
+    return path
+
+
+def test_a_model_with_delta_weights_tells_their_share_and_size(
+        command, branched_model, tmp_path):
+    path = tmp_path / 'info.json'
+    result = command('models', 'info', branched_model, '--json', path)
+    assert result.returncode == 0, result.stderr
+    values = json.loads(path.read_text())
+    depth, sizes = values['delta_weights']['depth'], values['bytes']
+    assert values['tasks'] == ['semseg', 'depth', 'normals', 'edge']
+    assert depth['blocks']['1']['elements'] == pytest.approx(0.25, abs=0.01)
+    assert 0.05 < depth['encoder'] < 0.25
+    assert sizes['ratio'] == pytest.approx(
+        1 + sum(sizes['delta_bytes'].values()) / sizes['base_bytes'])
+    assert set(sizes['head_bytes']) == set(values['tasks'])
+    assert sizes['file'] == branched_model.stat().st_size
+    for text in (r'block 1 +24.*%', r'stem and base encoder +0.* 1\.00', 'normals: delta weights',
+                 rf'all tasks, without heads +0.* {sizes["ratio"]:.2f}', 'edge: head'):
+        assert re.search(text, result.stdout), text

@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from safetensors.torch import save_file
 from tiny import TINY
 import torch
 
@@ -13,14 +12,13 @@ from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out, delta_density
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.network import build_model
-from mtshare_ros.model.pretrained import load_timm_weights
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 DEEP = replace(TINY, depth=4)
 IMAGE_SIZE = (1, 3, 96, 128)
 
 
-def build(config=DEEP, tasks=tuple(TASKS)):
+def build(config=DEEP, tasks=DEFAULT_TASKS):
     torch.manual_seed(0)
     return build_model(config, tasks, 40).eval()
 
@@ -224,17 +222,3 @@ def test_storing_makes_no_row_a_delta_that_was_none(tmp_path, tiny_description):
     save_checkpoint(path, network, replace(tiny_description, architecture=network.config))
     rows = [entry.rows for entry in delta_density(load_checkpoint(path).network, 'depth')]
     assert rows == [entry.rows for entry in delta_density(network, 'depth')]
-
-
-def test_timm_weights_start_every_branch_with_the_base_tasks_blocks(tmp_path):
-    source, path = build(), tmp_path / 'timm.safetensors'
-    save_timm(source, path)
-    network = build_model(replace(DEEP, shared_blocks=2), tuple(TASKS), 40)
-    load_timm_weights(network, path)
-    assert torch.equal(network.blocks[3].attn.qkv.weight, source.blocks[3].attn.qkv.weight)
-    assert [entry.elements for entry in delta_density(network, 'depth')] == [0, 0]
-
-
-def save_timm(network, path):
-    save_file({name: value for name, value in network.state_dict().items()
-               if name.startswith(('blocks.', 'norm.'))}, path)

@@ -11,9 +11,13 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint, save_described_anew
+from mtshare_ros.model.checkpoint import (
+    load_checkpoint,
+    read_description,
+    save_checkpoint,
+    save_described_anew,
+)
 from mtshare_ros.model.network import build_model
-from mtshare_ros.model.pretrained import load_timm_weights
 
 
 def read_header(path):
@@ -44,6 +48,12 @@ def test_the_header_is_readable_without_this_package(tiny_model):
     assert json.loads(header['tasks']) == ['semseg', 'depth', 'normals', 'edge']
     assert json.loads(header['labels'])['names'][0] == 'wall'
     assert json.loads(header['depth_range']) == [0.3, 8.0]
+
+
+def test_the_description_is_read_without_the_weights(tiny_model, tiny_description, tmp_path):
+    path = tmp_path / 'empty.safetensors'
+    save_file({}, path, metadata=read_header(tiny_model))
+    assert read_description(path) == tiny_description
 
 
 def test_a_missing_file_is_named(tmp_path):
@@ -128,26 +138,6 @@ def test_integer_weights_are_refused(tiny_model, tmp_path):
             lambda tensors: tensors.update({'norm.weight': torch.zeros(32, dtype=torch.int64)}))
     with pytest.raises(ModelError, match='norm.weight is torch.int64'):
         load_checkpoint(path)
-
-
-def test_timm_weights_fill_what_matches_and_list_what_does_not(tmp_path):
-    network = build_model(TINY, ('depth',), 40)
-    own = network.state_dict()
-    tensors = {name: torch.full_like(value, 0.5) for name, value in own.items()
-               if name.startswith(('blocks.', 'norm.'))}
-    tensors |= {'cls_token': torch.zeros(1, 1, 32), 'head.weight': torch.zeros(10, 32)}
-    path = tmp_path / 'timm.safetensors'
-    save_file(tensors, path)
-    report = load_timm_weights(network, path)
-    assert set(report.left_out) == {'cls_token', 'head.weight'}
-    assert (network.blocks[1].mlp.fc1.weight == 0.5).all()
-
-
-def test_a_timm_file_of_another_width_is_refused(tmp_path):
-    path = tmp_path / 'wide.safetensors'
-    save_file({'norm.weight': torch.zeros(999)}, path)
-    with pytest.raises(ModelError, match='none of its 1 tensors fits'):
-        load_timm_weights(build_model(TINY, ('depth',), 40), path)
 
 
 def test_saving_does_not_touch_the_network(tmp_path, tiny_description):

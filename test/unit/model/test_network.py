@@ -11,10 +11,10 @@ from mtshare_ros.model.architecture import ARCHITECTURES
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.network import build_model
 from mtshare_ros.model.position import rotary_table
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 
-def build(config=TINY, tasks=tuple(TASKS)):
+def build(config=TINY, tasks=DEFAULT_TASKS):
     torch.manual_seed(0)
     return build_model(config, tasks, 40).eval()
 

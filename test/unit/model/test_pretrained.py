@@ -1,0 +1,107 @@
+"""Training that starts from weights in a file."""
+
+from branching import branched, build, DEEP, save
+import pytest
+from safetensors.torch import save_file
+from tiny import TINY
+import torch
+
+from mtshare_ros.errors import ModelError
+from mtshare_ros.model.deltas import branch_out, delta_density
+from mtshare_ros.model.pretrained import load_initial_weights
+
+
+def elements(network, task):
+    return [entry.elements for entry in delta_density(network, task)]
+
+
+def weights(network, name):
+    return network.state_dict()[name]
+
+
+def rounded(network, name):
+    return weights(network, name).half().float()
+
+
+def test_timm_weights_fill_what_matches_and_list_what_does_not(tmp_path):
+    network = build(('depth',), TINY)
+    tensors = {name: torch.full_like(value, 0.5) for name, value in network.state_dict().items()
+               if name.startswith(('blocks.', 'norm.'))}
+    tensors |= {'cls_token': torch.zeros(1, 1, 32), 'head.weight': torch.zeros(10, 32)}
+    path = tmp_path / 'timm.safetensors'
+    save_file(tensors, path, metadata={'format': 'pt'})
+    report = load_initial_weights(network, path)
+    assert set(report.left_out) == {'cls_token', 'head.weight'}
+    assert (network.blocks[1].mlp.fc1.weight == 0.5).all()
+
+
+def test_a_timm_file_of_another_width_is_refused(tmp_path):
+    path = tmp_path / 'wide.safetensors'
+    save_file({'norm.weight': torch.zeros(999)}, path)
+    with pytest.raises(ModelError, match='none of its 1 tensors fits'):
+        load_initial_weights(build(('depth',), TINY), path)
+
+
+def test_timm_weights_start_every_branch_with_the_base_tasks_blocks(tmp_path):
+    source, path = build(), tmp_path / 'timm.safetensors'
+    save_file({name: value for name, value in source.state_dict().items()
+               if name.startswith(('blocks.', 'norm.'))}, path)
+    network = branched(2, density=0.3)
+    load_initial_weights(network, path)
+    assert torch.equal(network.blocks[3].attn.qkv.weight, source.blocks[3].attn.qkv.weight)
+    assert elements(network, 'depth') == [0, 0]
+
+
+def test_a_checkpoint_gives_the_tasks_that_the_network_has(tmp_path):
+    source = branched(2, density=0.3)
+    path = save(tmp_path / 'model.safetensors', source)
+    network = branch_out(build(('semseg', 'edge'), seed=5), 2)
+    report = load_initial_weights(network, path)
+    for name in ('stem.proj.weight', 'blocks.3.attn.qkv.weight', 'heads.edge.predict.weight',
+                 'branches.edge.blocks.1.mlp.fc1.weight'):
+        assert torch.equal(weights(network, name), rounded(source, name)), name
+    assert len(report.loaded) == sum(
+        value.is_floating_point() for value in network.state_dict().values())
+    assert {name.split('.')[1] for name in report.left_out} == {'depth', 'normals'}
+
+
+def test_a_sub_task_the_checkpoint_lacks_begins_equal_to_the_base(tmp_path):
+    path = save(tmp_path / 'base.safetensors', build(('semseg',)))
+    network = branch_out(build(('semseg', 'depth'), seed=5), 1)
+    report = load_initial_weights(network, path)
+    assert elements(network, 'depth') == [0, 0, 0]
+    assert report.left_out == ()
+
+
+@pytest.mark.parametrize('prefix, shares', [(0, [0, 0, 0.3, 0.3]), (2, [0.3, 0.3]), (3, [0.3])])
+def test_blocks_of_a_sub_task_find_their_number(tmp_path, prefix, shares):
+    source = branched(2, density=0.3)
+    network = branch_out(build(seed=5), prefix)
+    report = load_initial_weights(network, save(tmp_path / 'model.safetensors', source))
+    assert elements(network, 'depth') == pytest.approx(shares, abs=0.02)
+    last = f'branches.depth.blocks.{3 - prefix}.mlp.fc1.weight'
+    assert torch.equal(weights(network, last),
+                       rounded(source, 'branches.depth.blocks.1.mlp.fc1.weight'))
+    assert any(name.startswith('branches.depth.blocks.0.') for name in report.left_out) is (
+        prefix == 3)
+
+
+def test_a_network_that_shares_every_block_leaves_all_branches_out(tmp_path):
+    path = save(tmp_path / 'model.safetensors', branched(2, density=0.3))
+    report = load_initial_weights(build(seed=5), path)
+    assert report.left_out and all(name.startswith('branches.') for name in report.left_out)
+
+
+def test_a_single_task_starts_from_the_base_tasks_encoder(tmp_path):
+    source = branched(2, density=0.3)
+    network = build(('depth',), DEEP, seed=5)
+    load_initial_weights(network, save(tmp_path / 'model.safetensors', source))
+    name = 'blocks.3.mlp.fc1.weight'
+    assert torch.equal(weights(network, name), rounded(source, name))
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    path = tmp_path / 'bad.safetensors'
+    path.write_bytes(b'x' * 100)
+    with pytest.raises(ModelError, match='bad.safetensors: not a readable safetensors file'):
+        load_initial_weights(build(), path)
