@@ -63,13 +63,13 @@ NoCompileOption = Annotated[bool, typer.Option(
     '--no-compile', help='Do not compile the dense sides: sooner done, weaker opponents.')]
 
 
-def read_size(text: str) -> tuple[int, int]:
+def read_size(text: str, option: str = '--size') -> tuple[int, int]:
     """Return (height, width) of a text like 240x320; raise ConfigError for any other."""
     from mtshare_ros.model.architecture import check_input_size
 
     sides = text.lower().split('x')
     if not all(side.isdecimal() for side in sides):
-        raise ConfigError(f'--size is {text!r}; allowed is HEIGHTxWIDTH, for example 480x640')
+        raise ConfigError(f'{option} is {text!r}; allowed is HEIGHTxWIDTH, for example 480x640')
     return check_input_size(tuple(int(side) for side in sides))
 
 

@@ -39,6 +39,9 @@ def calibrate(
     target_error: Annotated[float, typer.Option(
         metavar='E', help='Relative error that thresholds may add to a raw output, in 95 % of the '
                           'frames.')] = 0.05,
+    temporal_share: Annotated[float, typer.Option(
+        metavar='S', help='Part of it for gates in time; taking over from the base task gets the '
+                          'rest.')] = 0.75,
     rooms: Annotated[int, typer.Option(
         min=1, metavar='N', help='Rooms to calibrate on, one clip each, the motions in turn; as '
                                  'many others check the result.')] = 8,
@@ -67,7 +70,7 @@ def calibrate(
     from mtshare_ros.evaluation.calibration_clips import plan_clips
     from mtshare_ros.model.manifest import find_model
 
-    settings = CalibrationSettings(target_error)
+    settings = CalibrationSettings(target_error, temporal_share)
     plan = plan_clips(rooms)
     check_folder(json)
     file = find_model(model)

@@ -1,78 +1,64 @@
 """``mtshare evaluate``: a model against the truth."""
 
-from enum import Enum
-from typing import Annotated, Any, Iterable, Iterator, TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import typer
-
+from mtshare_ros.cli import evaluate_options as options
 from mtshare_ros.cli.engines import load_engine
+from mtshare_ros.cli.evaluate_options import Dataset
+from mtshare_ros.cli.evaluate_outcome import Outcome
+from mtshare_ros.cli.evaluate_sheet import Gallery, SHEET_FRAMES
+from mtshare_ros.cli.evaluate_tables import print_outcome
 from mtshare_ros.cli.options import (
     DeviceOption,
     JsonOption,
     ModelArgument,
+    Motion,
     PrecisionOption,
     SheetOption,
 )
 from mtshare_ros.cli.output import (
     check_folder,
     check_picture_path,
-    print_table,
     progress_bar,
     save_picture,
     write_json,
 )
 
 if TYPE_CHECKING:
-    from mtshare_ros.data.rooms.frame import RoomFrame
+    from mtshare_ros.evaluation.clips import ClipPlan
+    from mtshare_ros.evaluation.datasets import EvaluationSet
     from mtshare_ros.inference.engine import Engine
 
 EXAMPLES = """
 mtshare evaluate default
-mtshare evaluate default --split validation --views 32
+mtshare evaluate default --split validation --count 32
 mtshare evaluate my.safetensors --json figures.json --sheet maps.png
+mtshare evaluate default --clips --split validation
+mtshare evaluate default --clips --motion drive --temporal-factor 0.5 --sheet drive.png
+mtshare evaluate nyud.safetensors --dataset nyud --root ~/data/NYUDv2
+mtshare evaluate default --baseline multi_task.json
+mtshare evaluate default --baseline semseg=a.json --baseline depth=b.json
 """
-
-SHEET_ROWS = 8
-
-FIGURES = {
-    ('semseg', 'miou'): ('mean IoU over the classes present', '%', 'up'),
-    ('semseg', 'pixel_accuracy'): ('pixel accuracy', '%', 'up'),
-    ('semseg', 'classes'): ('classes present', '', ''),
-    ('depth', 'rmse'): ('root mean square error', 'm', 'down'),
-    ('depth', 'abs_rel'): ('mean |error| / truth', '', 'down'),
-    ('depth', 'delta1'): ('within a factor of 1.25', '%', 'up'),
-    ('normals', 'mean'): ('mean angle', 'deg', 'down'),
-    ('normals', 'median'): ('median angle', 'deg', 'down'),
-    ('normals', 'within_11_25'): ('within 11.25 degrees', '%', 'up'),
-    ('normals', 'within_22_5'): ('within 22.5 degrees', '%', 'up'),
-    ('normals', 'within_30'): ('within 30 degrees', '%', 'up'),
-    ('edge', 'f'): ('boundary F, 2 pixels', '%', 'up'),
-    ('edge', 'threshold'): ('threshold of the best F', '', ''),
-}
-"""How each figure is called, its unit, and which way is better."""
-
-
-class Dataset(str, Enum):
-    """What a model can be measured on."""
-
-    ROOMS = 'rooms'
-
-
-class Split(str, Enum):
-    """Parts of a data set that no model was trained on."""
-
-    VALIDATION = 'validation'
-    TEST = 'test'
 
 
 def evaluate(
     model: ModelArgument = 'default',
-    dataset: Annotated[Dataset, typer.Option(
-        help='rooms: rendered here and now, nothing to download.')] = Dataset.ROOMS,
-    split: Annotated[Split, typer.Option(
-        help='validation is for choosing, test for the final figure.')] = Split.TEST,
-    views: Annotated[int | None, typer.Option(
-        min=1, metavar='N', help='Only this many views, spread over the rooms.')] = None,
+    dataset: options.DatasetOption = Dataset.ROOMS,
+    root: options.RootOption = None,
+    split: options.SplitOption = None,
+    count: options.CountOption = None,
+    clips: options.ClipsOption = False,
+    motion: options.MotionOption = None,
+    frames: options.FramesOption = None,
+    sharing: options.SharingOption = None,
+    temporal_factor: options.TemporalOption = None,
+    task_factor: options.TaskOption = None,
+    refresh_period: options.RefreshOption = None,
+    baseline: options.BaselineOption = None,
+    input_size: options.InputSizeOption = None,
+    edge_thresholds: options.ThresholdsOption = None,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
     json: JsonOption = None,
@@ -81,73 +67,59 @@ def evaluate(
     """
     Measure how good a model is, against the truth.
 
-    Renders the fixed views of a split, which no model was trained on, and compares every map with
-    its exact ground truth. Errors are pooled over all pixels of all views. The same command gives
-    the same figures. Rendered rooms are easier than real ones: figures do not carry over.
+    Compares every map with its ground truth, errors pooled over all pixels of all images that no
+    model was trained on; with --clips dense and with sharing, frame by frame. Rooms are rendered,
+    their truth is exact, and the same command gives the same figures; they are easier than real
+    rooms, so figures do not carry over. On nyud and pascal the definitions are the literature's.
     """
-    from mtshare_ros.evaluation.rooms import fixed_views
+    from mtshare_ros.evaluation.baseline import read_baseline
+    from mtshare_ros.evaluation.clips import evaluate_clips
 
     check_folder(json)
     check_picture_path(sheet)
-    chosen = fixed_views(split.value, views)
-    engine = load_engine(model, device, precision)
-    gallery = _Gallery(len(chosen), SHEET_ROWS if sheet is not None else 0)
-    metrics = _measure(engine, chosen, gallery)
-    name = engine.file.name if engine.file else model
-    _print_metrics(f'{name} on {len(chosen)} views, {dataset.value} {split.value}', metrics)
+    ways = options.Ways.of(clips, sharing, temporal_factor, task_factor, refresh_period)
+    data = _open(ways, dataset.value, root, split and split.value, count, motion, frames)
+    engine = load_engine(model, device, precision, options.size_for(dataset, input_size))
+    plan = _plan(engine, data, ways, edge_thresholds)
+    measured = {**data.origin, 'input_size': list(engine.input_size)}
+    against = read_baseline(baseline or (), plan.tasks, measured)
+    gallery = Gallery(data.length, SHEET_FRAMES if sheet is not None else 0)
+    with progress_bar('evaluating', data.length) as progress:
+        report = evaluate_clips(engine, data.clips, plan, observe=gallery.see, progress=progress)
+    outcome = Outcome(engine, data, plan, report, against)
+    print_outcome(outcome)
     if json is not None:
-        write_json(json, {
-            'metrics': metrics, 'model': name, 'dataset': dataset.value, 'split': split.value,
-            'views': len(chosen), 'sha256': engine.file.sha256 if engine.file else None,
-            'device': engine.device, 'input_size': engine.input_size,
-        })
+        write_json(json, outcome.values())
     if sheet is not None:
-        save_picture(sheet, gallery.draw(engine))
+        save_picture(sheet, gallery.draw(engine.labels))
 
 
-def _measure(engine: 'Engine', views: list[Any], gallery: '_Gallery') -> dict[str, dict]:
-    from mtshare_ros.evaluation.evaluate import evaluate as evaluate_frames
-    from mtshare_ros.evaluation.rooms import render_fixed_views
+def _open(
+    ways: options.Ways, dataset: str, root: Path | None, split: str | None, count: int | None,
+    motion: Motion | None, frames: int | None,
+) -> 'EvaluationSet':
+    from mtshare_ros.evaluation.datasets import open_clips, open_images
 
-    frames = render_fixed_views(views, size=engine.input_size)
-    with progress_bar('evaluating', len(views)) as progress:
-        return evaluate_frames(engine, gallery.watch(frames), progress=progress)
-
-
-def _print_metrics(title: str, metrics: dict[str, dict[str, float]]) -> None:
-    better_is = {'up': 'higher', 'down': 'lower', '': ''}
-    rows = []
-    for (task, key), (text, unit, better) in FIGURES.items():
-        if task in metrics:
-            value = metrics[task][key]
-            figure = f'{value:d}' if isinstance(value, int) else f'{value:.3f}'
-            rows.append((f'{task}: {text}', figure, unit, better_is[better]))
-    print_table(title, ('figure', 'value', 'unit', 'better'), rows)
+    if ways.clips:
+        return open_clips(dataset, root, split, count, motion and motion.value, frames)
+    options.refuse_for_images(motion, frames)
+    return open_images(dataset, root, split, count)
 
 
-class _Gallery:
-    """Keeps some of the frames that pass by, evenly spread, for the contact sheet."""
+def _plan(
+    engine: 'Engine', data: 'EvaluationSet', ways: options.Ways, edge_thresholds: int | None
+) -> 'ClipPlan':
+    """Return what to compute; refuse a model that does not fit the data."""
+    from mtshare_ros.evaluation.activity_account import delta_blocks
+    from mtshare_ros.evaluation.clips import ClipPlan
+    from mtshare_ros.evaluation.datasets import tasks_to_score
+    from mtshare_ros.evaluation.metrics import metric_rules
+    from mtshare_ros.model.checkpoint import load_checkpoint
 
-    def __init__(self, passing: int, wanted: int) -> None:
-        wanted = min(passing, wanted)
-        self._places = {number * passing // wanted for number in range(wanted)}
-        self._frames: list['RoomFrame'] = []
-
-    def watch(self, frames: Iterable['RoomFrame']) -> Iterator['RoomFrame']:
-        """Pass the frames on."""
-        for place, frame in enumerate(frames):
-            if place in self._places:
-                self._frames.append(frame)
-            yield frame
-
-    def draw(self, engine: 'Engine') -> Any:
-        """Return the sheet of the kept frames."""
-        from mtshare_ros.inference.contact_sheet import draw_contact_sheet, SheetMaps, SheetRow
-
-        rows = []
-        for frame in self._frames:
-            found = engine.infer(frame.image)
-            rows.append(SheetRow(
-                frame.image, SheetMaps(frame.labels, frame.depth, frame.normals, frame.edges),
-                SheetMaps(found.mask, found.depth, found.normals, found.edges)))
-        return draw_contact_sheet(rows, engine.labels)
+    tasks, rules = tasks_to_score(engine, data), metric_rules(data.dataset)
+    if edge_thresholds is not None:
+        rules = replace(rules, edge_thresholds=edge_thresholds)
+    if ways.sharing is None or engine.file is None:
+        return ClipPlan(tasks, sharing=None, rules=rules)
+    blocks = delta_blocks(load_checkpoint(engine.file.path).network)
+    return ClipPlan(tasks, ways.dense, ways.sharing, blocks, rules, activity=True)

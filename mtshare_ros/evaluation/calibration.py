@@ -25,9 +25,6 @@ SMALLEST, FIRST, LARGEST = 1 / 256, 0.15, 1.0
 STEPS = 6
 """Measurements a search may take; three or four are usual."""
 
-TEMPORAL_SHARE = 0.9
-"""Part of the error for temporal gates where a task also takes rows over, which adds little."""
-
 
 @dataclass(frozen=True)
 class CalibrationSettings:
@@ -36,16 +33,20 @@ class CalibrationSettings:
 
     ``target_error`` is the 95th percentile over frames of the error that thresholds may add to a
     task's raw output; a task that answers the sensor's noise with more than that may have as much
-    as the noise.
+    as the noise. ``temporal_share`` is the part of it that temporal gates may use up where a task
+    also takes rows over from the base task, which gets the rest.
     """
 
     target_error: float = 0.05
+    temporal_share: float = 0.75
     sharing: SharingSettings = field(default_factory=SharingSettings)
 
     def __post_init__(self) -> None:
         """Raise ConfigError for an error that means nothing."""
         require(0 < self.target_error < 1, 'target_error', self.target_error,
                 'above 0 and below 1, such as 0.05')
+        require(0 < self.temporal_share < 1, 'temporal_share', self.temporal_share,
+                'above 0 and below 1')
 
     def limit(self, noise: float) -> float:
         """Return the error a task may have whose output differs by ``noise`` from noise alone."""
@@ -120,8 +121,9 @@ class _Search:
     def run(self) -> dict[str, TaskThresholds]:
         """Return the thresholds of every task."""
         taking_over = _with_own_blocks(self._shape, self._engine.tasks)
+        share = self._settings.temporal_share
         for task in self._engine.tasks:
-            self._settle(task, 'temporal', TEMPORAL_SHARE if task in taking_over else 1.0)
+            self._settle(task, 'temporal', share if task in taking_over else 1.0)
         for task in taking_over:
             self._settle(task, 'task', 1.0)
         return self._thresholds

@@ -1,49 +1,75 @@
-"""A model against the truth."""
+"""A model against the truth, frame by frame."""
 
-from typing import Callable, Iterable
+from typing import Callable, Iterable, Sequence
+
+import numpy as np
 
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.evaluation.metrics import make_metric
-from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.evaluation.metrics import make_metric, MetricRules, ROOMS_RULES
+from mtshare_ros.evaluation.truth import Truth, truth_of
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.tasks import TASKS
 
 Metrics = dict[str, dict[str, float]]
 """Figures by task id and name, as the metrics return them."""
+
+
+class Scorer:
+    """The metrics of some tasks, fed frame by frame."""
+
+    def __init__(
+        self, tasks: Sequence[str], class_count: int, rules: MetricRules = ROOMS_RULES
+    ) -> None:
+        self._metrics = {task: make_metric(task, class_count, rules) for task in tasks}
+        self.frames = 0
+
+    def add(self, prediction: Prediction, truth: Truth) -> None:
+        """Score a frame's maps; raise DatasetError where its truth has another size than they."""
+        _check_size(truth, prediction.framing.input_size, self.frames)
+        for metric in self._metrics.values():
+            metric.update(prediction, truth)
+        self.frames += 1
+
+    def figures(self) -> Metrics:
+        """Return the figures of all frames by task; raise DatasetError where there were none."""
+        if self.frames == 0:
+            raise DatasetError('there are no frames to evaluate; at least one is needed')
+        return {task: metric.result() for task, metric in self._metrics.items()}
 
 
 def evaluate(
     engine: Engine,
     frames: Iterable[Truth],
     *,
+    tasks: Sequence[str] | None = None,
+    rules: MetricRules = ROOMS_RULES,
     progress: Callable[[int], None] | None = None,
 ) -> Metrics:
     """
-    Return the figures of every task the model has over all frames.
+    Return the figures over all frames, each of which stands for itself.
 
-    ``progress`` is called with the number of frames done. Raises DatasetError where there are no
-    frames, or where a frame has another size than the engine's maps.
+    ``tasks`` are by default all the model has. ``progress`` is called with the number of frames
+    done. Raises DatasetError where there are no frames, or where one has another size than the
+    engine's maps.
     """
-    metrics = {task: make_metric(task, len(engine.labels)) for task in engine.tasks}
-    done = 0
+    settings = InferenceSettings(engine.tasks if tasks is None else tuple(tasks))
+    scorer = Scorer(settings.tasks, len(engine.labels), rules)
     for truth in frames:
-        _check_size(truth, engine.input_size, done)
-        prediction = engine.infer(truth.image)
-        for metric in metrics.values():
-            metric.update(prediction, truth)
-        done += 1
+        prediction = engine.infer(truth.image, None, settings)
+        scorer.add(prediction, truth)
         if progress is not None:
-            progress(done)
-    if done == 0:
-        raise DatasetError('there are no frames to evaluate; at least one is needed')
-    return {task: metric.result() for task, metric in metrics.items()}
+            progress(scorer.frames)
+    return scorer.figures()
 
 
 def _check_size(truth: Truth, expected: tuple[int, int], number: int) -> None:
-    sizes = {name: getattr(truth, name).shape[:2]
-             for name in ('image', 'labels', 'depth', 'normals', 'edges')}
-    for name, size in sizes.items():
-        if tuple(size) != tuple(expected):
+    maps: dict[str, np.ndarray | None] = {'image': truth.image}
+    maps.update((spec.truth, truth_of(truth, task)) for task, spec in TASKS.items())
+    for name, values in maps.items():
+        if values is not None and tuple(values.shape[:2]) != tuple(expected):
+            height, width = values.shape[:2]
             raise DatasetError(
-                f'frame {number}: {name} is {size[0]}x{size[1]} (height x width), the maps of '
+                f'frame {number}: {name} is {height}x{width} (height x width), the maps of '
                 f'the model are {expected[0]}x{expected[1]}; render or crop the data to that size'
             )

@@ -48,6 +48,11 @@ class FrameAccount:
     tasks: dict[str, TaskAccount]
     due: torch.Tensor | None
 
+    @property
+    def refreshed(self) -> float:
+        """The share of the rows whose refresh turn had come."""
+        return 0.0 if self.due is None else int(self.due.sum()) / self.token_count
+
     def activity(self, task: str) -> torch.Tensor:
         """Return what became of each token (N,) uint8: kept, taken over, computed, refreshed."""
         run = self.tasks[task].run

@@ -56,6 +56,15 @@ def test_the_input_is_shown_once_per_row(labels):
     assert columns.max() - columns.min() + 1 == len(columns)
 
 
+def test_another_picture_can_stand_in_place_of_the_image_and_tints_no_map(labels):
+    green = np.full((*SIZE, 3), (0, 255, 0), np.uint8)
+    plain = row()
+    other = draw_contact_sheet([SheetRow(plain.image, plain.truth, plain.found, green)], labels)
+    colours = colours_of(other)
+    assert (0, 255, 0) in colours and RED not in colours
+    assert colours_of(draw_contact_sheet([plain], labels)) - colours == {RED}
+
+
 def test_a_map_that_is_absent_leaves_its_cell_empty(labels):
     full = draw_contact_sheet([row()], labels)
     part = draw_contact_sheet([row(truth=SheetMaps(mask=np.ones(SIZE, np.uint8)))], labels)

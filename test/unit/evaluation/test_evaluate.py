@@ -32,7 +32,7 @@ def test_every_task_of_the_model_has_its_figures(engine):
     metrics = evaluate(engine, [random_frame(engine.input_size)])
     assert {task: set(figures) for task, figures in metrics.items()} == {
         'semseg': {'miou', 'pixel_accuracy', 'classes'},
-        'depth': {'rmse', 'abs_rel', 'delta1'},
+        'depth': {'rmse', 'abs_rel', 'delta1', 'log_rmse', 'sq_rel'},
         'normals': {'mean', 'median', 'within_11_25', 'within_22_5', 'within_30'},
         'edge': {'f', 'threshold'},
     }
@@ -46,6 +46,18 @@ def test_the_truth_of_the_model_itself_is_perfect(engine):
     assert metrics['semseg']['miou'] == 100.0
     assert metrics['depth']['rmse'] == pytest.approx(0.0, abs=1e-6)
     assert metrics['normals']['mean'] == pytest.approx(0.0, abs=0.05)
+
+
+def test_only_the_tasks_asked_for_are_computed(engine):
+    metrics = evaluate(engine, [random_frame(engine.input_size)], tasks=('edge', 'depth'))
+    assert list(metrics) == ['depth', 'edge']
+
+
+def test_a_map_that_is_not_labelled_is_not_scored(engine):
+    frame = random_frame(engine.input_size)
+    frame.depth = None
+    metrics = evaluate(engine, [frame])
+    assert math.isnan(metrics['depth']['rmse']) and math.isfinite(metrics['edge']['f'])
 
 
 def test_progress_counts_the_frames(engine):

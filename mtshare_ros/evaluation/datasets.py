@@ -1,0 +1,177 @@
+"""The data sets a model is measured on: frames, or clips, with what is true of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Callable, Iterator, Sequence
+
+import numpy as np
+
+from mtshare_ros.config import require
+from mtshare_ros.data.folder import FolderDataset
+from mtshare_ros.data.frame_folder import FrameFolder
+from mtshare_ros.data.opening import open_samples
+from mtshare_ros.data.transforms import fit_for_evaluation
+from mtshare_ros.errors import ConfigError, DatasetError
+from mtshare_ros.evaluation.clips import ClipFrame, EvaluationClip
+from mtshare_ros.evaluation.room_clips import CLIP_FRAMES, room_clips
+from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views
+from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.labels import LabelSet, load_labels
+
+INPUT_SIZES = {'nyud': (448, 576), 'pascal': (512, 512)}
+"""(height, width) that the literature evaluates at; elsewhere the model's own size holds."""
+
+_ROOMS_TASKS = ('semseg', 'depth', 'normals', 'edge')
+_FOLDERS = {'validation': 'val', 'test': 'test'}
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """
+    A part of a data set; ``labels`` are the classes of its semantic truth.
+
+    Single images are one clip, of which every frame stands for itself: ``in_motion`` is False.
+    """
+
+    dataset: str
+    split: str
+    tasks: tuple[str, ...]
+    labels: LabelSet
+    clips: Sequence[EvaluationClip]
+    in_motion: bool
+
+    @property
+    def length(self) -> int:
+        """Frames in all."""
+        return sum(len(clip) for clip in self.clips)
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What a report says of the data: figures compare where all of it is equal."""
+        names = [clip.name for clip in self.clips] if self.in_motion else None
+        return {'dataset': self.dataset, 'split': self.split, 'images': self.length,
+                'clips': names}
+
+
+@dataclass(frozen=True)
+class _Images:
+    """Single images as one clip: ``render`` yields all ``length`` of them at (height, width)."""
+
+    length: int
+    render: Callable[[tuple[int, int]], Iterator[Truth]]
+    name: str = 'images'
+
+    def __len__(self) -> int:
+        return self.length
+
+    def frames(self, size: tuple[int, int]) -> Iterator[ClipFrame]:
+        return map(ClipFrame, self.render(size))
+
+
+@dataclass(frozen=True)
+class _StoredClip:
+    """A clip of a folder; nobody knows what would change in it without noise."""
+
+    clip: FrameFolder
+
+    @property
+    def name(self) -> str:
+        return self.clip.name
+
+    def __len__(self) -> int:
+        return len(self.clip)
+
+    def frames(self, size: tuple[int, int]) -> Iterator[ClipFrame]:
+        for number in range(len(self)):
+            yield ClipFrame(fit_for_evaluation(self.clip[number], size))
+
+
+def open_images(
+    dataset: str, root: Path | None, split: str | None, count: int | None
+) -> EvaluationSet:
+    """
+    Open ``count`` images of a data set, spread over it; None is all of them.
+
+    ``root`` is the folder of any set but ``rooms``, ``split`` is validation or test, None the one
+    that is usual. Raises ConfigError or DatasetError saying what is missing.
+    """
+    root, split = _checked_root(dataset, root), split or _usual_split(dataset)
+    if root is None:
+        views = fixed_views(split, count)
+        images = _Images(len(views), lambda size: render_fixed_views(views, size=size))
+        return EvaluationSet(dataset, split, _ROOMS_TASKS, load_labels('nyu40'), [images], False)
+    samples = open_samples(dataset, root, _FOLDERS[split])
+    places = _places(len(samples), count)
+
+    def fitted(size: tuple[int, int]) -> Iterator[Truth]:
+        return (fit_for_evaluation(samples[place], size) for place in places)
+
+    return EvaluationSet(dataset, split, samples.tasks, samples.labels,
+                         [_Images(len(places), fitted)], False)
+
+
+def open_clips(
+    dataset: str, root: Path | None, split: str | None, count: int | None,
+    motion: str | None = None, frames: int | None = None,
+) -> EvaluationSet:
+    """
+    Open ``count`` clips of a data set; None is all of them.
+
+    ``rooms`` and ``folder`` have clips; ``motion`` and ``frames``, the length of a clip, say what
+    is rendered. See ``open_images``.
+    """
+    root, split = _checked_root(dataset, root), split or _usual_split(dataset)
+    if root is None:
+        clips = room_clips(split, motion, count, CLIP_FRAMES if frames is None else frames)
+        return EvaluationSet(dataset, split, _ROOMS_TASKS, load_labels('nyu40'), clips, True)
+    if dataset != 'folder':
+        raise ConfigError(f'the data set {dataset} has no clips; rooms and folder do')
+    if motion is not None or frames is not None:
+        raise ConfigError('--motion and --frames say what is rendered; the clips of a folder are '
+                          'what they are: leave them out')
+    samples = FolderDataset(root, _FOLDERS[split])
+    if not samples.clips:
+        raise DatasetError(f'{root / _FOLDERS[split]} holds no clips; they lie in clips/NAME/ as '
+                           'single images lie in the split (docs/datasets.md shows the layout)')
+    found = [_StoredClip(samples.clips[place]) for place in _places(len(samples.clips), count)]
+    return EvaluationSet(dataset, split, samples.tasks, samples.labels, found, True)
+
+
+def tasks_to_score(engine: Engine, data: EvaluationSet) -> tuple[str, ...]:
+    """
+    Return the tasks that a model has and a data set knows the truth of.
+
+    Raises ConfigError where there are none, or where both have classes, but not the same.
+    """
+    tasks = tuple(task for task in engine.tasks if task in data.tasks)
+    if not tasks:
+        raise ConfigError(f'the model has {", ".join(engine.tasks)}, the data set {data.dataset} '
+                          f'the truth of {", ".join(data.tasks)}: no task is in both')
+    if 'semseg' in tasks and engine.labels.names != data.labels.names:
+        raise ConfigError(
+            f'the model has the {len(engine.labels)} classes of {engine.labels.name}, the data '
+            f'set {data.dataset} the {len(data.labels)} of {data.labels.name}: its masks cannot '
+            'be compared with that truth; take a model that was trained on those classes')
+    return tasks
+
+
+def _checked_root(dataset: str, root: Path | None) -> Path | None:
+    """Return the folder of a data set, None for rooms, which have none."""
+    if dataset == 'rooms' and root is not None:
+        raise ConfigError(f'--root is {root}, but rooms are rendered here and now and have no '
+                          'folder; leave it out')
+    if dataset != 'rooms' and root is None:
+        raise ConfigError(f'the data set {dataset} is read from a folder; name it: --root DIR')
+    return root
+
+
+def _usual_split(dataset: str) -> str:
+    return 'test' if dataset == 'rooms' else 'validation'
+
+
+def _places(length: int, count: int | None) -> np.ndarray:
+    """Return the places of ``count`` of ``length`` samples, evenly spread."""
+    count = length if count is None else count
+    require(1 <= count <= length, 'count', count, f'1 to {length}, the samples of the split')
+    return np.arange(count) * length // count
