@@ -65,3 +65,17 @@ def test_the_launch_arguments_of_an_example_are_declared(line):
     # The demo includes the other launch file and passes its arguments on.
     files = {ROOT / 'launch' / name, ROOT / 'launch/perception.launch.py'}
     assert used <= set().union(*map(launch_arguments, files))
+
+
+def test_the_results_are_what_the_committed_figures_say(monkeypatch):
+    if not (ROOT / 'docs/results').is_dir():
+        pytest.skip('docs/results does not exist yet: nothing was measured')
+    pytest.importorskip('typer', reason='the command line needs the extra [cli]')
+    from mtshare_ros.cli.report import report_text
+
+    monkeypatch.chdir(ROOT)
+    words = ('docs/results', 'config/train/rooms.yaml', 'docs/results.md')
+    expected = report_text(*map(Path, words))
+
+    assert Path('docs/results.md').read_text() == expected, (
+        'run: mtshare report {} --recipe {} --output {}'.format(*words))

@@ -16,6 +16,7 @@ COMMANDS = {
     'calibrate': 'Find thresholds for sharing that keep a stated output error.',
     'train': 'Train a model.',
     'render': 'Render clips and training frames of procedural rooms.',
+    'report': 'Write what the networks of a recipe reach as a page, from their figures.',
     'models': 'List, verify and describe the models that ship with the package.',
 }
 """Sub-commands and what the overview says of them; each lives in the module of its name."""
@@ -30,6 +31,7 @@ What ships            mtshare models list
 How good it is        mtshare evaluate default --dataset rooms --split test
 How fast it is        mtshare bench
 Your own model        mtshare train --help
+What it reaches       mtshare report --help
 
 Every command explains itself with examples: mtshare COMMAND --help. Results go to standard
 output, errors to standard error. Exit codes: 0 done, 1 an error that the message explains,

@@ -70,8 +70,7 @@ def calibrate(
     from mtshare_ros.evaluation.calibration_clips import plan_clips
     from mtshare_ros.model.manifest import find_model
 
-    settings = CalibrationSettings(target_error, temporal_share)
-    plan = plan_clips(rooms)
+    settings, plan = CalibrationSettings(target_error, temporal_share), plan_clips(rooms)
     check_folder(json)
     file = find_model(model)
     target = _target(file, output, register)
@@ -80,12 +79,11 @@ def calibrate(
     result = _run(engine, clips[:rooms], clips[rooms:], settings)
     _print_result(result, settings)
     entry = _save(file, engine.description, target, result)
-    name = register or target.stem
     if json is not None:
         write_json(json, {
             'model': file.name, 'output': str(target), 'device': engine.device,
             'target_error': target_error, **asdict(result)})
-    _offer(name, entry, register is not None)
+    _offer(register or target.stem, entry, register is not None)
 
 
 def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Path:

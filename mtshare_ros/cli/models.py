@@ -86,6 +86,7 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
     file = find_model(model)
     checkpoint, storage = load_checkpoint(file.path), storage_of(file.path)
     facts = _facts(file, checkpoint)
+    typer.echo(f'file:       {file.path} ({_megabytes(file.path)})')
     for name, text in facts.items():
         typer.echo(f'{name + ":":12}{text}')
     deltas = _deltas(checkpoint.network)
@@ -94,7 +95,7 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
     _print_storage(storage)
     if json is not None:
         write_json(json, {
-            **facts, 'tasks': checkpoint.network.tasks, 'delta_weights': deltas,
+            'file': file.path.name, **facts, 'tasks': checkpoint.network.tasks, 'delta_weights': deltas,
             'bytes': {'file': file.path.stat().st_size, **asdict(storage),
                       'ratio': storage.ratio}})
 
@@ -116,7 +117,6 @@ def _facts(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
     weights = sum(value.numel() for value in checkpoint.network.parameters())
     near, far = description.depth_range
     return {
-        'file': f'{file.path} ({_megabytes(file.path)})',
         'sha256': file.sha256,
         'tasks': ', '.join(description.tasks),
         'labels': f'{description.labels.name}, {len(description.labels)} classes',

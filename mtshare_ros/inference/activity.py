@@ -27,9 +27,10 @@ def color_activity(image: np.ndarray, activity: Mapping[str, np.ndarray]) -> np.
 
     ``image`` (H, W, 3) uint8 RGB; ``activity`` holds (rows, columns) uint8 by task id, numbers of
     STATES. The tasks share a token's tile: one has all of it, two a half each, four a quarter
-    each, in canonical order from the upper left. Returns (H, W, 3) uint8.
+    each, in canonical order from the upper left; tasks beyond four are not shown. Returns
+    (H, W, 3) uint8.
     """
-    maps = [activity[task] for task in ordered(activity)]
+    maps = [activity[task] for task in ordered(activity)][:max(_QUARTERS)]
     rows, columns = maps[0].shape
     height, width = image.shape[0] // rows, image.shape[1] // columns
     states = _by_quarter(maps).repeat(height // 2, 0).repeat(width // 2, 1)

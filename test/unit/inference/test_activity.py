@@ -79,3 +79,13 @@ def test_the_brightest_image_does_not_overflow():
     white = np.full_like(IMAGE, 255)
 
     assert (picture(COMPUTED, image=white) >= picture(COMPUTED)).all()
+
+
+def test_tasks_beyond_four_leave_the_picture_of_the_first_four_as_it_is():
+    tasks = ('semseg', 'depth', 'normals', 'edge', 'saliency')
+    maps = {task: np.full((ROWS, COLUMNS), state, np.uint8)
+            for task, state in zip(tasks, (KEPT, COMPUTED, KEPT, COMPUTED, COMPUTED))}
+
+    drawn = color_activity(IMAGE, maps)
+
+    assert np.array_equal(drawn, color_activity(IMAGE, {task: maps[task] for task in tasks[:4]}))

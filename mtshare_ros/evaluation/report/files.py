@@ -1,0 +1,61 @@
+"""The JSON files that a report is made of."""
+
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import Any, Mapping
+
+from mtshare_ros.errors import ConfigError
+
+KINDS = {
+    'images': 'mtshare evaluate MODEL --json',
+    'clips': 'mtshare evaluate MODEL --clips --json',
+    'info': 'mtshare models info MODEL --json',
+    'bench': 'mtshare bench --json',
+}
+"""The folders of the figures, and the commands that write their files."""
+
+Files = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True)
+class Results:
+    """The contents of the files by kind and name; what was not measured is not there."""
+
+    images: Files
+    clips: Files
+    info: Files
+    bench: Files
+
+
+def read_results(folder: Path) -> Results:
+    """Read ``folder/KIND/NAME.json``; raise ConfigError where there are none or one is damaged."""
+    found = {kind: {path.stem: _read(path) for path in sorted((folder / kind).glob('*.json'))}
+             for kind in KINDS}
+    if not any(found.values()):
+        raise ConfigError(f'{folder} holds no figures; allowed is a folder with NAME.json in '
+                          + ', '.join(f'{kind}/ ({command})' for kind, command in KINDS.items()))
+    return Results(**found)
+
+
+def at(values: Any, *keys: str) -> Any:
+    """Return what stands at nested keys of a file, None where nothing does."""
+    for key in keys:
+        if not isinstance(values, Mapping):
+            return None
+        values = values.get(key)
+    return values
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f'{path}: cannot be read: {error.strerror}') from error
+    except ValueError as error:
+        raise ConfigError(f'{path}: is not JSON ({error}); write it again with '
+                          f'{KINDS[path.parent.name]} {path}') from error
+    if not isinstance(values, dict):
+        raise ConfigError(f'{path}: holds {type(values).__name__}, not keys and values; write it '
+                          f'again with {KINDS[path.parent.name]} {path}')
+    return values
