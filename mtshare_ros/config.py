@@ -68,6 +68,8 @@ def override(config: T, settings: list[str]) -> T:
 
 
 def _set(config: Any, path: list[str], value: Any, source: str) -> Any:
+    if isinstance(config, dict):
+        return _set_entry(config, path, value, source)
     if path[0] not in {item.name for item in fields(config)}:
         allowed = ', '.join(item.name for item in fields(config))
         raise ConfigError(f'{source}: unknown key {path[0]!r}; allowed are {allowed}')
@@ -78,19 +80,44 @@ def _set(config: Any, path: list[str], value: Any, source: str) -> Any:
     return replace(config, **{path[0]: value})
 
 
+def _set_entry(
+    entries: dict[str, Any], path: list[str], value: Any, source: str
+) -> dict[str, Any]:
+    """Return a dict of configurations with a value set inside one that it has."""
+    if path[0] not in entries or len(path) == 1:
+        raise ConfigError(f'{source}: {path[0]!r} holds no value to change; give the whole key, '
+                          f'one of {", ".join(f"{key}.<...>" for key in entries) or "none"}')
+    return {**entries, path[0]: _set(entries[path[0]], path[1:], value, source)}
+
+
 def _convert(hint: Any, value: Any, source: str) -> Any:
-    """Check one value against its annotation: dataclasses, tuples, and plain types."""
+    """Check one value against its annotation: dataclasses, tuples, dicts, and plain types."""
     if is_dataclass(hint):
         return from_values(hint, value, source)  # type: ignore[arg-type]
     if get_origin(hint) is tuple:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f'{source}: expected a list, found {value!r}')
         return tuple(_convert(get_args(hint)[0], item, source) for item in value)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if get_origin(hint) is dict:
+        if not isinstance(value, Mapping):
+            raise ConfigError(f'{source}: expected keys and values, found {value!r}')
+        return {str(key): _convert(get_args(hint)[1], item, f'{source}.{key}')
+                for key, item in value.items()}
+    if hint is float:
+        return _to_float(value, source)
     if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
         raise ConfigError(f'{source}: expected {hint.__name__}, found {value!r}')
     return value
+
+
+def _to_float(value: Any, source: str) -> float:
+    """Return a number; YAML reads 5e-4, without a point, as text."""
+    if isinstance(value, (int, float, str)) and not isinstance(value, bool):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    raise ConfigError(f'{source}: expected float, found {value!r}')
 
 
 def require(condition: bool, name: str, value: Any, allowed: str) -> None:

@@ -95,7 +95,8 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
     _print_storage(storage)
     if json is not None:
         write_json(json, {
-            'file': file.path.name, **facts, 'tasks': checkpoint.network.tasks, 'delta_weights': deltas,
+            'file': file.path.name, **facts, 'tasks': checkpoint.network.tasks,
+            'delta_weights': deltas,
             'bytes': {'file': file.path.stat().st_size, **asdict(storage),
                       'ratio': storage.ratio}})
 

@@ -20,7 +20,7 @@ def report(
     folder: Annotated[Path, typer.Argument(
         metavar='FOLDER',
         help='Where the figures lie, NAME.json each: images/ and clips/ (mtshare evaluate), info/ '
-             '(mtshare models info), bench/ (mtshare bench).')],
+             '(mtshare models info), bench/ (mtshare bench); and notes.md, yours.')],
     recipe: Annotated[Path, typer.Option(
         metavar='FILE', help='What the networks were trained with, such as config/train/*.yaml.')],
     output: Annotated[Path, typer.Option(

@@ -1,102 +1,111 @@
-"""``mtshare train``: render the training frames, train, validate."""
+"""``mtshare train``: the stages of a recipe, one after the other, and the model of all tasks."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 import typer
 
+from mtshare_ros.cli.options import DeviceOption
+from mtshare_ros.cli.training_view import TrainingView
+
+if TYPE_CHECKING:
+    from mtshare_ros.training.family import Family
+    from mtshare_ros.training.material import Places
+    from mtshare_ros.training.processes import Processes
+    from mtshare_ros.training.recipe import StageRun
+
 EXAMPLES = """
-mtshare train config/train/rooms_joint.yaml --output runs/rooms_joint
-mtshare train config/train/rooms_joint.yaml --output runs/short --set rooms.frames=500
+mtshare train config/train/rooms.yaml --output runs/rooms
+mtshare train config/train/rooms.yaml --output runs/rooms --stage delta-weights --task depth
+mtshare train config/train/nyud.yaml --output runs/nyud --root data/NYUDv2
+torchrun --nproc-per-node 4 -m mtshare_ros.cli.main train config/train/rooms.yaml --output runs/4
 """
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help='Configuration, such as config/train/*.yaml.')],
-    output: Annotated[Path, typer.Option(help='Folder of the run; resumed where it exists.')],
-    data: Annotated[
-        Path, typer.Option(help='Folder for the rendered training frames.')
-    ] = Path('runs/rooms_frames'),
-    device: Annotated[str, typer.Option(help='auto, cpu, cuda or cuda:N.')] = 'auto',
-    threads: Annotated[int, typer.Option(help='CPU threads; 0 lets PyTorch decide.')] = 0,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option('--set', help='Change a value, such as optimizer.learning_rate=5e-4.'),
-    ] = None,
+    recipe: Annotated[Path, typer.Argument(help='What to train, such as config/train/*.yaml.')],
+    output: Annotated[Path, typer.Option(help='Folder of the runs; resumed where they exist.')],
+    stage: Annotated[str, typer.Option(
+        help='One stage of the recipe, or all of them in order.')] = 'all',
+    task: Annotated[str, typer.Option(help='Only the runs of one task.')] = '',
+    data: Annotated[Path, typer.Option(
+        help='Folder for rendered rooms; what is missing is rendered.')] = Path('runs/rooms_data'),
+    root: Annotated[Path | None, typer.Option(
+        help='Folder of the data set, for nyud, pascal and folder.')] = None,
+    device: DeviceOption = 'auto',
+    threads: Annotated[int, typer.Option(
+        min=0, help='CPU threads; 0 lets PyTorch decide.')] = 0,
+    workers: Annotated[int, typer.Option(
+        min=0, help='Threads that make batches ahead; 0 makes each when it is needed.')] = 1,
+    settings: Annotated[list[str] | None, typer.Option(
+        '--set', help='Change a value, such as stages.base.optimizer.learning_rate=5e-4.')] = None,
 ) -> None:
-    """Train a model on procedural rooms; stopped at any time, the same command goes on."""
+    """
+    Train models: base task, sparse delta weights, sparse delta activations, and baselines.
+
+    Every stage has a folder of its own below --output with its configuration, log and model.
+    Stopped at any time, the same command goes on; finished stages are not trained again. When all
+    stages of all tasks are done, they are assembled to --output/model.safetensors.
+    """
     import torch
 
-    from mtshare_ros.config import load_config, override
-    from mtshare_ros.training.config import TrainingConfig
-    from mtshare_ros.training.recorder import Recorder
-    from mtshare_ros.training.rooms import describe, prepare_frames, validation_frames
-    from mtshare_ros.training.run_directory import RunDirectory
-    from mtshare_ros.training.session import train as train_session
-    from mtshare_ros.training.trainer import Trainer
+    from mtshare_ros.config import override
+    from mtshare_ros.training.family import Family
+    from mtshare_ros.training.material import Places
+    from mtshare_ros.training.processes import joined_processes
+    from mtshare_ros.training.recipe import load_recipe, runs_of
 
     if threads:
         torch.set_num_threads(threads)
-    plan = override(load_config(config, TrainingConfig), settings or [])
-    directory = RunDirectory(output)
-    with _progress() as progress:
-        frames = prepare_frames(plan.rooms, data, _Rendering(progress))
-        trainer = Trainer(plan, describe(plan, frames), frames, directory, device)
-        recorder = Recorder(directory)
-        view = _TrainingView(progress, plan.steps, trainer.step)
+    plan = override(load_recipe(recipe), settings or [])
+    family, places = Family(plan, output), Places(data, root)
+    with joined_processes(device) as processes:
+        for run in runs_of(plan, stage, task):
+            _train_stage(family, run, places, processes, device, workers)
+        if processes.writes and family.is_complete():
+            _assemble(family)
+
+
+def _train_stage(
+    family: 'Family', run: 'StageRun', places: 'Places', processes: 'Processes', device: str,
+    workers: int,
+) -> None:
+    """Train one stage to its end, with a bar and a log in the process that writes."""
+    from mtshare_ros.training.material import describe, open_source, validation_frames
+    from mtshare_ros.training.recorder import Recorder
+    from mtshare_ros.training.session import train as train_session
+    from mtshare_ros.training.trainer import Trainer
+
+    directory = family.directory(run)
+    if directory.finished:
+        if processes.writes:
+            typer.echo(f'{run.folder}: finished already')
+        return
+    start = family.start_of(run)
+    with TrainingView(run, shown=processes.writes) as view:
+        with processes.one_first():
+            source = open_source(run, places, view.preparing)
+        trainer = Trainer(run, describe(run, places), source, directory, start=start,
+                          device=device, processes=processes, ahead=workers)
+        view.begin(trainer.step)
+        observers: list[Any] = [view]
+        if processes.writes:
+            observers.append(Recorder(directory))
         try:
-            train_session(trainer, lambda: validation_frames(plan), [recorder, view])
+            train_session(trainer, validation_frames(run, places), observers)
         finally:
-            recorder.close()
-    Console().print(f'model: {directory.model}\ncurves: tensorboard --logdir {directory.log}')
+            trainer.close()
+            for observer in observers[1:]:
+                observer.close()
+    if processes.writes:
+        typer.echo(f'{run.folder}: {directory.model}; curves: tensorboard --logdir '
+                   f'{directory.log}')
 
 
-def _progress() -> Progress:
-    return Progress(
-        TextColumn('{task.description}'), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
-        TimeRemainingColumn(), TextColumn('{task.fields[note]}'), refresh_per_second=1,
-    )
+def _assemble(family: 'Family') -> None:
+    from mtshare_ros.model.checkpoint import save_checkpoint
 
-
-class _Rendering:
-    """Shows how many training frames are rendered."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._task: Any = None
-
-    def __call__(self, done: int, total: int) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task('rendering', total=total, note='')
-        self._progress.update(self._task, completed=done)
-
-
-class _TrainingView:
-    """Shows steps, the smoothed sum of the losses, and validation figures."""
-
-    def __init__(self, progress: Progress, steps: int, done: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task('training', total=steps, completed=done, note='')
-        self._loss: float | None = None
-
-    def step(self, report: Any) -> None:
-        """Advance the bar."""
-        loss = sum(report.losses.values())
-        self._loss = loss if self._loss is None else 0.95 * self._loss + 0.05 * loss
-        self._progress.update(
-            self._task, completed=report.step + 1, note=f'loss {self._loss:.3f}')
-
-    def validation(self, step: int, metrics: dict[str, dict[str, float]]) -> None:
-        """Print the figures above the bar."""
-        figures = '  '.join(f'{task} {name} {value:.2f}' for task, values in metrics.items()
-                            for name, value in list(values.items())[:1])
-        self._progress.console.print(f'step {step}: {figures}')
+    path = family.path / 'model.safetensors'
+    checkpoint = family.assembled()
+    save_checkpoint(path, checkpoint.network, checkpoint.description)
+    typer.echo(f'all tasks: {path}')

@@ -1,5 +1,6 @@
 """The exponential moving average of the weights, which is what gets evaluated and shipped."""
 
+from collections.abc import Iterator
 import copy
 
 import torch
@@ -21,9 +22,14 @@ class AveragedNetwork:
     def update(self, network: nn.Module, step: int) -> None:
         """Move towards the network after optimiser step ``step`` (from 0)."""
         decay = min(self._decay, (2 + step) / (11 + step))
-        own = self.network.state_dict()
-        for name, value in network.state_dict().items():
+        for own, value in zip(_tensors(self.network), _tensors(network)):
             if value.is_floating_point():
-                own[name].lerp_(value, 1 - decay)
+                own.lerp_(value, 1 - decay)
             else:
-                own[name].copy_(value)
+                own.copy_(value)
+
+
+def _tensors(network: nn.Module) -> Iterator[torch.Tensor]:
+    """Yield every tensor once: a row's gate stands in the state of its weight and its bias."""
+    yield from network.parameters()
+    yield from network.buffers()

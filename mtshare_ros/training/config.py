@@ -1,9 +1,13 @@
-"""What a training run is: everything that decides its result, in one file."""
+"""How a stage trains, as configuration; every default stands here."""
 
 from dataclasses import dataclass, field
 
-from mtshare_ros.model.architecture import ArchitectureConfig, check_input_size
-from mtshare_ros.tasks import ordered, TASKS
+from mtshare_ros.config import require
+from mtshare_ros.model.architecture import check_input_size
+
+GRANULARITIES = ('element', 'row', 'block')
+SCHEDULES = ('cosine', 'polynomial')
+PRECISIONS = ('auto', 'fp32', 'bf16')
 
 
 @dataclass(frozen=True)
@@ -11,18 +15,28 @@ class Phase:
     """
     A stretch of training at one image size.
 
-    The frames are shrunk by ``downscale`` and randomly cropped to ``input_size``; starting small
-    sees several times as many images in the same time.
+    The frames are shrunk by ``downscale`` and randomly cropped to ``input_size`` (height, width);
+    starting small sees several times as many images in the same time. ``images`` counts images,
+    or films where the stage learns from films; ``batch_size`` is that of all processes together.
     """
 
     input_size: tuple[int, ...]
-    downscale: int
     batch_size: int
     images: int
+    downscale: int = 1
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a size the network does not take."""
+        """Raise ConfigError for a size the network does not take and where there is no step."""
         check_input_size(self.input_size)
+        for name in ('batch_size', 'images', 'downscale'):
+            require(getattr(self, name) >= 1, name, getattr(self, name), '1 or more')
+        require(self.images >= self.batch_size, 'images', self.images,
+                f'batch_size = {self.batch_size} or more, so that there is a step')
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.input_size[0], self.input_size[1]
 
     @property
     def steps(self) -> int:
@@ -31,46 +45,121 @@ class Phase:
 
 
 @dataclass(frozen=True)
-class RoomsConfig:
-    """How many training frames of procedural rooms are rendered, and their size in pixels."""
+class OptimizerConfig:
+    """
+    AdamW with a linear warm-up, then a cosine or a polynomial (power 0.9) to zero.
 
+    ``layer_decay`` multiplies the learning rate once for every block between a weight and the
+    heads. Matrices decay by ``weight_decay``, delta weights by ``delta_decay``, vectors not.
+    """
+
+    learning_rate: float = 1e-3
+    warmup_steps: int = 150
+    weight_decay: float = 0.05
+    delta_decay: float = 1e-6
+    layer_decay: float = 1.0
+    gradient_clip: float = 3.0
+    ema_decay: float = 0.998
+    schedule: str = 'cosine'
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for an unknown schedule."""
+        require(self.schedule in SCHEDULES, 'schedule', self.schedule,
+                f'one of {", ".join(SCHEDULES)}')
+
+
+@dataclass(frozen=True)
+class DeltaConfig:
+    """
+    How sparse delta weights are learnt (hard-concrete L0 gates).
+
+    ``granularity``: a gate for each ``element`` (the paper's), output ``row`` or ``block`` of
+    16 x 16 weights. ``penalty`` is a constant weight on the expected number of delta weights (the
+    paper's lambda). Where it is 0, gates are driven to a ``density``, the share of a transformer
+    block's linear weights that may differ: what is allowed falls to it over the first ``anneal``
+    of the steps, and the gates of the smallest deltas beyond it pay.
+    """
+
+    granularity: str = 'row'
+    density: float = 0.08
+    penalty: float = 0.0
+    anneal: float = 0.6
+    initial_log_alpha: float = 5.0
+    gate_learning_rate: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for an unknown granularity and for numbers out of range."""
+        require(self.granularity in GRANULARITIES, 'granularity', self.granularity,
+                f'one of {", ".join(GRANULARITIES)}')
+        require(0 < self.density <= 1, 'density', self.density, 'above 0, at most 1')
+        require(self.penalty >= 0, 'penalty', self.penalty, '0 or more')
+        require(0 <= self.anneal <= 1, 'anneal', self.anneal, '0 to 1')
+
+
+@dataclass(frozen=True)
+class GateConfig:
+    """
+    The engine's gates in the forward pass, and what is paid for rows that they let pass.
+
+    The factors scale the network's default thresholds. ``temporal_penalty`` and ``task_penalty``
+    weigh the mean over rows of what a row's test exceeds its threshold by, relative to the spread
+    of the block's rows: a group norm over a row's channels with a hinge.
+    """
+
+    temporal_factor: float = 1.0
+    task_factor: float = 1.0
+    temporal_penalty: float = 0.02
+    task_penalty: float = 0.1
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for negative numbers."""
+        for name in ('temporal_factor', 'task_factor', 'temporal_penalty', 'task_penalty'):
+            require(getattr(self, name) >= 0, name, getattr(self, name), '0 or more')
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """How long a stage trains and with what; ``delta`` and ``gates`` act where the stage asks."""
+
+    phases: tuple[Phase, ...]
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    delta: DeltaConfig = field(default_factory=DeltaConfig)
+    gates: GateConfig = field(default_factory=GateConfig)
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where there is no phase."""
+        require(bool(self.phases), 'phases', list(self.phases), 'one or more')
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps of the whole stage."""
+        return sum(phase.steps for phase in self.phases)
+
+    @property
+    def items(self) -> int:
+        """Images or films that the whole stage sees."""
+        return sum(phase.steps * phase.batch_size for phase in self.phases)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """
+    What is learnt from.
+
+    ``name``: ``rooms`` (rendered here: so many ``frames`` and ``films`` of (height, width)), or
+    ``nyud``, ``pascal``, ``folder``, which lie where ``mtshare train --root`` says.
+    """
+
+    name: str = 'rooms'
     frames: int = 12000
+    films: int = 1600
     height: int = 240
     width: int = 320
 
 
 @dataclass(frozen=True)
-class OptimizerConfig:
-    """AdamW with a linear warm-up and a cosine to zero."""
+class LossConfig:
+    """Another loss or weight for a task than its specification has; empty and 0 keep those."""
 
-    learning_rate: float = 1e-3
-    warmup_steps: int = 150
-    weight_decay: float = 0.05
-    gradient_clip: float = 3.0
-    ema_decay: float = 0.998
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """One training run."""
-
-    phases: tuple[Phase, ...]
-    architecture: ArchitectureConfig = field(default_factory=ArchitectureConfig)
-    tasks: tuple[str, ...] = tuple(TASKS)
-    labels: str = 'nyu40'
-    rooms: RoomsConfig = field(default_factory=RoomsConfig)
-    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
-    precision: str = 'bf16'
-    seed: int = 0
-    save_every_steps: int = 200
-    validate_every_steps: int = 500
-    validation_views: int = 48
-
-    def __post_init__(self) -> None:
-        """Raise ConfigError for an unknown task."""
-        object.__setattr__(self, 'tasks', ordered(self.tasks))
-
-    @property
-    def steps(self) -> int:
-        """Optimiser steps of the whole run."""
-        return sum(phase.steps for phase in self.phases)
+    loss: str = ''
+    weight: float = 0.0

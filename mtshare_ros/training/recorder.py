@@ -25,11 +25,12 @@ class Recorder:
         self._writer = SummaryWriter(str(directory.log))
 
     def step(self, report: StepReport) -> None:
-        """Log the losses and the learning rate of a step."""
+        """Log losses, figures and the learning rate of a step."""
         if report.step % STEPS_PER_POINT:
             return
-        for name, value in report.losses.items():
-            self._writer.add_scalar(f'loss/{name}', value, report.step)
+        for kind, values in (('loss', report.losses), ('figure', report.figures)):
+            for name, value in values.items():
+                self._writer.add_scalar(f'{kind}/{name}', value, report.step)
         self._writer.add_scalar('learning_rate', report.learning_rate, report.step)
 
     def validation(self, step: int, metrics: Metrics) -> None:

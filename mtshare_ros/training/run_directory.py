@@ -9,9 +9,9 @@ from typing import Any
 import torch
 import yaml
 
-from mtshare_ros.config import load_config, to_values
+from mtshare_ros.config import to_values
 from mtshare_ros.errors import TrainingError
-from mtshare_ros.training.config import TrainingConfig
+from mtshare_ros.training.recipe import StageRun
 
 
 @dataclass(frozen=True)
@@ -30,18 +30,28 @@ class RunDirectory:
         """Return the folder of the TensorBoard log."""
         return self.path / 'log'
 
-    def bind(self, config: TrainingConfig) -> None:
-        """Save the configuration, or check that the run on disk has the same one."""
-        file = self.path / 'config.yaml'
+    @property
+    def finished(self) -> bool:
+        """Return whether the run came to its end."""
+        return self._end.is_file()
+
+    def finish(self) -> None:
+        """Note that the run came to its end, and drop the state that it would go on from."""
+        self._end.write_text('this stage is trained; delete the folder to train it anew\n')
+        self._state.unlink(missing_ok=True)
+
+    def bind(self, run: StageRun) -> None:
+        """Save what decides the result, or check that the run on disk has the same."""
+        values, file = _values(run), self.path / 'config.yaml'
         if file.is_file():
-            if load_config(file, TrainingConfig) != config:
+            if yaml.safe_load(file.read_text()) != values:
                 raise TrainingError(
                     f'{self.path} holds a run with another configuration; compare {file}, then '
                     'name another --output or delete that folder'
                 )
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        file.write_text(yaml.safe_dump(_plain(to_values(config)), sort_keys=False))
+        file.write_text(yaml.safe_dump(values, sort_keys=False))
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the resumable state in one step, so that a kill leaves the old or the new."""
@@ -54,7 +64,7 @@ class RunDirectory:
         if not self._state.is_file():
             return None
         try:
-            return torch.load(self._state, weights_only=True)
+            return torch.load(self._state, weights_only=True, map_location='cpu')
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise TrainingError(
                 f'{self._state}: the saved state cannot be read ({error}); delete it to start the '
@@ -64,6 +74,16 @@ class RunDirectory:
     @property
     def _state(self) -> Path:
         return self.path / 'state.pt'
+
+    @property
+    def _end(self) -> Path:
+        return self.path / 'finished'
+
+
+def _values(run: StageRun) -> dict[str, Any]:
+    """Return what decides a run's result as plain values: the stages before it count too."""
+    recipe = to_values(run.described().recipe)
+    return _plain({'stage': run.stage.name, 'task': run.task, **recipe})
 
 
 def _plain(value: Any) -> Any:

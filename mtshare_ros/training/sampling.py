@@ -1,51 +1,61 @@
-"""Which frames a step sees: a pure function of the seed and the step, so a resumed run goes on."""
+"""Which items a step sees: a pure function of the seed and the step, so a resumed run goes on."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
-from mtshare_ros.training.config import Phase, TrainingConfig
+from mtshare_ros.training.config import Phase, StagePlan
 
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser step: its number from 0, its phase, its frames and its source of chance."""
+    """One optimiser step: its number from 0, its phase, and the items of its batch."""
 
     number: int
     phase: Phase
     indices: tuple[int, ...]
-    random: np.random.Generator
+    seed: int
+
+    def random(self, place: int) -> np.random.Generator:
+        """
+        Return the source of chance of the item at a place of the batch.
+
+        Every item has its own, so that processes that share a batch draw what one would have.
+        """
+        return np.random.default_rng((self.seed, self.number, place))
 
 
 class StepPlan:
-    """Every frame once per epoch, in an order shuffled anew for each."""
+    """Every item once per epoch, in an order shuffled anew for each."""
 
-    def __init__(self, config: TrainingConfig, frame_count: int) -> None:
-        self._config = config
-        self._frame_count = frame_count
-        self._epoch = -1
-        self._order = np.empty(0, dtype=np.int64)
+    def __init__(self, plan: StagePlan, seed: int, item_count: int) -> None:
+        self._plan = plan
+        self._seed = seed
+        self._item_count = item_count
+        # threads that make batches ahead ask for another epoch than the one that learns
+        self._order = lru_cache(maxsize=4)(self._shuffle)
 
     def step(self, number: int) -> Step:
         """Return a step of the run by its number."""
-        phase, images_before = self._locate(number)
-        picks = range(images_before, images_before + phase.batch_size)
-        return Step(number, phase, tuple(self._frame(pick) for pick in picks),
-                    np.random.default_rng((self._config.seed, number)))
+        phase, items_before = self._locate(number)
+        picks = range(items_before, items_before + phase.batch_size)
+        return Step(number, phase, tuple(self._item(pick) for pick in picks), self._seed)
 
     def _locate(self, number: int) -> tuple[Phase, int]:
-        """Return the phase of a step and how many images the steps before it saw."""
-        images = 0
-        for phase in self._config.phases:
+        """Return the phase of a step and how many items the steps before it saw."""
+        items = 0
+        for phase in self._plan.phases:
             if number < phase.steps:
-                return phase, images + number * phase.batch_size
+                return phase, items + number * phase.batch_size
             number -= phase.steps
-            images += phase.steps * phase.batch_size
-        raise IndexError(f'the run has {self._config.steps} steps')
+            items += phase.steps * phase.batch_size
+        raise IndexError(f'the stage has {self._plan.steps} steps')
 
-    def _frame(self, pick: int) -> int:
-        epoch, place = divmod(pick, self._frame_count)
-        if epoch != self._epoch:
-            shuffle = np.random.default_rng((self._config.seed, epoch, self._frame_count))
-            self._order, self._epoch = shuffle.permutation(self._frame_count), epoch
-        return int(self._order[place])
+    def _item(self, pick: int) -> int:
+        epoch, place = divmod(pick, self._item_count)
+        return int(self._order(epoch)[place])
+
+    def _shuffle(self, epoch: int) -> np.ndarray:
+        random = np.random.default_rng((self._seed, epoch, self._item_count))
+        return random.permutation(self._item_count)

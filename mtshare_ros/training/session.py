@@ -1,6 +1,7 @@
 """A whole run: train, validate now and then, record."""
 
-from typing import Callable, Iterable, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
 from mtshare_ros.evaluation.evaluate import evaluate, Metrics
 from mtshare_ros.evaluation.truth import Truth
@@ -32,15 +33,20 @@ def train(
 
     metrics: Metrics = {}
     for stop in _stops(trainer):
-        trainer.run(stop, report)
-        engine = Engine(trainer.checkpoint(), device=trainer.device)
-        metrics = evaluate(engine, validation_frames())
-        for observer in observers:
-            observer.validation(stop, metrics)
+        trainer.train(stop, report)
+        if trainer.processes.writes:
+            engine = Engine(trainer.checkpoint(), device=trainer.device)
+            metrics = evaluate(engine, validation_frames())
+            for observer in observers:
+                observer.validation(stop, metrics)
+        trainer.processes.wait()
+    if trainer.processes.writes:
+        trainer.directory.finish()
+    trainer.processes.wait()  # the next stage asks whether this one is finished
     return metrics
 
 
 def _stops(trainer: Trainer) -> list[int]:
     """Return the steps to validate at; a finished run is validated once more."""
-    last, every = trainer.config.steps, trainer.config.validate_every_steps
+    last, every = trainer.run.plan.steps, trainer.run.recipe.validate_every_steps
     return [*range((trainer.step // every + 1) * every, last, every), last]

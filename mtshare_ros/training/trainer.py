@@ -1,92 +1,127 @@
 """The training loop."""
 
-import copy
+from collections.abc import Callable
 from dataclasses import dataclass
 import math
-from typing import Callable
+from pathlib import Path
 
 import torch
+from torch import nn
 
-from mtshare_ros.data.batches import augment, Batch, Frames, load_batch
+from mtshare_ros.data.batches import Batch, ClipBatch
 from mtshare_ros.errors import TrainingError
-from mtshare_ros.inference.device import autocast, resolve_device, resolve_precision
+from mtshare_ros.inference.device import resolve_device
 from mtshare_ros.model.checkpoint import Checkpoint, save_checkpoint
 from mtshare_ros.model.description import ModelDescription
-from mtshare_ros.model.network import build_model
 from mtshare_ros.training.averaging import AveragedNetwork
-from mtshare_ros.training.config import OptimizerConfig, TrainingConfig
-from mtshare_ros.training.losses import task_losses
+from mtshare_ros.training.delta_weights import merged
+from mtshare_ros.training.loading import Prefetcher
+from mtshare_ros.training.objectives import FilmObjective, ImageObjective, Terms
+from mtshare_ros.training.optimizer import build_optimizer, set_learning_rate
+from mtshare_ros.training.preparing import prepare_network, set_modes
+from mtshare_ros.training.processes import Processes, share_batch_norms
+from mtshare_ros.training.recipe import StageRun
 from mtshare_ros.training.run_directory import RunDirectory
-from mtshare_ros.training.sampling import Step, StepPlan
+from mtshare_ros.training.sampling import StepPlan
+from mtshare_ros.training.sources import Source
+
+_TURNS = 1 << 16
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one optimiser step did: losses are weighted, per task."""
+    """
+    What one optimiser step did.
+
+    ``losses`` are weighted, by term, and means over the whole batch; ``figures`` are watched only.
+    """
 
     step: int
-    images: int
     learning_rate: float
     losses: dict[str, float]
+    figures: dict[str, float]
 
 
 class Trainer:
     """
-    Trains one network as a configuration says; stopped at any time, it goes on where it was saved.
+    Trains one stage; stopped at any time, it goes on where it was saved.
 
-    Raises TrainingError where a loss is not finite, naming the frames of the batch.
+    ``source`` gives the batches and ``start`` is the model of the stage that this one goes on
+    from. Raises ConfigError for a batch that the processes cannot share, TrainingError where a
+    loss or a gradient is not finite, naming the items of the batch.
     """
 
     def __init__(
         self,
-        config: TrainingConfig,
+        run: StageRun,
         description: ModelDescription,
-        frames: Frames,
+        source: Source,
         directory: RunDirectory,
+        *,
+        start: Path | None = None,
         device: str = 'auto',
+        processes: Processes | None = None,
+        ahead: int = 0,
     ) -> None:
-        name = resolve_device(device, cuda_available=torch.cuda.is_available()).name
-        self.config = config
-        self.description = description
-        self.directory = directory
-        self._frames = frames
-        self.device = name
-        self._device = torch.device(name)
-        self._dtype = resolve_precision(config.precision, name)
-        self._plan = StepPlan(config, len(frames))
-        torch.manual_seed(config.seed)
-        network = build_model(config.architecture, config.tasks, len(description.labels))
-        self._network = network.to(self._device, memory_format=torch.channels_last)
-        self._averaged = AveragedNetwork(self._network, config.optimizer.ema_decay)
-        self._optimizer = _build_optimizer(self._network, config.optimizer)
-        directory.bind(config)
+        self.run, self.description, self.directory = run, description, directory
+        self.processes = processes or Processes()
+        for phase in run.plan.phases:  # a batch that cannot be shared is found out before work
+            self.processes.share(range(phase.batch_size))
+        choice = resolve_device(device, cuda_available=torch.cuda.is_available())
+        self.device = self.processes.device(choice.name)
+        self._source = source
+        self._plan = StepPlan(run.plan, run.recipe.seed, len(source))
+        torch.manual_seed(run.recipe.seed)
+        network, self._gates = prepare_network(run, len(description.labels), start)
+        if self.processes.count > 1:
+            share_batch_norms(network)
+        self._network = network.to(self.device, memory_format=torch.channels_last)
+        self._averaged = AveragedNetwork(self._network, run.plan.optimizer.ema_decay)
+        self._optimizer = build_optimizer(self._network, run.plan)
+        self._objective = self.processes.wrap(self._make_objective())
+        self._batches = Prefetcher(self._batch, run.plan.steps, ahead)
+        with self.processes.one_first():
+            directory.bind(run)
         self.step = self._resume()
 
     def checkpoint(self) -> Checkpoint:
         """Return a copy of the averaged network on the CPU with its description."""
-        network = copy.deepcopy(self._averaged.network).cpu()
-        return Checkpoint(network, self.description)
+        return Checkpoint(merged(self._averaged.network), self.description)
 
-    def run(self, until: int, report: Callable[[StepReport], None]) -> None:
+    def train(self, until: int, report: Callable[[StepReport], None]) -> None:
         """Train up to step ``until`` (excluded), saving on the way and at the end."""
         if self.step >= until:
             return
         while self.step < until:
-            report(self._advance(self._plan.step(self.step)))
+            report(self._advance(self.step))
             self.step += 1
-            if self.step % self.config.save_every_steps == 0:
+            if self.step % self.run.recipe.save_every_steps == 0:
                 self.save()
         self.save()
 
     def save(self) -> None:
         """Write the resumable state and the averaged weights."""
-        self.directory.save_state({
-            'step': self.step,
-            'network': self._network.state_dict(),
-            'averaged': self._averaged.network.state_dict(),
-            'optimizer': self._optimizer.state_dict(),
-        })
-        save_checkpoint(self.directory.model, self._averaged.network, self.description)
+        if self.processes.writes:
+            self.directory.save_state({
+                'step': self.step,
+                'network': self._network.state_dict(),
+                'averaged': self._averaged.network.state_dict(),
+                'optimizer': self._optimizer.state_dict(),
+            })
+            save_checkpoint(self.directory.model, self.checkpoint().network, self.description)
+        self.processes.wait()
+
+    def close(self) -> None:
+        """Stop making batches."""
+        self._batches.close()
+
+    def _make_objective(self) -> nn.Module:
+        recipe, plan = self.run.recipe, self.run.plan
+        dtype = _dtype(recipe.precision, self.device)
+        if self.run.stage.films:
+            return FilmObjective(self._network, self.run.task, recipe.losses, plan.gates, dtype)
+        return ImageObjective(
+            self._network, self.run.trained, recipe.losses, self._gates, dtype)
 
     def _resume(self) -> int:
         state = self.directory.load_state()
@@ -97,55 +132,56 @@ class Trainer:
         self._optimizer.load_state_dict(state['optimizer'])
         return state['step']
 
-    def _advance(self, step: Step) -> StepReport:
-        rate = learning_rate(self.config, step.number)
-        for group in self._optimizer.param_groups:
-            group['lr'] = rate
-        losses = self._losses(self._batch(step))
-        total = torch.stack(list(losses.values())).sum()
-        values = {name: loss.item() for name, loss in losses.items()}
-        self._check(values, step)
+    def _advance(self, number: int) -> StepReport:
+        plan = self.run.plan
+        rate = set_learning_rate(self._optimizer, plan, number)
+        terms = self._terms(number)
+        losses = self.processes.means(terms.losses)
+        values = self.processes.average(losses)
+        self._check({f'the loss of {name}': value for name, value in values.items()}, number)
         self._optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(
-            self._network.parameters(), self.config.optimizer.gradient_clip)
+        torch.stack(list(losses.values())).sum().backward()
+        norm = nn.utils.clip_grad_norm_(self._learning(), plan.optimizer.gradient_clip)
+        self._check({'the gradient': float(norm)}, number)
         self._optimizer.step()
-        self._averaged.update(self._network, step.number)
-        return StepReport(step.number, len(step.indices), rate, values)
+        self._averaged.update(self._network, number)
+        return StepReport(number, rate, values, self.processes.average(terms.figures))
 
-    def _batch(self, step: Step) -> Batch:
-        batch = load_batch(self._frames, step.indices, step.phase.downscale, step.random)
-        return augment(batch, step.phase.input_size, step.random).to(self._device)
+    def _terms(self, number: int) -> Terms:
+        set_modes(self._network, self.run)
+        if self._gates is not None:
+            self._gates.draw(self.run.recipe.seed, number)
+        batch = self._batches.get(number).to(torch.device(self.device))
+        if self.run.stage.films:
+            return self._objective(batch, self._turns(number))
+        return self._objective(batch, number / self.run.plan.steps)
 
-    def _losses(self, batch: Batch) -> dict[str, torch.Tensor]:
-        self._network.train()
-        with autocast(self.device, self._dtype):
-            raw = self._network(batch.image)
-        return task_losses(raw, batch)
+    def _batch(self, number: int) -> Batch | ClipBatch:
+        """Return this process' part of a step's batch."""
+        step = self._plan.step(number)
+        return self._source.batch(step, self.processes.share(step.indices))
 
-    def _check(self, losses: dict[str, float], step: Step) -> None:
-        wrong = [name for name, value in losses.items() if not math.isfinite(value)]
+    def _turns(self, number: int) -> list[int]:
+        """Return for each film of this process when in the refresh schedule it ends."""
+        step = self._plan.step(number)
+        return [int(step.random(place).integers(_TURNS))
+                for place, _ in self.processes.share(step.indices)]
+
+    def _learning(self) -> list[nn.Parameter]:
+        return [parameter for group in self._optimizer.param_groups
+                for parameter in group['params']]
+
+    def _check(self, values: dict[str, float], number: int) -> None:
+        wrong = [name for name, value in values.items() if not math.isfinite(value)]
         if wrong:
             raise TrainingError(
-                f'step {step.number}: the loss of {wrong[0]} is {losses[wrong[0]]} on the frames '
-                f'{list(step.indices)}; look at them, or lower optimizer.learning_rate; '
-                f'{self.directory.path} holds the state before'
+                f'step {number}: {wrong[0]} is {values[wrong[0]]} on the items '
+                f'{list(self._plan.step(number).indices)} of {self._source.name}; look at them, '
+                f'or lower optimizer.learning_rate; {self.directory.path} holds the state before'
             )
 
 
-def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Return the learning rate of a step: linear warm-up, then a cosine to zero."""
-    warmup = min(1.0, (step + 1) / config.optimizer.warmup_steps)
-    cosine = 0.5 + 0.5 * math.cos(math.pi * step / config.steps)
-    return config.optimizer.learning_rate * warmup * cosine
-
-
-def _build_optimizer(network: torch.nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """Decay matrices only: biases and norms are few and need their size."""
-    matrices = [value for value in network.parameters() if value.ndim > 1]
-    vectors = [value for value in network.parameters() if value.ndim <= 1]
-    return torch.optim.AdamW(
-        [{'params': matrices, 'weight_decay': config.weight_decay},
-         {'params': vectors, 'weight_decay': 0.0}],
-        lr=config.learning_rate, betas=(0.9, 0.98),
-    )
+def _dtype(precision: str, device: str) -> torch.dtype:
+    """Return the arithmetic of products; ``auto`` is bf16 on CUDA, fp32 on the CPU."""
+    short = precision == 'bf16' or precision == 'auto' and device.startswith('cuda')
+    return torch.bfloat16 if short else torch.float32

@@ -22,9 +22,16 @@ class Outer:
     steps: tuple[Inner, ...] = ()
 
 
+@dataclass(frozen=True)
+class Several:
+    parts: dict[str, Outer]
+
+
 def test_values_survive_the_way_to_yaml_and_back():
     config = Outer('a', 0.5, Inner((3,)), (Inner(), Inner((4, 5))))
     assert from_values(Outer, to_values(config), 'memory') == config
+    several = Several({'one': config, 'two': Outer('b')})
+    assert from_values(Several, to_values(several), 'memory') == several
 
 
 @pytest.mark.parametrize('values, named', [
@@ -57,6 +64,19 @@ def test_an_override_reaches_into_nested_values():
     changed = override(Outer('a'), ['inner.size=[9]', 'rate=3'])
     assert changed.inner.size == (9,)
     assert changed.rate == 3.0
+
+
+def test_a_number_in_scientific_notation_is_one_with_and_without_a_point():
+    assert override(Outer('a'), ['rate=5e-4']).rate == override(Outer('a'), ['rate=5.0e-4']).rate
+    with pytest.raises(ConfigError, match="expected float, found 'fast'"):
+        override(Outer('a'), ['rate=fast'])
+
+
+def test_an_override_reaches_into_a_dict_of_configurations():
+    changed = override(Several({'one': Outer('a'), 'two': Outer('b')}), ['parts.two.rate=3'])
+    assert (changed.parts['one'].rate, changed.parts['two'].rate) == (Outer('a').rate, 3.0)
+    with pytest.raises(ConfigError, match="'three' holds no value to change"):
+        override(changed, ['parts.three.rate=3'])
 
 
 def test_an_override_of_an_unknown_key_is_refused():

@@ -35,12 +35,13 @@ def write_report(results: Results, plan: ReportPlan) -> str:
         'Sharing on clips': clips(results, plan),
         'Speed': speed(results, plan),
         "The method's claims beside ours": claims(results, plan),
+        'Notes on these trainings': results.notes,
         'Limits': bullets(LIMITS),
         'The commands, and the machines': commands(results, plan),
     }
     return paragraphs(
         '# Results', _introduction(plan),
-        *(f'## {title}\n\n{text}' for title, text in sections.items())) + '\n'
+        *(f'## {title}\n\n{text}' for title, text in sections.items() if text)) + '\n'
 
 
 def _introduction(plan: ReportPlan) -> str:
@@ -48,8 +49,8 @@ def _introduction(plan: ReportPlan) -> str:
         f'What the networks of `{plan.recipe}` reach: one base task '
         f'({plan.tasks[0]}), sub-tasks ({", ".join(plan.sub_tasks)}) with sparse delta weights '
         'upon it, and the baselines they are measured against. `mtshare report` wrote this page '
-        f'from the files in `{plan.folder}`; nothing measured is typed by hand, and what was not '
-        'measured is said to be so. The commands stand at the end.')
+        f'from the files in `{plan.folder}`; nothing measured is typed by hand but the notes, and '
+        'what was not measured is said to be so. The commands stand at the end.')
 
 
 def _pictures(plan: ReportPlan) -> str:

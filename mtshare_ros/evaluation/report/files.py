@@ -15,27 +15,39 @@ KINDS = {
 }
 """The folders of the figures, and the commands that write their files."""
 
+NOTES = 'notes.md'
+
 Files = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
 class Results:
-    """The contents of the files by kind and name; what was not measured is not there."""
+    """
+    The contents of the files by kind and name; what was not measured is not there.
+
+    ``notes`` is what the people who trained have to say of it, Markdown.
+    """
 
     images: Files
     clips: Files
     info: Files
     bench: Files
+    notes: str = ''
 
 
 def read_results(folder: Path) -> Results:
-    """Read ``folder/KIND/NAME.json``; raise ConfigError where there are none or one is damaged."""
+    """
+    Read ``folder/KIND/NAME.json``, and notes where there are some.
+
+    Raises ConfigError where there are no figures or a file is damaged.
+    """
     found = {kind: {path.stem: _read(path) for path in sorted((folder / kind).glob('*.json'))}
              for kind in KINDS}
     if not any(found.values()):
         raise ConfigError(f'{folder} holds no figures; allowed is a folder with NAME.json in '
                           + ', '.join(f'{kind}/ ({command})' for kind, command in KINDS.items()))
-    return Results(**found)
+    notes = folder / NOTES
+    return Results(**found, notes=notes.read_text().strip() if notes.is_file() else '')
 
 
 def at(values: Any, *keys: str) -> Any:

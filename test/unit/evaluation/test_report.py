@@ -291,3 +291,9 @@ def test_equal_to_multi_task_is_not_better(report_of):
 
 def test_every_stage_of_training_is_explained():
     assert set(STAGE_TEXTS) == set(STAGES)
+
+
+def test_notes_stand_in_the_report_where_there_are_some(report_of, tmp_path):
+    assert 'Notes on these trainings' not in report_of(every_figure())
+    (tmp_path / 'notes.md').write_text('* Cut short.\n')
+    assert '## Notes on these trainings\n\n* Cut short.\n' in report_of(every_figure())

@@ -1,0 +1,218 @@
+"""Sparse delta weights while they are learnt: W_s = W_b + gate * delta, W_b frozen."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.nn.utils import parametrize
+
+from mtshare_ros.model.backbone import Block
+from mtshare_ros.model.network import build_model, MultiTaskNetwork
+from mtshare_ros.training.config import DeltaConfig
+from mtshare_ros.training.hard_concrete import HardConcrete
+
+TILE = 16
+"""Side of the blocks of weights that share a gate with granularity ``block``."""
+
+_STEPS_APART = 1_000_003
+
+
+class GatedDelta(nn.Module):
+    """The parametrization of a weight or bias whose delta is gated."""
+
+    def __init__(self, base: torch.Tensor, gate: HardConcrete, tile: int) -> None:
+        super().__init__()
+        self.register_buffer('base', base.detach().clone())
+        self.gate = gate
+        self._tile = tile
+
+    def forward(self, delta: torch.Tensor) -> torch.Tensor:
+        """Return the sub-task's weight for its delta, of one shape."""
+        return self.base + self._spread(self.gate.values(), delta) * delta
+
+    def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the delta of a weight."""
+        return weight - self.base
+
+    def _spread(self, gates: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
+        """Let gates of tiles or rows stand over every weight they switch."""
+        if self._tile > 1:
+            for axis in range(delta.ndim):
+                gates = gates.repeat_interleave(self._tile, axis).narrow(axis, 0,
+                                                                        delta.shape[axis])
+        return gates if gates.ndim == delta.ndim else gates[:, None]
+
+
+class SupportedDelta(nn.Module):
+    """The parametrization of a weight or bias that may differ from the base's in places only."""
+
+    def __init__(self, base: torch.Tensor, support: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer('base', base.detach().clone())
+        self.register_buffer('support', support)
+
+    def forward(self, delta: torch.Tensor) -> torch.Tensor:
+        """Return the sub-task's weight for its delta, of one shape."""
+        return torch.where(self.support, self.base + delta, self.base)
+
+    def right_inverse(self, weight: torch.Tensor) -> torch.Tensor:
+        """Return the delta of a weight."""
+        return weight - self.base
+
+
+@dataclass(frozen=True)
+class GatedLayer:
+    """A linear layer with gated deltas: its gates, and how it groups weights under them."""
+
+    gate: HardConcrete
+    delta: GatedDelta
+    values: nn.Parameter
+
+    @property
+    def weights(self) -> int:
+        """Weights of the layer, biases apart."""
+        return self.values.numel()
+
+    @property
+    def weights_per_gate(self) -> float:
+        """Weights that a gate stands for, on average."""
+        return self.weights / self.gate.log_alpha.numel()
+
+    @torch.no_grad()
+    def sizes(self) -> torch.Tensor:
+        """
+        Return for each gate the root mean square delta, relative to the base's weights.
+
+        What a gate holds back does not count: one that is shut has no size.
+        """
+        square = self.values.square()
+        if square.shape != self.gate.log_alpha.shape:
+            square = _tile_means(square) if self.gate.log_alpha.ndim > 1 else square.mean(dim=1)
+        return (square / self.delta.base.square().mean()).sqrt() * self.gate.settled()
+
+    def kept_weights(self) -> torch.Tensor:
+        """Return how many weights are under open gates."""
+        return self.gate.is_open().sum() * self.weights_per_gate
+
+
+class DeltaGates:
+    """All gates of one sub-task, block by block, and what keeping them open costs."""
+
+    def __init__(self, blocks: list[list[GatedLayer]], config: DeltaConfig) -> None:
+        self._blocks = blocks
+        self._config = config
+
+    def draw(self, seed: int, step: int) -> None:
+        """Draw the chance of a step, the same in every process."""
+        # of a seed, the generator takes 32 bits
+        generator = torch.Generator().manual_seed((seed * _STEPS_APART + step) % (1 << 32))
+        for layers in self._blocks:
+            for layer in layers:
+                layer.gate.draw(generator)
+
+    def penalty(self, progress: float) -> torch.Tensor:
+        """Return what the training pays for open gates when ``progress`` (0 to 1) is done."""
+        if self._config.penalty:
+            return self._config.penalty * torch.stack([
+                layer.gate.expected_count() * layer.weights_per_gate
+                for layers in self._blocks for layer in layers]).sum()
+        allowed = self._allowed(progress)
+        return torch.stack([_surplus(layers, allowed) for layers in self._blocks]).sum()
+
+    def densities(self) -> list[torch.Tensor]:
+        """Return for every block the share of its linear weights that may differ."""
+        return [torch.stack([layer.kept_weights() for layer in layers]).sum()
+                / sum(layer.weights for layer in layers) for layers in self._blocks]
+
+    def _allowed(self, progress: float) -> float:
+        """Return the density allowed now: all for a third of ``anneal``, then down to the goal."""
+        anneal = self._config.anneal
+        done = (3 * progress / anneal - 1) / 2 if anneal else 1.0
+        return self._config.density ** min(max(done, 0.0), 1.0)
+
+
+def _surplus(layers: Sequence[GatedLayer], allowed: float) -> torch.Tensor:
+    """
+    Return the share of a block's weights under gates beyond the allowed density, as expected.
+
+    Gates with the largest deltas come first. A pressure on all gates alike would shut them in
+    step: the optimiser makes every gradient as long, and no gate would know what it is worth.
+    """
+    sizes = torch.cat([layer.sizes().flatten() for layer in layers])
+    weights = torch.cat([torch.full_like(layer.sizes().flatten(), layer.weights_per_gate)
+                         for layer in layers])
+    open_share = torch.cat([layer.gate.log_alpha.flatten().sigmoid() for layer in layers])
+    order = sizes.argsort(descending=True)
+    total = weights.sum()
+    beyond = weights[order].cumsum(0) > allowed * total
+    return (open_share * weights)[order][beyond].sum() / total
+
+
+def attach_gates(network: MultiTaskNetwork, task: str, config: DeltaConfig) -> DeltaGates:
+    """Give the linear layers of a sub-task's blocks gated deltas, in place."""
+    blocks = [
+        [_gate_layer(own, base, config) for own, base in _layer_pairs(pair)]
+        for pair in zip(network.own_blocks(task), network.own_blocks(network.base_task))
+    ]
+    return DeltaGates(blocks, config)
+
+
+def attach_support(network: MultiTaskNetwork, task: str) -> None:
+    """Let only those weights of a sub-task's linear layers learn that differ from the base's."""
+    for pair in zip(network.own_blocks(task), network.own_blocks(network.base_task)):
+        for own, base in _layer_pairs(pair):
+            for name in ('weight', 'bias'):
+                weight, shared = getattr(own, name), getattr(base, name)
+                parametrize.register_parametrization(
+                    own, name, SupportedDelta(shared, (weight != shared).detach()))
+
+
+@torch.no_grad()
+def merged(network: MultiTaskNetwork) -> MultiTaskNetwork:
+    """
+    Return a network in evaluation mode with plain weights: gates without chance, deltas added.
+
+    ``network`` is in evaluation mode. It is built anew, because taking a parametrization off a
+    copied module takes it off the original's class too.
+    """
+    plain = build_model(network.config, network.tasks, network.label_count)
+    plain.load_state_dict({name: attrgetter(name)(network) for name in plain.state_dict()})
+    return plain.eval()
+
+
+def delta_share(own: Block, base: Block) -> torch.Tensor:
+    """Return |W_s - W_b| / |W_b| over the linear weights of a block, with its gradient."""
+    pairs = list(_layer_pairs((own, base)))
+    delta = torch.stack([(ours.weight - theirs.weight).square().sum() for ours, theirs in pairs])
+    size = torch.stack([theirs.weight.square().sum() for _, theirs in pairs])
+    return (delta.sum() / size.sum() + 1e-12).sqrt()
+
+
+def _layer_pairs(blocks: tuple[Block, Block]) -> Iterator[tuple[nn.Linear, nn.Linear]]:
+    own, base = ([module for module in block.modules() if isinstance(module, nn.Linear)]
+                 for block in blocks)
+    yield from zip(own, base)
+
+
+def _tile_means(values: torch.Tensor) -> torch.Tensor:
+    """Return the mean of each TILE x TILE block of a matrix, what is cut off apart."""
+    return functional.avg_pool2d(values[None, None], TILE, ceil_mode=True)[0, 0]
+
+
+def _gate_layer(own: nn.Linear, base: nn.Linear, config: DeltaConfig) -> GatedLayer:
+    """Gate a layer; a bias goes with its row, or has a gate for each element."""
+    outputs, inputs = own.weight.shape
+    shape, tile = {
+        'row': ((outputs,), 1), 'element': ((outputs, inputs), 1),
+        'block': ((-(-outputs // TILE), -(-inputs // TILE)), TILE),
+    }[config.granularity]
+    gate = HardConcrete(shape, config.initial_log_alpha)
+    alone = gate if config.granularity == 'row' else HardConcrete(
+        (outputs,), config.initial_log_alpha)
+    delta = GatedDelta(base.weight, gate, tile)
+    parametrize.register_parametrization(own, 'weight', delta)
+    parametrize.register_parametrization(own, 'bias', GatedDelta(base.bias, alone, 1))
+    return GatedLayer(gate, delta, own.parametrizations.weight.original)

@@ -1,0 +1,153 @@
+"""
+A transformer block as the sharing engine runs it, on whole images and with gradients.
+
+The values are the engine's: a row that a gate drops keeps what it was, a row that is taken over
+gets the base task's update and the kept difference. The gradient goes straight through, as if
+every row had been computed. ``test_gated_training.py`` holds them to the engine.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from mtshare_ros.model.backbone import Block
+from mtshare_ros.model.position import RotaryTable
+
+
+@dataclass(frozen=True)
+class Memory:
+    """
+    What a block keeps of the frame before, of B images with N rows.
+
+    ``input`` and ``update`` (B, N, D): each row's input and residual update when it was last
+    computed; ``key`` and ``value`` (B, heads, N, head_dim); ``spread`` (B, 1), see
+    ``sharing.block.measure_spread``.
+    """
+
+    input: torch.Tensor
+    update: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    spread: torch.Tensor
+
+    @property
+    def output(self) -> torch.Tensor:
+        """The block's output (B, N, D)."""
+        return self.input + self.update
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    Which rows (B, N) bool of a frame are still at work, and which of them no gate may drop.
+
+    The active ones only become fewer from block to block.
+    """
+
+    active: torch.Tensor
+    forced: torch.Tensor
+
+
+@dataclass(frozen=True)
+class TaskReference:
+    """
+    What a sub-task's block may take over from.
+
+    ``before`` and ``now`` are the base task's memories of the frame before and of this one,
+    ``share`` is the size of the delta weights relative to the base weights, see
+    ``sharing.take_over``.
+    """
+
+    before: Memory
+    now: Memory
+    share: torch.Tensor
+
+
+@dataclass(frozen=True)
+class GatedStep:
+    """
+    What a block did with a frame.
+
+    ``memory`` is its state after it; of the rows that ``entered``, ``rows`` go on. ``moved``
+    (B, N) is each row's temporal test and ``test`` (B, N) its test for taking over, relative to
+    the spread; ``taken`` (B, N) bool.
+    """
+
+    memory: Memory
+    entered: Rows
+    rows: Rows
+    moved: torch.Tensor
+    test: torch.Tensor | None = None
+    taken: torch.Tensor | None = None
+
+    @property
+    def output(self) -> torch.Tensor:
+        """The block's output (B, N, D)."""
+        return self.memory.output
+
+
+def compute_all(block: Block, values: torch.Tensor, rotary: RotaryTable | None) -> Memory:
+    """Run a block on every row of (B, N, D) and keep what the next frame needs."""
+    query, key, value = block.attn.project(block.norm1(values), rotary)
+    update = _finish(block, values, block.attn.attend(query, key, value))
+    around = values - values.mean(dim=1, keepdim=True)
+    spread = around.square().sum(dim=2).mean(dim=1, keepdim=True).sqrt()
+    return Memory(values, update, key, value, spread)
+
+
+def compute_some(
+    block: Block, values: torch.Tensor, rotary: RotaryTable | None, memory: Memory, rows: Rows,
+    limit: float, *, reference: TaskReference | None = None, task_limit: float = 0.0,
+) -> GatedStep:
+    """
+    Run a block on (B, N, D) as the engine would, with a temporal limit and one for taking over.
+
+    A temporal limit of 0 gates nothing; without a ``reference`` no row is taken over.
+    """
+    moved = _length(values - memory.input) / memory.spread
+    within = (moved <= limit) & ~rows.forced if limit else torch.zeros_like(rows.active)
+    passing = rows.active & ~within
+    values = _choose(passing, values, memory.input)
+    query, key, value = block.attn.project(block.norm1(values), rotary)
+    test = taken = None
+    if reference is not None:
+        test = _taking_test(values, memory, reference)
+        taken = passing & ~rows.forced & (test <= task_limit)
+        key = _choose_heads(taken, _carried(reference, memory, 'key'), key)
+        value = _choose_heads(taken, _carried(reference, memory, 'value'), value)
+    update = _finish(block, values, block.attn.attend(query, key, value))
+    if reference is not None and taken is not None:
+        update = _choose(~taken, update, _carried(reference, memory, 'update'))
+    kept = Memory(values, _choose(passing, update, memory.update), key, value, memory.spread)
+    return GatedStep(kept, rows, Rows(passing, rows.forced & passing), moved, test, taken)
+
+
+def _taking_test(values: torch.Tensor, memory: Memory, base: TaskReference) -> torch.Tensor:
+    """Return |(x_s - x_b) - (x_s - x_b)_kept| + r |x_s - x_s,kept| of rows (B, N), relative."""
+    drift = (values - base.now.input) - (memory.input - base.before.input)
+    return (_length(drift) + base.share * _length(values - memory.input)) / memory.spread
+
+
+def _carried(base: TaskReference, own: Memory, name: str) -> torch.Tensor:
+    """Return what the base task has now and the difference that was kept."""
+    return getattr(base.now, name) + getattr(own, name) - getattr(base.before, name)
+
+
+def _finish(block: Block, values: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
+    """Return the residual update for what the attention gave."""
+    return attended + block.mlp(block.norm2(values + attended))
+
+
+def _choose(rows: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return ``own`` (B, N, D) at rows (B, N) and ``other`` elsewhere; the gradient is own's."""
+    return own + (torch.where(rows[..., None], own, other) - own).detach()
+
+
+def _choose_heads(rows: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return ``own`` (B, heads, N, d) at rows (B, N), else ``other``; the gradient is other's."""
+    return other + (torch.where(rows[:, None, :, None], own, other) - other).detach()
+
+
+def _length(values: torch.Tensor) -> torch.Tensor:
+    """Return the lengths (B, N) of rows; 1e-12 keeps the gradient at 0 finite."""
+    return (values.square().sum(dim=2) + 1e-12).sqrt()

@@ -1,0 +1,176 @@
+"""A frame through the network as the sharing engine would run it after the frame before."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+
+from mtshare_ros.model.architecture import PATCH_SIZE
+from mtshare_ros.model.backbone import Block
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.position import RotaryTable
+from mtshare_ros.model.stem import StemFeatures
+from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
+from mtshare_ros.training.config import GateConfig
+from mtshare_ros.training.delta_weights import delta_share
+from mtshare_ros.training.gated_blocks import (
+    compute_all,
+    compute_some,
+    GatedStep,
+    Memory,
+    Rows,
+    TaskReference,
+)
+from mtshare_ros.training.input_gate import GatedFilms
+from mtshare_ros.training.losses import PartialLoss
+
+
+@dataclass(frozen=True)
+class GatedFrame:
+    """
+    What the network made of the last frame of B films.
+
+    ``raw`` (B, C, H/4, W/4) is the task's raw output, ``steps`` what each of its blocks did.
+    """
+
+    raw: torch.Tensor
+    steps: tuple[GatedStep, ...]
+    thresholds: TaskThresholds
+
+    def temporal_excess(self) -> PartialLoss:
+        """Return by how much temporal tests exceed their limits, over all rows and blocks."""
+        return _excess((step.moved, limit, step.entered)
+                       for step, limit in zip(self.steps, self.thresholds.temporal))
+
+    def task_excess(self) -> PartialLoss:
+        """Return by how much the tests for taking over exceed their limits."""
+        return _excess((step.test, limit, step.rows)
+                       for step, limit in zip(self.steps, self.thresholds.task)
+                       if step.test is not None)
+
+    def passed_share(self) -> torch.Tensor:
+        """Return the mean share of rows that went through a block."""
+        return torch.stack([step.rows.active.float().mean() for step in self.steps]).mean()
+
+    def taken_share(self) -> torch.Tensor:
+        """Return which share of the rows in blocks with a base task was taken over."""
+        pairs = [(step.taken, step.rows.active) for step in self.steps if step.taken is not None]
+        taken = sum(taken.sum() for taken, _ in pairs)
+        return taken / max(sum(int(active.sum()) for _, active in pairs), 1)
+
+
+class GatedPass:
+    """Runs films through a network in which the gates of the sharing engine act."""
+
+    def __init__(self, network: MultiTaskNetwork, task: str, config: GateConfig) -> None:
+        self._network, self._task = network, task
+        self._thresholds = default_thresholds(network.config).scaled(
+            config.temporal_factor, config.task_factor)
+
+    def __call__(self, films: GatedFilms) -> GatedFrame:
+        """Return what the task's network makes of the films' last frame."""
+        network = self._network
+        grid = (films.now.shape[2] // PATCH_SIZE, films.now.shape[3] // PATCH_SIZE)
+        rotary = network.rotary(grid, films.now.device)
+        with torch.no_grad():
+            before = self._remember(self._stem(films.before), rotary)
+        features = self._stem(films.now)
+        frame = _Frame(network.embed(features.tokens), Rows(films.entering, films.forced), rotary)
+        steps = self._run(frame, before)
+        normed = network.final_norm(network.encoder_of(self._task))(steps[-1].output)
+        tokens = normed.transpose(1, 2).unflatten(2, grid)
+        return GatedFrame(network.heads[self._task](tokens, features), steps, self._thresholds)
+
+    def _stem(self, image: torch.Tensor) -> StemFeatures:
+        return self._network.stem(self._network.normalize(image))
+
+    def _remember(self, features: StemFeatures, rotary: RotaryTable | None) -> '_Memories':
+        """Compute a frame whole."""
+        network = self._network
+        shared, values = _through(
+            network.shared_blocks, network.embed(features.tokens), rotary)
+        base, _ = _through(network.own_blocks(network.base_task), values, rotary)
+        if self._task not in network.branches:
+            return _Memories(shared, base, base)
+        return _Memories(shared, base, _through(network.own_blocks(self._task), values, rotary)[0])
+
+    def _run(self, frame: '_Frame', before: '_Memories') -> tuple[GatedStep, ...]:
+        """Run a frame's rows through the blocks of the task."""
+        network, prefix = self._network, self._network.config.prefix
+        limits = self._thresholds.temporal
+        shared = frame.through(network.shared_blocks, before.shared, limits[:prefix])
+        frame = frame.after(shared)
+        is_sub_task = self._task in network.branches
+        with torch.set_grad_enabled(not is_sub_task):
+            base = frame.through(
+                network.own_blocks(network.base_task), before.base, limits[prefix:])
+        if not is_sub_task:
+            return (*shared, *base)
+        own = frame.through(network.own_blocks(self._task), before.own, limits[prefix:],
+                            self._references(before.base, base), self._thresholds.task[prefix:])
+        return (*shared, *own)
+
+    def _references(
+        self, before: Sequence[Memory], base: Sequence[GatedStep]
+    ) -> list[TaskReference]:
+        network = self._network
+        blocks = zip(network.own_blocks(self._task), network.own_blocks(network.base_task))
+        return [TaskReference(memory, step.memory, delta_share(own, shared))
+                for memory, step, (own, shared) in zip(before, base, blocks)]
+
+
+@dataclass(frozen=True)
+class _Memories:
+    """What shared blocks, the base task's and the task's own ones keep of the frame before."""
+
+    shared: list[Memory]
+    base: list[Memory]
+    own: list[Memory]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Rows (B, N, D) on their way through the blocks, and which of them are at work."""
+
+    values: torch.Tensor
+    rows: Rows
+    rotary: RotaryTable | None
+
+    def through(
+        self, blocks: Sequence[Block], memories: Sequence[Memory], limits: Sequence[float],
+        references: Sequence[TaskReference] | None = None, task_limits: Sequence[float] = (),
+    ) -> list[GatedStep]:
+        """Run the rows through blocks, one after the other."""
+        frame, steps = self, []
+        for number, (block, memory, limit) in enumerate(zip(blocks, memories, limits)):
+            reference = references[number] if references else None
+            steps.append(compute_some(
+                block, frame.values, frame.rotary, memory, frame.rows, limit,
+                reference=reference, task_limit=task_limits[number] if reference else 0.0))
+            frame = frame.after(steps)
+        return steps
+
+    def after(self, steps: Sequence[GatedStep]) -> '_Frame':
+        """Return the frame behind the last of some steps, itself where there is none."""
+        return _Frame(steps[-1].output, steps[-1].rows, self.rotary) if steps else self
+
+
+def _through(
+    blocks: Iterable[Block], values: torch.Tensor, rotary: RotaryTable | None
+) -> tuple[list[Memory], torch.Tensor]:
+    """Compute every row in every block; return what the blocks keep, and the output."""
+    memories = []
+    for block in blocks:
+        memories.append(compute_all(block, values, rotary))
+        values = memories[-1].output
+    return memories, values
+
+
+def _excess(tests: Iterable[tuple[torch.Tensor, float, Rows]]) -> PartialLoss:
+    """Add up by how much tests (B, N) exceed their limits on the rows that a gate could stop."""
+    totals, counts = [], []
+    for test, limit, rows in tests:
+        at_work = rows.active & ~rows.forced
+        totals.append((test - limit).clamp(min=0)[at_work].sum())
+        counts.append(at_work.sum())
+    return PartialLoss(torch.stack(totals).sum(), torch.stack(counts).sum())

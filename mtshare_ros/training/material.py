@@ -1,0 +1,140 @@
+"""What a stage learns from, what it is watched on, and what its model says of both."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from mtshare_ros.config import require
+from mtshare_ros.data.folder import FolderDataset
+from mtshare_ros.data.opening import DATASETS, open_samples
+from mtshare_ros.data.rooms.batches import RoomsClipSet, RoomsTrainingSet
+from mtshare_ros.data.rooms.dataset import FrameSet, open_frames, render_frames
+from mtshare_ros.data.rooms.films import LENGTH, open_films, render_films
+from mtshare_ros.data.sample import SampleClip, SampleSet
+from mtshare_ros.data.transforms import fit_for_evaluation, SampleClipSet, SampleTrainingSet
+from mtshare_ros.errors import ConfigError
+from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views
+from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.labels import LabelSet, load_labels
+from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.training.config import DataConfig
+from mtshare_ros.training.recipe import StageRun
+from mtshare_ros.training.sources import FilmSource, ImageSource, Source
+
+ROOMS = 'rooms'
+_SAMPLED = 500
+"""Frames that the depth range of a training set is read off."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """``rendered`` is the folder for rendered rooms, ``root`` that of a data set on disk."""
+
+    rendered: Path
+    root: Path | None = None
+
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being made, how much of it is done and how much there will be."""
+
+
+def open_source(run: StageRun, places: Places, progress: Progress) -> Source:
+    """
+    Return the images or films of a stage; rooms are rendered where they are missing.
+
+    Raises ConfigError for an unknown data set, DatasetError saying what is expected where.
+    """
+    data = run.recipe.data
+    require(data.name in (ROOMS, *DATASETS), 'data.name', data.name,
+            f'one of {", ".join((ROOMS, *DATASETS))}')
+    if data.name == ROOMS:
+        return _films(data, places, progress) if run.stage.films else ImageSource(
+            RoomsTrainingSet(_frames(data, places, progress)), 'the rendered frames')
+    root = _root(data, places)
+    if run.stage.films:
+        return FilmSource(SampleClipSet(_clips(data, root), LENGTH), f'the clips of {root}')
+    return ImageSource(
+        SampleTrainingSet(open_samples(data.name, root, 'train'), run.trained), str(root))
+
+
+def describe(run: StageRun, places: Places) -> ModelDescription:
+    """Return what the model of a stage says of itself; the training data must be there."""
+    data = run.recipe.data
+    if data.name == ROOMS:
+        frames = open_frames(places.rendered / 'frames')
+        depth, focal = _depth_range(frames.depth, len(frames)), frames.meta.fx
+        labels = load_labels(run.recipe.labels)
+    else:
+        samples = open_samples(data.name, _root(data, places), 'train')
+        depth, focal = _sample_depths(samples), samples.focal_length or 0.0
+        labels = _labels(run, samples)
+    architecture = replace(run.recipe.architecture, shared_blocks=run.shared_blocks)
+    text = f'{run.images_in_all} images of {data.name}, stage {run.stage.name}'
+    return ModelDescription(architecture=architecture, tasks=run.tasks, labels=labels,
+                            focal_length=focal, depth_range=depth, trained_on=text)
+
+
+def validation_frames(run: StageRun, places: Places) -> Callable[[], Iterable[Truth]]:
+    """Return a function that yields some labelled frames the training does not see."""
+    recipe = run.recipe
+    height, width = recipe.architecture.input_size
+    if recipe.data.name == ROOMS:
+        views = fixed_views('validation', recipe.validation_views)
+        return lambda: render_fixed_views(views, size=(height, width))
+    samples = open_samples(recipe.data.name, _root(recipe.data, places), 'val')
+    count = min(recipe.validation_views, len(samples))
+    return lambda: (fit_for_evaluation(samples[place * len(samples) // count], (height, width))
+                    for place in range(count))
+
+
+def _frames(data: DataConfig, places: Places, progress: Progress) -> FrameSet:
+    folder = places.rendered / 'frames'
+    render_frames(folder, split='train', count=data.frames, height=data.height, width=data.width,
+                  progress=lambda done, total: progress('rendering frames', done, total))
+    return open_frames(folder)
+
+
+def _films(data: DataConfig, places: Places, progress: Progress) -> Source:
+    # the description is read off the frames, whatever the stage learns from
+    _frames(data, places, progress)
+    folder = places.rendered / 'films'
+    render_films(folder, split='train', count=data.films, height=data.height, width=data.width,
+                 progress=lambda done, total: progress('rendering films', done, total))
+    return FilmSource(RoomsClipSet(open_films(folder)), 'the rendered films')
+
+
+def _root(data: DataConfig, places: Places) -> Path:
+    if places.root is None:
+        raise ConfigError(f'the data set {data.name} is read from a folder; name it: --root DIR')
+    return places.root
+
+
+def _clips(data: DataConfig, root: Path) -> Sequence[SampleClip]:
+    require(data.name == 'folder', 'data.name', data.name,
+            'folder or rooms for a stage on films: the other data sets hold no videos')
+    return FolderDataset(root, 'train').clips
+
+
+def _labels(run: StageRun, samples: SampleSet) -> LabelSet:
+    """Return the classes of the data; the recipe's where the data have none."""
+    return samples.labels if len(samples.labels) else load_labels(run.recipe.labels)
+
+
+def _depth_range(depths: np.ndarray, count: int) -> tuple[float, float]:
+    chosen = np.linspace(0, count - 1, min(_SAMPLED, count)).astype(int)
+    values = np.concatenate([depths[index][::8, ::8].ravel() for index in chosen])
+    return round(float(values.min()), 2), round(float(values.max()), 2)
+
+
+def _sample_depths(samples: SampleSet) -> tuple[float, float]:
+    """Return the range of the valid depths of some samples, (0, 0) where none is labelled."""
+    if 'depth' not in samples.tasks:
+        return 0.0, 0.0
+    chosen = np.linspace(0, len(samples) - 1, min(_SAMPLED // 10, len(samples))).astype(int)
+    values = [depth[depth > 0] for index in chosen
+              if (depth := samples[int(index)].depth) is not None]
+    known = np.concatenate(values) if values else np.zeros(0)
+    return (round(float(known.min()), 2), round(float(known.max()), 2)) if known.size \
+        else (0.0, 0.0)

@@ -1,0 +1,88 @@
+"""What a stage minimises: modules from a batch to losses, so that DDP can wrap them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mtshare_ros.data.batches import Batch, ClipBatch
+from mtshare_ros.inference.device import autocast
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.training.config import GateConfig, LossConfig
+from mtshare_ros.training.delta_weights import DeltaGates
+from mtshare_ros.training.gated_pass import GatedPass
+from mtshare_ros.training.input_gate import InputGate
+from mtshare_ros.training.losses import PartialLoss, task_losses
+
+GATES = 'open gates'
+ROWS_IN_TIME = 'rows in time'
+ROWS_ACROSS_TASKS = 'rows across tasks'
+
+
+@dataclass(frozen=True)
+class Terms:
+    """
+    The terms of a step's loss, and figures that are watched only.
+
+    Terms are means over what all processes have, kept as sums and counts.
+    """
+
+    losses: dict[str, PartialLoss]
+    figures: dict[str, torch.Tensor]
+
+
+class ImageObjective(nn.Module):
+    """The losses of tasks on single images, dense, and what open gates of deltas cost."""
+
+    def __init__(
+        self, network: MultiTaskNetwork, tasks: tuple[str, ...],
+        losses: Mapping[str, LossConfig], gates: DeltaGates | None, dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._tasks, self._losses, self._gates, self._dtype = tasks, losses, gates, dtype
+
+    def forward(self, batch: Batch, progress: float) -> Terms:
+        """Return the terms for a batch when ``progress`` (0 to 1) of the stage is done."""
+        with autocast(batch.image.device.type, self._dtype):
+            raw = self.network(batch.image, self._tasks)
+        losses = task_losses(raw, batch, self._losses)
+        if self._gates is None:
+            return Terms(losses, {})
+        penalty = self._gates.penalty(progress)
+        losses[GATES] = PartialLoss(penalty, torch.ones_like(penalty))
+        density = torch.stack(self._gates.densities()).mean().detach()
+        return Terms(losses, {'density': density})
+
+
+class FilmObjective(nn.Module):
+    """The loss of a task on films with the engine's gates at work, and what passed rows cost."""
+
+    def __init__(
+        self, network: MultiTaskNetwork, task: str, losses: Mapping[str, LossConfig],
+        gates: GateConfig, dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._task, self._losses, self._config, self._dtype = task, losses, gates, dtype
+        self._pass = GatedPass(network, task, gates)
+        self._gate = InputGate(
+            network, next(network.parameters()).device, gates.temporal_factor)
+
+    def forward(self, batch: ClipBatch, turns: list[int]) -> Terms:
+        """Return the terms for films whose last frame comes at ``turns`` of the refresh."""
+        films = self._gate(batch.frames, turns)
+        with autocast(batch.frames.device.type, self._dtype):
+            frame = self._pass(films)
+        losses = task_losses({self._task: frame.raw}, batch.last, self._losses)
+        losses[ROWS_IN_TIME] = _weighed(frame.temporal_excess(), self._config.temporal_penalty)
+        figures = {'passed': frame.passed_share().detach()}
+        if self._task in self.network.branches:
+            losses[ROWS_ACROSS_TASKS] = _weighed(frame.task_excess(), self._config.task_penalty)
+            figures['taken_over'] = frame.taken_share().detach()
+        return Terms(losses, figures)
+
+
+def _weighed(term: PartialLoss, weight: float) -> PartialLoss:
+    return PartialLoss(term.total * weight, term.count)

@@ -1,0 +1,153 @@
+"""One training in several processes: who does what, and how they agree."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+import os
+from typing import TypeVar
+
+import torch
+from torch import distributed, nn
+from torch.distributed.nn.functional import all_reduce
+from torch.nn.parallel import DistributedDataParallel
+
+from mtshare_ros.config import require
+from mtshare_ros.inference.device import resolve_device
+from mtshare_ros.training.losses import PartialLoss
+
+T = TypeVar('T')
+
+_PATIENCE = timedelta(days=1)
+"""How long processes wait for the one that renders or evaluates; where it fails, all are ended."""
+
+
+@dataclass(frozen=True)
+class Processes:
+    """
+    This process among those that train together, as ``torchrun`` started them.
+
+    ``rank`` 0 writes files and reports. One alone trains without any of this.
+    """
+
+    rank: int = 0
+    count: int = 1
+    local_rank: int = 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self.rank == 0
+
+    def device(self, device: str) -> str:
+        """Return the device of this process where all were told the same: a GPU for each."""
+        return f'cuda:{self.local_rank}' if device == 'cuda' and self.count > 1 else device
+
+    def share(self, items: Sequence[T]) -> list[tuple[int, T]]:
+        """
+        Return this process' part of a batch, each item with its place in the whole.
+
+        Raises ConfigError where the batch cannot be divided.
+        """
+        require(len(items) % self.count == 0, 'batch_size', len(items),
+                f'a multiple of the {self.count} processes')
+        part = len(items) // self.count
+        return list(enumerate(items))[self.rank * part:(self.rank + 1) * part]
+
+    def wrap(self, objective: nn.Module) -> nn.Module:
+        """Return a module whose gradients become the mean over all processes."""
+        if self.count == 1:
+            return objective
+        return DistributedDataParallel(objective, broadcast_buffers=False)
+
+    def means(self, losses: Mapping[str, PartialLoss]) -> dict[str, torch.Tensor]:
+        """
+        Return what this process minimises of each term.
+
+        The mean over the processes of these is the mean over everything that all of them have.
+        """
+        counts = torch.stack([loss.count.float() for loss in losses.values()])
+        self._add_up(counts)
+        return {name: loss.total * self.count / count.clamp(min=1.0)
+                for (name, loss), count in zip(losses.items(), counts)}
+
+    def average(self, values: Mapping[str, torch.Tensor]) -> dict[str, float]:
+        """Return the mean over the processes of numbers by name."""
+        if not values:
+            return {}
+        stacked = torch.stack([value.detach().float() for value in values.values()])
+        self._add_up(stacked)
+        return dict(zip(values, (stacked / self.count).tolist()))
+
+    def wait(self) -> None:
+        """Wait until every process is here."""
+        if self.count > 1:
+            distributed.barrier()
+
+    @contextmanager
+    def one_first(self) -> Iterator[None]:
+        """Let the process that writes go first; the others find on disk what it made."""
+        if not self.writes:
+            self.wait()
+        yield
+        if self.writes:
+            self.wait()
+
+    def _add_up(self, values: torch.Tensor) -> None:
+        if self.count > 1:
+            distributed.all_reduce(values)
+
+
+@contextmanager
+def joined_processes(device: str) -> Iterator[Processes]:
+    """Join the processes that ``torchrun`` started; the value stands for one alone elsewhere."""
+    count = int(os.environ.get('WORLD_SIZE', '1'))
+    if count == 1:
+        yield Processes()
+        return
+    local_rank = int(os.environ.get('LOCAL_RANK', '0'))
+    choice = resolve_device(device, cuda_available=torch.cuda.is_available())
+    on_cuda = choice.name.startswith('cuda')
+    if on_cuda:
+        torch.cuda.set_device(local_rank)
+    distributed.init_process_group('nccl' if on_cuda else 'gloo', timeout=_PATIENCE)
+    try:
+        yield Processes(distributed.get_rank(), count, local_rank)
+    finally:
+        distributed.destroy_process_group()
+
+
+class SharedBatchNorm2d(nn.BatchNorm2d):
+    """
+    Batch norm over the images of all processes, on any device.
+
+    PyTorch's own synchronised one needs CUDA; the tests of a training in two processes do not.
+    """
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return (B, C, H, W) normalised by mean and variance of all processes' values."""
+        if not self.training:
+            return super().forward(values)
+        per_channel = values.float().transpose(0, 1).flatten(1)
+        sums = torch.cat([per_channel.sum(1), per_channel.square().sum(1),
+                          per_channel.new_tensor([float(per_channel.shape[1])])])
+        total, squares, count = all_reduce(sums).split([self.num_features] * 2 + [1])
+        mean = total / count
+        variance = (squares / count - mean.square()).clamp(min=0)
+        self._follow(mean.detach(), variance.detach() * count.item() / (count.item() - 1))
+        scale = self.weight * (variance + self.eps).rsqrt()
+        shift = self.bias - mean * scale
+        return (values * scale[:, None, None] + shift[:, None, None]).to(values.dtype)
+
+    @torch.no_grad()
+    def _follow(self, mean: torch.Tensor, variance: torch.Tensor) -> None:
+        self.num_batches_tracked.add_(1)
+        self.running_mean.lerp_(mean, self.momentum)
+        self.running_var.lerp_(variance, self.momentum)
+
+
+def share_batch_norms(network: nn.Module) -> None:
+    """Let the batch norms of a network look at the images of all processes, in place."""
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SharedBatchNorm2d

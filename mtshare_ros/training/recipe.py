@@ -1,0 +1,163 @@
+"""A recipe: everything that decides which models a training makes, in one file."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mtshare_ros.config import load_config, require
+from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.tasks import DEFAULT_TASKS, ordered
+from mtshare_ros.training.config import DataConfig, LossConfig, PRECISIONS, StagePlan
+from mtshare_ros.training.losses import check_losses
+from mtshare_ros.training.stages import BASE, Stage, STAGES, SUB
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    Data, network and stages of a family of models.
+
+    The first of the ``tasks`` is the base task, the others are sub-tasks. ``initial`` is a shipped
+    model or a file (ours or timm's) whose weights every base and baseline starts from; empty:
+    from chance.
+    """
+
+    stages: dict[str, StagePlan]
+    architecture: ArchitectureConfig = field(default_factory=ArchitectureConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    tasks: tuple[str, ...] = DEFAULT_TASKS
+    labels: str = 'nyu40'
+    initial: str = ''
+    losses: dict[str, LossConfig] = field(default_factory=dict)
+    precision: str = 'auto'
+    seed: int = 0
+    save_every_steps: int = 200
+    validate_every_steps: int = 500
+    validation_views: int = 48
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for unknown names and for stages that cannot work."""
+        object.__setattr__(self, 'tasks', ordered(self.tasks))
+        for name in self.stages:
+            require(name in STAGES, 'stages', name, f'any of {", ".join(STAGES)}')
+            self._check(STAGES[name])
+        for task in self.losses:
+            require(task in self.tasks, 'losses', task, f'any of {", ".join(self.tasks)}')
+        check_losses(self.losses)
+        require(self.precision in PRECISIONS, 'precision', self.precision,
+                f'one of {", ".join(PRECISIONS)}: float16 would need its losses scaled')
+
+    def _check(self, stage: Stage) -> None:
+        depth, shared = self.architecture.depth, self.architecture.shared_blocks
+        require(stage.role != SUB or self.architecture.prefix < depth, 'shared_blocks', shared,
+                f'0 to {depth - 1} with the stage {stage.name}: a sub-task learns in blocks of '
+                'its own')
+        for phase in self.stages[stage.name].phases:
+            require(phase.downscale == 1 or not stage.films, f'{stage.name}: downscale',
+                    phase.downscale, '1: films are not shrunk, or noise would go')
+            largest = (self.data.height // phase.downscale, self.data.width // phase.downscale)
+            require(self.data.name != 'rooms' or phase.size[0] <= largest[0]
+                    and phase.size[1] <= largest[1], f'{stage.name}: input_size',
+                    list(phase.size), f'up to the rendered size, {list(largest)} when shrunk')
+
+    @property
+    def base_task(self) -> str:
+        """The task whose encoder the sub-tasks build on."""
+        return self.tasks[0]
+
+    @property
+    def sub_tasks(self) -> tuple[str, ...]:
+        """The tasks with delta weights."""
+        return self.tasks[1:]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage of a recipe for one task: what a trainer runs, and what decides its result."""
+
+    recipe: Recipe
+    stage: Stage
+    task: str
+
+    @property
+    def plan(self) -> StagePlan:
+        """How long the stage trains and with what."""
+        return self.recipe.stages[self.stage.name]
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of the network, the base of its encoders first."""
+        return self.stage.tasks_of(self.recipe.tasks, self.task)
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """The tasks that learn."""
+        return self.tasks if self.stage.all_tasks else (self.task,)
+
+    @property
+    def shared_blocks(self) -> int:
+        """How many blocks the network's tasks share; only sub-tasks have some of their own."""
+        return self.recipe.architecture.shared_blocks if self.stage.role == SUB else -1
+
+    @property
+    def folder(self) -> str:
+        """Where the stage keeps its run below the recipe's output."""
+        return self.stage.name if self.stage.all_tasks else f'{self.task}/{self.stage.name}'
+
+    @property
+    def source(self) -> 'StageRun | None':
+        """The run whose result this one goes on from, None where it starts a network."""
+        name = next((name for name in self.stage.follows if name in self.recipe.stages), None)
+        if name is None:
+            return None
+        task = self.recipe.base_task if STAGES[name].role == BASE else self.task
+        return StageRun(self.recipe, STAGES[name], task)
+
+    @property
+    def images(self) -> int:
+        """Images that the run itself sees: the frame before a film's last one counts too."""
+        return self.plan.items * (2 if self.stage.films else 1)
+
+    @property
+    def images_in_all(self) -> int:
+        """Images that led to the run's result, those of the stages before it included."""
+        return self.images + (self.source.images_in_all if self.source else 0)
+
+    def described(self) -> 'StageRun':
+        """Return the run with a recipe that holds only what decides its own result."""
+        kept = {self.stage.name: self.plan}
+        source = self.source
+        while source is not None:
+            kept[source.stage.name] = source.plan
+            source = source.source
+        return replace(self, recipe=replace(self.recipe, stages=kept))
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe; raise ConfigError naming file and key."""
+    return load_config(path, Recipe)
+
+
+def runs_of(recipe: Recipe, stage: str, task: str = '') -> list[StageRun]:
+    """
+    Return the runs that a stage and a task name mean, in an order that works.
+
+    ``stage`` ``all`` is every stage of the recipe; an empty ``task`` every task that the stage
+    is for. Raises ConfigError where there is no such run.
+    """
+    require(stage == 'all' or stage in recipe.stages, 'stage', stage,
+            f'all or any of {", ".join(recipe.stages)}')
+    require(not task or task in recipe.tasks, 'task', task, f'any of {", ".join(recipe.tasks)}')
+    names = [name for name in STAGES if name in recipe.stages and stage in ('all', name)]
+    runs = [StageRun(recipe, STAGES[name], of) for name in names
+            for of in STAGES[name].trained_for(recipe.tasks) if task in ('', of)]
+    runs.sort(key=lambda run: _order(recipe, run))
+    require(bool(runs), 'task', task, f'a task that the stage {stage} is for')
+    return runs
+
+
+def _order(recipe: Recipe, run: StageRun) -> tuple[int, int]:
+    """Sort the base first, then each sub-task through its stages, then the baselines."""
+    number = list(STAGES).index(run.stage.name)
+    if run.stage.role == SUB:
+        return recipe.tasks.index(run.task), number
+    return (0 if run.stage.role == BASE else len(recipe.tasks)), number

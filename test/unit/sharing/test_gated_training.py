@@ -1,0 +1,99 @@
+"""Training with the gates in the forward pass sees what the engine would compute."""
+
+from branched import branched_network
+import pytest
+import torch
+
+from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.model.thresholds import default_thresholds
+from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.training.config import GateConfig
+from mtshare_ros.training.gated_pass import GatedPass
+from mtshare_ros.training.input_gate import InputGate
+
+pytest.importorskip('numba', reason="rendering needs numba: pip install 'mtshare_ros[rooms]'")
+
+FACTORS = {'temporal_factor': 1.2, 'task_factor': 2.0}
+FRAMES = (0, 4)
+
+
+@pytest.fixture(scope='module')
+def network():
+    return branched_network()
+
+
+@pytest.fixture(scope='module')
+def film():
+    return film_of(5, 'static')
+
+
+def film_of(seed, motion):
+    video = RoomVideo(seed=seed, motion=motion, height=96, width=128)
+    return torch.stack([torch.from_numpy(video.frame(number).image).permute(2, 0, 1)
+                        for number in FRAMES])
+
+
+@pytest.mark.parametrize('prefix', [0, 2, 4])
+@pytest.mark.parametrize('task', DEFAULT_TASKS)
+def test_the_tokens_of_a_films_last_frame_are_the_engines(film, task, prefix):
+    network = branched_network(prefix=prefix)
+
+    frame = run_gated(network, film, task)
+
+    encoder = network.encoder_of(task)
+    tokens = network.final_norm(encoder)(frame.steps[-1].output)[0]
+    assert 0 < frame.passed_share() < 1
+    torch.testing.assert_close(tokens, run_engine(network, film, encoder), rtol=1e-4, atol=1e-4)
+
+
+def test_some_rows_are_taken_over_and_some_are_not(network, film):
+    shares = [run_gated(network, film, task).taken_share() for task in DEFAULT_TASKS[1:]]
+
+    assert all(0 < share < 1 for share in shares)
+
+
+@pytest.mark.parametrize('task', ['semseg', 'depth'])
+def test_films_of_a_batch_do_not_see_one_another(network, film, task):
+    other = film_of(6, 'drive')
+    films, turns = torch.stack([film, other]), [1, 17]
+
+    both = run_gated(network, films, task, turns)
+
+    for number, (alone, turn) in enumerate(zip(films, turns)):
+        expected = run_gated(network, alone, task, [turn])
+        torch.testing.assert_close(both.raw[number], expected.raw[0])
+        for step, own in zip(both.steps, expected.steps):
+            assert torch.equal(step.rows.active[number], own.rows.active[0])
+            assert own.taken is None or torch.equal(step.taken[number], own.taken[0])
+
+
+def test_gates_change_the_values_but_not_the_path_of_the_gradient(network, film):
+    for block in network.own_blocks('depth'):
+        block.zero_grad()
+
+    run_gated(network, film, 'depth', grad=True).raw.square().mean().backward()
+
+    gradients = [block.mlp.fc1.weight.grad for block in network.own_blocks('depth')]
+    assert all(gradient.isfinite().all() and gradient.any() for gradient in gradients)
+
+
+def run_gated(network, film, task, turns=(1,), grad=False):
+    films = film if film.ndim == 5 else film[None]
+    films = InputGate(network, torch.device('cpu'), FACTORS['temporal_factor'])(films, list(turns))
+    with torch.set_grad_enabled(grad):
+        return GatedPass(network, task, GateConfig(**FACTORS))(films)
+
+
+def run_engine(network, film, encoder):
+    thresholds = {name: default_thresholds(network.config) for name in DEFAULT_TASKS}
+    with torch.inference_mode():
+        engine = SharingNetwork(network, thresholds, torch.float32)
+        cache = ActivationCache()
+        for image in film:
+            engine.run(cache, image[None], DEFAULT_TASKS, SharingSettings(**FACTORS), PlanLimits())
+        member = (network.base_task, *network.branches).index(encoder)
+        return cache.camera.encoder.tokens_of(member).clone()
