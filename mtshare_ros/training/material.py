@@ -71,7 +71,8 @@ def describe(run: StageRun, places: Places) -> ModelDescription:
         depth, focal = _sample_depths(samples), samples.focal_length or 0.0
         labels = _labels(run, samples)
     architecture = replace(run.recipe.architecture, shared_blocks=run.shared_blocks)
-    text = f'{run.images_in_all} images of {data.name}, stage {run.stage.name}'
+    start = f' from the weights of {run.recipe.initial}' if run.recipe.initial else ''
+    text = f'{run.images_in_all} images of {data.name}{start}, stage {run.stage.name}'
     return ModelDescription(architecture=architecture, tasks=run.tasks, labels=labels,
                             focal_length=focal, depth_range=depth, trained_on=text)
 
