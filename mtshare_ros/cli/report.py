@@ -1,5 +1,6 @@
 """``mtshare report``: what the networks of a recipe reach, as a page made of their figures."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, TYPE_CHECKING
 
@@ -20,7 +21,8 @@ def report(
     folder: Annotated[Path, typer.Argument(
         metavar='FOLDER',
         help='Where the figures lie, NAME.json each: images/ and clips/ (mtshare evaluate), info/ '
-             '(mtshare models info), bench/ (mtshare bench); and notes.md, yours.')],
+             '(mtshare models info), bench/ (mtshare bench). Yours: notes.md, images_seen.json '
+             'for networks that did not see what the recipe says.')],
     recipe: Annotated[Path, typer.Option(
         metavar='FILE', help='What the networks were trained with, such as config/train/*.yaml.')],
     output: Annotated[Path, typer.Option(
@@ -56,6 +58,7 @@ def _plan(folder: Path, recipe: Path, output: Path) -> 'ReportPlan':
     from mtshare_ros.cli.bench_tables import SIDE_TEXTS
     from mtshare_ros.config import require
     from mtshare_ros.evaluation.report.commands import PICTURES
+    from mtshare_ros.evaluation.report.files import read_images_seen
     from mtshare_ros.evaluation.report.plan import ReportPlan, TrainedRun
     from mtshare_ros.training.recipe import load_recipe, runs_of
     from mtshare_ros.training.stages import MULTI, SINGLE
@@ -67,6 +70,9 @@ def _plan(folder: Path, recipe: Path, output: Path) -> 'ReportPlan':
         TrainedRun(run.folder, run.stage.name, run.trained, run.images, run.images_in_all,
                    baseline=run.stage.role in (SINGLE, MULTI))
         for run in runs_of(trained, 'all'))
+    seen = read_images_seen(folder)
+    runs = tuple(replace(run, images=seen[run.name], images_in_all=seen[run.name])
+                 if run.baseline and run.name in seen else run for run in runs)
     pictures = {name: f'images/{name}' for name in PICTURES
                 if (output.parent / 'images' / name).is_file()}
     return ReportPlan(recipe.as_posix(), folder.as_posix(), output.as_posix(), trained.tasks,

@@ -16,6 +16,7 @@ KINDS = {
 """The folders of the figures, and the commands that write their files."""
 
 NOTES = 'notes.md'
+IMAGES_SEEN = 'images_seen.json'
 
 Files = Mapping[str, Mapping[str, Any]]
 
@@ -50,6 +51,16 @@ def read_results(folder: Path) -> Results:
     return Results(**found, notes=notes.read_text().strip() if notes.is_file() else '')
 
 
+def read_images_seen(folder: Path) -> dict[str, int]:
+    """
+    Return how many images led to networks whose training was not what the recipe says.
+
+    ``folder/images_seen.json`` holds them by name; empty where there is none.
+    """
+    path = folder / IMAGES_SEEN
+    return {name: int(count) for name, count in _read(path).items()} if path.is_file() else {}
+
+
 def at(values: Any, *keys: str) -> Any:
     """Return what stands at nested keys of a file, None where nothing does."""
     for key in keys:
@@ -65,9 +76,13 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ConfigError(f'{path}: cannot be read: {error.strerror}') from error
     except ValueError as error:
-        raise ConfigError(f'{path}: is not JSON ({error}); write it again with '
-                          f'{KINDS[path.parent.name]} {path}') from error
+        raise ConfigError(f'{path}: is not JSON ({error}); {_mending(path)}') from error
     if not isinstance(values, dict):
-        raise ConfigError(f'{path}: holds {type(values).__name__}, not keys and values; write it '
-                          f'again with {KINDS[path.parent.name]} {path}')
+        raise ConfigError(f'{path}: holds {type(values).__name__}, not keys and values; '
+                          f'{_mending(path)}')
     return values
+
+
+def _mending(path: Path) -> str:
+    command = KINDS.get(path.parent.name)
+    return f'write it again with {command} {path}' if command else 'mend or delete it'

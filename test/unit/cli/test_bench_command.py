@@ -60,7 +60,7 @@ def test_the_metrics_are_those_of_evaluate(comparison):
     metrics = comparison[0]['sides']['combined']['metrics']
 
     assert set(metrics) == {'semseg', 'depth', 'normals', 'edge'}
-    assert {'rmse', 'abs_rel', 'delta1'} == set(metrics['depth'])
+    assert {'rmse', 'abs_rel', 'delta1', 'log_rmse', 'sq_rel'} == set(metrics['depth'])
 
 
 def test_the_dense_sides_name_their_fastest_form(comparison):

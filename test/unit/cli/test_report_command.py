@@ -3,6 +3,7 @@
 from dataclasses import replace
 import json
 from pathlib import Path
+import shutil
 
 import pytest
 
@@ -126,3 +127,13 @@ def test_what_cannot_be_written_is_one_line_that_says_why(
 
 def test_the_help_shows_an_example():
     assert 'Examples:\n    mtshare report docs/results' in mtshare('report', '--help').output
+
+
+def test_a_network_that_saw_other_images_than_the_recipe_says_is_told(tmp_path):
+    folder = tmp_path / 'results'
+    shutil.copytree(ROOT / 'docs' / 'results', folder)
+    (folder / 'images_seen.json').write_text('{"multi-task": 7}')
+
+    text = report_text(folder, RECIPE, tmp_path / 'page.md')
+
+    assert '\n| multi-task | 7 | 7 |' in text
