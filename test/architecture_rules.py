@@ -16,15 +16,17 @@ MAY_IMPORT = {
     'data': ('foundation',),
     'evaluation': ('inference', 'data'),
     'training': ('data', 'evaluation', 'model', 'sharing'),
-    'nodes': ('inference',),
-    'cli': ('inference', 'training', 'nodes'),
+    'messages': ('inference',),
+    'recording': ('messages',),
+    'nodes': ('messages',),
+    'cli': ('inference', 'training', 'nodes', 'recording'),
 }
 """The arrows between the layers; what is reachable along them may be imported."""
 
 SIMULATED_CAMERA = ('mtshare_ros.nodes.sim_camera_node', 'mtshare_ros.nodes.frame_source')
 """The only modules of the nodes that may import data, and of that the rendered rooms only."""
 
-RUNS_ON_THE_ROBOT = ('foundation', 'model', 'sharing', 'inference', 'nodes', 'launch')
+RUNS_ON_THE_ROBOT = ('foundation', 'model', 'sharing', 'inference', 'messages', 'nodes', 'launch')
 ROS_MODULES = ('rclpy', 'rcl_interfaces', 'std_srvs', 'cv_bridge', 'launch', 'launch_ros')
 BANNED_MODULES = ('pickle', 'cPickle', 'dill', 'subprocess')
 BANNED_BUILTINS = ('eval', 'exec', '__import__')

@@ -8,7 +8,8 @@ import numpy as np
 from sensor_msgs.msg import Image
 
 from mtshare_ros.errors import FrameError
-from mtshare_ros.nodes.encodings import INPUT_ENCODINGS
+from mtshare_ros.messages.encodings import INPUT_ENCODINGS
+from mtshare_ros.messages.quoting import quote
 
 
 @lru_cache(maxsize=1)
@@ -38,8 +39,8 @@ def image_to_rgb(message: Image) -> np.ndarray:
     cv_bridge = load_cv_bridge()
     if isinstance(cv_bridge, str):
         raise FrameError(
-            f'the image encoding is {message.encoding!r}; this node decodes {known} itself, and '
-            f'further encodings with cv_bridge, which cannot be imported here ({cv_bridge}); '
+            f'the image encoding is {quote(message.encoding)}; this node decodes {known} itself, '
+            f'and further encodings with cv_bridge, which cannot be imported here ({cv_bridge}); '
             f'install cv_bridge (ros-<distro>-cv-bridge) or publish one of the encodings named'
         )
     try:
@@ -47,6 +48,6 @@ def image_to_rgb(message: Image) -> np.ndarray:
     except Exception as error:  # noqa: B902
         raise FrameError(
             f'cv_bridge cannot turn the {message.width}x{message.height} image with encoding '
-            f'{message.encoding!r} into rgb8: {error}; publish one of {known}'
+            f'{quote(message.encoding)} into rgb8: {error}; publish one of {known}'
         ) from error
     return np.ascontiguousarray(image, dtype=np.uint8)

@@ -1,17 +1,18 @@
 """An image either continues the one before it, or it is said why not."""
 
+from builtin_interfaces.msg import Time
+import numpy as np
 import pytest
-from sensor_msgs.msg import Image
+from std_msgs.msg import Header
 
-from mtshare_ros.nodes.continuity import Continuity
+from mtshare_ros.messages.continuity import Continuity
+from mtshare_ros.nodes.image_input import CameraImage
 
 
 def image(stamp_s=0.0, frame_id='left', encoding='rgb8', width=640):
-    message = Image(encoding=encoding, width=width, height=480)
-    message.header.frame_id = frame_id
-    message.header.stamp.sec = int(stamp_s)
-    message.header.stamp.nanosec = round(stamp_s % 1 * 1e9)
-    return message
+    stamp = Time(sec=int(stamp_s), nanosec=round(stamp_s % 1 * 1e9))
+    rgb = np.zeros((480, width, 3), np.uint8)
+    return CameraImage(Header(stamp=stamp, frame_id=frame_id), rgb, encoding)
 
 
 @pytest.fixture

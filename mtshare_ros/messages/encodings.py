@@ -1,4 +1,4 @@
-"""The byte layouts of the image encodings the nodes speak, and their conversion to RGB."""
+"""The byte layouts of image encodings, and their conversion to RGB."""
 
 from dataclasses import dataclass
 from typing import Callable
@@ -98,7 +98,7 @@ INPUT_ENCODINGS = {
         2, lambda source: _yuv_to_rgb(source, luma=(1, 3), u=0, v=2), even_width=True
     ),
 }
-"""What the nodes decode themselves, by the names of sensor_msgs/image_encodings."""
+"""What is decoded without cv_bridge, by the names of sensor_msgs/image_encodings."""
 
 OUTPUT_ENCODINGS = {
     'mono8': OutputEncoding(np.dtype(np.uint8), 1),
@@ -106,4 +106,4 @@ OUTPUT_ENCODINGS = {
     '32FC1': OutputEncoding(np.dtype(np.float32), 1),
     '32FC3': OutputEncoding(np.dtype(np.float32), 3),
 }
-"""What the nodes publish, by the names of sensor_msgs/image_encodings."""
+"""What maps are written in, by the names of sensor_msgs/image_encodings."""

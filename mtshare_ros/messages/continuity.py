@@ -3,13 +3,18 @@
 from collections import deque
 from statistics import median
 import threading
+from typing import Any
 
-from rclpy.time import Time
-from sensor_msgs.msg import Image
+from mtshare_ros.messages.quoting import quote
 
 LONGEST_GAP_S = 1.0
 LONGEST_GAP_PERIODS = 10
 _PERIODS_KEPT = 9
+
+
+def nanoseconds_of(stamp: Any) -> int:
+    """Return a stamp as nanoseconds; a negative one, which rclpy's Time refuses, as well."""
+    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
 
 
 class Continuity:
@@ -33,22 +38,22 @@ class Continuity:
         with self._lock:
             self._interruption = reason
 
-    def check(self, image: Image) -> str:
+    def check(self, image: Any) -> str:
         """Return why an image does not continue the last one; empty where it does."""
         with self._lock:
             interruption, self._interruption = self._interruption, ''
         changed = self._compare_source(image)
-        jumped = self._compare_stamp(Time.from_msg(image.header.stamp).nanoseconds / 1e9)
+        jumped = self._compare_stamp(nanoseconds_of(image.header.stamp) / 1e9)
         return interruption or changed or jumped
 
-    def _compare_source(self, image: Image) -> str:
+    def _compare_source(self, image: Any) -> str:
         before, self._source = self._source, {
             'image size': f'{image.width}x{image.height}',
             'image encoding': image.encoding,
             'frame_id': image.header.frame_id,
         }
         changes = (
-            f'{what} changed from {before[what]!r} to {value!r}'
+            f'{what} changed from {quote(before[what])} to {quote(value)}'
             for what, value in self._source.items() if value != before[what]
         )
         return next(changes, '')

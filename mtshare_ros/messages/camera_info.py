@@ -1,0 +1,148 @@
+"""The camera's calibration, matched to frames and scaled to the maps."""
+
+from collections import deque
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mtshare_ros.inference.geometry import Pinhole
+from mtshare_ros.messages.quoting import quote
+from mtshare_ros.model.framing import Framing
+
+PINHOLE_MODELS = ('', 'none', 'pinhole', 'plumb_bob', 'rational_polynomial')
+"""Distortion models of lenses that map straight lines to nearly straight ones."""
+
+
+@dataclass(frozen=True)
+class CameraInfoMatch:
+    """The calibration that belongs to a frame, or the reason why there is none."""
+
+    info: Any
+    reason: str = ''
+
+
+class CameraInfoBuffer:
+    """The last few calibrations received; never waited for."""
+
+    def __init__(self, size: int = 8) -> None:
+        self._infos: deque[Any] = deque(maxlen=size)
+
+    def add(self, info: Any) -> None:
+        """Keep one message, forgetting the oldest."""
+        self._infos.append(info)
+
+    def clear(self) -> None:
+        """Forget all messages."""
+        self._infos.clear()
+
+    def match(self, header: Any, size: tuple[int, int]) -> CameraInfoMatch:
+        """
+        Return the calibration with the frame's stamp, otherwise the newest one.
+
+        size is the image's (height, width). A calibration of another size is scaled to it; one
+        that cannot be, or that has no focal length, is withheld with the reason.
+        """
+        infos = list(self._infos)
+        if not infos:
+            return CameraInfoMatch(None, 'no camera_info was received')
+        info = next((info for info in infos if info.header.stamp == header.stamp), infos[-1])
+        return fit_camera_info(info, size)
+
+
+def fit_camera_info(info: Any, size: tuple[int, int]) -> CameraInfoMatch:
+    """
+    Return a calibration for an image of (height, width), or the reason why it has none.
+
+    The image may be smaller or larger than what was calibrated, and only its region of interest,
+    binned or not, as long as the aspect ratio is the same.
+    """
+    if not (np.isfinite(info.k).all() and info.k[0] > 0 and info.k[4] > 0):
+        return CameraInfoMatch(None, (
+            f'camera_info holds no focal length (fx is {info.k[0]:g}, fy is {info.k[4]:g}): the '
+            f'camera is not calibrated'
+        ))
+    whole = (info.height, info.width)
+    if whole == size:
+        return CameraInfoMatch(info)
+    offset, region = _region_of(info)
+    sent = (region[0] // max(info.binning_y, 1), region[1] // max(info.binning_x, 1))
+    inside = all(start + side <= limit for start, side, limit in zip(offset, region, whole))
+    if not inside or not _same_shape(sent, size):
+        return CameraInfoMatch(None, (
+            f'camera_info is for {_describe_size(info)}, the image has {size[1]}x{size[0]}; they '
+            f'must have the same aspect ratio'
+        ))
+    cropped = scale_camera_info(info, Framing(whole, whole, offset, region), info.header)
+    return CameraInfoMatch(
+        scale_camera_info(cropped, Framing(region, size, (0, 0), size), info.header))
+
+
+def find_lens_fault(info: Any) -> str:
+    """Return why no points can be computed with a calibration, or an empty text."""
+    if info.distortion_model in PINHOLE_MODELS:
+        return ''
+    known = ', '.join(model for model in PINHOLE_MODELS if model)
+    return (
+        f'the distortion model is {quote(info.distortion_model)}, which is no pinhole camera '
+        f'({known}); give the node the rectified image and its camera_info'
+    )
+
+
+def find_lens_doubt(info: Any) -> str:
+    """Return what makes points inexact towards the edges of the image, or an empty text."""
+    if not any(info.d):
+        return ''
+    return (
+        'camera_info has distortion coefficients, which are not undone; for exact points give the '
+        'node a rectified image and a camera_info with its K and without D'
+    )
+
+
+def pinhole_of(info: Any) -> Pinhole:
+    """Return the camera of a calibration without its distortion."""
+    return Pinhole(fx=info.k[0], fy=info.k[4], cx=info.k[2], cy=info.k[5])
+
+
+def scale_camera_info(info: Any, framing: Framing, header: Any) -> Any:
+    """
+    Return the calibration of the maps of one frame.
+
+    K and P follow the scaling and cropping of ``framing``; distortion coefficients act on
+    normalised coordinates and stay as they are.
+    """
+    height, width = framing.input_size
+    intrinsics = framing.scale_intrinsics(np.reshape(info.k, (3, 3)))
+    projection = np.reshape(info.p, (3, 4))
+    if projection[0, 0] > 0:
+        projection = framing.scale_intrinsics(projection)
+    scaled, roi = copy.copy(info), copy.copy(info.roi)
+    roi.x_offset = roi.y_offset = roi.height = roi.width = 0
+    roi.do_rectify = False
+    scaled.header, scaled.height, scaled.width = header, height, width
+    scaled.k, scaled.p = intrinsics.ravel(), projection.ravel()
+    scaled.roi, scaled.binning_x, scaled.binning_y = roi, 0, 0
+    return scaled
+
+
+def _region_of(info: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return (top, left) and (height, width) of what the camera sends of the calibrated image."""
+    roi = info.roi
+    if roi.height > 0 and roi.width > 0:
+        return (roi.y_offset, roi.x_offset), (roi.height, roi.width)
+    return (0, 0), (info.height, info.width)
+
+
+def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Tell whether two (height, width) have one aspect ratio, up to a pixel of the smaller one."""
+    small, large = sorted((one, other))
+    return min(*small, *large) > 0 and abs(large[0] * small[1] / large[1] - small[0]) < 1
+
+
+def _describe_size(info: Any) -> str:
+    text = f'{info.width}x{info.height} pixels'
+    roi, binning = info.roi, (info.binning_x, info.binning_y)
+    if roi.height > 0 and roi.width > 0:
+        text += f' (region {roi.width}x{roi.height} at {roi.x_offset}, {roi.y_offset})'
+    return f'{text} binned {binning[0]}x{binning[1]}' if max(binning) > 1 else text
