@@ -1,4 +1,4 @@
-"""Start the perception node for one camera; it configures and activates itself."""
+"""Start the perception node for one or several cameras; it configures and activates itself."""
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
@@ -8,20 +8,43 @@ from mtshare_ros.nodes.dds_profile import profile_environment
 from mtshare_ros.resources import share_directory
 
 BOOLEANS = ('true', 'false')
+INPUTS = ('image', 'camera_info')
 
 
 def arguments() -> list[LaunchDescriptionEntity]:
     """Return the launch arguments; an empty default leaves the choice to the parameter file."""
-    config = share_directory() / 'config'
+    return [*topic_arguments(), *node_arguments(), *process_arguments()]
+
+
+def topic_arguments() -> list[LaunchDescriptionEntity]:
+    """Return what says where the images come from and where the outputs go."""
     return [
         DeclareLaunchArgument(
             'namespace', default_value='',
-            description='Namespace of the node and its topics: one for each camera.'),
+            description='Namespace of the node and its topics.'),
         DeclareLaunchArgument(
-            'image', default_value='image', description='Topic of the camera images.'),
+            'cameras', default_value='',
+            description='Names of several cameras with commas between, such as front,rear: one '
+                        'node and one network for all, topics front/image, front/depth/image, ... '
+                        'Empty: as in params_file.'),
+        DeclareLaunchArgument(
+            'image', default_value='image',
+            description='Topic of the camera images; with several cameras the part after the '
+                        'name of the camera.'),
         DeclareLaunchArgument(
             'camera_info', default_value='camera_info',
-            description='Topic of the camera calibration.'),
+            description='Topic of the camera calibration; with several cameras as for image.'),
+        DeclareLaunchArgument(
+            'image_transport', default_value='', choices=['', 'raw', 'compressed'],
+            description='compressed: the images come as JPEG or PNG on <image>/compressed; empty: '
+                        'as in params_file.'),
+    ]
+
+
+def node_arguments() -> list[LaunchDescriptionEntity]:
+    """Return what the node is told when it starts."""
+    config = share_directory() / 'config'
+    return [
         DeclareLaunchArgument(
             'params_file', default_value=str(config / 'perception.yaml'),
             description='Parameter file of the perception node.'),
@@ -38,9 +61,19 @@ def arguments() -> list[LaunchDescriptionEntity]:
         DeclareLaunchArgument(
             'use_sim_time', default_value='false', choices=BOOLEANS,
             description='Take the time from /clock, as a bag or a simulator publishes it.'),
+    ]
+
+
+def process_arguments() -> list[LaunchDescriptionEntity]:
+    """Return what runs beside the node, and how the node is run."""
+    return [
         DeclareLaunchArgument(
             'rviz', default_value='false', choices=BOOLEANS,
             description='Show the outputs in rviz2.'),
+        DeclareLaunchArgument(
+            'dashboard', default_value='false', choices=BOOLEANS,
+            description='Show outputs, parameters and diagnostics in the browser, at '
+                        'http://localhost:8080.'),
         DeclareLaunchArgument(
             'log_level', default_value='info',
             choices=['debug', 'info', 'warn', 'error', 'fatal'],
@@ -51,10 +84,34 @@ def arguments() -> list[LaunchDescriptionEntity]:
     ]
 
 
-def overrides(values: dict[str, str]) -> dict[str, str | bool]:
+def camera_names(values: dict[str, str]) -> list[str]:
+    """Return the names of several cameras; one camera has none."""
+    return [name.strip() for name in values['cameras'].split(',') if name.strip()]
+
+
+def remappings(values: dict[str, str]) -> list[tuple[str, str]]:
+    """Return where the inputs come from; compressed images have a topic of their own."""
+    topics = [*((name, values[name]) for name in INPUTS),
+              ('image/compressed', f'{values["image"]}/compressed')]
+    cameras = camera_names(values)
+    absolute = next((name for name in INPUTS if values[name].startswith('/')), None)
+    if cameras and absolute:
+        raise ValueError(
+            f'{absolute}:={values[absolute]} begins with a slash, but there are several cameras '
+            f'({", ".join(cameras)}): give the part after the name of the camera, such as '
+            f'{absolute}:=image_raw for {cameras[0]}/image_raw')
+    prefixes = [f'{camera}/' for camera in cameras] or ['']
+    return [(prefix + name, prefix + topic) for prefix in prefixes for name, topic in topics]
+
+
+def overrides(values: dict[str, str]) -> dict[str, str | bool | list[str]]:
     """Return the parameters that launch arguments set over the parameter file."""
-    parameters: dict[str, str | bool] = {'use_sim_time': values['use_sim_time'] == 'true'}
-    parameters.update({name: values[name] for name in ('model', 'device') if values[name]})
+    parameters: dict[str, str | bool | list[str]] = {
+        'use_sim_time': values['use_sim_time'] == 'true'}
+    parameters.update({
+        name: values[name] for name in ('model', 'device', 'image_transport') if values[name]})
+    if camera_names(values):
+        parameters['cameras'] = camera_names(values)
     if values['autostart']:
         parameters['autostart'] = values['autostart'] == 'true'
     return parameters
@@ -66,7 +123,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     perception = Node(
         package='mtshare_ros', executable='perception_node', namespace=values['namespace'],
         parameters=[values['params_file'], overrides(values)],
-        remappings=[('image', values['image']), ('camera_info', values['camera_info'])],
+        remappings=remappings(values),
         ros_arguments=['--log-level', values['log_level']], output='screen', emulate_tty=True,
         respawn=values['respawn'] == 'true', respawn_delay=1.0,
     )
@@ -75,13 +132,19 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         arguments=['-d', str(share_directory() / 'config' / 'perception.rviz')],
         parameters=[{'use_sim_time': values['use_sim_time'] == 'true'}],
     )
+    dashboard = Node(
+        package='mtshare_ros', executable='dashboard_node', namespace=values['namespace'],
+        parameters=[{'cameras': camera_names(values)} if camera_names(values) else {}],
+        remappings=remappings(values), output='screen', emulate_tty=True,
+    )
+    viewers = {'rviz': rviz, 'dashboard': dashboard}
     profile = profile_environment(context.environment)
     return [
         *(SetEnvironmentVariable(name, value) for name, value in profile.items()),
-        perception, *([rviz] if values['rviz'] == 'true' else []),
+        perception, *(node for name, node in viewers.items() if values[name] == 'true'),
     ]
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the perception node and, if wanted, rviz2."""
+    """Return the perception node and, if wanted, what shows its outputs."""
     return LaunchDescription([*arguments(), OpaqueFunction(function=start)])

@@ -1,5 +1,6 @@
 """Fixtures shared by all tests."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,25 @@ def tiny_model(tmp_path_factory, tiny_description) -> Path:
     path = tmp_path_factory.mktemp('models') / 'tiny.safetensors'
     save_checkpoint(path, network, tiny_description)
     return path
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Show what became of every row of the fault table that was tested."""
+    rows: dict[int, Counter] = {}
+    for outcome in ('passed', 'failed', 'error', 'skipped'):
+        for report in terminalreporter.getreports(outcome):
+            for name, row in getattr(report, 'user_properties', ()):
+                if name == 'fault' and (report.when == 'call' or outcome != 'passed'):
+                    rows.setdefault(row, Counter())[outcome] += 1
+    if rows:
+        terminalreporter.section('fault table (docs/faults.md)')
+        for row, outcomes in sorted(rows.items()):
+            counts = ', '.join(f'{count} {outcome}' for outcome, count in outcomes.items())
+            terminalreporter.line(f'row {row:2}  {counts}')
+
+
+@pytest.fixture(autouse=True)
+def fault_row(request):
+    """Pass the row of the fault table on to the report of its test, through processes too."""
+    for marker in request.node.iter_markers('fault'):
+        request.node.user_properties.append(('fault', marker.args[0]))

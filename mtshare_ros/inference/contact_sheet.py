@@ -53,19 +53,20 @@ def draw_contact_sheet(
     """
     Return the sheet as (H, width, 3) uint8 RGB.
 
-    A map that is None leaves its cell empty. Raises ValueError where there are no rows and
-    MissingExtraError where Pillow is not installed.
+    A map that is None leaves its cell empty; where no row has a true map, there are no columns
+    for them. Raises ValueError where there are no rows and MissingExtraError where Pillow is not
+    installed.
     """
     if not rows:
         raise ValueError('a contact sheet needs at least one row')
     height, image_width = rows[0].image.shape[:2]
-    layout = _Layout.of_width(width, height / image_width)
+    layout = _Layout.of_width(width, height / image_width, _has_truth(rows))
     legend = _Legend(rows, labels, layout)
     canvas = _Canvas(width, layout.top_of(len(rows)) + legend.height)
     painter = _Painter(labels.palette(), common_depth_range(rows))
     _draw_titles(canvas, layout)
     for number, row in enumerate(rows):
-        for column, picture in enumerate(painter.paint(row)):
+        for column, picture in enumerate(painter.paint(row, layout.pair)):
             if picture is not None:
                 canvas.paste(picture, layout.cell(number, column))
     legend.draw(canvas, layout.top_of(len(rows)), painter.depth_range)
@@ -98,17 +99,22 @@ class _Layout:
     unit: float  # pixels of the sheet per pixel of a sheet 1400 wide
     cell_width: int
     cell_height: int
+    pair: int  # columns of a map: the prediction, behind the truth where there is one
 
     TITLES = ('semantic', 'depth', 'normals', 'edges')
-    COLUMNS = 1 + 2 * len(TITLES)
 
     @classmethod
-    def of_width(cls, width: int, aspect: float) -> '_Layout':
+    def of_width(cls, width: int, aspect: float, truth: bool) -> '_Layout':
         """Return the layout that fills a width with cells of ``aspect`` height by width."""
-        unit = width / 1400
-        free = width - unit * (2 * 16 + len(cls.TITLES) * (14 + 4))
-        cell_width = int(free / cls.COLUMNS)
-        return cls(unit, cell_width, round(cell_width * aspect))
+        unit, pair = width / 1400, 2 if truth else 1
+        free = width - unit * (2 * 16 + len(cls.TITLES) * (14 + 4 * (pair - 1)))
+        cell_width = int(free / (1 + pair * len(cls.TITLES)))
+        return cls(unit, cell_width, round(cell_width * aspect), pair)
+
+    @property
+    def columns(self) -> int:
+        """How many pictures stand in a row."""
+        return 1 + self.pair * len(self.TITLES)
 
     def px(self, size: float) -> int:
         """Return a length given for a sheet 1400 pixels wide."""
@@ -116,9 +122,8 @@ class _Layout:
 
     def left_of(self, column: int) -> int:
         """Return where a column begins; pairs stand closer together."""
-        pairs, right = divmod(column + 1, 2)
-        return self.px(16 + 14 * pairs + 4 * (pairs - 1 + right if column else 0)) \
-            + column * self.cell_width
+        before = -(-column // self.pair)
+        return self.px(16 + 14 * before + 4 * (column - before)) + column * self.cell_width
 
     def top_of(self, row: int) -> int:
         """Return where a row begins, or what comes below the last one."""
@@ -136,11 +141,11 @@ class _Painter:
         self._palette = palette
         self.depth_range = depth_range
 
-    def paint(self, row: SheetRow) -> list[np.ndarray | None]:
-        """Return the pictures of one row in the order of the columns."""
+    def paint(self, row: SheetRow, pair: int) -> list[np.ndarray | None]:
+        """Return the pictures of one row in the order of the columns, ``pair`` for each map."""
         pictures: list[np.ndarray | None] = [row.image if row.shown is None else row.shown]
         for task in (self._mask, self._depth, self._normals, self._edges):
-            pictures += [task(row.truth, row.image), task(row.found, row.image)]
+            pictures += [task(maps, row.image) for maps in (row.truth, row.found)[-pair:]]
         return pictures
 
     def _mask(self, maps: SheetMaps, image: np.ndarray) -> np.ndarray | None:
@@ -169,7 +174,7 @@ class _Legend:
         self._labels = labels
         self._layout = layout
         self._classes = _classes_in_view(rows, len(labels))
-        self._columns = 9
+        self._columns = layout.columns
         lines = -(-len(self._classes) // self._columns)
         self.height = layout.px(20 + 22 * lines + 44)
 
@@ -242,10 +247,14 @@ def _draw_titles(canvas: _Canvas, layout: _Layout) -> None:
     px = layout.px
     canvas.text(layout.left_of(0), px(22), 'input', px(17), _TEXT)
     for number, title in enumerate(layout.TITLES):
-        truth, found = layout.left_of(1 + 2 * number), layout.left_of(2 + 2 * number)
-        canvas.text(truth, px(22), title, px(17), _TEXT)
-        canvas.text(truth, px(44), 'ground truth', px(13), _FAINT)
-        canvas.text(found, px(44), 'predicted', px(13), _FAINT)
+        first = 1 + layout.pair * number
+        canvas.text(layout.left_of(first), px(22), title, px(17), _TEXT)
+        for offset, kind in enumerate(('ground truth', 'predicted')[-layout.pair:]):
+            canvas.text(layout.left_of(first + offset), px(44), kind, px(13), _FAINT)
+
+
+def _has_truth(rows: Sequence[SheetRow]) -> bool:
+    return any(values is not None for row in rows for values in vars(row.truth).values())
 
 
 def _classes_in_view(rows: Sequence[SheetRow], class_count: int) -> list[int]:

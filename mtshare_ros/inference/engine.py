@@ -11,6 +11,7 @@ from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.device import resolve_device, resolve_precision
 from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.statistics import frame_stats
 from mtshare_ros.labels import LabelSet
@@ -28,6 +29,8 @@ from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
+
+NON_FINITE = 'the network returned NaN or infinity'
 
 
 class Engine:
@@ -121,6 +124,24 @@ class Engine:
         engine._network = self._network.with_thresholds(thresholds)
         return engine
 
+    def with_input_size(self, input_size: tuple[int, ...]) -> 'Engine':
+        """Return an engine with the same weights for another input size, in multiples of 16."""
+        engine = copy.copy(self)
+        engine.input_size = check_input_size(input_size)
+        engine._costs = None
+        return engine
+
+    def device_memory_mb(self) -> float | None:
+        """Return the megabytes that this process holds on the GPU, None on the CPU."""
+        if not self.device.startswith('cuda'):
+            return None
+        return torch.cuda.memory_reserved(self.device) / 1e6
+
+    def free_memory(self) -> None:
+        """Give back the memory of the device that nothing uses; needed after it ran out."""
+        if self.device.startswith('cuda'):
+            torch.cuda.empty_cache()
+
     def new_cache(self) -> ActivationCache:
         """Return the memory of a camera that has sent nothing yet."""
         return ActivationCache()
@@ -152,8 +173,10 @@ class Engine:
             account = self._network.run(cache, image, settings.tasks, settings.sharing,
                                         self._bounds(cache, settings.sharing), clock.lap)
             maps = self._decode(cache, account)
+            non_finite = self._find_non_finite(cache, account)
             clock.lap('decode')
-        stats = frame_stats(account, cache, clock, activity=settings.activity)
+        stats = frame_stats(account, cache, clock, non_finite=non_finite,
+                            activity=settings.activity)
         if cache.controller is not None and not stats.reset_reason:
             most = self._crossover(settings.sharing) * account.token_count
             cache.controller.observe(min(account.rows, int(most)), stats.total_ms)
@@ -205,6 +228,16 @@ class Engine:
                 decoder.update(state.maps[task], raw, item.changed)
             maps.update(decoder.maps(state.maps[task]))
         return maps
+
+    def _find_non_finite(
+        self, cache: ActivationCache, account: FrameAccount
+    ) -> tuple[str, ...]:
+        """Return the tasks whose raw output holds NaN or infinity, which may spoil the cache."""
+        tasks = tuple(task for task in account.tasks
+                      if not holds_numbers_only(cache.camera.heads[task].raw))
+        if tasks:
+            cache.reset(NON_FINITE)
+        return tasks
 
     def _check_tasks(self, tasks: tuple[str, ...]) -> None:
         absent = [task for task in tasks if task not in self.tasks]

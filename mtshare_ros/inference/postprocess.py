@@ -44,6 +44,12 @@ def enlarge(raw: torch.Tensor) -> torch.Tensor:
         raw.float(), scale_factor=OUTPUT_STRIDE, mode='bilinear', align_corners=False)
 
 
+def holds_numbers_only(raw: torch.Tensor) -> bool:
+    """Tell whether a raw output is free of NaN and infinity."""
+    # a sum takes a tenth of the time of looking at every number, and overflows next to never
+    return bool(torch.isfinite(raw.sum())) or bool(torch.isfinite(raw).all())
+
+
 def decode(task: str, raw: torch.Tensor) -> dict[str, np.ndarray]:
     """
     Return the maps of one task by name in ``Prediction`` for its raw output (1, C, H/4, W/4).

@@ -39,8 +39,9 @@ class FrameStats:
     that of rows whose refresh turn had come. ``macs`` were done of the ``dense_macs`` of the asked
     tasks, their shared blocks counted once. ``oldest_age`` counts for each task the frames since a
     row ran ungated through everything. ``reset_reason`` says why the frame built on nothing; it is
-    empty where it did. ``activity`` holds for each task what became of its tokens: (rows, columns)
-    uint8, 0 kept, 1 taken over, 2 computed, 3 refreshed.
+    empty where it did. ``non_finite`` are the tasks whose raw output holds NaN or infinity.
+    ``activity`` holds for each task what became of its tokens: (rows, columns) uint8, 0 kept,
+    1 taken over, 2 computed, 3 refreshed.
     """
 
     total_ms: float
@@ -53,6 +54,7 @@ class FrameStats:
     dense_macs: int = 0
     oldest_age: dict[str, int] = field(default_factory=dict)
     reset_reason: str = ''
+    non_finite: tuple[str, ...] = ()
     activity: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property

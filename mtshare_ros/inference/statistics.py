@@ -9,7 +9,8 @@ from mtshare_ros.sharing.cache import ActivationCache
 
 
 def frame_stats(
-    account: FrameAccount, cache: ActivationCache, clock: StageClock, *, activity: bool
+    account: FrameAccount, cache: ActivationCache, clock: StageClock, *,
+    non_finite: tuple[str, ...], activity: bool,
 ) -> FrameStats:
     """Return what a frame took; with ``activity`` also the maps of what was recomputed."""
     stages = clock.stages()
@@ -25,6 +26,7 @@ def frame_stats(
         dense_macs=account.dense_macs,
         oldest_age={task: item.oldest_age for task, item in tasks.items()},
         reset_reason=account.reset_reason,
+        non_finite=non_finite,
         activity=_activity(account, cache) if activity else {},
     )
 

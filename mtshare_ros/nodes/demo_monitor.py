@@ -11,15 +11,19 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import Image
 
-from mtshare_ros.nodes.codec import image_to_rgb, read_map
+from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.outputs import OUTPUTS
+from mtshare_ros.nodes.publishing import MESSAGE_TYPES
 from mtshare_ros.nodes.qos import image_output
 from mtshare_ros.nodes.recent_values import RecentValues
 
-OUTPUT_TOPICS = {output.topic: CameraInfo if output.draw is None else Image for output in OUTPUTS}
-"""Topics of the perception node and their types."""
+OUTPUT_TOPICS = {
+    output.topic: MESSAGE_TYPES[output.message] for output in OUTPUTS if not output.latched
+}
+"""Topics that the perception node publishes with every frame, and their types."""
 
 INPUT_TOPIC = 'image'
 FOUND_TOPICS = {'mask': 'semantic/mask', 'depth': 'depth/image', 'normals': 'normals/image',

@@ -1,59 +1,91 @@
-"""The node's state and figures as a diagnostic message."""
+"""The state and the figures of node and cameras as a diagnostic message."""
 
 from dataclasses import dataclass, field
+from typing import Sequence
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 
 @dataclass(frozen=True)
-class NodeState:
+class NodeReport:
     """
     What the node says of itself.
 
-    ``name`` is its fully qualified name, ``stale`` says why no image comes, ``idle`` why nothing
-    is computed, ``degraded`` which fault met the last frames, ``broken`` why a transition
-    failed; each is empty where it does not hold.
+    ``name`` is its fully qualified name, ``broken`` why a transition failed or the node gave up,
+    empty where it did not. ``figures`` hold for every camera.
     """
 
     name: str
     lifecycle: str
-    model: str = ''
     device: str = ''
+    broken: str = ''
+    figures: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CameraReport:
+    """
+    What the node says of one camera; every text is empty where it does not hold.
+
+    ``stale`` says why no image comes, ``idle`` why nothing is computed, ``overloaded`` why images
+    are dropped, ``degraded`` which fault met the last frames, ``failing`` why they are useless.
+    """
+
+    name: str = ''
     stale: str = ''
     idle: str = ''
+    overloaded: str = ''
     degraded: str = ''
-    broken: str = ''
+    failing: str = ''
     last_error: str = ''
     figures: dict[str, str] = field(default_factory=dict)
 
 
-def judge(state: NodeState) -> tuple[bytes, str]:
-    """Return the level and the message of a state; the worst fault speaks."""
-    if state.broken:
-        return DiagnosticStatus.ERROR, f'ERROR: {state.broken}'
-    if state.lifecycle != 'active':
-        return DiagnosticStatus.WARN, state.lifecycle
-    if state.stale:
-        return DiagnosticStatus.WARN, f'STALE: {state.stale}'
-    if state.degraded:
-        return DiagnosticStatus.WARN, f'DEGRADED: {state.degraded}'
-    return DiagnosticStatus.OK, state.idle or 'running'
+@dataclass(frozen=True)
+class Verdict:
+    """The level and the message of a diagnostic status."""
+
+    level: bytes
+    message: str
 
 
-def make_diagnostics(state: NodeState, stamp: Time) -> DiagnosticArray:
-    """Return the diagnostic message of a state, one status with its figures."""
-    level, message = judge(state)
-    values = {
-        **state.figures,
-        'state': state.lifecycle, 'model': state.model, 'device': state.device,
-        'idle': state.idle, 'last_error': state.last_error,
+def judge(node: NodeReport, camera: CameraReport) -> Verdict:
+    """Return how a camera is; the worst fault speaks."""
+    if node.broken:
+        return Verdict(DiagnosticStatus.ERROR, f'ERROR: {node.broken}')
+    if node.lifecycle != 'active':
+        return Verdict(DiagnosticStatus.WARN, node.lifecycle)
+    if camera.failing:
+        return Verdict(DiagnosticStatus.ERROR, f'ERROR: {camera.failing}')
+    warnings = {
+        'STALE': camera.stale, 'DEGRADED': camera.degraded, 'OVERLOADED': camera.overloaded,
     }
-    status = DiagnosticStatus(
-        level=level, name=f'perception_node: {state.name}', message=message,
-        hardware_id=state.device,
-        values=[KeyValue(key=key, value=value) for key, value in values.items()],
-    )
-    array = DiagnosticArray(status=[status])
+    for word, reason in warnings.items():
+        if reason:
+            return Verdict(DiagnosticStatus.WARN, f'{word}: {reason}')
+    return Verdict(DiagnosticStatus.OK, camera.idle or 'running')
+
+
+def make_diagnostics(
+    node: NodeReport, cameras: Sequence[CameraReport], stamp: Time
+) -> DiagnosticArray:
+    """Return the diagnostic message: one status with its figures for each camera."""
+    array = DiagnosticArray(status=[_make_status(node, camera) for camera in cameras])
     array.header.stamp = stamp
     return array
+
+
+def _make_status(node: NodeReport, camera: CameraReport) -> DiagnosticStatus:
+    verdict = judge(node, camera)
+    values = {
+        **camera.figures, **node.figures,
+        'state': node.lifecycle, 'device': node.device, 'camera': camera.name,
+        'idle': camera.idle, 'last_error': camera.last_error or node.broken,
+    }
+    suffix = f': {camera.name}' if camera.name else ''
+    return DiagnosticStatus(
+        level=verdict.level, name=f'perception_node: {node.name}{suffix}',
+        message=verdict.message, hardware_id=node.device,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )

@@ -82,6 +82,12 @@ class GuardedLifecycleNode(LifecycleNode):
             lambda: super(GuardedLifecycleNode, self).on_error(state),
         )
 
+    def give_up(self, reason: str) -> None:
+        """Deactivate because going on makes no sense; the reason stands until the next start."""
+        self.get_logger().error(f'deactivating: {reason}')
+        self.trigger_deactivate()
+        self.transition_error = reason
+
     def destroy_node(self) -> None:
         """Wind down first: a thread still computing at the exit of the process aborts it."""
         self._undo(self._wind_down)

@@ -9,8 +9,8 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
+from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.nodes.codec import fill_image, image_to_rgb
-from mtshare_ros.nodes.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.nodes.outputs import OUTPUTS
 
 

@@ -5,6 +5,9 @@ from typing import Callable
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
+MOST_SUBJECTS = 20
+"""Different faults told at a time; a publisher can make every message wrong in another way."""
+
 
 class Notices:
     """
@@ -33,16 +36,30 @@ class Notices:
         if self._is_due(topic):
             self._logger.error(text)
 
-    def state(self, topic: str, text: str) -> None:
-        """Inform about a state when it differs from the one said last; '' ends it silently."""
-        if self._states.get(topic, '') != text:
-            self._states[topic] = text
-            if text:
-                self._logger.info(text)
+    def state(self, topic: str, text: str, *, warning: bool = False) -> None:
+        """Tell a state when it differs from the one said last; '' ends it silently."""
+        if self._states.get(topic, '') == text:
+            return
+        self._states[topic] = text
+        # rclpy holds every line of code to one severity.
+        if text and warning:
+            self._logger.warning(text)
+        elif text:
+            self._logger.info(text)
 
     def _is_due(self, topic: str) -> bool:
         now = self._clock()
-        if now - self._said_at.get(topic, -float('inf')) < self._repeat_after_s:
+        self._said_at = {
+            subject: said_at for subject, said_at in self._said_at.items()
+            if now - said_at < self._repeat_after_s
+        }
+        if topic in self._said_at or len(self._said_at) > MOST_SUBJECTS:
             return False
         self._said_at[topic] = now
-        return True
+        if len(self._said_at) <= MOST_SUBJECTS:
+            return True
+        self._logger.warning(
+            f'more than {MOST_SUBJECTS} different faults within {self._repeat_after_s:.0f} s: '
+            f'further ones are dropped from the log, the diagnostics count them'
+        )
+        return False

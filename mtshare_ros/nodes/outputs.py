@@ -10,8 +10,7 @@ from typing import Callable, Iterable
 
 import numpy as np
 
-from mtshare_ros.inference.activity import color_activity
-from mtshare_ros.inference.colorize import color_depth, color_mask, color_normals
+from mtshare_ros.inference.map_outputs import Look, MAPS
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
 from mtshare_ros.tasks import ordered
@@ -29,16 +28,21 @@ class Frame:
     settings: RuntimeSettings
     palette: np.ndarray
 
+    @property
+    def look(self) -> Look:
+        """How its maps are coloured."""
+        return Look(
+            self.palette, self.settings.semantic_color_alpha, self.settings.depth_color_range)
+
 
 @dataclass(frozen=True)
 class OutputSpec:
     """
     One published topic.
 
-    ``task`` is empty for what shows whichever tasks are computed. ``draw`` returns the (H, W) or
-    (H, W, C) map that is published in ``encoding``; the row without one is the calibration of its
-    task's maps, which needs no inference. ``activity`` says that it is drawn from what was
-    recomputed.
+    ``task`` is empty for what shows whichever tasks are computed. ``message`` is the type by its
+    name in ROS. An Image has a ``draw``, which returns the (H, W) or (H, W, C) map that is
+    published in ``encoding``. ``activity`` says that it is drawn from what was recomputed.
     """
 
     topic: str
@@ -47,64 +51,49 @@ class OutputSpec:
     text: str
     draw: Callable[[Frame], np.ndarray] | None = None
     activity: bool = False
+    message: str = 'Image'
+
+    @property
+    def inferred(self) -> bool:
+        """Whether it shows what the network computes."""
+        return self.message in ('Image', 'PointCloud2')
+
+    @property
+    def latched(self) -> bool:
+        """Whether it is published once, when the node is configured, and not with every frame."""
+        return self.message == 'LabelInfo'
 
 
-def _present(values: np.ndarray | None) -> np.ndarray:
-    """Return the maps of a task that was asked for; the engine owes them."""
-    if values is None:
-        raise RuntimeError('the engine returned no maps of a task it was asked for')
-    return values
-
-
-def _semantic_color(frame: Frame) -> np.ndarray:
-    mask, image = _present(frame.prediction.mask), _present(frame.prediction.image)
-    return color_mask(mask, image, frame.palette, frame.settings.semantic_color_alpha)
-
-
-def _depth_color(frame: Frame) -> np.ndarray:
-    return color_depth(_present(frame.prediction.depth), frame.settings.depth_color_range)
-
-
-def _activity(frame: Frame) -> np.ndarray:
-    return color_activity(_present(frame.prediction.image), frame.prediction.stats.activity)
+def _map(topic: str) -> OutputSpec:
+    """Return the output that publishes one of MAPS."""
+    row = next(row for row in MAPS if row.topic == topic)
+    return OutputSpec(
+        row.topic, row.task, row.encoding, row.text,
+        lambda frame: row.draw(frame.prediction, frame.look), activity=row.activity)
 
 
 OUTPUTS = (
+    _map('semantic/mask'),
+    _map('semantic/confidence'),
     OutputSpec(
-        'semantic/mask', 'semseg', 'mono8', 'class of each pixel; 255 is unlabelled',
-        lambda frame: _present(frame.prediction.mask),
+        'semantic/label_info', 'semseg', '', 'names of the classes, kept for late subscribers',
+        message='LabelInfo',
     ),
-    OutputSpec(
-        'semantic/color', 'semseg', 'rgb8', 'class colours over the camera image, for people',
-        _semantic_color,
-    ),
-    OutputSpec(
-        'depth/image', 'depth', '32FC1', 'z-depth in metres; NaN is invalid',
-        lambda frame: _present(frame.prediction.depth),
-    ),
-    OutputSpec(
-        'depth/color', 'depth', 'rgb8', 'depth in colours, for people', _depth_color,
-    ),
+    _map('semantic/color'),
+    _map('depth/image'),
+    _map('depth/color'),
     OutputSpec(
         'depth/camera_info', 'depth', '', 'calibration of the maps, where the camera has one',
+        message='CameraInfo',
     ),
     OutputSpec(
-        'normals/image', 'normals', '32FC3', 'unit vectors in the optical frame (x right, y down, '
-        'z forward); NaN is invalid',
-        lambda frame: _present(frame.prediction.normals),
+        'depth/points', 'depth', '', 'organised coloured cloud (x, y, z, rgb) in the optical '
+        'frame, where the camera has a calibration; NaN is invalid', message='PointCloud2',
     ),
-    OutputSpec(
-        'normals/color', 'normals', 'rgb8', 'normals in colours, for people',
-        lambda frame: color_normals(_present(frame.prediction.normals)),
-    ),
-    OutputSpec(
-        'edges/image', 'edge', 'mono8', 'probability of an edge x 255',
-        lambda frame: _present(frame.prediction.edges),
-    ),
-    OutputSpec(
-        'sharing/activity', '', 'rgb8', 'what was recomputed over the camera image, for people; '
-        'see "Computing only what changed"', _activity, activity=True,
-    ),
+    _map('normals/image'),
+    _map('normals/color'),
+    _map('edges/image'),
+    _map('sharing/activity'),
 )
 """Every output of the perception node; the topics are relative names."""
 
@@ -118,9 +107,10 @@ def offered_outputs(available: Iterable[str]) -> tuple[OutputSpec, ...]:
 def enabled_outputs(
     settings: RuntimeSettings, available: Iterable[str]
 ) -> tuple[OutputSpec, ...]:
-    """Return the outputs that are switched on, of the task ids that the model has."""
+    """Return the outputs of a frame that are switched on, of the task ids that the model has."""
     tasks = settings.enabled.intersection(available)
-    return offered_outputs(tasks) if tasks else ()
+    offered = offered_outputs(tasks) if tasks else ()
+    return tuple(output for output in offered if not output.latched)
 
 
 def tasks_to_infer(
@@ -129,11 +119,11 @@ def tasks_to_infer(
     """
     Return the task ids whose maps the outputs show, in canonical order.
 
-    Where none of the drawn outputs belongs to a task, every task that is switched on is shown.
+    Where none of the inferred outputs belongs to a task, every task that is switched on is shown.
     """
-    drawn = [output.task for output in outputs if output.draw is not None]
-    asked = [task for task in drawn if task]
-    if drawn and not asked:
+    inferred = [output.task for output in outputs if output.inferred]
+    asked = [task for task in inferred if task]
+    if inferred and not asked:
         return ordered(settings.enabled.intersection(available))
     return ordered(asked)
 

@@ -20,6 +20,7 @@ _TYPES = {
     'integer': ParameterType.PARAMETER_INTEGER,
     'double': ParameterType.PARAMETER_DOUBLE,
     'string': ParameterType.PARAMETER_STRING,
+    'string_array': ParameterType.PARAMETER_STRING_ARRAY,
     'integer_array': ParameterType.PARAMETER_INTEGER_ARRAY,
     'double_array': ParameterType.PARAMETER_DOUBLE_ARRAY,
 }

@@ -16,6 +16,7 @@ KINDS = {
     'integer': 'an integer, such as 30',
     'double': 'a number with a decimal point, such as 30.0',
     'string': 'a string',
+    'string_array': 'a list of strings, such as [front, rear]',
     'integer_array': 'a list of integers, such as [240, 320]',
     'double_array': 'a list of numbers with decimal points, such as [0.5, 8.0]',
 }
@@ -23,7 +24,7 @@ KINDS = {
 
 _PYTHON_TYPES = {
     'bool': bool, 'integer': int, 'double': float, 'string': str,
-    'integer_array': int, 'double_array': float,
+    'string_array': str, 'integer_array': int, 'double_array': float,
 }
 
 

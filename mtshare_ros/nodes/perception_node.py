@@ -1,4 +1,4 @@
-"""The perception node: one camera in; semantic, depth, normal and edge maps out."""
+"""The perception node: cameras in; semantic, depth, normal and edge maps out."""
 
 import sys
 from typing import Callable
@@ -8,14 +8,21 @@ from rclpy.clock import Clock, ClockType
 from rclpy.timer import Timer
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.nodes.camera_stream import CameraStream, Equipment
-from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeState
-from mtshare_ros.nodes.frame_statistics import FrameStatistics
+from mtshare_ros.inference.reference import check_reference
+from mtshare_ros.nodes.active_cameras import ActiveCameras
+from mtshare_ros.nodes.camera import Camera
+from mtshare_ros.nodes.camera_stream import Equipment
+from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeReport
+from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
-from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.memory_figures import memory_figures
 from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.parameter_server import ParameterServer
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, start_settings
+from mtshare_ros.nodes.perception_parameters import (
+    PERCEPTION_PARAMETERS,
+    runtime_settings,
+    start_settings,
+)
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.spin import run_node
 
@@ -25,7 +32,7 @@ _WATCH_PERIOD_S = 0.25
 
 class PerceptionNode(GuardedLifecycleNode):
     """
-    Loads the model and offers the topics when configured, follows the camera while active.
+    Loads the model and offers the topics when configured, follows the cameras while active.
 
     The executor never computes: it answers parameter and lifecycle requests at any time.
     """
@@ -33,24 +40,28 @@ class PerceptionNode(GuardedLifecycleNode):
     def __init__(self) -> None:
         super().__init__('perception_node')
         self._equipment: Equipment | None = None
-        self._stream: CameraStream | None = None
+        self._active: ActiveCameras | None = None
         self._parameter_server = ParameterServer(self, PERCEPTION_PARAMETERS)
         self._start_settings = start_settings(self._parameter_server.values())
-        self._notices = Notices(self.get_logger())
-        self._statistics = FrameStatistics()
+        self._cameras = tuple(Camera(self, name) for name in self._start_settings.cameras)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # The node's own clock may stand still in simulated time, or jump.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._every(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
-        self._every(_WATCH_PERIOD_S, self._watch_camera)
+        self._every(_WATCH_PERIOD_S, self._watch_cameras)
         if self._start_settings.autostart:
             self._autostart_timer = self._every(0.0, self._autostart)
 
     def set_up(self) -> None:
         """Load the model and offer the topics of the tasks it has."""
         self._parameter_server.require_valid()
+        TRANSPORTS[self._start_settings.image_transport].require()
         engine = self._load_engine()
-        publishers = OutputPublishers(self, offered_outputs(engine.tasks))
+        publishers = {
+            camera.name: OutputPublishers(
+                self, offered_outputs(engine.tasks), camera.name, engine.labels)
+            for camera in self._cameras
+        }
         self._equipment = Equipment(engine, publishers)
         height, width = engine.input_size
         self.get_logger().info(
@@ -59,24 +70,24 @@ class PerceptionNode(GuardedLifecycleNode):
         )
 
     def start(self) -> None:
-        """Follow the camera."""
+        """Follow the cameras."""
         if self._equipment is None:
             raise RuntimeError('the node is not configured')
-        self._stream = CameraStream(
-            self, self._equipment, self._parameter_server, self._statistics, self._notices,
-        )
+        self._active = ActiveCameras(
+            self, self._cameras, self._equipment, self._parameter_server)
 
     def stop(self) -> None:
-        """Leave the camera."""
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.close()
+        """Leave the cameras."""
+        active, self._active = self._active, None
+        if active is not None:
+            active.close()
 
     def tear_down(self) -> None:
         """Take the topics off the graph and let the model go."""
         equipment, self._equipment = self._equipment, None
         if equipment is not None:
-            equipment.publishers.destroy()
+            for publishers in equipment.publishers.values():
+                publishers.destroy()
 
     def _load_engine(self) -> Engine:
         settings = self._start_settings
@@ -84,7 +95,7 @@ class PerceptionNode(GuardedLifecycleNode):
             settings.model, device=settings.device, precision=settings.precision,
             input_size=settings.input_size,
         )
-        for notice in engine.notices:
+        for notice in filter(None, (*engine.notices, check_reference(engine))):
             self.get_logger().warning(notice)
         return engine
 
@@ -95,27 +106,34 @@ class PerceptionNode(GuardedLifecycleNode):
         self.destroy_timer(self._autostart_timer)
         self.autostart()
 
-    def _watch_camera(self) -> None:
-        if self._stream is not None:
-            self._stream.watch()
+    def _watch_cameras(self) -> None:
+        if self._active is None:
+            return
+        self._active.watch()
+        hopeless = self._active.hopeless()
+        if hopeless:
+            self.give_up(hopeless)
 
     def _publish_diagnostics(self) -> None:
-        stamp = self.get_clock().now().to_msg()
-        self._diagnostics.publish(make_diagnostics(self._describe(), stamp))
+        target_ms = runtime_settings(
+            self._parameter_server.values()).sharing.latency_target_ms
+        cameras = [camera.report(target_ms) for camera in self._cameras]
+        self._diagnostics.publish(
+            make_diagnostics(self._describe(), cameras, self.get_clock().now().to_msg()))
 
-    def _describe(self) -> NodeState:
-        stream, equipment = self._stream, self._equipment
-        return NodeState(
+    def _describe(self) -> NodeReport:
+        engine = self._equipment.engine if self._equipment else None
+        file = engine.file if engine else None
+        return NodeReport(
             name=self.get_fully_qualified_name(),
             lifecycle=self.state_name,
-            model=self._start_settings.model,
-            device=equipment.engine.device if equipment else '',
-            stale=stream.silence if stream else '',
-            idle=stream.idle if stream else '',
-            degraded=self._statistics.recent_error,
+            device=engine.device if engine else '',
             broken=self.transition_error,
-            last_error=self._statistics.last_error or self.transition_error,
-            figures=self._statistics.summary(),
+            figures={
+                'model': self._start_settings.model,
+                'model_sha256': file.sha256 if file else '',
+                **memory_figures(engine),
+            },
         )
 
 

@@ -1,10 +1,11 @@
 """The parameters of the perception node: the table, and the settings read from it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 import re
 from typing import Any, Mapping
 
-from mtshare_ros.nodes.codec import MAX_PIXELS
+from mtshare_ros.messages.pixels import MAX_PIXELS
+from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable
 from mtshare_ros.nodes.sharing_parameters import (
     SHARING_PARAMETERS,
@@ -15,6 +16,9 @@ from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task
 
 _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
+_CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
+ONE_CAMERA = ['']
+"""One camera without a name; rclpy takes an empty list for one of bytes."""
 
 
 def _check_input_size(value: list[int]) -> str:
@@ -31,6 +35,15 @@ def _check_range(value: list[float]) -> str:
 
 def _check_device(value: str) -> str:
     return '' if _DEVICE.fullmatch(value) else 'it must be auto, cpu, cuda or cuda:<number>'
+
+
+def _check_cameras(value: list[str]) -> str:
+    if value == ONE_CAMERA:
+        return ''
+    wrong = [name for name in value if not _CAMERA.fullmatch(name)]
+    if wrong or not value:
+        return f'{wrong[0]!r} is no name' if wrong else 'it names no camera'
+    return 'a name stands there twice' if len(set(value)) < len(value) else ''
 
 
 def _check_not_empty(value: str) -> str:
@@ -85,6 +98,16 @@ PERCEPTION_PARAMETERS = ParameterTable((
         'every output, multiples of 16.', 'pixels', read_only=True, check=_check_input_size,
     ),
     ParameterSpec(
+        'image_transport', 'string', 'raw', 'How images come: raw on image, or compressed on '
+        'image/compressed (JPEG or PNG; needs the extra mtshare_ros[compressed]).',
+        choices=tuple(TRANSPORTS), read_only=True,
+    ),
+    ParameterSpec(
+        'cameras', 'string_array', ONE_CAMERA, 'Names of several cameras, letters, digits and _; '
+        "every topic and service then begins with one of them. [''] is one camera without a "
+        'name.', read_only=True, check=_check_cameras,
+    ),
+    ParameterSpec(
         'autostart', 'bool', True, 'Configure and activate without waiting for a lifecycle '
         'manager.', read_only=True,
     ),
@@ -108,6 +131,8 @@ class RuntimeSettings:
     depth_color_range: tuple[float, float]
     semantic_color_alpha: float
     sharing: SharingSettings
+    changed: str
+    """Those that differ from their defaults, as text: name=value with spaces between."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +143,8 @@ class StartSettings:
     device: str
     precision: str
     input_size: tuple[int, int]
+    image_transport: str
+    cameras: tuple[str, ...]
     autostart: bool
     max_pixels: int
 
@@ -135,10 +162,25 @@ def runtime_settings(values: Mapping[str, Any]) -> RuntimeSettings:
         depth_color_range=tuple(values['depth.color_range']),
         semantic_color_alpha=values['semantic.color_alpha'],
         sharing=sharing_settings(values),
+        changed=_changed(values),
     )
+
+
+def _changed(values: Mapping[str, Any]) -> str:
+    return ' '.join(
+        f'{spec.name}={_text(values[spec.name])}' for spec in PERCEPTION_PARAMETERS
+        if not spec.read_only and _plain(values[spec.name]) != spec.default
+    )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(_plain(value)).replace(' ', '')
 
 
 def start_settings(values: Mapping[str, Any]) -> StartSettings:
     """Return the read-only settings from checked parameter values."""
-    names = ('model', 'device', 'precision', 'input_size', 'autostart', 'max_pixels')
-    return StartSettings(**{name: values[name] for name in names})
+    return StartSettings(**{item.name: values[item.name] for item in fields(StartSettings)})

@@ -1,6 +1,6 @@
 """The qualities of service of the topics, by name."""
 
-from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
 
@@ -17,6 +17,13 @@ def sensor_input() -> QoSProfile:
 def image_output() -> QoSProfile:
     """Return the profile of publishers: reliable, which every subscriber matches."""
     return newest_only(ReliabilityPolicy.RELIABLE)
+
+
+def latched_output() -> QoSProfile:
+    """Return the profile of what is published once: subscribers that come later get it too."""
+    profile = image_output()
+    profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return profile
 
 
 def overridable() -> QoSOverridingOptions:

@@ -31,6 +31,10 @@ class RecentValues:
         values = self._recent()
         return float(np.mean(values)) if values else float('nan')
 
+    def count(self) -> int:
+        """Return how many values are recent."""
+        return len(self._recent())
+
     def rate_hz(self) -> float:
         """Return how many values a second arrived, from the gaps between them."""
         self._recent()

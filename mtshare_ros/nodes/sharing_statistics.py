@@ -1,10 +1,13 @@
 """What sharing saved lately, in numbers."""
 
+from collections import deque
 import time
 from typing import Callable
 
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.nodes.recent_values import RecentValues
+
+_REASONS_KEPT = 5
 
 
 class SharingStatistics:
@@ -16,7 +19,7 @@ class SharingStatistics:
         self._dense_macs = RecentValues(clock)
         self._oldest_age = 0
         self._resets = 0
-        self._last_reset = ''
+        self._reasons: deque[str] = deque(maxlen=_REASONS_KEPT)
 
     def add(self, stats: FrameStats) -> None:
         """Count one frame."""
@@ -26,7 +29,7 @@ class SharingStatistics:
         self._oldest_age = max(stats.oldest_age.values(), default=0)
         if stats.reset_reason:
             self._resets += 1
-            self._last_reset = stats.reset_reason
+            self._reasons.append(stats.reset_reason)
 
     def summary(self) -> dict[str, str]:
         """Return the figures by name, as the diagnostics show them."""
@@ -35,7 +38,8 @@ class SharingStatistics:
             'macs_saved_percent': f'{self._saved_percent():.1f}',
             'oldest_token_age': str(self._oldest_age),
             'resets': str(self._resets),
-            'last_reset': self._last_reset,
+            'last_reset': self._reasons[-1] if self._reasons else '',
+            'recent_resets': '; '.join(self._reasons),
         }
 
     def _saved_percent(self) -> float:

@@ -10,6 +10,7 @@ from rclpy.node import Node
 from rclpy.utilities import remove_ros_args, try_shutdown
 
 from mtshare_ros.errors import MtshareError
+from mtshare_ros.nodes.guarded_services import guard_services
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # An idle executor that spins without a limit can miss SIGTERM.
@@ -46,6 +47,7 @@ def _run(make_node: Callable[[], Node]) -> int:
         node = make_node()
     except MtshareError as error:
         return _refuse(str(error), 1)
+    guard_services(node)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:

@@ -1,7 +1,7 @@
 """The one thread that computes, so that the executor always answers."""
 
 import threading
-from typing import Callable, Generic, TypeVar
+from typing import Callable, Generic, Hashable, TypeVar
 
 from mtshare_ros.nodes.mailbox import Mailbox
 
@@ -10,18 +10,19 @@ Item = TypeVar('Item')
 
 class Worker(Generic[Item]):
     """
-    Handles the newest item, one at a time, in a thread of its own.
+    Handles the newest item of each sender, one at a time, in a thread of its own.
 
-    ``handle`` does the work; ``fail`` is told of an exception it raised, after which the next
-    item is taken as if nothing had happened.
+    ``handle`` does the work; ``fail`` is told of the item and the exception it raised, after which
+    the next item is taken as if nothing had happened.
     """
 
     def __init__(
-        self, handle: Callable[[Item], None], fail: Callable[[Exception], None], name: str
+        self, handle: Callable[[Item], None], fail: Callable[[Item, Exception], None], name: str,
+        sender: Callable[[Item], Hashable] = lambda _: None,
     ) -> None:
         self._handle = handle
         self._fail = fail
-        self._mailbox: Mailbox[Item] = Mailbox()
+        self._mailbox: Mailbox[Item] = Mailbox(sender)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -40,4 +41,4 @@ class Worker(Generic[Item]):
             try:
                 self._handle(item)
             except Exception as error:  # noqa: B902
-                self._fail(error)
+                self._fail(item, error)

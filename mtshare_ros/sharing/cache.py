@@ -87,6 +87,11 @@ class ActivationCache:
         """Forget the camera; the reason stands in the next frame's statistics."""
         self._reason = reason
 
+    def release(self, reason: str) -> None:
+        """Forget the camera and let its buffers go; the next frame allocates them anew."""
+        self.state = None
+        self.reset(reason)
+
     def see(self, source_size: tuple[int, int]) -> None:
         """Note the (height, width) of the camera's image; another one than before is a reset."""
         if self._source_size not in (None, source_size):

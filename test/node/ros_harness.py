@@ -88,12 +88,16 @@ class Observer:
         finally:
             self.node.destroy_timer(timer)
 
-    def figures(self):
-        """Return the newest diagnostic values by name, empty where none came yet."""
+    def figures(self, camera=''):
+        """Return a camera's newest diagnostic values by name, empty where none came yet."""
         self.watch_diagnostics()
         inbox = self.received['/diagnostics']
-        values = {item.key: item.value for item in inbox[-1].status[0].values} if inbox else {}
-        return {**values, 'message': inbox[-1].status[0].message} if inbox else values
+        statuses = inbox[-1].status if inbox else ()
+        for status in statuses:
+            values = {item.key: item.value for item in status.values}
+            if values['camera'] == camera:
+                return {**values, 'message': status.message}
+        return {}
 
     def watch_diagnostics(self):
         """Listen to the diagnostics from now on."""
@@ -103,14 +107,14 @@ class Observer:
     def newest_figure(self, name, default):
         return self.figures().get(name, default)
 
-    def diagnose(self, name, accept):
+    def diagnose(self, name, accept, camera=''):
         """Wait for a diagnostic value that is equal to or accepted by ``accept``; return all."""
         def fits():
-            value = self.newest_figure(name, None)
+            value = self.figures(camera).get(name)
             return value is not None and (accept(value) if callable(accept) else value == accept)
 
         self.spin_until(fits, f'diagnostics with {name} = {accept}')
-        return self.figures()
+        return self.figures(camera)
 
     def now(self):
         return self.node.get_clock().now().to_msg()

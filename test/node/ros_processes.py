@@ -13,7 +13,7 @@ import time
 from mtshare_ros.nodes.dds_profile import profile_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 
 
 @contextmanager
@@ -51,6 +51,10 @@ class NodeProcess:
     @property
     def output(self):
         return self._log.read_text()
+
+    @property
+    def pid(self):
+        return self._process.pid
 
     def is_running(self):
         return self._process.poll() is None
@@ -100,15 +104,18 @@ class NodeRunner:
 
     def run(self, module, *arguments):
         """Run a module of mtshare_ros.nodes with any arguments."""
-        command = [sys.executable, '-m', f'mtshare_ros.nodes.{module}', *arguments]
-        log = self._folder / f'{module}_{len(self._started)}.log'
-        self._started.append(NodeProcess(command, self.environment, log))
-        return self._started[-1]
+        return self._launch(['-m', f'mtshare_ros.nodes.{module}', *arguments], module)
 
     def perception(self, model, *arguments, **parameters):
         """Run the perception node; a dot in a parameter is written as two underscores."""
-        given = {'model': model, 'device': 'cpu', 'input_size': [96, 128], **parameters}
-        return self.start('perception_node', *as_arguments(given), *arguments)
+        return self.start('perception_node', *perception_arguments(model, parameters), *arguments)
+
+    def failing_perception(self, model, fault, times, **parameters):
+        """Run the perception node with an engine that fails so many times (failing_node.py)."""
+        script = Path(__file__).with_name('failing_node.py')
+        return self._launch(
+            [str(script), fault, str(times), '--ros-args',
+             *perception_arguments(model, parameters)], 'failing_node')
 
     def sim_camera(self, *arguments, **parameters):
         return self.start('sim_camera_node', *as_arguments(parameters), *arguments)
@@ -116,6 +123,16 @@ class NodeRunner:
     def close(self):
         for process in self._started:
             process.kill()
+
+    def _launch(self, words, name):
+        log = self._folder / f'{name}_{len(self._started)}.log'
+        self._started.append(NodeProcess([sys.executable, *words], self.environment, log))
+        return self._started[-1]
+
+
+def perception_arguments(model, parameters):
+    given = {'model': model, 'device': 'cpu', 'input_size': [96, 128], **parameters}
+    return as_arguments(given)
 
 
 def as_arguments(parameters):

@@ -33,6 +33,7 @@ def guarded(tmp_path_factory, tiny_model):
         yield made
 
 
+@pytest.mark.fault(9)
 @pytest.mark.parametrize('fault', BAD)
 def test_a_bad_image_is_named_once_and_the_next_good_one_is_processed(guarded, fault):
     make_image, words = BAD[fault]

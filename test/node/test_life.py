@@ -4,10 +4,12 @@ import shutil
 import signal
 import time
 
+import psutil
 import pytest
 from ros_messages import camera_image, stamp_key
 
 
+@pytest.mark.fault(1)
 def test_a_missing_model_fails_to_configure_and_works_when_the_file_is_there(
     stage, tiny_model, tmp_path
 ):
@@ -22,6 +24,7 @@ def test_a_missing_model_fails_to_configure_and_works_when_the_file_is_there(
     assert stage.perception.count_lines('ERROR') == 1
 
 
+@pytest.mark.fault(2)
 def test_a_truncated_model_fails_to_configure_with_its_path(stage, tiny_model, tmp_path):
     path = tmp_path / 'short.safetensors'
     path.write_bytes(tiny_model.read_bytes()[:5000])
@@ -45,6 +48,7 @@ def test_without_autostart_the_node_waits_and_publishes_once_it_is_told(stage, t
         observer.camera(), camera_image(), lambda: observer.received['depth/image'], 'depth')
 
 
+@pytest.mark.fault(8)
 def test_wrong_transitions_are_refused_and_leave_the_state(running):
     for verb in ('configure', 'cleanup', 'activate'):
         assert not running.observer.change_state(verb)
@@ -52,6 +56,7 @@ def test_wrong_transitions_are_refused_and_leave_the_state(running):
     assert running.observer.state() == 'active'
 
 
+@pytest.mark.fault(7)
 def test_after_deactivating_nothing_is_published_and_activating_goes_on(stage, tiny_model):
     stage.start_perception(tiny_model)
     observer = stage.observer
@@ -81,18 +86,32 @@ def send(observer, camera):
     camera.publish(image)
 
 
-def test_the_lifecycle_can_be_cycled_and_leaves_nothing_behind(stage, tiny_model):
+@pytest.mark.fault(6)
+def test_fifty_cycles_of_the_lifecycle_leave_nothing_behind(stage, tiny_model):
     stage.start_perception(tiny_model)
     observer = stage.observer
-    for verb in ('deactivate', 'cleanup'):
-        assert observer.change_state(verb)
-    before = count_entities(observer)
+    observer.listen('edges/image')
+    process = psutil.Process(stage.perception.pid)
+    camera = observer.camera()
+    timer = observer.node.create_timer(0.05, lambda: send(observer, camera))
+    cycle(observer, 10)
+    before, settled_mb = count_entities(observer), process.memory_info().rss / 1e6
+    threads = process.num_threads()
 
-    for _ in range(5):
-        for verb in ('configure', 'activate', 'deactivate', 'cleanup'):
-            assert observer.change_state(verb), stage.perception.output
+    cycle(observer, 40)
 
+    observer.node.destroy_timer(timer)
     observer.spin_until(lambda: count_entities(observer) == before, f'{before} again')
+    observer.spin_until(lambda: process.num_threads() <= threads, f'{threads} threads again')
+    assert process.memory_info().rss / 1e6 < 1.05 * settled_mb
+
+
+def cycle(observer, times):
+    """Leave the active state and come back to it, through every transition; end unconfigured."""
+    for _ in range(times):
+        if observer.state() != 'active':
+            assert observer.change_state('configure') and observer.change_state('activate')
+        assert observer.change_state('deactivate') and observer.change_state('cleanup')
 
 
 def count_entities(observer):
@@ -106,6 +125,7 @@ def count_entities(observer):
         return None
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize('moment', ['discovered', 'computing'])
 def test_a_signal_ends_the_node_without_a_trace(stage, tiny_model, number, moment):

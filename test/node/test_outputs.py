@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from ros_harness import Observer
 from ros_messages import camera_calibration, camera_image, stamp_key
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, PointCloud2
 
-from mtshare_ros.nodes.codec import read_map
+from mtshare_ros.messages.pixels import read_map
 from mtshare_ros.nodes.outputs import OUTPUTS
+from mtshare_ros.nodes.publishing import MESSAGE_TYPES
 
 MAPS = {output.topic: output.encoding for output in OUTPUTS if output.draw}
+TOPICS = {output.topic: MESSAGE_TYPES[output.message] for output in OUTPUTS if not output.latched}
 HEIGHT, WIDTH = 96, 128
 
 
@@ -21,9 +23,8 @@ def frames(running):
 
 
 def receive_one_frame(observer):
-    for topic in MAPS:
-        observer.listen(topic)
-    observer.listen('depth/camera_info', CameraInfo)
+    for topic, message_type in TOPICS.items():
+        observer.listen(topic, message_type)
     camera = observer.camera()
     calibration = observer.node.create_publisher(CameraInfo, 'camera_info', 1)
     calibration.publish(camera_calibration(2 * HEIGHT, 2 * WIDTH))
@@ -41,7 +42,7 @@ def receive_one_frame(observer):
 
 
 def common_stamps(observer):
-    inboxes = [observer.received[output.topic] for output in OUTPUTS]
+    inboxes = [observer.received[topic] for topic in TOPICS]
     return set.intersection(*({stamp_key(message) for message in inbox} for inbox in inboxes))
 
 
@@ -52,7 +53,7 @@ def test_every_map_has_its_encoding_and_the_size_of_the_network_input(frames, to
     assert (message.encoding, message.height, message.width) == (MAPS[topic], HEIGHT, WIDTH)
 
 
-@pytest.mark.parametrize('topic', [output.topic for output in OUTPUTS])
+@pytest.mark.parametrize('topic', TOPICS)
 def test_every_output_has_the_frame_of_the_camera_image(frames, topic):
     assert frames[topic].header.frame_id == 'left eye'
 
@@ -61,6 +62,13 @@ def test_the_mask_holds_classes_of_the_label_set(frames):
     mask = read_map(frames['semantic/mask'])
 
     assert mask.max() < 40 or mask.max() == 255
+
+
+def test_the_confidence_is_that_of_the_classes(frames):
+    mask, confidence = read_map(frames['semantic/mask']), read_map(frames['semantic/confidence'])
+
+    assert confidence.dtype == np.uint8
+    assert (confidence[mask != 255] > 255 // 40).all()  # the best of 40 classes has 1/40 at least
 
 
 def test_the_depth_is_in_metres_within_the_range_of_the_model(frames):
@@ -82,8 +90,10 @@ def test_the_calibration_of_the_maps_is_the_scaled_one_of_the_camera(frames):
     np.testing.assert_allclose(info.k, [55, 0, 63.5, 0, 55, 47.5, 0, 0, 1])
 
 
+@pytest.mark.fault(21)
 @pytest.mark.parametrize(('topic', 'task'), [
     ('normals/image', 'normals'), ('semantic/color', 'semseg'), ('edges/image', 'edge'),
+    ('semantic/confidence', 'semseg'),
 ])
 def test_only_the_heads_somebody_listens_to_are_computed(guest, topic, task):
     guest.listen(topic)
@@ -94,6 +104,15 @@ def test_only_the_heads_somebody_listens_to_are_computed(guest, topic, task):
         f'{task} alone to be computed')
 
     assert guest.received[topic]
+
+
+def test_the_points_alone_need_the_depth(guest):
+    guest.listen('depth/points', PointCloud2)
+    camera = guest.camera()
+
+    guest.send_until(
+        camera, camera_image(), lambda: guest.newest_figure('computed', '') == 'depth',
+        'the depth alone to be computed')
 
 
 def test_the_calibration_alone_needs_no_inference(guest):
@@ -110,6 +129,7 @@ def test_the_calibration_alone_needs_no_inference(guest):
     assert guest.diagnose('computed', '')['processed'] != '0'
 
 
+@pytest.mark.fault(21)
 def test_a_node_without_subscribers_says_that_it_is_idle_and_computes_nothing(stage, tiny_model):
     stage.start_perception(tiny_model)
     camera = stage.observer.camera()

@@ -1,27 +1,17 @@
 """Parameters take what is allowed at once, and refuse the rest with the reason."""
 
+from parameter_values import bad_values, good_values
 import pytest
+from ros_messages import camera_image
 
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS
 
-BAD_VALUES = {
-    'max_rate': [-0.5, 240.5, float('nan'), 5],
-    'input_timeout': [0.0, 61.0, 'soon'],
-    'lazy': [1, 'yes'],
-    'semantic__color_alpha': [-0.1, 1.1],
-    'depth__color_range': [[1.0], [4.0, 2.0], [-1.0, 2.0], [1, 2]],
-    'outputs__depth__enabled': ['false', 0],
-    'temporal__enabled': ['no'],
-    'temporal__threshold': [-0.1, 10.5, float('nan'), 1],
-    'depth__task__threshold': [-0.5, -2.0],
-    'temporal__policy': ['sometimes'],
-    'temporal__refresh_period': [0, 301, 30.0],
-    'latency_target_ms': [-1.0, 1000.5],
-}
-CASES = [(name, value) for name, values in BAD_VALUES.items() for value in values]
+RUNTIME = [spec for spec in PERCEPTION_PARAMETERS if not spec.read_only]
+BAD_CASES = [(spec.name, value) for spec in RUNTIME for value in bad_values(spec)]
 
 
-@pytest.mark.parametrize(('name', 'value'), CASES)
+@pytest.mark.fault(19)
+@pytest.mark.parametrize(('name', 'value'), BAD_CASES)
 def test_a_bad_value_is_refused_with_a_reason_and_the_old_one_stays(running, name, value):
     before = running.observer.get(name)
 
@@ -31,6 +21,7 @@ def test_a_bad_value_is_refused_with_a_reason_and_the_old_one_stays(running, nam
     assert running.observer.get(name) == before
 
 
+@pytest.mark.fault(19)
 @pytest.mark.parametrize('name', [spec.name for spec in PERCEPTION_PARAMETERS if spec.read_only])
 def test_a_read_only_parameter_is_refused_while_the_node_runs(running, name):
     value = PERCEPTION_PARAMETERS[name].default
@@ -40,21 +31,44 @@ def test_a_read_only_parameter_is_refused_while_the_node_runs(running, name):
     assert not result.successful and 'read-only' in result.reason
 
 
-@pytest.mark.parametrize(('name', 'value'), [
-    ('max_rate', 0.123), ('max_rate', 240.0), ('input_timeout', 60.0),
-    ('temporal__threshold', 0.123), ('edges__temporal__threshold', 0.0),
-    ('temporal__policy', 'keyframe'), ('temporal__refresh_period', 90),
-    ('semantic__color_alpha', 0.0), ('depth__color_range', [0.0, 20.0]), ('lazy', False),
-])
-def test_a_good_value_is_taken(running, name, value):
-    before = running.observer.get(name)
-
-    result = running.observer.set(**{name: value})
-
-    assert result.successful and running.observer.get(name) == value
-    running.observer.set(**{name: before})
+@pytest.fixture
+def watched(guest):
+    """Lend a guest that listens to a map, and a camera."""
+    guest.listen('edges/image')
+    guest.watch_diagnostics()
+    return guest, guest.camera()
 
 
+@pytest.mark.fault(19)
+@pytest.mark.parametrize('spec', RUNTIME, ids=lambda spec: spec.name)
+def test_every_good_value_is_taken_and_holds_for_the_next_frame(watched, spec):
+    guest, camera = watched
+    before = guest.get(spec.name)
+    for value in good_values(spec):
+        result = guest.set(**{spec.name: value})
+
+        assert result.successful and guest.get(spec.name) == value
+        if value != before and computes(spec.name, value):
+            guest.send_until(
+                camera, camera_image(), period_s=0.02, what=f'a frame with {spec.name} {value}',
+                condition=lambda: f'{spec.name}=' in guest.newest_figure('changed_parameters', ''))
+    assert guest.set(**{spec.name: before}).successful
+
+
+def computes(name, value):
+    """Return whether frames are computed in a while with a value that is not the default."""
+    return not (name == 'outputs.edges.enabled' or name == 'max_rate' and value == 0.0)
+
+
+@pytest.mark.parametrize('value', [0.123, 3.3])
+def test_a_double_takes_any_number_in_its_range(running, value):
+    result = running.observer.set(temporal__threshold=value)
+
+    assert result.successful and running.observer.get('temporal.threshold') == value
+    running.observer.set(temporal__threshold=1.0)
+
+
+@pytest.mark.fault(20)
 def test_of_two_values_set_together_with_one_bad_neither_is_taken(running):
     result = running.observer.set_together(max_rate=9.0, depth__color_range=[5.0, 1.0])
 

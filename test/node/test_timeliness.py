@@ -19,6 +19,7 @@ def start_camera(observer, image, rate_hz, *, reliable=True):
     return stamps
 
 
+@pytest.mark.fault(12)
 def test_a_camera_faster_than_the_model_loses_frames_but_gains_no_delay(stage, tiny_model):
     # the same image again and again: what sharing makes of it would keep up with any camera
     stage.start_perception(tiny_model, input_size=[480, 640], lazy=False,
@@ -44,6 +45,7 @@ def test_every_output_carries_the_stamp_of_an_image_that_was_sent(guest):
     assert set(keys) <= stamps and keys == sorted(set(keys))
 
 
+@pytest.mark.fault(13)
 @pytest.mark.parametrize('sent', ['best effort', 'reliable'])
 @pytest.mark.parametrize('received', ['best effort', 'reliable'])
 def test_images_of_a_high_resolution_camera_arrive_with_any_reliability(guest, sent, received):

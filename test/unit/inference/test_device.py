@@ -11,17 +11,20 @@ def test_auto_takes_cuda_when_it_is_there():
     assert resolve_device('auto', cuda_available=True).name == 'cuda'
 
 
+@pytest.mark.fault(5)
 def test_auto_falls_back_to_the_cpu_and_says_so():
     choice = resolve_device('auto', cuda_available=False)
     assert choice.name == 'cpu'
     assert 'running on the CPU' in choice.notices[0]
 
 
+@pytest.mark.fault(5)
 def test_cuda_without_cuda_is_refused():
     with pytest.raises(DeviceError, match='no CUDA device'):
         resolve_device('cuda:1', cuda_available=False)
 
 
+@pytest.mark.fault(5)
 def test_an_unknown_device_lists_the_allowed_ones():
     with pytest.raises(ConfigError, match='auto, cpu, cuda'):
         resolve_device('tpu', cuda_available=True)

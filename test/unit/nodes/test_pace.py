@@ -2,13 +2,10 @@
 
 import math
 
-from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.nodes.dds_profile import profile_environment
-from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeState
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.message_bench import measure_messages, measure_transport
 from mtshare_ros.nodes.notices import Notices
@@ -143,6 +140,40 @@ def test_an_error_is_recent_for_a_while_and_last_for_ever():
     assert (recent, statistics.recent_error, statistics.last_error) == ('broken', '', 'broken')
 
 
+def test_a_severe_fault_is_severe_for_a_while():
+    clock = HandClock()
+    statistics = FrameStatistics(clock)
+    statistics.fault('retried')
+    harmless = statistics.severe_error
+    statistics.fault('not a number', severe=True)
+    severe = statistics.severe_error
+    clock.now_s += 60
+
+    assert (harmless, severe, statistics.severe_error) == ('', 'not a number', '')
+
+
+def test_an_unknown_age_is_left_out_and_the_frame_counted():
+    statistics = FrameStatistics(HandClock())
+    statistics.finish(age_ms=math.nan, inference_ms=1.0, stats=computed(1.0))
+    statistics.finish(age_ms=7.0, inference_ms=1.0, stats=computed(1.0))
+
+    summary = statistics.summary()
+
+    assert (summary['age_ms_p95'], summary['processed']) == ('7.0', '2')
+
+
+def test_the_last_reasons_of_resets_are_kept():
+    statistics = FrameStatistics(HandClock())
+    for number in range(7):
+        stats = computed(1.0, reason=f'reason {number}')
+        statistics.finish(age_ms=1.0, inference_ms=1.0, stats=stats)
+
+    summary = statistics.summary()
+
+    assert (summary['resets'], summary['last_reset']) == ('7', 'reason 6')
+    assert summary['recent_resets'] == '; '.join(f'reason {number}' for number in range(2, 7))
+
+
 def test_a_repeated_warning_is_said_once_in_a_while():
     clock, paper = HandClock(), Paper()
     notices = Notices(paper, repeat_after_s=10.0, clock=clock)
@@ -188,28 +219,6 @@ def test_a_source_that_keeps_its_rate_is_not_complained_of():
     assert not any(watch.note(published=True) for _ in range(4 * WINDOW_TICKS))
 
 
-@pytest.mark.parametrize(('faults', 'level', 'message'), [
-    ({}, DiagnosticStatus.OK, 'running'),
-    ({'idle': 'idle: nobody'}, DiagnosticStatus.OK, 'idle: nobody'),
-    ({'stale': 'no image', 'degraded': 'bad'}, DiagnosticStatus.WARN, 'STALE: no image'),
-    ({'degraded': 'bad'}, DiagnosticStatus.WARN, 'DEGRADED: bad'),
-    ({'broken': 'no model', 'stale': 'no image'}, DiagnosticStatus.ERROR, 'ERROR: no model'),
-])
-def test_the_worst_fault_speaks_in_the_diagnostics(faults, level, message):
-    state = NodeState('/cam/perception_node', 'active', **faults)
-
-    status = make_diagnostics(state, Time()).status[0]
-
-    assert (status.level, status.message) == (level, message)
-    assert status.name == 'perception_node: /cam/perception_node'
-
-
-def test_a_node_that_is_not_active_is_not_well():
-    status = make_diagnostics(NodeState('/node', 'inactive'), Time()).status[0]
-
-    assert (status.level, status.message) == (DiagnosticStatus.WARN, 'inactive')
-
-
 @pytest.mark.parametrize(('distro', 'names'), [
     ('humble', {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}),
     ('jazzy', {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}),
@@ -233,4 +242,4 @@ def test_the_message_bench_times_every_encoding_and_every_image_output():
     names += [timing.name for timing in measure_transport(height=16, width=16, repeats=2)]
 
     assert {'read uyvy', 'fill normals/image', 'deserialize rgb8'} <= set(names)
-    assert len(names) == 7 + 8 + 2
+    assert len(names) == 7 + 9 + 2

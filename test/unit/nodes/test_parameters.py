@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 ALL = [*PERCEPTION_PARAMETERS, *SIM_CAMERA_PARAMETERS]
 LIMITED = [spec for spec in ALL if spec.limits]
 WRONG_TYPE = {'bool': 1, 'integer': 1.0, 'double': 1, 'string': 3,
-              'integer_array': [240.0, 320.0], 'double_array': [1, 8]}
+              'string_array': [1], 'integer_array': [240.0, 320.0], 'double_array': [1, 8]}
 
 
 def name_of(spec):

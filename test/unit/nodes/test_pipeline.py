@@ -9,20 +9,23 @@ import rclpy
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
+import torch
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.messages.camera_info import CameraInfoBuffer
+from mtshare_ros.messages.continuity import Continuity
+from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.nodes.camera_info import CameraInfoBuffer
-from mtshare_ros.nodes.codec import MAX_PIXELS
-from mtshare_ros.nodes.continuity import Continuity
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
+from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
 from mtshare_ros.nodes.pipeline import Job, Pipeline
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 SETTINGS = runtime_settings(PERCEPTION_PARAMETERS.defaults())
@@ -53,9 +56,10 @@ def make_camera(node, engine):
     def make():
         statistics = FrameStatistics()
         return statistics, Pipeline(
-            engine=engine, publishers=publishers, calibrations=CameraInfoBuffer(),
-            continuity=Continuity('activated'), statistics=statistics,
-            notices=Notices(node.get_logger()), clock=node.get_clock(), max_pixels=MAX_PIXELS)
+            engine=engine, transport=TRANSPORTS['raw'], publishers=publishers,
+            calibrations=CameraInfoBuffer(), continuity=Continuity('activated'),
+            statistics=statistics, notices=Notices(node.get_logger()), clock=node.get_clock(),
+            max_pixels=MAX_PIXELS)
 
     yield make
     publishers.destroy()
@@ -75,6 +79,7 @@ def pixels(seed):
     return np.random.default_rng(seed).integers(0, 256, (96, 128, 3), np.uint8)
 
 
+@pytest.mark.fault(23)
 def test_two_cameras_at_one_engine_do_not_disturb_each_other(make_camera):
     cameras = [make_camera(), make_camera()]
 
@@ -103,6 +108,7 @@ def run(engine, cache, frames):
             for frame in frames]
 
 
+@pytest.mark.fault(23)
 def test_frames_in_turn_with_two_caches_equal_those_of_two_runs(engine):
     apart = [run(engine, engine.new_cache(), scene(seed)) for seed in (0, 1)]
 
@@ -116,7 +122,7 @@ def test_frames_in_turn_with_two_caches_equal_those_of_two_runs(engine):
 def test_a_frame_that_fails_in_the_engine_leaves_nothing_to_build_on(make_camera):
     statistics, pipeline = make_camera()
     pipeline.process(job(0, 0))
-    broken = Job(job(0, 1).image, OUTPUTS, replace(SETTINGS, sharing=None))
+    broken = Job(job(0, 1).message, OUTPUTS, replace(SETTINGS, sharing=None))
 
     with pytest.raises(AttributeError):
         pipeline.process(broken)
@@ -124,6 +130,59 @@ def test_a_frame_that_fails_in_the_engine_leaves_nothing_to_build_on(make_camera
 
     summary = statistics.summary()
     assert (summary['resets'], summary['last_reset']) == ('2', 'the frame before failed')
+
+
+def test_a_frame_that_runs_out_of_memory_once_is_computed_anew_and_reported(
+    make_camera, monkeypatch
+):
+    # Simulated: a GPU that is really full cannot be had in a test.
+    statistics, pipeline = make_camera()
+    pipeline.process(job(0, 0))
+    fail_times(monkeypatch, 1)
+
+    pipeline.process(job(0, 1))
+
+    summary = statistics.summary()
+    assert (summary['processed'], summary['last_reset']) == ('2', 'out of memory')
+    assert 'ran out of memory' in statistics.recent_error
+
+
+def test_a_frame_that_runs_out_of_memory_twice_is_lost(make_camera, monkeypatch):
+    statistics, pipeline = make_camera()
+    fail_times(monkeypatch, 2)
+
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        pipeline.process(job(0, 0))
+
+    assert statistics.summary()['processed'] == '0'
+
+
+def fail_times(monkeypatch, count):
+    """Have the engine run out of memory so many times."""
+    infer, left = Engine.infer, [count]
+
+    def exhausted(self, *arguments):
+        if left[0]:
+            left[0] -= 1
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory')
+        return infer(self, *arguments)
+
+    monkeypatch.setattr(Engine, 'infer', exhausted)
+
+
+@pytest.mark.fault(16)
+def test_a_network_that_returns_no_numbers_is_an_error_and_the_outputs_come(
+    make_camera, monkeypatch
+):
+    # Simulated: where a real network overflows depends on its weights and the device.
+    dense = StemRunner.dense
+    monkeypatch.setattr(StemRunner, 'dense', lambda *arguments: dense(*arguments) * torch.nan)
+    statistics, pipeline = make_camera()
+
+    pipeline.process(job(0, 0))
+
+    assert 'NaN or infinity for semseg, depth, normals, edge' in statistics.severe_error
+    assert statistics.summary()['processed'] == '1'
 
 
 def test_another_encoding_begins_anew(make_camera):

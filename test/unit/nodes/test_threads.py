@@ -20,6 +20,17 @@ def test_the_newest_item_replaces_the_one_nobody_took():
     assert mailbox.take() == 'newest'
 
 
+def test_senders_are_served_in_turn_however_fast_one_of_them_is():
+    mailbox = Mailbox(sender=lambda item: item[0])
+    for item in ('a1', 'b1', 'a2', 'a3'):
+        mailbox.put(item)
+
+    first = mailbox.take()
+    mailbox.put('a4')
+
+    assert [first, mailbox.take(), mailbox.take()] == ['a3', 'b1', 'a4']
+
+
 def test_an_item_is_taken_once():
     mailbox = Mailbox()
     mailbox.put('only')
@@ -58,14 +69,16 @@ def test_an_exception_is_reported_and_the_next_item_is_handled():
         done.set()
 
     reported = threading.Event()
-    worker = Worker(handle, lambda error: (errors.append(error), reported.set()), 'test')
+    worker = Worker(
+        handle, lambda item, error: (errors.append((item, error)), reported.set()), 'test')
     worker.offer('bad')
     reported.wait(PATIENCE_S)
     worker.offer('good')
     done.wait(PATIENCE_S)
 
     assert worker.stop(PATIENCE_S)
-    assert handled == ['good'] and [str(error) for error in errors] == ['bad']
+    assert handled == ['good'] and [(item, str(error)) for item, error in errors] == [
+        ('bad', 'bad')]
 
 
 def test_stopping_waits_for_the_item_at_hand_and_drops_the_next():

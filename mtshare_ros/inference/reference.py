@@ -1,0 +1,103 @@
+"""Whether a shipped model computes on this machine what it computed where it was made."""
+
+from pathlib import Path
+from typing import Any, Iterable, Mapping
+from zipfile import BadZipFile
+import zlib
+
+import numpy as np
+import torch
+
+from mtshare_ros.errors import ModelError
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.resources import share_directory
+from mtshare_ros.sharing.settings import SharingSettings
+
+TOLERANCES = {torch.float32: 0.005, torch.float16: 0.02, torch.bfloat16: 0.05}
+"""Largest relative error of a task's raw output, by the arithmetic of the engine."""
+
+_EVERY = slice(4, None, 8)
+"""Which rows and columns of a raw output are compared: enough to see any fault, and small."""
+
+
+def reference_path() -> Path:
+    """Return the file of the references that ships beside the models."""
+    return share_directory() / 'models' / 'reference.npz'
+
+
+def check_reference(engine: Engine, path: Path | None = None) -> str:
+    """
+    Return in what an engine differs from the reference of its model, or an empty text.
+
+    It takes one frame at the input size of the training, nothing shared. A model that does not
+    ship with the package has no reference; neither has a shipped one that was changed.
+    """
+    path = path or reference_path()
+    sha256 = engine.file.sha256 if engine.file else ''
+    try:
+        with np.load(path) as arrays:
+            image, expected = arrays['image'], _outputs_of(sha256, arrays)
+    except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
+        return f'{path}: the reference cannot be read: {error!r}; install the package again'
+    if not expected:
+        return ''
+    return _describe_errors(engine, _relative_errors(sample_outputs(engine, image), expected))
+
+
+def sample_outputs(engine: Engine, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Return every task's raw output (C, h, w) float32 for an RGB image, at some pixels."""
+    engine = engine.with_input_size(engine.description.architecture.input_size)
+    cache = engine.new_cache()
+    settings = InferenceSettings(engine.tasks, SharingSettings(temporal=False, task=False))
+    engine.infer(image, cache, settings)
+    return {
+        task: engine.raw(cache, task)[0, :, _EVERY, _EVERY].cpu().numpy()
+        for task in engine.tasks
+    }
+
+
+def write_references(engines: Iterable[Engine], path: Path) -> None:
+    """Write what engines compute for the image of an existing file as its new references."""
+    with np.load(path) as arrays:
+        image = arrays['image']
+    outputs: dict[str, Any] = {
+        f'{_sha256_of(engine)}/{task}': values.astype(np.float16)
+        for engine in engines for task, values in sample_outputs(engine, image).items()
+    }
+    np.savez_compressed(path, image=image, **outputs)
+
+
+def _sha256_of(engine: Engine) -> str:
+    if engine.file is None:
+        raise ModelError('a reference belongs to a model file; load the engine with Engine.load')
+    return engine.file.sha256
+
+
+def _outputs_of(sha256: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the expected outputs of a model by task, empty where it has none."""
+    names = [name for name in arrays if sha256 and name.startswith(f'{sha256}/')]
+    return {name.split('/')[1]: arrays[name].astype(np.float32) for name in names}
+
+
+def _relative_errors(
+    found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
+) -> dict[str, float]:
+    return {
+        task: float(np.linalg.norm(found[task] - values) / np.linalg.norm(values))
+        for task, values in expected.items()
+    }
+
+
+def _describe_errors(engine: Engine, errors: Mapping[str, float]) -> str:
+    limit = TOLERANCES[engine.dtype]
+    # written so that NaN counts as an error
+    wrong = [f'{task} by {error:.1%}' for task, error in errors.items() if not error <= limit]
+    if not wrong:
+        return ''
+    arithmetic = str(engine.dtype).removeprefix('torch.')
+    return (
+        f'the model computes on {engine.device} in {arithmetic} something else than it should: '
+        f'{", ".join(wrong)} (at most {limit:.1%}); do not trust its outputs: set device to cpu '
+        f'and precision to fp32, or install another build of PyTorch'
+    )

@@ -1,0 +1,88 @@
+"""What rests on the camera's calibration: metres, the calibration of the maps, and points."""
+
+import numpy as np
+from sensor_msgs.msg import CameraInfo
+
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.geometry import depth_scale
+from mtshare_ros.inference.prediction import Prediction
+from mtshare_ros.messages.camera_info import (
+    CameraInfoBuffer,
+    CameraInfoMatch,
+    find_lens_doubt,
+    find_lens_fault,
+    pinhole_of,
+    scale_camera_info,
+)
+from mtshare_ros.nodes.image_input import CameraImage
+from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.outputs import OutputSpec
+from mtshare_ros.nodes.publishing import OutputPublishers
+
+
+class CalibratedOutputs:
+    """Finds the calibration of each frame's maps and publishes what needs it, or says why not."""
+
+    def __init__(
+        self, *, engine: Engine, calibrations: CameraInfoBuffer, publishers: OutputPublishers,
+        notices: Notices,
+    ) -> None:
+        self._input_size = engine.input_size
+        self._trained = engine.description.focal_length
+        self._trained_size = engine.description.architecture.input_size
+        self._calibrations = calibrations
+        self._publishers = publishers
+        self._notices = notices
+
+    def calibrate(self, prediction: Prediction, image: CameraImage) -> CameraInfoMatch:
+        """Return the calibration of a frame's maps, and bring its depth to that camera's scale."""
+        match = self._calibrations.match(image.header, (image.height, image.width))
+        if match.info is not None:
+            match = CameraInfoMatch(
+                scale_camera_info(match.info, prediction.framing, image.header))
+        if prediction.depth is not None and self._trained > 0:
+            self._scale(prediction.depth, match)
+        return match
+
+    def publish(
+        self, output: OutputSpec, prediction: Prediction, calibration: CameraInfoMatch
+    ) -> None:
+        """Publish the calibration of the maps or their points."""
+        if output.message == 'CameraInfo':
+            self._tell_withheld(output, calibration.reason)
+            if calibration.info is not None:
+                self._publishers.publish_calibration(output, calibration.info)
+        elif calibration.info is None:
+            self._tell_withheld(output, calibration.reason)
+        else:
+            self._publish_points(output, prediction, calibration.info)
+
+    def _publish_points(
+        self, output: OutputSpec, prediction: Prediction, info: CameraInfo
+    ) -> None:
+        fault = find_lens_fault(info)
+        self._tell_withheld(output, fault)
+        if fault or prediction.depth is None or prediction.image is None:
+            return
+        self._notices.state('lens', find_lens_doubt(info))
+        self._publishers.publish_points(
+            output, prediction.depth, prediction.image, pinhole_of(info), info.header)
+
+    def _scale(self, depth: np.ndarray, calibration: CameraInfoMatch) -> None:
+        """Scale depth in place, or say what it rests on without a calibration."""
+        assumed = ''
+        if calibration.info is None:
+            height, width = self._trained_size
+            assumed = (
+                f'depth assumes the focal length of the training images, {self._trained:.0f} '
+                f'pixels at {width}x{height}: {calibration.reason}'
+            )
+        else:
+            depth *= depth_scale(
+                calibration.info.k[0], trained=self._trained, trained_size=self._trained_size,
+                size=self._input_size)
+        self._notices.state('depth scale', assumed)
+
+    def _tell_withheld(self, output: OutputSpec, reason: str) -> None:
+        name = self._publishers.topic_names([output])[0]
+        self._notices.state(output.topic, f'{name} is withheld: {reason}' if reason else '')

@@ -1,0 +1,29 @@
+"""Every row of docs/faults.md is kept by a test that carries its number."""
+
+import ast
+from pathlib import Path
+import re
+
+TEST = Path(__file__).resolve().parent
+ROW = re.compile(r'^\| (\d+) \|', re.MULTILINE)
+
+
+def promised_rows():
+    return {int(row) for row in ROW.findall((TEST.parent / 'docs' / 'faults.md').read_text())}
+
+
+def tested_rows():
+    """Return the rows that tests are marked with, those that skip themselves here included."""
+    calls = (node for path in TEST.rglob('*.py') for node in ast.walk(ast.parse(path.read_text()))
+             if isinstance(node, ast.Call))
+    return {call.args[0].value for call in calls
+            if isinstance(call.func, ast.Attribute) and call.func.attr == 'fault'
+            and call.args and isinstance(call.args[0], ast.Constant)}
+
+
+def test_every_promise_is_kept_by_a_test_and_every_mark_is_a_promise():
+    assert promised_rows() == tested_rows()
+
+
+def test_there_are_thirty_promises():
+    assert promised_rows() == set(range(1, 31))

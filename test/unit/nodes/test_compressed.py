@@ -1,0 +1,204 @@
+"""JPEG and PNG come out of messages as RGB, and what is neither is refused by name."""
+
+import io
+import struct
+import sys
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from sensor_msgs.msg import CompressedImage
+
+from mtshare_ros.errors import FrameError, MissingExtraError
+from mtshare_ros.messages import compressed
+from mtshare_ros.messages.compressed import compressed_to_rgb, require_decoder
+
+pillow = pytest.importorskip(
+    'PIL.Image', reason='Pillow is not installed: pip install -e ".[compressed]"')
+
+SMOOTH = np.dstack([*np.meshgrid(np.arange(0, 256, 4), np.arange(0, 192, 4)),
+                    np.full((48, 64), 90)]).astype(np.uint8)
+"""A (48, 64, 3) image that survives JPEG."""
+
+
+def encoded(image, codec='PNG', **options):
+    """Return the bytes of a Pillow image or an array."""
+    image = pillow.fromarray(image) if isinstance(image, np.ndarray) else image
+    buffer = io.BytesIO()
+    image.save(buffer, codec, **options)
+    return buffer.getvalue()
+
+
+def message_of(data, text='rgb8; jpeg compressed bgr8'):
+    message = CompressedImage(format=text)
+    message.data.frombytes(data)
+    return message
+
+
+def chunk(name, content):
+    """Return one chunk of a PNG."""
+    return struct.pack('>I', len(content)) + name + content + struct.pack(
+        '>I', zlib.crc32(name + content))
+
+
+def png_of(width, height, depth, kind, rows):
+    """Write a PNG by hand, for kinds that Pillow does not write."""
+    header = struct.pack('>IIBBBBB', width, height, depth, kind, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', header) + chunk(
+        b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b'')
+
+
+@pytest.mark.parametrize('text', [
+    'jpeg', 'jpg', 'JPEG', 'rgb8; jpeg compressed bgr8', 'bgr8; jpeg compressed ', 'mono8; jpeg'])
+def test_a_jpeg_is_read_as_it_looks(text):
+    image = compressed_to_rgb(message_of(encoded(SMOOTH, 'JPEG', quality=95), text))
+
+    assert image.shape == SMOOTH.shape and image.dtype == np.uint8
+    assert np.abs(image.astype(int) - SMOOTH).mean() < 3
+
+
+@pytest.mark.parametrize('text', ['png', 'rgb8; png compressed bgr8', 'bgra8; png compressed'])
+def test_a_png_is_read_exactly(text):
+    image = compressed_to_rgb(message_of(encoded(SMOOTH), text))
+
+    np.testing.assert_array_equal(image, SMOOTH)
+
+
+def test_a_progressive_jpeg_is_read():
+    data = encoded(SMOOTH, 'JPEG', progressive=True)
+
+    assert data.count(b'\xff\xda') > 1
+    assert compressed_to_rgb(message_of(data)).shape == SMOOTH.shape
+
+
+def test_the_codec_is_seen_from_the_bytes_where_the_format_names_the_other():
+    np.testing.assert_array_equal(compressed_to_rgb(message_of(encoded(SMOOTH), 'jpeg')), SMOOTH)
+
+
+@pytest.mark.parametrize('mode', ['L', 'LA', 'RGBA', '1'])
+def test_grey_levels_and_alpha_become_rgb(mode):
+    source = pillow.fromarray(SMOOTH).convert(mode)
+
+    image = compressed_to_rgb(message_of(encoded(source), 'png'))
+
+    np.testing.assert_array_equal(image, np.array(source.convert('RGB')))
+
+
+def test_alpha_is_left_out_and_not_blended():
+    transparent = np.dstack([SMOOTH, np.zeros(SMOOTH.shape[:2], np.uint8)])
+
+    image = compressed_to_rgb(message_of(encoded(transparent), 'png'))
+
+    np.testing.assert_array_equal(image, SMOOTH)
+
+
+def test_a_palette_becomes_its_colours():
+    palette = pillow.fromarray(SMOOTH).quantize(16)
+
+    image = compressed_to_rgb(message_of(encoded(palette), 'png'))
+
+    np.testing.assert_array_equal(image, np.array(palette.convert('RGB')))
+
+
+def test_of_sixteen_bit_colours_the_upper_byte_is_taken():
+    row = b'\x00' + bytes([10, 99, 20, 99, 30, 99])
+
+    image = compressed_to_rgb(message_of(png_of(1, 1, 16, 2, row), 'rgb16; png compressed'))
+
+    assert image.tolist() == [[[10, 20, 30]]]
+
+
+def test_the_image_can_be_written_to_as_torch_expects():
+    assert compressed_to_rgb(message_of(encoded(SMOOTH), 'png')).flags.writeable
+
+
+@pytest.mark.parametrize(('data', 'text', 'words'), [
+    (png_of(1, 1, 16, 0, b'\x00\x01\x02'), 'mono16; png compressed', '16-bit grey'),
+    (encoded(pillow.fromarray(SMOOTH).convert('CMYK'), 'JPEG'), 'jpeg', "'CMYK'"),
+    (encoded(pillow.fromarray(SMOOTH).convert('L'), 'JPEG'), 'bayer_rggb8; jpeg compressed ',
+     'raw pattern of a colour sensor'),
+])
+def test_pixels_that_are_not_colours_of_8_bits_are_refused_by_name(data, text, words):
+    with pytest.raises(FrameError, match=words):
+        compressed_to_rgb(message_of(data, text))
+
+
+@pytest.mark.parametrize('text', [
+    '', 'webp', 'tiff', 'h264', 'rgb8', 'rgb8; tiff compressed', '\x00\ud7ff\n', 'x' * 10**6])
+def test_another_format_is_refused_by_name_with_those_allowed(text):
+    with pytest.raises(FrameError, match='allowed are jpeg and png') as caught:
+        compressed_to_rgb(message_of(encoded(SMOOTH), text))
+
+    assert repr(text[:20])[:-1] in str(caught.value) and len(str(caught.value)) < 500
+    assert '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize('text', ['16UC1; compressedDepth', '32FC1; compressedDepth png'])
+def test_compressed_depth_is_refused_as_what_it_is(text):
+    with pytest.raises(FrameError, match='holds depth, not colours'):
+        compressed_to_rgb(message_of(encoded(SMOOTH), text))
+
+
+@pytest.mark.parametrize('codec', ['JPEG', 'PNG'])
+@pytest.mark.parametrize('keep', [0, 1, 20, 0.5, 0.8])
+def test_a_truncated_image_is_refused_not_filled_up(codec, keep):
+    data = encoded(SMOOTH, codec)
+
+    cut = data[:keep if isinstance(keep, int) else int(len(data) * keep)]
+
+    with pytest.raises(FrameError, match=f'{len(cut)} bytes cannot be decoded'):
+        compressed_to_rgb(message_of(cut))
+
+
+def test_another_kind_of_file_is_refused_whatever_the_format_says():
+    with pytest.raises(FrameError, match='cannot be decoded'):
+        compressed_to_rgb(message_of(encoded(SMOOTH, 'BMP'), 'png'))
+
+
+@pytest.mark.parametrize('codec', ['JPEG', 'PNG'])
+def test_an_image_above_max_pixels_is_refused_with_its_size(codec):
+    with pytest.raises(FrameError, match='has 64x48 pixels, more than the 3071 .*max_pixels'):
+        compressed_to_rgb(message_of(encoded(SMOOTH, codec)), max_pixels=64 * 48 - 1)
+
+    assert compressed_to_rgb(message_of(encoded(SMOOTH, codec)), 64 * 48).shape == SMOOTH.shape
+
+
+@pytest.mark.filterwarnings('ignore:Image size')
+@pytest.mark.parametrize('side', [5_000, 12_000, 60_000, 2**31 - 1])
+def test_the_size_is_refused_from_the_header_alone(side):
+    """Without any pixels: whoever decoded before looking would find the data cut short."""
+    with pytest.raises(FrameError, match='max_pixels|exceeds limit'):
+        compressed_to_rgb(message_of(png_of(side, side, 8, 2, b''), 'png'))
+
+
+def test_a_jpeg_with_thousands_of_scans_is_refused_before_it_takes_minutes():
+    data = encoded(SMOOTH, 'JPEG', progressive=True)
+    scan = data[data.rindex(b'\xff\xda'):-2]
+
+    with pytest.raises(FrameError, match='scans, at most 100'):
+        compressed_to_rgb(message_of(data[:-2] + scan * 2000 + data[-2:]))
+
+
+@pytest.fixture
+def pillow_not_loaded_yet():
+    compressed._load_pillow.cache_clear()
+    yield
+    compressed._load_pillow.cache_clear()
+
+
+def test_warnings_do_not_come_for_every_image(pillow_not_loaded_yet):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter('always')
+        with pytest.raises(FrameError, match='max_pixels'):
+            compressed_to_rgb(message_of(png_of(12_000, 12_000, 8, 0, b''), 'png'))
+
+    assert not told
+
+
+def test_without_pillow_the_extra_is_named(pillow_not_loaded_yet, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'PIL.Image', None)
+
+    with pytest.raises(MissingExtraError, match=r'image_transport: compressed needs Pillow.*'
+                       r'pip install "mtshare_ros\[compressed\]"'):
+        require_decoder()
