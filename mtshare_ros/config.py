@@ -115,7 +115,7 @@ def _to_float(value: Any, source: str) -> float:
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
             return float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     raise ConfigError(f'{source}: expected float, found {value!r}')
 

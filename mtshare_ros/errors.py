@@ -29,6 +29,10 @@ class DatasetError(MtshareError):
     """A data set folder is incomplete or damaged."""
 
 
+class RecordingError(MtshareError):
+    """A bag, a video or an image file cannot be read, or an output cannot be written."""
+
+
 class MissingExtraError(MtshareError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

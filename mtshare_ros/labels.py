@@ -6,17 +6,27 @@ from pathlib import Path
 import numpy as np
 import yaml
 
+from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.resources import share_directory
 
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Class names in the order of their ids, and one RGB colour each."""
+    """Class names in the order of their ids, and one RGB colour (0-255) each; 1 to 255 of them."""
 
     name: str
     names: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for what no mask of 8 bits can show."""
+        require(1 <= len(self.names) <= 255, 'the number of names', len(self.names), '1 to 255')
+        require(len(self.colors) == len(self.names), 'the number of colors', len(self.colors),
+                f'{len(self.names)}, one for each name')
+        for color in self.colors:
+            require(len(color) == 3 and all(0 <= level <= 255 for level in color), 'a color',
+                    list(color), 'three numbers from 0 to 255')
 
     def __len__(self) -> int:
         return len(self.names)

@@ -11,11 +11,20 @@ PATCH_SIZE = 16
 """Pixels a token spans in each direction; every shape of the family has the same."""
 
 
+LARGEST = {
+    'embed_dim': 4096, 'depth': 64, 'num_heads': 64, 'head_channels': 1024, 'head_depth': 16,
+}
+"""Far above any network of the family; a damaged or hostile header may name any number."""
+LARGEST_SIDE = 4096
+LARGEST_MLP_RATIO = 16.0
+
+
 def check_input_size(size: tuple[int, ...]) -> tuple[int, int]:
     """Return (height, width) where it is two positive multiples of 16, else raise ConfigError."""
-    good = len(size) == 2 and all(side > 0 and side % PATCH_SIZE == 0 for side in size)
+    good = len(size) == 2 and all(
+        0 < side <= LARGEST_SIDE and side % PATCH_SIZE == 0 for side in size)
     require(good, 'input_size', list(size),
-             f'[height, width], both positive multiples of {PATCH_SIZE}')
+             f'[height, width], both positive multiples of {PATCH_SIZE} up to {LARGEST_SIDE}')
     return size[0], size[1]
 
 
@@ -48,10 +57,18 @@ class ArchitectureConfig:
         require(self.stem in STEMS, 'stem', self.stem, f'one of {", ".join(STEMS)}')
         require(self.position in POSITIONS, 'position', self.position,
                  f'one of {", ".join(POSITIONS)}')
+        for name, largest in LARGEST.items():
+            value = getattr(self, name)
+            require(1 <= value <= largest, name, value, f'1 to {largest}')
+        require(1 / self.embed_dim <= self.mlp_ratio <= LARGEST_MLP_RATIO, 'mlp_ratio',
+                self.mlp_ratio, f'1 / embed_dim to {LARGEST_MLP_RATIO}')
         require(self.embed_dim % (4 * self.num_heads) == 0, 'embed_dim', self.embed_dim,
                  f'a multiple of 4 x num_heads = {4 * self.num_heads}')
-        require(len(self.stem_channels) == 3, 'stem_channels', self.stem_channels,
-                 'three widths, at 1/2, 1/4 and 1/8 of the input')
+        largest_width = LARGEST['embed_dim']
+        require(len(self.stem_channels) == 3
+                and all(1 <= width <= largest_width for width in self.stem_channels),
+                'stem_channels', self.stem_channels,
+                f'three widths up to {largest_width}, at 1/2, 1/4 and 1/8 of the input')
         check_input_size(self.input_size)
         require(-1 <= self.shared_blocks <= self.depth, 'shared_blocks', self.shared_blocks,
                 f'-1 (all blocks) or 0 to depth = {self.depth}')

@@ -3,14 +3,14 @@
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Mapping
 
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save_file
 import torch
 
 from mtshare_ros.config import to_values
-from mtshare_ros.errors import ModelError
+from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.model.description import (
     FORMAT,
     format_of,
@@ -19,13 +19,17 @@ from mtshare_ros.model.description import (
     SPARSE_FORMAT,
     to_header,
 )
+from mtshare_ros.model.file_limits import check_model_file
 from mtshare_ros.model.network import build_model, MultiTaskNetwork
 from mtshare_ros.model.sparse import compress, expand, is_index
 from mtshare_ros.model.writing import replacing
 
-LARGEST_FILE = 4 << 30
-ALLOWED_DTYPES = {torch.float16, torch.bfloat16, torch.float32}
-PICKLE_STARTS = (b'\x80', b'PK')
+ALLOWED_DTYPES = ('F16', 'BF16', 'F32')
+"""Of weights, by the names of safetensors; ``model/sparse.py`` says those of positions."""
+MOST_TENSORS = 10_000
+LONGEST_NAME = 200
+"""Tensors in a file, and characters in the name of one."""
+_LONGEST_ERROR = 1000
 
 
 @dataclass(frozen=True)
@@ -87,16 +91,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     Build the network a file describes and load its weights, the sub-tasks' merged with the base's.
 
+    Nothing is built before the weights are there: a header may ask for a network of any size.
     Raises ModelError where the file is missing, not safetensors, damaged, or does not fit.
     """
     with open_weights(path) as file:
-        header, tensors = file.metadata(), _tensors_of(file)
-    description = from_header(header, str(path))
-    network = build_model(description.architecture, description.tasks, len(description.labels))
-    _check_dtypes(tensors, path)
+        header = file.metadata()
+        description = describe(header, path)
+        outline = _outline(description, path)
+        _check_dtypes(file, path)
+        tensors = _tensors_of(file)
     if format_of(header, str(path)) == SPARSE_FORMAT:
-        tensors = _merged(network, tensors, path)
-    _check_fit(network, _expected(network), tensors, path)
+        tensors = _merged(outline, tensors, path)
+    _check_fit(outline, _expected(outline), tensors, path)
+    _check_finite(tensors, path)
+    network = build_model(description.architecture, description.tasks, len(description.labels))
     network.load_state_dict(tensors, strict=False)
     return Checkpoint(network.eval(), description)
 
@@ -104,44 +112,54 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def read_description(path: Path) -> ModelDescription:
     """Read what a file says of itself, without its weights; raise as ``load_checkpoint``."""
     with open_weights(path) as file:
-        return from_header(file.metadata(), str(path))
+        return describe(file.metadata(), path)
 
 
 @contextmanager
 def open_weights(path: Path) -> Iterator[Any]:
     """Open a file of weights as ``safe_open`` does; raise ModelError where it cannot be read."""
-    check_weights_file(path)
+    check_model_file(path)
     try:
         with safe_open(path, framework='pt') as file:
+            _check_names(file.keys(), path)
             yield file
-    except SafetensorError as error:
+    except (SafetensorError, OSError) as error:
         raise ModelError(
             f'{path}: not a readable safetensors file ({error}); it is truncated or damaged, '
             'get it again'
         ) from error
 
 
-def check_weights_file(path: Path) -> None:
-    """Refuse what should not be parsed: missing, empty, oversized and pickled files."""
-    if not path.is_file():
+def describe(header: Mapping[str, str] | None, path: Path) -> ModelDescription:
+    """Return what the header of a file says; raise ModelError where it makes no sense."""
+    try:
+        return from_header(header, str(path))
+    except ConfigError as error:
+        raise _unusable(error) from error
+
+
+def _check_names(names: list[str], path: Path) -> None:
+    longest = max(map(len, names), default=0)
+    if len(names) > MOST_TENSORS or longest > LONGEST_NAME:
         raise ModelError(
-            f'{path}: there is no such model file; name a model of models/manifest.yaml or give '
-            'the path of a .safetensors file'
-        )
-    size = path.stat().st_size
-    if not 8 < size <= LARGEST_FILE:
-        raise ModelError(
-            f'{path}: the file has {size} bytes, allowed are 9 to {LARGEST_FILE}; '
-            'it is empty or not a model'
-        )
-    with path.open('rb') as file:
-        start = file.read(9)
-    # A safetensors file begins with the length of its header, whose bytes may be any: look behind.
-    if start.startswith(PICKLE_STARTS) and not start.endswith(b'{'):
-        raise ModelError(
-            f'{path}: this is a pickle (.pt, .pth), which can run code when it is opened, so it '
-            'is never opened; save the weights with safetensors and try again'
-        )
+            f'{path}: the file has {len(names)} tensors with names of up to {longest} characters; '
+            f'allowed are {MOST_TENSORS} and {LONGEST_NAME}: it is no model')
+
+
+def _outline(description: ModelDescription, path: Path) -> MultiTaskNetwork:
+    """Return the described network without memory for its weights: names and shapes only."""
+    try:
+        with torch.device('meta'):
+            return build_model(
+                description.architecture, description.tasks, len(description.labels))
+    except ConfigError as error:
+        raise _unusable(f'{path}: header: {error}') from error
+
+
+def _unusable(reason: object) -> ModelError:
+    text = str(reason)
+    short = text if len(text) <= _LONGEST_ERROR else f'{text[:_LONGEST_ERROR]}...'
+    return ModelError(f'{short}; the file is damaged or of another version: get it again')
 
 
 def _tensors_of(file: Any) -> dict[str, torch.Tensor]:
@@ -164,10 +182,21 @@ def _merged(
     return expand(tensors, {name: tensors[base] for name, base in bases.items()}, str(path))
 
 
-def _check_dtypes(tensors: dict[str, torch.Tensor], path: Path) -> None:
+def _check_dtypes(file: Any, path: Path) -> None:
+    for name in file.keys():
+        dtype = file.get_slice(name).get_dtype()
+        if dtype not in ALLOWED_DTYPES and not is_index(name):
+            raise ModelError(
+                f'{path}: {name} is {dtype}; allowed are {", ".join(ALLOWED_DTYPES)}: save the '
+                'weights as one of them')
+
+
+def _check_finite(tensors: dict[str, torch.Tensor], path: Path) -> None:
     for name, value in tensors.items():
-        if value.dtype not in ALLOWED_DTYPES and not is_index(name):
-            raise ModelError(f'{path}: {name} is {value.dtype}; allowed are 16 and 32 bit floats')
+        if not torch.isfinite(value).all():
+            raise ModelError(
+                f'{path}: {name} holds NaN or infinity; the file is damaged, or the training '
+                'that wrote it diverged')
 
 
 def _check_fit(

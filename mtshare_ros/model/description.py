@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, fields, replace
 import json
+import math
 from typing import Any, Mapping
 
 from mtshare_ros.config import from_values, require, to_values
@@ -9,6 +10,7 @@ from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.thresholds import TaskThresholds
+from mtshare_ros.tasks import ordered
 
 FORMAT = 'mtshare_ros 1'
 SPARSE_FORMAT = 'mtshare_ros 2'
@@ -36,7 +38,13 @@ class ModelDescription:
     calibration: str = ''
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for thresholds that do not fit the network."""
+        """Raise ConfigError for unknown tasks, impossible numbers, thresholds that do not fit."""
+        ordered(self.tasks)
+        require(0 < self.focal_length < math.inf, 'focal_length', self.focal_length,
+                'a positive number of pixels')
+        require(len(self.depth_range) == 2
+                and 0 <= self.depth_range[0] < self.depth_range[1] < math.inf,
+                'depth_range', list(self.depth_range), '[nearest, farthest] in metres')
         for task, thresholds in self.thresholds.items():
             require(task in self.tasks, 'thresholds', task, f'one of {", ".join(self.tasks)}')
             thresholds.check_depth(self.architecture.depth, task)
@@ -73,7 +81,7 @@ def from_header(header: Mapping[str, str] | None, source: str) -> ModelDescripti
     try:
         values: dict[str, Any] = {
             key: json.loads(text) for key, text in (header or {}).items() if key in names}
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ModelError(
             f'{source}: the header is damaged: {error}; get the file again') from error
     origin = f'{source}: header'

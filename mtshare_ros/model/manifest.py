@@ -8,6 +8,7 @@ import yaml
 
 from mtshare_ros.config import from_values
 from mtshare_ros.errors import ModelError
+from mtshare_ros.model.file_limits import check_model_file
 from mtshare_ros.resources import share_directory
 
 
@@ -57,7 +58,7 @@ def load_manifest(folder: Path | None = None) -> Manifest:
         models = {name: from_values(ManifestEntry, entry, f'{path}: {name}')
                   for name, entry in values['models'].items()}
         return Manifest(folder, values['default'], models)
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f'{path}: the manifest cannot be read: {error!r}') from error
 
 
@@ -66,7 +67,8 @@ def find_model(model: str, manifest: Manifest | None = None) -> ModelFile:
     Resolve a manifest name, ``default`` or a path to a file, and verify its checksum.
 
     A path outside the manifest has no checksum to meet; its sha256 is returned all the same.
-    Raises ModelError for an unknown name, a missing file and a checksum that differs.
+    Raises ModelError for an unknown name, a file that is missing or no model file, and a checksum
+    that differs.
     """
     manifest = manifest or load_manifest()
     name = manifest.default if model == 'default' else model
@@ -81,6 +83,7 @@ def find_model(model: str, manifest: Manifest | None = None) -> ModelFile:
     shipped = {manifest.path_of(key).resolve(): key for key in manifest.models}
     if path.resolve() in shipped:
         return _verified(shipped[path.resolve()], manifest)
+    check_model_file(path)
     return ModelFile(path.stem, path, sha256_of(path))
 
 

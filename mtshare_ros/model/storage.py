@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Mapping
 
-from mtshare_ros.model.checkpoint import open_weights
-from mtshare_ros.model.description import from_header
+from mtshare_ros.errors import ModelError
+from mtshare_ros.model.checkpoint import describe, open_weights
 from mtshare_ros.tasks import ordered
 
 
@@ -31,11 +31,13 @@ def storage_of(path: Path) -> Storage:
     """Measure a model file; raise ModelError where it is not one."""
     sizes: Counter[tuple[str, str]] = Counter()
     with open_weights(path) as file:
-        tasks = ordered(from_header(file.metadata(), str(path)).tasks)
+        tasks = ordered(describe(file.metadata(), path).tasks)
         for name in file.keys():
             part, _, rest = name.partition('.')
             owner = rest.partition('.')[0]
             key = (part, owner) if part in ('branches', 'heads') else ('base', '')
             sizes[key] += file.get_tensor(name).nbytes
+    if not sizes['base', '']:
+        raise ModelError(f'{path}: there are no weights of the base task; get the file again')
     return Storage(sizes['base', ''], {task: sizes['branches', task] for task in tasks[1:]},
                    {task: sizes['heads', task] for task in tasks})

@@ -207,7 +207,7 @@ def put(suffix, value):
     (put('.rows', lambda rows: rows[:-1]), r'qkv.weight.values has the shape .*needs'),
     (put('.values', lambda values: values[:, :-1]), 'qkv.weight.values has the shape'),
     (put('.values', lambda values: values.flatten()), 'qkv.weight.values has the shape'),
-    (put('.values', lambda values: values.int()), 'qkv.weight.values is torch.int32; allowed'),
+    (put('.values', lambda values: values.int()), 'qkv.weight.values is I32; allowed'),
     (lambda tensors: tensors.pop(f'{LAYER}.rows'), 'is stored as .*qkv.weight.values; allowed'),
     (lambda tensors: tensors.pop(f'{LAYER}.values'), 'is stored as .*qkv.weight.rows; allowed'),
     (lambda tensors: tensors.update({LAYER: tensors[BASE].clone()}), 'qkv.weight is stored as'),
