@@ -79,8 +79,12 @@ def check_folder(path: Path | None) -> None:
 
 
 @contextmanager
-def progress_bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on standard error; the value is called with how many of ``total`` are done."""
+def progress_bar(text: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """
+    Show a bar on standard error; the value is called with how many of ``total`` are done.
+
+    Where nobody knows how many there are, ``total`` is None.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 

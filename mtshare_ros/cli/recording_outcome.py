@@ -1,0 +1,80 @@
+"""What a run over a recording came to, on the terminal and as JSON."""
+
+from dataclasses import asdict, dataclass
+import math
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+import typer
+
+from mtshare_ros.cli.output import print_table, write_json
+
+if TYPE_CHECKING:
+    from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.sharing.settings import SharingSettings
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """
+    The result of a run.
+
+    ``frames`` lie in the output, ``skipped`` images could not be read; the first ``resumed_at``
+    of both are from an interrupted run, and not in ``figures``. ``damage`` says where the input
+    could not be read any further, and is empty where it could.
+    """
+
+    engine: 'Engine'
+    source: str
+    target: str
+    frames: int
+    skipped: int
+    resumed_at: int
+    figures: dict[str, Any]
+    sharing: 'SharingSettings'
+    damage: str = ''
+
+    def values(self) -> dict[str, Any]:
+        """Return everything as the JSON file holds it."""
+        file = self.engine.file
+        return {
+            'input': self.source, 'output': self.target,
+            'model': file.name if file is not None else '', 'device': self.engine.device,
+            'input_size': list(self.engine.input_size), 'frames': self.frames,
+            'skipped': self.skipped, 'resumed_at': self.resumed_at, **self.figures,
+            'damage': self.damage, 'sharing': asdict(self.sharing),
+        }
+
+
+def report(outcome: Outcome, json: Path | None) -> None:
+    """Print the outcome and write it to a file; end with exit code 1 for a damaged input."""
+    print_outcome(outcome)
+    for task, count in outcome.figures['non_finite'].items():
+        warn(f'{count} frames have invalid pixels, because the network returned NaN or infinity '
+             f'for {task}; try --precision fp32, or get the model file again')
+    if json is not None:
+        write_json(json, outcome.values())
+    if outcome.damage:
+        warn(f'error: {outcome.damage}; everything before it is in {outcome.target}')
+        raise typer.Exit(1)
+
+
+def print_outcome(outcome: Outcome) -> None:
+    """Print the figures as a table."""
+    figures, ms = outcome.figures, outcome.figures['ms']
+    print_table(f'{outcome.target}: {outcome.frames} frames with their maps', ('', ''), (
+        ('images that could not be read', str(outcome.skipped)),
+        ('frames computed in this run', str(figures['computed'])),
+        ('ms a frame, median and p95', f'{_figure(ms["p50"])}  {_figure(ms["p95"])}'),
+        ('rows computed, of all tasks and blocks %', _figure(100 * figures['active_fraction'])),
+        ('multiplications saved %', _figure(figures['macs_saved_percent'])),
+    ))
+
+
+def warn(line: str) -> None:
+    """Say a line on standard error."""
+    typer.echo(f'mtshare: {line}', err=True)
+
+
+def _figure(value: float) -> str:
+    return f'{value:.1f}' if math.isfinite(value) else '-'

@@ -1,0 +1,103 @@
+"""``mtshare run``: the engine over images, a video or a camera."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from mtshare_ros.cli import recording_options as options, run_options
+from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption, PrecisionOption
+from mtshare_ros.cli.output import check_folder, progress_bar
+from mtshare_ros.cli.recording_options import load_network, Pictures, sharing_settings
+from mtshare_ros.cli.recording_outcome import Outcome, report, warn
+from mtshare_ros.cli.run_options import Arrays
+from mtshare_ros.cli.stopping import StopRequest
+
+if TYPE_CHECKING:
+    from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.inference.prediction import InferenceSettings
+    from mtshare_ros.recording.frame_run import FrameRun
+    from mtshare_ros.recording.sources import FrameSource
+
+EXAMPLES = """
+mtshare run photos/ --output maps
+mtshare run hall.png desk.jpg --output maps --arrays npy --sheet maps.png
+mtshare run walk.mp4 --output maps --video walk_maps.mp4
+mtshare run 0 --output maps --frames 100 --topics semantic/color,depth/image
+"""
+
+
+def run(
+    sources: run_options.SourcesArgument,
+    output: run_options.OutputOption,
+    topics: run_options.TopicsOption = None,
+    arrays: run_options.ArraysOption = Arrays.PNG,
+    frames: run_options.FramesOption = None,
+    overwrite: run_options.OverwriteOption = False,
+    model: ModelOption = 'default',
+    sharing: run_options.SharingOption = None,
+    temporal_factor: options.TemporalOption = 1.0,
+    task_factor: options.TaskOption = 1.0,
+    refresh_period: options.RefreshOption = 30,
+    input_size: options.InputSizeOption = None,
+    device: DeviceOption = 'auto',
+    precision: PrecisionOption = 'auto',
+    threads: options.ThreadsOption = None,
+    json: JsonOption = None,
+    sheet: options.SheetOption = None,
+    video: options.VideoOption = None,
+    rerun: options.RerunOption = None,
+) -> None:
+    """
+    Compute the maps of images, of a video or of a camera, and write them as files.
+
+    Every map has a folder in DIR, every frame a file in it; docs/bags.md says what the files
+    hold. Ctrl-C ends a camera, and anything else early, with everything before it written.
+    """
+    from mtshare_ros.recording.map_files import prepare_folder
+    from mtshare_ros.recording.output_topics import choose_outputs, MAP_TOPICS, settings_for
+    from mtshare_ros.recording.sources import open_source
+
+    pictures = Pictures(sheet, video, rerun)
+    pictures.check()
+    check_folder(json)
+    prepare_folder(output, overwrite)
+    source = open_source(sources)
+    engine = load_network(model, device, precision, input_size, threads)
+    outputs = choose_outputs(topics, MAP_TOPICS, engine.tasks)
+    settings = settings_for(outputs, engine.tasks, sharing_settings(
+        source.continuous if sharing is None else sharing, temporal_factor, task_factor,
+        refresh_period), activity=pictures.wanted)
+    files = Files(output, outputs, npy=arrays is Arrays.NPY, frames=frames)
+    job = _run(source, engine, settings, files, pictures)
+    report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped, 0,
+                   job.figures.values(), settings.sharing, job.damage), json)
+    if job.stopped and not source.live:
+        raise typer.Exit(130)
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is written where, and for how many frames, None for all."""
+
+    folder: Path
+    outputs: tuple[str, ...]
+    npy: bool
+    frames: int | None
+
+
+def _run(
+    source: 'FrameSource', engine: 'Engine', settings: 'InferenceSettings', files: Files,
+    pictures: Pictures,
+) -> 'FrameRun':
+    from mtshare_ros.recording.frame_run import FrameRun
+    from mtshare_ros.recording.map_files import MapFiles
+    from mtshare_ros.recording.perceiving import Perception
+
+    maps = MapFiles(files.folder, files.outputs, engine.labels, npy=files.npy)
+    with StopRequest() as stop, pictures.opened(engine) as observers:
+        job = FrameRun(source, Perception(engine, settings), (maps, *observers), warn)
+        with progress_bar('computing', files.frames or source.count) as progress:
+            job.run(files.frames, progress, lambda: stop.requested)
+    return job

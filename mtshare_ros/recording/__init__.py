@@ -1,0 +1,1 @@
+"""Recorded input and output: bags, image files, videos; free of ROS."""

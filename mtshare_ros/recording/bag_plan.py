@@ -1,0 +1,79 @@
+"""What is asked of a run over a bag."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Iterable
+
+from mtshare_ros.errors import RecordingError
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
+from mtshare_ros.sharing.settings import SharingSettings
+
+
+@dataclass(frozen=True)
+class BagPlan:
+    """
+    From which bag which outputs go into which bag.
+
+    ``image_topic`` and ``calibration_topic`` are those of the input, the latter empty where there
+    is none. ``outputs`` are relative topics, put below ``namespace``. Seconds count from the
+    input's beginning. Every ``segment`` images the bag is safe up to there.
+    """
+
+    source: Path
+    target: Path
+    storage: str
+    image_topic: str
+    calibration_topic: str
+    outputs: tuple[str, ...] = ()
+    namespace: str = ''
+    copy_input: bool = False
+    start_s: float | None = None
+    end_s: float | None = None
+    segment: int = 250
+    overwrite: bool = False
+    sharing: SharingSettings = SharingSettings(crossover=1.0)
+
+    def with_outputs(self, text: str | None, tasks: Iterable[str]) -> 'BagPlan':
+        """Return the plan with the outputs of a text with commas; None stands for the default."""
+        return replace(self, outputs=choose_outputs(text, BAG_TOPICS, tasks))
+
+    def identity(self, engine: Engine) -> dict[str, Any]:
+        """Return what an interrupted run must have in common with the one that goes on."""
+        model = engine.file.sha256 if engine.file is not None else ''
+        return {
+            'input': str(self.source.resolve()), 'bytes of the input': _size(self.source),
+            'model': model, 'input size': list(engine.input_size),
+            'precision': str(engine.dtype), 'storage': self.storage,
+            'image topic': self.image_topic, 'camera_info topic': self.calibration_topic,
+            'topics': list(self.outputs), 'namespace': self.namespace,
+            'copied input': self.copy_input, 'start': self.start_s, 'end': self.end_s,
+            'segment': self.segment, 'sharing': repr(self.sharing),
+        }
+
+    def prepare_target(self) -> None:
+        """
+        Make sure that the target can be written; raise RecordingError where it must not be.
+
+        Only a bag is ever overwritten, and an existing one is kept until the new one is whole.
+        """
+        target = self.target
+        if target.suffix in ('.mcap', '.db3'):
+            raise RecordingError(f'{target}: a bag is a folder; leave out {target.suffix}')
+        if not target.absolute().parent.is_dir():
+            raise RecordingError(f'{target}: there is no folder {target.absolute().parent}; '
+                                 'create it first')
+        if target.resolve() == self.source.resolve():
+            raise RecordingError(f'{target}: is the input; give another OUT')
+        if not target.exists():
+            return
+        if not self.overwrite:
+            raise RecordingError(f'{target}: exists already; give another OUT, or --overwrite')
+        if not (target / 'metadata.yaml').is_file():
+            raise RecordingError(f'{target}: exists and is no bag, so it is not overwritten; '
+                                 'give another OUT')
+
+
+def _size(path: Path) -> int:
+    files = [path] if path.is_file() else path.rglob('*')
+    return sum(file.stat().st_size for file in files if file.is_file())

@@ -1,0 +1,209 @@
+"""The engine over a bag: images in, maps out, with the stamps of the images."""
+
+from itertools import islice
+from typing import Any, Callable, Iterator, Sequence
+
+from mtshare_ros.errors import FrameError, RecordingError
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.messages.camera_info import CameraInfoBuffer, scale_camera_info
+from mtshare_ros.messages.continuity import Continuity
+from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.recording.bag import Bag
+from mtshare_ros.recording.bag_output import FrameMessages
+from mtshare_ros.recording.bag_parts import BagMessage, BagTopic
+from mtshare_ros.recording.bag_plan import BagPlan
+from mtshare_ros.recording.figures import RunFigures
+from mtshare_ros.recording.message_types import CAMERA_INFO, MessageTypes
+from mtshare_ros.recording.output_topics import settings_for
+from mtshare_ros.recording.perceiving import Observer, Perception, RecordedFrame
+from mtshare_ros.recording.reading_images import read_image, RecordedImage, require_decoder
+from mtshare_ros.recording.segments import SegmentedBag
+
+
+class BagRun:
+    """
+    Reads one bag and writes another.
+
+    Every segment is computed for itself, without the memory of the one before. So an interrupted
+    run, which goes on behind the last whole segment, ends with the same bag as any other. What
+    the user should know is handed to ``say``, line by line.
+    """
+
+    def __init__(
+        self, bag: Bag, plan: BagPlan, engine: Engine, *, observers: Sequence[Observer] = (),
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self._bag = bag
+        self._plan = plan
+        self._say = say
+        self._observers = observers
+        self._types = MessageTypes()
+        self._messages = FrameMessages(self._types, plan.outputs, engine.labels, plan.namespace)
+        self._inputs = {topic.name: topic for topic in bag.topics}
+        require_decoder(self._inputs[plan.image_topic].message_type)
+        self._copied = self._topics_to_copy() if plan.copy_input else ()
+        self._output = SegmentedBag(
+            plan.target, plan.storage, self._types, plan.identity(engine), renew=plan.overwrite)
+        self._engine = engine
+        self._perception = Perception(engine, settings_for(
+            plan.outputs, engine.tasks, plan.sharing, activity=bool(observers)))
+        self._continuity = Continuity('new segment')
+        self._calibrations = CameraInfoBuffer()
+        self.figures = RunFigures()
+        journal = self._output.journal
+        self.resumed_at = journal.frames + journal.skipped
+        self.frames, self.skipped = journal.frames, journal.skipped
+        self._notices: set[str] = set()
+
+    @property
+    def images(self) -> int:
+        """How many images of the input were taken so far, readable or not."""
+        return self.frames + self.skipped
+
+    @property
+    def safe(self) -> int:
+        """How many of them an interruption does not lose."""
+        return self._output.journal.frames + self._output.journal.skipped
+
+    def run(self, progress: Callable[[int], None] = lambda done: None) -> None:
+        """
+        Compute what is left and finish the bag.
+
+        A damaged input is used up to the damage, which its ``damage`` then tells. Raises
+        RecordingError where not one image could be used.
+        """
+        try:
+            position = self._compute(progress)
+            self._require_frames()
+            if self._output.is_open:
+                self._close_segment(position)
+            self._output.finish()
+        finally:
+            self._output.abandon()
+
+    def _compute(self, progress: Callable[[int], None]) -> int:
+        """Take all messages that were not taken yet; return how many there are in all."""
+        position = self._catch_up()
+        for message in islice(self._input(), position, None):
+            position += 1
+            self._take(message)
+            if message.topic == self._plan.image_topic:
+                progress(self.images)
+                if self.images % self._plan.segment == 0:
+                    self._close_segment(position)
+        return position
+
+    def _catch_up(self) -> int:
+        """Learn the calibrations an interrupted run had seen; return where it was."""
+        self._learn_first_calibration()
+        position = self._output.journal.position
+        for message in islice(self._input(), position):
+            self._learn(message)
+        return position
+
+    def _learn_first_calibration(self) -> None:
+        """Let images that were recorded just before the first calibration have it too."""
+        topic = self._plan.calibration_topic
+        for message in islice(self._bag.messages((topic,)), 1 if topic else 0):
+            self._learn(message)
+
+    def _input(self) -> Iterator[BagMessage]:
+        plan = self._plan
+        names = {plan.image_topic, plan.calibration_topic, *(item.name for item in self._copied)}
+        return self._bag.messages(tuple(names), plan.start_s, plan.end_s)
+
+    def _take(self, message: BagMessage) -> None:
+        """Deal with one message of the input."""
+        if not self._output.is_open:
+            self._open_segment()
+        if message.topic in {topic.name for topic in self._copied}:
+            self._output.write(message.topic, message.time_ns, message.data)
+        self._learn(message)
+        if message.topic != self._plan.image_topic:
+            return
+        try:
+            self._perceive(message)
+            self.frames += 1
+        except FrameError as error:
+            self.skipped += 1
+            self._note(f'skipped an image at {self._seconds(message):.3f} s: {error}', str(error))
+
+    def _perceive(self, message: BagMessage) -> None:
+        image = read_image(self._types, message.data, self._inputs[message.topic].message_type)
+        reason = self._continuity.check(image)
+        if reason:
+            self._perception.forget(reason)
+        name = f'{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}'
+        frame = RecordedFrame(image.rgb, message.time_ns, name, self._calibration_of(image))
+        prediction = self._perception.infer(frame)
+        self.figures.add(prediction.stats)
+        if not self.frames:
+            self._write(message, self._messages.of_bag(image.header))
+        self._write(message, self._messages.of_frame(
+            prediction, image.header, frame.calibration))
+        for observer in self._observers:
+            observer.see(frame, prediction)
+
+    def _write(self, message: BagMessage, outputs: Iterator[tuple[str, bytes]]) -> None:
+        for topic, data in outputs:
+            self._output.write(topic, message.time_ns, data)
+
+    def _calibration_of(self, image: RecordedImage) -> Any:
+        """Return the CameraInfo of the maps of an image; say once why there is none."""
+        size = (image.height, image.width)
+        match = self._calibrations.match(image.header, size)
+        if match.info is None:
+            self._note(f'depth is in the scale of the camera that the model was trained with, '
+                       f'and no calibration is written: {match.reason}', match.reason)
+            return None
+        framing = frame_to_cover(size, self._engine.input_size)
+        return scale_camera_info(match.info, framing, image.header)
+
+    def _learn(self, message: BagMessage) -> None:
+        if message.topic != self._plan.calibration_topic:
+            return
+        try:
+            self._calibrations.add(self._types.read(message.data, CAMERA_INFO))
+        except Exception as error:  # noqa: B902 - rosbags meets anything in bad bytes
+            self._note(f'left out a calibration at {self._seconds(message):.3f} s that cannot be '
+                       f'read: {error}', str(error))
+
+    def _open_segment(self) -> None:
+        self._perception.begin()
+        self._continuity = Continuity('new segment')
+        self._output.begin((*self._copied, *self._messages.topics()))
+
+    def _close_segment(self, position: int) -> None:
+        self._output.end(position=position, frames=self.frames, skipped=self.skipped)
+
+    def _require_frames(self) -> None:
+        if self.frames:
+            return
+        damage = f'; the bag is {self._bag.damage}' if self._bag.damage else ''
+        raise RecordingError(
+            f'{self._plan.source}: not one image of {self._plan.image_topic} could be used '
+            f'({self.skipped} could not be read){damage}')
+
+    def _topics_to_copy(self) -> tuple[BagTopic, ...]:
+        """Return the topics whose types can be written; say which cannot."""
+        own = {topic.name for topic in self._messages.topics()}
+        for topic in self._bag.topics:
+            if topic.name in own:
+                raise RecordingError(f'{self._plan.source} has a topic {topic.name} already; give '
+                                     'the outputs a --namespace')
+        known = tuple(topic for topic in self._bag.topics
+                      if self._types.learn(topic.message_type, topic.definition))
+        for topic in self._bag.topics:
+            if topic not in known:
+                self._say(f'{topic.name} is not copied: the bag does not define the type '
+                          f'{topic.message_type}')
+        return known
+
+    def _seconds(self, message: BagMessage) -> float:
+        return (message.time_ns - self._bag.start_ns) / 1e9
+
+    def _note(self, line: str, cause: str) -> None:
+        """Say a line, once for each cause."""
+        if cause not in self._notices:
+            self._notices.add(cause)
+            self._say(line)

@@ -1,0 +1,113 @@
+"""The maps of frames as files: one folder for each map, one file in it for each frame."""
+
+from functools import partial
+import io
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy as np
+import yaml
+
+from mtshare_ros.errors import RecordingError
+from mtshare_ros.inference.map_outputs import Look, MapOutput, maps_of
+from mtshare_ros.inference.prediction import Prediction
+from mtshare_ros.labels import LabelSet
+from mtshare_ros.recording.extras import require
+from mtshare_ros.recording.perceiving import RecordedFrame
+
+MILLIMETRES_PER_METRE = 1000
+_LARGEST_MILLIMETRES = np.iinfo(np.uint16).max
+
+
+class MapFiles:
+    """
+    Writes maps below a folder, as ``<topic>/<name>.<ending>``.
+
+    8-bit maps are PNG files of their values; the mask has a palette, so that it shows its classes
+    in colours, and its pixels are class ids all the same. Depth and normals are float32 arrays
+    where ``npy`` says so, otherwise PNG files with less in them: see ``depth_to_png`` and
+    ``normals_to_png``. labels.yaml names the classes.
+    """
+
+    def __init__(
+        self, folder: Path, outputs: tuple[str, ...], labels: LabelSet, *, npy: bool
+    ) -> None:
+        self._pillow = require('PIL.Image', 'writing images', 'cli')
+        self._folder = folder
+        self._maps = maps_of(outputs)
+        self._palette = labels.palette()
+        self._look = Look(self._palette)
+        self._npy = npy
+        for row in self._maps:
+            self._act(folder / row.topic, lambda path: path.mkdir(parents=True, exist_ok=True))
+        if 'semantic/mask' in outputs:
+            self._act(folder / 'labels.yaml', lambda path: path.write_text(_label_text(labels)))
+
+    def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
+        """Write the maps of one frame; raise RecordingError where a file cannot be written."""
+        for row in self._maps:
+            values = row.draw(prediction, self._look)
+            ending, data = self._encode(row, values)
+            path = self._folder / row.topic / f'{frame.name}.{ending}'
+            self._act(path, partial(_write, data=data))
+
+    def close(self) -> None:
+        """Do nothing: every file is whole when it is written."""
+
+    def _encode(self, row: MapOutput, values: np.ndarray) -> tuple[str, bytes]:
+        """Return the ending and the bytes of a file."""
+        buffer = io.BytesIO()
+        if self._npy and values.dtype == np.float32:
+            np.save(buffer, values)
+            return 'npy', buffer.getvalue()
+        self._picture(row, values).save(buffer, 'png')
+        return 'png', buffer.getvalue()
+
+    def _picture(self, row: MapOutput, values: np.ndarray) -> Any:
+        if row.encoding == '32FC1':
+            return self._pillow.fromarray(depth_to_png(values))
+        if row.encoding == '32FC3':
+            return self._pillow.fromarray(normals_to_png(values))
+        picture = self._pillow.fromarray(values)
+        if row.topic == 'semantic/mask':
+            picture = picture.convert('L')
+            picture.putpalette(self._palette.tobytes())
+        return picture
+
+    def _act(self, path: Path, action: Callable[[Path], object]) -> None:
+        try:
+            action(path)
+        except OSError as error:
+            raise RecordingError(f'{path}: cannot be written: {error.strerror}') from error
+
+
+def depth_to_png(depth: np.ndarray) -> np.ndarray:
+    """Return (H, W) metres as uint16 millimetres: 0 is invalid, 65535 that or farther."""
+    millimetres = np.nan_to_num(depth, nan=0.0) * MILLIMETRES_PER_METRE
+    return np.clip(millimetres, 0, _LARGEST_MILLIMETRES).round().astype(np.uint16)
+
+
+def normals_to_png(normals: np.ndarray) -> np.ndarray:
+    """Return (H, W, 3) unit vectors as uint8, x y z from -1..1 to 1..255: 0 0 0 is invalid."""
+    levels = (np.nan_to_num(normals) * 127 + 128).round().astype(np.uint8)
+    levels[~np.isfinite(normals).all(axis=-1)] = 0
+    return levels
+
+
+def prepare_folder(folder: Path, overwrite: bool) -> None:
+    """Refuse a folder that holds something already, unless it may be overwritten."""
+    if folder.is_file():
+        raise RecordingError(f'{folder}: is a file; give a folder')
+    if not overwrite and folder.is_dir() and any(folder.iterdir()):
+        raise RecordingError(f'{folder}: is not empty; give another folder, or --overwrite to '
+                             'replace files of the same names')
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def _label_text(labels: LabelSet) -> str:
+    rows = [{'id': number, 'name': name, 'rgb': list(color)}
+            for number, (name, color) in enumerate(zip(labels.names, labels.colors))]
+    return yaml.safe_dump(rows, sort_keys=False, default_flow_style=None)

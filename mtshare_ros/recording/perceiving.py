@@ -1,0 +1,71 @@
+"""From recorded frames to predictions, as the perception node computes them."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.geometry import depth_scale
+from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+
+
+@dataclass(frozen=True)
+class RecordedFrame:
+    """
+    One frame of a recording: (H, W, 3) uint8 RGB, when it was taken, and what to call it.
+
+    ``calibration`` is the CameraInfo of its maps, None where it has none.
+    """
+
+    rgb: np.ndarray
+    time_ns: int
+    name: str
+    calibration: Any = None
+
+
+class Observer(Protocol):
+    """Somebody who is shown every frame with its maps: a video, a sheet."""
+
+    def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
+        """Look at one frame."""
+        ...
+
+    def close(self) -> None:
+        """Write what is left, when no more frames come."""
+        ...
+
+
+class Perception:
+    """An engine with the memory of one camera."""
+
+    def __init__(self, engine: Engine, settings: InferenceSettings) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._cache = engine.new_cache()
+
+    def begin(self) -> None:
+        """Take a new memory, as if nothing had been seen."""
+        self._cache = self._engine.new_cache()
+
+    def forget(self, reason: str) -> None:
+        """Let the next frame begin anew."""
+        self._cache.reset(reason)
+
+    def infer(self, frame: RecordedFrame) -> Prediction:
+        """
+        Return the maps of a frame; depth is in metres of its camera where that is calibrated.
+
+        Raises FrameError for an image too small to hold anything.
+        """
+        prediction = self._engine.infer(frame.rgb, self._cache, self._settings)
+        if prediction.depth is not None and frame.calibration is not None:
+            scale = self._depth_scale(float(frame.calibration.k[0]))
+            np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)
+        return prediction
+
+    def _depth_scale(self, focal_length: float) -> float:
+        trained = self._engine.description
+        return depth_scale(
+            focal_length, trained=trained.focal_length,
+            trained_size=trained.architecture.input_size, size=self._engine.input_size)

@@ -1,0 +1,183 @@
+"""Writing a bag in segments, each of which is safe once it is closed."""
+
+from contextlib import suppress
+import fcntl
+from pathlib import Path
+import shutil
+from typing import Any, Mapping, Sequence
+
+import yaml
+
+from mtshare_ros.errors import RecordingError
+from mtshare_ros.recording.bag_parts import BagTopic, STORAGES
+from mtshare_ros.recording.extras import require
+from mtshare_ros.recording.journal import check_identity, JOURNAL, Journal, load_journal
+from mtshare_ros.recording.message_types import MessageTypes
+
+_BAG_VERSION = 8  # the newest whose metadata Humble reads
+_INFORMATION = 'rosbag2_bagfile_information'
+
+
+class SegmentedBag:
+    """
+    A bag under construction, in the folder ``<target>.part`` beside its target.
+
+    rosbag2 bags may have several files; each is one segment here. What the last closed segment
+    holds survives a kill; ``journal`` tells what that is. The folder takes the target's name when
+    everything is written, so a bag with that name is always whole. Raises RecordingError where
+    the folder has another identity, unless ``renew`` allows to throw that away.
+    """
+
+    def __init__(
+        self, target: Path, storage: str, types: MessageTypes, identity: Mapping[str, Any], *,
+        renew: bool = False,
+    ) -> None:
+        self._target = target
+        self._storage = storage
+        self._types = types
+        self.folder = part_folder(target)
+        self._bag = self.folder / 'bag'
+        self._bag.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(self.folder)
+        try:
+            self.journal = self._load(identity, renew)
+        except RecordingError:
+            self._lock.close()
+            raise
+        self._remove_leftovers()
+        self._writer: Any = None
+        self._written = 0
+        self._connections: dict[str, Any] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a segment is being written."""
+        return self._writer is not None
+
+    def begin(self, topics: Sequence[BagTopic]) -> None:
+        """Begin a segment with these topics, whose types are known to rosbags."""
+        rosbag2 = require('rosbags.rosbag2', 'writing a bag', 'bags')
+        plugin = rosbag2.StoragePlugin[self._storage.upper()]
+        self._writer = rosbag2.Writer(
+            self.folder / 'segment', version=_BAG_VERSION, storage_plugin=plugin)
+        self._writer.open()
+        self._connections = {
+            topic.name: self._writer.add_connection(
+                topic.name, topic.message_type, typestore=self._types.store,
+                offered_qos_profiles=topic.qos)
+            for topic in topics
+        }
+
+    def write(self, topic: str, time_ns: int, data: bytes) -> None:
+        """Write one message, recorded at a time in ns since the epoch."""
+        self._written += 1
+        self._writer.write(self._connections[topic], time_ns, data)
+
+    def end(self, *, position: int, frames: int, skipped: int) -> None:
+        """Close the segment; what it holds is safe from now on."""
+        writer, self._writer = self._writer, None
+        writer.close()
+        if self._written:
+            self._keep_segment()
+        shutil.rmtree(self.folder / 'segment')
+        self._written = 0
+        self.journal.position, self.journal.frames = position, frames
+        self.journal.skipped = skipped
+        self.journal.save(self._journal_path)
+
+    def _keep_segment(self) -> None:
+        """Move the file of a closed segment to where the finished bag has it."""
+        ending = STORAGES[self._storage]
+        name = f'{self._target.name}_{len(self.journal.segments)}{ending}'
+        metadata = yaml.safe_load((self.folder / 'segment/metadata.yaml').read_text())
+        (self.folder / f'segment/segment{ending}').replace(self._bag / name)
+        self.journal.segments.append({'file': name, 'metadata': metadata[_INFORMATION]})
+
+    def abandon(self) -> None:
+        """Give up the segment at hand, if there is one; frames in closed ones stay for later."""
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(Exception):
+                writer.abort()
+        self._lock.close()
+        if not self.journal.frames:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def finish(self) -> None:
+        """Make the bag whole and give it its name."""
+        text = yaml.safe_dump({_INFORMATION: _merge(self.journal.segments)}, sort_keys=False)
+        (self._bag / 'metadata.yaml').write_text(text)
+        if self._target.exists():
+            shutil.rmtree(self._target)
+        self._bag.replace(self._target)
+        self._lock.close()
+        shutil.rmtree(self.folder)
+
+    @property
+    def _journal_path(self) -> Path:
+        return self.folder / JOURNAL
+
+    def _load(self, identity: Mapping[str, Any], renew: bool) -> Journal:
+        """Return the journal to go on with: a new one where none fits what lies there."""
+        path = self._journal_path
+        if path.exists():
+            journal = load_journal(path)
+            if renew and journal.identity != identity:
+                return Journal(dict(identity))
+            check_identity(journal, identity, self.folder)
+            if all((self._bag / segment['file']).exists() for segment in journal.segments):
+                return journal
+        return Journal(dict(identity))
+
+    def _remove_leftovers(self) -> None:
+        """Remove what a killed run began and did not close."""
+        shutil.rmtree(self.folder / 'segment', ignore_errors=True)
+        known = {segment['file'] for segment in self.journal.segments}
+        for path in self._bag.iterdir():
+            if path.name not in known:
+                path.unlink()
+
+
+def part_folder(target: Path) -> Path:
+    """Return where a bag lies while it is not finished."""
+    return target.with_name(f'{target.name}.part')
+
+
+def _lock(folder: Path) -> Any:
+    """Lock an unfinished bag; raise RecordingError where another process writes it."""
+    file = (folder / 'lock').open('w')
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise RecordingError(f'{folder}: another process is writing this bag; wait for it, or '
+                             'give another OUT') from error
+    return file
+
+
+def _merge(segments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the metadata of a bag of several files from those of each."""
+    parts = [segment['metadata'] for segment in segments]
+    starts = [part['starting_time']['nanoseconds_since_epoch'] for part in parts]
+    ends = [start + part['duration']['nanoseconds'] for start, part in zip(starts, parts)]
+    names = [segment['file'] for segment in segments]
+    return {
+        **parts[0],
+        'relative_file_paths': names,
+        'starting_time': {'nanoseconds_since_epoch': min(starts)},
+        'duration': {'nanoseconds': max(ends) - min(starts)},
+        'message_count': sum(part['message_count'] for part in parts),
+        'topics_with_message_count': _merge_topics(parts),
+        'files': [{**part['files'][0], 'path': name} for part, name in zip(parts, names)],
+    }
+
+
+def _merge_topics(parts: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    counts: dict[str, int] = {}
+    topics: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        for entry in part['topics_with_message_count']:
+            name = entry['topic_metadata']['name']
+            counts[name] = counts.get(name, 0) + entry['message_count']
+            topics.setdefault(name, entry)
+    return [{**entry, 'message_count': counts[name]} for name, entry in topics.items()]

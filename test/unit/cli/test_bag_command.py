@@ -1,0 +1,229 @@
+"""``mtshare bag``."""
+
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip('typer', reason='the command line needs the extra [cli]')
+pytest.importorskip('rosbags', reason='bags need the extra [bags]')
+
+from bag_files import (  # noqa: E402
+    IMAGE,
+    image_message,
+    picture,
+    read_bag,
+    read_bytes,
+    START_NS,
+    storage_file,
+    write_bag,
+    write_camera_bag,
+)
+from typer.testing import CliRunner  # noqa: E402
+
+from mtshare_ros.cli.app import app  # noqa: E402
+
+ROOT = Path(__file__).resolve().parents[3]
+PATIENCE_S = 120.0
+
+
+@pytest.fixture
+def bag(tiny_model):
+    """Return a function that runs the command in this process, which has its libraries loaded."""
+    def run(*words):
+        given = ('bag', *words, '--model', tiny_model, '--device', 'cpu', '--threads', 1)
+        return CliRunner().invoke(app, list(map(str, given)))
+    return run
+
+
+def start_in_a_process(model, *words):
+    command = [sys.executable, '-m', 'mtshare_ros.cli.main', 'bag', *words, '--model', model,
+               '--device', 'cpu', '--threads', '1']
+    environment = {**os.environ, 'PYTHONPATH': str(ROOT)}
+    return subprocess.Popen([str(word) for word in command], env=environment,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_for_segments(target, count, process):
+    """Wait until so many segments of an unfinished bag are safe."""
+    journal = Path(f'{target}.part/journal.json')
+    deadline = time.monotonic() + PATIENCE_S
+    while not journal.exists() or len(json.loads(journal.read_text())['segments']) < count:
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_figures_go_to_the_terminal_and_the_json_file(bag, tmp_path):
+    source = write_camera_bag(tmp_path / 'in', 6)
+
+    result = bag(source, tmp_path / 'out', '--json', tmp_path / 'figures.json')
+
+    assert result.exit_code == 0, result.output
+    figures = json.loads((tmp_path / 'figures.json').read_text())
+    assert (figures['frames'], figures['skipped'], figures['resumed_at']) == (6, 0, 0)
+    assert 0 < figures['active_fraction'] < 1 and 0 < figures['macs_saved_percent'] < 100
+    assert figures['ms']['p50'] > 0 and figures['damage'] == ''
+    assert f'{figures["macs_saved_percent"]:.1f}' in result.output
+
+
+@pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bag(bag, tiny_model, tmp_path, number):
+    source = write_camera_bag(tmp_path / 'in', 90)
+    words = ('--segment', 5, '--copy-input', '--namespace', 'maps')
+    process = start_in_a_process(tiny_model, source, tmp_path / 'out', *words)
+    wait_for_segments(tmp_path / 'out', 2, process)
+    process.send_signal(number)
+    assert process.wait(PATIENCE_S) != 0
+    assert not (tmp_path / 'out').exists()
+
+    result = bag(source, tmp_path / 'out', *words, '--json', tmp_path / 'figures.json')
+
+    assert result.exit_code == 0, result.output
+    figures = json.loads((tmp_path / 'figures.json').read_text())
+    assert figures['resumed_at'] >= 10 and figures['frames'] == 90
+    assert figures['computed'] == 90 - figures['resumed_at']
+    assert f'going on behind {figures["resumed_at"]} images' in result.output
+    assert bag(source, tmp_path / 'at_once', *words).exit_code == 0
+    assert read_bytes(tmp_path / 'out') == read_bytes(tmp_path / 'at_once')
+    assert not (tmp_path / 'out.part').exists()
+
+
+def test_ctrl_c_says_what_is_safe(tiny_model, tmp_path):
+    source = write_camera_bag(tmp_path / 'in', 90)
+    process = start_in_a_process(tiny_model, source, tmp_path / 'out', '--segment', 5)
+    wait_for_segments(tmp_path / 'out', 1, process)
+
+    process.send_signal(signal.SIGINT)
+
+    output, _ = process.communicate(timeout=PATIENCE_S)
+    assert process.returncode == 130
+    assert 'images are safe; the same command goes on' in output
+    assert 'Traceback' not in output
+
+
+def test_an_unfinished_bag_of_another_command_is_not_mixed_with(bag, tiny_model, tmp_path):
+    source = write_camera_bag(tmp_path / 'in', 90)
+    process = start_in_a_process(tiny_model, source, tmp_path / 'out', '--segment', 5)
+    wait_for_segments(tmp_path / 'out', 1, process)
+    process.kill()
+    process.wait(PATIENCE_S)
+    other = (source, tmp_path / 'out', '--segment', 5, '--topics', 'edges/image', '--end', 0.5)
+
+    refused = bag(*other)
+    assert refused.exit_code == 1
+    assert 'the unfinished bag of another command: topics was' in refused.output
+    replaced = bag(*other, '--overwrite')
+    assert replaced.exit_code == 0, replaced.output
+    assert set(read_bag(tmp_path / 'out')) == {'/edges/image'}
+
+
+def test_an_existing_bag_is_replaced_only_when_asked_to(bag, tmp_path):
+    source = write_camera_bag(tmp_path / 'in', 2)
+    assert bag(source, tmp_path / 'out').exit_code == 0
+
+    refused = bag(source, tmp_path / 'out')
+    assert refused.exit_code == 1 and 'exists already' in refused.output
+    assert bag(source, tmp_path / 'out', '--topics', 'edges/image', '--overwrite').exit_code == 0
+    assert set(read_bag(tmp_path / 'out')) == {'/edges/image'}
+
+
+def test_a_folder_that_is_no_bag_is_never_overwritten(bag, tmp_path):
+    (tmp_path / 'letters').mkdir()
+    (tmp_path / 'letters/one.txt').write_text('mine')
+
+    result = bag(write_camera_bag(tmp_path / 'in', 1), tmp_path / 'letters', '--overwrite')
+
+    assert result.exit_code == 1 and 'is no bag, so it is not overwritten' in result.output
+    assert (tmp_path / 'letters/one.txt').read_text() == 'mine'
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_the_good_part_of_a_damaged_bag_is_computed_and_the_exit_code_is_1(
+        bag, tmp_path, storage):
+    source = write_camera_bag(tmp_path / 'in', 60, storage)  # two chunks of mcap
+    file = storage_file(source)
+    file.write_bytes(file.read_bytes()[:int(0.6 * file.stat().st_size)])
+
+    result = bag(source, tmp_path / 'out', '--json', tmp_path / 'figures.json')
+
+    assert result.exit_code == 1
+    figures = json.loads((tmp_path / 'figures.json').read_text())
+    assert 20 <= figures['frames'] < 40
+    assert len(read_bag(tmp_path / 'out')['/edges/image']) == figures['frames']
+    assert 'error: ' in result.output and figures['damage'] in result.output
+    assert 'damaged after ' in figures['damage'] and 'Traceback' not in result.output
+
+
+def test_pictures_show_the_frames(bag, tmp_path):
+    av = pytest.importorskip('av', reason='videos need the extra [video]')
+    pillow = pytest.importorskip('PIL.Image', reason='pictures need the extra [cli]')
+
+    result = bag(write_camera_bag(tmp_path / 'in', 5), tmp_path / 'out',
+                 '--video', tmp_path / 'maps.mp4', '--sheet', tmp_path / 'maps.png')
+
+    assert result.exit_code == 0, result.output
+    with av.open(str(tmp_path / 'maps.mp4')) as video:
+        frames = list(video.decode(video=0))
+    assert [round(frame.time, 2) for frame in frames] == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert (frames[0].width, frames[0].height) == (3 * 128, 2 * 96)
+    with pillow.open(tmp_path / 'maps.png') as sheet:
+        assert sheet.width == 1800
+
+
+def test_a_rerun_log_is_written(bag, tmp_path):
+    pytest.importorskip('rerun', reason='Rerun logs need the extra [rerun]')
+
+    result = bag(write_camera_bag(tmp_path / 'in', 3), tmp_path / 'out',
+                 '--rerun', tmp_path / 'maps.rrd')
+
+    assert result.exit_code == 0, result.output
+    data = (tmp_path / 'maps.rrd').read_bytes()
+    assert len(data) > 3 * 96 * 128 * 3 and data.startswith(b'RRF')
+
+
+def two_cameras(path):
+    return write_bag(path, [(topic, START_NS, image_message(picture(0), START_NS))
+                            for topic in ('/left', '/right')])
+
+
+@pytest.mark.parametrize('words, complaint', [
+    (['absent', 'out'], 'there is no such bag'),
+    (['in', 'out.mcap'], 'a bag is a folder; leave out .mcap'),
+    (['in', 'in'], 'is the input'),
+    (['in', 'absent/out'], 'there is no folder'),
+    (['in', 'out', '--topics', 'depth'], "--topics is 'depth'; allowed is a list"),
+    (['in', 'out', '--image-topic', '/chatter'], f'choose one with --image-topic: {IMAGE}'),
+    (['in', 'out', '--camera-info-topic', '/chatter'], "no camera_info topic '/chatter'"),
+    (['in', 'out', '--video', 'maps.avi'], "--video is 'maps.avi'"),
+    (['in', 'out', '--rerun', 'maps.txt'], "--rerun is 'maps.txt'"),
+    (['in', 'out', '--sheet', 'maps.jpg'], "--sheet is 'maps.jpg'"),
+    (['in', 'out', '--input-size', 'large'], "--input-size is 'large'"),
+    (['two', 'out'], 'the bag has 2 image topics'),
+])
+def test_what_cannot_be_done_is_refused_before_the_work(
+        bag, tmp_path, monkeypatch, words, complaint):
+    monkeypatch.chdir(tmp_path)
+    write_camera_bag('in', 1)
+    two_cameras('two')
+
+    result = bag(*words)
+
+    assert result.exit_code == 1
+    assert complaint in result.output
+    assert 'Traceback' not in result.output
+    assert not Path('out').exists()
+
+
+def test_without_rosbags_the_extra_is_named(command, tmp_path):
+    write_camera_bag(tmp_path / 'in', 1)
+
+    result = command('bag', 'in', 'out', without='rosbags')
+
+    assert result.returncode == 1
+    assert "pip install 'mtshare_ros[bags]'" in result.stderr
