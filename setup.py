@@ -49,6 +49,9 @@ def data_files() -> list:
 
 ROOMS = ['numba']
 CLI = ['pillow', 'rich', 'typer']
+BAGS = ['mcap>=1.1', 'rosbags>=0.11,<0.12'] + CLI
+VIDEO = ['av>=11']
+DASHBOARD = ['pillow', 'tornado>=6.1']
 ROS_WHEELS = [
     'ros-kilted-rclpy[fastrtps]',
     'ros-kilted-sensor-msgs',
@@ -60,18 +63,24 @@ setup(
     name=PACKAGE,
     version=version(),
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
+    package_data={f'{PACKAGE}.nodes.dashboard': ['page/*']},
     data_files=data_files(),
     python_requires='>=3.10',
     install_requires=['numpy>=1.21', 'PyYAML', 'safetensors', 'torch>=2.1'],
     extras_require={
         'rooms': ROOMS,
         'cli': CLI,
+        'bags': BAGS,
+        'video': VIDEO,
+        'rerun': ['rerun-sdk>=0.23'],
+        'compressed': ['pillow>=8'],
+        'dashboard': DASHBOARD,
         'train': ['scikit-image', 'scipy', 'tensorboard'] + ROOMS + CLI,
         'ros': ROS_WHEELS,
         'test': [
             'catkin-pkg', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4', 'pytest-xdist', 'ruff',
-            'types-PyYAML',
-        ],
+            'selenium', 'types-PyYAML',
+        ] + BAGS + VIDEO,
     },
     zip_safe=True,
     maintainer='mtshare_ros maintainers',
@@ -80,6 +89,7 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
+            'dashboard_node = mtshare_ros.nodes.dashboard_node:main',
             'mtshare = mtshare_ros.cli.main:main',
             'perception_node = mtshare_ros.nodes.perception_node:main',
             'sim_camera_node = mtshare_ros.nodes.sim_camera_node:main',

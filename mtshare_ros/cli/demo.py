@@ -7,6 +7,7 @@ from typing import Annotated, Iterator, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli.demo_dashboard import choose_port
 from mtshare_ros.cli.demo_options import DemoOptions
 from mtshare_ros.cli.options import (
     DeviceOption,
@@ -29,6 +30,7 @@ mtshare demo
 mtshare demo --duration 0 --motion drive --seed 1100007
 mtshare demo --sheet maps.png --json figures.json
 mtshare demo --model my.safetensors --rate 10
+mtshare demo --duration 0 --port 8081
 """
 
 
@@ -41,6 +43,11 @@ def demo(
         min=0.1, max=240.0, metavar='HZ', help='Images per second of the camera.')] = 30.0,
     model: ModelOption = 'default',
     device: DeviceOption = 'auto',
+    dashboard: Annotated[bool, typer.Option(
+        help='Show the maps in the browser, too.')] = True,
+    port: Annotated[int | None, typer.Option(
+        min=1, max=65535, metavar='N',
+        help='Port of the dashboard; the first free one from 8080 on.')] = None,
     json: JsonOption = None,
     sheet: SheetOption = None,
 ) -> None:
@@ -48,16 +55,18 @@ def demo(
     Show the whole thing at work: a simulated camera through the real node.
 
     Starts sim_camera_node and perception_node as separate processes over real DDS, subscribes to
-    every output, shows rates and ages while they run, and ends with a summary. It needs neither
-    network nor display. Ctrl-C ends it at any time, with the summary. The nodes use a ROS domain
-    of their own, unless ROS_DOMAIN_ID is set, and the namespace /demo.
+    every output, shows rates and ages while they run, and ends with a summary. A dashboard for
+    the browser runs beside them, for this machine only. It needs neither network nor display.
+    Ctrl-C ends it at any time, with the summary. The nodes use a ROS domain of their own, unless
+    ROS_DOMAIN_ID is set, and the namespace /demo.
     """
     from mtshare_ros.cli.demo_environment import require_ros
 
     check_picture_path(sheet)
     check_folder(json)
     require_ros()
-    options = DemoOptions(duration, motion.value, seed, rate, model, device, sheet is not None)
+    options = DemoOptions(duration, motion.value, seed, rate, model, device, sheet is not None,
+                          choose_port(port) if dashboard else None)
     with _running(options) as session:
         from mtshare_ros.cli.demo_view import print_summary, show
 
@@ -99,6 +108,7 @@ def _running(options: DemoOptions) -> Iterator['DemoSession']:
 
 def _nodes(options: DemoOptions) -> dict[str, dict[str, object]]:
     """Return the parameters of each node by its module; the slowest to start comes first."""
+    port = options.dashboard_port
     return {
         'perception_node': {'model': options.model, 'device': options.device},
         'sim_camera_node': {
@@ -106,6 +116,7 @@ def _nodes(options: DemoOptions) -> dict[str, dict[str, object]]:
             'motion': options.motion, 'seed': options.seed,
             'ground_truth': options.ground_truth,
         },
+        **({'dashboard_node': {'port': port}} if port is not None else {}),
     }
 
 

@@ -5,7 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What the demo shows and how long; ``duration_s`` 0 is until Ctrl-C."""
+    """
+    What the demo shows and how long; ``duration_s`` 0 is until Ctrl-C.
+
+    ``dashboard_port`` is None where there is no dashboard.
+    """
 
     duration_s: float
     motion: str
@@ -14,3 +18,4 @@ class DemoOptions:
     model: str
     device: str
     ground_truth: bool
+    dashboard_port: int | None

@@ -1,0 +1,75 @@
+/** How the node is: the level, its reason, the figures, and what keeps the page from knowing. */
+
+import { element, write } from './dom.js';
+
+const UNITS = { hz: 'Hz', ms: 'ms', percent: '%', mb: 'MB', s: 's' };
+
+const PROMISE = 'The page goes on by itself when it is back.';
+const QUESTION = 'Is it running, under this name and in this ROS domain?';
+
+const byId = (id) => document.getElementById(id);
+
+export class Status {
+  constructor() {
+    this.rows = new Map();
+  }
+
+  /** Show the state of one camera of the node. */
+  update({ node, alive, heard, silent_s: silent }, camera) {
+    write(byId('node'), node);
+    document.title = `${node.split('/').pop()} · dashboard`;
+    const seconds = Math.floor(silent);
+    if (alive) this.notice('');
+    else if (heard) this.lose('LOST', `${node} has been silent for ${seconds} s. ${PROMISE}`);
+    else this.lose('WAITING', `${node} has not been heard of for ${seconds} s. ${QUESTION}`);
+    if (alive && camera) this.level(camera.level, ...split(camera.message));
+    if (camera) this.figures(camera.figures);
+  }
+
+  /** Say that the dashboard itself is out of reach. */
+  disconnect(reason) {
+    this.lose('NO CONNECTION', reason || 'The dashboard is out of reach; the page tries again by itself.');
+  }
+
+  lose(word, text) {
+    this.level('error', word, '');
+    this.notice(text);
+  }
+
+  level(name, word, reason) {
+    byId('level').className = `level ${name}`;
+    write(byId('level'), word);
+    write(byId('message'), reason);
+    byId('message').title = reason;
+  }
+
+  notice(text) {
+    write(byId('notice'), text);
+    byId('notice').hidden = text === '';
+    document.body.classList.toggle('lost', text !== '');
+  }
+
+  figures(values) {
+    for (const [key, value] of Object.entries(values)) {
+      if (!this.rows.has(key)) this.add(key);
+      write(this.rows.get(key), value === '' || value === 'nan' ? '–' : value);
+    }
+  }
+
+  add(key) {
+    const words = key.split('_');
+    const unit = words.map((word) => UNITS[word]).find(Boolean) ?? '';
+    const name = words.filter((word) => !UNITS[word]).join(' ');
+    const value = element('span', { data: { figure: key } });
+    this.rows.set(key, value);
+    byId('figures').append(element('div', {},
+      element('dt', {}, name), element('dd', {}, value, element('small', {}, unit && ` ${unit}`))));
+  }
+}
+
+/** Return the word in capitals that a message may begin with, and the rest. */
+function split(message) {
+  const found = /^([A-Z]+): (.*)$/s.exec(message);
+  if (found) return [found[1], found[2]];
+  return message === 'running' ? ['OK', ''] : [message.split(':')[0].toUpperCase(), message];
+}

@@ -1,0 +1,109 @@
+"""What a page may ask for, checked word by word."""
+
+from dataclasses import dataclass
+import json
+from typing import Any, Callable, Sequence
+
+from mtshare_ros.nodes.dashboard.channels import Channel
+
+LONGEST_REQUEST = 4096
+"""Bytes of a message from a page."""
+
+_LONGEST_TEXT = 256
+_LONGEST_LIST = 32
+
+
+class RequestError(Exception):
+    """A page sent what no page of ours sends."""
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Show these channels from now on, and no others."""
+
+    channels: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The last picture of a channel is on the screen; the next one may come."""
+
+    channel: int
+
+
+@dataclass(frozen=True)
+class SetParameter:
+    """Give a parameter of the perception node another value; numbers have no kind yet."""
+
+    name: str
+    value: bool | int | float | str | list[int | float]
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Have the perception node forget what it remembers of a camera."""
+
+    camera: str
+
+
+Request = Watch | Seen | SetParameter | Reset
+
+
+def parse_request(text: str | bytes, channels: Sequence[Channel]) -> Request:
+    """Return what a page asks for of these channels; raise RequestError for anything else."""
+    try:
+        message = json.loads(text)
+        read = _READERS[message['kind']]
+        return read(message, channels)
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
+        raise RequestError(f'{str(text)[:80]!r} is no request: {error!r}') from error
+
+
+def _read_watch(message: dict[str, Any], channels: Sequence[Channel]) -> Watch:
+    return Watch(frozenset(_channel(item, channels) for item in message['channels']))
+
+
+def _read_seen(message: dict[str, Any], channels: Sequence[Channel]) -> Seen:
+    return Seen(_channel(message['channel'], channels))
+
+
+def _read_set(message: dict[str, Any], _: Sequence[Channel]) -> SetParameter:
+    return SetParameter(_text(message['name']), _value(message['value']))
+
+
+def _read_reset(message: dict[str, Any], channels: Sequence[Channel]) -> Reset:
+    camera = _text(message['camera'])
+    if camera not in {channel.camera for channel in channels}:
+        raise ValueError(f'there is no camera {camera!r}')
+    return Reset(camera)
+
+
+def _channel(value: Any, channels: Sequence[Channel]) -> int:
+    if type(value) is not int or not 0 <= value < len(channels):
+        raise ValueError(f'there is no channel {value!r}')
+    return value
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, str):
+        return _text(value)
+    if isinstance(value, list) and len(value) <= _LONGEST_LIST:
+        return [_number(item) for item in value]
+    return value if isinstance(value, bool) else _number(value)
+
+
+def _number(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise ValueError(f'{value!r} is no number')
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
+        raise ValueError(f'a text of at most {_LONGEST_TEXT} characters is needed')
+    return value
+
+
+_READERS: dict[str, Callable[[dict[str, Any], Sequence[Channel]], Request]] = {
+    'watch': _read_watch, 'seen': _read_seen, 'set': _read_set, 'reset': _read_reset,
+}

@@ -1,0 +1,63 @@
+"""Calling services of a node that may not answer, without waiting."""
+
+from dataclasses import dataclass
+import time
+from typing import Any, Callable
+
+from rclpy.client import Client
+from rclpy.node import Node
+from rclpy.task import Future
+
+ANSWER_LIMIT_S = 3.0
+"""How long an answer may take; the nodes answer within milliseconds."""
+
+
+@dataclass(frozen=True)
+class _Call:
+    client: Client
+    future: Future
+    deadline_s: float
+    failed: Callable[[str], None]
+
+
+class ServiceCalls:
+    """
+    Requests under way.
+
+    Each ends in exactly one of two ways: ``done`` gets the response, or ``failed`` the reason why
+    there is none. ``expire`` is to be called now and then.
+    """
+
+    def __init__(self, node: Node, clock: Callable[[], float] = time.monotonic) -> None:
+        self._node = node
+        self._clock = clock
+        self._calls: dict[int, _Call] = {}
+        self._count = 0
+
+    def call(
+        self, client: Client, request: Any, done: Callable[[Any], None],
+        failed: Callable[[str], None],
+    ) -> None:
+        """Send a request; ``failed`` is called at once where nobody offers the service."""
+        if not client.service_is_ready():
+            failed(f'nobody offers the service {client.srv_name}')
+            return
+        self._count += 1
+        number, future = self._count, client.call_async(request)
+        deadline_s = self._clock() + ANSWER_LIMIT_S
+        self._calls[number] = _Call(client, future, deadline_s, failed)
+        future.add_done_callback(lambda _: self._finish(number, done))
+
+    def expire(self) -> None:
+        """Give up the requests that have waited for too long."""
+        late = [number for number, call in self._calls.items()
+                if self._clock() > call.deadline_s]
+        for number in late:
+            call = self._calls.pop(number)
+            call.client.remove_pending_request(call.future)
+            call.failed(f'no answer from {call.client.srv_name} within {ANSWER_LIMIT_S:g} s')
+
+    def _finish(self, number: int, done: Callable[[Any], None]) -> None:
+        call = self._calls.pop(number, None)
+        if call is not None:
+            done(call.future.result())
