@@ -11,18 +11,19 @@ export PYTHON
 # The ament index of .venv comes before that of a sourced ROS 2, if there is one.
 export AMENT_PREFIX_PATH := $(CURDIR)/.venv$(if $(AMENT_PREFIX_PATH),:$(AMENT_PREFIX_PATH))
 
-.PHONY: help demo bench test lint readme clean
+.PHONY: help demo bench soak test lint readme clean
 
 help:
 	@echo 'make demo    the main job: a simulated camera through the node, measured'
 	@echo 'make bench   how fast this machine is'
+	@echo 'make soak    the node under random faults for ten minutes'
 	@echo 'make test    the whole test suite'
 	@echo 'make lint    style and types only'
 	@echo 'make readme  write the tables of README.md anew from the code'
 	@echo 'make clean   remove .venv and what the tools left'
 	@echo 'Options for the command go into ARGS, for example: make demo ARGS="--help"'
 
-demo bench:
+demo bench soak:
 	@tools/install.sh demo
 	@.venv/bin/mtshare $@ $(ARGS)
 

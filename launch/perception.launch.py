@@ -131,6 +131,7 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         package='rviz2', executable='rviz2', namespace=values['namespace'],
         arguments=['-d', str(share_directory() / 'config' / 'perception.rviz')],
         parameters=[{'use_sim_time': values['use_sim_time'] == 'true'}],
+        remappings=remappings(values),
     )
     dashboard = Node(
         package='mtshare_ros', executable='dashboard_node', namespace=values['namespace'],

@@ -13,7 +13,7 @@ from mtshare_ros.resources import share_directory
 
 @dataclass(frozen=True)
 class LabelSet:
-    """Class names in the order of their ids, and one RGB colour (0-255) each; 1 to 255 of them."""
+    """At most 255 class names in the order of their ids, and one RGB colour (0-255) each."""
 
     name: str
     names: tuple[str, ...]
@@ -21,7 +21,7 @@ class LabelSet:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for what no mask of 8 bits can show."""
-        require(1 <= len(self.names) <= 255, 'the number of names', len(self.names), '1 to 255')
+        require(len(self.names) <= 255, 'the number of names', len(self.names), '255 at most')
         require(len(self.colors) == len(self.names), 'the number of colors', len(self.colors),
                 f'{len(self.names)}, one for each name')
         for color in self.colors:

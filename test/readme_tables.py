@@ -26,7 +26,8 @@ def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def output_table() -> str:
     """Return the topics that the perception node publishes."""
     rows = [
-        [f'`{output.topic}`', f'`{output.encoding}`' if output.draw else 'CameraInfo', output.text]
+        [f'`{output.topic}`', f'`{output.encoding}`' if output.encoding else output.message,
+         output.text]
         for output in OUTPUTS
     ]
     return table(['topic', 'encoding', 'what it holds'], rows)

@@ -1,13 +1,17 @@
-"""What README.md says is what the code does."""
+"""What README.md and the pages in docs say is what the code does."""
 
 import ast
 from pathlib import Path
 import re
 
+from doc_pages import anchors, command_lines, PAGES, prose, ROOT
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / 'README.md').read_text()
+PROSE = '\n'.join(map(prose, PAGES))
+LINES = '\n'.join(line for _, line in command_lines())
+LINKS = [(page, *link) for page in PAGES
+         for link in re.findall(r'\]\(([^)#:\s]*)(?:#([\w-]+))?\)', prose(page))]
 
 
 @pytest.fixture(scope='module')
@@ -28,6 +32,7 @@ def make_targets():
     return set(re.findall(r'^([a-z ]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
 
 
+@pytest.mark.fault(29)
 @pytest.mark.parametrize('name', ['outputs', 'perception parameters', 'camera parameters'])
 def test_a_table_shows_what_the_node_has(tables, name):
     found = tables.place_of(name).search(README)
@@ -36,33 +41,44 @@ def test_a_table_shows_what_the_node_has(tables, name):
     assert found.group(2) == tables.TABLES[name](), 'run: make readme'
 
 
-@pytest.mark.parametrize('path', sorted(re.findall(r'\]\(([^)#:]+)\)', README)))
-def test_a_linked_file_exists(path):
-    assert (ROOT / path).exists()
+@pytest.mark.parametrize('page, path, anchor', LINKS)
+def test_a_link_leads_somewhere(page, path, anchor):
+    target = page.parent / path if path else page
+
+    assert target.exists()
+    assert not anchor or anchor in anchors(target)
 
 
-@pytest.mark.parametrize('target', sorted(set(re.findall(r'(?:`|^)make ([a-z]+)', README, re.M))))
+@pytest.mark.parametrize('page', [page for page in PAGES if page.parent.name == 'docs'])
+def test_the_index_names_every_page(page):
+    assert page.name == 'README.md' or f'({page.name})' in (ROOT / 'docs/README.md').read_text()
+
+
+@pytest.mark.parametrize(
+    'target', sorted(set(re.findall(r'(?:`|^)make ([a-z]+)', f'{PROSE}\n{LINES}', re.M))))
 def test_a_named_make_target_exists(target):
     assert target in ' '.join(make_targets()).split()
 
 
-@pytest.mark.parametrize('command', sorted(set(re.findall(r'\bmtshare ([a-z]+)', README))))
+@pytest.mark.parametrize(
+    'command', sorted(set(re.findall(r'(?:`|^)mtshare ([a-z]+)', f'{PROSE}\n{LINES}', re.M))))
 def test_a_named_command_exists(command):
     assert (ROOT / f'mtshare_ros/cli/{command}.py').is_file()
 
 
-@pytest.mark.parametrize('name', sorted(set(re.findall(r'\b([a-z_]+\.launch\.py)', README))))
+@pytest.mark.parametrize(
+    'name', sorted(set(re.findall(r'\b([a-z_]+\.launch\.py)', f'{PROSE}\n{LINES}'))))
 def test_a_named_launch_file_exists(name):
     assert (ROOT / 'launch' / name).is_file()
 
 
 @pytest.mark.parametrize(
-    'line', re.findall(r'ros2 launch mtshare_ros (.+?)$', README, re.MULTILINE))
+    'line', re.findall(r'ros2 launch mtshare_ros (.+?)$', f'{PROSE}\n{LINES}', re.MULTILINE))
 def test_the_launch_arguments_of_an_example_are_declared(line):
     name, *words = line.split('`')[0].split()
     used = {word.split(':=')[0] for word in words if ':=' in word}
 
-    # The demo includes the other launch file and passes its arguments on.
+    # The others include this launch file and pass its arguments on.
     files = {ROOT / 'launch' / name, ROOT / 'launch/perception.launch.py'}
     assert used <= set().union(*map(launch_arguments, files))
 

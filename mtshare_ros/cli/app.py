@@ -1,17 +1,24 @@
 """The commands of ``mtshare``, imported only when they are called."""
 
+from copy import copy
+import errno
 from importlib import import_module
+import re
+from textwrap import wrap
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from mtshare_ros import __version__
 from mtshare_ros.errors import MtshareError
 
 COMMANDS = {
     'demo': 'Show the whole thing at work: a simulated camera through the real node.',
+    'bag': 'Compute the maps of a recorded bag, without ROS.',
+    'run': 'Compute the maps of images, a video or a camera, into files.',
     'bench': 'Measure how fast this machine is.',
+    'soak': 'Inject faults into the real node and watch whether it holds what is promised.',
     'evaluate': 'Measure how good a model is, against the truth.',
     'calibrate': 'Find thresholds for sharing that keep a stated output error.',
     'train': 'Train a model.',
@@ -25,18 +32,31 @@ HELP = """
 Semantic, depth, normal and edge maps from one camera, as a ROS 2 node.
 
 \b
-Begin with            mtshare demo
-Then, with ROS 2      ros2 launch mtshare_ros perception.launch.py image:=/camera/image
-What ships            mtshare models list
-How good it is        mtshare evaluate default --dataset rooms --split test
-How fast it is        mtshare bench
-Your own model        mtshare train --help
-What it reaches       mtshare report --help
+Begin with  mtshare demo
+With ROS 2  ros2 launch mtshare_ros perception.launch.py image:=/camera/image
+What ships  mtshare models list
+Recordings  mtshare bag IN OUT, mtshare run VIDEO --output DIR
+How good    mtshare evaluate default --dataset rooms --split test
+How fast    mtshare bench
+How sturdy  mtshare soak
+Your model  mtshare train --help, mtshare calibrate --help
+Its report  mtshare report --help
 
-Every command explains itself with examples: mtshare COMMAND --help. Results go to standard
-output, errors to standard error. Exit codes: 0 done, 1 an error that the message explains,
-2 wrong usage, 130 interrupted.
+Every command explains itself with examples: mtshare COMMAND --help. Where figures come out,
+--json FILE keeps them. Results go to standard output, progress and errors to standard error.
+
+\b
+Exit codes:   0  done
+              1  an error that the message explains, or a check that failed
+              2  wrong usage
+            130  interrupted
+
+With mtshare --install-completion, once, the TAB key completes commands, options, and the names
+of models and tasks.
 """
+
+_GLUE = '\0'
+"""Stands for a space at which an example must not be broken."""
 
 
 class CommandGroup(TyperGroup):
@@ -58,6 +78,14 @@ class CommandGroup(TyperGroup):
             commands.command(cmd_name, epilog=epilog)(getattr(module, cmd_name))
         return typer.main.get_command(commands)
 
+    def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
+        """Return what completes a word of the overview, without importing the commands."""
+        names: dict[str, Any] = {
+            name: TyperCommand(name, short_help=text) for name, text in COMMANDS.items()}
+        context = copy(ctx)
+        context.command = TyperGroup(name=self.name, commands=names, params=self.params)
+        return context.command.shell_complete(context, incomplete)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Write the overview without importing the commands."""
         with formatter.section('Commands'):
@@ -70,25 +98,40 @@ class CommandGroup(TyperGroup):
         except MtshareError as error:
             typer.echo(f'mtshare: error: {error}', err=True)
             raise typer.Exit(1) from None
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            where = error.filename or 'the output'
+            typer.echo(f'mtshare: error: {where}: {error.strerror}; free some and begin again',
+                       err=True)
+            raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo('mtshare: interrupted', err=True)
             raise typer.Exit(130) from None
 
 
-def new_app(**options: Any) -> typer.Typer:
+def new_app(*, add_completion: bool = False, **options: Any) -> typer.Typer:
     """Return an empty set of commands that looks and fails like the others."""
     return typer.Typer(
-        add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-        context_settings={'help_option_names': ['-h', '--help']}, **options)
+        add_completion=add_completion, pretty_exceptions_enable=False, rich_markup_mode=None,
+        context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 100},
+        **options)
 
 
 def examples(text: str) -> str:
-    """Return lines of examples as the end of a command's help."""
-    lines = text.strip().splitlines()
-    return '\n'.join(['\b', 'Examples:', *(f'  {line}' for line in lines)]) if lines else ''
+    """Return lines of examples as the end of a command's help, long ones as the shell goes on."""
+    lines = [_continued(line) for line in text.strip().splitlines()]
+    return '\n'.join(['\b', 'Examples:', *lines]) if lines else ''
 
 
-app = new_app(cls=CommandGroup, no_args_is_help=True)
+def _continued(line: str) -> str:
+    """Return a line of the shell, broken before options so that 80 columns show it."""
+    parts = wrap(re.sub(' (?!-)', _GLUE, line), 74, initial_indent='  ',
+                 subsequent_indent='      ', break_long_words=False, break_on_hyphens=False)
+    return ' \\\n'.join(parts).replace(_GLUE, ' ')
+
+
+app = new_app(cls=CommandGroup, no_args_is_help=True, add_completion=True)
 
 
 def _print_version(wanted: bool) -> None:

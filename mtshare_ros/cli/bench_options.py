@@ -5,6 +5,7 @@ from typing import Annotated, Iterable
 
 import typer
 
+from mtshare_ros.cli.completion import offer_models, offer_task_list, offering
 from mtshare_ros.cli.options import MODEL_HELP
 from mtshare_ros.errors import ConfigError
 
@@ -19,15 +20,17 @@ class BenchMotion(str, Enum):
     ALL = 'all'
 
 
-ModelOption = Annotated[str | None, typer.Option('--model', metavar='MODEL', help=MODEL_HELP)]
+ModelOption = Annotated[str | None, typer.Option(
+    '--model', metavar='MODEL', help=MODEL_HELP, autocompletion=offer_models)]
 ArchitectureOption = Annotated[str | None, typer.Option(
-    '--architecture', metavar='SHAPE',
+    '--architecture', metavar='SHAPE', autocompletion=offering('vit_t', 'vit_s', 'vit_b'),
     help='Instead of a model: vit_t, vit_s or vit_b with random weights.')]
 MotionOption = Annotated[BenchMotion, typer.Option('--motion', help='How the camera moves.')]
 FramesOption = Annotated[int, typer.Option(
     '--frames', min=1, metavar='N', help='Counted frames of a motion, spread over the rooms.')]
 TasksOption = Annotated[str | None, typer.Option(
-    '--tasks', metavar='TASK,...', help='Only these tasks: semseg, depth, normals, edge.')]
+    '--tasks', metavar='TASK,...', autocompletion=offer_task_list,
+    help='Only these tasks: semseg, depth, normals, edge.')]
 SizeOption = Annotated[str, typer.Option(
     '--size', metavar='HxW', help='Pixels of the input, multiples of 16.')]
 ThresholdOption = Annotated[float, typer.Option(
@@ -37,9 +40,10 @@ RefreshOption = Annotated[int, typer.Option(
     '--refresh-period', min=1, max=300, metavar='N',
     help='Every token is computed again within N frames.')]
 BlockOption = Annotated[str | None, typer.Option(
-    '--block', metavar='KIND', help='The incremental block: fast or accurate.')]
+    '--block', metavar='KIND', autocompletion=offering('fast', 'accurate'),
+    help='The incremental block: fast or accurate.')]
 NoiseOption = Annotated[float, typer.Option(
-    '--noise', min=0.0, max=10.0, help="Factor on the camera's noise.")]
+    '--noise', min=0.0, max=10.0, metavar='FACTOR', help="Factor on the camera's noise.")]
 CleanOption = Annotated[bool, typer.Option(
     '--clean', help='Also the difference to the dense outputs of frames without noise.')]
 SidesOption = Annotated[str | None, typer.Option(
@@ -50,7 +54,8 @@ DensityOption = Annotated[float | None, typer.Option(
     '--random-deltas', min=0.0, max=1.0, metavar='DENSITY',
     help='Random delta weights: share of the weights above the shared blocks.')]
 GranularityOption = Annotated[str | None, typer.Option(
-    '--granularity', metavar='KIND', help='Random delta weights: by row or by element.')]
+    '--granularity', metavar='KIND', autocompletion=offering('row', 'element'),
+    help='Random delta weights: by row or by element.')]
 ActiveOption = Annotated[float | None, typer.Option(
     '--active', min=0.001, max=1.0, metavar='FRACTION',
     help='Only the encoder, one task: this share of the rows, given, against all rows.')]
@@ -59,6 +64,8 @@ LatencyOption = Annotated[float | None, typer.Option(
     help='Only the latency target: demand that swings, with and without the target.')]
 SystemOption = Annotated[bool, typer.Option(
     '--system', help='Only the parts around it: sets of tasks, renderer, messages.')]
+NodeOption = Annotated[bool, typer.Option(
+    '--node', help='Only the ROS 2 node: what it adds to the network, over real DDS.')]
 NoCompileOption = Annotated[bool, typer.Option(
     '--no-compile', help='Do not compile the dense sides: sooner done, weaker opponents.')]
 

@@ -25,6 +25,7 @@ mtshare models list                 names, tasks, sizes, licences
 mtshare models verify               compare every file with its checksum
 mtshare models info default         what a model is and was trained on
 mtshare models info my.safetensors  the same of a file of your own
+mtshare models reference            the outputs for the reference image, anew
 """)
 
 DELTA_NOTE = """\
@@ -33,11 +34,13 @@ counted, and of the linear weights of each block that is not shared\
 """
 
 
-@app.command('list', epilog=examples('mtshare models list'))
-def list_models() -> None:
+@app.command('list', epilog=examples(
+    'mtshare models list\nmtshare models list --json models.json'))
+def list_models(json: JsonOption = None) -> None:
     """List the shipped models; the default one is marked with a star."""
     from mtshare_ros.model.manifest import load_manifest
 
+    check_folder(json)
     manifest = load_manifest()
     if not manifest.models:
         typer.echo(f'no model ships with this package: {manifest.folder / "manifest.yaml"} '
@@ -48,10 +51,14 @@ def list_models() -> None:
                    f'{entry.labels}; {entry.licence}')
         typer.echo(f'    {_state(manifest.path_of(name))}')
         typer.echo(indent(fill(entry.description, 76), ' ' * 4))
+    if json is not None:
+        write_json(json, {'default': manifest.default, 'models': {
+            name: asdict(entry) for name, entry in manifest.models.items()}})
 
 
-@app.command(epilog=examples('mtshare models verify'))
-def verify() -> None:
+@app.command(epilog=examples(
+    'mtshare models verify\nmtshare models verify --json verified.json'))
+def verify(json: JsonOption = None) -> None:
     """
     Compare every shipped model with the checksum of the manifest.
 
@@ -60,17 +67,21 @@ def verify() -> None:
     from mtshare_ros.errors import ModelError
     from mtshare_ros.model.manifest import find_model, load_manifest
 
+    check_folder(json)
     manifest = load_manifest()
-    failed = 0
+    good: dict[str, str] = {}
+    errors: dict[str, str] = {}
     for name in manifest.models:
         try:
-            found = find_model(name, manifest)
-            typer.echo(f'{name}: good, sha256 {found.sha256}')
+            good[name] = find_model(name, manifest).sha256
+            typer.echo(f'{name}: good, sha256 {good[name]}')
         except ModelError as error:
-            failed += 1
+            errors[name] = str(error)
             typer.echo(f'mtshare: error: {error}', err=True)
-    typer.echo(f'{len(manifest.models) - failed} of {len(manifest.models)} models are good')
-    if failed:
+    typer.echo(f'{len(good)} of {len(manifest.models)} models are good')
+    if json is not None:
+        write_json(json, {'good': good, 'errors': errors})
+    if errors:
         raise typer.Exit(1)
 
 
@@ -99,6 +110,27 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
             'delta_weights': deltas,
             'bytes': {'file': file.path.stat().st_size, **asdict(storage),
                       'ratio': storage.ratio}})
+
+
+@app.command(epilog=examples('mtshare models reference'))
+def reference() -> None:
+    """
+    Write what the shipped models compute for the reference image, on the CPU in float32.
+
+    The node compares itself with that when it is configured; needed after a model has changed.
+    """
+    from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.inference.reference import reference_path, write_references
+    from mtshare_ros.model.checkpoint import load_checkpoint
+    from mtshare_ros.model.manifest import find_model, load_manifest
+
+    path = reference_path()
+    files = [find_model(name) for name in load_manifest().models]
+    write_references((
+        Engine(load_checkpoint(file.path), device='cpu', precision='fp32', file=file)
+        for file in files), path)
+    names = ', '.join(file.name for file in files)
+    typer.echo(f'{path}: {names} ({path.stat().st_size / 1e3:.0f} kB)')
 
 
 def _state(path: Path) -> str:

@@ -6,17 +6,23 @@ from typing import Annotated
 
 import typer
 
+from mtshare_ros.cli.completion import offer_models, offering
+
 HELD_OUT_SEED = 1_100_003
 """A room of the test split: a demonstration on a training room would flatter the model."""
 
 MODEL_HELP = 'A shipped model by name (mtshare models list), "default", or a .safetensors file.'
 
-ModelArgument = Annotated[str, typer.Argument(metavar='MODEL', help=MODEL_HELP)]
-ModelOption = Annotated[str, typer.Option('--model', metavar='MODEL', help=MODEL_HELP)]
+ModelArgument = Annotated[str, typer.Argument(
+    metavar='MODEL', help=MODEL_HELP, autocompletion=offer_models)]
+ModelOption = Annotated[str, typer.Option(
+    '--model', metavar='MODEL', help=MODEL_HELP, autocompletion=offer_models)]
 DeviceOption = Annotated[str, typer.Option(
-    '--device', help='auto, cpu, cuda or cuda:N; auto takes the GPU where there is one.')]
+    '--device', metavar='DEVICE', autocompletion=offering('auto', 'cpu', 'cuda', 'cuda:0'),
+    help='auto, cpu, cuda or cuda:N; auto takes the GPU where there is one.')]
 PrecisionOption = Annotated[str, typer.Option(
-    '--precision', help='auto, fp32, bf16 or, on CUDA, fp16.')]
+    '--precision', metavar='TYPE', autocompletion=offering('auto', 'fp32', 'bf16', 'fp16'),
+    help='auto, fp32, bf16 or, on CUDA, fp16.')]
 JsonOption = Annotated[Path | None, typer.Option(
     '--json', metavar='FILE', help='Write the figures to this file as JSON.')]
 SeedOption = Annotated[int, typer.Option(

@@ -27,8 +27,10 @@ class AnySplit(str, Enum):
     TEST = 'test'
 
 
-WidthOption = Annotated[int, typer.Option(min=16, max=4096, help='Pixels.')]
-HeightOption = Annotated[int, typer.Option(min=16, max=4096, help='Pixels.')]
+WidthOption = Annotated[int, typer.Option(
+    min=16, max=4096, metavar='PIXELS', help='Width of the images.')]
+HeightOption = Annotated[int, typer.Option(
+    min=16, max=4096, metavar='PIXELS', help='Height of the images.')]
 
 
 @app.command(epilog=examples("""
@@ -40,18 +42,20 @@ def clip(
     path: Annotated[Path, typer.Argument(metavar='PATH', help='Where the clip goes.')],
     motion: Annotated[Motion, typer.Option(help='How the camera moves.')] = Motion.HANDHELD,
     seed: SeedOption = HELD_OUT_SEED,
-    seconds: Annotated[float, typer.Option(min=0.1, help='Length of the clip.')] = 10.0,
+    seconds: Annotated[float, typer.Option(
+        min=0.1, metavar='S', help='Length of the clip.')] = 10.0,
     rate: Annotated[float, typer.Option(
         min=0.1, max=240.0, metavar='HZ', help='Images per second.')] = 30.0,
     width: WidthOption = 320,
     height: HeightOption = 240,
     noise: Annotated[float, typer.Option(
-        min=0.0, max=10.0, help='Factor on the sensor noise; 0 is a noise-free sensor.')] = 1.0,
+        min=0.0, max=10.0, metavar='F',
+        help='Factor on the sensor noise; 0 is a noise-free sensor.')] = 1.0,
 ) -> None:
     """
-    Render a clip with its ground truth, which the simulated camera replays at no cost.
+    Render a clip with its ground truth.
 
-    An existing clip at PATH is not replaced.
+    The simulated camera replays it at no cost. An existing clip at PATH is not replaced.
     """
     from mtshare_ros.data.rooms.clips import write_clip
     from mtshare_ros.data.rooms.video import RoomVideo
@@ -72,11 +76,11 @@ mtshare render frames runs/validation --split validation --count 256
 def frames(
     folder: Annotated[Path, typer.Argument(metavar='FOLDER', help='Where the frames go.')],
     split: Annotated[AnySplit, typer.Option(help='Which rooms.')] = AnySplit.TRAIN,
-    count: Annotated[int, typer.Option(min=1, help='How many frames.')] = 10000,
+    count: Annotated[int, typer.Option(min=1, metavar='N', help='How many frames.')] = 10000,
     width: WidthOption = 320,
     height: HeightOption = 240,
     workers: Annotated[int, typer.Option(
-        min=1, help='Processes; the pixels do not depend on it.')] = 1,
+        min=1, metavar='N', help='Processes; the pixels do not depend on it.')] = 1,
 ) -> None:
     """
     Render training frames into a folder of memory-mapped arrays.

@@ -5,6 +5,7 @@ from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli.completion import offer_tasks
 from mtshare_ros.cli.options import DeviceOption
 from mtshare_ros.cli.training_view import TrainingView
 
@@ -23,22 +24,28 @@ torchrun --nproc-per-node 4 -m mtshare_ros.cli.main train config/train/rooms.yam
 
 
 def train(
-    recipe: Annotated[Path, typer.Argument(help='What to train, such as config/train/*.yaml.')],
-    output: Annotated[Path, typer.Option(help='Folder of the runs; resumed where they exist.')],
+    recipe: Annotated[Path, typer.Argument(
+        metavar='RECIPE', help='What to train, such as config/train/*.yaml.')],
+    output: Annotated[Path, typer.Option(
+        metavar='DIR', help='Folder of the runs; resumed where they exist.')],
     stage: Annotated[str, typer.Option(
-        help='One stage of the recipe, or all of them in order.')] = 'all',
-    task: Annotated[str, typer.Option(help='Only the runs of one task.')] = '',
+        metavar='STAGE', help='One stage of the recipe, or all of them in order.')] = 'all',
+    task: Annotated[str, typer.Option(
+        metavar='TASK', help='Only the runs of one task.', autocompletion=offer_tasks)] = '',
     data: Annotated[Path, typer.Option(
-        help='Folder for rendered rooms; what is missing is rendered.')] = Path('runs/rooms_data'),
+        metavar='DIR', help='Folder for rendered rooms; what is missing is rendered.'
+    )] = Path('runs/rooms_data'),
     root: Annotated[Path | None, typer.Option(
-        help='Folder of the data set, for nyud, pascal and folder.')] = None,
+        metavar='DIR', help='Folder of the data set, for nyud, pascal and folder.')] = None,
     device: DeviceOption = 'auto',
     threads: Annotated[int, typer.Option(
-        min=0, help='CPU threads; 0 lets PyTorch decide.')] = 0,
+        min=0, metavar='N', help='CPU threads; 0 lets PyTorch decide.')] = 0,
     workers: Annotated[int, typer.Option(
-        min=0, help='Threads that make batches ahead; 0 makes each when it is needed.')] = 1,
+        min=0, metavar='N',
+        help='Threads that make batches ahead; 0 makes each when it is needed.')] = 1,
     settings: Annotated[list[str] | None, typer.Option(
-        '--set', help='Change a value, such as stages.base.optimizer.learning_rate=5e-4.')] = None,
+        '--set', metavar='NAME=VALUE',
+        help='Change a value, such as stages.base.optimizer.learning_rate=5e-4.')] = None,
 ) -> None:
     """
     Train models: base task, sparse delta weights, sparse delta activations, and baselines.

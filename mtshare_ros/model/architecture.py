@@ -11,9 +11,8 @@ PATCH_SIZE = 16
 """Pixels a token spans in each direction; every shape of the family has the same."""
 
 
-LARGEST = {
-    'embed_dim': 4096, 'depth': 64, 'num_heads': 64, 'head_channels': 1024, 'head_depth': 16,
-}
+LARGEST = {'embed_dim': 4096, 'depth': 64, 'num_heads': 64, 'head_channels': 1024}
+LARGEST_HEAD_DEPTH = 16
 """Far above any network of the family; a damaged or hostile header may name any number."""
 LARGEST_SIDE = 4096
 LARGEST_MLP_RATIO = 16.0
@@ -60,6 +59,8 @@ class ArchitectureConfig:
         for name, largest in LARGEST.items():
             value = getattr(self, name)
             require(1 <= value <= largest, name, value, f'1 to {largest}')
+        require(0 <= self.head_depth <= LARGEST_HEAD_DEPTH, 'head_depth', self.head_depth,
+                f'0 to {LARGEST_HEAD_DEPTH}')
         require(1 / self.embed_dim <= self.mlp_ratio <= LARGEST_MLP_RATIO, 'mlp_ratio',
                 self.mlp_ratio, f'1 / embed_dim to {LARGEST_MLP_RATIO}')
         require(self.embed_dim % (4 * self.num_heads) == 0, 'embed_dim', self.embed_dim,

@@ -17,7 +17,7 @@ from launching import (  # noqa: E402
     reserve_domain,
     write_model,
 )
-from ros_messages import camera_image  # noqa: E402
+from ros_messages import camera_image, stamp_key  # noqa: E402
 
 require_package()
 DOMAIN = reserve_domain()
@@ -36,17 +36,20 @@ class TestWhileItRuns(unittest.TestCase):
     def test_a_killed_node_publishes_again(self, proc_info):
         observer = observe(self, DOMAIN)
         observer.listen('edges/image')
-        self.answer(observer)
+        camera = observer.camera()
+        self.answer(observer, camera)
+
         os.kill(self.newest_process(proc_info), signal.SIGKILL)
-        observer.spin_until(
-            lambda: not observer.node.count_publishers('edges/image'), 'the end of the node')
 
-        observer.received['edges/image'].clear()
-        self.answer(observer)
+        self.answer(observer, camera)
 
-    def answer(self, observer):
+    def answer(self, observer, camera):
+        """Wait for the edges of an image that is sent from now on."""
+        now = observer.now()
         observer.send_until(
-            observer.camera(), camera_image(), lambda: observer.received['edges/image'], 'edges')
+            camera, camera_image(), what='edges of a new image',
+            condition=lambda: any(stamp_key(message) > (now.sec, now.nanosec)
+                                  for message in observer.received['edges/image']))
 
     def newest_process(self, proc_info):
         return proc_info[[name for name in proc_info.process_names()

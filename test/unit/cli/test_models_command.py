@@ -28,6 +28,19 @@ def test_every_shipped_model_is_good(command):
     assert f'{count} of {count} models are good' in result.stdout
 
 
+def test_the_list_and_the_verdict_are_kept_as_json(command, tmp_path):
+    manifest = load_manifest()
+    for words in ('list', 'verify'):
+        assert command('models', words, '--json', f'{words}.json').returncode == 0
+
+    listed, verified = (json.loads((tmp_path / f'{words}.json').read_text())
+                        for words in ('list', 'verify'))
+    assert listed['default'] == manifest.default
+    assert listed['models'].keys() == manifest.models.keys()
+    assert verified == {
+        'good': {name: entry.sha256 for name, entry in manifest.models.items()}, 'errors': {}}
+
+
 def test_a_model_file_describes_itself(command, tiny_model):
     result = command('models', 'info', tiny_model)
     assert result.returncode == 0, result.stderr

@@ -32,6 +32,7 @@ def equal(first, second):
     return all(torch.equal(first[task], second[task]) for task in first)
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize('noise', NOISES)
 @pytest.mark.parametrize('motion', MOTIONS)
 def test_a_factor_of_zero_equals_dense(motion, noise):
@@ -145,6 +146,7 @@ def test_without_task_sharing_no_row_is_taken_over():
         assert not any(share for shares in stats.taken_over.values() for share in shares)
 
 
+@pytest.mark.fault(22)
 @pytest.mark.parametrize('noise', NOISES)
 @pytest.mark.parametrize('kind', KINDS)
 def test_a_scene_that_stops_converges_to_dense_within_depth_periods(kind, noise):
@@ -177,6 +179,7 @@ def moved_on(seen, frames=8):
     return seen
 
 
+@pytest.mark.fault(10)
 def test_a_reset_is_a_cold_start_bit_for_bit(kind_and_frame):
     kind, frame = kind_and_frame
     seen, cold = moved_on(camera(block=kind)), camera(block=kind)
@@ -226,6 +229,7 @@ def test_a_task_left_out_at_a_reset_starts_cold_when_it_comes_back(kind_and_fram
     assert equal(seen.outputs(), cold.outputs())
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize('kind', KINDS)
 def test_two_cameras_in_turns_equal_two_runs_of_their_own(kind):
     clips = room_clip('drive', noise=1.0)[:25], room_clip('static', noise=1.0)[:25]

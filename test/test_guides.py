@@ -1,0 +1,74 @@
+"""What the guides in docs say about the code is so."""
+
+import ast
+import re
+
+from architecture_rules import MAY_IMPORT
+from doc_pages import ROOT
+import pytest
+
+SHAPELESS = '…'
+"""What stands in a quoted message for a part that differs."""
+QUOTES = re.findall(r'\*\*"(.+?)"\*\*', (ROOT / 'docs/troubleshooting.md').read_text(), re.DOTALL)
+
+
+def one_line(text):
+    """Return a text with every run of white space as one space."""
+    return re.sub(r'\s+', ' ', text)
+
+
+def texts_of(tree):
+    """Yield the texts in a module; what an f-string fills in is SHAPELESS."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield one_line(''.join(part.value if isinstance(part, ast.Constant) else SHAPELESS
+                                   for part in node.values))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield one_line(node.value)
+
+
+@pytest.fixture(scope='module')
+def texts():
+    """Return every text in the package, one a line."""
+    paths = [*ROOT.glob('mtshare_ros/**/*.py'), *ROOT.glob('launch/*.py')]
+    return '\n'.join(text for path in paths for text in texts_of(ast.parse(path.read_text())))
+
+
+@pytest.mark.parametrize('quote', QUOTES)
+def test_a_quoted_message_stands_in_the_code(quote, texts):
+    assert one_line(quote) in texts
+
+
+def test_the_table_of_figures_is_what_the_diagnostics_show():
+    pytest.importorskip('diagnostic_msgs', reason='ROS 2 is neither sourced nor installed')
+    from builtin_interfaces.msg import Time
+
+    from mtshare_ros.nodes.diagnostics import CameraReport, make_diagnostics, NodeReport
+    from mtshare_ros.nodes.frame_statistics import FrameStatistics
+    from mtshare_ros.nodes.memory_figures import memory_figures
+
+    # the node adds its model, which takes loading one to see
+    node = NodeReport('/node', 'active',
+                      figures={'model': '', 'model_sha256': '', **memory_figures(None)})
+    camera = CameraReport(figures=FrameStatistics().summary())
+    shown = {item.key for item in make_diagnostics(node, [camera], Time()).status[0].values}
+    table = re.search(r'<!-- table: diagnostics -->\n(.*?)<!-- end -->',
+                      (ROOT / 'docs/interface.md').read_text(), re.DOTALL).group(1)
+    explained = {name for row in table.splitlines()
+                 for name in re.findall(r'`(\w+)`', row.split('|')[1])}
+
+    assert explained == shown
+
+
+def test_the_picture_of_the_layers_is_the_rule_of_imports():
+    text = (ROOT / 'docs/design.md').read_text()
+    arrows = set(re.findall(r'^    (\w+)(?:\[.*?\])? --> (\w+)', text, re.MULTILINE))
+
+    assert arrows == {(layer, other) for layer, others in MAY_IMPORT.items() for other in others}
+
+
+@pytest.mark.parametrize('path', sorted(set(re.findall(
+    r'`((?:nodes|messages|sharing|training|inference)/\w+\.py)`',
+    (ROOT / 'docs/design.md').read_text()))))
+def test_a_file_that_the_design_names_exists(path):
+    assert (ROOT / 'mtshare_ros' / path).is_file()
