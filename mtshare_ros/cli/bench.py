@@ -9,6 +9,7 @@ import typer
 
 from mtshare_ros.cli import bench_options as options
 from mtshare_ros.cli.bench_modes import compare_sides, run_active, run_latency
+from mtshare_ros.cli.bench_node import bench_node
 from mtshare_ros.cli.bench_options import BenchMotion
 from mtshare_ros.cli.bench_system import bench_system
 from mtshare_ros.cli.options import DeviceOption, JsonOption, PrecisionOption
@@ -26,6 +27,7 @@ mtshare bench --architecture vit_s --size 480x640
 mtshare bench --architecture vit_s --active 0.1
 mtshare bench --latency-target 60
 mtshare bench --system
+mtshare bench --node --json node.json
 mtshare bench --device cuda
 """
 
@@ -49,10 +51,9 @@ def bench(
     active: options.ActiveOption = None,
     latency_target: options.LatencyOption = None,
     system: options.SystemOption = False,
+    node: options.NodeOption = False,
     no_compile: options.NoCompileOption = False,
-    device: DeviceOption = 'auto',
-    precision: PrecisionOption = 'auto',
-    json: JsonOption = None,
+    device: DeviceOption = 'auto', precision: PrecisionOption = 'auto', json: JsonOption = None,
 ) -> None:
     """
     Measure how fast this machine is.
@@ -62,10 +63,12 @@ def bench(
     milliseconds, how much was computed, and what is lost in quality.
     """
     check_folder(json)
-    options.check_one_of(model=model, architecture=architecture)
-    options.check_one_of(active=active, latency_target=latency_target, system=system or None)
-    deltas = (prefix, random_deltas, granularity)
-    engine, chosen = _load(model, architecture, size, deltas, device, precision)
+    options.check_choices(model, architecture, active, latency_target, system, node)
+    if node:
+        _finish(bench_node(model or 'default', options.read_size(size), device, precision), json)
+        return
+    engine, chosen = _load(
+        model, architecture, size, (prefix, random_deltas, granularity), device, precision)
     sharing = _sharing(threshold, refresh_period, block)
     results: dict[str, Any] = {'device': engine.device, 'machine': _machine(engine, chosen)}
     if active is not None:

@@ -93,6 +93,17 @@ def read_list(option: str, text: str | None, allowed: Iterable[str]) -> tuple[st
     return tuple(name for name in known if name in names)
 
 
+def check_choices(
+    model: str | None, architecture: str | None, active: float | None,
+    latency_target: float | None, system: bool, node: bool,
+) -> None:
+    """Refuse two models, two things to measure, and a node without a model from a file."""
+    check_one_of(model=model, architecture=architecture)
+    check_one_of(active=active, latency_target=latency_target, system=system or None,
+                 node=node or None)
+    check_one_of(architecture=architecture, node=node or None)
+
+
 def check_one_of(**options: object) -> None:
     """Refuse options that exclude each other; what was not given is None."""
     given = [f'--{name.replace("_", "-")}' for name, value in options.items() if value is not None]

@@ -38,15 +38,29 @@ class ChildProcess:
         """Whether the process has not ended."""
         return self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """The exit code, None while the process runs."""
+        return self._process.poll()
+
     def check(self) -> None:
         """Raise MtshareError with the last lines of the program where it has ended."""
         code = self._process.poll()
         if code is not None:
             raise MtshareError(f'{self.name} ended with code {code}; it said:\n{self.tail()}')
 
+    def output(self) -> str:
+        """Return everything the program wrote."""
+        return self._log.read_text(errors='replace')
+
     def tail(self) -> str:
         """Return the last lines the program wrote."""
-        lines = self._log.read_text(errors='replace').splitlines()
+        lines = self.output().splitlines()
         return '\n'.join(lines[-_LAST_LINES:]) or '(nothing)'
 
     def send(self, number: signal.Signals) -> None:

@@ -13,6 +13,7 @@ from mtshare_ros.nodes.active_cameras import ActiveCameras
 from mtshare_ros.nodes.camera import Camera
 from mtshare_ros.nodes.camera_stream import Equipment
 from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeReport
+from mtshare_ros.nodes.freeing import free_memory
 from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
 from mtshare_ros.nodes.memory_figures import memory_figures
@@ -81,6 +82,8 @@ class PerceptionNode(GuardedLifecycleNode):
         active, self._active = self._active, None
         if active is not None:
             active.close()
+            del active
+            free_memory()
 
     def tear_down(self) -> None:
         """Take the topics off the graph and let the model go."""
@@ -88,6 +91,8 @@ class PerceptionNode(GuardedLifecycleNode):
         if equipment is not None:
             for publishers in equipment.publishers.values():
                 publishers.destroy()
+            del equipment
+            free_memory()
 
     def _load_engine(self) -> Engine:
         settings = self._start_settings

@@ -8,7 +8,8 @@ from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.data.rooms.clips import write_clip
 from mtshare_ros.data.rooms.frame import Pose, RoomFrame
-from mtshare_ros.nodes.codec import image_to_rgb, read_map
+from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.sim_camera_node import GROUND_TRUTH
 
 HEIGHT, WIDTH, COUNT = 48, 64, 5

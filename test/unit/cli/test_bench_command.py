@@ -105,6 +105,14 @@ def test_two_models_at_once_are_refused(command):
     assert '--model and --architecture exclude each other' in result.stderr
 
 
+@pytest.mark.parametrize('option', [('--architecture', 'vit_s'), ('--system',)])
+def test_the_node_is_measured_alone_and_with_a_model_from_a_file(command, option):
+    result = command('bench', '--node', *option)
+
+    assert result.returncode == 1
+    assert f'{option[0]} and --node exclude each other' in result.stderr
+
+
 @pytest.mark.parametrize('text', ['240', '240x', 'x', '240x320x3', '240x321', 'axb', '-16x32'])
 def test_a_size_that_is_none_is_refused(text):
     with pytest.raises(ConfigError, match='size'):

@@ -1,0 +1,158 @@
+"""What a soak measured, and whether it held what is promised."""
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+import math
+from statistics import median
+from typing import Any, Callable, Sequence
+
+from mtshare_ros.cli.process_usage import Usage
+
+MEMORY_TOLERANCE = 0.05
+"""By how much the memory may grow after the warm-up."""
+
+_LONGEST_WARM_UP_S = 60.0
+_WINDOWS = 6
+
+
+@dataclass(frozen=True)
+class SoakRecord:
+    """
+    Everything a soak measured.
+
+    ``outcomes`` are of the type ``nodes.soak_stage.Outcome``, which is not named here, because
+    importing it needs ROS 2. ``ending`` says why the process ended before its time, or is empty;
+    ``exit_code`` is the one after SIGINT. ``lowest_age_ms`` is the lowest age in the diagnostics,
+    NaN where none came.
+    """
+
+    seed: int
+    model: str
+    device: str
+    elapsed_s: float
+    outcomes: tuple[Any, ...]
+    usage: tuple[Usage, ...]
+    status_ok: bool
+    status: str
+    figures: dict[str, str]
+    lowest_age_ms: float
+    strange_stamps: int
+    tracebacks: int
+    ending: str
+    exit_code: int | None
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One promise: what was found, what is allowed, and whether it holds."""
+
+    name: str
+    found: str
+    allowed: str
+    holds: bool
+
+
+def judge(record: SoakRecord) -> tuple[Criterion, ...]:
+    """Return every promise with its verdict."""
+    return (
+        _judge_memory(record), *_judge_device_memory(record.outcomes),
+        _judge_growth('threads', medians(record, lambda usage: usage.threads)),
+        _judge_growth('open files', medians(record, lambda usage: usage.descriptors)),
+        *_judge_faults(record.outcomes),
+        Criterion('lowest age of an output', _milliseconds(record.lowest_age_ms),
+                  'not negative', record.lowest_age_ms >= 0),
+        _none('outputs with a stamp that no image had', record.strange_stamps),
+        _none("tracebacks in the node's log", record.tracebacks),
+        Criterion('diagnostics at the end', record.status, 'OK', record.status_ok),
+        _judge_end(record),
+    )
+
+
+def windows(usage: Sequence[Usage]) -> list[list[Usage]]:
+    """
+    Return the samples after the warm-up in windows of equal time, the last one whole.
+
+    The warm-up is a minute, of a shorter soak its first third.
+    """
+    if not usage:
+        return []
+    end = usage[-1].at_s
+    start = min(_LONGEST_WARM_UP_S, end / 3)
+    edges = [start + (end - start) * number / _WINDOWS for number in range(_WINDOWS + 1)]
+    return [[item for item in usage if first <= item.at_s <= last]
+            for first, last in pairwise(edges)]
+
+
+def medians(record: SoakRecord, read: Callable[[Usage], float]) -> list[float]:
+    """Return the median of a figure in each window; a window without samples is left out."""
+    return [median(map(read, some)) for some in windows(record.usage) if some]
+
+
+def _judge_memory(record: SoakRecord) -> Criterion:
+    """Compare medians: a leak moves those of later windows away, the peak of a frame does not."""
+    found = medians(record, lambda usage: usage.memory_mb)
+    return _judge_growth('memory, MB', found, MEMORY_TOLERANCE)
+
+
+def _judge_device_memory(outcomes: Sequence[Any]) -> list[Criterion]:
+    """Compare the memory of a GPU after faults, without a third of them as warm-up."""
+    found = [outcome.device_memory_mb for outcome in outcomes]
+    if not any(map(math.isfinite, found)):
+        return []
+    return [_judge_growth('memory of the device, MB', found[len(found) // 3:], MEMORY_TOLERANCE)]
+
+
+def _judge_growth(name: str, found: Sequence[float], tolerance: float = 0.0) -> Criterion:
+    """
+    Compare the most of the second half of some figures with the most of the first half.
+
+    A node takes less while it is inactive, so that less is no fault, and a single window as the
+    measure would make the verdict a matter of luck.
+    """
+    allowed = f'at most {100 * tolerance:.0f} % more' if tolerance else 'no more'
+    half = len(found) // 2
+    if len(found) < _WINDOWS:
+        return Criterion(name, 'too few samples', allowed, False)
+    before, after = max(found[:half]), max(found[half:])
+    text = f'{before:.0f} in the first half, then {after:.0f} ({after / before - 1:+.1%})'
+    return Criterion(name, text, allowed, after <= (1 + tolerance) * before)
+
+
+def _judge_faults(outcomes: Sequence[Any]) -> tuple[Criterion, Criterion]:
+    back = [outcome for outcome in outcomes if outcome.came_back]
+    slowest = max((outcome.recovery_s for outcome in back), default=math.nan)
+    problems = sum(len(outcome.problems) for outcome in outcomes)
+    return (
+        Criterion('outputs back after a fault', f'{len(back)} of {len(outcomes)}, slowest after '
+                  f'{slowest:.1f} s', 'every time', 0 < len(back) == len(outcomes)),
+        _none('faults answered otherwise than promised', problems),
+    )
+
+
+def _judge_end(record: SoakRecord) -> Criterion:
+    found = f'exit code {record.exit_code} after SIGINT'
+    if record.ending:
+        found = f'ended by itself with code {record.exit_code}'
+    return Criterion('the process', found, 'exit code 0 after SIGINT',
+                     not record.ending and record.exit_code == 0)
+
+
+def _none(name: str, count: int) -> Criterion:
+    return Criterion(name, str(count), 'none', count == 0)
+
+
+def _milliseconds(value: float) -> str:
+    return f'{value:.1f} ms' if math.isfinite(value) else 'none came'
+
+
+def by_fault(outcomes: Sequence[Any]) -> dict[str, list[Any]]:
+    """Return the outcomes of each fault by its name, in order of names."""
+    names = sorted({outcome.name for outcome in outcomes})
+    return {name: [item for item in outcomes if item.name == name] for name in names}
+
+
+def as_values(record: SoakRecord) -> dict[str, Any]:
+    """Return the record with its verdict as it stands in the JSON file."""
+    criteria = judge(record)
+    return {**asdict(record), 'criteria': [asdict(item) for item in criteria],
+            'holds': all(item.holds for item in criteria)}
