@@ -1,10 +1,10 @@
 """What a soak measured, and whether it held what is promised."""
 
 from dataclasses import asdict, dataclass
-from itertools import pairwise
 import math
-from statistics import median
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
+
+import numpy as np
 
 from mtshare_ros.cli.process_usage import Usage
 
@@ -12,7 +12,7 @@ MEMORY_TOLERANCE = 0.05
 """By how much the memory may grow after the warm-up."""
 
 _LONGEST_WARM_UP_S = 60.0
-_WINDOWS = 6
+_FEWEST = 5
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,12 @@ class Criterion:
 
 def judge(record: SoakRecord) -> tuple[Criterion, ...]:
     """Return every promise with its verdict."""
+    usage = after_warm_up(record.usage)
     return (
-        _judge_memory(record), *_judge_device_memory(record.outcomes),
-        _judge_growth('threads', medians(record, lambda usage: usage.threads)),
-        _judge_growth('open files', medians(record, lambda usage: usage.descriptors)),
+        _judge_growth('memory, MB', [item.memory_mb for item in usage], MEMORY_TOLERANCE),
+        *_judge_device_memory(record.outcomes),
+        _judge_growth('threads', [item.threads for item in usage]),
+        _judge_growth('open files', [item.descriptors for item in usage]),
         *_judge_faults(record.outcomes),
         Criterion('lowest age of an output', _milliseconds(record.lowest_age_ms),
                   'not negative', record.lowest_age_ms >= 0),
@@ -68,34 +70,14 @@ def judge(record: SoakRecord) -> tuple[Criterion, ...]:
     )
 
 
-def windows(usage: Sequence[Usage]) -> list[list[Usage]]:
-    """
-    Return the samples after the warm-up in windows of equal time, the last one whole.
-
-    The warm-up is a minute, of a shorter soak its first third.
-    """
-    if not usage:
-        return []
-    end = usage[-1].at_s
-    start = min(_LONGEST_WARM_UP_S, end / 3)
-    edges = [start + (end - start) * number / _WINDOWS for number in range(_WINDOWS + 1)]
-    return [[item for item in usage if first <= item.at_s <= last]
-            for first, last in pairwise(edges)]
-
-
-def medians(record: SoakRecord, read: Callable[[Usage], float]) -> list[float]:
-    """Return the median of a figure in each window; a window without samples is left out."""
-    return [median(map(read, some)) for some in windows(record.usage) if some]
-
-
-def _judge_memory(record: SoakRecord) -> Criterion:
-    """Compare medians: a leak moves those of later windows away, the peak of a frame does not."""
-    found = medians(record, lambda usage: usage.memory_mb)
-    return _judge_growth('memory, MB', found, MEMORY_TOLERANCE)
+def after_warm_up(usage: Sequence[Usage]) -> list[Usage]:
+    """Return the samples after a minute, of a shorter soak those after its first third."""
+    start_s = min(_LONGEST_WARM_UP_S, usage[-1].at_s / 3) if usage else 0.0
+    return [item for item in usage if item.at_s >= start_s]
 
 
 def _judge_device_memory(outcomes: Sequence[Any]) -> list[Criterion]:
-    """Compare the memory of a GPU after faults, without a third of them as warm-up."""
+    """Judge the memory of a GPU after each fault, where there is one."""
     found = [outcome.device_memory_mb for outcome in outcomes]
     if not any(map(math.isfinite, found)):
         return []
@@ -104,16 +86,16 @@ def _judge_device_memory(outcomes: Sequence[Any]) -> list[Criterion]:
 
 def _judge_growth(name: str, found: Sequence[float], tolerance: float = 0.0) -> Criterion:
     """
-    Compare the most of the second half of some figures with the most of the first half.
+    Compare the 95th percentiles of the two halves of some figures.
 
-    A node takes less while it is inactive, so that less is no fault, and a single window as the
-    measure would make the verdict a matter of luck.
+    A node takes less while it is inactive, and more for the moment of loading a model; a leak
+    lifts what it takes otherwise.
     """
     allowed = f'at most {100 * tolerance:.0f} % more' if tolerance else 'no more'
     half = len(found) // 2
-    if len(found) < _WINDOWS:
+    if half < _FEWEST:
         return Criterion(name, 'too few samples', allowed, False)
-    before, after = max(found[:half]), max(found[half:])
+    before, after = (float(np.percentile(some, 95)) for some in (found[:half], found[half:]))
     text = f'{before:.0f} in the first half, then {after:.0f} ({after / before - 1:+.1%})'
     return Criterion(name, text, allowed, after <= (1 + tolerance) * before)
 

@@ -69,6 +69,7 @@ class PerceptionNode(GuardedLifecycleNode):
             f'model {self._start_settings.model!r} on {engine.device}: '
             f'{", ".join(engine.tasks)}, outputs of {width}x{height} pixels'
         )
+        free_memory()
 
     def start(self) -> None:
         """Follow the cameras."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from mtshare_ros.cli.process_usage import Usage
-from mtshare_ros.cli.soak_record import as_values, by_fault, judge, SoakRecord, windows
+from mtshare_ros.cli.soak_record import after_warm_up, as_values, by_fault, judge, SoakRecord
 
 NAN = float('nan')
 
@@ -70,7 +70,7 @@ def test_memory_may_grow_while_the_node_warms_up():
 def test_of_a_long_soak_the_first_minute_is_the_warm_up():
     taken = usage(600, memory=lambda at: 200.0 if at < 60 else 400.0)
 
-    assert windows(taken)[0][0].at_s == 60.0
+    assert after_warm_up(taken)[0].at_s == 60.0
     assert not broken(record(usage=taken))
 
 
@@ -101,12 +101,12 @@ def test_memory_that_is_given_back_is_no_fault():
 
 
 def test_too_few_samples_are_no_proof():
-    assert broken(record(usage=usage(60)[:3])) == ['memory, MB', 'threads', 'open files']
+    assert broken(record(usage=usage(60)[:9])) == ['memory, MB', 'threads', 'open files']
 
 
 def test_the_memory_of_a_gpu_is_judged_where_there_is_one():
-    flat = tuple(Outcome(device_memory_mb=900.0) for _ in range(9))
-    growing = tuple(Outcome(device_memory_mb=900.0 + 50 * number) for number in range(9))
+    flat = tuple(Outcome(device_memory_mb=900.0) for _ in range(20))
+    growing = tuple(Outcome(device_memory_mb=900.0 + 50 * number) for number in range(20))
 
     assert not broken(record(outcomes=flat))
     assert broken(record(outcomes=growing)) == ['memory of the device, MB']
