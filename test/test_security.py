@@ -3,7 +3,7 @@ What SECURITY.md promises holds in the code.
 
 The rules read the syntax of this package. They do not see what the libraries under it do, nor a
 function that is called under another name; what the running node opens is seen by
-``node/test_network.py``.
+``node/test_without_network.py``.
 """
 
 from pathlib import Path
