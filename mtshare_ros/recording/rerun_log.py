@@ -80,6 +80,6 @@ def check_rerun_path(path: Path | None) -> None:
     """Refuse what could not be written before the work begins; None is fine."""
     if path is None:
         return
-    require('rerun', _PURPOSE, _EXTRA)
     if path.suffix != '.rrd':
         raise ConfigError(f'--rerun is {str(path)!r}; allowed is a file name that ends with .rrd')
+    require('rerun', _PURPOSE, _EXTRA)
