@@ -6,6 +6,7 @@ from sensor_msgs.msg import CameraInfo
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometry import depth_scale
 from mtshare_ros.inference.prediction import Prediction
+from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import (
     CameraInfoBuffer,
     CameraInfoMatch,
@@ -14,7 +15,6 @@ from mtshare_ros.messages.camera_info import (
     pinhole_of,
     scale_camera_info,
 )
-from mtshare_ros.nodes.image_input import CameraImage
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import OutputSpec
 from mtshare_ros.nodes.publishing import OutputPublishers

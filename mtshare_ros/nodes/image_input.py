@@ -1,33 +1,14 @@
-"""The ways an image comes to the node, and what all of them come down to."""
+"""The ways an image comes to the node."""
 
 from dataclasses import dataclass
 from typing import Any, Callable
 
 import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
-from std_msgs.msg import Header
 
+from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.compressed import compressed_to_rgb, require_decoder
 from mtshare_ros.nodes.codec import image_to_rgb
-
-
-@dataclass(frozen=True)
-class CameraImage:
-    """A decoded image: (H, W, 3) uint8 RGB, the message's header and how it was encoded."""
-
-    header: Header
-    rgb: np.ndarray
-    encoding: str
-
-    @property
-    def height(self) -> int:
-        """Rows of the image."""
-        return self.rgb.shape[0]
-
-    @property
-    def width(self) -> int:
-        """Columns of the image."""
-        return self.rgb.shape[1]
 
 
 @dataclass(frozen=True)

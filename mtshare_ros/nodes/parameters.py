@@ -66,12 +66,12 @@ class ParameterSpec:
         """Return one sentence that says why a value is refused, or an empty text."""
         fault = self._fault(value)
         return fault and (
-            f'parameter {self.name} cannot be {_plain(value)!r}: {fault}; '
+            f'parameter {self.name} cannot be {plain_value(value)!r}: {fault}; '
             f'allowed is {self.allowed()}'
         )
 
     def _fault(self, value: Any) -> str:
-        value = _plain(value)
+        value = plain_value(value)
         if not self._has_kind(value):
             return f'it has the wrong type ({_type_name(value)})'
         numbers = value if isinstance(value, list) else [value]
@@ -90,7 +90,7 @@ class ParameterSpec:
         return type(value) is expected
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
     """Turn the array types of rclpy into lists, so that one comparison serves all."""
     return value if value is None or isinstance(value, (bool, int, float, str)) else list(value)
 

@@ -6,7 +6,7 @@ from typing import Any, Mapping
 
 from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.nodes.image_input import TRANSPORTS
-from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable
+from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable, plain_value
 from mtshare_ros.nodes.sharing_parameters import (
     SHARING_PARAMETERS,
     SHARING_RULES,
@@ -169,16 +169,14 @@ def runtime_settings(values: Mapping[str, Any]) -> RuntimeSettings:
 def _changed(values: Mapping[str, Any]) -> str:
     return ' '.join(
         f'{spec.name}={_text(values[spec.name])}' for spec in PERCEPTION_PARAMETERS
-        if not spec.read_only and _plain(values[spec.name]) != spec.default
+        if not spec.read_only and plain_value(values[spec.name]) != spec.default
     )
 
 
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value
-
-
 def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(_plain(value)).replace(' ', '')
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(plain_value(value)).replace(' ', '')
 
 
 def start_settings(values: Mapping[str, Any]) -> StartSettings:

@@ -8,12 +8,13 @@ from rclpy.clock import Clock
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
+from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.calibrated_outputs import CalibratedOutputs
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.image_input import CameraImage, ImageTransport
+from mtshare_ros.nodes.image_input import ImageTransport
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import Frame, OutputSpec, shows_activity, tasks_to_infer
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings

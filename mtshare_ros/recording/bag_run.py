@@ -5,6 +5,7 @@ from typing import Any, Callable, Iterator, Sequence
 
 from mtshare_ros.errors import FrameError, RecordingError
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, scale_camera_info
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
@@ -16,7 +17,7 @@ from mtshare_ros.recording.figures import RunFigures
 from mtshare_ros.recording.message_types import CAMERA_INFO, MessageTypes
 from mtshare_ros.recording.output_topics import settings_for
 from mtshare_ros.recording.perceiving import Observer, Perception, RecordedFrame
-from mtshare_ros.recording.reading_images import read_image, RecordedImage, require_decoder
+from mtshare_ros.recording.reading_images import read_image, require_decoder
 from mtshare_ros.recording.segments import SegmentedBag
 
 
@@ -148,7 +149,7 @@ class BagRun:
         for topic, data in outputs:
             self._output.write(topic, message.time_ns, data)
 
-    def _calibration_of(self, image: RecordedImage) -> Any:
+    def _calibration_of(self, image: CameraImage) -> Any:
         """Return the CameraInfo of the maps of an image; say once why there is none."""
         size = (image.height, image.width)
         match = self._calibrations.match(image.header, size)

@@ -7,6 +7,7 @@ import pytest
 from rclpy.clock import Clock
 from sensor_msgs.msg import Image
 
+from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import (
     CameraInfoBuffer,
     find_lens_doubt,
@@ -16,7 +17,6 @@ from mtshare_ros.messages.camera_info import (
 )
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.nodes.image_input import CameraImage
 from mtshare_ros.nodes.stamps import measure_age
 
 SIZES = strategies.sampled_from([(24, 32), (48, 64), (16, 4000), (17, 19)])
