@@ -8,11 +8,11 @@ TEST = Path(__file__).resolve().parent
 ROW = re.compile(r'^\| (\d+) \|', re.MULTILINE)
 
 
-def promised_rows():
+def rows_of_the_table():
     return {int(row) for row in ROW.findall((TEST.parent / 'docs' / 'faults.md').read_text())}
 
 
-def tested_rows():
+def rows_with_tests():
     """Return the rows that tests are marked with, those that skip themselves here included."""
     calls = (node for path in TEST.rglob('*.py') for node in ast.walk(ast.parse(path.read_text()))
              if isinstance(node, ast.Call))
@@ -21,8 +21,8 @@ def tested_rows():
 
 
 def test_every_promise_is_kept_by_a_test_and_every_mark_is_a_promise():
-    assert promised_rows() == tested_rows()
+    assert rows_of_the_table() == rows_with_tests()
 
 
 def test_there_are_thirty_promises():
-    assert promised_rows() == set(range(1, 31))
+    assert rows_of_the_table() == set(range(1, 31))
