@@ -48,8 +48,8 @@ def test_the_table_of_figures_is_what_the_diagnostics_show():
     from mtshare_ros.nodes.memory_figures import memory_figures
 
     # the node adds its model, which takes loading one to see
-    node = NodeReport('/node', 'active',
-                      figures={'model': '', 'model_sha256': '', **memory_figures(None)})
+    model = dict.fromkeys(('model', 'model_sha256', 'labels'), '')
+    node = NodeReport('/node', 'active', figures={**model, **memory_figures(None)})
     camera = CameraReport(figures=FrameStatistics().summary())
     shown = {item.key for item in make_diagnostics(node, [camera], Time()).status[0].values}
     table = re.search(r'<!-- table: diagnostics -->\n(.*?)<!-- end -->',

@@ -138,6 +138,7 @@ class PerceptionNode(GuardedLifecycleNode):
             figures={
                 'model': self._start_settings.model,
                 'model_sha256': file.sha256 if file else '',
+                'labels': engine.labels.name if engine else '',
                 **memory_figures(engine),
             },
         )

@@ -40,6 +40,10 @@ class NodeWatch:
         """Whether the node has spoken lately."""
         return bool(self._statuses) and self._silent_s() < LOST_AFTER_S
 
+    def figure(self, name: str) -> str:
+        """Return a figure that holds for every camera, an empty text where it was not told."""
+        return next((status['figures'].get(name, '') for status in self._statuses.values()), '')
+
     def read(self, message: DiagnosticArray) -> bool:
         """Take in a message; return whether it is one of the node's."""
         names = [status.name.split(': ') for status in message.status]

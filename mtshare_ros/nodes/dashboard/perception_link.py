@@ -6,9 +6,9 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 
-from mtshare_ros.labels import load_labels
 from mtshare_ros.nodes.dashboard.audience import Audience
 from mtshare_ros.nodes.dashboard.channels import Channel
+from mtshare_ros.nodes.dashboard.class_names import ClassNames
 from mtshare_ros.nodes.dashboard.hub import Reply
 from mtshare_ros.nodes.dashboard.node_watch import NodeWatch
 from mtshare_ros.nodes.dashboard.picture_feed import PictureFeed
@@ -17,6 +17,7 @@ from mtshare_ros.nodes.dashboard.reset_service import ResetServices
 from mtshare_ros.nodes.dashboard.ros_inbox import RosInbox
 from mtshare_ros.nodes.dashboard.service_calls import ServiceCalls
 from mtshare_ros.nodes.dashboard.settings import DashboardSettings
+from mtshare_ros.nodes.notices import Notices
 
 _LOOK_PERIOD_S = 0.5
 
@@ -42,7 +43,8 @@ class PerceptionLink:
         self._parameters = RemoteParameters(
             node, target, self._calls, audience.tell_parameters)
         self._reset = ResetServices(node, target, settings.cameras, self._calls)
-        self._feed = PictureFeed(node, load_labels(settings.labels), settings.max_rate, audience)
+        self._class_names = ClassNames(settings.labels, Notices(node.get_logger()))
+        self._feed = PictureFeed(node, self._class_names, settings.max_rate, audience)
         node.create_subscription(DiagnosticArray, '/diagnostics', self._read_diagnostics, 10)
         node.create_timer(
             _LOOK_PERIOD_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
@@ -62,6 +64,7 @@ class PerceptionLink:
 
     def _read_diagnostics(self, message: DiagnosticArray) -> None:
         if self._watch.read(message):
+            self._class_names.follow(self._watch.figure('labels'))
             self._tell_status()
 
     def _look(self) -> None:

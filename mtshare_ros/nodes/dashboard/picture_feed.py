@@ -8,10 +8,10 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from mtshare_ros.errors import FrameError
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.dashboard.audience import Audience
 from mtshare_ros.nodes.dashboard.channels import Channel
+from mtshare_ros.nodes.dashboard.class_names import ClassNames
 from mtshare_ros.nodes.dashboard.pictures import encode_picture, list_classes
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.rate_limiter import RateLimiter
@@ -28,11 +28,11 @@ class PictureFeed:
     """
 
     def __init__(
-        self, node: Node, labels: LabelSet, max_rate: float, audience: Audience
+        self, node: Node, class_names: ClassNames, max_rate: float, audience: Audience
     ) -> None:
         self._node = node
         self._notices = Notices(node.get_logger())
-        self._labels = labels
+        self._class_names = class_names
         self._max_rate = max_rate
         self._audience = audience
         self._subscriptions: dict[Channel, list[Subscription]] = {}
@@ -75,4 +75,6 @@ class PictureFeed:
         self._audience.show(channel.number, encode_picture(message))
 
     def _name(self, channel: Channel, message: Image) -> None:
-        self._audience.tell_legend(channel.number, list_classes(message, self._labels))
+        labels = self._class_names.labels
+        if labels is not None:
+            self._audience.tell_legend(channel.number, list_classes(message, labels))

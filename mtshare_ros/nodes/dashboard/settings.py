@@ -44,8 +44,8 @@ DASHBOARD_PARAMETERS = ParameterTable((
         check=_check_cameras,
     ),
     ParameterSpec(
-        'labels', 'string', 'nyu40', 'Label set of the model, for the legend: a name in '
-        'config/labels.', read_only=True,
+        'labels', 'string', '', 'Label set for the legend: a name in config/labels or a label '
+        'file; empty takes that of the model.', read_only=True,
     ),
     ParameterSpec(
         'address', 'string', '127.0.0.1', 'Address to listen on; another one than that of this '

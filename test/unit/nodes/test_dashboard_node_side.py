@@ -17,6 +17,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 from mtshare_ros.errors import ConfigError, FrameError  # noqa: E402
 from mtshare_ros.labels import load_labels  # noqa: E402
 from mtshare_ros.nodes.codec import fill_image  # noqa: E402
+from mtshare_ros.nodes.dashboard.class_names import ClassNames  # noqa: E402
 from mtshare_ros.nodes.dashboard.node_watch import NodeWatch  # noqa: E402
 from mtshare_ros.nodes.dashboard.parameter_forms import (  # noqa: E402
     describe_parameter,
@@ -108,6 +109,49 @@ def test_the_history_is_that_of_one_minute(watch, clock):
     ages = [point['age_s'] for point in watch.describe()['history']['']]
 
     assert max(ages) == 60.0 and min(ages) == 1.0
+
+
+class Warnings:
+    def __init__(self):
+        self.texts = []
+
+    def warn(self, topic, text):
+        self.texts.append(text)
+
+
+def test_the_legend_names_the_classes_of_the_model_that_the_node_speaks_of(watch):
+    names = ClassNames('', Warnings())
+    assert names.labels is None
+
+    for label_set in ('nyu40', 'pascal21'):
+        watch.read(diagnostics('/robot/perception_node', labels=label_set))
+        names.follow(watch.figure('labels'))
+        assert names.labels == load_labels(label_set)
+
+
+def test_a_label_set_that_is_not_here_is_warned_of_once_and_nothing_is_named(watch):
+    warnings = Warnings()
+    names = ClassNames('', warnings)
+    names.follow('nyu40')
+
+    for _ in range(3):
+        names.follow('kitchen')
+
+    assert names.labels is None and len(warnings.texts) == 1
+    for word in ("'kitchen'", 'nyu40', 'parameter labels'):
+        assert word in warnings.texts[0]
+
+
+def test_a_label_file_that_was_asked_for_stands_against_what_the_node_says(tmp_path):
+    path = tmp_path / 'kitchen.yaml'
+    path.write_text('- {id: 0, name: stove, rgb: [1, 2, 3]}')
+
+    names = ClassNames(str(path), Warnings())
+    names.follow('nyu40')
+
+    assert names.labels.names == ('stove',)
+    with pytest.raises(ConfigError, match="no label set 'kitchens'"):
+        ClassNames('kitchens', Warnings())
 
 
 @pytest.mark.parametrize('spec', ADJUSTABLE, ids=lambda spec: spec.name)
