@@ -3,6 +3,7 @@
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import SetBool, Trigger
 
+from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.camera_stream import CameraStream
 from mtshare_ros.nodes.diagnostics import CameraReport
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
@@ -27,12 +28,8 @@ class Camera:
         self.enabled = True
         self.stream: CameraStream | None = None
         self._logger = node.get_logger()
-        node.create_service(Trigger, f'~/{self.resolve("reset_cache")}', self._reset)
-        node.create_service(SetBool, f'~/{self.resolve("enable")}', self._enable)
-
-    def resolve(self, topic: str) -> str:
-        """Return the name that a topic or service has for this camera."""
-        return f'{self.name}/{topic}' if self.name else topic
+        node.create_service(Trigger, f'~/{name_for(name, "reset_cache")}', self._reset)
+        node.create_service(SetBool, f'~/{name_for(name, "enable")}', self._enable)
 
     def attach(self, stream: CameraStream) -> None:
         """Take the stream of an activation."""
@@ -76,5 +73,5 @@ class Camera:
             self.stream.enabled = request.data
         response.success = True
         response.message = 'images are computed' if request.data else 'images are ignored'
-        self._logger.info(f'{self.resolve("enable")}: {response.message}')
+        self._logger.info(f'{name_for(self.name, "enable")}: {response.message}')
         return response

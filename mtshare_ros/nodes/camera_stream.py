@@ -13,6 +13,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.nodes import qos
+from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.failure_streak import FailureStreak
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.health import InputChange, InputWatch
@@ -66,11 +67,10 @@ class CameraStream:
         self.idle = ''
         self.streak = FailureStreak()
         self._pipeline = self._make_pipeline()
-        prefix = f'{camera}/' if camera else ''
         self._image = self._subscribe(
-            self._transport.message_type, prefix + self._transport.topic, self._receive)
+            self._transport.message_type, name_for(camera, self._transport.topic), self._receive)
         self._camera_info = self._subscribe(
-            CameraInfo, f'{prefix}camera_info', self._calibrations.add)
+            CameraInfo, name_for(camera, 'camera_info'), self._calibrations.add)
         self._watch = InputWatch(node, self._image, self._transport.type_name)
 
     @property

@@ -10,6 +10,7 @@ from std_msgs.msg import Header
 from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.nodes import qos
+from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.codec import fill_image
 from mtshare_ros.nodes.label_info import LabelInfoPublisher
 from mtshare_ros.nodes.outputs import OutputSpec
@@ -32,11 +33,10 @@ class OutputPublishers:
         labels: LabelSet | None = None,
     ) -> None:
         self._node = node
-        self._prefix = f'{camera}/' if camera else ''
         self._outputs = tuple(output for output in outputs if not output.latched)
         self._publishers = {
             output.topic: node.create_lifecycle_publisher(
-                MESSAGE_TYPES[output.message], self._prefix + output.topic, qos.image_output(),
+                MESSAGE_TYPES[output.message], name_for(camera, output.topic), qos.image_output(),
             )
             for output in self._outputs
         }
@@ -44,7 +44,7 @@ class OutputPublishers:
             output.topic: MESSAGE_TYPES[output.message]() for output in self._outputs
         }
         self._latched = [
-            LabelInfoPublisher(node, self._prefix + output.topic, labels)
+            LabelInfoPublisher(node, name_for(camera, output.topic), labels)
             for output in outputs if output.latched and labels is not None
         ]
 
