@@ -4,7 +4,7 @@ from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch_ros.actions import Node
 
-from mtshare_ros.nodes.dds_profile import profile_environment
+from mtshare_ros.nodes.node_environment import node_environment
 from mtshare_ros.resources import share_directory
 
 BOOLEANS = ('true', 'false')
@@ -139,9 +139,9 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
         remappings=remappings(values), output='screen', emulate_tty=True,
     )
     viewers = {'rviz': rviz, 'dashboard': dashboard}
-    profile = profile_environment(context.environment)
+    variables = node_environment(context.environment)
     return [
-        *(SetEnvironmentVariable(name, value) for name, value in profile.items()),
+        *(SetEnvironmentVariable(name, value) for name, value in variables.items()),
         perception, *(node for name, node in viewers.items() if values[name] == 'true'),
     ]
 

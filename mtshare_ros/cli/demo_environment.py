@@ -32,9 +32,9 @@ def prepare_environment() -> IO[str] | None:
     Returns the lock of the chosen ROS domain, to be kept open while it is used, or None where the
     user chose the domain.
     """
-    from mtshare_ros.nodes.dds_profile import profile_environment
+    from mtshare_ros.nodes.node_environment import node_environment
 
-    os.environ.update(profile_environment(os.environ))
+    os.environ.update(node_environment(os.environ))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     if os.environ.get('ROS_DISTRO') == 'humble':
         os.environ.setdefault('ROS_LOCALHOST_ONLY', '1')

@@ -16,7 +16,7 @@ from ros_messages import profile, stamped
 from ros_processes import free_domain, NodeRunner, PATIENCE_S
 from sensor_msgs.msg import Image
 
-from mtshare_ros.nodes.dds_profile import profile_environment
+from mtshare_ros.nodes.node_environment import node_environment
 
 ASK_AGAIN_S = 3.0
 TRANSITIONS = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4}
@@ -32,7 +32,7 @@ class Observer:
 
     def __enter__(self):
         os.environ['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
-        os.environ.update(profile_environment(os.environ))
+        os.environ.update(node_environment(os.environ))
         rclpy.init(context=self._context, domain_id=self._domain)
         self.node = rclpy.create_node(self._name, context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)

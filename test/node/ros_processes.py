@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from mtshare_ros.nodes.dds_profile import profile_environment
+from mtshare_ros.nodes.node_environment import node_environment
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_S = 60.0
@@ -96,7 +96,7 @@ class NodeRunner:
             'PYTHONPATH': os.pathsep.join([str(ROOT), os.environ.get('PYTHONPATH', '')]),
             'OMP_NUM_THREADS': '1',
         }
-        self.environment.update(profile_environment(self.environment))
+        self.environment.update(node_environment(self.environment))
 
     def start(self, module, *arguments):
         """Run a module of mtshare_ros.nodes with ROS arguments."""

@@ -5,7 +5,6 @@ import math
 import pytest
 
 from mtshare_ros.inference.prediction import FrameStats
-from mtshare_ros.nodes.dds_profile import profile_environment
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.message_bench import measure_messages, measure_transport
 from mtshare_ros.nodes.notices import Notices
@@ -217,24 +216,6 @@ def test_a_source_that_keeps_its_rate_is_not_complained_of():
     watch = RateWatch(30.0)
 
     assert not any(watch.note(published=True) for _ in range(4 * WINDOW_TICKS))
-
-
-@pytest.mark.parametrize(('distro', 'names'), [
-    ('humble', {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}),
-    ('jazzy', {'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'}),
-    ('kilted', {'FASTDDS_DEFAULT_PROFILES_FILE'}),
-])
-def test_the_transport_profile_is_named_as_the_distribution_reads_it(distro, names):
-    variables = profile_environment({'ROS_DISTRO': distro})
-
-    assert set(variables) == names
-    assert all(path.endswith('fastdds_large_images.xml') for path in variables.values())
-
-
-@pytest.mark.parametrize('name', [
-    'FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE'])
-def test_a_profile_the_user_named_is_left_alone(name):
-    assert profile_environment({name: '/mine.xml'}) == {}
 
 
 def test_the_message_bench_times_every_encoding_and_every_image_output():
