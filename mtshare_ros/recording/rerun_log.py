@@ -33,6 +33,7 @@ class RerunLog:
                   enumerate(zip(labels.names, labels.colors))]
         self._log.log('/', self._rerun.AnnotationContext(colors), static=True)
         self._log.log('world', self._rerun.ViewCoordinates.RDF, static=True)
+        self._log.send_blueprint(_layout(require('rerun.blueprint', _PURPOSE, _EXTRA)))
 
     def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
         """Append one frame."""
@@ -74,6 +75,24 @@ class RerunLog:
             return np.reshape(calibration.k, (3, 3))
         return np.array([[self._focal_length, 0, (width - 1) / 2],
                          [0, self._focal_length, (height - 1) / 2], [0, 0, 1]])
+
+
+def _layout(views: Any) -> Any:
+    """Return what the viewer shows at first; left alone it would lay all maps over each other."""
+
+    def flat(name: str, *entities: str) -> Any:
+        return views.Spatial2DView(name=name, origin=entities[0], contents=list(entities))
+
+    return views.Blueprint(views.Horizontal(
+        views.Vertical(
+            views.Spatial3DView(name='cloud', origin='world'),
+            views.TimeSeriesView(name='inference, ms', origin='figures/inference_ms'),
+            views.TimeSeriesView(name='active fraction', origin='figures/active_fraction'),
+            row_shares=[3, 1, 1]),
+        views.Grid(
+            flat('semantic', f'{_CAMERA}/image', f'{_CAMERA}/semantic'),
+            flat('depth', f'{_CAMERA}/depth'), flat('normals', 'normals'), flat('edges', 'edges')),
+    ))
 
 
 def check_rerun_path(path: Path | None) -> None:
