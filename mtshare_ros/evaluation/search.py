@@ -7,6 +7,7 @@ from typing import Callable, Sequence
 CLOSE_ENOUGH = 0.96
 """A search ends at this share of the limit: clips vary more from each other."""
 
+_ALIKE = 0.99
 _AIM = 0.98
 _LARGEST_STEP = 4.0
 _MARGIN = 0.1
@@ -30,7 +31,9 @@ def largest_within(
     Look for the number from ``low`` to ``high`` in at most ``steps`` measurements.
 
     The error is taken to grow with the number, about as a power of it. Where none was within the
-    limit, the smallest one that was tried comes back.
+    limit, the smallest one that was tried comes back. Where even ``high`` is within it, the error
+    may have ceased to grow long before: the smallest number with the same error comes back, found
+    by halving, for a threshold that nothing reaches protects from nothing.
     """
     tried: list[Found] = []
     value = first
@@ -38,7 +41,9 @@ def largest_within(
         error = error_at(value)
         found = Found(value, error, error <= limit)
         tried.append(found)
-        if found.within and (value >= high or error >= CLOSE_ENOUGH * limit):
+        if found.within and value >= high:
+            return _lowered(found, error_at, low, steps - len(tried))
+        if found.within and error >= CLOSE_ENOUGH * limit:
             return found
         if not found.within and value <= low:
             return found
@@ -47,6 +52,18 @@ def largest_within(
     if good:
         return max(good, key=lambda found: found.value)
     return min(tried, key=lambda found: found.value)
+
+
+def _lowered(
+    found: Found, error_at: Callable[[float], float], low: float, steps: int
+) -> Found:
+    """Halve the number in at most ``steps`` measurements, as long as the error stays."""
+    for _ in range(steps):
+        value = found.value / 2
+        if value < low or error_at(value) < _ALIKE * found.error:
+            break
+        found = Found(value, found.error, True)
+    return found
 
 
 def _next(tried: Sequence[Found], limit: float, low: float, high: float) -> float:

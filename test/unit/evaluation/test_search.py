@@ -45,10 +45,22 @@ def test_a_limit_nothing_keeps_gives_the_smallest_number():
     assert (found.value, found.error) == (0.001, 0.2)
 
 
-def test_an_error_that_never_comes_near_gives_the_highest():
-    found, _ = search(lambda value: 0.0)
+def test_an_error_that_grows_but_never_comes_near_gives_the_highest():
+    found, tried = search(lambda value: 0.01 * value)
     assert found.within
-    assert found.value == 1.0
+    assert found.value == 1.0 and tried[-1] == 0.5
+
+
+def test_an_error_that_grows_no_more_gives_the_number_where_it_ceased_to():
+    found, tried = search(lambda value: 0.01 * min(value, 0.2))
+    assert found.within
+    assert found.value == 0.25 and tried[-2:] == [0.25, 0.125]
+
+
+def test_halving_ends_with_the_measurements_that_are_left():
+    found, tried = search(lambda value: 0.0, first=1.0, steps=3)
+    assert len(tried) == 3
+    assert found.within and found.value == 0.25
 
 
 def test_an_error_that_falls_again_does_not_confuse_the_search():
