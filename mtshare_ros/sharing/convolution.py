@@ -8,6 +8,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mtshare_ros.sharing.level import Level, taps_of_cells, taps_of_pixels
+from mtshare_ros.sharing.linear import PackedLinear
 
 
 class RowConvolution:
@@ -33,9 +34,10 @@ class RowConvolution:
             self.stride = folded.stride[0]
         self.outputs, self.inputs, self.kernel, _ = weight.shape
         self._weight = weight.to(dtype).contiguous(memory_format=torch.channels_last)
-        self._matrix = self._weight.permute(2, 3, 1, 0).reshape(-1, self.outputs).contiguous()
         bias = folded.bias if folded.bias is not None else weight.new_zeros(self.outputs)
         self._bias = bias.detach().to(dtype)
+        self._windows = PackedLinear(
+            weight.permute(0, 2, 3, 1).flatten(1), self._bias, dtype=dtype)
 
     def taps_of_cells(self, source: Level, target: Level, device: torch.device) -> torch.Tensor:
         """Return the source pixels each cell's pixels read: (N, side ** 2 kernel ** 2)."""
@@ -47,8 +49,8 @@ class RowConvolution:
 
     def rows(self, source: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
         """Return (p, outputs) for p pixels with ``taps`` (p * kernel ** 2,) of a map of rows."""
-        gathered = source.index_select(0, taps).view(-1, self._matrix.shape[0])
-        values = torch.addmm(self._bias, gathered, self._matrix)
+        values = self._windows(
+            source.index_select(0, taps).view(-1, self.kernel ** 2 * self.inputs))
         return values.relu_() if self.activated else values
 
     def everywhere(self, level: Level, source: torch.Tensor) -> torch.Tensor:

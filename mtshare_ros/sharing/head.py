@@ -108,7 +108,7 @@ class _Merge:
         shift = (norm.bias - norm.running_mean * scale).detach()
         weight = _scaled(head.from_tokens.weight, scale)
         bias = _scaled(head.from_tokens.bias, scale) + shift.repeat(QUARTER_SIDE ** 2)
-        self._from_tokens, self._bias = weight.t().to(dtype), bias.to(dtype)
+        self._from_tokens = PackedLinear(weight, bias, dtype=dtype)
         self._from_eighth = self._from_quarter = None
         self.macs_per_cell = weight.numel()
         if hasattr(head, 'from_eighth'):
@@ -119,7 +119,7 @@ class _Merge:
 
     def __call__(self, tokens: torch.Tensor, plan: HeadPlan) -> torch.Tensor:
         """Return (n * 16, width) for tokens (n, D), pixels in merging order."""
-        merged = torch.addmm(self._bias, tokens.to(self._bias.dtype), self._from_tokens)
+        merged = self._from_tokens(tokens)
         if self._from_eighth is not None:
             merged = merged.view(-1, self._from_eighth.shape[1])
             merged.addmm_(plan.eighth, self._from_eighth)

@@ -12,6 +12,8 @@ _TYPICAL_ROWS = 64
 
 _PROBES = 12
 
+_ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
+
 MOST_APPENDED = 0.5
 """Share of the output features that all members together may append to the base's matrix."""
 
@@ -41,13 +43,18 @@ class PackedLinear:
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (n, out) in the layer's dtype for (n, in) of any float dtype."""
         rows = rows.to(self.dtype)
-        if self._packed and rows.shape[0]:
-            return torch.ops.mkldnn._linear_pointwise(
-                rows, self._matrix, self._bias, self._activation, [], 'none')
         if self._packed:
-            return rows.new_empty(0, self._bias.shape[0])
+            return self._packed_product(rows)
         product = torch.addmm(self._bias, rows, self._matrix)
         return functional.gelu(product) if self._activation == 'gelu' else product
+
+    def _packed_product(self, rows: torch.Tensor) -> torch.Tensor:
+        count = rows.shape[0]
+        if count == 0:
+            return rows.new_empty(0, self._bias.shape[0])
+        return torch.ops.mkldnn._linear_pointwise(
+            _padded(rows, rounded_up(count)), self._matrix, self._bias, self._activation, [],
+            'none')[:count]
 
 
 class GroupedLinear:
@@ -115,6 +122,29 @@ class GroupedLinear:
                 result[row:row + count].index_copy_(1, features, own)
             row, column = row + count, column + len(features)
         return result
+
+
+def rounded_up(count: int) -> int:
+    """
+    Return the number of rows that a packed product of ``count`` rows is made of.
+
+    oneDNN generates a kernel for every number of rows, which takes several times as long as the
+    product itself, and keeps a thousand of them. Few different numbers find theirs made already.
+    """
+    step = _ROW_STEP
+    while count > _MOST_STEPS * step:
+        step *= _STEP_GROWTH
+    return -(-count // step) * step
+
+
+def _padded(rows: torch.Tensor, count: int) -> torch.Tensor:
+    """Return rows with zeros below them, ``count`` in all."""
+    if rows.shape[0] == count:
+        return rows
+    padded = rows.new_empty(count, rows.shape[1])
+    padded[:rows.shape[0]].copy_(rows)
+    padded[rows.shape[0]:].zero_()
+    return padded
 
 
 def _differing(base: torch.nn.Linear, layer: torch.nn.Linear) -> torch.Tensor:

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from mtshare_ros.sharing import linear
-from mtshare_ros.sharing.linear import GroupedLinear, PackedLinear
+from mtshare_ros.sharing.linear import GroupedLinear, PackedLinear, rounded_up
 
 INPUTS, OUTPUTS = 16, 24
 
@@ -31,6 +31,23 @@ def test_a_packed_layer_computes_what_the_layer_does(count, bias, packed):
     module = layer(bias)
     ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, packed=packed)
     assert torch.allclose(ours(draw(count)), module(draw(count)), atol=1e-6)
+
+
+def test_products_have_few_sizes_that_are_little_larger_than_asked():
+    asked = range(1, 5000)
+    sizes = [rounded_up(count) for count in asked]
+
+    assert all(count <= size < count + max(16, 0.13 * count)
+               for count, size in zip(asked, sizes))
+    assert len(set(sizes)) < 80
+
+
+@pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason='oneDNN is not built in')
+def test_rows_that_were_added_for_the_kernel_do_not_come_out():
+    module = layer()
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, packed=True)
+    for count in (15, 16, 17):
+        assert ours(draw(count)).shape == (count, OUTPUTS)
 
 
 @pytest.mark.parametrize('packed', [True, False])
