@@ -47,7 +47,7 @@ def soak(
 
     On the CPU the node runs without PyTorch's cache of kernels (the environment variable
     ONEDNN_PRIMITIVE_CACHE_CAPACITY is 0, unless you set it): it fills for minutes with a kernel
-    for every number of rows that occurs, by some hundred megabytes, and would hide a leak.
+    for every size of product that occurs, by some hundred megabytes, and would hide a leak.
     """
     from mtshare_ros.cli.demo_environment import require_ros
     from mtshare_ros.cli.process_usage import require_proc
