@@ -1,9 +1,9 @@
 """
 Pictures of the dashboard for the documentation, and what the dashboard costs.
 
-Run it as ``python test/node/dashboard_pictures.py --rate 7``: it starts ``mtshare demo`` with the arguments
-given, looks at its dashboard for a minute, writes docs/images/dashboard_*.png and prints rates and
-processor use.
+Run it as ``python test/node/dashboard_pictures.py --rate 7``: it starts ``mtshare demo`` with the
+arguments given, looks at its dashboard for a minute, writes docs/images/dashboard_*.png and prints
+rates and processor use.
 """
 
 from contextlib import contextmanager
