@@ -13,6 +13,7 @@ _TYPICAL_ROWS = 64
 _PROBES = 12
 
 _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
+"""Products have multiples of 16 rows; above 32 steps the step grows fourfold, and so on."""
 
 MOST_APPENDED = 0.5
 """Share of the output features that all members together may append to the base's matrix."""
