@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+import signal
 
 import pytest
 from tiny import TINY
@@ -18,6 +19,13 @@ from mtshare_ros.tasks import DEFAULT_TASKS
 def one_thread():
     """Keep PyTorch to one thread: tiny networks gain nothing from more, but wait for cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def heard_ctrl_c():
+    """Undo what a shell's background job inherits, and its processes from it: a deaf SIGINT."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')
