@@ -121,11 +121,14 @@ class PerceptionNode(GuardedLifecycleNode):
             self.give_up(hopeless)
 
     def _publish_diagnostics(self) -> None:
-        target_ms = runtime_settings(
-            self._parameter_server.values()).sharing.latency_target_ms
-        cameras = [camera.report(target_ms) for camera in self._cameras]
+        cameras = [camera.report(self._latency_target_ms()) for camera in self._cameras]
         self._diagnostics.publish(
             make_diagnostics(self._describe(), cameras, self.get_clock().now().to_msg()))
+
+    def _latency_target_ms(self) -> float:
+        if self._active is None:  # before it is configured, parameters may be anything
+            return 0.0
+        return runtime_settings(self._parameter_server.values()).sharing.latency_target_ms
 
     def _describe(self) -> NodeReport:
         engine = self._equipment.engine if self._equipment else None

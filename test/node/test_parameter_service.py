@@ -103,3 +103,15 @@ def test_two_values_at_the_start_that_do_not_fit_are_named_and_can_be_mended(sta
     assert stage.observer.set(temporal__max_age=100).successful
 
     assert stage.observer.change_state('configure')
+
+
+@pytest.mark.parametrize('values', [
+    {'temporal__refresh_period': 100}, {'latency_target_ms': -5.0}, {'temporal__threshold': 'high'},
+], ids=str)
+def test_bad_values_at_the_start_do_not_silence_the_diagnostics(stage, tiny_model, values):
+    stage.observer.watch_diagnostics()
+    stage.start_perception(tiny_model, wait_for='unconfigured', **values)
+
+    stage.observer.diagnose('state', 'unconfigured')
+    assert stage.perception.is_running()
+    assert 'Traceback' not in stage.perception.output
