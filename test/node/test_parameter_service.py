@@ -106,7 +106,9 @@ def test_two_values_at_the_start_that_do_not_fit_are_named_and_can_be_mended(sta
 
 
 @pytest.mark.parametrize('values', [
-    {'temporal__refresh_period': 100}, {'latency_target_ms': -5.0}, {'temporal__threshold': 'high'},
+    {'temporal__refresh_period': 100},
+    {'latency_target_ms': -5.0},
+    {'temporal__threshold': 'high'},
 ], ids=str)
 def test_bad_values_at_the_start_do_not_silence_the_diagnostics(stage, tiny_model, values):
     stage.observer.watch_diagnostics()
