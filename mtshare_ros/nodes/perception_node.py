@@ -19,11 +19,7 @@ from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
 from mtshare_ros.nodes.memory_figures import memory_figures
 from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.parameter_server import ParameterServer
-from mtshare_ros.nodes.perception_parameters import (
-    PERCEPTION_PARAMETERS,
-    runtime_settings,
-    start_settings,
-)
+from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, start_settings
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.spin import run_node
 
@@ -121,14 +117,11 @@ class PerceptionNode(GuardedLifecycleNode):
             self.give_up(hopeless)
 
     def _publish_diagnostics(self) -> None:
-        cameras = [camera.report(self._latency_target_ms()) for camera in self._cameras]
+        # this value alone: before the node is configured, others may not fit each other
+        target_ms = self._parameter_server.values()['latency_target_ms']
+        cameras = [camera.report(target_ms) for camera in self._cameras]
         self._diagnostics.publish(
             make_diagnostics(self._describe(), cameras, self.get_clock().now().to_msg()))
-
-    def _latency_target_ms(self) -> float:
-        if self._active is None:  # before it is configured, parameters may be anything
-            return 0.0
-        return runtime_settings(self._parameter_server.values()).sharing.latency_target_ms
 
     def _describe(self) -> NodeReport:
         engine = self._equipment.engine if self._equipment else None
