@@ -22,10 +22,10 @@ MARGIN = 8
 def film(engine: Engine, motion: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the last image of a clip, and what was computed of it, (H, W, 3) RGB both."""
     video = RoomVideo(seed=ROOM, motion=motion)
-    cache, settings = engine.new_cache(), InferenceSettings(engine.tasks, activity=True)
+    session, settings = engine.new_session(), InferenceSettings(engine.tasks, activity=True)
     for number in range(FRAMES):
         image = video.frame(number).image
-        found = engine.infer(image, cache, settings)
+        found = engine.infer(image, session, settings)
     return image, color_activity(image, found.stats.activity)
 
 

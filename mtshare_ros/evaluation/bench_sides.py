@@ -60,7 +60,7 @@ class BenchSettings:
 
 @dataclass(frozen=True)
 class MotionReport:
-    """The sides' reports on one stream, and the cache's bytes of one camera by owner."""
+    """The sides' reports on one stream, and the session's bytes of one camera by owner."""
 
     sides: dict[str, SideReport]
     cache_bytes: dict[str, int]
@@ -166,4 +166,4 @@ class Comparison:
 
     def _cache_bytes(self, runners: Mapping[str, Runner]) -> dict[str, int]:
         side = runners.get('combined', runners[REFERENCE]).side
-        return side.cache.nbytes()  # type: ignore[attr-defined]
+        return side.session.nbytes()  # type: ignore[attr-defined]

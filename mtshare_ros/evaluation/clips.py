@@ -14,7 +14,7 @@ from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.sharing.settings import SharingSettings
 
 DENSE, SHARING = 'dense', 'sharing'
-"""The two ways a frame is computed: from nothing but its pixels, or with the clip's cache."""
+"""The two ways a frame is computed: from nothing but its pixels, or with the clip's memory."""
 
 _ALONE = 'every frame stands for itself'
 _NOTHING_SHARED = SharingSettings(temporal=False, task=False)
@@ -143,18 +143,18 @@ class _Side:
     ) -> None:
         self._engine, self._settings, self._scorer = engine, settings, scorer
         self._alone = alone
-        self._cache = engine.new_cache()
+        self._session = engine.new_session()
         self._milliseconds: list[float] = []
 
     def start(self) -> None:
         """Begin a clip."""
-        self._cache = self._engine.new_cache()
+        self._session = self._engine.new_session()
 
     def run(self, truth: Truth) -> Prediction:
         """Compute and score a frame."""
-        if self._alone:  # the buffers stay, which a frame without a cache would make anew
-            self._cache.reset(_ALONE)
-        prediction = self._engine.infer(truth.image, self._cache, self._settings)
+        if self._alone:  # the buffers stay, which a frame without a session would make anew
+            self._session.reset(_ALONE)
+        prediction = self._engine.infer(truth.image, self._session, self._settings)
         self._milliseconds.append(prediction.stats.total_ms)
         self._scorer.add(prediction, truth)
         return prediction

@@ -23,26 +23,26 @@ What each side shares: over time, across tasks.
 
 
 class EngineSide:
-    """The engine with settings of its own and a cache of its own."""
+    """The engine with settings of its own and a session of its own."""
 
     def __init__(self, name: str, engine: Engine, settings: InferenceSettings) -> None:
         self.name = name
         self.form = 'the engine'
-        self.cache = engine.new_cache()
+        self.session = engine.new_session()
         self._engine = engine
         self._settings = settings
 
     def start(self) -> None:
         """Begin a room."""
-        self.cache.reset('the benchmark begins another room')
+        self.session.reset('the benchmark begins another room')
 
     def run(self, frame: np.ndarray) -> Prediction:
         """Compute the maps of one (H, W, 3) uint8 RGB frame."""
-        return self._engine.infer(frame, self.cache, self._settings)
+        return self._engine.infer(frame, self.session, self._settings)
 
     def raw(self, task: str) -> torch.Tensor:
         """Return the raw output (1, C, H/4, W/4) of the last frame."""
-        return self._engine.raw(self.cache, task)
+        return self._engine.raw(self.session, task)
 
 
 def make_engine_side(

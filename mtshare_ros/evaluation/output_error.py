@@ -87,12 +87,12 @@ def outputs(
     tick: Callable[[], None],
 ) -> Iterator[FrameOutputs]:
     """Run an engine over a clip as one camera; what it yields holds until the next frame."""
-    cache, settings = engine.new_cache(), InferenceSettings(tasks, sharing)
+    session, settings = engine.new_session(), InferenceSettings(tasks, sharing)
     tasks = settings.tasks
     for image in clip.images:
-        stats = engine.infer(image, cache, settings).stats
+        stats = engine.infer(image, session, settings).stats
         tick()
-        yield FrameOutputs({task: engine.raw(cache, task) for task in tasks}, stats)
+        yield FrameOutputs({task: engine.raw(session, task) for task in tasks}, stats)
 
 
 class UngatedReference:

@@ -13,6 +13,7 @@ from mtshare_ros.inference.device import resolve_device, resolve_precision
 from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.statistics import frame_stats
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import check_input_size, PATCH_SIZE
@@ -23,8 +24,6 @@ from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.preprocessing import check_image, fit_image, to_tensor
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.sharing.account import FrameAccount
-from mtshare_ros.sharing.budget import LatencyController
-from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
@@ -39,7 +38,7 @@ class Engine:
 
     The node, the benchmark, the evaluation and the demo all call ``infer``, so a measured speed is
     the published speed. The engine keeps no state between frames: what is known of a camera is in
-    the cache that is handed in.
+    the session that is handed in.
     """
 
     def __init__(
@@ -142,20 +141,20 @@ class Engine:
         if self.device.startswith('cuda'):
             torch.cuda.empty_cache()
 
-    def new_cache(self) -> ActivationCache:
+    def new_session(self) -> Session:
         """Return the memory of a camera that has sent nothing yet."""
-        return ActivationCache()
+        return Session()
 
     def infer(
         self,
         frame: np.ndarray,
-        cache: ActivationCache | None = None,
+        session: Session | None = None,
         settings: InferenceSettings | None = None,
     ) -> Prediction:
         """
         Compute the maps of one (H, W, 3) uint8 RGB frame.
 
-        ``cache`` is the camera's memory; without one, the frame stands for itself. ``settings``
+        ``session`` is the camera's memory; without one, the frame stands for itself. ``settings``
         default to every task of the model. Raises FrameError for an array that is no image,
         ConfigError for a task the model does not have.
         """
@@ -165,35 +164,35 @@ class Engine:
         clock = StageClock(self.device)
         framing = frame_to_cover((frame.shape[0], frame.shape[1]), self.input_size)
         seen = fit_image(frame, framing)
-        cache = self.new_cache() if cache is None else cache
-        cache.see(framing.source_size)
+        session = self.new_session() if session is None else session
+        session.see(framing.source_size)
         with torch.inference_mode():
             image = to_tensor(seen, torch.device(self.device))
             clock.lap('preprocess')
-            account = self._network.run(cache, image, settings.tasks, settings.sharing,
-                                        self._bounds(cache, settings.sharing), clock.lap)
-            maps = self._decode(cache, account)
-            non_finite = self._find_non_finite(cache, account)
+            account = self._network.run(session.cache, image, settings.tasks, settings.sharing,
+                                        self._bounds(session, settings.sharing), clock.lap)
+            maps = self._decode(session, account)
+            non_finite = self._find_non_finite(session, account)
             clock.lap('decode')
-        stats = frame_stats(account, cache, clock, non_finite=non_finite,
+        stats = frame_stats(account, session.cache, clock, non_finite=non_finite,
                             activity=settings.activity)
-        if cache.controller is not None and not stats.reset_reason:
+        if session.controller is not None and not stats.reset_reason:
             most = self._crossover(settings.sharing) * account.token_count
-            cache.controller.observe(min(account.rows, int(most)), stats.total_ms)
+            session.controller.observe(min(account.rows, int(most)), stats.total_ms)
         return Prediction.from_maps(framing, stats, maps, image=seen)
 
-    def raw(self, cache: ActivationCache, task: str) -> torch.Tensor:
+    def raw(self, session: Session, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
-        return cache.camera.heads[task].raw
+        return session.cache.camera.heads[task].raw
 
-    def _bounds(self, cache: ActivationCache, settings: SharingSettings) -> PlanLimits:
+    def _bounds(self, session: Session, settings: SharingSettings) -> PlanLimits:
         """Return what bounds the rows of the next frame."""
         crossover = self._crossover(settings)
         if settings.latency_target_ms == 0:
-            cache.controller = None
+            session.controller = None
             return PlanLimits(crossover, settings.scene_cut_fraction)
         tokens = self.input_size[0] * self.input_size[1] // PATCH_SIZE ** 2
-        budget = self._controller(cache, settings, tokens).budget()
+        budget = session.control(settings, self.costs.rows, tokens).budget()
         if budget >= crossover * tokens:
             return PlanLimits(crossover, settings.scene_cut_fraction)
         return PlanLimits(budget=budget)
@@ -203,40 +202,25 @@ class Engine:
             return settings.crossover
         return self.costs.crossover if settings.temporal else 1.0
 
-    def _controller(
-        self, cache: ActivationCache, settings: SharingSettings, tokens: int
-    ) -> LatencyController:
-        """Return the camera's controller, a new one where target or bound are new."""
-        known = cache.controller
-        target, max_age = settings.latency_target_ms, settings.max_age
-        if known is None or (known.target_ms, known.max_age) != (target, max_age):
-            known = cache.controller = LatencyController(
-                target, self.costs.rows, token_count=tokens, max_age=max_age)
-        return known
-
-    def _decode(self, cache: ActivationCache, account: FrameAccount) -> dict[str, np.ndarray]:
+    def _decode(self, session: Session, account: FrameAccount) -> dict[str, np.ndarray]:
         """Bring the maps up to date and return copies by name in ``Prediction``."""
-        state = cache.camera
         maps: dict[str, np.ndarray] = {}
         for task, item in account.tasks.items():
-            decoder, raw = self._decoders[task], state.heads[task].raw
-            if task not in state.maps:
-                state.maps[task] = decoder.allocate(state.grid, raw.device)
+            decoder, raw = self._decoders[task], self.raw(session, task)
+            state = session.maps_of(task, decoder)
             if item.changed is None:
-                decoder.dense(state.maps[task], raw)
+                decoder.dense(state, raw)
             else:
-                decoder.update(state.maps[task], raw, item.changed)
-            maps.update(decoder.maps(state.maps[task]))
+                decoder.update(state, raw, item.changed)
+            maps.update(decoder.maps(state))
         return maps
 
-    def _find_non_finite(
-        self, cache: ActivationCache, account: FrameAccount
-    ) -> tuple[str, ...]:
+    def _find_non_finite(self, session: Session, account: FrameAccount) -> tuple[str, ...]:
         """Return the tasks whose raw output holds NaN or infinity, which may spoil the cache."""
         tasks = tuple(task for task in account.tasks
-                      if not holds_numbers_only(cache.camera.heads[task].raw))
+                      if not holds_numbers_only(self.raw(session, task)))
         if tasks:
-            cache.reset(NON_FINITE)
+            session.reset(NON_FINITE)
         return tasks
 
     def _check_tasks(self, tasks: tuple[str, ...]) -> None:

@@ -48,11 +48,11 @@ def check_reference(engine: Engine, path: Path | None = None) -> str:
 def sample_outputs(engine: Engine, image: np.ndarray) -> dict[str, np.ndarray]:
     """Return every task's raw output (C, h, w) float32 for an RGB image, at some pixels."""
     engine = engine.with_input_size(engine.description.architecture.input_size)
-    cache = engine.new_cache()
+    session = engine.new_session()
     settings = InferenceSettings(engine.tasks, SharingSettings(temporal=False, task=False))
-    engine.infer(image, cache, settings)
+    engine.infer(image, session, settings)
     return {
-        task: engine.raw(cache, task)[0, :, _EVERY, _EVERY].cpu().numpy()
+        task: engine.raw(session, task)[0, :, _EVERY, _EVERY].cpu().numpy()
         for task in engine.tasks
     }
 

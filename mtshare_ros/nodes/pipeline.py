@@ -52,7 +52,7 @@ class Pipeline:
     ) -> None:
         self._engine = engine
         self._transport = transport
-        self._cache = engine.new_cache()
+        self._session = engine.new_session()
         self._palette = engine.labels.palette()
         self._publishers = publishers
         self._calibrated = CalibratedOutputs(
@@ -89,12 +89,12 @@ class Pipeline:
     def _predict(self, image: CameraImage, tasks: tuple[str, ...], job: Job) -> Prediction:
         reason = self._continuity.check(image)
         if reason:
-            self._cache.reset(reason)
+            self._session.reset(reason)
         settings = InferenceSettings(
             tasks, job.settings.sharing, activity=shows_activity(job.outputs))
         try:
             return run_with_retry(
-                lambda: self._engine.infer(image.rgb, self._cache, settings), self._free_memory)
+                lambda: self._engine.infer(image.rgb, self._session, settings), self._free_memory)
         except Exception:
             # It may have stopped half way, so nothing may build on what it left.
             self._continuity.interrupt('the frame before failed')
@@ -105,7 +105,7 @@ class Pipeline:
         text = f'the device ran out of memory, the frame is tried again from nothing: {error}'
         self._statistics.fault(text)
         self._notices.warn('memory', text)
-        self._cache.release('out of memory')
+        self._session.release('out of memory')
         self._engine.free_memory()
 
     def _predict_nothing(self, image: CameraImage) -> Prediction:

@@ -42,15 +42,15 @@ class Perception:
     def __init__(self, engine: Engine, settings: InferenceSettings) -> None:
         self._engine = engine
         self._settings = settings
-        self._cache = engine.new_cache()
+        self._session = engine.new_session()
 
     def begin(self) -> None:
         """Take a new memory, as if nothing had been seen."""
-        self._cache = self._engine.new_cache()
+        self._session = self._engine.new_session()
 
     def forget(self, reason: str) -> None:
         """Let the next frame begin anew."""
-        self._cache.reset(reason)
+        self._session.reset(reason)
 
     def infer(self, frame: RecordedFrame) -> Prediction:
         """
@@ -58,7 +58,7 @@ class Perception:
 
         Raises FrameError for an image too small to hold anything.
         """
-        prediction = self._engine.infer(frame.rgb, self._cache, self._settings)
+        prediction = self._engine.infer(frame.rgb, self._session, self._settings)
         if prediction.depth is not None and frame.calibration is not None:
             scale = self._depth_scale(float(frame.calibration.k[0]))
             np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)

@@ -1,13 +1,11 @@
-"""What the engine remembers of one camera."""
+"""What the network remembers of one camera."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.backlog import Backlog
-from mtshare_ros.sharing.budget import LatencyController
 from mtshare_ros.sharing.change import ChangeState
 from mtshare_ros.sharing.encoder import EncoderState
 from mtshare_ros.sharing.head import HeadState
@@ -15,7 +13,6 @@ from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.stem import StemState
 
 FIRST_FRAME = 'first frame'
-SOURCE_CHANGED = 'image size changed'
 
 
 @dataclass
@@ -26,7 +23,6 @@ class CameraState:
     ``ages`` (1 + T, N) int32 counts the frames since a row ran ungated through everything: first
     through the shared blocks, then for each of the network's T tasks through its head.
     ``members`` and ``outputs`` hold what each encoder and each head has still to catch up with.
-    ``maps`` belongs to whoever decodes the raw outputs.
     """
 
     grid: tuple[int, int]
@@ -38,7 +34,6 @@ class CameraState:
     ages: torch.Tensor
     members: Backlog
     outputs: Backlog
-    maps: dict[str, Any] = field(default_factory=dict)
     frame: int = 0
 
     def start_anew(self) -> None:
@@ -51,24 +46,18 @@ class CameraState:
         """Return the bytes by task, and what all tasks share as ``shared``."""
         shared = (self.change.nbytes + self.stem.nbytes + self.encoder.nbytes
                   + tensor_bytes(self.ages) + self.members.nbytes + self.outputs.nbytes)
-        own = {task: state.nbytes + self._map_bytes(task) for task, state in self.heads.items()}
-        return {'shared': shared, **own}
-
-    def _map_bytes(self, task: str) -> int:
-        return self.maps[task].nbytes if task in self.maps else 0
+        return {'shared': shared, **{task: state.nbytes for task, state in self.heads.items()}}
 
 
 class ActivationCache:
     """
-    The memory of one camera, handed to every call of the engine; the engine has none.
+    The memory of one camera, handed to every run of the network; the network has none.
 
     After ``reset`` the next frame is computed as if it were the first.
     """
 
     def __init__(self) -> None:
         self.state: CameraState | None = None
-        self.controller: LatencyController | None = None
-        self._source_size: tuple[int, int] | None = None
         self._reason = FIRST_FRAME
 
     @property
@@ -91,12 +80,6 @@ class ActivationCache:
         """Forget the camera and let its buffers go; the next frame allocates them anew."""
         self.state = None
         self.reset(reason)
-
-    def see(self, source_size: tuple[int, int]) -> None:
-        """Note the (height, width) of the camera's image; another one than before is a reset."""
-        if self._source_size not in (None, source_size):
-            self.reset(SOURCE_CHANGED)
-        self._source_size = source_size
 
     def started(self) -> None:
         """Note that a frame was computed from nothing."""

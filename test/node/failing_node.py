@@ -22,11 +22,11 @@ def fail_at_first(fault, times):
     """Have the engine fail so many times when it is given a camera's memory."""
     infer, left = Engine.infer, [times]
 
-    def failing(self, frame, cache=None, settings=None):
-        if cache is not None and left[0] > 0:
+    def failing(self, frame, session=None, settings=None):
+        if session is not None and left[0] > 0:
             left[0] -= 1
             raise FAULTS[fault]()
-        return infer(self, frame, cache, settings)
+        return infer(self, frame, session, settings)
 
     Engine.infer = failing
 

@@ -167,9 +167,9 @@ def test_a_task_without_truth_is_not_scored(engine):
 
 def test_the_engine_says_how_many_rows_had_their_turn(engine, film):
     sharing = SharingSettings(crossover=1.0, refresh_period=3, temporal_factor=10)
-    cache, settings = engine.new_cache(), InferenceSettings(engine.tasks, sharing)
+    session, settings = engine.new_session(), InferenceSettings(engine.tasks, sharing)
 
-    shares = [engine.infer(frame.truth.image, cache, settings).stats.refreshed
+    shares = [engine.infer(frame.truth.image, session, settings).stats.refreshed
               for frame in film.kept]
 
     # all twelve tokens lie in one tile, whose turn comes every third frame

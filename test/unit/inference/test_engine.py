@@ -65,9 +65,9 @@ def test_the_same_frame_gives_the_same_maps(engine):
 
 
 def test_a_camera_of_another_size_starts_anew(engine):
-    cache = engine.new_cache()
-    engine.infer(picture(), cache)
-    assert engine.infer(picture()[::2, ::2], cache).stats.reset_reason == 'image size changed'
+    session = engine.new_session()
+    engine.infer(picture(), session)
+    assert engine.infer(picture()[::2, ::2], session).stats.reset_reason == 'image size changed'
 
 
 def test_another_input_size_gives_maps_of_that_size(tiny_model):

@@ -48,14 +48,14 @@ def test_what_is_not_asked_for_is_not_among_the_others(engine):
 
 
 def test_maps_kept_up_to_date_are_those_of_the_whole_output(engine):
-    cache, image = engine.new_cache(), picture()
+    session, image = engine.new_session(), picture()
     settings = InferenceSettings(engine.tasks, SharingSettings(crossover=1.0))
-    engine.infer(image, cache, settings)
+    engine.infer(image, session, settings)
     image[32:64, 48:80] = picture(1)[32:64, 48:80]
-    prediction = engine.infer(image, cache, settings)
+    prediction = engine.infer(image, session, settings)
     assert 0 < prediction.stats.input_fraction < 1
     for task in FURTHER:
-        expected = decode(task, engine.raw(cache, task))[task].astype(int)
+        expected = decode(task, engine.raw(session, task))[task].astype(int)
         difference = np.abs(prediction.other[task] - expected)
         assert (difference > (1 if task == 'saliency' else 0)).mean() < 1e-3
 

@@ -53,7 +53,7 @@ def test_a_frame_without_numbers_is_told_by_task_and_marked_invalid(
 ):
     spoil(monkeypatch, 'dense')
 
-    found = engine.infer(picture(), engine.new_cache(), settings)
+    found = engine.infer(picture(), engine.new_session(), settings)
 
     assert found.stats.non_finite == DEFAULT_TASKS
     assert (found.mask == 255).all() and (found.confidence == 0).all()
@@ -63,35 +63,35 @@ def test_a_frame_without_numbers_is_told_by_task_and_marked_invalid(
 
 @pytest.mark.fault(16)
 def test_the_next_frame_is_computed_whole_and_equals_a_cold_start(engine, settings, monkeypatch):
-    cache = engine.new_cache()
+    session = engine.new_session()
     with monkeypatch.context() as broken:
         spoil(broken, 'dense')
-        engine.infer(picture(), cache, settings)
+        engine.infer(picture(), session, settings)
 
-    found = engine.infer(picture(), cache, settings)
+    found = engine.infer(picture(), session, settings)
 
     assert found.stats.reset_reason == NON_FINITE and found.stats.non_finite == ()
-    assert_equal(found, engine.infer(picture(), engine.new_cache(), settings))
+    assert_equal(found, engine.infer(picture(), engine.new_session(), settings))
 
 
 @pytest.mark.fault(16)
 def test_rows_without_numbers_in_the_middle_of_a_stream_leave_nothing_behind(
     engine, settings, monkeypatch
 ):
-    cache = engine.new_cache()
-    engine.infer(picture(), cache, settings)
+    session = engine.new_session()
+    engine.infer(picture(), session, settings)
     with monkeypatch.context() as broken:
         spoil(broken, 'update')
-        spoilt = engine.infer(picture(changed=32), cache, settings)
+        spoilt = engine.infer(picture(changed=32), session, settings)
 
-    found = engine.infer(picture(changed=32), cache, settings)
+    found = engine.infer(picture(changed=32), session, settings)
 
     assert spoilt.stats.reset_reason == '' and spoilt.stats.non_finite
-    assert_equal(found, engine.infer(picture(changed=32), engine.new_cache(), settings))
+    assert_equal(found, engine.infer(picture(changed=32), engine.new_session(), settings))
 
 
 def test_a_good_frame_names_no_task(engine, settings):
-    assert engine.infer(picture(), engine.new_cache(), settings).stats.non_finite == ()
+    assert engine.infer(picture(), engine.new_session(), settings).stats.non_finite == ()
 
 
 @pytest.mark.parametrize('value', [torch.nan, torch.inf, -torch.inf])

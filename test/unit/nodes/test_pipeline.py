@@ -101,19 +101,19 @@ def scene(seed):
     return frames
 
 
-def run(engine, cache, frames):
+def run(engine, session, frames):
     """Return the depth of some frames, computed by rows wherever that is possible."""
     sharing = SharingSettings(crossover=1.0, scene_cut_fraction=1.0)
-    return [engine.infer(frame, cache, InferenceSettings(('depth',), sharing)).depth
+    return [engine.infer(frame, session, InferenceSettings(('depth',), sharing)).depth
             for frame in frames]
 
 
 @pytest.mark.fault(23)
 def test_frames_in_turn_with_two_caches_equal_those_of_two_runs(engine):
-    apart = [run(engine, engine.new_cache(), scene(seed)) for seed in (0, 1)]
+    apart = [run(engine, engine.new_session(), scene(seed)) for seed in (0, 1)]
 
-    caches = [engine.new_cache(), engine.new_cache()]
-    in_turn = [[run(engine, cache, [frame])[0] for frame, cache in zip(frames, caches)]
+    sessions = [engine.new_session(), engine.new_session()]
+    in_turn = [[run(engine, session, [frame])[0] for frame, session in zip(frames, sessions)]
                for frames in zip(scene(0), scene(1))]
 
     assert np.array_equal(np.stack(apart), np.stack(in_turn).swapaxes(0, 1))

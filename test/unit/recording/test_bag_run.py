@@ -75,9 +75,9 @@ def test_the_maps_are_those_of_the_engine_in_every_storage(
         run_bag, engine, tmp_path, source, target):
     found = run_bag(write_camera_bag(tmp_path / 'in', 5, source), storage=target)
 
-    cache, settings = engine.new_cache(), InferenceSettings(engine.tasks, SHARING)
+    session, settings = engine.new_session(), InferenceSettings(engine.tasks, SHARING)
     for number in range(5):
-        expected = engine.infer(picture(number), cache, settings)
+        expected = engine.infer(picture(number), session, settings)
         for topic, name in MAPS.items():
             got = read_map(found[topic][number][1])
             np.testing.assert_array_equal(got, getattr(expected, name), err_msg=topic)

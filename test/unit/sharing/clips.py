@@ -45,7 +45,7 @@ class Camera:
 
     def __init__(self, network: MultiTaskNetwork, *, tasks=DEFAULT_TASKS, engine=None, **sharing):
         self.network, self.engine = network, engine or engine_of(network)
-        self.cache = self.engine.new_cache()
+        self.session = self.engine.new_session()
         self.use(tasks, **sharing)
 
     def use(self, tasks, **sharing) -> None:
@@ -54,10 +54,10 @@ class Camera:
 
     def see(self, frame: np.ndarray):
         self.frame = frame
-        return self.engine.infer(frame, self.cache, self.settings)
+        return self.engine.infer(frame, self.session, self.settings)
 
     def raw(self, task: str) -> torch.Tensor:
-        return self.engine.raw(self.cache, task).clone()
+        return self.engine.raw(self.session, task).clone()
 
     def outputs(self) -> dict[str, torch.Tensor]:
         return {task: self.raw(task) for task in self.settings.tasks}

@@ -173,7 +173,7 @@ def test_with_keyframes_a_scene_that_stops_is_dense_after_one_period():
 
 
 def moved_on(seen, frames=8):
-    """Let a camera see some frames of a room, so that its cache has something to forget."""
+    """Let a camera see some frames of a room, so that its session has something to forget."""
     for frame in room_clip('drive', noise=1.0)[:frames]:
         seen.see(frame)
     return seen
@@ -183,7 +183,7 @@ def moved_on(seen, frames=8):
 def test_a_reset_is_a_cold_start_bit_for_bit(kind_and_frame):
     kind, frame = kind_and_frame
     seen, cold = moved_on(camera(block=kind)), camera(block=kind)
-    seen.cache.reset('clock jumped')
+    seen.session.reset('clock jumped')
     told = seen.see(frame)
     fresh = cold.see(frame)
     assert told.stats.reset_reason == 'clock jumped'
@@ -211,7 +211,7 @@ def test_another_kind_of_block_is_a_cold_start_bit_for_bit(kind_and_frame):
     seen.use(DEFAULT_TASKS, block='accurate')
     moved_on(seen, 1)
     seen.use(DEFAULT_TASKS, block=kind)
-    seen.cache.reset('test')
+    seen.session.reset('test')
     seen.see(frame)
     cold.see(frame)
     assert equal(seen.outputs(), cold.outputs())
@@ -221,7 +221,7 @@ def test_a_task_left_out_at_a_reset_starts_cold_when_it_comes_back(kind_and_fram
     kind, frame = kind_and_frame
     seen, cold = moved_on(camera(block=kind)), camera(block=kind)
     seen.use(('semseg',), block=kind)
-    seen.cache.reset('test')
+    seen.session.reset('test')
     seen.see(frame)
     seen.use(DEFAULT_TASKS, block=kind)
     seen.see(frame)

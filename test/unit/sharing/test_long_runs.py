@@ -35,7 +35,7 @@ def drift_errors(*, noise, previous_frame=False):
     for number, frame in enumerate(drifting(2000, noise)):
         seen.see(frame)
         if previous_frame:
-            forget_the_reference(seen.cache.state.change)
+            forget_the_reference(seen.session.cache.state.change)
         if number % 40 == 39:
             errors.append(seen.error())
     return errors
@@ -73,8 +73,8 @@ def test_two_thousand_frames_take_no_more_memory():
         seen.use(DEFAULT_TASKS if number % 7 else ('semseg', 'edge'), refresh_period=10)
         seen.see(frames[number % len(frames)])
         if number == 200:
-            before = live_tensors(), seen.cache.nbytes(), resident_megabytes()
+            before = live_tensors(), seen.session.nbytes(), resident_megabytes()
     tensors, size, megabytes = before
     assert live_tensors() <= tensors
-    assert seen.cache.nbytes() == size
+    assert seen.session.nbytes() == size
     assert resident_megabytes() < megabytes + 8

@@ -1,0 +1,63 @@
+"""What the engine remembers of one camera."""
+
+from mtshare_ros.inference.maps import MapDecoder, MapState
+from mtshare_ros.sharing.budget import FrameCost, LatencyController
+from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.settings import SharingSettings
+
+SOURCE_CHANGED = 'image size changed'
+
+
+class Session:
+    """
+    The memory of one camera, handed to every call of ``Engine.infer``; the engine has none.
+
+    ``cache`` holds what the network computed, ``maps`` by task what was decoded of it, and
+    ``controller`` holds the latency target where there is one. After ``reset`` the next frame is
+    computed as if it were the first.
+    """
+
+    def __init__(self) -> None:
+        self.cache = ActivationCache()
+        self.maps: dict[str, MapState] = {}
+        self.controller: LatencyController | None = None
+        self._source_size: tuple[int, int] | None = None
+
+    def reset(self, reason: str) -> None:
+        """Forget the camera; the reason stands in the next frame's statistics."""
+        self.cache.reset(reason)
+
+    def release(self, reason: str) -> None:
+        """Forget the camera and let its buffers go; the next frame allocates them anew."""
+        self.cache.release(reason)
+        self.maps.clear()
+
+    def see(self, source_size: tuple[int, int]) -> None:
+        """Note the (height, width) of the camera's image; another one than before is a reset."""
+        if self._source_size not in (None, source_size):
+            self.reset(SOURCE_CHANGED)
+        self._source_size = source_size
+
+    def control(
+        self, settings: SharingSettings, cost: FrameCost, token_count: int
+    ) -> LatencyController:
+        """Return the camera's controller, a new one where target or bound are new."""
+        known = self.controller
+        target, max_age = settings.latency_target_ms, settings.max_age
+        if known is None or (known.target_ms, known.max_age) != (target, max_age):
+            known = self.controller = LatencyController(
+                target, cost, token_count=token_count, max_age=max_age)
+        return known
+
+    def maps_of(self, task: str, decoder: MapDecoder) -> MapState:
+        """Return a task's maps to bring up to date, new ones where the grid is another."""
+        camera = self.cache.camera
+        known = self.maps.get(task)
+        if known is None or known.level.grid != camera.grid:
+            known = self.maps[task] = decoder.allocate(camera.grid, camera.ages.device)
+        return known
+
+    def nbytes(self) -> dict[str, int]:
+        """Return the bytes by task, and what all tasks share as ``shared``."""
+        return {owner: size + (self.maps[owner].nbytes if owner in self.maps else 0)
+                for owner, size in self.cache.nbytes().items()}
