@@ -1,35 +1,50 @@
 # Every target first makes .venv hold what it needs; a second run installs nothing.
 #   make demo ARGS="--help"     options for the command go into ARGS
 #   make test PYTHON=python3.12 makes .venv with that Python
+#   make test WORKERS=0         one process, as a debugger wants it
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PYTHON ?=
 ARGS ?=
+WORKERS ?= 2
 export PYTHON
 
 # The ament index of .venv comes before that of a sourced ROS 2, if there is one.
 export AMENT_PREFIX_PATH := $(CURDIR)/.venv$(if $(AMENT_PREFIX_PATH),:$(AMENT_PREFIX_PATH))
 
-.PHONY: help demo bench soak test lint readme clean
+.NOTPARALLEL:
+.PHONY: help demo bench soak test test-slow test-all lint readme clean
 
 help:
-	@echo 'make demo    the main job: a simulated camera through the node, measured'
-	@echo 'make bench   how fast this machine is'
-	@echo 'make soak    the node under random faults for ten minutes'
-	@echo 'make test    the whole test suite'
-	@echo 'make lint    style and types only'
-	@echo 'make readme  write the tables of README.md anew from the code'
-	@echo 'make clean   remove .venv and what the tools left'
+	@echo 'make demo      the main job: a simulated camera through the node, measured'
+	@echo 'make bench     how fast this machine is'
+	@echo 'make soak      the node under random faults for ten minutes'
+	@echo 'make test      the tests, without the slow ones'
+	@echo 'make test-all  the tests, then the slow ones'
+	@echo 'make lint      style and types'
+	@echo 'make readme    write the tables of README.md anew from the code'
+	@echo 'make clean     remove .venv and what the tools left'
 	@echo 'Options for the command go into ARGS, for example: make demo ARGS="--help"'
 
 demo bench soak:
 	@tools/install.sh demo
 	@.venv/bin/mtshare $@ $(ARGS)
 
+# A file stays in one process: its tests share the node or the model that its fixtures start.
+PYTEST = .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile
+
 test:
 	@tools/install.sh test
-	@.venv/bin/python -m pytest $(ARGS)
+	@$(PYTEST) -m 'not slow' $(ARGS)
+
+# Code 5 of pytest: ARGS chose no slow test.
+test-slow:
+	@tools/install.sh test
+	@$(PYTEST) -m slow $(ARGS) || test $$? -eq 5
+
+# `make test test-all` runs every test once.
+test-all: test test-slow
 
 lint:
 	@tools/install.sh test

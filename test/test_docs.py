@@ -29,7 +29,15 @@ def launch_arguments(path):
 
 def make_targets():
     """Return the targets of the Makefile."""
-    return set(re.findall(r'^([a-z ]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE))
+    found = re.findall(r'^([a-z -]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE)
+    return set(' '.join(found).split())
+
+
+def named(pattern):
+    """Return what a pattern finds in the text and in the shell examples of all pages."""
+    found = set(re.findall(pattern, f'{PROSE}\n{LINES}', re.MULTILINE))
+    assert found
+    return found
 
 
 @pytest.mark.fault(29)
@@ -41,46 +49,47 @@ def test_a_table_shows_what_the_node_has(tables, name):
     assert found.group(2) == tables.TABLES[name](), 'run: make readme'
 
 
-@pytest.mark.parametrize('page, path, anchor', LINKS)
-def test_a_link_leads_somewhere(page, path, anchor):
-    target = page.parent / path if path else page
+def test_every_link_leads_somewhere():
+    dead = []
+    for page, path, anchor in LINKS:
+        target = page.parent / path if path else page
+        if not target.exists() or anchor and anchor not in anchors(target):
+            dead.append(f'{page.name}: {path}#{anchor}')
 
-    assert target.exists()
-    assert not anchor or anchor in anchors(target)
-
-
-@pytest.mark.parametrize('page', [page for page in PAGES if page.parent.name == 'docs'])
-def test_the_index_names_every_page(page):
-    assert page.name == 'README.md' or f'({page.name})' in (ROOT / 'docs/README.md').read_text()
+    assert LINKS and not dead
 
 
-@pytest.mark.parametrize(
-    'target', sorted(set(re.findall(r'(?:`|^)make ([a-z]+)', f'{PROSE}\n{LINES}', re.M))))
-def test_a_named_make_target_exists(target):
-    assert target in ' '.join(make_targets()).split()
+def test_the_index_names_every_page():
+    index = (ROOT / 'docs/README.md').read_text()
+    pages = [page.name for page in PAGES if page.parent.name == 'docs']
+
+    assert not [name for name in pages if name != 'README.md' and f'({name})' not in index]
 
 
-@pytest.mark.parametrize(
-    'command', sorted(set(re.findall(r'(?:`|^)mtshare ([a-z]+)', f'{PROSE}\n{LINES}', re.M))))
-def test_a_named_command_exists(command):
-    assert (ROOT / f'mtshare_ros/cli/{command}.py').is_file()
+def test_every_named_make_target_exists():
+    assert named(r'(?:`|^)make ([a-z-]+)') <= make_targets()
 
 
-@pytest.mark.parametrize(
-    'name', sorted(set(re.findall(r'\b([a-z_]+\.launch\.py)', f'{PROSE}\n{LINES}'))))
-def test_a_named_launch_file_exists(name):
-    assert (ROOT / 'launch' / name).is_file()
+def test_every_named_command_exists():
+    commands = named(r'(?:`|^)mtshare ([a-z]+)')
+
+    assert not [name for name in commands if not (ROOT / f'mtshare_ros/cli/{name}.py').is_file()]
 
 
-@pytest.mark.parametrize(
-    'line', re.findall(r'ros2 launch mtshare_ros (.+?)$', f'{PROSE}\n{LINES}', re.MULTILINE))
-def test_the_launch_arguments_of_an_example_are_declared(line):
-    name, *words = line.split('`')[0].split()
-    used = {word.split(':=')[0] for word in words if ':=' in word}
+def test_every_named_launch_file_exists():
+    files = named(r'\b([a-z_]+\.launch\.py)')
 
+    assert not [name for name in files if not (ROOT / 'launch' / name).is_file()]
+
+
+def test_the_launch_arguments_of_every_example_are_declared():
     # The others include this launch file and pass its arguments on.
-    files = {ROOT / 'launch' / name, ROOT / 'launch/perception.launch.py'}
-    assert used <= set().union(*map(launch_arguments, files))
+    included = launch_arguments(ROOT / 'launch/perception.launch.py')
+    for line in named(r'ros2 launch mtshare_ros (.+?)$'):
+        name, *words = line.split('`')[0].split()
+        used = {word.split(':=')[0] for word in words if ':=' in word}
+
+        assert used <= included | launch_arguments(ROOT / 'launch' / name), line
 
 
 def test_the_results_are_what_the_committed_figures_say(monkeypatch):
