@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from mtshare_ros.cli import bag_options, recording_options as options
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption, PrecisionOption
-from mtshare_ros.cli.output import check_folder, progress_bar
+from mtshare_ros.cli.output import check_folder
+from mtshare_ros.cli.progress import progress_bar
 from mtshare_ros.cli.recording_options import load_network, Pictures, sharing_settings
 from mtshare_ros.cli.recording_outcome import Outcome, report, warn
 

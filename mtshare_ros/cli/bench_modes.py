@@ -7,7 +7,7 @@ import typer
 
 from mtshare_ros.cli.bench_options import BenchMotion, read_list
 from mtshare_ros.cli.bench_tables import print_active, print_latency, print_motion, print_notes
-from mtshare_ros.cli.output import progress_bar
+from mtshare_ros.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.bench_model import BenchModel

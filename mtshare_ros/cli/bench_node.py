@@ -9,7 +9,8 @@ from typing import Any
 import typer
 
 from mtshare_ros.cli.node_trial import node_on_trial
-from mtshare_ros.cli.output import print_table, progress_bar
+from mtshare_ros.cli.output import print_table
+from mtshare_ros.cli.progress import progress_bar
 
 NAMESPACE = '/bench'
 

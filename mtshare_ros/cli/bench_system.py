@@ -6,7 +6,8 @@ from typing import Any, Sequence, TYPE_CHECKING
 import typer
 
 from mtshare_ros.cli.options import HELD_OUT_SEED
-from mtshare_ros.cli.output import print_table, progress_bar
+from mtshare_ros.cli.output import print_table
+from mtshare_ros.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     import numpy as np

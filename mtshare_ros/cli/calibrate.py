@@ -9,7 +9,8 @@ import typer
 
 from mtshare_ros.cli.engines import load_engine
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelArgument, PrecisionOption
-from mtshare_ros.cli.output import check_folder, print_table, progress_bar, write_json
+from mtshare_ros.cli.output import check_folder, print_table, write_json
+from mtshare_ros.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.calibration import Calibration, CalibrationSettings

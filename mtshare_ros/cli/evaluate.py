@@ -21,10 +21,10 @@ from mtshare_ros.cli.options import (
 from mtshare_ros.cli.output import (
     check_folder,
     check_picture_path,
-    progress_bar,
     save_picture,
     write_json,
 )
+from mtshare_ros.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.clips import ClipPlan

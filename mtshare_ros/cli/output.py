@@ -1,18 +1,15 @@
-"""Writing results: tables, JSON files, pictures, progress."""
+"""Writing results: tables, JSON files, pictures."""
 
-from contextlib import contextmanager
 import json
 import math
 from pathlib import Path
 import sys
-from typing import Any, Callable, Iterable, Iterator, Sequence, TypeVar
+from typing import Any, Callable, Iterable, Sequence
 
 import numpy as np
 import typer
 
 from mtshare_ros.errors import ConfigError, MissingExtraError
-
-T = TypeVar('T')
 
 _WIDTH_OF_FILES = 200
 
@@ -76,29 +73,6 @@ def check_folder(path: Path | None) -> None:
     """Refuse a file whose folder does not exist before the work begins; None is fine."""
     if path is not None and not path.absolute().parent.is_dir():
         raise ConfigError(f'{path}: there is no folder {path.absolute().parent}; create it first')
-
-
-@contextmanager
-def progress_bar(text: str, total: int | None) -> Iterator[Callable[[int], None]]:
-    """
-    Show a bar on standard error; the value is called with how many of ``total`` are done.
-
-    Where nobody knows how many there are, ``total`` is None.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    columns = ('{task.description}', BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(text, total=total)
-        yield lambda done: progress.update(task, completed=done)
-
-
-def counted(items: Iterable[T], progress: Callable[[int], None]) -> Iterator[T]:
-    """Pass items on, and say how many have passed."""
-    for number, item in enumerate(items, start=1):
-        yield item
-        progress(number)
 
 
 def _write(path: Path, action: Callable[[], Any]) -> None:

@@ -8,7 +8,8 @@ import typer
 
 from mtshare_ros.cli.app import examples, new_app
 from mtshare_ros.cli.options import HELD_OUT_SEED, Motion, SeedOption
-from mtshare_ros.cli.output import check_folder, counted, progress_bar
+from mtshare_ros.cli.output import check_folder
+from mtshare_ros.cli.progress import counted, progress_bar
 
 app = new_app(no_args_is_help=True, help="""
 Render clips and training frames of procedural rooms.

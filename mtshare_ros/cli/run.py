@@ -8,7 +8,8 @@ import typer
 
 from mtshare_ros.cli import recording_options as options, run_options
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption, PrecisionOption
-from mtshare_ros.cli.output import check_folder, progress_bar
+from mtshare_ros.cli.output import check_folder
+from mtshare_ros.cli.progress import progress_bar
 from mtshare_ros.cli.recording_options import load_network, Pictures, sharing_settings
 from mtshare_ros.cli.recording_outcome import Outcome, report, warn
 from mtshare_ros.cli.run_options import Arrays

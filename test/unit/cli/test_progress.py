@@ -1,0 +1,56 @@
+"""A log file says from time to time how far a command is."""
+
+import pytest
+
+pytest.importorskip('typer', reason='the command line needs the extra [cli]')
+
+from mtshare_ros.cli.progress import progress_bar, ProgressLines  # noqa: E402
+
+
+class Clock:
+    """A clock that is set by hand."""
+
+    seconds = 100.0
+
+    def __call__(self):
+        return self.seconds
+
+
+def lines_after(capsys, total, seconds_and_done):
+    clock = Clock()
+    lines = ProgressLines('computing', total, clock)
+    for seconds, done in seconds_and_done:
+        clock.seconds = 100.0 + seconds
+        lines.update(done)
+    return capsys.readouterr().err.splitlines()
+
+
+def test_a_short_job_says_nothing(capsys):
+    assert lines_after(capsys, 9, [(0.5 * n, n) for n in range(9)]) == []
+
+
+def test_a_line_says_how_many_are_done_and_how_long_the_others_take(capsys):
+    assert lines_after(capsys, 40, [(1, 1), (6, 10), (7, 11)]) == [
+        'mtshare: computing: 10 of 40 done in 6 s, about 18 s left']
+
+
+@pytest.mark.parametrize('total', [None, 0])
+def test_without_a_known_end_the_line_says_what_is_done(capsys, total):
+    assert lines_after(capsys, total, [(8, 3)]) == ['mtshare: computing: 3 done in 8 s']
+
+
+def test_a_long_job_has_a_line_a_minute_at_least(capsys):
+    lines = lines_after(capsys, 7200, [(second, second) for second in range(7201)])
+
+    assert 7200 / 60 <= len(lines) < 7200 / 60 + 20
+    assert lines[-1].startswith('mtshare: computing: 71')
+
+
+def test_no_terminal_gets_lines_instead_of_a_bar(capsys, monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(ProgressLines.__init__, '__defaults__', (clock,))
+    with progress_bar('computing', 2) as progress:
+        clock.seconds += 60
+        progress(1)
+
+    assert 'computing: 1 of 2 done in 60 s' in capsys.readouterr().err
