@@ -10,6 +10,7 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.device import resolve_device, resolve_precision
+from mtshare_ros.inference.geometry import depth_scale
 from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
@@ -180,6 +181,20 @@ class Engine:
             most = self._crossover(settings.sharing) * account.token_count
             session.controller.observe(min(account.rows, int(most)), stats.total_ms)
         return Prediction.from_maps(framing, stats, maps, image=seen)
+
+    def scale_depth(self, prediction: Prediction, focal_length: float) -> None:
+        """
+        Turn a prediction's depth, in place, into metres of the camera at hand.
+
+        ``focal_length`` is that of the camera in pixels of the maps. Nothing changes where there
+        is no depth, or where the focal length of the training images is unknown.
+        """
+        if prediction.depth is None:
+            return
+        scale = depth_scale(
+            focal_length, trained=self.description.focal_length,
+            trained_size=self.description.architecture.input_size, size=self.input_size)
+        np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)
 
     def raw(self, session: Session, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""

@@ -1,10 +1,8 @@
 """What rests on the camera's calibration: metres, the calibration of the maps, and points."""
 
-import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.geometry import depth_scale
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import (
@@ -27,9 +25,7 @@ class CalibratedOutputs:
         self, *, engine: Engine, calibrations: CameraInfoBuffer, publishers: OutputPublishers,
         notices: Notices,
     ) -> None:
-        self._input_size = engine.input_size
-        self._trained = engine.description.focal_length
-        self._trained_size = engine.description.architecture.input_size
+        self._engine = engine
         self._calibrations = calibrations
         self._publishers = publishers
         self._notices = notices
@@ -40,8 +36,8 @@ class CalibratedOutputs:
         if match.info is not None:
             match = CameraInfoMatch(
                 scale_camera_info(match.info, prediction.framing, image.header))
-        if prediction.depth is not None and self._trained > 0:
-            self._scale(prediction.depth, match)
+        if prediction.depth is not None and self._engine.description.focal_length > 0:
+            self._scale_depth(prediction, match)
         return match
 
     def publish(
@@ -68,19 +64,18 @@ class CalibratedOutputs:
         self._publishers.publish_points(
             output, prediction.depth, prediction.image, pinhole_of(info), info.header)
 
-    def _scale(self, depth: np.ndarray, calibration: CameraInfoMatch) -> None:
+    def _scale_depth(self, prediction: Prediction, calibration: CameraInfoMatch) -> None:
         """Scale depth in place, or say what it rests on without a calibration."""
         assumed = ''
         if calibration.info is None:
-            height, width = self._trained_size
+            model = self._engine.description
+            height, width = model.architecture.input_size
             assumed = (
-                f'depth assumes the focal length of the training images, {self._trained:.0f} '
+                f'depth assumes the focal length of the training images, {model.focal_length:.0f} '
                 f'pixels at {width}x{height}: {calibration.reason}'
             )
         else:
-            depth *= depth_scale(
-                calibration.info.k[0], trained=self._trained, trained_size=self._trained_size,
-                size=self._input_size)
+            self._engine.scale_depth(prediction, calibration.info.k[0])
         self._notices.state('depth scale', assumed)
 
     def _tell_withheld(self, output: OutputSpec, reason: str) -> None:

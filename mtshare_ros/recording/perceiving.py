@@ -6,7 +6,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.geometry import depth_scale
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 
 
@@ -59,13 +58,6 @@ class Perception:
         Raises FrameError for an image too small to hold anything.
         """
         prediction = self._engine.infer(frame.rgb, self._session, self._settings)
-        if prediction.depth is not None and frame.calibration is not None:
-            scale = self._depth_scale(float(frame.calibration.k[0]))
-            np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)
+        if frame.calibration is not None:
+            self._engine.scale_depth(prediction, frame.calibration.k[0])
         return prediction
-
-    def _depth_scale(self, focal_length: float) -> float:
-        trained = self._engine.description
-        return depth_scale(
-            focal_length, trained=trained.focal_length,
-            trained_size=trained.architecture.input_size, size=self._engine.input_size)

@@ -90,6 +90,24 @@ def test_a_frame_of_one_pixel_is_refused(engine):
         engine.infer(np.zeros((1, 1, 3), np.uint8))
 
 
+@pytest.mark.parametrize('size', [(96, 128), (64, 96), (128, 128)])
+def test_depth_is_scaled_by_the_focal_length_against_that_of_the_training(engine, size):
+    resized = engine.with_input_size(size)
+    expected = resized.infer(picture()).depth
+    prediction = resized.infer(picture())
+    enlargement = max(size[0] / 96, size[1] / 128)
+    resized.scale_depth(prediction, 1.5 * engine.description.focal_length * enlargement)
+
+    assert np.array_equal(prediction.depth, expected * np.float32(1.5))
+
+
+def test_a_prediction_without_depth_has_none_to_scale(engine):
+    prediction = engine.infer(picture(), settings=InferenceSettings(('edge',)))
+    engine.scale_depth(prediction, 100.0)
+
+    assert prediction.depth is None
+
+
 def test_stages_add_up_to_the_whole(engine):
     stats = engine.infer(picture()).stats
     assert list(stats.stage_ms) == [
