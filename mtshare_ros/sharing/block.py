@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.model.backbone import Block
+from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.linear import GroupedLinear
 from mtshare_ros.sharing.rows import ActiveRows
 
@@ -35,17 +36,22 @@ class BlockWeights:
     ``delta_share`` (M,) is the norm of each member's delta weights relative to the base weights.
     """
 
-    def __init__(self, blocks: Sequence[Block], dtype: torch.dtype) -> None:
+    def __init__(
+        self, blocks: Sequence[Block], dtype: torch.dtype, layout: str = AUTO
+    ) -> None:
         attention = [block.attn for block in blocks]
         mlp = [block.mlp for block in blocks]
         self.heads = attention[0].num_heads
         self.dtype = dtype
         self.norm1 = GroupedNorm([block.norm1 for block in blocks])
         self.norm2 = GroupedNorm([block.norm2 for block in blocks])
-        self.qkv = GroupedLinear([item.qkv for item in attention], dtype=dtype)
-        self.proj = GroupedLinear([item.proj for item in attention], dtype=dtype)
-        self.fc1 = GroupedLinear([item.fc1 for item in mlp], dtype=dtype, activation='gelu')
-        self.fc2 = GroupedLinear([item.fc2 for item in mlp], dtype=dtype)
+        self.qkv = GroupedLinear(
+            [item.qkv for item in attention], dtype=dtype, layout=layout)
+        self.proj = GroupedLinear(
+            [item.proj for item in attention], dtype=dtype, layout=layout)
+        self.fc1 = GroupedLinear(
+            [item.fc1 for item in mlp], dtype=dtype, activation='gelu', layout=layout)
+        self.fc2 = GroupedLinear([item.fc2 for item in mlp], dtype=dtype, layout=layout)
         self.delta_share = torch.stack([_delta_share(blocks[0], block) for block in blocks])
 
     @property

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.level import Level, taps_of_cells, taps_of_pixels
 from mtshare_ros.sharing.linear import PackedLinear
 
@@ -21,7 +22,8 @@ class RowConvolution:
     """
 
     def __init__(
-        self, layer: nn.Conv2d | nn.Sequential, *, dtype: torch.dtype, blocks: bool = False
+        self, layer: nn.Conv2d | nn.Sequential, *, dtype: torch.dtype, blocks: bool = False,
+        layout: str = AUTO,
     ) -> None:
         folded = _fold(layer)
         self.module = folded
@@ -37,7 +39,7 @@ class RowConvolution:
         bias = folded.bias if folded.bias is not None else weight.new_zeros(self.outputs)
         self._bias = bias.detach().to(dtype)
         self._windows = PackedLinear(
-            weight.permute(0, 2, 3, 1).flatten(1), self._bias, dtype=dtype)
+            weight.permute(0, 2, 3, 1).flatten(1), self._bias, dtype=dtype, layout=layout)
 
     def taps_of_cells(self, source: Level, target: Level, device: torch.device) -> torch.Tensor:
         """Return the source pixels each cell's pixels read: (N, side ** 2 kernel ** 2)."""

@@ -9,6 +9,7 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.block import BlockLimits, BlockWeights, GroupedNorm, IncrementalBlock
 from mtshare_ros.sharing.blocks import make_block
+from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
 
@@ -61,13 +62,15 @@ class StageRun:
 class EncoderWeights:
     """The blocks of a network prepared for row lists: shared ones, and each member's own."""
 
-    def __init__(self, network: MultiTaskNetwork, dtype: torch.dtype) -> None:
+    def __init__(
+        self, network: MultiTaskNetwork, dtype: torch.dtype, layout: str = AUTO
+    ) -> None:
         self.network, self.dtype = network, dtype
         self.members = (network.base_task, *network.branches)
         self.device = next(network.parameters()).device
         own = list(zip(*(network.own_blocks(member) for member in self.members)))
-        self.shared = [BlockWeights([block], dtype) for block in network.shared_blocks]
-        self.own = [BlockWeights(blocks, dtype) for blocks in own]
+        self.shared = [BlockWeights([block], dtype, layout) for block in network.shared_blocks]
+        self.own = [BlockWeights(blocks, dtype, layout) for blocks in own]
         self.norm = GroupedNorm([network.final_norm(member) for member in self.members])
 
 

@@ -10,6 +10,7 @@ from mtshare_ros.model.head import DecodeHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.convolution import RowConvolution
 from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan, plan_head, QUARTER_SIDE
+from mtshare_ros.sharing.layout import AUTO, PLAIN
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.linear import PackedLinear
 from mtshare_ros.sharing.memory import tensor_bytes
@@ -44,14 +45,16 @@ class HeadRunner:
     """One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``."""
 
     def __init__(
-        self, network: MultiTaskNetwork, task: str, dtype: torch.dtype = torch.float32
+        self, network: MultiTaskNetwork, task: str, dtype: torch.dtype = torch.float32,
+        layout: str = AUTO,
     ) -> None:
         head: DecodeHead = network.heads[task]
         self.dtype = dtype
-        self._merge = _Merge(head, dtype)
-        self._refine = [RowConvolution(layer, dtype=dtype) for layer in head.refine]
+        self._merge = _Merge(head, dtype, layout)
+        self._refine = [RowConvolution(layer, dtype=dtype, layout=layout)
+                        for layer in head.refine]
         self._predict = PackedLinear(
-            head.predict.weight.flatten(1), head.predict.bias, dtype=dtype, packed=False)
+            head.predict.weight.flatten(1), head.predict.bias, dtype=dtype, layout=PLAIN)
         self._width, self._outputs = head.predict.in_channels, head.predict.out_channels
         self._geometry = HeadGeometry.of([layer.module for layer in self._refine])
         self.macs_per_cell = self._merge.macs_per_cell + QUARTER_SIDE ** 2 * (
@@ -101,14 +104,14 @@ def _store(rows: torch.Tensor, pixels: torch.Tensor | None, values: torch.Tensor
 class _Merge:
     """The sum of all levels at 1/4 of the input, with batch norm and ReLU."""
 
-    def __init__(self, head: DecodeHead, dtype: torch.dtype) -> None:
+    def __init__(self, head: DecodeHead, dtype: torch.dtype, layout: str) -> None:
         self._width = head.predict.in_channels
         norm = head.norm
         scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
         shift = (norm.bias - norm.running_mean * scale).detach()
         weight = _scaled(head.from_tokens.weight, scale)
         bias = _scaled(head.from_tokens.bias, scale) + shift.repeat(QUARTER_SIDE ** 2)
-        self._from_tokens = PackedLinear(weight, bias, dtype=dtype)
+        self._from_tokens = PackedLinear(weight, bias, dtype=dtype, layout=layout)
         self._from_eighth = self._from_quarter = None
         self.macs_per_cell = weight.numel()
         if hasattr(head, 'from_eighth'):

@@ -1,16 +1,11 @@
 """Linear layers prepared once for inference on few rows."""
 
-from functools import lru_cache
-import time
-from typing import Callable, Sequence
+from typing import Sequence
 
 import torch
 from torch.nn import functional
 
-_TYPICAL_ROWS = 64
-"""Rows a packed layout is chosen for; other counts run with the same layout."""
-
-_PROBES = 12
+from mtshare_ros.sharing.layout import AUTO, choose_layout, pack, PACKED
 
 _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
 """Products have multiples of 16 rows; above 32 steps the step grows fourfold, and so on."""
@@ -24,13 +19,12 @@ class PackedLinear:
     ``activation(x W^T + b)`` with the weight laid out once for the device's matrix kernels.
 
     Without that every call reorders the whole weight, which for few rows costs more than the
-    product. ``activation`` is ``none`` or ``gelu``. ``packed`` chooses oneDNN's layout, None the
-    one that is faster here.
+    product. ``activation`` is ``none`` or ``gelu``, ``layout`` one of ``layout.LAYOUTS``.
     """
 
     def __init__(
         self, weight: torch.Tensor, bias: torch.Tensor | None, *, dtype: torch.dtype,
-        activation: str = 'none', packed: bool | None = None,
+        activation: str = 'none', layout: str = AUTO,
     ) -> None:
         self.macs_per_row = weight.numel()
         self.dtype = dtype
@@ -38,8 +32,8 @@ class PackedLinear:
         weight = weight.detach().to(dtype)
         zero = weight.new_zeros(weight.shape[0])
         self._bias = zero if bias is None else bias.detach().to(dtype)
-        self._packed = _packing_pays(weight.device.type, dtype) if packed is None else packed
-        self._matrix = _pack(weight) if self._packed else weight.t().contiguous()
+        self._packed = choose_layout(layout, weight.device.type, dtype) == PACKED
+        self._matrix = pack(weight) if self._packed else weight.t().contiguous()
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (n, out) in the layer's dtype for (n, in) of any float dtype."""
@@ -69,6 +63,7 @@ class GroupedLinear:
 
     def __init__(
         self, layers: Sequence[torch.nn.Linear], *, dtype: torch.dtype, activation: str = 'none',
+        layout: str = AUTO,
     ) -> None:
         base = layers[0]
         self.features = base.out_features
@@ -77,7 +72,8 @@ class GroupedLinear:
         few = sum(map(len, differing)) <= MOST_APPENDED * self.features
         self._own: list[PackedLinear | None] = [
             None if few or not len(features) else
-            PackedLinear(layer.weight, layer.bias, dtype=dtype, activation=activation)
+            PackedLinear(layer.weight, layer.bias, dtype=dtype, activation=activation,
+                         layout=layout)
             for layer, features in zip(layers, differing)]
         self._appended = differing if few else [features[:0] for features in differing]
         weights = [base.weight, *(layer.weight[features]
@@ -85,7 +81,7 @@ class GroupedLinear:
         biases = None if base.bias is None else torch.cat([base.bias, *(
             layer.bias[features] for layer, features in zip(layers, self._appended))])
         self._shared = PackedLinear(torch.cat(weights), biases, dtype=dtype,
-                                    activation=activation)
+                                    activation=activation, layout=layout)
 
     def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return (n, out) for (n, in) rows, ``counts`` of each member in turn."""
@@ -154,40 +150,3 @@ def _differing(base: torch.nn.Linear, layer: torch.nn.Linear) -> torch.Tensor:
     if layer.bias is not None:
         differs |= layer.bias != base.bias
     return differs.nonzero()[:, 0]
-
-
-def _pack(weight: torch.Tensor) -> torch.Tensor:
-    """Return a weight (out, in) in the layout of oneDNN."""
-    return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), _TYPICAL_ROWS)
-
-
-@lru_cache(maxsize=8)
-def _packing_pays(device: str, dtype: torch.dtype) -> bool:
-    """
-    Tell whether oneDNN's layout beats a transposed matrix; measured once in a process.
-
-    On the CPUs tried, MKL wins with float32 on Intel and oneDNN on AMD; in bfloat16 oneDNN does.
-    """
-    if device != 'cpu' or not torch.backends.mkldnn.is_available():
-        return False
-    weights = [torch.ones(768, 192, dtype=dtype) for _ in range(_PROBES)]
-    rows, bias = torch.ones(_TYPICAL_ROWS // 2, 192, dtype=dtype), torch.ones(768, dtype=dtype)
-    try:
-        packed = [_pack(weight) for weight in weights]
-        first = _time(lambda weight: torch.ops.mkldnn._linear_pointwise(
-            rows, weight, bias, 'none', [], 'none'), packed)
-    except (AttributeError, RuntimeError, NotImplementedError):  # not in every PyTorch
-        return False
-    plain = [weight.t().contiguous() for weight in weights]
-    return first < _time(lambda weight: torch.addmm(bias, rows, weight), plain)
-
-
-def _time(product: Callable[[torch.Tensor], torch.Tensor], weights: list[torch.Tensor]) -> float:
-    """Return the least seconds of a product with each of the weights in turn."""
-    best = float('inf')
-    for _ in range(_PROBES):
-        start = time.perf_counter()
-        for weight in weights:
-            product(weight)
-        best = min(best, time.perf_counter() - start)
-    return best

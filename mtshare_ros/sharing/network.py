@@ -15,6 +15,7 @@ from mtshare_ros.sharing.change import ChangeDetector
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights, StageRun
 from mtshare_ros.sharing.frame import Frame, Runners
 from mtshare_ros.sharing.head import HeadRunner
+from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.limits import LimitTable
 from mtshare_ros.sharing.members import run_members
 from mtshare_ros.sharing.outputs import run_outputs
@@ -34,17 +35,19 @@ class SharingNetwork:
     """
     Runs a network on what changed; holds weights only, a camera's cache is passed in.
 
-    ``thresholds`` are those of every task, ``dtype`` is that of the matrix products.
+    ``thresholds`` are those of every task, ``dtype`` is that of the matrix products and
+    ``layout`` that of their weights, one of ``layout.LAYOUTS``.
     """
 
     def __init__(
         self, network: MultiTaskNetwork, thresholds: Mapping[str, TaskThresholds],
-        dtype: torch.dtype,
+        dtype: torch.dtype, layout: str = AUTO,
     ) -> None:
         self.device = next(network.parameters()).device
-        self._stem = StemRunner(network, dtype)
-        self._heads = {task: HeadRunner(network, task, dtype) for task in network.tasks}
-        self._weights = EncoderWeights(network, dtype)
+        self._stem = StemRunner(network, dtype, layout)
+        self._heads = {task: HeadRunner(network, task, dtype, layout)
+                       for task in network.tasks}
+        self._weights = EncoderWeights(network, dtype, layout)
         self._encoders: dict[str, EncoderRunner] = {}
         self._depth = network.config.depth
         self._detector = ChangeDetector(self.device)

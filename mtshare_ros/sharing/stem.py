@@ -11,6 +11,7 @@ from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.stem import ConvStem
 from mtshare_ros.sharing.convolution import RowConvolution
+from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.level import Level, strips_of_cells
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.reach import Reach
@@ -66,11 +67,13 @@ class StemRunner:
     Its tokens are those of the stem alone, without a position embedding.
     """
 
-    def __init__(self, network: MultiTaskNetwork, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, network: MultiTaskNetwork, dtype: torch.dtype = torch.float32, layout: str = AUTO
+    ) -> None:
         self.dtype = dtype
         layers = _layers_of(network)
         self._convolutions = [
-            RowConvolution(layer, dtype=dtype, blocks=number == 0)
+            RowConvolution(layer, dtype=dtype, blocks=number == 0, layout=layout)
             for number, layer in enumerate(layers)
         ]
         modules = [convolution.module for convolution in self._convolutions]

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtshare_ros.sharing import linear
+from mtshare_ros.sharing.layout import PACKED, PLAIN
 from mtshare_ros.sharing.linear import GroupedLinear, PackedLinear, rounded_up
 
 INPUTS, OUTPUTS = 16, 24
@@ -26,10 +26,10 @@ def draw(count):
 
 @pytest.mark.parametrize('count', [0, 1, 7, 300])
 @pytest.mark.parametrize('bias', [True, False])
-@pytest.mark.parametrize('packed', [True, False])
-def test_a_packed_layer_computes_what_the_layer_does(count, bias, packed):
+@pytest.mark.parametrize('layout', [PACKED, PLAIN])
+def test_a_packed_layer_computes_what_the_layer_does(count, bias, layout):
     module = layer(bias)
-    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, packed=packed)
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, layout=layout)
     assert torch.allclose(ours(draw(count)), module(draw(count)), atol=1e-6)
 
 
@@ -45,27 +45,17 @@ def test_products_have_few_sizes_that_are_little_larger_than_asked():
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason='oneDNN is not built in')
 def test_rows_that_were_added_for_the_kernel_do_not_come_out():
     module = layer()
-    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, packed=True)
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, layout=PACKED)
     for count in (15, 16, 17):
         assert ours(draw(count)).shape == (count, OUTPUTS)
 
 
-@pytest.mark.parametrize('packed', [True, False])
-def test_the_activation_follows_the_product(packed):
+@pytest.mark.parametrize('layout', [PACKED, PLAIN])
+def test_the_activation_follows_the_product(layout):
     module = layer()
     ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, activation='gelu',
-                        packed=packed)
+                        layout=layout)
     assert torch.allclose(ours(draw(9)), functional.gelu(module(draw(9))), atol=1e-6)
-
-
-def test_without_the_operators_of_pytorch_it_is_an_ordinary_layer(monkeypatch):
-    monkeypatch.setattr(torch.backends.mkldnn, 'is_available', lambda: False)
-    linear._packing_pays.cache_clear()
-    module = layer()
-    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32)
-    linear._packing_pays.cache_clear()
-    assert ours._matrix.layout == torch.strided
-    assert torch.allclose(ours(draw(5)), module(draw(5)), atol=1e-6)
 
 
 def test_rows_of_any_precision_come_out_in_that_of_the_layer():
