@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, fields, is_dataclass, MISSING, replace
 from pathlib import Path
+from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints, Mapping, TypeVar
 
 import yaml
@@ -91,7 +92,9 @@ def _set_entry(
 
 
 def _convert(hint: Any, value: Any, source: str) -> Any:
-    """Check one value against its annotation: dataclasses, tuples, dicts, and plain types."""
+    """Check one value against its annotation: dataclass, tuple, dict, plain type, or None too."""
+    if NoneType in get_args(hint):
+        return None if value is None else _convert(get_args(hint)[0], value, source)
     if is_dataclass(hint):
         return from_values(hint, value, source)  # type: ignore[arg-type]
     if get_origin(hint) is tuple:

@@ -13,6 +13,7 @@ from mtshare_ros.cli.output import check_folder, print_table, write_json
 
 if TYPE_CHECKING:
     from mtshare_ros.model.checkpoint import Checkpoint
+    from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ModelFile
     from mtshare_ros.model.network import MultiTaskNetwork
     from mtshare_ros.model.storage import Storage
@@ -148,7 +149,6 @@ def _state(path: Path) -> str:
 def _facts(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
     description, shape = checkpoint.description, checkpoint.description.architecture
     weights = sum(value.numel() for value in checkpoint.network.parameters())
-    near, far = description.depth_range
     return {
         'sha256': file.sha256,
         'tasks': ', '.join(description.tasks),
@@ -156,11 +156,23 @@ def _facts(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
         'input': f'{_size(shape.input_size)} (width x height)',
         'network': f'{shape.depth} blocks of width {shape.embed_dim}, {shape.num_heads} heads, '
                    f'{shape.stem} stem, {shape.position} position, {weights / 1e6:.2f} M weights',
-        'camera': f'trained with a focal length of {description.focal_length:.1f} pixels, depths '
-                  f'{near:.1f} to {far:.1f} m',
+        'camera': f'{_focal_length(description)}, {_depths(description)}',
         'trained on': description.trained_on or 'not stated',
         'calibrated': description.calibration or 'no, sharing uses default thresholds',
     }
+
+
+def _focal_length(description: 'ModelDescription') -> str:
+    if description.focal_length is None:
+        return 'focal length of the training images not known'
+    return f'trained with a focal length of {description.focal_length:.1f} pixels'
+
+
+def _depths(description: 'ModelDescription') -> str:
+    if description.depth_range is None:
+        return 'range of the depths not known'
+    near, far = description.depth_range
+    return f'depths {near:.1f} to {far:.1f} m'
 
 
 def _deltas(network: 'MultiTaskNetwork') -> dict[str, dict[str, Any]]:

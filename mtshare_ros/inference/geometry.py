@@ -16,7 +16,8 @@ class Pinhole:
 
 
 def depth_scale(
-    focal_length: float, *, trained: float, trained_size: tuple[int, ...], size: tuple[int, int]
+    focal_length: float, *, trained: float | None, trained_size: tuple[int, ...],
+    size: tuple[int, int],
 ) -> float:
     """
     Return the factor that turns predicted depth into metres of the camera at hand.
@@ -24,10 +25,10 @@ def depth_scale(
     A network judges distance by how large things appear, so its metres hold for the focal length
     it was trained with: ``trained`` pixels at ``trained_size``. ``focal_length`` is that of the
     camera in pixels of maps of ``size``; sizes are (height, width). The training images are
-    brought to the maps as any image is, scaled to cover them. 1.0 where ``trained`` is 0,
-    which stands for unknown.
+    brought to the maps as any image is, scaled to cover them. 1.0 where ``trained`` is None:
+    nobody knows it.
     """
-    if trained <= 0:
+    if trained is None:
         return 1.0
     enlargement = max(target / side for target, side in zip(size, trained_size))
     return focal_length / (trained * enlargement)

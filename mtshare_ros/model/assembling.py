@@ -84,9 +84,10 @@ def _joined(
     base: Checkpoint, sub_tasks: Mapping[str, Checkpoint], trained_on: str
 ) -> ModelDescription:
     parts = [part.description for part in sub_tasks.values()]
-    ranges = [item.depth_range for item in (base.description, *parts)]
+    ranges = [known for item in (base.description, *parts) if (known := item.depth_range)]
     return replace(
         base.description, architecture=parts[0].architecture, thresholds={}, calibration='',
         tasks=ordered((base.network.base_task, *sub_tasks)),
-        depth_range=(min(near for near, _ in ranges), max(far for _, far in ranges)),
+        depth_range=(min(near for near, _ in ranges), max(far for _, far in ranges))
+        if ranges else None,
         trained_on=trained_on)

@@ -23,7 +23,8 @@ class ModelDescription:
     Everything besides the weights that inference needs.
 
     ``focal_length`` is that of the training images in pixels at ``architecture.input_size``;
-    ``depth_range`` is the (nearest, farthest) depth of the training images in metres.
+    ``depth_range`` is the (nearest, farthest) depth of the training images in metres. Either is
+    None where nobody knows: the images came without a calibration, or without depths.
     ``thresholds`` holds the token gates' thresholds by task, empty where the model was not
     calibrated; ``calibration`` says in a sentence how they were found.
     """
@@ -31,8 +32,8 @@ class ModelDescription:
     architecture: ArchitectureConfig
     tasks: tuple[str, ...]
     labels: LabelSet
-    focal_length: float
-    depth_range: tuple[float, ...]
+    focal_length: float | None
+    depth_range: tuple[float, ...] | None
     trained_on: str = ''
     thresholds: Mapping[str, TaskThresholds] = field(default_factory=dict)
     calibration: str = ''
@@ -40,14 +41,17 @@ class ModelDescription:
     def __post_init__(self) -> None:
         """Raise ConfigError for unknown tasks, impossible numbers, thresholds that do not fit."""
         ordered(self.tasks)
-        require(0 < self.focal_length < math.inf, 'focal_length', self.focal_length,
-                'a positive number of pixels')
-        require(len(self.depth_range) == 2
-                and 0 <= self.depth_range[0] < self.depth_range[1] < math.inf,
-                'depth_range', list(self.depth_range), '[nearest, farthest] in metres')
+        require(self.focal_length is None or 0 < self.focal_length < math.inf, 'focal_length',
+                self.focal_length, 'a positive number of pixels, or none where it is not known')
+        require(self.depth_range is None or _is_range(self.depth_range), 'depth_range',
+                self.depth_range, '[nearest, farthest] in metres, or none where it is not known')
         for task, thresholds in self.thresholds.items():
             require(task in self.tasks, 'thresholds', task, f'one of {", ".join(self.tasks)}')
             thresholds.check_depth(self.architecture.depth, task)
+
+
+def _is_range(values: tuple[float, ...]) -> bool:
+    return len(values) == 2 and 0 <= values[0] <= values[1] < math.inf and values[1] > 0
 
 
 def to_header(description: ModelDescription, file_format: str = FORMAT) -> dict[str, str]:

@@ -22,8 +22,8 @@ class ManifestEntry:
     tasks: tuple[str, ...]
     labels: str
     input_size: tuple[int, ...]
-    focal_length: float
-    depth_range: tuple[float, ...]
+    focal_length: float | None
+    depth_range: tuple[float, ...] | None
     description: str
 
 

@@ -22,10 +22,11 @@ def describe_file(
     path: Path, description: ModelDescription, *, licence: str = UNSTATED, text: str = ''
 ) -> ManifestEntry:
     """Return the manifest entry of a model file; ``text`` is what a list of models shows of it."""
+    focal = description.focal_length
     return ManifestEntry(
         file=path.name, sha256=sha256_of(path), licence=licence, tasks=description.tasks,
         labels=description.labels.name, input_size=description.architecture.input_size,
-        focal_length=round(description.focal_length, 2),
+        focal_length=None if focal is None else round(focal, 2),
         depth_range=description.depth_range, description=' '.join(text.split()) or UNSTATED)
 
 

@@ -36,7 +36,7 @@ class CalibratedOutputs:
         if match.info is not None:
             match = CameraInfoMatch(
                 scale_camera_info(match.info, prediction.framing, image.header))
-        if prediction.depth is not None and self._engine.description.focal_length > 0:
+        if prediction.depth is not None:
             self._scale_depth(prediction, match)
         return match
 
@@ -67,8 +67,13 @@ class CalibratedOutputs:
     def _scale_depth(self, prediction: Prediction, calibration: CameraInfoMatch) -> None:
         """Scale depth in place, or say what it rests on without a calibration."""
         assumed = ''
-        if calibration.info is None:
-            model = self._engine.description
+        model = self._engine.description
+        if model.focal_length is None:
+            assumed = (
+                'depth is not scaled to this camera: the model does not know the focal length of '
+                'its training images; give camera.yaml when it is trained'
+            )
+        elif calibration.info is None:
             height, width = model.architecture.input_size
             assumed = (
                 f'depth assumes the focal length of the training images, {model.focal_length:.0f} '

@@ -21,10 +21,10 @@ class RerunLog:
     Writes an .rrd file; Rerun shows the depth image as a cloud, by the pinhole above it.
 
     Without a calibration the focal length is the one that the model was trained with, in pixels
-    of the maps.
+    of the maps; where nobody knows that either, there is no pinhole and no cloud.
     """
 
-    def __init__(self, path: Path, labels: LabelSet, focal_length: float) -> None:
+    def __init__(self, path: Path, labels: LabelSet, focal_length: float | None) -> None:
         self._rerun = require('rerun', _PURPOSE, _EXTRA)
         self._focal_length = focal_length
         self._log = self._rerun.RecordingStream('mtshare_ros')
@@ -55,9 +55,9 @@ class RerunLog:
     ) -> None:
         rerun, log = self._rerun, self._log.log
         height, width = image.shape[:2]
-        log(_CAMERA, rerun.Pinhole(
-            image_from_camera=self._matrix(frame.calibration, height, width),
-            width=width, height=height))
+        matrix = self._matrix(frame.calibration, height, width)
+        if matrix is not None:
+            log(_CAMERA, rerun.Pinhole(image_from_camera=matrix, width=width, height=height))
         log(f'{_CAMERA}/image', rerun.Image(image))
         if prediction.mask is not None:
             log(f'{_CAMERA}/semantic', rerun.SegmentationImage(prediction.mask))
@@ -69,10 +69,12 @@ class RerunLog:
         if prediction.edges is not None:
             log('edges', rerun.Image(prediction.edges, color_model='L'))
 
-    def _matrix(self, calibration: Any, height: int, width: int) -> np.ndarray:
-        """Return the (3, 3) camera matrix of the maps."""
+    def _matrix(self, calibration: Any, height: int, width: int) -> np.ndarray | None:
+        """Return the (3, 3) camera matrix of the maps, None where nobody knows it."""
         if calibration is not None:
             return np.reshape(calibration.k, (3, 3))
+        if self._focal_length is None:
+            return None
         return np.array([[self._focal_length, 0, (width - 1) / 2],
                          [0, self._focal_length, (height - 1) / 2], [0, 0, 1]])
 

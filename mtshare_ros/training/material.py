@@ -62,13 +62,14 @@ def open_source(run: StageRun, places: Places, progress: Progress) -> Source:
 def describe(run: StageRun, places: Places) -> ModelDescription:
     """Return what the model of a stage says of itself; the training data must be there."""
     data = run.recipe.data
+    focal: float | None
     if data.name == ROOMS:
         frames = open_frames(places.rendered / 'frames')
         depth, focal = _depth_range(frames.depth, len(frames)), frames.meta.fx
         labels = load_labels(run.recipe.labels)
     else:
         samples = open_samples(data.name, _root(data, places), 'train')
-        depth, focal = _sample_depths(samples), samples.focal_length or 0.0
+        depth, focal = _sample_depths(samples), samples.focal_length
         labels = _labels(run, samples)
     architecture = replace(run.recipe.architecture, shared_blocks=run.shared_blocks)
     start = f' from the weights of {run.recipe.initial}' if run.recipe.initial else ''
@@ -123,19 +124,23 @@ def _labels(run: StageRun, samples: SampleSet) -> LabelSet:
     return samples.labels if len(samples.labels) else load_labels(run.recipe.labels)
 
 
-def _depth_range(depths: np.ndarray, count: int) -> tuple[float, float]:
+def _depth_range(depths: np.ndarray, count: int) -> tuple[float, float] | None:
     chosen = np.linspace(0, count - 1, min(_SAMPLED, count)).astype(int)
-    values = np.concatenate([depths[index][::8, ::8].ravel() for index in chosen])
-    return round(float(values.min()), 2), round(float(values.max()), 2)
+    return _range_of(np.concatenate([depths[index][::8, ::8].ravel() for index in chosen]))
 
 
-def _sample_depths(samples: SampleSet) -> tuple[float, float]:
-    """Return the range of the valid depths of some samples, (0, 0) where none is labelled."""
+def _sample_depths(samples: SampleSet) -> tuple[float, float] | None:
+    """Return the range of the valid depths of some samples, None where none is labelled."""
     if 'depth' not in samples.tasks:
-        return 0.0, 0.0
+        return None
     chosen = np.linspace(0, len(samples) - 1, min(_SAMPLED // 10, len(samples))).astype(int)
     values = [depth[depth > 0] for index in chosen
               if (depth := samples[int(index)].depth) is not None]
-    known = np.concatenate(values) if values else np.zeros(0)
-    return (round(float(known.min()), 2), round(float(known.max()), 2)) if known.size \
-        else (0.0, 0.0)
+    return _range_of(np.concatenate(values)) if values else None
+
+
+def _range_of(depths: np.ndarray) -> tuple[float, float] | None:
+    """Return nearest and farthest in centimetres' steps, None where there is nothing to tell."""
+    if depths.size == 0 or (farthest := round(float(depths.max()), 2)) == 0:
+        return None
+    return round(float(depths.min()), 2), farthest

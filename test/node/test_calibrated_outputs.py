@@ -1,11 +1,14 @@
 """The maps come with any calibration, the points with one that fits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ros_messages import camera_calibration, camera_image, stamp_key, stamped
 from sensor_msgs.msg import CameraInfo, PointCloud2
 
 from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 
 HEIGHT, WIDTH = 96, 128
 TRAINED = 110.0
@@ -135,3 +138,21 @@ def calibrated_depth(observer, focal):
               if info.k[0] == pytest.approx(focal)}
     found = [item for item in observer.received['depth/image'] if stamp_key(item) in stamps]
     return read_map(found[0]) if found else None
+
+
+def test_a_model_that_knows_no_focal_length_says_that_its_depth_is_not_scaled(
+        stage, tiny_model, tmp_path):
+    source = load_checkpoint(tiny_model)
+    unknown = tmp_path / 'unknown.safetensors'
+    save_checkpoint(unknown, source.network, replace(
+        source.description, focal_length=None, depth_range=None))
+    stage.start_perception(unknown)
+    observer = stage.observer
+    listen(observer)
+
+    Camera(observer).send_until(
+        camera_calibration(focal=2 * TRAINED),
+        lambda: observer.received['depth/points'] and observer.received['depth/image'],
+        'depth and points')
+
+    assert stage.perception.count_lines('depth is not scaled to this camera: the model does') == 1

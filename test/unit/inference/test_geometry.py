@@ -30,7 +30,7 @@ def test_the_training_focal_length_follows_the_size_of_the_maps(size):
 
 
 def test_an_unknown_training_camera_scales_nothing():
-    assert depth_scale(500.0, trained=0.0, trained_size=(240, 320), size=(240, 320)) == 1
+    assert depth_scale(500.0, trained=None, trained_size=(240, 320), size=(240, 320)) == 1
 
 
 def test_a_point_projects_to_its_pixel():
