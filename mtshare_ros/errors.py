@@ -29,6 +29,10 @@ class DatasetError(MtshareError):
     """A data set folder is incomplete or damaged."""
 
 
+class DatasetWarning(UserWarning):
+    """A data set holds what can be right, but hardly ever is."""
+
+
 class RecordingError(MtshareError):
     """A bag, a video or an image file cannot be read, or an output cannot be written."""
 

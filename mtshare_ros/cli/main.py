@@ -1,6 +1,11 @@
 """The entry point of the command ``mtshare``."""
 
+from collections.abc import Callable
 import sys
+from typing import Any
+import warnings
+
+from mtshare_ros.errors import DatasetWarning
 
 _EXTRA = {'click', 'rich', 'typer'}
 
@@ -14,7 +19,17 @@ def main() -> None:
             raise
         sys.exit(f"mtshare: error: the command line needs {error.name}, which is not installed: "
                  "pip install 'mtshare_ros[cli]'")
+    warnings.formatwarning = _plain(warnings.formatwarning)
     app(prog_name='mtshare')
+
+
+def _plain(usual: Callable[..., str]) -> Callable[..., str]:
+    """Return what formats our own warnings as one line, others as usual."""
+    def format_warning(message: Warning | str, category: type[Warning], *place: Any) -> str:
+        if issubclass(category, DatasetWarning):
+            return f'mtshare: warning: {message}\n'
+        return usual(message, category, *place)
+    return format_warning
 
 
 if __name__ == '__main__':

@@ -1,11 +1,12 @@
 """Data of one's own, in the layout that docs/datasets.md describes."""
 
 from dataclasses import dataclass, replace
+import math
 from pathlib import Path
 
 import yaml
 
-from mtshare_ros.config import load_config
+from mtshare_ros.config import load_config, require
 from mtshare_ros.data.frame_folder import FrameFolder, IMAGE_FOLDER, tasks_of, TRUTH_FOLDERS
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.data.tree import DatasetTree
@@ -27,6 +28,12 @@ class Camera:
     fy: float
     cx: float
     cy: float
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for sizes and focal lengths that no camera has."""
+        for name in ('width', 'height', 'fx', 'fy'):
+            value = getattr(self, name)
+            require(0 < value < math.inf, name, value, 'a positive number of pixels')
 
 
 class FolderDataset:

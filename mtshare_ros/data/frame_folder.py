@@ -7,7 +7,14 @@ import re
 
 import numpy as np
 
-from mtshare_ros.data.images import read_binary, read_depth, read_ids, read_normals, read_rgb
+from mtshare_ros.data.images import (
+    read_binary,
+    read_depth,
+    read_edges,
+    read_ids,
+    read_normals,
+    read_rgb,
+)
 from mtshare_ros.data.sample import ATTRIBUTES, Sample
 from mtshare_ros.errors import DatasetError
 from mtshare_ros.tasks import TASKS
@@ -73,9 +80,16 @@ def tasks_of(folder: Path) -> tuple[str, ...]:
 
 
 def _files(folder: Path, extensions: tuple[str, ...]) -> dict[str, Path]:
-    """Return the files of a folder by name without extension."""
-    return {path.stem: path for path in sorted(folder.iterdir())
-            if path.suffix.lower() in extensions}
+    """Return the files of a folder by name without extension, each name once."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in extensions:
+            continue
+        if path.stem in files:
+            raise DatasetError(f'{folder} holds both {files[path.stem].name} and {path.name}; '
+                               'expected is one file of each name: remove or rename one')
+        files[path.stem] = path
+    return files
 
 
 def _natural(path: Path) -> list[tuple[str, int]]:
@@ -86,7 +100,7 @@ def _natural(path: Path) -> list[tuple[str, int]]:
 def _readers(class_count: int) -> dict[str, Callable[[Path], np.ndarray]]:
     return {
         'semseg': partial(read_ids, count=class_count), 'depth': read_depth,
-        'normals': partial(read_normals, unit_only=True), 'edge': read_binary,
+        'normals': partial(read_normals, unit_only=True), 'edge': read_edges,
         'human_parts': partial(read_ids, count=TASKS['human_parts'].channels),
         'saliency': read_binary,
     }

@@ -2,7 +2,8 @@
 Read images and maps of data sets from files.
 
 Every function raises DatasetError for a file that is missing, damaged or of another kind, and
-says what it should hold; MissingExtraError without Pillow or SciPy.
+says what it should hold; MissingExtraError without Pillow or SciPy. Values that can hardly be
+right are doubted, see ``doubts``.
 """
 
 from importlib import import_module
@@ -11,6 +12,14 @@ from typing import Any
 
 import numpy as np
 
+from mtshare_ros.data.doubts import (
+    check_depth,
+    check_depth_levels,
+    check_edges,
+    check_ids,
+    check_levels,
+    check_normals,
+)
 from mtshare_ros.errors import DatasetError, MissingExtraError
 
 _MILLIMETRES = 1000.0
@@ -31,18 +40,30 @@ def read_ids(path: Path, count: int) -> np.ndarray:
     wrong = ids[(ids >= count) & (ids != 255)]
     if wrong.size:
         raise _wrong(path, expected, f'the id {wrong[0]}')
+    check_ids(ids, path)
     return ids
 
 
 def read_binary(path: Path) -> np.ndarray:
     """Read (H, W) uint8, 0 or 1: a PNG (1 above 127) or an .npy (1 above 0.5)."""
     expected = 'one channel, 0 or 255 (.npy: 0 or 1)'
-    values = read_array(path, expected) if path.suffix.lower() == '.npy' else (
-        _read_picture(path, expected, convert='L') / 255.0)
+    if path.suffix.lower() == '.npy':
+        values = read_array(path, expected)
+    else:
+        levels = _read_picture(path, expected, convert='L')
+        check_levels(levels, path)
+        values = levels / 255.0
     values = np.squeeze(values)
     if values.ndim != 2:
         raise _wrong(path, expected, f'an array {values.shape}')
     return (values > 0.5).astype(np.uint8)
+
+
+def read_edges(path: Path) -> np.ndarray:
+    """Read (H, W) uint8, 1 on edges, else 0, as ``read_binary`` does."""
+    edges = read_binary(path)
+    check_edges(edges, path)
+    return edges
 
 
 def read_depth(path: Path) -> np.ndarray:
@@ -54,9 +75,11 @@ def read_depth(path: Path) -> np.ndarray:
         depth = _read_picture(path, expected)
         if depth.dtype == np.uint8:
             raise _wrong(path, expected, '8 bits a pixel')
+        check_depth_levels(depth, path)
         depth = depth / _MILLIMETRES
     if depth.ndim != 2:
         raise _wrong(path, expected, f'an array {depth.shape}')
+    check_depth(depth, path, whole=depth.dtype.kind in 'iu')
     return np.where(np.isfinite(depth) & (depth > 0), depth, 0).astype(np.float32)
 
 
@@ -74,6 +97,7 @@ def read_normals(path: Path, *, unit_only: bool = False) -> np.ndarray:
         stored = 2 * (_read_picture(path, expected, convert='RGB') / 255.0) - 1
     if stored.ndim != 3 or stored.shape[2] != 3:
         raise _wrong(path, expected, f'an array {stored.shape}')
+    check_normals(stored, path, optical=unit_only)
     vectors = np.nan_to_num(stored.astype(np.float32), posinf=0.0, neginf=0.0)
     length = np.linalg.norm(vectors, axis=-1, keepdims=True)
     shortest, longest = _UNIT_LENGTHS if unit_only else (0.0, np.inf)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mtshare_ros.data.doubts import viewing_rays
 from mtshare_ros.data.images import read_normals
 
 _SIGNS = np.array(list(product((1, -1), repeat=3)), np.float32)
@@ -39,14 +40,6 @@ def optical_signs(maps: Iterable[np.ndarray]) -> np.ndarray:
     away = np.zeros(len(_SIGNS))
     for normals in maps:
         sparse = normals[::_STEP, ::_STEP]
-        products = sparse * _rays(sparse.shape[0], sparse.shape[1])
+        products = sparse * viewing_rays(sparse.shape[0], sparse.shape[1])
         away += [(products @ signs > 0).sum() for signs in _SIGNS]
     return _SIGNS[away.argmin()]
-
-
-def _rays(height: int, width: int) -> np.ndarray:
-    """Return the viewing directions (H, W, 3) of a camera of about 53 degrees."""
-    rows, columns = np.mgrid[:height, :width].astype(np.float32)
-    focal = max(height, width)
-    return np.stack([(columns - (width - 1) / 2) / focal, (rows - (height - 1) / 2) / focal,
-                     np.ones_like(rows)], axis=-1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mtshare_ros.data.images import read_binary, read_depth, read_ids, read_normals, read_rgb
+from mtshare_ros.data.images import read_depth, read_edges, read_ids, read_normals, read_rgb
 from mtshare_ros.data.normal_frame import signs_of_folder
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.data.tree import DatasetTree
@@ -52,7 +52,7 @@ class NyudDataset:
             labels=self._classes(paths['segmentation']),
             depth=read_depth(paths['depth']),
             normals=read_normals(paths['normals']) * self._signs,
-            edges=read_binary(paths['edge']),
+            edges=read_edges(paths['edge']),
             name=f'{self.name} {self._ids[index]}',
         )
 

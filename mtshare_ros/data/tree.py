@@ -1,5 +1,6 @@
 """Find the files of a data set, and say what is expected where if one is missing."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,12 @@ class DatasetTree:
                 f'one a line; splits found there: {known or "none"} ({_LAYOUTS})') from None
         if not names:
             raise DatasetError(f'{path} is empty; it should list ids, one a line')
+        twice = [name for name, count in Counter(names).items() if count > 1]
+        if twice:
+            raise DatasetError(
+                f'{path} lists {len(twice)} of {len(set(names))} ids more than once, the first '
+                f'being {twice[0]}; expected is each id once, or its image would count double: '
+                'remove the others')
         return names
 
     def listing(self, folder: str, holds: str) -> dict[str, Path]:

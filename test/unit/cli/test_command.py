@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import pytest
 
@@ -17,6 +18,8 @@ from mtshare_ros import __version__
 typer = pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
 from mtshare_ros.cli.app import app, COMMANDS  # noqa: E402
+from mtshare_ros.cli.main import main  # noqa: E402
+from mtshare_ros.errors import DatasetWarning  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 GROUP = typer.main.get_command(app)
@@ -218,3 +221,14 @@ def wait_for(path, limit_s=30):
     while not path.exists():
         assert time.monotonic() < deadline, f'{path} did not appear'
         time.sleep(0.05)
+
+
+def test_a_doubtful_data_set_is_one_line_on_standard_error(monkeypatch):
+    monkeypatch.setattr(warnings, 'formatwarning', warnings.formatwarning)
+    monkeypatch.setattr(sys, 'argv', ['mtshare', '--version'])
+    with pytest.raises(SystemExit):
+        main()
+    text = warnings.formatwarning(DatasetWarning('a.npy: odd'), DatasetWarning, 'a.py', 1)
+    assert text == 'mtshare: warning: a.npy: odd\n'
+    assert 'a.py:1: UserWarning: odd' in warnings.formatwarning(
+        UserWarning('odd'), UserWarning, 'a.py', 1)
