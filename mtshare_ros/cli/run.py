@@ -56,8 +56,9 @@ def run(
     Every map has a folder in DIR, every frame a file in it; docs/bags.md says what the files
     hold. Ctrl-C ends a camera, and anything else early, with everything before it written.
     """
+    from mtshare_ros.inference.prediction import InferenceSettings
     from mtshare_ros.recording.map_files import prepare_folder
-    from mtshare_ros.recording.output_topics import choose_outputs, MAP_TOPICS, settings_for
+    from mtshare_ros.recording.output_topics import choose_outputs, MAP_TOPICS, task_of
     from mtshare_ros.recording.sources import open_source
 
     pictures = Pictures(sheet, video, rerun)
@@ -67,7 +68,7 @@ def run(
     source = open_source(sources)
     engine = load_network(model, device, precision, input_size, threads)
     outputs = choose_outputs(topics, MAP_TOPICS, engine.tasks)
-    settings = settings_for(outputs, engine.tasks, sharing_settings(
+    settings = InferenceSettings.to_show(map(task_of, outputs), engine.tasks, sharing_settings(
         source.continuous if sharing is None else sharing, temporal_factor, task_factor,
         refresh_period), activity=pictures.wanted)
     files = Files(output, outputs, npy=arrays is Arrays.NPY, frames=frames)

@@ -1,7 +1,7 @@
 """What a frame is computed with, and the result."""
 
 from dataclasses import dataclass, field, fields
-from typing import Mapping
+from typing import Iterable, Mapping
 
 import numpy as np
 
@@ -26,6 +26,23 @@ class InferenceSettings:
     def __post_init__(self) -> None:
         """Bring the tasks into canonical order; raise ConfigError for an unknown one."""
         object.__setattr__(self, 'tasks', ordered(self.tasks))
+
+    @classmethod
+    def to_show(
+        cls, outputs: Iterable[str], available: Iterable[str], sharing: SharingSettings, *,
+        activity: bool = False,
+    ) -> 'InferenceSettings':
+        """
+        Return what to compute for outputs, each given by its task.
+
+        An output without a task, an empty text, shows what was recomputed of all that are
+        computed: every available task where there is no other output. ``activity`` asks for that
+        even if no output shows it. Without outputs there are no tasks.
+        """
+        tasks = set(outputs)
+        named = tasks - {''}
+        return cls(tuple(named or (available if tasks else ())), sharing,
+                   activity=activity or '' in tasks)
 
 
 @dataclass(frozen=True)

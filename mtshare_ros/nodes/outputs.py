@@ -11,9 +11,8 @@ from typing import Callable, Iterable
 import numpy as np
 
 from mtshare_ros.inference.map_outputs import Look, MAPS
-from mtshare_ros.inference.prediction import Prediction
+from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
-from mtshare_ros.tasks import ordered
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class OutputSpec:
 
     ``task`` is empty for what shows whichever tasks are computed. ``message`` is the type by its
     name in ROS. An Image has a ``draw``, which returns the (H, W) or (H, W, C) map that is
-    published in ``encoding``. ``activity`` says that it is drawn from what was recomputed.
+    published in ``encoding``.
     """
 
     topic: str
@@ -50,8 +49,12 @@ class OutputSpec:
     encoding: str
     text: str
     draw: Callable[[Frame], np.ndarray] | None = None
-    activity: bool = False
     message: str = 'Image'
+
+    @property
+    def activity(self) -> bool:
+        """Whether it is drawn from what was recomputed."""
+        return not self.task
 
     @property
     def inferred(self) -> bool:
@@ -69,7 +72,7 @@ def _map(topic: str) -> OutputSpec:
     row = next(row for row in MAPS if row.topic == topic)
     return OutputSpec(
         row.topic, row.task, row.encoding, row.text,
-        lambda frame: row.draw(frame.prediction, frame.look), activity=row.activity)
+        lambda frame: row.draw(frame.prediction, frame.look))
 
 
 OUTPUTS = (
@@ -113,21 +116,10 @@ def enabled_outputs(
     return tuple(output for output in offered if not output.latched)
 
 
-def tasks_to_infer(
+def settings_to_infer(
     outputs: Iterable[OutputSpec], settings: RuntimeSettings, available: Iterable[str]
-) -> tuple[str, ...]:
-    """
-    Return the task ids whose maps the outputs show, in canonical order.
-
-    Where none of the inferred outputs belongs to a task, every task that is switched on is shown.
-    """
-    inferred = [output.task for output in outputs if output.inferred]
-    asked = [task for task in inferred if task]
-    if inferred and not asked:
-        return ordered(settings.enabled.intersection(available))
-    return ordered(asked)
-
-
-def shows_activity(outputs: Iterable[OutputSpec]) -> bool:
-    """Return whether one of the outputs is drawn from what was recomputed."""
-    return any(output.activity for output in outputs)
+) -> InferenceSettings:
+    """Return what to compute for outputs; without tasks where none of them is inferred."""
+    shown = [output.task for output in outputs if output.inferred]
+    return InferenceSettings.to_show(
+        shown, settings.enabled.intersection(available), settings.sharing)

@@ -16,7 +16,7 @@ from mtshare_ros.nodes.calibrated_outputs import CalibratedOutputs
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.image_input import ImageTransport
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.outputs import Frame, OutputSpec, shows_activity, tasks_to_infer
+from mtshare_ros.nodes.outputs import Frame, OutputSpec, settings_to_infer
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.recovery import run_with_retry
@@ -66,10 +66,10 @@ class Pipeline:
     def process(self, job: Job) -> None:
         """Publish the outputs of one job; raise FrameError for an image that cannot be read."""
         image = self._transport.read(job.message, self._max_pixels)
-        tasks = tasks_to_infer(job.outputs, job.settings, self._engine.tasks)
+        settings = settings_to_infer(job.outputs, job.settings, self._engine.tasks)
         started = time.perf_counter()
         prediction = (
-            self._predict(image, tasks, job) if tasks else self._predict_nothing(image))
+            self._predict(image, settings) if settings.tasks else self._predict_nothing(image))
         inference_ms = (time.perf_counter() - started) * 1e3
         calibration = self._calibrated.calibrate(prediction, image)
         frame = Frame(prediction, job.settings, self._palette)
@@ -86,12 +86,10 @@ class Pipeline:
             parameters=job.settings.changed,
         )
 
-    def _predict(self, image: CameraImage, tasks: tuple[str, ...], job: Job) -> Prediction:
+    def _predict(self, image: CameraImage, settings: InferenceSettings) -> Prediction:
         reason = self._continuity.check(image)
         if reason:
             self._session.reset(reason)
-        settings = InferenceSettings(
-            tasks, job.settings.sharing, activity=shows_activity(job.outputs))
         try:
             return run_with_retry(
                 lambda: self._engine.infer(image.rgb, self._session, settings), self._free_memory)

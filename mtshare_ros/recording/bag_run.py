@@ -5,6 +5,7 @@ from typing import Any, Callable, Iterator, Sequence
 
 from mtshare_ros.errors import FrameError, RecordingError
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, scale_camera_info
 from mtshare_ros.messages.continuity import Continuity
@@ -15,7 +16,7 @@ from mtshare_ros.recording.bag_parts import BagMessage, BagTopic
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.figures import RunFigures
 from mtshare_ros.recording.message_types import CAMERA_INFO, MessageTypes
-from mtshare_ros.recording.output_topics import settings_for
+from mtshare_ros.recording.output_topics import task_of
 from mtshare_ros.recording.perceiving import Observer, Perception, RecordedFrame
 from mtshare_ros.recording.reading_images import read_image, require_decoder
 from mtshare_ros.recording.segments import SegmentedBag
@@ -46,8 +47,8 @@ class BagRun:
         self._output = SegmentedBag(
             plan.target, plan.storage, self._types, plan.identity(engine), renew=plan.overwrite)
         self._engine = engine
-        self._perception = Perception(engine, settings_for(
-            plan.outputs, engine.tasks, plan.sharing, activity=bool(observers)))
+        self._perception = Perception(engine, InferenceSettings.to_show(
+            map(task_of, plan.outputs), engine.tasks, plan.sharing, activity=bool(observers)))
         self._continuity = Continuity('new segment')
         self._calibrations = CameraInfoBuffer()
         self.figures = RunFigures()

@@ -4,10 +4,7 @@ from typing import Iterable
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.map_outputs import MAPS
-from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.recording.message_types import CAMERA_INFO, LABEL_INFO, POINT_CLOUD
-from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.tasks import ordered
 
 CALIBRATION, POINTS, LABELS = 'depth/camera_info', 'depth/points', 'semantic/label_info'
 FURTHER_TOPICS = {CALIBRATION: CAMERA_INFO, POINTS: POINT_CLOUD, LABELS: LABEL_INFO}
@@ -44,17 +41,3 @@ def task_of(topic: str) -> str:
     if topic in FURTHER_TOPICS:
         return 'semseg' if topic == LABELS else 'depth'
     return next(row.task for row in MAPS if row.topic == topic)
-
-
-def settings_for(
-    outputs: Iterable[str], available: tuple[str, ...], sharing: SharingSettings, *,
-    activity: bool,
-) -> InferenceSettings:
-    """
-    Return what to compute for outputs: every available task where none belongs to one.
-
-    ``activity`` asks for what was recomputed, even if no output shows it.
-    """
-    tasks = [task_of(output) for output in outputs]
-    wanted = ordered(task for task in tasks if task) or available
-    return InferenceSettings(wanted, sharing, activity=activity or '' in tasks)

@@ -6,8 +6,7 @@ from mtshare_ros.nodes.outputs import (
     enabled_outputs,
     offered_outputs,
     OUTPUTS,
-    shows_activity,
-    tasks_to_infer,
+    settings_to_infer,
 )
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
 from mtshare_ros.sharing.settings import SharingSettings
@@ -73,14 +72,21 @@ def test_a_parameter_outside_a_broken_rule_may_be_set():
 def test_the_activity_alone_asks_for_every_task_that_is_switched_on():
     settings = settings_with(outputs__edges__enabled=False)
 
-    assert tasks_to_infer(ACTIVITY, settings, DEFAULT_TASKS) == ('semseg', 'depth', 'normals')
+    found = settings_to_infer(ACTIVITY, settings, DEFAULT_TASKS)
+    assert found.tasks == ('semseg', 'depth', 'normals') and found.activity
 
 
 def test_the_activity_beside_other_outputs_asks_for_nothing_more():
     outputs = [output for output in OUTPUTS if output.activity or output.topic == 'depth/image']
 
-    assert tasks_to_infer(outputs, settings_with(), DEFAULT_TASKS) == ('depth',)
-    assert shows_activity(outputs)
+    found = settings_to_infer(outputs, settings_with(), DEFAULT_TASKS)
+    assert found.tasks == ('depth',) and found.activity
+
+
+def test_a_calibration_and_names_of_classes_alone_ask_for_no_task():
+    outputs = [output for output in OUTPUTS if output.message in ('CameraInfo', 'LabelInfo')]
+
+    assert settings_to_infer(outputs, settings_with(), DEFAULT_TASKS).tasks == ()
 
 
 def test_where_every_output_is_switched_off_there_is_no_activity():
@@ -94,4 +100,4 @@ def test_what_a_model_can_beyond_the_default_tasks_is_neither_offered_nor_comput
 
     assert offered_outputs(TASKS) == offered_outputs(DEFAULT_TASKS)
     assert enabled_outputs(settings, TASKS) == enabled_outputs(settings, DEFAULT_TASKS)
-    assert tasks_to_infer(ACTIVITY, settings, TASKS) == DEFAULT_TASKS
+    assert settings_to_infer(ACTIVITY, settings, TASKS).tasks == DEFAULT_TASKS
