@@ -51,11 +51,13 @@ class FolderDataset:
         folders = _frame_folders(tree, split)
         self.tasks = _common_tasks(folders)
         self.labels = _labels(tree.root / LABEL_FILE, self.name, 'semseg' in self.tasks)
-        self._parts = [FrameFolder(folder, len(self.labels)) for folder in folders]
+        self.camera = _read_camera(tree.root / CAMERA_FILE)
+        self._parts = [FrameFolder(folder, len(self.labels), self.focal_length)
+                       for folder in folders]
         self.clips = tuple(part for part, folder in zip(self._parts, folders)
                            if folder.parent.name == _CLIPS)
         self._places = [(part, index) for part in self._parts for index in part.labelled]
-        self.camera = self._read_camera(tree.root / CAMERA_FILE)
+        self._check_camera(tree.root / CAMERA_FILE)
 
     @property
     def focal_length(self) -> float | None:
@@ -69,17 +71,19 @@ class FolderDataset:
         part, place = self._places[index]
         return part[place]
 
-    def _read_camera(self, path: Path) -> Camera | None:
-        """Read the camera; raise DatasetError where its images have another size."""
-        if not path.exists():
-            return None
-        camera = load_config(path, Camera)
+    def _check_camera(self, path: Path) -> None:
+        """Raise DatasetError where the images have another size than those of the camera."""
+        if self.camera is None:
+            return
         height, width = self._parts[0].image(0).shape[:2]
-        if (camera.width, camera.height) != (width, height):
+        if (self.camera.width, self.camera.height) != (width, height):
             raise DatasetError(
-                f'{path} is for images of {camera.width}x{camera.height}, those of '
+                f'{path} is for images of {self.camera.width}x{self.camera.height}, those of '
                 f'{self._parts[0].name} are {width}x{height} (width x height); scale its numbers')
-        return camera
+
+
+def _read_camera(path: Path) -> Camera | None:
+    return load_config(path, Camera) if path.exists() else None
 
 
 def _frame_folders(tree: DatasetTree, split: str) -> list[Path]:

@@ -33,14 +33,18 @@ class FrameFolder:
     Frames of a folder: ``rgb/NAME.png`` and the truth ``TASK/NAME.png``; see SampleClip.
 
     Its tasks are those that have a folder. A frame is labelled for all of them or for none; names
-    are in natural order, 9 before 10. ``class_count`` is the number of classes of ``semseg``.
-    Raises DatasetError for what does not fit together.
+    are in natural order, 9 before 10. ``class_count`` is the number of classes of ``semseg``,
+    ``focal_length`` that of the camera in pixels. Raises DatasetError for what does not fit
+    together.
     """
 
-    def __init__(self, folder: Path, class_count: int) -> None:
+    def __init__(
+        self, folder: Path, class_count: int, focal_length: float | None = None
+    ) -> None:
         self.name = f'{folder.parent.name}/{folder.name}'
         self.tasks = tasks_of(folder)
         self._folder = folder
+        self._focal_length = focal_length
         self._images = sorted(_files(folder / IMAGE_FOLDER, _IMAGES).values(), key=_natural)
         self._truth = {task: _files(folder / TRUTH_FOLDERS[task], _MAPS) for task in self.tasks}
         self._readers = _readers(class_count)
@@ -61,7 +65,8 @@ class FrameFolder:
         name = self._images[index].stem
         maps = {ATTRIBUTES[task]: self._readers[task](files[name])
                 for task, files in self._truth.items() if name in files}
-        return Sample(self.image(index), name=f'{self.name}/{name}', **maps)
+        return Sample(self.image(index), focal_length=self._focal_length,
+                      name=f'{self.name}/{name}', **maps)
 
     def _is_labelled(self, index: int) -> bool:
         """Tell whether a frame has truth; raise DatasetError where it lacks part of it."""

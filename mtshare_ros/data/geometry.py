@@ -20,7 +20,8 @@ def resize(sample: Sample, scale: float, downscale: int = 1) -> Sample:
     """
     Scale a sample by ``scale / downscale``: its image smoothly, its truth by nearest pixels.
 
-    ``scale`` brings the camera nearer, so depth is divided by it. An edge survives ``downscale``
+    ``scale`` brings the camera nearer, so depth is divided by it and the focal length stays; it is
+    ``downscale`` that shortens it. An edge survives ``downscale``
     where any of the pixels that become one is an edge.
     """
     size = tuple(max(1, round(side * scale / downscale)) for side in sample.size)
@@ -30,6 +31,8 @@ def resize(sample: Sample, scale: float, downscale: int = 1) -> Sample:
     maps = {name: _nearest(values, size) for name, values in maps.items()}
     if 'depth' in maps:
         maps['depth'] = maps['depth'] / np.float32(scale)
+    if sample.focal_length is not None:
+        sample = replace(sample, focal_length=sample.focal_length / downscale)
     return _with(sample, _smooth(sample.image, size), maps)
 
 

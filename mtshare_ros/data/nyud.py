@@ -53,6 +53,7 @@ class NyudDataset:
             depth=read_depth(paths['depth']),
             normals=read_normals(paths['normals']) * self._signs,
             edges=read_edges(paths['edge']),
+            focal_length=self.focal_length,
             name=f'{self.name} {self._ids[index]}',
         )
 

@@ -28,7 +28,8 @@ class Sample:
     1 yes, 0 no, 255 unlabelled.
 
     ``regions`` (H, W) integers whose outlines predicted edges are scored against, where these are
-    not ``edges``. ``name`` stands in error messages. Raises DatasetError where a map has another
+    not ``edges``. ``focal_length`` of the camera in pixels, None where nobody knows it. ``name``
+    stands in error messages. Raises DatasetError where a map has another
     size.
     """
 
@@ -40,6 +41,7 @@ class Sample:
     human_parts: np.ndarray | None = None
     saliency: np.ndarray | None = None
     regions: np.ndarray | None = None
+    focal_length: float | None = None
     name: str = ''
 
     def __post_init__(self) -> None:

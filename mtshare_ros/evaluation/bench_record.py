@@ -8,14 +8,18 @@ import torch
 from mtshare_ros.evaluation.evaluate import Metrics
 from mtshare_ros.evaluation.metrics import make_metric, Metric
 from mtshare_ros.evaluation.output_error import relative_error
+from mtshare_ros.evaluation.rooms import tasks_of_rooms
+from mtshare_ros.evaluation.scoring import bring_to_scale
 from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 
 
 @dataclass
 class SideRecord:
-    """The counted frames of one side."""
+    """The counted frames of one side; ``engine`` is the one whose model it runs."""
 
+    engine: Engine
     tasks: tuple[str, ...]
     metrics: dict[str, Metric] = field(default_factory=dict)
     milliseconds: list[float] = field(default_factory=list)
@@ -50,7 +54,8 @@ class SideRecord:
             found.setdefault(task, []).append(difference)
 
     def score(self, prediction: Prediction, truth: Truth) -> None:
-        """Add a frame's maps to the metrics."""
+        """Add a frame's maps to the metrics, its depth in metres of the camera."""
+        bring_to_scale(self.engine, prediction, truth)
         for metric in self.metrics.values():
             metric.update(prediction, truth)
 
@@ -61,7 +66,12 @@ class SideRecord:
         return {task: metric.result() for task, metric in self.metrics.items()}
 
 
-def new_record(tasks: Sequence[str], class_count: int, *, scored: bool) -> SideRecord:
-    """Return an empty record; ``scored`` says whether the maps are compared with the truth."""
-    metrics = {task: make_metric(task, class_count) for task in tasks} if scored else {}
-    return SideRecord(tuple(tasks), metrics)
+def new_record(engine: Engine, tasks: Sequence[str], *, scored: bool) -> SideRecord:
+    """
+    Return an empty record; ``scored`` says whether maps are compared with the truth of rooms.
+
+    Only those are that a room's truth can be of: not the classes of other label sets.
+    """
+    known = tasks_of_rooms(engine) if scored else ()
+    metrics = {task: make_metric(task, len(engine.labels)) for task in tasks if task in known}
+    return SideRecord(engine, tuple(tasks), metrics)

@@ -150,7 +150,7 @@ class Comparison:
                       compared=name != 'independent')
 
     def _record(self, tasks: Sequence[str], *, scored: bool = True) -> SideRecord:
-        return new_record(tasks, len(self.engine.labels), scored=scored and self._trained)
+        return new_record(self.engine, tasks, scored=scored and self._trained)
 
     def _hold(
         self, race: Race, runners: Mapping[str, Runner], plan: StreamPlan, options: RunOptions

@@ -123,7 +123,7 @@ def evaluate_clips(
 
 def _make_sides(engine: Engine, plan: ClipPlan) -> dict[str, '_Side']:
     def scorer() -> Scorer:
-        return Scorer(plan.tasks, len(engine.labels), plan.rules)
+        return Scorer(engine, plan.tasks, plan.rules)
 
     sides = {}
     if plan.dense:

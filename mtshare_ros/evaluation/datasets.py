@@ -14,10 +14,10 @@ from mtshare_ros.data.transforms import fit_for_evaluation
 from mtshare_ros.errors import ConfigError, DatasetError
 from mtshare_ros.evaluation.clips import ClipFrame, EvaluationClip
 from mtshare_ros.evaluation.room_clips import CLIP_FRAMES, room_clips
-from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views
+from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views, room_labels
 from mtshare_ros.evaluation.truth import Truth
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.labels import LabelSet, load_labels
+from mtshare_ros.labels import LabelSet
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 INPUT_SIZES = {'nyud': (448, 576), 'pascal': (512, 512)}
@@ -100,7 +100,7 @@ def open_images(
     if root is None:
         views = fixed_views(split, count)
         images = _Images(len(views), lambda size: render_fixed_views(views, size=size))
-        return EvaluationSet(dataset, split, DEFAULT_TASKS, load_labels('nyu40'), [images], False)
+        return EvaluationSet(dataset, split, DEFAULT_TASKS, room_labels(), [images], False)
     samples = open_samples(dataset, root, _FOLDERS[split])
     places = _places(len(samples), count)
 
@@ -124,7 +124,7 @@ def open_clips(
     root, split = _checked_root(dataset, root), split or _usual_split(dataset)
     if root is None:
         clips = room_clips(split, motion, count, CLIP_FRAMES if frames is None else frames)
-        return EvaluationSet(dataset, split, DEFAULT_TASKS, load_labels('nyu40'), clips, True)
+        return EvaluationSet(dataset, split, DEFAULT_TASKS, room_labels(), clips, True)
     if dataset != 'folder':
         raise ConfigError(f'the data set {dataset} has no clips; rooms and folder do')
     if motion is not None or frames is not None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from mtshare_ros.errors import DatasetError
 from mtshare_ros.evaluation.metrics import make_metric, MetricRules, ROOMS_RULES
+from mtshare_ros.evaluation.scoring import bring_to_scale
 from mtshare_ros.evaluation.truth import Truth, truth_of
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
@@ -16,17 +17,23 @@ Metrics = dict[str, dict[str, float]]
 
 
 class Scorer:
-    """The metrics of some tasks, fed frame by frame."""
+    """The metrics of some tasks of a model, fed frame by frame."""
 
     def __init__(
-        self, tasks: Sequence[str], class_count: int, rules: MetricRules = ROOMS_RULES
+        self, engine: Engine, tasks: Sequence[str], rules: MetricRules = ROOMS_RULES
     ) -> None:
-        self._metrics = {task: make_metric(task, class_count, rules) for task in tasks}
+        self._engine = engine
+        self._metrics = {task: make_metric(task, len(engine.labels), rules) for task in tasks}
         self.frames = 0
 
     def add(self, prediction: Prediction, truth: Truth) -> None:
-        """Score a frame's maps; raise DatasetError where its truth has another size than they."""
+        """
+        Score a frame's maps, its depth in metres of the camera that took it.
+
+        Raises DatasetError where the truth has another size than the maps.
+        """
         _check_size(truth, prediction.framing.input_size, self.frames)
+        bring_to_scale(self._engine, prediction, truth)
         for metric in self._metrics.values():
             metric.update(prediction, truth)
         self.frames += 1
@@ -54,7 +61,7 @@ def evaluate(
     engine's maps.
     """
     settings = InferenceSettings(engine.tasks if tasks is None else tuple(tasks))
-    scorer = Scorer(settings.tasks, len(engine.labels), rules)
+    scorer = Scorer(engine, settings.tasks, rules)
     for truth in frames:
         prediction = engine.infer(truth.image, None, settings)
         scorer.add(prediction, truth)

@@ -10,8 +10,23 @@ from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.splits import test_views, validation_views
 from mtshare_ros.data.rooms.views import render_view, View
 from mtshare_ros.errors import ConfigError
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.labels import LabelSet, load_labels
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 _VIEWS = {'validation': validation_views, 'test': test_views}
+
+
+def room_labels() -> LabelSet:
+    """Return the classes of the rooms' truth."""
+    return load_labels('nyu40')
+
+
+def tasks_of_rooms(engine: Engine) -> tuple[str, ...]:
+    """Return the tasks of a model that rooms have the truth of; classes must be the same."""
+    same = engine.labels.names == room_labels().names
+    return tuple(task for task in engine.tasks
+                 if task in DEFAULT_TASKS and (task != 'semseg' or same))
 
 
 def fixed_views(split: str, count: int | None = None) -> list[View]:

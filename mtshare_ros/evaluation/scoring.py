@@ -4,7 +4,8 @@ from typing import Protocol
 
 import numpy as np
 
-from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.evaluation.truth import focal_length_of, Truth
+from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.tasks import UNLABELLED
 
@@ -20,6 +21,13 @@ class Metric(Protocol):
 
     def result(self) -> dict[str, float]:
         """Return the figures of all frames so far by name."""
+
+
+def bring_to_scale(engine: Engine, prediction: Prediction, truth: Truth) -> None:
+    """Scale depth, in place, to the camera that took a frame, as the node does."""
+    focal_length = focal_length_of(truth)
+    if focal_length is not None:
+        engine.scale_depth(prediction, focal_length)
 
 
 def map_of(prediction: Prediction, task: str) -> np.ndarray:

@@ -12,9 +12,9 @@ class Truth(Protocol):
     A camera image with its true maps, all (H, W) of the same size; None where there is none.
 
     Frames of the procedural rooms are such objects; readers of other data sets return them too.
-    Three more attributes are optional: ``human_parts`` (H, W) uint8 class ids, 255 not scored;
+    More attributes are optional: ``human_parts`` (H, W) uint8 class ids, 255 not scored;
     ``saliency`` (H, W) bool, or uint8 with 255 not scored; ``regions`` (H, W) integers, of which
-    the outlines are what odsF compares edges with.
+    the outlines are what odsF compares edges with; ``focal_length`` of the camera in pixels.
     """
 
     @property
@@ -41,3 +41,8 @@ class Truth(Protocol):
 def truth_of(truth: Truth, task: str) -> np.ndarray | None:
     """Return what is true of a frame for a task id, None where the frame does not tell."""
     return getattr(truth, get_task(task).truth, None)
+
+
+def focal_length_of(truth: Truth) -> float | None:
+    """Return the focal length of a frame's camera in pixels, None where nobody knows it."""
+    return getattr(truth, 'focal_length', None)

@@ -37,6 +37,11 @@ class RoomFrame:
     intrinsics: np.ndarray
     pose: Pose
 
+    @property
+    def focal_length(self) -> float:
+        """Of the camera in pixels."""
+        return float(self.intrinsics[0, 0])
+
 
 def outlines(seen: np.ndarray) -> np.ndarray:
     """Return where the right or lower neighbour in a map of ids (H, W) differs, as bool."""
