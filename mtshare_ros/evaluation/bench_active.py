@@ -62,7 +62,7 @@ def time_active(
     network = base_encoder(model.checkpoint.network)
     with torch.inference_mode():
         sparse = _Sparse(prepare(network, device, torch.float32), grid, engine.dtype, block,
-                         fraction, engine.costs.crossover)
+                         fraction, engine.crossover().share)
     chooser = FormChooser(engine.device, compiling=compiling, report=report)
     with torch.inference_mode():
         dense = _dense_forms(prepare(network, device, engine.dtype), grid, sparse.tokens,

@@ -78,9 +78,11 @@ def shipped_model(model: str, deltas: DeltaSettings | None = None) -> BenchModel
 def load_bench_engine(
     model: BenchModel, device: str, precision: str, size: tuple[int, int]
 ) -> Engine:
-    """Return an engine for frames of (height, width)."""
-    return Engine(model.checkpoint, device=device, precision=precision, input_size=size,
-                  file=model.file)
+    """Return an engine for frames of (height, width), its crossover settled as in the node."""
+    engine = Engine(model.checkpoint, device=device, precision=precision, input_size=size,
+                    file=model.file)
+    engine.settle_crossover()
+    return engine
 
 
 def untrained_model(

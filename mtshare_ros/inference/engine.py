@@ -9,6 +9,7 @@ import torch
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
+from mtshare_ros.inference.crossover import choose_crossover, Crossover, DEFAULT
 from mtshare_ros.inference.device import resolve_device, resolve_precision
 from mtshare_ros.inference.geometry import depth_scale
 from mtshare_ros.inference.maps import MapDecoder
@@ -25,6 +26,8 @@ from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.preprocessing import check_image, fit_image, to_tensor
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.budget import FrameCost
+from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
@@ -39,7 +42,8 @@ class Engine:
 
     The node, the benchmark, the evaluation and the demo all call ``infer``, so a measured speed is
     the published speed. The engine keeps no state between frames: what is known of a camera is in
-    the session that is handed in.
+    the session that is handed in. Nothing that it computes depends on a clock, unless a latency
+    target or ``settle_crossover`` asks for that. ``weight_layout`` is one of ``layout.LAYOUTS``.
     """
 
     def __init__(
@@ -50,11 +54,14 @@ class Engine:
         precision: str = 'auto',
         input_size: tuple[int, int] | None = None,
         file: ModelFile | None = None,
+        weight_layout: str = AUTO,
     ) -> None:
         choice = resolve_device(device, cuda_available=torch.cuda.is_available())
         self.device = choice.name
         self.notices = choice.notices
         self.dtype = resolve_precision(precision, self.device)
+        self.weight_layout = choose_layout(
+            weight_layout, self.device.partition(':')[0], self.dtype)
         self.description = checkpoint.description
         self.input_size = check_input_size(
             input_size or checkpoint.description.architecture.input_size)
@@ -66,9 +73,10 @@ class Engine:
         with torch.inference_mode():
             self._network = SharingNetwork(network, {
                 task: self.description.thresholds.get(task, fallback) for task in self.tasks
-            }, self.dtype)
+            }, self.dtype, self.weight_layout)
         self._decoders = {task: MapDecoder(task) for task in self.tasks}
         self._costs: MachineCosts | None = None
+        self._measured_crossover: float | None = None
 
     @classmethod
     def load(
@@ -78,15 +86,16 @@ class Engine:
         device: str = 'auto',
         precision: str = 'auto',
         input_size: tuple[int, int] | None = None,
+        weight_layout: str = AUTO,
     ) -> 'Engine':
         """
-        Load a shipped model by name, or any model by path, and measure it, which warms it up.
+        Load a shipped model by name, or any model by path, and run one frame, which warms it up.
 
         Raises ModelError, DeviceError or ConfigError saying what is wrong.
         """
         file = find_model(model)
         engine = cls(load_checkpoint(file.path), device=device, precision=precision,
-                     input_size=input_size, file=file)
+                     input_size=input_size, file=file, weight_layout=weight_layout)
         engine.infer(np.zeros((*engine.input_size, 3), np.uint8))
         return engine
 
@@ -102,21 +111,21 @@ class Engine:
 
     @property
     def costs(self) -> MachineCosts:
-        """What frames cost here; measured when first asked for."""
+        """What frames cost here, timed when first asked for; of frames, a latency target asks."""
         if self._costs is None:
-            return self.measure()
+            with torch.inference_mode():
+                self._costs = measure_costs(self._network, self.input_size, self.tasks)
         return self._costs
 
-    @property
-    def crossover(self) -> float:
-        """The share of the rows above which a frame runs dense."""
-        return self.costs.crossover
+    def crossover(self, settings: SharingSettings | None = None) -> Crossover:
+        """Return the share of the rows above which a frame runs dense, and where it is from."""
+        return choose_crossover(self.device, settings or SharingSettings(),
+                                self._measured_crossover, self.description.crossovers)
 
-    def measure(self) -> MachineCosts:
-        """Measure what frames cost on this device, which decides when a frame runs dense."""
-        with torch.inference_mode():
-            self._costs = measure_costs(self._network, self.input_size, self.tasks)
-        return self._costs
+    def settle_crossover(self) -> None:
+        """Measure the crossover of this device where the model holds none for such devices."""
+        if self.crossover().source == DEFAULT:
+            self._measured_crossover = self.costs.crossover
 
     def with_thresholds(self, thresholds: Mapping[str, TaskThresholds]) -> 'Engine':
         """Return an engine with the same weights and other thresholds, one for every task."""
@@ -128,7 +137,7 @@ class Engine:
         """Return an engine with the same weights for another input size, in multiples of 16."""
         engine = copy.copy(self)
         engine.input_size = check_input_size(input_size)
-        engine._costs = None
+        engine._costs = engine._measured_crossover = None
         return engine
 
     def device_memory_mb(self) -> float | None:
@@ -162,6 +171,8 @@ class Engine:
         settings = settings or InferenceSettings(self.tasks)
         self._check_tasks(settings.tasks)
         check_image(frame)
+        # first, because it may take a measurement, which is no part of the frame's time
+        cost = self.costs.rows if settings.sharing.latency_target_ms > 0 else None
         clock = StageClock(self.device)
         framing = frame_to_cover((frame.shape[0], frame.shape[1]), self.input_size)
         seen = fit_image(frame, framing)
@@ -171,14 +182,14 @@ class Engine:
             image = to_tensor(seen, torch.device(self.device))
             clock.lap('preprocess')
             account = self._network.run(session.cache, image, settings.tasks, settings.sharing,
-                                        self._bounds(session, settings.sharing), clock.lap)
+                                        self._bounds(session, settings.sharing, cost), clock.lap)
             maps = self._decode(session, account)
             non_finite = self._find_non_finite(session, account)
             clock.lap('decode')
         stats = frame_stats(account, session.cache, clock, non_finite=non_finite,
                             activity=settings.activity)
         if session.controller is not None and not stats.reset_reason:
-            most = self._crossover(settings.sharing) * account.token_count
+            most = self.crossover(settings.sharing).share * account.token_count
             session.controller.observe(min(account.rows, int(most)), stats.total_ms)
         return Prediction.from_maps(framing, stats, maps, image=seen)
 
@@ -200,22 +211,19 @@ class Engine:
         """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
         return session.cache.camera.heads[task].raw
 
-    def _bounds(self, session: Session, settings: SharingSettings) -> PlanLimits:
-        """Return what bounds the rows of the next frame."""
-        crossover = self._crossover(settings)
-        if settings.latency_target_ms == 0:
+    def _bounds(
+        self, session: Session, settings: SharingSettings, cost: FrameCost | None
+    ) -> PlanLimits:
+        """Return what bounds the rows of the next frame; ``cost`` where its time has a target."""
+        crossover = self.crossover(settings).share
+        if cost is None:
             session.controller = None
             return PlanLimits(crossover, settings.scene_cut_fraction)
         tokens = self.input_size[0] * self.input_size[1] // PATCH_SIZE ** 2
-        budget = session.control(settings, self.costs.rows, tokens).budget()
+        budget = session.control(settings, cost, tokens).budget()
         if budget >= crossover * tokens:
             return PlanLimits(crossover, settings.scene_cut_fraction)
         return PlanLimits(budget=budget)
-
-    def _crossover(self, settings: SharingSettings) -> float:
-        if settings.crossover is not None:
-            return settings.crossover
-        return self.costs.crossover if settings.temporal else 1.0
 
     def _decode(self, session: Session, account: FrameAccount) -> dict[str, np.ndarray]:
         """Bring the maps up to date and return copies by name in ``Prediction``."""

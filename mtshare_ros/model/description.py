@@ -26,7 +26,8 @@ class ModelDescription:
     ``depth_range`` is the (nearest, farthest) depth of the training images in metres. Either is
     None where nobody knows: the images came without a calibration, or without depths.
     ``thresholds`` holds the token gates' thresholds by task, empty where the model was not
-    calibrated; ``calibration`` says in a sentence how they were found.
+    calibrated; ``calibration`` says in a sentence how they were found. ``crossovers`` holds by
+    type of device, ``cpu`` or ``cuda``, the share of the rows above which a frame is faster dense.
     """
 
     architecture: ArchitectureConfig
@@ -37,6 +38,7 @@ class ModelDescription:
     trained_on: str = ''
     thresholds: Mapping[str, TaskThresholds] = field(default_factory=dict)
     calibration: str = ''
+    crossovers: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ConfigError for unknown tasks, impossible numbers, thresholds that do not fit."""
@@ -48,6 +50,9 @@ class ModelDescription:
         for task, thresholds in self.thresholds.items():
             require(task in self.tasks, 'thresholds', task, f'one of {", ".join(self.tasks)}')
             thresholds.check_depth(self.architecture.depth, task)
+        for device, share in self.crossovers.items():
+            require(0 <= share <= 1, f'crossovers[{device!r}]', share,
+                    'a share of the rows, 0 to 1')
 
 
 def _is_range(values: tuple[float, ...]) -> bool:

@@ -99,6 +99,7 @@ class PerceptionNode(GuardedLifecycleNode):
         )
         for notice in filter(None, (*engine.notices, check_reference(engine))):
             self.get_logger().warning(notice)
+        engine.settle_crossover()
         return engine
 
     def _every(self, period_s: float, callback: Callable[[], None]) -> Timer:

@@ -20,7 +20,7 @@ class SharingSettings:
     over above the shared blocks; those blocks themselves are exact and always computed once.
     ``refresh_period`` and ``max_age`` are frames. ``latency_target_ms`` 0 is off. ``halo`` is how
     many tokens around a change are computed with it. Above ``crossover``, a share of the rows, the
-    frame runs dense; None takes the engine's measurement, 1 never runs dense for that reason.
+    frame runs dense; None takes the engine's figure, 1 never runs dense for that reason.
     """
 
     temporal: bool = True

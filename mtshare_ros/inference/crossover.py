@@ -1,0 +1,40 @@
+"""Above which share of its rows a frame is computed whole, and where that figure comes from."""
+
+from dataclasses import dataclass
+from typing import Mapping
+
+from mtshare_ros.sharing.settings import SharingSettings
+
+SETTING, MEASURED, MODEL, DEFAULT = 'setting', 'measured', 'model', 'default'
+"""Sources, the first that there is holds; nothing is measured that nobody asked for."""
+
+DEFAULT_CROSSOVERS = {'cpu': 0.7}
+"""By type of device, for models that hold none; 1, never, for other devices."""
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """
+    Frames with more than ``share`` of their rows to compute are faster dense, and run so.
+
+    ``source`` is ``setting``, ``measured``, ``model`` or ``default``.
+    """
+
+    share: float
+    source: str
+
+
+def choose_crossover(
+    device: str, settings: SharingSettings, measured: float | None, stored: Mapping[str, float],
+) -> Crossover:
+    """Return what holds on a device; ``stored`` are the model's figures by type of device."""
+    kind = device.partition(':')[0]
+    if settings.crossover is not None:
+        return Crossover(settings.crossover, SETTING)
+    if not settings.temporal:
+        return Crossover(1.0, SETTING)  # every frame is whole already
+    if measured is not None:
+        return Crossover(measured, MEASURED)
+    if kind in stored:
+        return Crossover(stored[kind], MODEL)
+    return Crossover(DEFAULT_CROSSOVERS.get(kind, 1.0), DEFAULT)
