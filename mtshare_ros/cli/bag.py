@@ -1,10 +1,10 @@
 """``mtshare bag``: the engine over a recorded bag."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mtshare_ros.cli import bag_options, recording_options as options
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption, PrecisionOption
-from mtshare_ros.cli.output import check_folder
 from mtshare_ros.cli.progress import progress_bar
 from mtshare_ros.cli.recording_options import load_network, Pictures, sharing_settings
 from mtshare_ros.cli.recording_outcome import Outcome, report, warn
@@ -28,6 +28,7 @@ def bag(
     target: bag_options.TargetArgument,
     image_topic: bag_options.ImageTopicOption = None,
     camera_info_topic: bag_options.CameraInfoTopicOption = None,
+    camera_matrix: bag_options.CameraMatrixOption = bag_options.CameraMatrix.AUTO,
     topics: bag_options.TopicsOption = None,
     namespace: bag_options.NamespaceOption = '',
     storage: bag_options.StorageOption = None,
@@ -57,32 +58,39 @@ def bag(
     Interrupted at any time, the same command goes on where it was. A damaged bag is used up to
     the damage; the exit code is 1 then.
     """
-    from mtshare_ros.recording.bag import Bag
     from mtshare_ros.recording.bag_plan import BagPlan
 
     pictures = Pictures(sheet, video, rerun)
-    pictures.check()
-    check_folder(json)
-    settings = sharing_settings(sharing, temporal_factor, task_factor, refresh_period)
-    with Bag(source) as opened:
+    pictures.check(json)
+    with _open(source) as opened:
         images, infos = _choose_topics(opened, image_topic, camera_info_topic)
         plan = BagPlan(
             source, target, storage.value if storage else opened.storage, images, infos, (),
-            namespace.strip('/'), copy_input, start, end, segment, overwrite, settings)
+            namespace.strip('/'), copy_input, start, end, segment, overwrite,
+            camera_matrix.value,
+            sharing_settings(sharing, temporal_factor, task_factor, refresh_period))
         plan.prepare_target()
         engine = load_network(model, device, precision, input_size, threads)
         outcome = _run(opened, plan.with_outputs(topics, engine.tasks), engine, pictures)
     report(outcome, json)
 
 
+def _open(source: Path) -> 'Bag':
+    """Open the input; say how it is read where that is not the usual way."""
+    from mtshare_ros.recording.bag import Bag
+
+    opened = Bag(source)
+    if opened.notice:
+        warn(opened.notice)
+    return opened
+
+
 def _choose_topics(
     opened: 'Bag', image_topic: str | None, camera_info_topic: str | None
 ) -> tuple[str, str]:
-    """Return the topics of images and calibrations; say where the latter is unclear."""
+    """Return the topics of images and calibrations."""
     from mtshare_ros.recording.bag_topics import choose_calibration_topic, choose_image_topic
 
-    if opened.notice:
-        warn(opened.notice)
     image = choose_image_topic(opened.topics, image_topic).name
     calibration = choose_calibration_topic(opened.topics, camera_info_topic, image)
     return image, calibration.name if calibration is not None else ''
@@ -108,7 +116,7 @@ def _run(
     damage = f'{plan.source} is {opened.damage}' if opened.damage else ''
     return Outcome(
         engine, str(plan.source), str(plan.target), run.frames, run.skipped, run.resumed_at,
-        run.figures.values(), plan.sharing, damage)
+        run.figures.values(), plan.sharing, damage, dict(run.left_out))
 
 
 def _count_images(opened: 'Bag', plan: 'BagPlan') -> int | None:

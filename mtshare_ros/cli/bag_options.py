@@ -14,6 +14,14 @@ class Storage(str, Enum):
     SQLITE3 = 'sqlite3'
 
 
+class CameraMatrix(str, Enum):
+    """Which matrix of a CameraInfo is that of the image."""
+
+    AUTO = 'auto'
+    RAW = 'K'
+    RECTIFIED = 'P'
+
+
 SourceArgument = Annotated[Path, typer.Argument(
     metavar='IN', help='A rosbag2 folder, or one .mcap or .db3 file.')]
 TargetArgument = Annotated[Path, typer.Argument(metavar='OUT', help='The folder of the new bag.')]
@@ -22,6 +30,9 @@ ImageTopicOption = Annotated[str | None, typer.Option(
 CameraInfoTopicOption = Annotated[str | None, typer.Option(
     metavar='TOPIC', help='The calibration. Default: the one beside the images, or the only '
                           'one.')]
+CameraMatrixOption = Annotated[CameraMatrix, typer.Option(
+    help='Which matrix of the calibration is that of the images: K (raw), P (rectified); auto is '
+         'P where their topic is named rect.')]
 TopicsOption = Annotated[str | None, typer.Option(
     metavar='TOPIC,...', help='What to write. Default: the maps, without pictures and cloud; a '
                               'wrong name lists what there is.')]

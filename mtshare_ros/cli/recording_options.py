@@ -55,16 +55,16 @@ class Pictures:
         """Whether there is any."""
         return any(path is not None for path in (self.sheet, self.video, self.rerun))
 
-    def check(self) -> None:
-        """Refuse what could not be written before the work begins."""
+    def check(self, *others: Path | None) -> None:
+        """Refuse what could not be written, other files too, before the work begins."""
         from mtshare_ros.recording.rerun_log import check_rerun_path
         from mtshare_ros.recording.video_writer import check_video_path
 
         check_picture_path(self.sheet)
         check_video_path(self.video)
         check_rerun_path(self.rerun)
-        check_folder(self.video)
-        check_folder(self.rerun)
+        for path in (self.video, self.rerun, *others):
+            check_folder(path)
 
     @contextmanager
     def opened(self, engine: 'Engine') -> 'Iterator[Sequence[Observer]]':

@@ -1,9 +1,9 @@
 """What a run over a recording came to, on the terminal and as JSON."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 import math
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import Any, Mapping, TYPE_CHECKING
 
 import typer
 
@@ -21,7 +21,8 @@ class Outcome:
 
     ``frames`` lie in the output, ``skipped`` images could not be read; the first ``resumed_at``
     of both are from an interrupted run, and not in ``figures``. ``damage`` says where the input
-    could not be read any further, and is empty where it could.
+    could not be read any further, and is empty where it could. ``left_out`` counts for topics the
+    frames that lack them.
     """
 
     engine: 'Engine'
@@ -33,6 +34,7 @@ class Outcome:
     figures: dict[str, Any]
     sharing: 'SharingSettings'
     damage: str = ''
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def values(self) -> dict[str, Any]:
         """Return everything as the JSON file holds it."""
@@ -42,7 +44,8 @@ class Outcome:
             'model': file.name if file is not None else '', 'device': self.engine.device,
             'input_size': list(self.engine.input_size), 'frames': self.frames,
             'skipped': self.skipped, 'resumed_at': self.resumed_at, **self.figures,
-            'damage': self.damage, 'sharing': asdict(self.sharing),
+            'damage': self.damage, 'left_out': dict(self.left_out),
+            'sharing': asdict(self.sharing),
         }
 
 
@@ -64,6 +67,7 @@ def print_outcome(outcome: Outcome) -> None:
     figures, ms = outcome.figures, outcome.figures['ms']
     print_table(f'{outcome.target}: {outcome.frames} frames with their maps', ('', ''), (
         ('images that could not be read', str(outcome.skipped)),
+        *((f'frames without {topic}', str(count)) for topic, count in outcome.left_out.items()),
         ('frames computed in this run', str(figures['computed'])),
         ('ms a frame, median and p95', f'{_figure(ms["p50"])}  {_figure(ms["p95"])}'),
         ('rows computed, of all tasks and blocks %', _figure(100 * figures['active_fraction'])),

@@ -11,6 +11,9 @@ from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.messages.quoting import quote
 from mtshare_ros.model.framing import Framing
 
+CAMERA_MATRICES = ('auto', 'K', 'P')
+"""Which matrix of a CameraInfo is the image's: K where it is raw, P where it is rectified."""
+
 PINHOLE_MODELS = ('', 'none', 'pinhole', 'plumb_bob', 'rational_polynomial')
 """Distortion models of lenses that map straight lines to nearly straight ones."""
 
@@ -24,10 +27,15 @@ class CameraInfoMatch:
 
 
 class CameraInfoBuffer:
-    """The last few calibrations received; never waited for."""
+    """
+    The last few calibrations received; never waited for.
 
-    def __init__(self, size: int = 8) -> None:
+    ``rectified`` says that the images are; their camera matrix is P then.
+    """
+
+    def __init__(self, size: int = 8, *, rectified: bool = False) -> None:
         self._infos: deque[Any] = deque(maxlen=size)
+        self._rectified = rectified
 
     def add(self, info: Any) -> None:
         """Keep one message, forgetting the oldest."""
@@ -48,7 +56,41 @@ class CameraInfoBuffer:
         if not infos:
             return CameraInfoMatch(None, 'no camera_info was received')
         info = next((info for info in infos if info.header.stamp == header.stamp), infos[-1])
-        return fit_camera_info(info, size)
+        return fit_camera_info(take_projection(info) if self._rectified else info, size)
+
+
+def shows_rectified(topic: str, matrix: str = 'auto') -> bool:
+    """
+    Tell whether the images of a topic are rectified.
+
+    ``matrix`` is one of CAMERA_MATRICES; auto goes by the name, as image_proc and drivers give
+    it: image_rect, image_rect_color, rect/image.
+    """
+    if matrix != 'auto':
+        return matrix == 'P'
+    for segment in reversed(topic.removesuffix('/compressed').split('/')[-2:]):
+        words = set(segment.lower().split('_'))
+        if words & {'rect', 'rectified', 'raw'}:
+            return bool(words & {'rect', 'rectified'})
+    return False
+
+
+def take_projection(info: Any) -> Any:
+    """
+    Return the calibration of the rectified image: K is the left part of P, without distortion.
+
+    image_proc publishes rectified images beside the CameraInfo of the raw ones. Without a P the
+    calibration is returned as it is.
+    """
+    projection = np.reshape(info.p, (3, 4))
+    if not (np.isfinite(projection).all() and projection[0, 0] > 0 and projection[1, 1] > 0):
+        return info
+    rectified = copy.copy(info)
+    rectified.k, rectified.r = projection[:, :3].ravel(), np.eye(3).ravel()
+    rectified.distortion_model = 'plumb_bob'
+    # ROS 2 Humble takes no ndarray for a sequence, rosbags nothing else
+    rectified.d = np.zeros(5) if isinstance(info.d, np.ndarray) else [0.0] * 5
+    return rectified
 
 
 def fit_camera_info(info: Any, size: tuple[int, int]) -> CameraInfoMatch:
@@ -63,6 +105,8 @@ def fit_camera_info(info: Any, size: tuple[int, int]) -> CameraInfoMatch:
             f'camera_info holds no focal length (fx is {info.k[0]:g}, fy is {info.k[4]:g}): the '
             f'camera is not calibrated'
         ))
+    if 0 in (info.height, info.width):
+        return _fit_without_size(info, size)
     whole = (info.height, info.width)
     if whole == size:
         return CameraInfoMatch(info)
@@ -86,7 +130,7 @@ def find_lens_fault(info: Any) -> str:
     known = ', '.join(model for model in PINHOLE_MODELS if model)
     return (
         f'the distortion model is {quote(info.distortion_model)}, which is no pinhole camera '
-        f'({known}); give the node the rectified image and its camera_info'
+        f'({known}); use the rectified image (image_proc, image_rect), whose camera matrix is P'
     )
 
 
@@ -95,8 +139,8 @@ def find_lens_doubt(info: Any) -> str:
     if not any(info.d):
         return ''
     return (
-        'camera_info has distortion coefficients, which are not undone; for exact points give the '
-        'node a rectified image and a camera_info with its K and without D'
+        'camera_info has distortion coefficients, which are not undone; for exact points use the '
+        'rectified image (image_proc, image_rect), whose camera matrix is P'
     )
 
 
@@ -124,6 +168,20 @@ def scale_camera_info(info: Any, framing: Framing, header: Any) -> Any:
     scaled.k, scaled.p = intrinsics.ravel(), projection.ravel()
     scaled.roi, scaled.binning_x, scaled.binning_y = roi, 0, 0
     return scaled
+
+
+def _fit_without_size(info: Any, size: tuple[int, int]) -> CameraInfoMatch:
+    """Take a calibration that names no size for that of the image, if it can be."""
+    center = (info.k[5], info.k[2])
+    if not all(side / 4 < middle < side * 3 / 4 for middle, side in zip(center, size)):
+        return CameraInfoMatch(None, (
+            f'camera_info is for {info.width}x{info.height} pixels, so not for a known size, and '
+            f'its centre ({center[1]:g}, {center[0]:g}) is not that of the image with '
+            f'{size[1]}x{size[0]}: set its width and height'
+        ))
+    sized = copy.copy(info)
+    sized.height, sized.width = size
+    return CameraInfoMatch(sized)
 
 
 def _region_of(info: Any) -> tuple[tuple[int, int], tuple[int, int]]:

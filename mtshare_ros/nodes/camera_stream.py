@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.errors import FrameError
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.messages.camera_info import CameraInfoBuffer
+from mtshare_ros.messages.camera_info import CameraInfoBuffer, shows_rectified
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.camera_names import name_for
@@ -60,15 +60,17 @@ class CameraStream:
         self._offer = offer
         self._notices = notices
         self._limiter = RateLimiter()
-        self._calibrations = CameraInfoBuffer()
+        start = start_settings(parameters.values())
+        self._transport = TRANSPORTS[start.image_transport]
+        image_topic = name_for(camera, self._transport.topic)
+        self._calibrations = CameraInfoBuffer(rectified=shows_rectified(
+            node.resolve_topic_name(image_topic), start.camera_matrix))
         self._continuity = Continuity('activated')
-        self._transport = TRANSPORTS[start_settings(parameters.values()).image_transport]
         self.enabled = True
         self.idle = ''
         self.streak = FailureStreak()
         self._pipeline = self._make_pipeline()
-        self._image = self._subscribe(
-            self._transport.message_type, name_for(camera, self._transport.topic), self._receive)
+        self._image = self._subscribe(self._transport.message_type, image_topic, self._receive)
         self._camera_info = self._subscribe(
             CameraInfo, name_for(camera, 'camera_info'), self._calibrations.add)
         self._watch = InputWatch(node, self._image, self._transport.type_name)

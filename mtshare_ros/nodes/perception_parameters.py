@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 import re
 from typing import Any, Mapping
 
+from mtshare_ros.messages.camera_info import CAMERA_MATRICES
 from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable, plain_value
@@ -103,6 +104,11 @@ PERCEPTION_PARAMETERS = ParameterTable((
         choices=tuple(TRANSPORTS), read_only=True,
     ),
     ParameterSpec(
+        'camera_matrix', 'string', 'auto', 'Which matrix of camera_info is that of the image: K '
+        '(raw image), P (rectified image); auto is P where the image topic is named rect.',
+        choices=CAMERA_MATRICES, read_only=True,
+    ),
+    ParameterSpec(
         'cameras', 'string_array', ONE_CAMERA, 'Names of several cameras, letters, digits and _; '
         "every topic and service then begins with one of them. [''] is one camera without a "
         'name.', read_only=True, check=_check_cameras,
@@ -144,6 +150,7 @@ class StartSettings:
     precision: str
     input_size: tuple[int, int]
     image_transport: str
+    camera_matrix: str
     cameras: tuple[str, ...]
     autostart: bool
     max_pixels: int

@@ -49,11 +49,19 @@ class FrameMessages:
             return
         if CALIBRATION in self._outputs:
             yield self._named(CALIBRATION, calibration)
-        if POINTS in self._outputs and not find_lens_fault(calibration):
+        if POINTS in self._outputs and POINTS not in self.left_out(calibration):
             depth, image = prediction.depth, prediction.image
             if depth is not None and image is not None:
                 camera = pinhole_of(calibration)
                 yield self._named(POINTS, self._types.cloud(depth, image, camera, header))
+
+    def left_out(self, calibration: Any) -> tuple[str, ...]:
+        """Return what was asked for and cannot be made with a calibration, None for none."""
+        if calibration is None:
+            impossible = {CALIBRATION, POINTS}
+        else:
+            impossible = {POINTS} if find_lens_fault(calibration) else set()
+        return tuple(topic for topic in self._outputs if topic in impossible)
 
     def _named(self, topic: str, message: Any) -> tuple[str, bytes]:
         return self._prefix + topic, self._types.write(message)

@@ -17,7 +17,8 @@ class BagPlan:
 
     ``image_topic`` and ``calibration_topic`` are those of the input, the latter empty where there
     is none. ``outputs`` are relative topics, put below ``namespace``. Seconds count from the
-    input's beginning. Every ``segment`` images the bag is safe up to there.
+    input's beginning. Every ``segment`` images the bag is safe up to there. ``camera_matrix`` is
+    one of CAMERA_MATRICES.
     """
 
     source: Path
@@ -32,6 +33,7 @@ class BagPlan:
     end_s: float | None = None
     segment: int = 250
     overwrite: bool = False
+    camera_matrix: str = 'auto'
     sharing: SharingSettings = SharingSettings(crossover=1.0)
 
     def with_outputs(self, text: str | None, tasks: Iterable[str]) -> 'BagPlan':
@@ -48,7 +50,8 @@ class BagPlan:
             'image topic': self.image_topic, 'camera_info topic': self.calibration_topic,
             'topics': list(self.outputs), 'namespace': self.namespace,
             'copied input': self.copy_input, 'start': self.start_s, 'end': self.end_s,
-            'segment': self.segment, 'sharing': repr(self.sharing),
+            'segment': self.segment, 'camera matrix': self.camera_matrix,
+            'sharing': repr(self.sharing),
         }
 
     def prepare_target(self) -> None:

@@ -1,5 +1,6 @@
 """The engine over a bag: images in, maps out, with the stamps of the images."""
 
+from collections import Counter
 from itertools import islice
 from typing import Any, Callable, Iterator, Sequence
 
@@ -7,7 +8,14 @@ from mtshare_ros.errors import FrameError, RecordingError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_image import CameraImage
-from mtshare_ros.messages.camera_info import CameraInfoBuffer, scale_camera_info
+from mtshare_ros.messages.camera_info import (
+    CameraInfoBuffer,
+    CameraInfoMatch,
+    find_lens_doubt,
+    find_lens_fault,
+    scale_camera_info,
+    shows_rectified,
+)
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.recording.bag import Bag
@@ -16,7 +24,7 @@ from mtshare_ros.recording.bag_parts import BagMessage, BagTopic
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.figures import RunFigures
 from mtshare_ros.recording.message_types import CAMERA_INFO, MessageTypes
-from mtshare_ros.recording.output_topics import task_of
+from mtshare_ros.recording.output_topics import POINTS, task_of
 from mtshare_ros.recording.perceiving import Observer, Perception, RecordedFrame
 from mtshare_ros.recording.reading_images import read_image, require_decoder
 from mtshare_ros.recording.segments import SegmentedBag
@@ -28,7 +36,8 @@ class BagRun:
 
     Every segment is computed for itself, without the memory of the one before. So an interrupted
     run, which goes on behind the last whole segment, ends with the same bag as any other. What
-    the user should know is handed to ``say``, line by line.
+    the user should know is handed to ``say``, line by line; ``left_out`` counts for each topic the
+    frames of this run that lack it, because their calibration does not allow it.
     """
 
     def __init__(
@@ -50,11 +59,13 @@ class BagRun:
         self._perception = Perception(engine, InferenceSettings.to_show(
             map(task_of, plan.outputs), engine.tasks, plan.sharing, activity=bool(observers)))
         self._continuity = Continuity('new segment')
-        self._calibrations = CameraInfoBuffer()
+        self._calibrations = CameraInfoBuffer(
+            rectified=shows_rectified(plan.image_topic, plan.camera_matrix))
         self.figures = RunFigures()
         journal = self._output.journal
         self.resumed_at = journal.frames + journal.skipped
         self.frames, self.skipped = journal.frames, journal.skipped
+        self.left_out: Counter[str] = Counter()
         self._notices: set[str] = set()
 
     @property
@@ -154,12 +165,25 @@ class BagRun:
         """Return the CameraInfo of the maps of an image; say once why there is none."""
         size = (image.height, image.width)
         match = self._calibrations.match(image.header, size)
+        self._tell_consequences(match)
         if match.info is None:
-            self._note(f'depth is in the scale of the camera that the model was trained with, '
-                       f'and no calibration is written: {match.reason}', match.reason)
             return None
         framing = frame_to_cover(size, self._engine.input_size)
         return scale_camera_info(match.info, framing, image.header)
+
+    def _tell_consequences(self, match: CameraInfoMatch) -> None:
+        """Say, once for each reason, what a calibration leaves out or inexact."""
+        left_out = self._messages.left_out(match.info)
+        self.left_out.update(left_out)
+        without = [f'{topic} is left out' for topic in left_out]
+        if match.info is None and 'depth' in map(task_of, self._plan.outputs):
+            without.append('depth is in the scale of the camera that the model was trained with')
+        reason = match.reason or find_lens_fault(match.info)
+        if without:
+            self._note(f'{", ".join(without)}: {reason}', reason)
+        elif POINTS in self._plan.outputs:
+            doubt = find_lens_doubt(match.info)
+            self._note(f'{POINTS} is inexact: {doubt}', doubt)
 
     def _learn(self, message: BagMessage) -> None:
         if message.topic != self._plan.calibration_topic:
@@ -205,7 +229,7 @@ class BagRun:
         return (message.time_ns - self._bag.start_ns) / 1e9
 
     def _note(self, line: str, cause: str) -> None:
-        """Say a line, once for each cause."""
-        if cause not in self._notices:
+        """Say a line, once for each cause; without a cause there is nothing to say."""
+        if cause and cause not in self._notices:
             self._notices.add(cause)
             self._say(line)

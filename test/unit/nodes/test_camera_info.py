@@ -14,6 +14,7 @@ from mtshare_ros.messages.camera_info import (
     PINHOLE_MODELS,
     pinhole_of,
     scale_camera_info,
+    shows_rectified,
 )
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.camera_info import pinhole_camera_info
@@ -107,7 +108,6 @@ def test_a_driver_that_sends_the_whole_image_in_spite_of_its_region_is_believed(
 @pytest.mark.parametrize('changes', [
     {'roi': RegionOfInterest(x_offset=500, y_offset=0, width=320, height=240)},
     {'binning_x': 4_000_000_000, 'binning_y': 4_000_000_000},
-    {'height': 0, 'width': 0},
 ])
 def test_a_region_that_makes_no_sense_is_withheld(changes):
     info = calibration()
@@ -117,6 +117,79 @@ def test_a_region_that_makes_no_sense_is_withheld(changes):
     match = fit_camera_info(info, (240, 320))
 
     assert match.info is None and 'aspect ratio' in match.reason
+
+
+@pytest.mark.parametrize('missing', [('height', 'width'), ('height',), ('width',)])
+def test_a_calibration_without_a_size_is_that_of_the_image(missing):
+    info = calibration()
+    for name in missing:
+        setattr(info, name, 0)
+
+    fitted = fit_camera_info(info, (480, 640)).info
+
+    assert (fitted.height, fitted.width) == (480, 640)
+    np.testing.assert_array_equal(fitted.k, info.k)
+
+
+def test_a_calibration_without_a_size_whose_centre_is_elsewhere_is_withheld():
+    info = calibration()
+    info.height = info.width = 0
+
+    match = fit_camera_info(info, (240, 320))
+
+    assert match.info is None and 'set its width and height' in match.reason
+    assert '(319.5, 239.5)' in match.reason and '320x240' in match.reason
+
+
+@pytest.mark.parametrize(('topic', 'matrix', 'rectified'), [
+    ('/cam/image_raw', 'auto', False), ('/cam/image_rect', 'auto', True),
+    ('/cam/image_rect_color', 'auto', True), ('/cam/image_rect/compressed', 'auto', True),
+    ('/infra1/image_rect_raw', 'auto', True), ('/rgb/color/rect/image', 'auto', True),
+    ('/rgb/raw/image', 'auto', False), ('/rect_detector/image_raw', 'auto', False),
+    ('/direct/image', 'auto', False), ('/cam/image_unrectified', 'auto', False),
+    ('image', 'auto', False), ('/cam/undistorted', 'P', True), ('/cam/image_rect', 'K', False),
+])
+def test_a_rectified_image_is_known_by_its_topic_or_is_told(topic, matrix, rectified):
+    assert shows_rectified(topic, matrix) is rectified
+
+
+def raw_and_rectified():
+    """Return what a driver publishes beside both images of a distorted camera."""
+    info = calibration()
+    info.distortion_model, info.d = 'equidistant', [0.1, 0.0, 0.0, 0.0]
+    info.p = [400.0, 0, 300, 0, 0, 410, 200, 0, 0, 0, 1, 0]
+    return info
+
+
+def test_the_camera_of_a_rectified_image_is_p_without_distortion():
+    buffer = CameraInfoBuffer(rectified=True)
+    buffer.add(raw_and_rectified())
+
+    info = buffer.match(header(1), (480, 640)).info
+
+    assert pinhole_of(info) == Pinhole(fx=400.0, fy=410.0, cx=300.0, cy=200.0)
+    assert not any(info.d) and find_lens_fault(info) == find_lens_doubt(info) == ''
+    np.testing.assert_array_equal(np.reshape(info.r, (3, 3)), np.eye(3))
+
+
+def test_the_camera_of_a_raw_image_is_k_with_its_distortion():
+    buffer = CameraInfoBuffer()
+    buffer.add(raw_and_rectified())
+
+    info = buffer.match(header(1), (480, 640)).info
+
+    assert pinhole_of(info) == Pinhole(fx=500.0, fy=510.0, cx=319.5, cy=239.5)
+    assert 'equidistant' in find_lens_fault(info)
+
+
+@pytest.mark.parametrize('value', [0.0, np.nan])
+def test_a_rectified_image_without_a_p_has_k(value):
+    info = calibration()
+    info.p[0] = value
+    buffer = CameraInfoBuffer(rectified=True)
+    buffer.add(info)
+
+    assert buffer.match(header(1), (480, 640)).info.k[0] == 500.0
 
 
 @pytest.mark.parametrize('value', [np.nan, np.inf, -500.0])

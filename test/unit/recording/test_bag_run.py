@@ -11,7 +11,6 @@ pytest.importorskip('rosbags', reason='bags need the extra [bags]')
 from bag_files import (  # noqa: E402
     camera_messages,
     header,
-    HEIGHT,
     IMAGE,
     image_message,
     INFO,
@@ -23,19 +22,14 @@ from bag_files import (  # noqa: E402
     stamps_ns,
     START_NS,
     TALK,
-    WIDTH,
     write_bag,
     write_camera_bag,
 )
 
 from mtshare_ros.errors import ConfigError, RecordingError  # noqa: E402
-from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.inference.prediction import InferenceSettings  # noqa: E402
 from mtshare_ros.messages.pixels import read_map  # noqa: E402
-from mtshare_ros.model.framing import Framing  # noqa: E402
 from mtshare_ros.recording.bag import Bag  # noqa: E402
-from mtshare_ros.recording.bag_plan import BagPlan  # noqa: E402
-from mtshare_ros.recording.bag_run import BagRun  # noqa: E402
 from mtshare_ros.recording.bag_topics import (  # noqa: E402
     choose_calibration_topic,
     choose_image_topic,
@@ -45,28 +39,6 @@ from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
 SHARING = SharingSettings(crossover=1.0)
 MAPS = {'/semantic/mask': 'mask', '/semantic/confidence': 'confidence', '/depth/image': 'depth',
         '/normals/image': 'normals', '/edges/image': 'edges'}
-
-
-@pytest.fixture(scope='module')
-def engine(tiny_model):
-    return Engine.load(str(tiny_model), device='cpu')
-
-
-@pytest.fixture
-def run_bag(engine, tmp_path):
-    """Return a function that runs the engine over a bag and returns the new bag's messages."""
-    def run(source, *, topics=None, said=None, target='out', **options):
-        with Bag(source) as bag:
-            calibration = choose_calibration_topic(bag.topics, None, IMAGE)
-            values = {'storage': bag.storage, 'image_topic': IMAGE,
-                      'calibration_topic': calibration.name if calibration else '',
-                      'sharing': SHARING, **options}
-            plan = BagPlan(source, tmp_path / target, **values).with_outputs(
-                topics, engine.tasks)
-            job = BagRun(bag, plan, engine, say=[].append if said is None else said.append)
-            job.run()
-        return read_bag(tmp_path / target)
-    return run
 
 
 @pytest.mark.parametrize('source', ['mcap', 'sqlite3'])
@@ -115,52 +87,12 @@ def test_the_new_bag_is_as_long_as_its_images_wherever_its_files_end(
     assert information['message_count'] == 4 * 6 + 1
 
 
-def test_the_calibration_is_that_of_the_maps(run_bag, tmp_path):
-    found = run_bag(write_camera_bag(tmp_path / 'in', 2, height=2 * HEIGHT, width=2 * WIDTH))
-
-    info = found['/depth/camera_info'][0][1]
-    framing = Framing((2 * HEIGHT, 2 * WIDTH), (HEIGHT, WIDTH), (0, 0), (HEIGHT, WIDTH))
-    original = info_message(0, 2 * HEIGHT, 2 * WIDTH).k.reshape(3, 3)
-    assert (info.height, info.width) == (HEIGHT, WIDTH)
-    np.testing.assert_allclose(info.k.reshape(3, 3), framing.scale_intrinsics(original))
-
-
-def test_depth_is_in_the_scale_of_the_camera(run_bag, engine, tmp_path):
-    """A camera of half the focal length sees everything half as large, so half as far it is."""
-    stamp = START_NS
-    messages = [(IMAGE, stamp, image_message(picture(0), stamp)),
-                (INFO, stamp + 1, info_message(stamp, focal_length=55.0))]
-    found = run_bag(write_bag(tmp_path / 'in', messages))
-
-    expected = engine.infer(picture(0)).depth * np.float32(0.5)
-    np.testing.assert_array_equal(read_map(found['/depth/image'][0][1]), expected)
-
-
-def test_without_a_calibration_the_reason_is_said_once(run_bag, tmp_path):
-    messages = [item for item in camera_messages(3) if item[0] == IMAGE]
-    said = []
-    found = run_bag(write_bag(tmp_path / 'in', messages), said=said)
-
-    assert len(found['/depth/image']) == 3 and not found['/depth/camera_info']
-    assert len(said) == 1 and 'no camera_info' in said[0]
-
-
 def test_only_the_topics_asked_for_are_written_below_the_namespace(run_bag, tmp_path):
     found = run_bag(write_camera_bag(tmp_path / 'in', 2), topics='edges/image,depth/color',
                     namespace='left')
 
     assert {topic: len(messages) for topic, messages in found.items()} == {
         '/left/edges/image': 2, '/left/depth/color': 2}
-
-
-def test_points_lie_where_the_depth_is(run_bag, tmp_path):
-    found = run_bag(write_camera_bag(tmp_path / 'in', 1), topics='depth/points,depth/image')
-
-    cloud, depth = found['/depth/points'][0][1], read_map(found['/depth/image'][0][1])
-    values = cloud.data.view('<f4').reshape(HEIGHT, WIDTH, 4)
-    assert [field.name for field in cloud.fields] == ['x', 'y', 'z', 'rgb']
-    np.testing.assert_array_equal(values[..., 2], depth)
-    np.testing.assert_allclose(values[10, 20, 0], depth[10, 20] * (20 - 63.5) / 110, rtol=1e-5)
 
 
 def test_the_input_is_copied_byte_by_byte(run_bag, tmp_path):
