@@ -53,7 +53,7 @@ class MapDecoder:
         Decode cells (n,) of the raw output (1, C, H/4, W/4).
 
         They are all in which the output, enlarged to the input's size, may differ, as
-        ``HeadRunner.update`` returns them: enlarging mixes pixels of neighbouring cells.
+        ``HeadPlan.reached`` names them: enlarging mixes pixels of neighbouring cells.
         """
         if cells.shape[0] == 0:
             return

@@ -37,11 +37,11 @@ class Backlog:
         self._pending[consumer] |= changed
 
     def catch_up(self, consumer: int, changed: torch.Tensor) -> torch.Tensor:
-        """Return the rows (n,) of this frame's (N,) bool and of the missed frames."""
+        """Return the rows (N,) bool of this frame and of the missed ones."""
         if self.is_behind(consumer):
             changed = changed | self._pending[consumer]
             self.complete(consumer)
-        return changed.nonzero()[:, 0]
+        return changed
 
     def complete(self, consumer: int) -> None:
         """Note that a consumer is up to date."""

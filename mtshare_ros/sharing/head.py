@@ -9,12 +9,11 @@ import torch
 from mtshare_ros.model.head import DecodeHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.convolution import RowConvolution
-from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan, plan_head, QUARTER_SIDE
+from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan, QUARTER_SIDE
 from mtshare_ros.sharing.layout import AUTO, PLAIN
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.linear import PackedLinear
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.stem import StemState
 
 
 @dataclass
@@ -56,7 +55,7 @@ class HeadRunner:
         self._predict = PackedLinear(
             head.predict.weight.flatten(1), head.predict.bias, dtype=dtype, layout=PLAIN)
         self._width, self._outputs = head.predict.in_channels, head.predict.out_channels
-        self._geometry = HeadGeometry.of([layer.module for layer in self._refine])
+        self.geometry = HeadGeometry.of([layer.module for layer in self._refine])
         self.macs_per_cell = self._merge.macs_per_cell + QUARTER_SIDE ** 2 * (
             sum(layer.macs_per_pixel for layer in self._refine) + self._predict.macs_per_row)
 
@@ -66,23 +65,13 @@ class HeadRunner:
         features = tuple(level.allocate(self._width, self.dtype, device) for _ in self._refine)
         return HeadState(level, features, level.allocate(self._outputs, torch.float32, device))
 
-    def dense(self, state: HeadState, tokens: torch.Tensor, stem_state: StemState) -> None:
-        """Compute the whole raw output from normed tokens (N, D) and the stem's features."""
-        every = torch.arange(tokens.shape[0], device=tokens.device)
-        self.update(state, tokens, stem_state, every)
-
-    def update(
-        self, state: HeadState, tokens: torch.Tensor, stem_state: StemState, cells: torch.Tensor
-    ) -> torch.Tensor:
+    def update(self, state: HeadState, tokens: torch.Tensor, plan: HeadPlan) -> None:
         """
-        Bring the raw output up to date where tokens or features of ``cells`` (n,) changed.
+        Bring the raw output up to date where tokens or features of the plan's cells changed.
 
-        ``tokens`` (N, D) are all normed tokens. Returns the cells (m,), sorted, in which the raw
-        output, enlarged to the input's size, may differ. Heads called with the very same tensor
-        of cells after each other share the work of finding their pixels.
+        ``tokens`` (N, D) are all normed tokens.
         """
-        plan = plan_head(self._geometry, stem_state, cells)
-        values, pixels = self._merge(tokens.index_select(0, cells), plan), plan.merged
+        values, pixels = self._merge(tokens.index_select(0, plan.cells), plan), plan.merged
         for layer, source, listed in zip(self._refine, state.features, plan.layers):
             _store(source, pixels, values)
             if listed is None:
@@ -90,7 +79,6 @@ class HeadRunner:
             else:
                 values, pixels = layer.rows(source, listed.taps), listed.pixels
         _store(state.output, pixels, self._predict(values))
-        return plan.reached
 
 
 def _store(rows: torch.Tensor, pixels: torch.Tensor | None, values: torch.Tensor) -> None:

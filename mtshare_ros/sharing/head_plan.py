@@ -67,8 +67,6 @@ class HeadPlan:
     pixel. ``reached`` (m,) are the cells whose enlarged output may differ.
     """
 
-    geometry: HeadGeometry
-    version: int
     cells: torch.Tensor
     merged: torch.Tensor
     eighth: torch.Tensor | None
@@ -78,11 +76,7 @@ class HeadPlan:
 
 
 def plan_head(geometry: HeadGeometry, stem: StemState, cells: torch.Tensor) -> HeadPlan:
-    """Return the plan for cells (n,); the last one where it was made for the very same tensor."""
-    last = stem.plan
-    if last is not None and last.cells is cells and last.version == stem.version \
-            and last.geometry == geometry:
-        return last
+    """Return what to compute for cells (n,), with the stem's features as they are."""
     merged = pixels_in_merging_order(stem.grid, cells.device).index_select(0, cells).view(-1)
     eighth = quarter = None
     if stem.eighth is not None:
@@ -95,9 +89,7 @@ def plan_head(geometry: HeadGeometry, stem: StemState, cells: torch.Tensor) -> H
         _pixel_list(level, cells, border, kernel, padding) for border, kernel, padding
         in zip(geometry.borders, geometry.kernels, geometry.paddings))
     reached = around(Level(stem.grid, 1), cells, geometry.cell_border)
-    stem.plan = HeadPlan(
-        geometry, stem.version, cells, merged, eighth, quarter, layers, reached)
-    return stem.plan
+    return HeadPlan(cells, merged, eighth, quarter, layers, reached)
 
 
 @lru_cache(maxsize=16)

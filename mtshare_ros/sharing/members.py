@@ -85,7 +85,8 @@ def _compute_some(frame: Frame, members: Iterable[int], survivors: torch.Tensor)
             lists[member] = survivors
             continue
         old = _overdue(frame, member)
-        lists[member] = frame.state.members.catch_up(member, _mask(frame, survivors) | old)
+        changed = frame.state.members.catch_up(member, _mask(frame, survivors) | old)
+        lists[member] = changed.nonzero()[:, 0]
         forced = old if forced is None else forced | old
     limits = frame.limits.own
     if frame.whole:

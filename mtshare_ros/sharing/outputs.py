@@ -6,6 +6,7 @@ from functools import cached_property
 import torch
 
 from mtshare_ros.sharing.frame import Frame
+from mtshare_ros.sharing.head_plan import HeadPlan, plan_head
 from mtshare_ros.sharing.members import MemberRun, MemberRuns
 
 
@@ -23,32 +24,38 @@ class OutputRun:
 
 @dataclass(frozen=True)
 class DirtyCells:
-    """Cells (N,) bool whose token or whose pixels changed."""
+    """The cells of a frame that heads have to decode: a mask (N,) bool, None for all."""
 
-    mask: torch.Tensor
+    frame: Frame
+    mask: torch.Tensor | None = None
 
     @cached_property
     def index(self) -> torch.Tensor:
-        """The same cells as a list (n,), one tensor for all heads: they share work by it."""
-        return self.mask.nonzero()[:, 0]
+        """The same cells as a list (n,)."""
+        return self.frame.every if self.mask is None else self.mask.nonzero()[:, 0]
+
+    @cached_property
+    def plan(self) -> HeadPlan:
+        """What the heads compute, found once for all that have these cells to decode."""
+        return plan_head(self.frame.runners.head_geometry, self.frame.state.stem, self.index)
 
 
 def run_outputs(frame: Frame, members: MemberRuns) -> dict[str, OutputRun]:
     """Renew the raw outputs of the asked tasks; note for the others what they miss."""
     encoder, backlog = frame.runners.encoder, frame.state.outputs
-    dirty = {member: _dirty_cells(frame, run) for member, run in members.runs.items()}
-    outputs = {}
+    whole, outputs = DirtyCells(frame), {}
+    dirty = {member: _dirty_cells(frame, run) or whole for member, run in members.runs.items()}
     for number, task in enumerate(frame.runners.tasks):
         member = encoder.member_of(task)
         if task in frame.tasks:
             _grow_young(frame, task, number, members.runs[member])
-            outputs[task] = _decode(frame, task, number, dirty[member])
-        elif frame.whole:
+            cells = whole if backlog.is_cold(number) else dirty[member]
+            outputs[task] = _decode(frame, task, number, cells)
+        elif frame.whole or dirty.get(member) is whole:
             backlog.freeze(number)
         else:
-            missed = dirty.get(member)
-            backlog.defer(number, frame.plan.changed if missed is None else missed.mask,
-                          frame.settings.max_age)
+            missed = dirty[member].mask if member in dirty else frame.plan.changed
+            backlog.defer(number, missed, frame.settings.max_age)
     return outputs
 
 
@@ -56,7 +63,7 @@ def _dirty_cells(frame: Frame, run: MemberRun) -> DirtyCells | None:
     """Return the cells whose token or whose pixels changed, None where all did."""
     if run.survivors is None or frame.plan.changed is None:
         return None
-    return DirtyCells(frame.plan.changed.index_fill(0, run.survivors, True))
+    return DirtyCells(frame, frame.plan.changed.index_fill(0, run.survivors, True))
 
 
 def _grow_young(frame: Frame, task: str, number: int, run: MemberRun) -> None:
@@ -73,17 +80,17 @@ def _grow_young(frame: Frame, task: str, number: int, run: MemberRun) -> None:
         torch.where(old, shared, ages, out=ages)
 
 
-def _decode(frame: Frame, task: str, number: int, dirty: DirtyCells | None) -> OutputRun:
-    head, state, backlog = frame.runners.heads[task], frame.state, frame.state.outputs
-    tokens = state.encoder.tokens_of(frame.runners.encoder.member_of(task))
-    if dirty is None or backlog.is_cold(number):
+def _decode(frame: Frame, task: str, number: int, cells: DirtyCells) -> OutputRun:
+    state, backlog = frame.state, frame.state.outputs
+    if cells.mask is None:
         backlog.complete(number)
-        head.update(state.heads[task], tokens, state.stem, frame.every)
-        return OutputRun(frame.token_count, None)
-    cells = dirty.index
-    if backlog.is_behind(number):
+    elif backlog.is_behind(number):
         old = frame.overdue(task)
-        cells = backlog.catch_up(number, dirty.mask if old is None else dirty.mask | old)
-    if cells.shape[0] == 0:
-        return OutputRun(0, cells)
-    return OutputRun(cells.shape[0], head.update(state.heads[task], tokens, state.stem, cells))
+        changed = cells.mask if old is None else cells.mask | old
+        cells = DirtyCells(frame, backlog.catch_up(number, changed))
+    count = cells.index.shape[0]
+    if count == 0:
+        return OutputRun(0, cells.index)
+    tokens = state.encoder.tokens_of(frame.runners.encoder.member_of(task))
+    frame.runners.heads[task].update(state.heads[task], tokens, cells.plan)
+    return OutputRun(count, None if cells.mask is None else cells.plan.reached)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -16,9 +15,6 @@ from mtshare_ros.sharing.level import Level, strips_of_cells
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.reach import Reach
 
-if TYPE_CHECKING:
-    from mtshare_ros.sharing.head_plan import HeadPlan
-
 
 @dataclass
 class StemState:
@@ -26,14 +22,11 @@ class StemState:
     What the stem remembers of one camera.
 
     ``maps`` are rows of channels as in ``Level``: the normalised reference image in blocks of the
-    first convolution's stride, then what each convolution but the last makes of it. ``version``
-    counts their changes. ``plan`` is the last plan of the heads, which they share.
+    first convolution's stride, then what each convolution but the last makes of it.
     """
 
     levels: tuple[Level, ...]
     maps: tuple[torch.Tensor, ...]
-    version: int = 0
-    plan: 'HeadPlan | None' = None
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -100,7 +93,6 @@ class StemRunner:
 
     def dense(self, state: StemState, image: torch.Tensor) -> torch.Tensor:
         """Take the whole (1, 3, H, W) uint8 image for the reference; return tokens (N, D)."""
-        state.version += 1
         pixels = image[0].permute(1, 2, 0)[None]
         state.maps[0][:-1].copy_(self._blocks(pixels))
         return self._compute_all(state)
@@ -114,7 +106,6 @@ class StemRunner:
         Computes the features of ``cells``, which contain the patches, anew and returns their
         tokens (n, D). Features of other cells stay as they are.
         """
-        state.version += 1
         level = state.levels[0]
         strips = image[0].permute(1, 2, 0).reshape(-1, PATCH_SIZE * 3)
         index = strips_of_cells(Level(state.grid, PATCH_SIZE), image.device)

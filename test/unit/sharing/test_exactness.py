@@ -229,6 +229,22 @@ def test_a_task_left_out_at_a_reset_starts_cold_when_it_comes_back(kind_and_fram
     assert equal(seen.outputs(), cold.outputs())
 
 
+def test_a_task_left_out_while_every_token_changed_but_not_every_patch_comes_back_exact():
+    network = branched_network(prefix=4)
+    engine = engine_of(network).with_thresholds(uniform_thresholds(4, temporal=1e-9, task=0.0))
+    seen = Camera(network, engine=engine, block='accurate', policy='none')
+    first, second = np.random.default_rng(0).integers(0, 256, (2, 96, 128, 3), dtype=np.uint8)
+    chequered = np.indices((6, 8)).sum(axis=0).repeat(16, 0).repeat(16, 1)[..., None] % 2
+    seen.see(first)
+    seen.use(('semseg',), block='accurate', policy='none')
+    stats = seen.see(np.where(chequered, first, second)).stats
+    seen.use(DEFAULT_TASKS, block='accurate', policy='none')
+    seen.see(seen.frame)
+
+    assert stats.input_fraction == 1 and not stats.reset_reason
+    assert seen.error() < 1e-4
+
+
 @pytest.mark.fault(23)
 @pytest.mark.parametrize('kind', KINDS)
 def test_two_cameras_in_turns_equal_two_runs_of_their_own(kind):

@@ -6,6 +6,7 @@ import torch
 
 from mtshare_ros.inference.postprocess import enlarge
 from mtshare_ros.sharing.head import HeadRunner
+from mtshare_ros.sharing.head_plan import plan_head
 from mtshare_ros.sharing.stem import StemRunner
 
 CPU = torch.device('cpu')
@@ -25,11 +26,10 @@ class Heads:
         self.stem.dense(self.stem_state, self.image)
         self.heads = {name: HeadRunner(self.network, name, dtype) for name in tasks}
         self.states = {name: head.allocate(GRID, CPU) for name, head in self.heads.items()}
-        for name, head in self.heads.items():
-            head.dense(self.states[name], self.tokens, self.stem_state)
+        self.update(torch.arange(COUNT))
 
     def change(self, mask, seed=1):
-        """Let patches enter, draw new tokens where they reach; return the cells by task."""
+        """Let patches enter, draw new tokens where they reach; return the cells reached."""
         other = make_image(seed=seed)
         self.image = exchange(self.image, other, mask)
         cells = rows_of(self.stem.reach(mask))
@@ -37,12 +37,17 @@ class Heads:
         return self.renew(cells)
 
     def renew(self, cells):
-        """Draw new tokens for cells and update all heads; return what each reached."""
+        """Draw new tokens for cells and update all heads; return the cells that were reached."""
         self.tokens[cells] = torch.randn(len(cells), 48, generator=self.generator)
-        return {
-            name: head.update(self.states[name], self.tokens, self.stem_state, cells)
-            for name, head in self.heads.items()
-        }
+        return self.update(cells)
+
+    def update(self, cells, tasks=None):
+        """Update the heads of all or some tasks; return the cells that were reached."""
+        names = tasks or list(self.heads)
+        plan = plan_head(self.heads[names[0]].geometry, self.stem_state, cells)
+        for name in names:
+            self.heads[name].update(self.states[name], self.tokens, plan)
+        return plan.reached
 
     def expected(self, task):
         """Return the raw output of the network's own head."""
@@ -105,7 +110,7 @@ def test_the_cells_returned_are_all_in_which_the_enlarged_output_differs(depth):
     with torch.inference_mode():
         heads = Heads(head_depth=depth, tasks=('normals',))
         before = enlarge(heads.states['normals'].raw)
-        reached = heads.change(MASKS['blob'])['normals']
+        reached = heads.change(MASKS['blob'])
         differs = (enlarge(heads.states['normals'].raw) != before).any(dim=1)[0]
     cells = differs.unflatten(1, (-1, 16)).unflatten(0, (-1, 16)).any(dim=3).any(dim=1)
     assert set(rows_of(cells).tolist()) <= set(reached.tolist())
@@ -114,12 +119,12 @@ def test_the_cells_returned_are_all_in_which_the_enlarged_output_differs(depth):
 
 
 def test_the_cells_returned_are_sorted_and_each_once(heads):
-    reached = heads.change(MASKS['scattered'])['depth']
+    reached = heads.change(MASKS['scattered'])
     assert torch.equal(reached, reached.unique())
 
 
 def test_nothing_changed_reaches_nothing(heads):
-    assert heads.change(MASKS['none'])['depth'].shape == (0,)
+    assert heads.change(MASKS['none']).shape == (0,)
 
 
 def test_each_task_may_have_its_own_tokens_and_cells(heads):
@@ -128,7 +133,7 @@ def test_each_task_may_have_its_own_tokens_and_cells(heads):
         cells = rows_of(MASKS[name])
         heads.tokens = first.clone()
         heads.tokens[cells] += 1
-        heads.heads[task].update(heads.states[task], heads.tokens, heads.stem_state, cells)
+        heads.update(cells, [task])
         assert torch.allclose(heads.states[task].raw, heads.expected(task), atol=1e-5)
 
 
@@ -142,16 +147,15 @@ def test_the_same_cells_in_the_next_frame_read_the_new_features():
             heads.check()
 
 
-def test_heads_of_one_frame_share_the_search_for_their_pixels(heads):
-    reached = heads.change(MASKS['blob'])
-    assert all(cells is reached['semseg'] for cells in reached.values())
+def test_one_geometry_holds_for_the_heads_of_all_tasks(heads):
+    assert len({head.geometry for head in heads.heads.values()}) == 1
 
 
 def test_tokens_of_half_precision_are_taken(heads):
-    state, head = heads.states['depth'], heads.heads['depth']
-    expected = state.raw.clone()
-    head.dense(state, heads.tokens.bfloat16(), heads.stem_state)
-    assert torch.allclose(state.raw, expected, atol=0.1)
+    expected = heads.states['depth'].raw.clone()
+    heads.tokens = heads.tokens.bfloat16()
+    heads.update(torch.arange(COUNT))
+    assert torch.allclose(heads.states['depth'].raw, expected, atol=0.1)
 
 
 def test_bfloat16_weights_give_a_float32_output_close_to_float32():
@@ -184,5 +188,6 @@ def test_cuda_gives_the_outputs_of_the_cpu():
         stem.dense(state, heads.image.to(device))
         head = HeadRunner(heads.network, 'depth')
         found = head.allocate(GRID, device)
-        head.dense(found, heads.tokens.to(device), state)
+        plan = plan_head(head.geometry, state, torch.arange(COUNT, device=device))
+        head.update(found, heads.tokens.to(device), plan)
     assert torch.allclose(found.raw.cpu(), heads.states['depth'].raw, atol=1e-2)
