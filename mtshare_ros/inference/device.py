@@ -2,12 +2,28 @@
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+import re
+from typing import TypeVar
 
 import torch
+from torch import nn
 
 from mtshare_ros.errors import ConfigError, DeviceError
 
+Network = TypeVar('Network', bound=nn.Module)
+
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+
+_CUDA = re.compile(r'cuda(?::(0|[1-9]\d*))?', re.ASCII)
+
+# Only PyTorch's own allocator raises OutOfMemoryError; the CPU's, the libraries of CUDA and the
+# driver of a Jetson, where NVML cannot even be asked how much is left, say so in a RuntimeError.
+_OUT_OF_MEMORY = (
+    'out of memory', "can't allocate memory", 'Cannot allocate memory', 'bad_alloc',
+    'CUBLAS_STATUS_ALLOC_FAILED', 'CUDNN_STATUS_ALLOC_FAILED', 'CUSOLVER_STATUS_ALLOC_FAILED',
+    'CUSPARSE_STATUS_INSUFFICIENT_RESOURCES', 'NVML_SUCCESS', 'NvMapMemAlloc',
+    'cudaErrorMemoryAllocation',
+)
 
 
 @dataclass(frozen=True)
@@ -18,28 +34,60 @@ class DeviceChoice:
     notices: tuple[str, ...] = ()
 
 
-def resolve_device(requested: str, *, cuda_available: bool) -> DeviceChoice:
-    """
-    Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+def cuda_device_count() -> int:
+    """Return how many CUDA devices PyTorch can use; 0 without CUDA."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
-    ``auto`` falls back to the CPU with a notice; ``cuda`` without CUDA raises DeviceError, any
-    other word ConfigError.
+
+def resolve_device(requested: str, *, cuda_devices: int) -> DeviceChoice:
+    """
+    Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, N counted from 0.
+
+    ``auto`` falls back to the CPU with a notice; ``cuda`` without CUDA and an N that is not there
+    raise DeviceError, any other word ConfigError.
     """
     if requested == 'cpu':
         return DeviceChoice('cpu')
     if requested == 'auto':
-        if cuda_available:
+        if cuda_devices:
             return DeviceChoice('cuda')
         return DeviceChoice('cpu', (
             'device is auto and PyTorch finds no CUDA device: running on the CPU, more slowly',))
-    if requested.split(':')[0] != 'cuda':
+    named = _CUDA.fullmatch(requested)
+    if named is None:
         raise ConfigError(f'device is {requested!r}; allowed are auto, cpu, cuda and cuda:N')
-    if not cuda_available:
+    if not cuda_devices:
         raise DeviceError(
             f'device is {requested!r}, but PyTorch finds no CUDA device; install a CUDA build of '
             'PyTorch and its driver, or set device to cpu or auto'
         )
+    if int(named.group(1) or 0) >= cuda_devices:
+        there = ', '.join(f'cuda:{number}' for number in range(cuda_devices))
+        raise DeviceError(
+            f'device is {requested!r}, which is not there: PyTorch finds {there} '
+            f'(CUDA_VISIBLE_DEVICES can hide others); set device to one of them, or to auto'
+        )
     return DeviceChoice(requested)
+
+
+def move_to_device(network: Network, device: str) -> Network:
+    """Return a network on a device; raise DeviceError where the device cannot take it."""
+    try:
+        return network.to(device)
+    except (MemoryError, RuntimeError) as error:
+        advice = (
+            'free memory of other programs, or take a smaller model' if is_out_of_memory(error)
+            else 'PyTorch, its CUDA build and the driver must fit each other')
+        raise DeviceError(
+            f'the network cannot be brought to {device}: {error}; {advice}') from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that the device, or the machine, has no memory left."""
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(
+        text in str(error) for text in _OUT_OF_MEMORY)
 
 
 def resolve_precision(requested: str, device: str) -> torch.dtype:

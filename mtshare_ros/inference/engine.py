@@ -10,7 +10,12 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.crossover import choose_crossover, Crossover, DEFAULT
-from mtshare_ros.inference.device import resolve_device, resolve_precision
+from mtshare_ros.inference.device import (
+    cuda_device_count,
+    move_to_device,
+    resolve_device,
+    resolve_precision,
+)
 from mtshare_ros.inference.geometry import depth_scale
 from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.inference.postprocess import holds_numbers_only
@@ -56,7 +61,7 @@ class Engine:
         file: ModelFile | None = None,
         weight_layout: str = AUTO,
     ) -> None:
-        choice = resolve_device(device, cuda_available=torch.cuda.is_available())
+        choice = resolve_device(device, cuda_devices=cuda_device_count())
         self.device = choice.name
         self.notices = choice.notices
         self.dtype = resolve_precision(precision, self.device)
@@ -66,7 +71,7 @@ class Engine:
         self.input_size = check_input_size(
             input_size or checkpoint.description.architecture.input_size)
         self.file = file
-        network = fuse_batch_norm(checkpoint.network).to(self.device)
+        network = move_to_device(fuse_batch_norm(checkpoint.network), self.device)
         self.tasks = network.tasks
         keep_freed_memory()
         fallback = default_thresholds(network.config)

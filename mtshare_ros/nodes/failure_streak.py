@@ -1,6 +1,6 @@
 """When failures stop being accidents: frames that failed one after the other."""
 
-from mtshare_ros.nodes.recovery import is_out_of_memory
+from mtshare_ros.inference.device import is_out_of_memory
 
 ERROR_AFTER = 5
 """Frames in a row that fail before the diagnostics speak of an error."""

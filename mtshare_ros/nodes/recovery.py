@@ -2,19 +2,9 @@
 
 from typing import Callable, TypeVar
 
-import torch
+from mtshare_ros.inference.device import is_out_of_memory
 
 Result = TypeVar('Result')
-
-# torch names the CPU's case in the text of a RuntimeError only.
-_CPU_TEXT = "can't allocate memory"
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error says that the device, or the machine, has no memory left."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and _CPU_TEXT in str(error)
 
 
 def run_with_retry(

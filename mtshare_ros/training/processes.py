@@ -13,7 +13,7 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from mtshare_ros.config import require
-from mtshare_ros.inference.device import resolve_device
+from mtshare_ros.inference.device import cuda_device_count, resolve_device
 from mtshare_ros.training.losses import PartialLoss
 
 T = TypeVar('T')
@@ -106,10 +106,11 @@ def joined_processes(device: str) -> Iterator[Processes]:
         yield Processes()
         return
     local_rank = int(os.environ.get('LOCAL_RANK', '0'))
-    choice = resolve_device(device, cuda_available=torch.cuda.is_available())
+    choice = resolve_device(device, cuda_devices=cuda_device_count())
     on_cuda = choice.name.startswith('cuda')
     if on_cuda:
-        torch.cuda.set_device(local_rank)
+        own = resolve_device(f'cuda:{local_rank}', cuda_devices=cuda_device_count())
+        torch.cuda.set_device(own.name)
     distributed.init_process_group('nccl' if on_cuda else 'gloo', timeout=_PATIENCE)
     try:
         yield Processes(distributed.get_rank(), count, local_rank)

@@ -10,7 +10,7 @@ from torch import nn
 
 from mtshare_ros.data.batches import Batch, ClipBatch
 from mtshare_ros.errors import TrainingError
-from mtshare_ros.inference.device import resolve_device
+from mtshare_ros.inference.device import cuda_device_count, resolve_device
 from mtshare_ros.model.checkpoint import Checkpoint, save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.training.averaging import AveragedNetwork
@@ -67,7 +67,7 @@ class Trainer:
         self.processes = processes or Processes()
         for phase in run.plan.phases:  # a batch that cannot be shared is found out before work
             self.processes.share(range(phase.batch_size))
-        choice = resolve_device(device, cuda_available=torch.cuda.is_available())
+        choice = resolve_device(device, cuda_devices=cuda_device_count())
         self.device = self.processes.device(choice.name)
         self._source = source
         self._plan = StepPlan(run.plan, run.recipe.seed, len(source))

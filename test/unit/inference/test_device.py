@@ -4,16 +4,27 @@ import pytest
 import torch
 
 from mtshare_ros.errors import ConfigError, DeviceError
-from mtshare_ros.inference.device import resolve_device, resolve_precision
+from mtshare_ros.inference.device import move_to_device, resolve_device, resolve_precision
+
+
+class Unmovable(torch.nn.Module):
+    """A network that no device takes; simulated: the machine of the tests has no GPU."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.text = text
+
+    def to(self, device):
+        raise RuntimeError(self.text)
 
 
 def test_auto_takes_cuda_when_it_is_there():
-    assert resolve_device('auto', cuda_available=True).name == 'cuda'
+    assert resolve_device('auto', cuda_devices=1).name == 'cuda'
 
 
 @pytest.mark.fault(5)
 def test_auto_falls_back_to_the_cpu_and_says_so():
-    choice = resolve_device('auto', cuda_available=False)
+    choice = resolve_device('auto', cuda_devices=0)
     assert choice.name == 'cpu'
     assert 'running on the CPU' in choice.notices[0]
 
@@ -21,13 +32,31 @@ def test_auto_falls_back_to_the_cpu_and_says_so():
 @pytest.mark.fault(5)
 def test_cuda_without_cuda_is_refused():
     with pytest.raises(DeviceError, match='no CUDA device'):
-        resolve_device('cuda:1', cuda_available=False)
+        resolve_device('cuda:1', cuda_devices=0)
 
 
 @pytest.mark.fault(5)
-def test_an_unknown_device_lists_the_allowed_ones():
+def test_a_cuda_device_that_is_not_there_lists_those_that_are():
+    assert resolve_device('cuda:1', cuda_devices=2).name == 'cuda:1'
+
+    with pytest.raises(DeviceError, match="'cuda:7', which is not there.*cuda:0, cuda:1 "):
+        resolve_device('cuda:7', cuda_devices=2)
+
+
+@pytest.mark.fault(5)
+@pytest.mark.parametrize('requested', ['tpu', 'cuda:-1', 'cuda:x', 'cuda:', 'cuda0', 'cuda:01'])
+def test_an_unknown_device_lists_the_allowed_ones(requested):
     with pytest.raises(ConfigError, match='auto, cpu, cuda'):
-        resolve_device('tpu', cuda_available=True)
+        resolve_device(requested, cuda_devices=1)
+
+
+@pytest.mark.parametrize(('text', 'advice'), [
+    ('CUDA error: out of memory', 'free memory'),
+    ('CUDA error: no kernel image is available for execution', 'must fit each other'),
+])
+def test_a_device_that_cannot_take_the_network_says_why(text, advice):
+    with pytest.raises(DeviceError, match=f'cuda: {text}.*{advice}'):
+        move_to_device(Unmovable(text), 'cuda')
 
 
 @pytest.mark.parametrize('device, dtype', [('cuda', torch.float16), ('cpu', torch.float32)])

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.nodes.failure_streak import ERROR_AFTER, FailureStreak, GIVE_UP_AFTER
-from mtshare_ros.nodes.recovery import is_out_of_memory, run_with_retry
+from mtshare_ros.nodes.recovery import run_with_retry
 
 
 def note(streak, error, times):
@@ -57,6 +58,15 @@ def test_another_failure_between_two_shortages_is_no_streak_of_shortages():
     (torch.cuda.OutOfMemoryError('CUDA out of memory'), True),
     (MemoryError(), True),
     (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate"), True),
+    (RuntimeError('CUDA error: out of memory'), True),
+    (RuntimeError('CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`'),
+     True),
+    (RuntimeError('cuDNN error: CUDNN_STATUS_ALLOC_FAILED'), True),
+    (RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at "CUDACachingAllocator.cpp":838, '
+                  'please report a bug to PyTorch.'), True),
+    (RuntimeError('NvMapMemAllocInternalTagged: 1075072515 error 12'), True),
+    (RuntimeError('CUDA error: an illegal memory access was encountered'), False),
+    (RuntimeError('cuDNN error: CUDNN_STATUS_EXECUTION_FAILED'), False),
     (RuntimeError('shapes cannot be multiplied'), False),
     (ValueError("can't allocate memory"), False),
 ])
