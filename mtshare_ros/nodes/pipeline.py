@@ -20,7 +20,7 @@ from mtshare_ros.nodes.outputs import Frame, OutputSpec, settings_to_infer
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.recovery import run_with_retry
-from mtshare_ros.nodes.stamps import measure_age
+from mtshare_ros.nodes.stamps import AgeMeter
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Pipeline:
         self._continuity = continuity
         self._statistics = statistics
         self._notices = notices
-        self._clock = clock
+        self._ages = AgeMeter(clock)
         self._max_pixels = max_pixels
 
     def process(self, job: Job) -> None:
@@ -123,6 +123,6 @@ class Pipeline:
             self._notices.error('non_finite', text)
 
     def _age_ms(self, image: CameraImage) -> float:
-        age = measure_age(image.header.stamp, self._clock)
+        age = self._ages.measure(image.header.stamp)
         self._notices.state('stamps', age.fault, warning=True)
         return age.milliseconds

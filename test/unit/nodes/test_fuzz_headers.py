@@ -4,7 +4,7 @@ from fuzz_messages import ALWAYS_THE_SAME, calibrations, headers
 from hypothesis import given, strategies
 import numpy as np
 import pytest
-from rclpy.clock import Clock
+from rclpy.clock import ROSClock
 from sensor_msgs.msg import Image
 
 from mtshare_ros.messages.camera_image import CameraImage
@@ -17,7 +17,7 @@ from mtshare_ros.messages.camera_info import (
 )
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.nodes.stamps import measure_age
+from mtshare_ros.nodes.stamps import AgeMeter
 
 SIZES = strategies.sampled_from([(24, 32), (48, 64), (16, 4000), (17, 19)])
 
@@ -56,6 +56,6 @@ def test_stamps_in_any_order(found, encoding):
 @ALWAYS_THE_SAME
 @given(headers(Image()))
 def test_an_age_is_never_negative(message):
-    age = measure_age(message.header.stamp, Clock())
+    age = AgeMeter(ROSClock()).measure(message.header.stamp)
 
     assert not age.milliseconds < 0
