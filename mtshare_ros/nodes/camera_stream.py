@@ -5,14 +5,12 @@ import time
 from typing import Any, Callable, Mapping
 
 from rclpy.node import Node
-from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.errors import FrameError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, shows_rectified
 from mtshare_ros.messages.continuity import Continuity
-from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.failure_streak import FailureStreak
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
@@ -29,6 +27,10 @@ from mtshare_ros.nodes.perception_parameters import (
 from mtshare_ros.nodes.pipeline import Job, Pipeline
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.rate_limiter import RateLimiter
+from mtshare_ros.nodes.subscriptions import subscribe, subscribe_latched
+
+_INFOS_KEPT = 16
+"""A calibration that is streamed by a publisher that also keeps it comes twice."""
 
 
 @dataclass(frozen=True)
@@ -63,17 +65,18 @@ class CameraStream:
         start = start_settings(parameters.values())
         self._transport = TRANSPORTS[start.image_transport]
         image_topic = name_for(camera, self._transport.topic)
-        self._calibrations = CameraInfoBuffer(rectified=shows_rectified(
+        self._calibrations = CameraInfoBuffer(_INFOS_KEPT, rectified=shows_rectified(
             node.resolve_topic_name(image_topic), start.camera_matrix))
         self._continuity = Continuity('activated')
         self.enabled = True
         self.idle = ''
         self.streak = FailureStreak()
         self._pipeline = self._make_pipeline()
-        self._image = self._subscribe(self._transport.message_type, image_topic, self._receive)
-        self._camera_info = self._subscribe(
-            CameraInfo, name_for(camera, 'camera_info'), self._calibrations.add)
-        self._watch = InputWatch(node, self._image, self._transport.type_name)
+        self._image = subscribe(node, self._transport.message_type, image_topic, self._receive)
+        info, add = name_for(camera, 'camera_info'), self._calibrations.add
+        self._camera_infos = (
+            subscribe(node, CameraInfo, info, add), subscribe_latched(node, CameraInfo, info, add))
+        self._watch = InputWatch(node, self._image, image_topic, self._transport.type_name)
 
     @property
     def silence(self) -> str:
@@ -112,8 +115,8 @@ class CameraStream:
 
     def close(self) -> None:
         """Leave the camera's topics."""
-        self._node.destroy_subscription(self._image)
-        self._node.destroy_subscription(self._camera_info)
+        for subscription in (self._image, *self._camera_infos):
+            self._node.destroy_subscription(subscription)
 
     def _make_pipeline(self) -> Pipeline:
         return Pipeline(
@@ -121,14 +124,6 @@ class CameraStream:
             calibrations=self._calibrations, continuity=self._continuity,
             statistics=self._statistics, notices=self._notices, clock=self._node.get_clock(),
             max_pixels=start_settings(self._parameters.values()).max_pixels,
-        )
-
-    def _subscribe(
-        self, message_type: type, topic: str, callback: Callable[[Any], None]
-    ) -> Subscription:
-        return self._node.create_subscription(
-            message_type, topic, callback, qos.sensor_input(),
-            qos_overriding_options=qos.overridable(),
         )
 
     def _receive(self, message: Any) -> None:

@@ -11,6 +11,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.reference import check_reference
 from mtshare_ros.nodes.active_cameras import ActiveCameras
 from mtshare_ros.nodes.camera import Camera
+from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.camera_stream import Equipment
 from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeReport
 from mtshare_ros.nodes.freeing import free_memory
@@ -21,6 +22,7 @@ from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.parameter_server import ParameterServer
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, start_settings
 from mtshare_ros.nodes.publishing import OutputPublishers
+from mtshare_ros.nodes.qos_overrides import check_overrides
 from mtshare_ros.nodes.spin import run_node
 
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -52,7 +54,12 @@ class PerceptionNode(GuardedLifecycleNode):
     def set_up(self) -> None:
         """Load the model and offer the topics of the tasks it has."""
         self._parameter_server.require_valid()
-        TRANSPORTS[self._start_settings.image_transport].require()
+        transport = TRANSPORTS[self._start_settings.image_transport]
+        transport.require()
+        inputs = [name_for(camera.name, topic) for camera in self._cameras
+                  for topic in (transport.topic, 'camera_info')]
+        for problem in check_overrides(self, inputs):
+            self.get_logger().warning(problem)
         engine = self._load_engine()
         publishers = {
             camera.name: OutputPublishers(

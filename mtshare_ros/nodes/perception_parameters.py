@@ -71,7 +71,8 @@ PERCEPTION_PARAMETERS = ParameterTable((
     ),
     ParameterSpec(
         'input_timeout', 'double', 5.0,
-        'Silence of the camera after which the node says so.', 's', (0.1, 60.0),
+        'Silence of the camera after which the node says so; where images come less often, three '
+        'of their usual waits.', 's', (0.1, 60.0),
     ),
     ParameterSpec(
         'depth.color_range', 'double_array', [0.5, 8.0],

@@ -1,7 +1,6 @@
 """The qualities of service of the topics, by name."""
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 
 
 def newest_only(reliability: ReliabilityPolicy) -> QoSProfile:
@@ -24,8 +23,3 @@ def latched_output() -> QoSProfile:
     profile = image_output()
     profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
     return profile
-
-
-def overridable() -> QoSOverridingOptions:
-    """Return the options that let ``qos_overrides`` parameters change a subscription."""
-    return QoSOverridingOptions.with_default_policies()
