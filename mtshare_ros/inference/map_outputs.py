@@ -51,7 +51,7 @@ class MapOutput:
         return not self.task
 
 
-def _present(values: np.ndarray | None) -> np.ndarray:
+def present(values: np.ndarray | None) -> np.ndarray:
     """Return the maps of a task that was asked for; the engine owes them."""
     if values is None:
         raise RuntimeError('the engine returned no maps of a task it was asked for')
@@ -59,22 +59,22 @@ def _present(values: np.ndarray | None) -> np.ndarray:
 
 
 def _semantic_color(found: Prediction, look: Look) -> np.ndarray:
-    mask, image = _present(found.mask), _present(found.image)
+    mask, image = present(found.mask), present(found.image)
     return color_mask(mask, image, look.palette, look.mask_alpha)
 
 
 def _activity(found: Prediction, look: Look) -> np.ndarray:
-    return color_activity(_present(found.image), found.stats.activity)
+    return color_activity(present(found.image), found.stats.activity)
 
 
 MAPS = (
     MapOutput(
         'semantic/mask', 'semseg', 'mono8', 'class of each pixel; 255 is unlabelled',
-        lambda found, look: _present(found.mask),
+        lambda found, look: present(found.mask),
     ),
     MapOutput(
         'semantic/confidence', 'semseg', 'mono8', 'probability of that class x 255',
-        lambda found, look: _present(found.confidence),
+        lambda found, look: present(found.confidence),
     ),
     MapOutput(
         'semantic/color', 'semseg', 'rgb8', 'class colours over the camera image, for people',
@@ -82,24 +82,24 @@ MAPS = (
     ),
     MapOutput(
         'depth/image', 'depth', '32FC1', 'z-depth in metres; NaN is invalid',
-        lambda found, look: _present(found.depth),
+        lambda found, look: present(found.depth),
     ),
     MapOutput(
         'depth/color', 'depth', 'rgb8', 'depth in colours, for people',
-        lambda found, look: color_depth(_present(found.depth), look.depth_range), companion=True,
+        lambda found, look: color_depth(present(found.depth), look.depth_range), companion=True,
     ),
     MapOutput(
         'normals/image', 'normals', '32FC3', 'unit vectors in the optical frame (x right, y down, '
         'z forward); NaN is invalid',
-        lambda found, look: _present(found.normals),
+        lambda found, look: present(found.normals),
     ),
     MapOutput(
         'normals/color', 'normals', 'rgb8', 'normals in colours, for people',
-        lambda found, look: color_normals(_present(found.normals)), companion=True,
+        lambda found, look: color_normals(present(found.normals)), companion=True,
     ),
     MapOutput(
         'edges/image', 'edge', 'mono8', 'probability of an edge x 255',
-        lambda found, look: _present(found.edges),
+        lambda found, look: present(found.edges),
     ),
     MapOutput(
         'sharing/activity', '', 'rgb8', 'what was recomputed over the camera image, for people; '

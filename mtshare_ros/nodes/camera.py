@@ -3,12 +3,15 @@
 from rclpy.lifecycle import LifecycleNode
 from std_srvs.srv import SetBool, Trigger
 
+from mtshare_ros.inference.engine import Engine
 from mtshare_ros.nodes.camera_names import name_for
-from mtshare_ros.nodes.camera_stream import CameraStream
+from mtshare_ros.nodes.camera_stream import CameraStream, Shared
 from mtshare_ros.nodes.diagnostics import CameraReport
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.overload import describe_overload
+from mtshare_ros.nodes.publishing import OutputPublishers
 
 RESET_REASON = 'asked for by reset_cache'
 
@@ -17,8 +20,9 @@ class Camera:
     """
     Keeps what must outlive a deactivation: counters, what was said, and the switch.
 
-    ``stream`` is there while the node is active. ``name`` is empty for a node of one camera; with
-    several, it stands before the names of all topics and services.
+    Its topics are there while the node is configured, its ``stream`` while it is active. ``name``
+    is empty for a node of one camera; with several, it stands before the names of all topics and
+    services. Everything runs in the executor's thread.
     """
 
     def __init__(self, node: LifecycleNode, name: str) -> None:
@@ -27,20 +31,35 @@ class Camera:
         self.notices = Notices(node.get_logger())
         self.enabled = True
         self.stream: CameraStream | None = None
-        self._logger = node.get_logger()
+        self._publishers: OutputPublishers | None = None
+        self._node = node
         node.create_service(Trigger, f'~/{name_for(name, "reset_cache")}', self._reset)
         node.create_service(SetBool, f'~/{name_for(name, "enable")}', self._enable)
 
-    def attach(self, stream: CameraStream) -> None:
-        """Take the stream of an activation."""
-        stream.enabled = self.enabled
-        self.stream = stream
+    def offer(self, engine: Engine) -> None:
+        """Put the topics of the tasks that a model has on the graph."""
+        self._publishers = OutputPublishers(
+            self._node, offered_outputs(engine.tasks), self.name, engine.labels)
 
-    def detach(self) -> None:
-        """Leave the camera's topics; bears being called twice."""
+    def follow(self, shared: Shared) -> None:
+        """Take images from now on."""
+        if self._publishers is None:
+            raise RuntimeError('the node is not configured')
+        self.stream = CameraStream(
+            self._node, self.name, shared, self._publishers, self.statistics, self.notices)
+        self.stream.enabled = self.enabled
+
+    def leave(self) -> None:
+        """Undo ``follow``; bears being called twice."""
         stream, self.stream = self.stream, None
         if stream is not None:
             stream.close()
+
+    def withdraw(self) -> None:
+        """Undo ``offer``; bears being called twice."""
+        publishers, self._publishers = self._publishers, None
+        if publishers is not None:
+            publishers.destroy()
 
     def report(self, latency_target_ms: float) -> CameraReport:
         """Return what the diagnostics say of the camera."""
@@ -73,5 +92,5 @@ class Camera:
             self.stream.enabled = request.data
         response.success = True
         response.message = 'images are computed' if request.data else 'images are ignored'
-        self._logger.info(f'{name_for(self.name, "enable")}: {response.message}')
+        self._node.get_logger().info(f'{name_for(self.name, "enable")}: {response.message}')
         return response

@@ -1,29 +1,26 @@
-"""One camera while the node is active: its subscriptions, what is wanted of it, its watch."""
+"""One camera while the node is active: its subscriptions, and what is wanted of its images."""
 
 from dataclasses import dataclass
 import time
-from typing import Any, Callable, Mapping
+from typing import Any
 
-from rclpy.node import Node
+from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
 
-from mtshare_ros.errors import FrameError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, shows_rectified
-from mtshare_ros.messages.continuity import Continuity
+from mtshare_ros.nodes.calibrator import Calibrator
 from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.failure_streak import FailureStreak
+from mtshare_ros.nodes.frame_reports import FrameReports
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.health import InputChange, InputWatch
 from mtshare_ros.nodes.image_input import TRANSPORTS
+from mtshare_ros.nodes.inference_thread import InferenceThread
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import enabled_outputs, OutputSpec
 from mtshare_ros.nodes.parameter_server import ParameterServer
-from mtshare_ros.nodes.perception_parameters import (
-    runtime_settings,
-    RuntimeSettings,
-    start_settings,
-)
+from mtshare_ros.nodes.perception_parameters import RuntimeSettings, StartSettings
 from mtshare_ros.nodes.pipeline import Job, Pipeline
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.rate_limiter import RateLimiter
@@ -34,109 +31,90 @@ _INFOS_KEPT = 16
 
 
 @dataclass(frozen=True)
-class Equipment:
-    """What configuring builds: the model, and the topics of every camera by its name."""
+class Shared:
+    """What all cameras of an active node share: the network, its thread, and the settings."""
 
     engine: Engine
-    publishers: Mapping[str, OutputPublishers]
+    thread: InferenceThread
+    parameters: ParameterServer[RuntimeSettings]
+    start: StartSettings
 
 
 class CameraStream:
     """
-    Takes images in the executor's thread; ``process`` and ``note_failure`` belong to another one.
+    Receives the images of one camera and leaves them to the inference thread.
 
-    It lives from activation to deactivation, and what is remembered of the camera with it.
-    ``offer`` takes the jobs; it returns whether one replaced an older one.
+    Everything here runs in the executor's thread. A stream lives from activation to deactivation,
+    and what is remembered of the camera with it.
     """
 
     def __init__(
-        self, node: Node, camera: str, equipment: Equipment, parameters: ParameterServer,
+        self, node: LifecycleNode, camera: str, shared: Shared, publishers: OutputPublishers,
         statistics: FrameStatistics, notices: Notices,
-        offer: Callable[['CameraStream', Job], bool],
     ) -> None:
         self._node = node
-        self._engine = equipment.engine
-        self._publishers = equipment.publishers[camera]
-        self._parameters = parameters
+        self._shared = shared
+        self._publishers = publishers
         self._statistics = statistics
-        self._offer = offer
         self._notices = notices
         self._limiter = RateLimiter()
-        start = start_settings(parameters.values())
-        self._transport = TRANSPORTS[start.image_transport]
-        image_topic = name_for(camera, self._transport.topic)
-        self._calibrations = CameraInfoBuffer(_INFOS_KEPT, rectified=shows_rectified(
-            node.resolve_topic_name(image_topic), start.camera_matrix))
-        self._continuity = Continuity('activated')
         self.enabled = True
         self.idle = ''
-        self.streak = FailureStreak()
-        self._pipeline = self._make_pipeline()
-        self._image = subscribe(node, self._transport.message_type, image_topic, self._receive)
-        info, add = name_for(camera, 'camera_info'), self._calibrations.add
+        transport = TRANSPORTS[shared.start.image_transport]
+        image, info = name_for(camera, transport.topic), name_for(camera, 'camera_info')
+        topic = node.resolve_topic_name(image)
+        rectified = shows_rectified(topic, shared.start.camera_matrix)
+        infos = CameraInfoBuffer(_INFOS_KEPT, rectified=rectified)
+        self._reports = FrameReports(node, topic, statistics, notices)
+        self._pipeline = Pipeline(
+            engine=shared.engine, transport=transport,
+            calibrator=Calibrator(shared.engine, infos, publishers, notices),
+            publishers=publishers, reports=self._reports, max_pixels=shared.start.max_pixels)
+        self._image = subscribe(node, transport.message_type, image, self._receive)
         self._camera_infos = (
-            subscribe(node, CameraInfo, info, add), subscribe_latched(node, CameraInfo, info, add))
-        self._watch = InputWatch(node, self._image, image_topic, self._transport.type_name)
+            subscribe(node, CameraInfo, info, infos.add),
+            subscribe_latched(node, CameraInfo, info, infos.add))
+        self._watch = InputWatch(node, self._image, image, transport.type_name)
 
     @property
     def silence(self) -> str:
         """Why no image comes, or an empty text."""
         return self._watch.silence
 
+    @property
+    def streak(self) -> FailureStreak:
+        """The frames that failed one after the other."""
+        return self._reports.streak
+
     def watch(self) -> None:
         """Say once when the camera has been silent for too long."""
         if self.enabled:
-            timeout_s = runtime_settings(self._parameters.values()).input_timeout
-            self._tell(self._watch.check(timeout_s))
+            self._tell(self._watch.check(self._shared.parameters.settings.input_timeout))
 
     def start_anew(self, reason: str) -> None:
         """Have the next frame build on nothing."""
-        self._continuity.interrupt(reason)
-
-    def process(self, job: Job) -> None:
-        """Compute and publish one job."""
-        self._pipeline.process(job)
-        self.streak.end()
-
-    def note_failure(self, error: Exception) -> None:
-        """Report a frame that could not be processed."""
-        if not self._node.context.ok():
-            return
-        if isinstance(error, FrameError):
-            self._statistics.reject('rejected', str(error))
-            topic = self._image.topic_name
-            self._notices.warn(str(error), f'dropped an image of {topic}: {error}')
-        else:
-            self.streak.note(error)
-            self._statistics.reject('failed', repr(error))
-            self._notices.error(
-                repr(error), f'dropped a frame, the next one is tried again: {error!r}'
-            )
+        self._pipeline.start_anew(reason)
 
     def close(self) -> None:
         """Leave the camera's topics."""
         for subscription in (self._image, *self._camera_infos):
             self._node.destroy_subscription(subscription)
 
-    def _make_pipeline(self) -> Pipeline:
-        return Pipeline(
-            engine=self._engine, transport=self._transport, publishers=self._publishers,
-            calibrations=self._calibrations, continuity=self._continuity,
-            statistics=self._statistics, notices=self._notices, clock=self._node.get_clock(),
-            max_pixels=start_settings(self._parameters.values()).max_pixels,
-        )
-
     def _receive(self, message: Any) -> None:
+        """Leave an image that somebody wants the maps of to the inference thread."""
         arrived_s = time.perf_counter()
         self._statistics.count('received')
         self._note_arrival()
-        settings = runtime_settings(self._parameters.values())
+        settings = self._shared.parameters.settings
         outputs = self._outputs_wanted(settings)
         if not outputs:
             return
         if not self._limiter.allows(time.monotonic(), settings.max_rate):
             self._statistics.count('skipped')
-        elif self._offer(self, Job(message, outputs, settings, arrived_s)):
+            return
+        job = Job(message, outputs, settings, arrived_s)
+        replaced = self._shared.thread.put(self._pipeline, job)
+        if replaced:
             self._statistics.count('dropped')
 
     def _note_arrival(self) -> None:
@@ -147,18 +125,19 @@ class CameraStream:
         self._tell(change)
 
     def _outputs_wanted(self, settings: RuntimeSettings) -> tuple[OutputSpec, ...]:
-        enabled = enabled_outputs(settings, self._engine.tasks)
+        enabled = enabled_outputs(settings, self._shared.engine.tasks)
         wanted = self._publishers.wanted(enabled, settings.lazy) if self.enabled else ()
-        self.idle = '' if wanted else self._why_idle(self._publishers.topic_names(enabled))
+        self.idle = '' if wanted else self._why_idle(enabled)
         self._notices.state('idle', self.idle)
         return wanted
 
-    def _why_idle(self, topics: list[str]) -> str:
+    def _why_idle(self, enabled: tuple[OutputSpec, ...]) -> str:
         if not self.enabled:
             return 'idle: switched off by the service enable'
-        if not topics:
+        if not enabled:
             return 'idle: every output is switched off'
-        return f'idle: no subscriber on {", ".join(topics)}'
+        topics = ', '.join(map(self._publishers.topic_name, enabled))
+        return f'idle: no subscriber on {topics}'
 
     def _tell(self, change: InputChange) -> None:
         if change.warning:

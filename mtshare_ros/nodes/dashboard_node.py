@@ -27,9 +27,9 @@ class DashboardNode(Node):
 
         super().__init__('dashboard_node')
         self._dashboard: Dashboard | None = None
-        parameters = ParameterServer(self, DASHBOARD_PARAMETERS)
+        parameters = ParameterServer(self, DASHBOARD_PARAMETERS, dashboard_settings)
         parameters.require_valid()
-        self._dashboard = Dashboard(self, dashboard_settings(parameters.values()))
+        self._dashboard = Dashboard(self, parameters.settings)
         self.get_logger().info(f'the dashboard is at {self._dashboard.url}')
 
     def destroy_node(self) -> None:

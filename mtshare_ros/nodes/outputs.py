@@ -6,12 +6,13 @@ new row.
 """
 
 from dataclasses import dataclass
-from typing import Callable, Iterable
+from typing import Any, Callable, Iterable
 
 import numpy as np
 
 from mtshare_ros.inference.map_outputs import Look, MAPS
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.messages.camera_info import CameraInfoMatch
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
 
 
@@ -20,18 +21,14 @@ class Frame:
     """
     What the outputs of one camera image are drawn from.
 
-    ``palette`` holds the (256, 3) uint8 colours of the classes.
+    ``header`` is that of the image, ``calibration`` that of the maps, ``look`` how they are
+    coloured.
     """
 
+    header: Any
     prediction: Prediction
-    settings: RuntimeSettings
-    palette: np.ndarray
-
-    @property
-    def look(self) -> Look:
-        """How its maps are coloured."""
-        return Look(
-            self.palette, self.settings.semantic_color_alpha, self.settings.depth_color_range)
+    calibration: CameraInfoMatch
+    look: Look
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class OutputSpec:
     task: str
     encoding: str
     text: str
-    draw: Callable[[Frame], np.ndarray] | None = None
+    draw: Callable[[Prediction, Look], np.ndarray] | None = None
     message: str = 'Image'
 
     @property
@@ -70,9 +67,7 @@ class OutputSpec:
 def _map(topic: str) -> OutputSpec:
     """Return the output that publishes one of MAPS."""
     row = next(row for row in MAPS if row.topic == topic)
-    return OutputSpec(
-        row.topic, row.task, row.encoding, row.text,
-        lambda frame: row.draw(frame.prediction, frame.look))
+    return OutputSpec(row.topic, row.task, row.encoding, row.text, row.draw)
 
 
 OUTPUTS = (

@@ -1,6 +1,6 @@
 """Declaring a table of parameters on a node, checking what is set, and reading it back."""
 
-from typing import Any
+from typing import Any, Callable, Generic, Mapping, TypeVar
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -14,6 +14,8 @@ from rclpy.parameter import Parameter
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable
+
+Settings = TypeVar('Settings')
 
 _TYPES = {
     'bool': ParameterType.PARAMETER_BOOL,
@@ -44,26 +46,42 @@ def describe(spec: ParameterSpec) -> ParameterDescriptor:
     return descriptor
 
 
-class ParameterServer:
+class ParameterServer(Generic[Settings]):
     """
-    The parameters of a node, always holding allowed values.
+    The parameters of a node, always holding allowed values; for the executor's thread.
+
+    ``build`` makes the settings of the values; both are kept until a parameter changes.
 
     A value from the command line or a file that is not allowed leaves the default standing and
     is remembered: ``require_valid`` then raises until an allowed value is set, so that nothing
     runs with another setting than the one asked for.
     """
 
-    def __init__(self, node: Node, table: ParameterTable) -> None:
+    def __init__(
+        self, node: Node, table: ParameterTable, build: Callable[[Mapping[str, Any]], Settings]
+    ) -> None:
         self._node = node
         self._table = table
+        self._build = build
+        self._values: dict[str, Any] | None = None
+        self._settings: Settings | None = None
         self._startup_problems: dict[str, str] = {}
         for spec in table:
             self._declare(spec)
         node.add_on_set_parameters_callback(self._check)
 
-    def values(self) -> dict[str, Any]:
+    @property
+    def settings(self) -> Settings:
+        """The settings that hold now; raises ConfigError where values do not fit each other."""
+        if self._settings is None:
+            self._settings = self._build(self.values())
+        return self._settings
+
+    def values(self) -> Mapping[str, Any]:
         """Return the value of every parameter of the table by name; arrays are tuples."""
-        return {spec.name: self._read(spec.name) for spec in self._table}
+        if self._values is None:
+            self._values = {spec.name: self._read(spec.name) for spec in self._table}
+        return self._values
 
     def require_valid(self) -> None:
         """Raise ConfigError where a value given at the start was refused, or two do not fit."""
@@ -98,6 +116,8 @@ class ParameterServer:
         if not problem:
             for item in parameters:
                 self._startup_problems.pop(item.name, None)
+        # Read again after rclpy has set them, or has not, where another callback refuses.
+        self._values = self._settings = None
         return SetParametersResult(successful=not problem, reason=problem)
 
     def _problem(self, changed: dict[str, Any]) -> str:

@@ -9,38 +9,43 @@ from rclpy.timer import Timer
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.reference import check_reference
-from mtshare_ros.nodes.active_cameras import ActiveCameras
 from mtshare_ros.nodes.camera import Camera
 from mtshare_ros.nodes.camera_names import name_for
-from mtshare_ros.nodes.camera_stream import Equipment
+from mtshare_ros.nodes.camera_stream import Shared
 from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeReport
 from mtshare_ros.nodes.freeing import free_memory
 from mtshare_ros.nodes.image_input import TRANSPORTS
+from mtshare_ros.nodes.inference_thread import InferenceThread
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
 from mtshare_ros.nodes.memory_figures import memory_figures
-from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.parameter_server import ParameterServer
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, start_settings
-from mtshare_ros.nodes.publishing import OutputPublishers
+from mtshare_ros.nodes.perception_parameters import (
+    PERCEPTION_PARAMETERS,
+    runtime_settings,
+    start_settings,
+)
 from mtshare_ros.nodes.qos_overrides import check_overrides
 from mtshare_ros.nodes.spin import run_node
 
 _DIAGNOSTICS_PERIOD_S = 1.0
 _WATCH_PERIOD_S = 0.25
+# Longer than any frame takes; a thread stuck in a driver must not hold up a transition for ever.
+_STOP_LIMIT_S = 5.0
 
 
 class PerceptionNode(GuardedLifecycleNode):
     """
     Loads the model and offers the topics when configured, follows the cameras while active.
 
-    The executor never computes: it answers parameter and lifecycle requests at any time.
+    The executor's thread receives images and answers parameter and lifecycle requests at any time;
+    the inference thread computes and publishes.
     """
 
     def __init__(self) -> None:
         super().__init__('perception_node')
-        self._equipment: Equipment | None = None
-        self._active: ActiveCameras | None = None
-        self._parameter_server = ParameterServer(self, PERCEPTION_PARAMETERS)
+        self._engine: Engine | None = None
+        self._thread: InferenceThread | None = None
+        self._parameter_server = ParameterServer(self, PERCEPTION_PARAMETERS, runtime_settings)
         self._start_settings = start_settings(self._parameter_server.values())
         self._cameras = tuple(Camera(self, name) for name in self._start_settings.cameras)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -60,13 +65,9 @@ class PerceptionNode(GuardedLifecycleNode):
                   for topic in (transport.topic, 'camera_info')]
         for problem in check_overrides(self, inputs):
             self.get_logger().warning(problem)
-        engine = self._load_engine()
-        publishers = {
-            camera.name: OutputPublishers(
-                self, offered_outputs(engine.tasks), camera.name, engine.labels)
-            for camera in self._cameras
-        }
-        self._equipment = Equipment(engine, publishers)
+        self._engine = engine = self._load_engine()
+        for camera in self._cameras:
+            camera.offer(engine)
         height, width = engine.input_size
         self.get_logger().info(
             f'model {self._start_settings.model!r} on {engine.device}: '
@@ -76,26 +77,34 @@ class PerceptionNode(GuardedLifecycleNode):
 
     def start(self) -> None:
         """Follow the cameras."""
-        if self._equipment is None:
+        if self._engine is None:
             raise RuntimeError('the node is not configured')
-        self._active = ActiveCameras(
-            self, self._cameras, self._equipment, self._parameter_server)
+        self._thread = InferenceThread()
+        shared = Shared(
+            self._engine, self._thread, self._parameter_server, self._start_settings)
+        for camera in self._cameras:
+            camera.follow(shared)
 
     def stop(self) -> None:
-        """Leave the cameras."""
-        active, self._active = self._active, None
-        if active is not None:
-            active.close()
-            del active
+        """Leave the cameras and finish the frame at hand; nothing is published after."""
+        for camera in self._cameras:
+            camera.leave()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            if not thread.stop(_STOP_LIMIT_S):
+                self.get_logger().error(
+                    f'a frame is still being computed after {_STOP_LIMIT_S} s; its outputs are '
+                    f'lost')
+            del thread
             free_memory()
 
     def tear_down(self) -> None:
         """Take the topics off the graph and let the model go."""
-        equipment, self._equipment = self._equipment, None
-        if equipment is not None:
-            for publishers in equipment.publishers.values():
-                publishers.destroy()
-            del equipment
+        for camera in self._cameras:
+            camera.withdraw()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            del engine
             free_memory()
 
     def _load_engine(self) -> Engine:
@@ -117,10 +126,11 @@ class PerceptionNode(GuardedLifecycleNode):
         self.autostart()
 
     def _watch_cameras(self) -> None:
-        if self._active is None:
-            return
-        self._active.watch()
-        hopeless = self._active.hopeless()
+        """Say which cameras have been silent for too long, and give up what is hopeless."""
+        streams = [camera.stream for camera in self._cameras if camera.stream is not None]
+        for stream in streams:
+            stream.watch()
+        hopeless = next(filter(None, (stream.streak.hopeless for stream in streams)), '')
         if hopeless:
             self.give_up(hopeless)
 
@@ -132,7 +142,7 @@ class PerceptionNode(GuardedLifecycleNode):
             make_diagnostics(self._describe(), cameras, self.get_clock().now().to_msg()))
 
     def _describe(self) -> NodeReport:
-        engine = self._equipment.engine if self._equipment else None
+        engine = self._engine
         file = engine.file if engine else None
         return NodeReport(
             name=self.get_fully_qualified_name(),

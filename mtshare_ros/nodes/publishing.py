@@ -1,19 +1,18 @@
 """Publishing the outputs of a frame, and knowing which of them anybody wants."""
 
-from typing import Sequence
+from typing import Any, Sequence
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
-from std_msgs.msg import Header
 
-from mtshare_ros.inference.geometry import Pinhole
+from mtshare_ros.inference.map_outputs import present
 from mtshare_ros.labels import LabelSet
+from mtshare_ros.messages.camera_info import pinhole_of
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.codec import fill_image
 from mtshare_ros.nodes.label_info import LabelInfoPublisher
-from mtshare_ros.nodes.outputs import OutputSpec
+from mtshare_ros.nodes.outputs import Frame, OutputSpec
 from mtshare_ros.nodes.point_cloud import fill_cloud
 
 MESSAGE_TYPES = {'Image': Image, 'CameraInfo': CameraInfo, 'PointCloud2': PointCloud2}
@@ -25,7 +24,8 @@ class OutputPublishers:
     One publisher and one reused message for each output of a camera.
 
     ``camera`` stands before the topics where it is not empty. With ``labels`` the names of the
-    classes are published at once. Only one thread may publish at a time.
+    classes are published at once. The inference thread draws and publishes; the executor's asks
+    for subscribers.
     """
 
     def __init__(
@@ -50,37 +50,34 @@ class OutputPublishers:
 
     def wanted(self, enabled: Sequence[OutputSpec], lazy: bool) -> tuple[OutputSpec, ...]:
         """Return the enabled outputs to compute: those with subscribers, or all if not lazy."""
-        mine = (output for output in enabled if output in self._outputs)
-        if not lazy:
-            return tuple(mine)
         return tuple(
-            output for output in mine
-            if self._publishers[output.topic].get_subscription_count() > 0
+            output for output in enabled
+            if output in self._outputs and (not lazy or self.has_subscriber(output))
         )
 
-    def topic_names(self, outputs: Sequence[OutputSpec]) -> list[str]:
-        """Return the resolved topics of some outputs."""
-        return [self._publishers[output.topic].topic_name for output in outputs]
+    def has_subscriber(self, output: OutputSpec) -> bool:
+        """Return whether anybody listens to an output."""
+        return self._publishers[output.topic].get_subscription_count() > 0
 
-    def publish_map(self, output: OutputSpec, values: np.ndarray, header: Header) -> None:
-        """Publish a map with the header of its camera image."""
+    def topic_name(self, output: OutputSpec) -> str:
+        """Return the resolved topic of an output."""
+        return self._publishers[output.topic].topic_name
+
+    def draw(self, output: OutputSpec, frame: Frame) -> Any:
+        """Return the message of an output; drawing the next frame overwrites it."""
         message = self._messages[output.topic]
-        message.header = header
-        fill_image(message, values, output.encoding)
-        self._publishers[output.topic].publish(message)
+        message.header = frame.header
+        if output.draw is not None:
+            fill_image(message, output.draw(frame.prediction, frame.look), output.encoding)
+        elif output.message == 'PointCloud2':
+            depth, image = present(frame.prediction.depth), present(frame.prediction.image)
+            fill_cloud(message, depth, image, pinhole_of(frame.calibration.info))
+        else:
+            return frame.calibration.info
+        return message
 
-    def publish_calibration(self, output: OutputSpec, info: CameraInfo) -> None:
-        """Publish the calibration of the maps."""
-        self._publishers[output.topic].publish(info)
-
-    def publish_points(
-        self, output: OutputSpec, depth: np.ndarray, image: np.ndarray, camera: Pinhole,
-        header: Header,
-    ) -> None:
-        """Publish the points of (H, W) depth with the colours of (H, W, 3) RGB."""
-        message = self._messages[output.topic]
-        message.header = header
-        fill_cloud(message, depth, image, camera)
+    def publish(self, output: OutputSpec, message: Any) -> None:
+        """Publish the message of an output."""
         self._publishers[output.topic].publish(message)
 
     def destroy(self) -> None:

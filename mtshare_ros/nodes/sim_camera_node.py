@@ -33,9 +33,9 @@ class SimCameraNode(Node):
     def __init__(self) -> None:
         super().__init__('sim_camera_node')
         self._frames: FrameAhead | None = None
-        parameters = ParameterServer(self, SIM_CAMERA_PARAMETERS)
+        parameters = ParameterServer(self, SIM_CAMERA_PARAMETERS, sim_camera_settings)
         parameters.require_valid()
-        self._settings = sim_camera_settings(parameters.values())
+        self._settings = parameters.settings
         self._frames = FrameAhead(open_source(self._settings))
         topics = ['image', *(GROUND_TRUTH if self._settings.ground_truth else ())]
         self._images = {

@@ -32,7 +32,7 @@ def no_automatic_collection():
 
 def test_the_network_of_a_former_life_is_freed(node, no_automatic_collection):
     node.trigger_configure()
-    network = weakref.ref(node._equipment.engine)
+    network = weakref.ref(node._engine)
     node.trigger_activate()
     node.trigger_deactivate()
     node.trigger_cleanup()
@@ -43,7 +43,7 @@ def test_the_network_of_a_former_life_is_freed(node, no_automatic_collection):
 def test_the_memory_of_a_camera_is_freed_by_a_pause(node, no_automatic_collection):
     node.trigger_configure()
     node.trigger_activate()
-    active = weakref.ref(node._active)
+    session = weakref.ref(node._cameras[0].stream._pipeline._session)
     node.trigger_deactivate()
 
-    assert active() is None
+    assert session() is None

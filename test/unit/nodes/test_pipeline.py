@@ -14,9 +14,10 @@ import torch
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
-from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.nodes.calibrator import Calibrator
+from mtshare_ros.nodes.frame_reports import FrameReports
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.notices import Notices
@@ -54,12 +55,11 @@ def make_camera(node, engine):
     publishers = OutputPublishers(node, OUTPUTS)
 
     def make():
-        statistics = FrameStatistics()
+        statistics, notices = FrameStatistics(), Notices(node.get_logger())
         return statistics, Pipeline(
             engine=engine, transport=TRANSPORTS['raw'], publishers=publishers,
-            calibrations=CameraInfoBuffer(), continuity=Continuity('activated'),
-            statistics=statistics, notices=Notices(node.get_logger()), clock=node.get_clock(),
-            max_pixels=MAX_PIXELS)
+            calibrator=Calibrator(engine, CameraInfoBuffer(), publishers, notices),
+            reports=FrameReports(node, 'image', statistics, notices), max_pixels=MAX_PIXELS)
 
     yield make
     publishers.destroy()
@@ -130,6 +130,18 @@ def test_a_frame_that_fails_in_the_engine_leaves_nothing_to_build_on(make_camera
 
     summary = statistics.summary()
     assert (summary['resets'], summary['last_reset']) == ('2', 'the frame before failed')
+
+
+def test_a_frame_that_fails_is_reported_and_the_next_is_computed(make_camera):
+    statistics, pipeline = make_camera()
+
+    pipeline.handle(Job(job(0, 0).message, OUTPUTS, replace(SETTINGS, sharing=None)))
+    pipeline.handle(job(0, 1, encoding='nonsense'))
+    pipeline.handle(job(0, 2))
+
+    summary = statistics.summary()
+    assert [summary[name] for name in ('failed', 'rejected', 'processed')] == ['1', '1', '1']
+    assert 'nonsense' in statistics.last_error
 
 
 def test_a_frame_that_runs_out_of_memory_once_is_computed_anew_and_reported(

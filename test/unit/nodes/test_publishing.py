@@ -53,7 +53,7 @@ def test_every_output_of_a_frame_has_its_topic_under_the_name_of_the_camera(
         prefix + output.topic: f'sensor_msgs/msg/{MESSAGE_TYPES[output.message].__name__}'
         for output in ENABLED
     }
-    assert publishers.topic_names(ENABLED) == list(expected)
+    assert [publishers.topic_name(output) for output in ENABLED] == list(expected)
     eventually(lambda: expected.items() <= topics_of(node).items())
     publishers.destroy()
 

@@ -5,110 +5,111 @@ import threading
 import pytest
 
 from mtshare_ros.nodes.frame_source import FrameAhead
-from mtshare_ros.nodes.mailbox import Mailbox
-from mtshare_ros.nodes.worker import Worker
+from mtshare_ros.nodes.inference_thread import InferenceThread
 
 PATIENCE_S = 15.0
 
 
-def test_the_newest_item_replaces_the_one_nobody_took():
-    mailbox = Mailbox()
+class Camera:
+    """Stands for a pipeline: keeps what it is given, and can be held up."""
 
-    replaced = [mailbox.put(item) for item in ('old', 'newer', 'newest')]
+    def __init__(self, handled=None):
+        self.handled = [] if handled is None else handled
+        self.begun, self.done = threading.Event(), threading.Event()
+        self.free = threading.Event()
+        self.free.set()
 
+    def handle(self, job):
+        self.begun.set()
+        self.free.wait(PATIENCE_S)
+        self.handled.append(job)
+        if job == 'last':
+            self.done.set()
+
+
+@pytest.fixture
+def thread():
+    made = InferenceThread()
+    yield made
+    made.stop(PATIENCE_S)
+
+
+@pytest.fixture
+def busy(thread):
+    """Lend a camera whose first job keeps the thread busy until ``free`` is set."""
+    camera = Camera()
+    camera.free.clear()
+    thread.put(camera, 'first')
+    assert camera.begun.wait(PATIENCE_S)
+    yield camera
+    camera.free.set()
+
+
+def test_the_newest_job_replaces_the_one_that_was_not_begun(thread, busy):
+    replaced = [thread.put(busy, job) for job in ('old', 'newer', 'last')]
+    busy.free.set()
+
+    assert busy.done.wait(PATIENCE_S)
     assert replaced == [False, True, True]
-    assert mailbox.take() == 'newest'
+    assert busy.handled == ['first', 'last']
 
 
-def test_senders_are_served_in_turn_however_fast_one_of_them_is():
-    mailbox = Mailbox(sender=lambda item: item[0])
-    for item in ('a1', 'b1', 'a2', 'a3'):
-        mailbox.put(item)
+def test_cameras_are_served_in_turn_however_fast_one_of_them_is(thread, busy):
+    handled = busy.handled
+    fast, slow, last = (Camera(handled) for _ in range(3))
+    for camera, job in ((fast, 'a1'), (slow, 'b1'), (fast, 'a2'), (last, 'last'), (fast, 'a3')):
+        thread.put(camera, job)
+    busy.free.set()
 
-    first = mailbox.take()
-    mailbox.put('a4')
-
-    assert [first, mailbox.take(), mailbox.take()] == ['a3', 'b1', 'a4']
-
-
-def test_an_item_is_taken_once():
-    mailbox = Mailbox()
-    mailbox.put('only')
-    mailbox.take()
-
-    assert mailbox.put('next') is False
+    assert last.done.wait(PATIENCE_S)
+    assert handled == ['first', 'a3', 'b1', 'last']
 
 
-def test_closing_frees_whoever_waits():
-    mailbox, taken = Mailbox(), []
-    waiting = threading.Thread(target=lambda: taken.append(mailbox.take()))
-    waiting.start()
+def test_a_camera_that_was_served_goes_to_the_end_of_the_line(thread, busy):
+    handled = busy.handled
+    others = [Camera(handled) for _ in range(2)]
+    for camera, job in zip(others, ('a', 'b')):
+        thread.put(camera, job)
+    thread.put(busy, 'last')
+    busy.free.set()
 
-    mailbox.close()
-    waiting.join(PATIENCE_S)
-
-    assert taken == [None]
-
-
-def test_a_closed_mailbox_gives_nothing_even_when_something_is_put():
-    mailbox = Mailbox()
-    mailbox.close()
-
-    mailbox.put('late')
-
-    assert mailbox.take() is None
+    assert busy.done.wait(PATIENCE_S)
+    assert handled == ['first', 'a', 'b', 'last']
 
 
-def test_an_exception_is_reported_and_the_next_item_is_handled():
-    handled, errors, done = [], [], threading.Event()
+def test_a_job_is_handled_once_and_the_next_replaces_nothing(thread, busy):
+    busy.free.set()
+    thread.put(busy, 'last')
+    assert busy.done.wait(PATIENCE_S)
 
-    def handle(item):
-        if item == 'bad':
-            raise ValueError(item)
-        handled.append(item)
-        done.set()
-
-    reported = threading.Event()
-    worker = Worker(
-        handle, lambda item, error: (errors.append((item, error)), reported.set()), 'test')
-    worker.offer('bad')
-    reported.wait(PATIENCE_S)
-    worker.offer('good')
-    done.wait(PATIENCE_S)
-
-    assert worker.stop(PATIENCE_S)
-    assert handled == ['good'] and [(item, str(error)) for item, error in errors] == [
-        ('bad', 'bad')]
+    assert thread.put(busy, 'next') is False
+    assert thread.stop(PATIENCE_S)
+    assert busy.handled.count('last') == 1
 
 
-def test_stopping_waits_for_the_item_at_hand_and_drops_the_next():
-    handled, begun, release = [], threading.Event(), threading.Event()
-
-    def handle(item):
-        begun.set()
-        release.wait(PATIENCE_S)
-        handled.append(item)
-
-    worker = Worker(handle, pytest.fail, 'test')
-    worker.offer('first')
-    begun.wait(PATIENCE_S)
-    worker.offer('second')
-    threading.Timer(0.1, release.set).start()
-
-    assert worker.stop(PATIENCE_S)
-    assert handled == ['first']
+def test_stopping_frees_the_thread_that_waits(thread):
+    assert thread.stop(PATIENCE_S)
 
 
-def test_a_worker_that_is_stuck_is_not_waited_for_for_ever():
-    begun, release = threading.Event(), threading.Event()
-    worker = Worker(lambda _: (begun.set(), release.wait(PATIENCE_S)), pytest.fail, 'test')
-    worker.offer('stuck')
-    begun.wait(PATIENCE_S)
+def test_a_job_left_after_the_stop_is_not_handled(thread):
+    camera = Camera()
+    thread.stop(PATIENCE_S)
 
-    ended = worker.stop(0.05)
-    release.set()
+    thread.put(camera, 'late')
 
-    assert not ended
+    assert not camera.begun.wait(0.1)
+
+
+def test_stopping_waits_for_the_job_at_hand_and_drops_the_next(thread, busy):
+    thread.put(busy, 'second')
+    threading.Timer(0.1, busy.free.set).start()
+
+    assert thread.stop(PATIENCE_S)
+    assert busy.handled == ['first']
+
+
+def test_a_thread_that_is_stuck_is_not_waited_for_for_ever(thread, busy):
+    assert not thread.stop(0.05)
 
 
 def take_all(frames, count):

@@ -1,6 +1,6 @@
 """What rests on the camera's calibration: metres, the calibration of the maps, and points."""
 
-from sensor_msgs.msg import CameraInfo
+from typing import Sequence
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import Prediction
@@ -10,7 +10,6 @@ from mtshare_ros.messages.camera_info import (
     CameraInfoMatch,
     find_lens_doubt,
     find_lens_fault,
-    pinhole_of,
     scale_camera_info,
 )
 from mtshare_ros.nodes.notices import Notices
@@ -18,56 +17,51 @@ from mtshare_ros.nodes.outputs import OutputSpec
 from mtshare_ros.nodes.publishing import OutputPublishers
 
 
-class CalibratedOutputs:
-    """Finds the calibration of each frame's maps and publishes what needs it, or says why not."""
+class Calibrator:
+    """
+    Applies the calibrations of one camera to its frames, in the inference thread.
+
+    The executor's thread adds to ``infos`` what comes, and reads ``withheld``.
+    """
 
     def __init__(
-        self, *, engine: Engine, calibrations: CameraInfoBuffer, publishers: OutputPublishers,
+        self, engine: Engine, infos: CameraInfoBuffer, publishers: OutputPublishers,
         notices: Notices,
     ) -> None:
         self._engine = engine
-        self._calibrations = calibrations
+        self._infos = infos
         self._publishers = publishers
         self._notices = notices
+        self.withheld: dict[OutputSpec, str] = {}
+        """Why outputs of the last frame were not published, by output."""
 
     def calibrate(self, prediction: Prediction, image: CameraImage) -> CameraInfoMatch:
         """Return the calibration of a frame's maps, and bring its depth to that camera's scale."""
-        match = self._calibrations.match(image.header, (image.height, image.width))
+        match = self._infos.match(image.header, (image.height, image.width))
         if match.info is not None:
             match = CameraInfoMatch(
                 scale_camera_info(match.info, prediction.framing, image.header))
-        if prediction.depth is not None:
-            self._scale_depth(prediction, match)
+        self._scale_depth(prediction, match)
         return match
 
-    def publish(
-        self, output: OutputSpec, prediction: Prediction, calibration: CameraInfoMatch
-    ) -> None:
-        """Publish the calibration of the maps or their points."""
-        if output.message == 'CameraInfo':
-            self._tell_withheld(output, calibration.reason)
-            if calibration.info is not None:
-                self._publishers.publish_calibration(output, calibration.info)
-        elif calibration.info is None:
-            self._tell_withheld(output, calibration.reason)
-        else:
-            self._publish_points(output, prediction, calibration.info)
-
-    def _publish_points(
-        self, output: OutputSpec, prediction: Prediction, info: CameraInfo
-    ) -> None:
-        fault = find_lens_fault(info)
-        self._tell_withheld(output, fault)
-        if fault or prediction.depth is None or prediction.image is None:
-            return
-        self._notices.state('lens', find_lens_doubt(info))
-        self._publishers.publish_points(
-            output, prediction.depth, prediction.image, pinhole_of(info), info.header)
+    def admit(
+        self, outputs: Sequence[OutputSpec], calibration: CameraInfoMatch
+    ) -> list[OutputSpec]:
+        """Return the outputs that a frame's calibration allows; say why others are withheld."""
+        reasons = {output: why_withheld(output, calibration) for output in outputs}
+        for output, reason in reasons.items():
+            name = self._publishers.topic_name(output)
+            self._notices.state(output.topic, f'{name} is withheld: {reason}' if reason else '')
+            if output.message == 'PointCloud2' and not reason:
+                self._notices.state('lens', find_lens_doubt(calibration.info))
+        self.withheld = {output: reason for output, reason in reasons.items() if reason}
+        return [output for output in outputs if output not in self.withheld]
 
     def _scale_depth(self, prediction: Prediction, calibration: CameraInfoMatch) -> None:
         """Scale depth in place, or say what it rests on without a calibration."""
-        assumed = ''
-        model = self._engine.description
+        if prediction.depth is None:
+            return
+        model, assumed = self._engine.description, ''
         if model.focal_length is None:
             assumed = (
                 'depth is not scaled to this camera: the model does not know the focal length of '
@@ -83,6 +77,11 @@ class CalibratedOutputs:
             self._engine.scale_depth(prediction, calibration.info.k[0])
         self._notices.state('depth scale', assumed)
 
-    def _tell_withheld(self, output: OutputSpec, reason: str) -> None:
-        name = self._publishers.topic_names([output])[0]
-        self._notices.state(output.topic, f'{name} is withheld: {reason}' if reason else '')
+
+def why_withheld(output: OutputSpec, calibration: CameraInfoMatch) -> str:
+    """Return why an output cannot be published with a frame's calibration, or an empty text."""
+    if output.message not in ('CameraInfo', 'PointCloud2'):
+        return ''
+    if calibration.info is None or output.message == 'CameraInfo':
+        return calibration.reason
+    return find_lens_fault(calibration.info)

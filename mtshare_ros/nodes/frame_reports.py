@@ -1,0 +1,74 @@
+"""What is said of the frames of one camera: counters and times, faults, and lines in the log."""
+
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+
+from mtshare_ros.errors import FrameError
+from mtshare_ros.inference.prediction import FrameStats
+from mtshare_ros.nodes.failure_streak import FailureStreak
+from mtshare_ros.nodes.frame_statistics import FrameStatistics
+from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.stamps import AgeMeter
+
+
+class FrameReports:
+    """
+    Tells the diagnostics and the log what became of frames; called by the inference thread.
+
+    ``streak`` counts the frames that failed one after the other, from activation on. ``topic``
+    is that of the camera's images.
+    """
+
+    def __init__(
+        self, node: LifecycleNode, topic: str, statistics: FrameStatistics, notices: Notices
+    ) -> None:
+        self._node = node
+        self._topic = topic
+        self._statistics = statistics
+        self._notices = notices
+        self._ages = AgeMeter(node.get_clock())
+        self.streak = FailureStreak()
+
+    def published(
+        self, header: Any, stats: FrameStats, *, inference_ms: float, overhead_ms: float,
+        parameters: str,
+    ) -> None:
+        """Count a frame whose outputs were published; see ``FrameStatistics.finish``."""
+        self.streak.end()
+        self._report_non_finite(stats)
+        age = self._ages.measure(header.stamp)
+        self._notices.state('stamps', age.fault, warning=True)
+        self._statistics.finish(
+            age_ms=age.milliseconds, inference_ms=inference_ms, overhead_ms=overhead_ms,
+            stats=stats, parameters=parameters)
+
+    def failed(self, error: Exception) -> None:
+        """Report a frame that could not be processed."""
+        if not self._node.context.ok():
+            return  # a signal ended ROS in the middle of the frame; nothing went wrong
+        if isinstance(error, FrameError):
+            self._statistics.reject('rejected', str(error))
+            self._notices.warn(str(error), f'dropped an image of {self._topic}: {error}')
+        else:
+            self.streak.note(error)
+            self._statistics.reject('failed', repr(error))
+            self._notices.error(
+                repr(error), f'dropped a frame, the next one is tried again: {error!r}')
+
+    def ran_out_of_memory(self, error: Exception) -> None:
+        """Report a frame that is tried a second time."""
+        text = f'the device ran out of memory, the frame is tried again from nothing: {error}'
+        self._statistics.fault(text)
+        self._notices.warn('memory', text)
+
+    def _report_non_finite(self, stats: FrameStats) -> None:
+        """Report a network that returned no numbers; its pixels are marked invalid already."""
+        if stats.non_finite:
+            text = (
+                f'the network returned NaN or infinity for {", ".join(stats.non_finite)}: these '
+                f'pixels are invalid, the next frame is computed whole; where it goes on, set '
+                f'precision to fp32 or get the model file again'
+            )
+            self._statistics.fault(text, severe=True)
+            self._notices.error('non_finite', text)
