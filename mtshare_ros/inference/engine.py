@@ -37,6 +37,7 @@ from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.threads import thread_notices
 
 NON_FINITE = 'the network returned NaN or infinity'
 
@@ -63,7 +64,8 @@ class Engine:
     ) -> None:
         choice = resolve_device(device, cuda_devices=cuda_device_count())
         self.device = choice.name
-        self.notices = choice.notices
+        self.notices = (*choice.notices, *(
+            thread_notices() if self.device == 'cpu' else ()))
         self.dtype = resolve_precision(precision, self.device)
         self.weight_layout = choose_layout(
             weight_layout, self.device.partition(':')[0], self.dtype)
