@@ -91,7 +91,7 @@ class Pictures:
         if self.video is not None:
             writers.append(VideoWriter(self.video, Look(engine.labels.palette())))
         if self.rerun is not None:
-            writers.append(RerunLog(self.rerun, engine.labels, engine.description.focal_length))
+            writers.append(RerunLog(self.rerun, engine.labels, engine.assumed_focal_length))
         return writers
 
 

@@ -16,7 +16,7 @@ from mtshare_ros.inference.device import (
     resolve_device,
     resolve_precision,
 )
-from mtshare_ros.inference.geometry import depth_scale
+from mtshare_ros.inference.geometry import assumed_focal_length, depth_scale
 from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
@@ -200,18 +200,29 @@ class Engine:
             session.controller.observe(min(account.rows, int(most)), stats.total_ms)
         return Prediction.from_maps(framing, stats, maps, image=seen)
 
-    def scale_depth(self, prediction: Prediction, focal_length: float) -> None:
+    @property
+    def assumed_focal_length(self) -> float | None:
+        """Of the camera that the model was trained with, in pixels of the maps; None: unknown."""
+        description = self.description
+        if description.focal_length is None:
+            return None
+        return assumed_focal_length(
+            description.focal_length, trained_size=description.architecture.input_size,
+            size=self.input_size)
+
+    def scale_depth(self, prediction: Prediction, focal_length: float | None = None) -> None:
         """
         Turn a prediction's depth, in place, into metres of the camera at hand.
 
-        ``focal_length`` is that of the camera in pixels of the maps. Nothing changes where there
-        is no depth, or where the focal length of the training images is unknown.
+        ``focal_length`` is that of the camera in pixels of the maps; without one the camera is
+        taken for that of the training. Nothing changes where there is no depth, or where the focal
+        length of the training images is unknown.
         """
-        if prediction.depth is None:
+        if focal_length is None:
+            focal_length = self.assumed_focal_length
+        if prediction.depth is None or focal_length is None:
             return
-        scale = depth_scale(
-            focal_length, trained=self.description.focal_length,
-            trained_size=self.description.architecture.input_size, size=self.input_size)
+        scale = depth_scale(focal_length, trained=self.description.focal_length)
         np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)
 
     def raw(self, session: Session, task: str) -> torch.Tensor:

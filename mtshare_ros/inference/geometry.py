@@ -15,23 +15,28 @@ class Pinhole:
     cy: float
 
 
-def depth_scale(
-    focal_length: float, *, trained: float | None, trained_size: tuple[int, ...],
-    size: tuple[int, int],
-) -> float:
+def depth_scale(focal_length: float, *, trained: float | None) -> float:
     """
     Return the factor that turns predicted depth into metres of the camera at hand.
 
-    A network judges distance by how large things appear, so its metres hold for the focal length
-    it was trained with: ``trained`` pixels at ``trained_size``. ``focal_length`` is that of the
-    camera in pixels of maps of ``size``; sizes are (height, width). The training images are
-    brought to the maps as any image is, scaled to cover them. 1.0 where ``trained`` is None:
-    nobody knows it.
+    A network judges distance by how many pixels things take up, so its metres hold for the focal
+    length it was trained with: ``trained``, in pixels of the training images. ``focal_length`` is
+    that of the camera in pixels of the maps, whatever their size: the same view at twice the size
+    looks as if it were at half the distance. 1.0 where ``trained`` is None: nobody knows it.
     """
-    if trained is None:
-        return 1.0
-    enlargement = max(target / side for target, side in zip(size, trained_size))
-    return focal_length / (trained * enlargement)
+    return 1.0 if trained is None else focal_length / trained
+
+
+def assumed_focal_length(
+    trained: float, *, trained_size: tuple[int, ...], size: tuple[int, int]
+) -> float:
+    """
+    Return the focal length of a camera like that of the training, in pixels of maps of ``size``.
+
+    ``trained`` is in pixels at ``trained_size``, sizes are (height, width). A training image would
+    be brought to the maps as any image is, scaled to cover them.
+    """
+    return trained * max(target / side for target, side in zip(size, trained_size))
 
 
 def write_points(depth: np.ndarray, camera: Pinhole, points: np.ndarray) -> None:

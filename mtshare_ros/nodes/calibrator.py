@@ -73,8 +73,8 @@ class Calibrator:
                 f'depth assumes the focal length of the training images, {model.focal_length:.0f} '
                 f'pixels at {width}x{height}: {calibration.reason}'
             )
-        else:
-            self._engine.scale_depth(prediction, calibration.info.k[0])
+        self._engine.scale_depth(
+            prediction, None if calibration.info is None else calibration.info.k[0])
         self._notices.state('depth scale', assumed)
 
 

@@ -58,6 +58,6 @@ class Perception:
         Raises FrameError for an image too small to hold anything.
         """
         prediction = self._engine.infer(frame.rgb, self._session, self._settings)
-        if frame.calibration is not None:
-            self._engine.scale_depth(prediction, frame.calibration.k[0])
+        self._engine.scale_depth(
+            prediction, None if frame.calibration is None else frame.calibration.k[0])
         return prediction

@@ -95,10 +95,19 @@ def test_depth_is_scaled_by_the_focal_length_against_that_of_the_training(engine
     resized = engine.with_input_size(size)
     expected = resized.infer(picture()).depth
     prediction = resized.infer(picture())
-    enlargement = max(size[0] / 96, size[1] / 128)
-    resized.scale_depth(prediction, 1.5 * engine.description.focal_length * enlargement)
+    resized.scale_depth(prediction, 1.5 * engine.description.focal_length)
 
     assert np.array_equal(prediction.depth, expected * np.float32(1.5))
+
+
+@pytest.mark.parametrize('size, scale', [((96, 128), 1.0), ((192, 256), 2.0), ((48, 128), 1.0)])
+def test_without_a_calibration_the_camera_is_taken_for_that_of_the_training(engine, size, scale):
+    resized = engine.with_input_size(size)
+    expected = resized.infer(picture()).depth
+    prediction = resized.infer(picture())
+    resized.scale_depth(prediction)
+
+    assert np.array_equal(prediction.depth, expected * np.float32(scale))
 
 
 def test_a_prediction_without_depth_has_none_to_scale(engine):

@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
-from mtshare_ros.inference.geometry import depth_scale, Pinhole, write_points
-
-TRAINED = {'trained': 277.0, 'trained_size': (240, 320)}
+from mtshare_ros.inference.geometry import (
+    assumed_focal_length,
+    depth_scale,
+    Pinhole,
+    write_points,
+)
 
 
 def points_of(depth, camera):
@@ -15,22 +18,24 @@ def points_of(depth, camera):
 
 
 def test_the_training_camera_keeps_its_depth():
-    assert depth_scale(277.0, **TRAINED, size=(240, 320)) == 1
+    assert depth_scale(277.0, trained=277.0) == 1
 
 
 def test_twice_the_focal_length_means_twice_the_distance():
-    assert depth_scale(554.0, **TRAINED, size=(240, 320)) == 2
+    assert depth_scale(554.0, trained=277.0) == 2
 
 
 @pytest.mark.parametrize('size', [(480, 640), (120, 160), (480, 320), (120, 320)])
-def test_the_training_focal_length_follows_the_size_of_the_maps(size):
+def test_a_camera_like_that_of_the_training_covers_the_maps(size):
     enlargement = max(size[0] / 240, size[1] / 320)
 
-    assert depth_scale(277.0 * enlargement, **TRAINED, size=size) == pytest.approx(1)
+    found = assumed_focal_length(277.0, trained_size=(240, 320), size=size)
+
+    assert found == pytest.approx(277.0 * enlargement)
 
 
 def test_an_unknown_training_camera_scales_nothing():
-    assert depth_scale(500.0, trained=None, trained_size=(240, 320), size=(240, 320)) == 1
+    assert depth_scale(500.0, trained=None) == 1
 
 
 def test_a_point_projects_to_its_pixel():
