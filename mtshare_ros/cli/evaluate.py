@@ -1,12 +1,14 @@
 """``mtshare evaluate``: a model against the truth."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from mtshare_ros.cli import evaluate_options as options
+from mtshare_ros.cli.bench_options import read_list
 from mtshare_ros.cli.engines import load_engine
-from mtshare_ros.cli.evaluate_options import Dataset
+from mtshare_ros.cli.evaluate_options import Dataset, Saliency
 from mtshare_ros.cli.evaluate_outcome import Outcome
 from mtshare_ros.cli.evaluate_sheet import Gallery, SHEET_FRAMES
 from mtshare_ros.cli.evaluate_tables import print_outcome
@@ -29,6 +31,7 @@ from mtshare_ros.cli.progress import progress_bar
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.clips import ClipPlan
     from mtshare_ros.evaluation.datasets import EvaluationSet
+    from mtshare_ros.evaluation.rules import MetricRules
     from mtshare_ros.inference.engine import Engine
 
 EXAMPLES = """
@@ -38,6 +41,8 @@ mtshare evaluate my.safetensors --json figures.json --sheet maps.png
 mtshare evaluate default --clips --split validation
 mtshare evaluate default --clips --motion drive --temporal-factor 0.5 --sheet drive.png
 mtshare evaluate nyud.safetensors --dataset nyud --root ~/data/NYUDv2
+mtshare evaluate pascal.safetensors --tasks normals,edge
+mtshare evaluate my.safetensors --input-size 480x640 --store
 mtshare evaluate default --baseline multi_task.json
 mtshare evaluate default --baseline semseg=a.json --baseline depth=b.json
 """
@@ -58,7 +63,10 @@ def evaluate(
     refresh_period: options.RefreshOption = None,
     baseline: options.BaselineOption = None,
     input_size: options.InputSizeOption = None,
+    tasks: options.TasksOption = None,
     edge_thresholds: options.ThresholdsOption = None,
+    saliency: options.SaliencyOption = Saliency.PROBABILITY,
+    store: options.StoreOption = False,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
     json: JsonOption = None,
@@ -78,20 +86,18 @@ def evaluate(
     check_folder(json)
     check_picture_path(sheet)
     ways = options.Ways.of(clips, sharing, temporal_factor, task_factor, refresh_period)
+    options.check_store(store, ways)
     data = _open(ways, dataset.value, root, split and split.value, count, motion, frames)
     engine = load_engine(model, device, precision, options.size_for(dataset, input_size))
-    plan = _plan(engine, data, ways, edge_thresholds)
-    measured = {**data.origin, 'input_size': list(engine.input_size)}
-    against = read_baseline(baseline or (), plan.tasks, measured)
+    plan = _plan(engine, data, ways, tasks, options.rules_for(dataset, edge_thresholds, saliency))
+    against = read_baseline(baseline or (), plan.tasks, {
+        **data.origin, 'input_size': list(engine.input_size)})
     gallery = Gallery(data.length, SHEET_FRAMES if sheet is not None else 0)
     with progress_bar('evaluating', data.length) as progress:
         report = evaluate_clips(engine, data.clips, plan, observe=gallery.see, progress=progress)
     outcome = Outcome(engine, data, plan, report, against)
     print_outcome(outcome)
-    if json is not None:
-        write_json(json, outcome.values())
-    if sheet is not None:
-        save_picture(sheet, gallery.draw(engine.labels))
+    _keep(outcome, gallery, store, json, sheet)
 
 
 def _open(
@@ -107,19 +113,41 @@ def _open(
 
 
 def _plan(
-    engine: 'Engine', data: 'EvaluationSet', ways: options.Ways, edge_thresholds: int | None
+    engine: 'Engine', data: 'EvaluationSet', ways: options.Ways, tasks: str | None,
+    rules: 'MetricRules',
 ) -> 'ClipPlan':
     """Return what to compute; refuse a model that does not fit the data."""
     from mtshare_ros.evaluation.activity_account import delta_blocks
     from mtshare_ros.evaluation.clips import ClipPlan
     from mtshare_ros.evaluation.datasets import tasks_to_score
-    from mtshare_ros.evaluation.metrics import metric_rules
     from mtshare_ros.model.checkpoint import load_checkpoint
+    from mtshare_ros.tasks import TASKS
 
-    tasks, rules = tasks_to_score(engine, data), metric_rules(data.dataset)
-    if edge_thresholds is not None:
-        rules = replace(rules, edge_thresholds=edge_thresholds)
+    wanted = None if tasks is None else read_list('--tasks', tasks, TASKS)
+    scored = tasks_to_score(engine, data, wanted)
     if ways.sharing is None or engine.file is None:
-        return ClipPlan(tasks, sharing=None, rules=rules)
+        return ClipPlan(scored, sharing=None, rules=rules)
     blocks = delta_blocks(load_checkpoint(engine.file.path).network)
-    return ClipPlan(tasks, ways.dense, ways.sharing, blocks, rules, activity=True)
+    return ClipPlan(scored, ways.dense, ways.sharing, blocks, rules, activity=True)
+
+
+def _keep(
+    outcome: Outcome, gallery: Gallery, store: bool, json: Path | None, sheet: Path | None
+) -> None:
+    if store:
+        _store(outcome)
+    if json is not None:
+        write_json(json, outcome.values())
+    if sheet is not None:
+        save_picture(sheet, gallery.draw(outcome.engine.labels))
+
+
+def _store(outcome: Outcome) -> None:
+    """Put the dense figures beside the model, where whatever runs it at this size finds them."""
+    from mtshare_ros.model.quality import main_figures, SizeQuality, store_quality
+
+    if outcome.engine.file is None:
+        return
+    found = SizeQuality(outcome.engine.input_size, main_figures(outcome.metrics['dense']),
+                        f'{outcome.seen} of {outcome.data.dataset}, {outcome.data.split}')
+    typer.echo(f'stored in {store_quality(outcome.engine.file, found)}')

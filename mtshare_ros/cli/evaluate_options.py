@@ -1,6 +1,6 @@
 """The options of ``mtshare evaluate``, and what they mean together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, TYPE_CHECKING
@@ -8,10 +8,12 @@ from typing import Annotated, TYPE_CHECKING
 import typer
 
 from mtshare_ros.cli.bench_options import read_size
+from mtshare_ros.cli.completion import offer_task_list
 from mtshare_ros.cli.options import Motion
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mtshare_ros.evaluation.rules import MetricRules
     from mtshare_ros.sharing.settings import SharingSettings
 
 
@@ -39,6 +41,13 @@ class Sharing(str, Enum):
     BOTH = 'both'
 
 
+class Saliency(str, Enum):
+    """What the thresholds of saliency are compared with."""
+
+    PROBABILITY = 'probability'
+    INVPT = 'invpt'
+
+
 DatasetOption = Annotated[Dataset, typer.Option(
     help='rooms: rendered here and now, nothing to download. nyud, pascal: NYUD-v2 and '
          'PASCAL-Context as the multi-task literature has them. folder: your own.')]
@@ -54,8 +63,17 @@ InputSizeOption = Annotated[str | None, typer.Option(
     metavar='HxW', help='Pixels of the input, multiples of 16. Default: 448x576 for nyud, 512x512 '
                         'for pascal, else the size of the model.')]
 ThresholdsOption = Annotated[int | None, typer.Option(
-    min=1, metavar='N', help='Thresholds of odsF (nyud, pascal): 20 by default, which is quick; '
-                             '99 for figures to be published.')]
+    min=1, metavar='N', help='Thresholds of odsF (nyud, pascal) beside 0.001 and 0.999: 20 by '
+                             'default, which is quick; 99 for figures to be published.')]
+TasksOption = Annotated[str | None, typer.Option(
+    metavar='TASK,...', autocompletion=offer_task_list,
+    help='Only these tasks; without semseg the model may have other classes than the data.')]
+SaliencyOption = Annotated[Saliency, typer.Option(
+    help='What is compared with the thresholds: the probability, or, as the evaluation of InvPT '
+         'and many published figures, its sigmoid.')]
+StoreOption = Annotated[bool, typer.Option(
+    '--store', help='Keep the main figures beside the model, in NAME.quality.json: what runs it '
+                    'at this size tells them.')]
 ClipsOption = Annotated[bool, typer.Option(
     '--clips', help='Clips instead of single images: what sharing saves, and what it costs.')]
 MotionOption = Annotated[Motion | None, typer.Option(
@@ -112,6 +130,23 @@ def refuse_for_images(*options: object) -> None:
             '--motion, --frames, --sharing, --temporal-factor, --task-factor and '
             '--refresh-period are for clips; add --clips. Single images are always dense: sharing '
             'takes from earlier frames, and they have none')
+
+
+def check_store(store: bool, ways: Ways) -> None:
+    """Refuse to store what is not the quality of the network itself."""
+    if store and not ways.dense:
+        raise ConfigError('--store keeps the figures of dense frames, and --sharing on computes '
+                          'none; leave one of them out')
+
+
+def rules_for(
+    dataset: Dataset, edge_thresholds: int | None, saliency: Saliency
+) -> 'MetricRules':
+    """Return how the metrics of a data set are taken."""
+    from mtshare_ros.evaluation.rules import metric_rules
+
+    rules = replace(metric_rules(dataset.value), legacy_sigmoid=saliency is Saliency.INVPT)
+    return rules if edge_thresholds is None else replace(rules, edge_thresholds=edge_thresholds)
 
 
 def size_for(dataset: Dataset, text: str | None) -> tuple[int, int] | None:

@@ -33,6 +33,13 @@ class Outcome:
         return self.engine.file.name if self.engine.file else ''
 
     @property
+    def seen(self) -> str:
+        """What was looked at: images, or clips and their frames."""
+        data = self.data
+        return f'{len(data.clips)} clips, {data.length} frames' if data.in_motion else \
+            f'{data.length} images'
+
+    @property
     def metrics(self) -> 'dict[str, Metrics]':
         """The figures by the way they were computed, dense before sharing."""
         return {name: side.metrics for name, side in self.report.sides.items()}

@@ -53,9 +53,7 @@ of both ways frame by frame in turn, each slowed by the other: mtshare bench mea
 def print_outcome(outcome: 'Outcome') -> None:
     """Print everything that a person wants to know of an evaluation."""
     data, report = outcome.data, outcome.report
-    seen = f'{len(data.clips)} clips, {data.length} frames' if data.in_motion else \
-        f'{data.length} images'
-    _print_metrics(f'{outcome.model} on {seen}: {data.dataset} {data.split}', outcome)
+    _print_metrics(f'{outcome.model} on {outcome.seen}: {data.dataset} {data.split}', outcome)
     if outcome.to_baseline:
         _print_changes('Against the baseline', outcome.to_baseline)
     if outcome.to_dense is not None:
@@ -111,7 +109,9 @@ def _rule_of(task: str, key: str, rules: 'MetricRules') -> str:
             ' over all classes'
     if (task, key) == ('edge', 'f'):
         return ', boundary within 2 pixels' if rules.edge_max_distance is None else \
-            f', odsF at {rules.edge_thresholds} thresholds'
+            f', odsF at {rules.edge_thresholds} thresholds and the ends'
+    if (task, key) == ('saliency', 'maxf') and rules.legacy_sigmoid:
+        return ', probability squashed twice'
     return ''
 
 

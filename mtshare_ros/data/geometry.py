@@ -10,7 +10,7 @@ from torch.nn import functional
 from mtshare_ros.data.sample import Sample, VOID
 
 PADDING_COLOR = (124, 116, 104)
-"""The mean of ImageNet in 8-bit RGB, which the network's normalisation turns into 0."""
+"""The mean of ImageNet in 8-bit RGB: the network's normalisation makes 0.01 of it at most."""
 
 _REPEATED = {'regions'}
 """Maps whose border goes on in the padding, so that no outline arises there."""

@@ -5,7 +5,8 @@ import numpy as np
 BRIGHTNESS = 32.0
 """Largest shift, of 255."""
 CONTRAST = SATURATION = (0.5, 1.5)
-HUE_DEGREES = 18.0
+HUE_DEGREES = 36.0
+"""18 of the steps of 2 degrees that OpenCV counts hue in."""
 _CHANCE = 0.5
 
 

@@ -18,7 +18,7 @@ from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views, room_l
 from mtshare_ros.evaluation.truth import Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.labels import LabelSet
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, ordered
 
 INPUT_SIZES = {'nyud': (448, 576), 'pascal': (512, 512)}
 """(height, width) that the literature evaluates at; elsewhere the model's own size holds."""
@@ -138,22 +138,38 @@ def open_clips(
     return EvaluationSet(dataset, split, samples.tasks, samples.labels, found, True)
 
 
-def tasks_to_score(engine: Engine, data: EvaluationSet) -> tuple[str, ...]:
+def tasks_to_score(
+    engine: Engine, data: EvaluationSet, wanted: Sequence[str] | None = None
+) -> tuple[str, ...]:
     """
-    Return the tasks that a model has and a data set knows the truth of.
+    Return the tasks that a model has and a data set knows the truth of, of those ``wanted``.
 
-    Raises ConfigError where there are none, or where both have classes, but not the same.
+    Raises ConfigError where there are none, where one that is wanted is not among them, or where
+    classes are to be scored that are not the same.
     """
-    tasks = tuple(task for task in engine.tasks if task in data.tasks)
-    if not tasks:
+    both = tuple(task for task in engine.tasks if task in data.tasks)
+    tasks = both if wanted is None else ordered(wanted)
+    absent = [task for task in tasks if task not in both]
+    if not both or absent:
         raise ConfigError(f'the model has {", ".join(engine.tasks)}, the data set {data.dataset} '
-                          f'the truth of {", ".join(data.tasks)}: no task is in both')
+                          f'the truth of {", ".join(data.tasks)}: {_lacking(absent)}')
     if 'semseg' in tasks and engine.labels.names != data.labels.names:
         raise ConfigError(
             f'the model has the {len(engine.labels)} classes of {engine.labels.name}, the data '
             f'set {data.dataset} the {len(data.labels)} of {data.labels.name}: its masks cannot '
-            'be compared with that truth; take a model that was trained on those classes')
+            'be compared with that truth; take a model that was trained on those classes'
+            + _without_classes(both))
     return tasks
+
+
+def _without_classes(both: Sequence[str]) -> str:
+    others = [task for task in both if task != 'semseg']
+    return f', or leave semseg out: --tasks {",".join(others)}' if others else ''
+
+
+def _lacking(absent: Sequence[str]) -> str:
+    return f'{absent[0]} is not in both; leave it out of --tasks' if absent else \
+        'no task is in both'
 
 
 def _checked_root(dataset: str, root: Path | None) -> Path | None:

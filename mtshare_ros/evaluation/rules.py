@@ -15,10 +15,9 @@ class MetricRules:
     ``semseg_mean`` says over which classes the mean IoU runs: those ``present`` in the truth, or
     ``all``, where an absent one counts 0. ``edge_max_distance`` is how far a predicted edge may
     lie from a true one in odsF, as a share of the image's diagonal; None scores the boundary F
-    within two pixels instead. ``edge_thresholds`` of odsF lie evenly between 0 and 1: 20 are
-    quick; 99 are those of published figures, which only add 0.001 and 0.999. ``legacy_sigmoid``
-    squashes the probability of saliency once more before the thresholds, as many published figures
-    do.
+    within two pixels instead. ``edge_thresholds`` of odsF lie evenly between 0 and 1, beside 0.001
+    and 0.999: 20 are quick; 99 make the 101 of published figures. ``legacy_sigmoid`` squashes the
+    probability of saliency once more before the thresholds, as many published figures do.
     """
 
     semseg_mean: str = 'present'

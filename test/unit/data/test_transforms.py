@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mtshare_ros.data.geometry import PADDING_COLOR, resize
-from mtshare_ros.data.photometric import distort_colors, shift_saturation_and_hue
+from mtshare_ros.data.photometric import distort_colors, HUE_DEGREES, shift_saturation_and_hue
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.data.transforms import (
     fit_for_evaluation,
@@ -271,3 +271,8 @@ def test_distorted_colors_stay_an_image_and_differ():
 
     assert all(other.shape == image.shape and other.dtype == np.uint8 for other in distorted)
     assert len({other.tobytes() for other in distorted}) > 10
+
+
+def test_hue_turns_by_eighteen_of_the_steps_that_half_a_circle_of_degrees_has():
+    # a byte holds hue as 0 to 179, so each step is two degrees
+    assert HUE_DEGREES == 18 * 360 / 180

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from truths import column, Frame, predicted, score, SIZE
 
+from mtshare_ros.data.nyud import NyudDataset
 from mtshare_ros.errors import MissingExtraError
 from mtshare_ros.evaluation.boundaries import count_pairs, outlines, suppress, thinned
 from mtshare_ros.evaluation.ods_metric import OdsMetric
@@ -167,3 +168,30 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, 'skimage', None)
     with pytest.raises(MissingExtraError, match=r'scikit-image.*mtshare_ros\[train\]'):
         OdsMetric(0.1)
+
+
+def test_the_thresholds_of_published_figures_are_a_hundred_and_one():
+    expected = [0.001, *(number / 100 for number in range(1, 100)), 0.999]
+    assert OdsMetric(REACH, threshold_count=99).thresholds.tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize('width', [1, 2, 3, 5])
+def test_the_edges_of_nyud_are_the_outlines_of_their_lines(tmp_path, width):
+    # a pixel is outline where the one right, below or right below it differs: the column before
+    # the line and its last one, which are one column where the line is thin, once it is thinned
+    trees = pytest.importorskip('dataset_trees', reason='data sets need the extra [train]')
+    root = trees.write_nyud(tmp_path)
+    stored = np.zeros((trees.HEIGHT, trees.WIDTH), np.uint8)
+    stored[:, 20:20 + width] = 255
+    trees.save_picture(root / 'edge/0009.png', stored)
+
+    sample = NyudDataset(root, 'val')[0]
+    found = np.zeros_like(stored)
+    found[:, 20 + width // 2] = 255
+    result = score(OdsMetric(0.011 * 10), predicted(edges=found), sample)
+
+    rows = trees.HEIGHT
+    actual = rows - 1 if width == 1 else 2 * rows  # thinning takes a pixel off a line two wide
+    hits = rows - 2  # edges fade to nothing at either end
+    assert result['f'] == pytest.approx(100 * 2 * hits / (hits + actual))
+    assert np.array_equal(sample.edges, stored // 255)
