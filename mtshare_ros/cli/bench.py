@@ -1,5 +1,6 @@
 """``mtshare bench``: how fast this machine is."""
 
+from dataclasses import asdict
 import os
 from pathlib import Path
 import platform
@@ -18,7 +19,10 @@ from mtshare_ros.cli.output import check_folder, write_json
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.bench_model import BenchModel
     from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.model.quality import SizeQuality
     from mtshare_ros.sharing.settings import SharingSettings
+
+_UNTRAINED = 'weights by chance, all or some: what is computed means nothing, only what it costs'
 
 EXAMPLES = """
 mtshare bench
@@ -65,7 +69,7 @@ def bench(
     check_folder(json)
     options.check_choices(model, architecture, active, latency_target, system, node)
     if node:
-        _finish(bench_node(model or 'default', options.read_size(size), device, precision), json)
+        _bench_node(model or 'default', options.read_size(size), device, precision, json)
         return
     engine, chosen = _load(
         model, architecture, size, (prefix, random_deltas, granularity), device, precision)
@@ -81,14 +85,32 @@ def bench(
     else:
         results.update(compare_sides(engine, chosen, sharing, motion.value, frames, tasks, sides,
                                      noise, clean=clean, compiling=not no_compile))
-    _finish(results, json)
+    _finish(results, engine.quality if engine.file else None, engine.input_size, json)
 
 
-def _finish(results: dict[str, Any], file: Path | None) -> None:
+def _bench_node(
+    model: str, size: tuple[int, int], device: str, precision: str, json: Path | None
+) -> None:
+    from mtshare_ros.model.manifest import find_model
+    from mtshare_ros.model.quality import read_quality
+
+    known = read_quality(find_model(model))
+    _finish(bench_node(model, size, device, precision), known, size, json)
+
+
+def _finish(
+    results: dict[str, Any], known: 'tuple[SizeQuality, ...] | None', size: tuple[int, int],
+    file: Path | None,
+) -> None:
+    """Say what was run, and how good that is; ``known`` is None where it means nothing."""
+    from mtshare_ros.model.quality import quality_at, say_quality
+
     machine = results['machine'].items()
     typer.echo('\n' + ', '.join(f'{name} {value}' for name, value in machine))
+    typer.echo(_UNTRAINED if known is None else say_quality(known, size))
     if file is not None:
-        write_json(file, results)
+        found = quality_at(known or (), size)
+        write_json(file, {**results, 'quality': found and asdict(found)})
 
 
 def _load(

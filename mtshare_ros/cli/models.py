@@ -158,8 +158,17 @@ def _facts(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
                    f'{shape.stem} stem, {shape.position} position, {weights / 1e6:.2f} M weights',
         'camera': f'{_focal_length(description)}, {_depths(description)}',
         'trained on': description.trained_on or 'not stated',
+        'quality': _quality(file),
         'calibrated': description.calibration or 'no, sharing uses default thresholds',
     }
+
+
+def _quality(file: 'ModelFile') -> str:
+    from mtshare_ros.model.quality import read_quality, say_quality
+
+    known = read_quality(file)
+    return '; '.join(say_quality([item], item.input_size) for item in known) or \
+        'not measured; mtshare evaluate MODEL --store'
 
 
 def _focal_length(description: 'ModelDescription') -> str:

@@ -6,7 +6,7 @@ from typing import Mapping
 import numpy as np
 import torch
 
-from mtshare_ros.errors import ConfigError
+from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.crossover import choose_crossover, Crossover, DEFAULT
@@ -25,10 +25,12 @@ from mtshare_ros.inference.statistics import frame_stats
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import check_input_size, PATCH_SIZE
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.preprocessing import check_image, fit_image, to_tensor
+from mtshare_ros.model.quality import doubt_size, read_quality, SizeQuality
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.budget import FrameCost
@@ -64,8 +66,6 @@ class Engine:
     ) -> None:
         choice = resolve_device(device, cuda_devices=cuda_device_count())
         self.device = choice.name
-        self.notices = (*choice.notices, *(
-            thread_notices() if self.device == 'cpu' else ()))
         self.dtype = resolve_precision(precision, self.device)
         self.weight_layout = choose_layout(
             weight_layout, self.device.partition(':')[0], self.dtype)
@@ -73,6 +73,9 @@ class Engine:
         self.input_size = check_input_size(
             input_size or checkpoint.description.architecture.input_size)
         self.file = file
+        self.quality, doubts = _known_quality(file, self.input_size, self.description)
+        threads = thread_notices() if self.device == 'cpu' else ()
+        self.notices = (*choice.notices, *threads, *doubts)
         network = move_to_device(fuse_batch_norm(checkpoint.network), self.device)
         self.tasks = network.tasks
         keep_freed_memory()
@@ -270,3 +273,17 @@ class Engine:
             raise ConfigError(f'this model has no task {absent[0]!r}; it has '
                               f'{", ".join(self.tasks)}' if absent else
                               f'no task is asked for; this model has {", ".join(self.tasks)}')
+
+
+def _known_quality(
+    file: ModelFile | None, input_size: tuple[int, int], description: ModelDescription
+) -> tuple[tuple[SizeQuality, ...], tuple[str, ...]]:
+    """Return what was measured of a model, and what its user should know of the input size."""
+    known: tuple[SizeQuality, ...] = ()
+    notices = []
+    try:
+        known = read_quality(file) if file else ()
+    except ModelError as error:
+        notices.append(str(error))
+    notices.append(doubt_size(known, input_size, description.architecture.input_size))
+    return known, tuple(filter(None, notices))

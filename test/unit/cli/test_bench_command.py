@@ -63,6 +63,11 @@ def test_the_metrics_are_those_of_evaluate(comparison):
     assert {'rmse', 'abs_rel', 'delta1', 'log_rmse', 'sq_rel'} == set(metrics['depth'])
 
 
+def test_a_speed_comes_with_the_quality_at_its_size_or_says_that_nobody_knows(comparison):
+    assert 'quality at 96x128 is not known; measure it: mtshare evaluate' in comparison[1].stdout
+    assert comparison[0]['quality'] is None
+
+
 def test_the_dense_sides_name_their_fastest_form(comparison):
     assert 'Fastest dense form' in comparison[1].stdout
     assert 'encoder: ' in comparison[0]['sides']['shared_encoder']['form']

@@ -17,8 +17,7 @@ import yaml  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.cli.evaluate_tables import FIGURES  # noqa: E402
-from mtshare_ros.inference.engine import Engine  # noqa: E402
-from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
+from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
 from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
 
@@ -213,48 +212,6 @@ def test_a_model_of_other_classes_is_scored_for_tasks_that_need_none(tiny_model,
                       '--tasks', 'depth', '--json', tmp_path / 'figures.json')
     assert result.exit_code == 0, result.output
     assert set(read(tmp_path / 'figures.json')['metrics']) == {'depth'}
-
-
-def test_saliency_as_invpt_takes_it_squashes_the_probability_again(
-        tiny_description, tmp_path):
-    torch.manual_seed(3)
-    path = tmp_path / 'salient.safetensors'
-    network = build_model(TINY, ('saliency',), 40)
-    save_checkpoint(path, network, replace(tiny_description, tasks=('saliency',)))
-    found, true = write_salient(tmp_path / 'mine', Engine(load_checkpoint(path), device='cpu'))
-
-    options = (path, '--dataset', 'folder', '--root', tmp_path / 'mine', '--json', tmp_path / 'a')
-    for words, values in (((), found / 255),
-                          (('--saliency', 'invpt'), 1 / (1 + np.exp(-found / 255)))):
-        result = evaluate(*options, *words)
-        assert result.exit_code == 0, result.output
-        assert read(tmp_path / 'a')['metrics']['saliency']['maxf'] == pytest.approx(
-            largest_f(values, true), abs=1e-2)
-    assert 'probability squashed twice' in result.output
-
-
-def write_salient(root, engine):
-    """Write an image with marks; return what an engine finds in it, in 0-255, and the marks."""
-    random = np.random.default_rng(1)
-    image = random.integers(0, 256, (96, 128, 3), np.uint8)
-    found = engine.infer(image).other['saliency']
-    true = found + random.normal(0, found.std(), found.shape) > np.median(found)
-    for folder, values in (('rgb', image), ('saliency', true * np.uint8(255))):
-        (root / 'val' / folder).mkdir(parents=True)
-        Image.fromarray(values).save(root / 'val' / folder / '0.png')
-    return found, true
-
-
-def largest_f(values, true):
-    """Return the largest F (%), precision weighted 0.3, of values at 0.05, 0.1, ... 0.95."""
-    scores = []
-    for threshold in np.arange(1, 20) / 20:
-        guessed = values >= threshold - 1e-9
-        hits = (guessed & true).sum()
-        if hits:
-            precision, recall = hits / guessed.sum(), hits / true.sum()
-            scores.append(1.3 * precision * recall / (0.3 * precision + recall))
-    return 100 * max(scores)
 
 
 @pytest.mark.parametrize('words, complaint', [
