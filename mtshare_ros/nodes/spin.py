@@ -43,16 +43,17 @@ def run_node(make_node: Callable[[], Node], arguments: list[str] | None = None) 
 
 
 def _run(make_node: Callable[[], Node]) -> int:
+    # First of all: an executor that a signal interrupts as it is made leaves a traceback.
+    executor = SingleThreadedExecutor()
+    node: Node | None = None
     try:
         node = make_node()
-    except MtshareError as error:
-        return _refuse(str(error), 1)
-    guard_services(node)
-    executor = SingleThreadedExecutor()
-    executor.add_node(node)
-    try:
+        guard_services(node)
+        executor.add_node(node)
         while rclpy.ok():
             executor.spin_once(timeout_sec=_SPIN_LIMIT_S)
+    except MtshareError as error:
+        return _refuse(str(error), 1)
     except ExternalShutdownException:
         pass
     except Exception:
@@ -62,7 +63,8 @@ def _run(make_node: Callable[[], Node]) -> int:
     finally:
         _ignore_signals()
         executor.shutdown(timeout_sec=2.0)
-        node.destroy_node()
+        if node is not None:
+            node.destroy_node()
     return 0
 
 
