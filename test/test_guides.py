@@ -50,7 +50,8 @@ def test_the_table_of_figures_is_what_the_diagnostics_show():
     # the node adds its model, which takes loading one to see
     model = dict.fromkeys(('model', 'model_sha256', 'labels'), '')
     node = NodeReport('/node', 'active', figures={**model, **memory_figures(None)})
-    camera = CameraReport(figures=FrameStatistics().summary())
+    taken_from = dict.fromkeys(('image_topic', 'image_transport'), '')
+    camera = CameraReport(figures={**taken_from, **FrameStatistics().summary()})
     shown = {item.key for item in make_diagnostics(node, [camera], Time()).status[0].values}
     table = re.search(r'<!-- table: diagnostics -->\n(.*?)<!-- end -->',
                       (ROOT / 'docs/interface.md').read_text(), re.DOTALL).group(1)

@@ -8,6 +8,7 @@ from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.camera_stream import CameraStream, Shared
 from mtshare_ros.nodes.diagnostics import CameraReport
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
+from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.overload import describe_overload
@@ -25,8 +26,11 @@ class Camera:
     services. Everything runs in the executor's thread.
     """
 
-    def __init__(self, node: LifecycleNode, name: str) -> None:
+    def __init__(self, node: LifecycleNode, name: str, transport: str) -> None:
         self.name = name
+        topic = name_for(name, TRANSPORTS[transport].topic)
+        self._input = {
+            'image_topic': node.resolve_topic_name(topic), 'image_transport': transport}
         self.statistics = FrameStatistics()
         self.notices = Notices(node.get_logger())
         self.enabled = True
@@ -72,7 +76,7 @@ class Camera:
             overloaded=describe_overload(statistics.recent, latency_target_ms),
             failing=(stream.streak.error if stream else '') or statistics.severe_error,
             last_error=statistics.last_error,
-            figures=statistics.summary(),
+            figures={**self._input, **statistics.summary()},
         )
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

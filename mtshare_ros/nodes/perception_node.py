@@ -47,7 +47,9 @@ class PerceptionNode(GuardedLifecycleNode):
         self._thread: InferenceThread | None = None
         self._parameter_server = ParameterServer(self, PERCEPTION_PARAMETERS, runtime_settings)
         self._start_settings = start_settings(self._parameter_server.values())
-        self._cameras = tuple(Camera(self, name) for name in self._start_settings.cameras)
+        self._cameras = tuple(
+            Camera(self, name, self._start_settings.image_transport)
+            for name in self._start_settings.cameras)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # The node's own clock may stand still in simulated time, or jump.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)

@@ -44,6 +44,11 @@ class NodeWatch:
         """Return a figure that holds for every camera, an empty text where it was not told."""
         return next((status['figures'].get(name, '') for status in self._statuses.values()), '')
 
+    @property
+    def figures(self) -> dict[str, dict[str, str]]:
+        """The figures told last of each camera, by its name."""
+        return {camera: status['figures'] for camera, status in self._statuses.items()}
+
     def read(self, message: DiagnosticArray) -> bool:
         """Take in a message; return whether it is one of the node's."""
         names = [status.name.split(': ') for status in message.status]

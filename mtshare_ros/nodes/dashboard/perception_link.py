@@ -65,6 +65,9 @@ class PerceptionLink:
     def _read_diagnostics(self, message: DiagnosticArray) -> None:
         if self._watch.read(message):
             self._class_names.follow(self._watch.figure('labels'))
+            for camera, figures in self._watch.figures.items():
+                self._feed.follow(
+                    camera, figures.get('image_topic', ''), figures.get('image_transport', ''))
             self._tell_status()
 
     def _look(self) -> None:

@@ -1,16 +1,19 @@
 """Image messages as JPEG pictures, and the classes in a mask."""
 
 import io
-from typing import Any
+from typing import Any, Callable
 
 import numpy as np
 from PIL import Image as PillowImage
 from sensor_msgs.msg import Image
 
 from mtshare_ros.labels import LabelSet
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.pixels import MAX_PIXELS, read_map
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.dashboard.channels import css_color
+
+Decoder = Callable[[Any, int], np.ndarray]
+"""Turns an image message into RGB, under a limit of pixels."""
 
 LARGEST_SIDE = 640
 """Pixels of a picture at most, however large the image is: it is shown in a tile."""
@@ -19,9 +22,9 @@ _QUALITY = 85
 _SMALLEST_SHARE = 0.005
 
 
-def encode_picture(message: Image) -> bytes:
+def encode_picture(message: Any, decode: Decoder = image_to_rgb) -> bytes:
     """Return an image as JPEG; raise FrameError where it cannot be read."""
-    picture = PillowImage.fromarray(image_to_rgb(message))
+    picture = PillowImage.fromarray(decode(message, MAX_PIXELS))
     factor = -(-max(picture.size) // LARGEST_SIDE)
     if factor > 1:
         picture = picture.reduce(factor)

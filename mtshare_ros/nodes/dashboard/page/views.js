@@ -18,6 +18,7 @@ class Tile {
     this.image.onload = () => this.finish();
     this.image.onerror = () => this.finish();
     this.cover = element('p', { className: 'cover' }, 'waiting for the first picture');
+    this.topic = element('code', { title: channel.topic }, channel.topic);
     this.rate = element('span', { className: 'rate' });
     this.legend = makeLegend(channel.view, colors);
     this.button = element('button', {
@@ -26,8 +27,7 @@ class Tile {
     }, 'hide');
     this.node = element('figure', { data: { view: channel.view } },
       element('figcaption', {},
-        element('strong', {}, channel.title),
-        element('code', { title: channel.topic }, channel.topic), this.rate, this.button),
+        element('strong', {}, channel.title), this.topic, this.rate, this.button),
       element('div', { className: 'picture' }, this.image, this.cover), this.legend.node);
   }
 
@@ -55,6 +55,13 @@ class Tile {
     URL.revokeObjectURL(this.image.src);
     this.image.classList.add('shown');
     this.onSeen(this.channel.number);
+  }
+
+  /** Name the topic that the node takes the camera's images from, once it says so. */
+  locate({ image_topic: topic }) {
+    if (this.channel.view !== 'camera' || !topic) return;
+    write(this.topic, topic);
+    this.topic.title = topic;
   }
 
   /** Say how often pictures come, or that they do not. */
@@ -115,6 +122,7 @@ export class Views {
   explain(values, channel) {
     for (const tile of this.tiles.values()) {
       if (channel === undefined || channel === tile.channel.number) tile.legend.update(values);
+      if (values.figures) tile.locate(values.figures);
     }
   }
 }
