@@ -78,6 +78,7 @@ def _train_stage(
     workers: int,
 ) -> None:
     """Train one stage to its end, with a bar and a log in the process that writes."""
+    from mtshare_ros.model.load_report import explain
     from mtshare_ros.training.material import describe, open_source, validation_frames
     from mtshare_ros.training.recorder import Recorder
     from mtshare_ros.training.session import train as train_session
@@ -94,6 +95,8 @@ def _train_stage(
             source = open_source(run, places, view.preparing)
         trainer = Trainer(run, describe(run, places), source, directory, start=start,
                           device=device, processes=processes, ahead=workers)
+        if trainer.initial is not None and processes.writes:
+            typer.echo(f'mtshare: {explain(trainer.initial, run.recipe.initial)}', err=True)
         view.begin(trainer.step)
         observers: list[Any] = [view]
         if processes.writes:

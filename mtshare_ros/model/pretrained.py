@@ -1,6 +1,5 @@
 """Start from weights in a local file: a checkpoint of this package or a timm VisionTransformer."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -8,15 +7,8 @@ import torch
 from mtshare_ros.errors import ModelError
 from mtshare_ros.model.checkpoint import load_checkpoint, open_weights
 from mtshare_ros.model.description import is_ours
+from mtshare_ros.model.load_report import LoadReport
 from mtshare_ros.model.network import MultiTaskNetwork, new_branches
-
-
-@dataclass(frozen=True)
-class LoadReport:
-    """Which tensors of the network were filled, and which tensors of the file were left out."""
-
-    loaded: tuple[str, ...]
-    left_out: tuple[str, ...]
 
 
 def load_initial_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
@@ -57,7 +49,9 @@ def _copy(
     network.branches.update(new_branches(network, network.config.prefix))
     # the branches are the base task's now; what the file has of their own comes on top
     network.load_state_dict(fitting, strict=False)
-    return LoadReport(tuple(fitting), tuple(left_out))
+    by_chance = (name for name, value in own.items() if value.is_floating_point()
+                 and name not in fitting and not name.startswith('branches.'))
+    return LoadReport(tuple(fitting), tuple(left_out), tuple(by_chance))
 
 
 def _place_of(name: str, shift: int) -> str:

@@ -1,10 +1,11 @@
 """The network of a stage: where its weights come from, and which of them learn."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
 
+from mtshare_ros.model.load_report import LoadReport
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.model.network import build_model, MultiTaskNetwork
 from mtshare_ros.model.pretrained import load_initial_weights
@@ -13,28 +14,42 @@ from mtshare_ros.training.recipe import StageRun
 from mtshare_ros.training.stages import SUB
 
 
-def prepare_network(
-    run: StageRun, label_count: int, source: Path | None
-) -> tuple[MultiTaskNetwork, DeltaGates | None]:
+@dataclass(frozen=True)
+class Prepared:
     """
-    Return a stage's network as it starts, and the gates of its deltas where it learns some.
+    A stage's network as it starts, and the gates of its deltas where it learns some.
+
+    ``initial`` says what the recipe's initial weights gave, None where there are none or where the
+    stage goes on from another.
+    """
+
+    network: MultiTaskNetwork
+    gates: DeltaGates | None
+    initial: LoadReport | None
+
+
+def prepare_network(run: StageRun, label_count: int, source: Path | None) -> Prepared:
+    """
+    Make the network of a stage and choose what of it learns.
 
     Weights come from the recipe's initial ones and then from the model ``source`` of the stage
     that this one goes on from. Raises ModelError where a file does not fit.
     """
     architecture = replace(run.recipe.architecture, shared_blocks=run.shared_blocks)
     network = build_model(architecture, run.tasks, label_count)
+    initial = None
     if run.recipe.initial:
-        load_initial_weights(network, find_model(run.recipe.initial).path)
+        initial = load_initial_weights(network, find_model(run.recipe.initial).path)
     if source is not None:
         load_initial_weights(network, source)
+        initial = None
     gates = None
     if run.stage.learns_support:
         gates = attach_gates(network, run.task, run.plan.delta)
     elif run.stage.role == SUB:
         attach_support(network, run.task)
     _choose_what_learns(network, run)
-    return network, gates
+    return Prepared(network, gates, initial)
 
 
 def set_modes(network: MultiTaskNetwork, run: StageRun) -> None:

@@ -72,7 +72,8 @@ class Trainer:
         self._source = source
         self._plan = StepPlan(run.plan, run.recipe.seed, len(source))
         torch.manual_seed(run.recipe.seed)
-        network, self._gates = prepare_network(run, len(description.labels), start)
+        prepared = prepare_network(run, len(description.labels), start)
+        network, self._gates, self.initial = prepared.network, prepared.gates, prepared.initial
         if self.processes.count > 1:
             share_batch_norms(network)
         self._network = network.to(self.device, memory_format=torch.channels_last)

@@ -10,7 +10,8 @@ import subprocess
 import sys
 
 import pytest
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
+import torch
 import yaml
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
@@ -170,3 +171,18 @@ def test_two_processes_render_once_and_train_stage_after_stage(tmp_path):
     assert result.returncode == 0, result.stderr
     assert result.stdout.count('base/model.safetensors') == 1
     assert load_checkpoint(tmp_path / 'run/semseg/base-temporal/model.safetensors')
+
+
+def test_the_command_tells_what_the_initial_weights_gave(folder, trained, tmp_path, capsys):
+    tensors = {name: value.float() for name, value in load_file(
+        trained / 'semseg/base/model.safetensors').items() if name.startswith(('blocks.', 'norm'))}
+    path = tmp_path / 'vit.safetensors'
+    save_file({**tensors, 'pos_embed': torch.zeros(1, 5, 32)}, path)
+
+    train_command(folder / 'tiny.yaml', tmp_path / 'run', data=folder / 'rooms', device='cpu',
+                  stage='base', settings=[f'initial={path}'])
+
+    told = capsys.readouterr().err
+    assert f'vit.safetensors: {len(tensors)} of {len(tensors) + 1} tensors were read' in told
+    assert 'left out: pos_embed: learnt positions' in told
+    assert 'begins by chance: stem, heads.semseg' in told

@@ -1,5 +1,7 @@
 """Training that starts from weights in a file."""
 
+from dataclasses import replace
+
 from branching import branched, build, DEEP, save
 import pytest
 from safetensors.torch import save_file
@@ -8,6 +10,7 @@ import torch
 
 from mtshare_ros.errors import ModelError
 from mtshare_ros.model.deltas import branch_out, delta_density
+from mtshare_ros.model.load_report import explain
 from mtshare_ros.model.pretrained import load_initial_weights
 
 
@@ -105,3 +108,36 @@ def test_a_damaged_file_is_refused(tmp_path):
     path.write_bytes(b'x' * 100)
     with pytest.raises(ModelError, match='bad.safetensors: not a readable safetensors file'):
         load_initial_weights(build(), path)
+
+
+def write_timm(path, network, **others):
+    """Write the blocks of a network as timm names them, with what a ViT has besides."""
+    tensors = {name.replace('stem.', 'patch_embed.'): value.clone()
+               for name, value in network.state_dict().items()
+               if name.startswith(('blocks.', 'norm.', 'stem.'))}
+    save_file({**tensors, **others}, path, metadata={'format': 'pt'})
+    return path
+
+
+def test_what_a_timm_file_is_read_for_and_what_is_left_out_is_said_with_what_it_means(tmp_path):
+    network = build(('semseg',), replace(TINY, stem='patch', position='absolute'))
+    path = write_timm(
+        tmp_path / 'dinov2.safetensors', network, pos_embed=torch.zeros(1, 49, 32),
+        cls_token=torch.zeros(1, 1, 32), reg_token=torch.zeros(1, 4, 32),
+        **{f'blocks.{block}.ls{place}.gamma': torch.zeros(32) for block in (0, 1)
+           for place in (1, 2)}, **{'head.weight': torch.zeros(10, 32)})
+    read = sum(name.startswith(('blocks.', 'norm.', 'stem.')) for name in network.state_dict())
+
+    lines = explain(load_initial_weights(network, path), 'dinov2.safetensors').splitlines()
+
+    assert lines[0] == f'dinov2.safetensors: {read} of {read + 8} tensors were read'
+    for expected in ('pos_embed: learnt positions', 'cls_token and 1 more: tokens besides',
+                     'blocks.0.ls1.gamma and 3 more: LayerScale', 'head.weight: the classifier'):
+        assert sum(line.startswith(f'  left out: {expected}') for line in lines) == 1, expected
+    assert lines[-1] == '  begins by chance: position, heads.semseg'
+
+
+def test_a_file_that_fills_the_network_is_said_to(tmp_path):
+    network = build(('semseg',))
+    report = load_initial_weights(network, save(tmp_path / 'base.safetensors', network))
+    assert explain(report, 'base').endswith('tensors were read, which is all of the network')

@@ -33,7 +33,7 @@ def network():
 
 @pytest.fixture
 def gated():
-    return prepare_network(toy_run('delta-weights', PLAN), len(LABELS), None)[0]
+    return prepare_network(toy_run('delta-weights', PLAN), len(LABELS), None).network
 
 
 def test_every_weight_learns_in_exactly_one_group(network):

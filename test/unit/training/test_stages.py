@@ -62,7 +62,7 @@ def changed_parts(before, after):
 def test_the_base_trains_everything_even_its_statistics(family):
     run = runs_of(family.recipe, 'base')[0]
     torch.manual_seed(run.recipe.seed)
-    start, _ = prepare_network(run, len(LABELS), None)
+    start = prepare_network(run, len(LABELS), None).network
 
     changed = changed_parts(start, trained(family, 'base'))
 
@@ -172,7 +172,7 @@ def test_a_source_that_is_no_model_is_refused_by_name(tmp_path):
 ])
 def test_what_does_not_learn_keeps_the_statistics_it_will_run_with(stage, training):
     run = toy_run(stage, PLANS[stage])
-    network, _ = prepare_network(run, len(LABELS), None)
+    network = prepare_network(run, len(LABELS), None).network
 
     set_modes(network, run)
 
