@@ -149,11 +149,14 @@ def _sharing(threshold: float, refresh_period: int, block: str | None) -> 'Shari
 def _machine(engine: 'Engine', model: 'BenchModel') -> dict[str, Any]:
     import torch
 
+    crossover = engine.crossover()
     return {
         'model': model.name, 'device': engine.device, 'device_name': _device_name(engine.device),
         'precision': str(engine.dtype).removeprefix('torch.'), 'input_size': engine.input_size,
         'cores': os.cpu_count(), 'threads': torch.get_num_threads(),
         'python': platform.python_version(), 'torch': str(torch.__version__),
+        'weight_layout': engine.weight_layout, 'crossover': round(crossover.share, 3),
+        'crossover_source': crossover.source,
     }
 
 

@@ -65,6 +65,9 @@ class Outcome:
 
     def values(self) -> dict[str, Any]:
         """Return the report."""
+        from mtshare_ros.evaluation.output_error import DENSE
+        from mtshare_ros.inference.choices import choices_of
+
         main = next(iter(self.metrics))
         return {
             'metrics': self.metrics[main], **self._changes(main), 'metrics_of': main,
@@ -75,6 +78,7 @@ class Outcome:
             'input_size': self.engine.input_size, 'rules': asdict(self.plan.rules),
             'baseline': self.baseline.files or None,
             'ms_p50': self.report.sides[main].ms_p50, 'sharing': self._sharing(),
+            'computed_with': choices_of(self.engine, self.plan.sharing or DENSE),
         }
 
     def _changes(self, side: str) -> dict[str, Any]:

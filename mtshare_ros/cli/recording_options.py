@@ -101,7 +101,7 @@ def sharing_settings(
     """
     Return what frames are computed with.
 
-    No frame runs dense for being faster so: the same command shall give the same maps.
+    No frame runs dense for being faster so: a figure of speed shall not decide about maps.
     """
     from mtshare_ros.sharing.settings import SharingSettings
 

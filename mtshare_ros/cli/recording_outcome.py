@@ -38,6 +38,8 @@ class Outcome:
 
     def values(self) -> dict[str, Any]:
         """Return everything as the JSON file holds it."""
+        from mtshare_ros.inference.choices import choices_of
+
         file = self.engine.file
         return {
             'input': self.source, 'output': self.target,
@@ -46,6 +48,7 @@ class Outcome:
             'skipped': self.skipped, 'resumed_at': self.resumed_at, **self.figures,
             'damage': self.damage, 'left_out': dict(self.left_out),
             'sharing': asdict(self.sharing),
+            'computed_with': choices_of(self.engine, self.sharing),
         }
 
 

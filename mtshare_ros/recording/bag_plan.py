@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Iterable
 
 from mtshare_ros.errors import RecordingError
+from mtshare_ros.inference.choices import choices_of
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
 from mtshare_ros.sharing.settings import SharingSettings
@@ -45,13 +46,14 @@ class BagPlan:
         model = engine.file.sha256 if engine.file is not None else ''
         return {
             'input': str(self.source.resolve()), 'bytes of the input': _size(self.source),
-            'model': model, 'input size': list(engine.input_size),
-            'precision': str(engine.dtype), 'storage': self.storage,
+            'model': model, 'input size': list(engine.input_size), 'storage': self.storage,
             'image topic': self.image_topic, 'camera_info topic': self.calibration_topic,
             'topics': list(self.outputs), 'namespace': self.namespace,
             'copied input': self.copy_input, 'start': self.start_s, 'end': self.end_s,
             'segment': self.segment, 'camera matrix': self.camera_matrix,
             'sharing': repr(self.sharing),
+            **{name.replace('_', ' '): value
+               for name, value in choices_of(engine, self.sharing).items()},
         }
 
     def prepare_target(self) -> None:

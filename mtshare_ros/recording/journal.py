@@ -47,11 +47,16 @@ def load_journal(path: Path) -> Journal:
 
 
 def check_identity(journal: Journal, wanted: Mapping[str, Any], folder: Path) -> None:
-    """Raise RecordingError, naming the first difference, where another command made it."""
+    """
+    Raise RecordingError, naming the first difference, where another command made it.
+
+    What rounds differently counts as another one, such as another number of threads.
+    """
     for name, value in wanted.items():
         before = journal.identity.get(name)
         if before != value:
             raise RecordingError(
                 f'{folder} is the unfinished bag of another command: {name} was {before!r}, now '
-                f'it is {value!r}; repeat that command, or begin anew with --overwrite'
+                f'it is {value!r}; repeat that command as and where it was begun, or begin anew '
+                'with --overwrite'
             )

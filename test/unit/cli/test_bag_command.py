@@ -41,6 +41,17 @@ def bag(tiny_model):
     return run
 
 
+@pytest.fixture
+def busy_cores():
+    """Have other programs take every core, and end them in the end."""
+    others = [subprocess.Popen([sys.executable, '-c', 'while True: pass'])
+              for _ in os.sched_getaffinity(0)]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
+
+
 def start_in_a_process(model, *words):
     command = [sys.executable, '-m', 'mtshare_ros.cli.main', 'bag', *words, '--model', model,
                '--device', 'cpu', '--threads', '1']
@@ -70,6 +81,9 @@ def test_figures_go_to_the_terminal_and_the_json_file(bag, tmp_path):
     assert 0 < figures['active_fraction'] < 1 and 0 < figures['macs_saved_percent'] < 100
     assert figures['ms']['p50'] > 0 and figures['damage'] == ''
     assert f'{figures["macs_saved_percent"]:.1f}' in result.output
+    with_what = figures['computed_with']
+    assert (with_what['device'], with_what['threads'], with_what['crossover']) == ('cpu', 1, 1.0)
+    assert with_what['weight_layout'] in ('packed', 'plain')
 
 
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
@@ -92,6 +106,19 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bag(bag, tiny_model, tmp_pa
     assert bag(source, tmp_path / 'at_once', *words).exit_code == 0
     assert read_bytes(tmp_path / 'out') == read_bytes(tmp_path / 'at_once')
     assert not (tmp_path / 'out.part').exists()
+
+
+@pytest.mark.slow
+def test_a_bag_has_the_same_bytes_beside_programs_that_take_every_core(
+        tiny_model, tmp_path, request):
+    source = write_camera_bag(tmp_path / 'in', 30)
+    for name, load in (('alone', None), ('beside', 'busy_cores')):
+        if load is not None:
+            request.getfixturevalue(load)
+        process = start_in_a_process(tiny_model, source, tmp_path / name)
+        assert process.wait(PATIENCE_S) == 0, process.stdout.read()
+
+    assert read_bytes(tmp_path / 'beside') == read_bytes(tmp_path / 'alone')
 
 
 def test_ctrl_c_says_what_is_safe(tiny_model, tmp_path):

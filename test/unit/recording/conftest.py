@@ -20,7 +20,8 @@ def run_bag(engine, tmp_path):
     """Return a function that runs the engine over a bag and returns the new bag's messages."""
     from bag_files import IMAGE, read_bag  # which need the extra [bags]
 
-    def run(source, *, topics=None, said=None, target='out', **options):
+    def run(source, *, topics=None, said=None, target='out', progress=lambda done: None,
+            **options):
         with Bag(source) as bag:
             calibration = choose_calibration_topic(bag.topics, None, IMAGE)
             values = {'storage': bag.storage, 'image_topic': IMAGE,
@@ -29,6 +30,6 @@ def run_bag(engine, tmp_path):
             plan = BagPlan(source, tmp_path / target, **values).with_outputs(
                 topics, engine.tasks)
             job = BagRun(bag, plan, engine, say=[].append if said is None else said.append)
-            job.run()
+            job.run(progress)
         return read_bag(tmp_path / target)
     return run

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 pytest.importorskip('rosbags', reason='bags need the extra [bags]')
@@ -54,6 +55,31 @@ def test_the_maps_are_those_of_the_engine_in_every_storage(
             got = read_map(found[topic][number][1])
             np.testing.assert_array_equal(got, getattr(expected, name), err_msg=topic)
     assert (tmp_path / 'out' / f'out_0{".mcap" if target == "mcap" else ".db3"}').is_file()
+
+
+def stop_at(number):
+    """Return a progress that interrupts a run at an image."""
+    def progress(done):
+        if done == number:
+            raise KeyboardInterrupt
+    return progress
+
+
+@pytest.mark.parametrize('change', ['threads', 'weight layout'])
+def test_a_run_that_would_round_otherwise_does_not_go_on(
+        run_bag, engine, tmp_path, monkeypatch, change):
+    source = write_camera_bag(tmp_path / 'in', 5)
+    with pytest.raises(KeyboardInterrupt):
+        run_bag(source, segment=2, progress=stop_at(5))
+    if change == 'threads':
+        monkeypatch.setattr(torch, 'get_num_threads', lambda: 64)
+    else:
+        monkeypatch.setattr(engine, 'weight_layout', 'another')
+
+    with pytest.raises(RecordingError, match=f'{change} was .*, now it is .*(64|another)'):
+        run_bag(source, segment=2)
+    monkeypatch.undo()
+    assert len(run_bag(source, segment=2)['/edges/image']) == 5
 
 
 def test_outputs_have_the_stamps_the_frames_and_the_times_of_their_images(run_bag, tmp_path):
