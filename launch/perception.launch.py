@@ -38,6 +38,10 @@ def topic_arguments() -> list[LaunchDescriptionEntity]:
             'image_transport', default_value='', choices=['', 'raw', 'compressed'],
             description='compressed: the images come as JPEG or PNG on <image>/compressed; empty: '
                         'as in params_file.'),
+        DeclareLaunchArgument(
+            'compressed_image', default_value='',
+            description='Topic of compressed images that is not called <image>/compressed; with '
+                        'several cameras as for image. It chooses image_transport:=compressed.'),
     ]
 
 
@@ -89,12 +93,31 @@ def camera_names(values: dict[str, str]) -> list[str]:
     return [name.strip() for name in values['cameras'].split(',') if name.strip()]
 
 
+def compressed_topic(values: dict[str, str]) -> str:
+    """Return the topic of compressed images; its usual name comes from that of the raw ones."""
+    image = values['image']
+    usual = image if image.endswith('/compressed') else f'{image}/compressed'
+    return values['compressed_image'] or usual
+
+
+def image_transport(values: dict[str, str]) -> str:
+    """Return how the images come, empty where the parameter file says so."""
+    if not values['compressed_image']:
+        return values['image_transport']
+    if values['image_transport'] == 'raw':
+        raise ValueError(
+            f'compressed_image:={values["compressed_image"]} names a topic of compressed images, '
+            f'but image_transport is raw: leave one of them out')
+    return 'compressed'
+
+
 def remappings(values: dict[str, str]) -> list[tuple[str, str]]:
     """Return where the inputs come from; compressed images have a topic of their own."""
     topics = [*((name, values[name]) for name in INPUTS),
-              ('image/compressed', f'{values["image"]}/compressed')]
+              ('image/compressed', compressed_topic(values))]
     cameras = camera_names(values)
-    absolute = next((name for name in INPUTS if values[name].startswith('/')), None)
+    absolute = next((name for name in (*INPUTS, 'compressed_image')
+                     if values[name].startswith('/')), None)
     if cameras and absolute:
         raise ValueError(
             f'{absolute}:={values[absolute]} begins with a slash, but there are several cameras '
@@ -108,8 +131,9 @@ def overrides(values: dict[str, str]) -> dict[str, str | bool | list[str]]:
     """Return the parameters that launch arguments set over the parameter file."""
     parameters: dict[str, str | bool | list[str]] = {
         'use_sim_time': values['use_sim_time'] == 'true'}
+    given = {**values, 'image_transport': image_transport(values)}
     parameters.update({
-        name: values[name] for name in ('model', 'device', 'image_transport') if values[name]})
+        name: given[name] for name in ('model', 'device', 'image_transport') if given[name]})
     if camera_names(values):
         parameters['cameras'] = camera_names(values)
     if values['autostart']:

@@ -8,7 +8,7 @@ from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.camera_stream import CameraStream, Shared
 from mtshare_ros.nodes.diagnostics import CameraReport
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.image_input import TRANSPORTS
+from mtshare_ros.nodes.image_input import find_image_topic
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.overload import describe_overload
@@ -28,9 +28,8 @@ class Camera:
 
     def __init__(self, node: LifecycleNode, name: str, transport: str) -> None:
         self.name = name
-        topic = name_for(name, TRANSPORTS[transport].topic)
         self._input = {
-            'image_topic': node.resolve_topic_name(topic), 'image_transport': transport}
+            'image_topic': find_image_topic(node, name, transport), 'image_transport': transport}
         self.statistics = FrameStatistics()
         self.notices = Notices(node.get_logger())
         self.enabled = True

@@ -15,7 +15,7 @@ from mtshare_ros.nodes.failure_streak import FailureStreak
 from mtshare_ros.nodes.frame_reports import FrameReports
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.health import InputChange, InputWatch
-from mtshare_ros.nodes.image_input import TRANSPORTS
+from mtshare_ros.nodes.image_input import find_image_topic, TRANSPORTS
 from mtshare_ros.nodes.inference_thread import InferenceThread
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import enabled_outputs, OutputSpec
@@ -62,7 +62,7 @@ class CameraStream:
         self.idle = ''
         transport = TRANSPORTS[shared.start.image_transport]
         image, info = name_for(camera, transport.topic), name_for(camera, 'camera_info')
-        topic = node.resolve_topic_name(image)
+        topic = find_image_topic(node, camera, shared.start.image_transport)
         rectified = shows_rectified(topic, shared.start.camera_matrix)
         infos = CameraInfoBuffer(_INFOS_KEPT, rectified=rectified)
         self._reports = FrameReports(node, topic, statistics, notices)
@@ -70,7 +70,7 @@ class CameraStream:
             engine=shared.engine, transport=transport,
             calibrator=Calibrator(shared.engine, infos, publishers, notices),
             publishers=publishers, reports=self._reports, max_pixels=shared.start.max_pixels)
-        self._image = subscribe(node, transport.message_type, image, self._receive)
+        self._image = subscribe(node, transport.message_type, topic, self._receive)
         self._camera_infos = (
             subscribe(node, CameraInfo, info, infos.add),
             subscribe_latched(node, CameraInfo, info, infos.add))

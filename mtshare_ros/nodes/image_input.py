@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 import numpy as np
+from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.compressed import compressed_to_rgb, require_decoder
+from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.codec import image_to_rgb
 
 
@@ -41,3 +43,18 @@ TRANSPORTS = {
     ),
 }
 """The transports by the value of the parameter ``image_transport``."""
+
+
+def find_image_topic(node: Node, camera: str, transport: str) -> str:
+    """
+    Return the topic of a camera's images after remapping.
+
+    Compressed images stand below the topic that ``image`` is remapped to, as image_transport has
+    it, unless they are remapped themselves.
+    """
+    name = name_for(camera, TRANSPORTS[transport].topic)
+    topic = node.resolve_topic_name(name)
+    if topic != node.resolve_topic_name(name, only_expand=True):
+        return topic
+    base, raw = TRANSPORTS['raw'].topic, name_for(camera, TRANSPORTS['raw'].topic)
+    return node.resolve_topic_name(raw) + TRANSPORTS[transport].topic.removeprefix(base)

@@ -14,7 +14,7 @@ from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.camera_stream import Shared
 from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeReport
 from mtshare_ros.nodes.freeing import free_memory
-from mtshare_ros.nodes.image_input import TRANSPORTS
+from mtshare_ros.nodes.image_input import find_image_topic, TRANSPORTS
 from mtshare_ros.nodes.inference_thread import InferenceThread
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
 from mtshare_ros.nodes.memory_figures import memory_figures
@@ -61,10 +61,10 @@ class PerceptionNode(GuardedLifecycleNode):
     def set_up(self) -> None:
         """Load the model and offer the topics of the tasks it has."""
         self._parameter_server.require_valid()
-        transport = TRANSPORTS[self._start_settings.image_transport]
-        transport.require()
-        inputs = [name_for(camera.name, topic) for camera in self._cameras
-                  for topic in (transport.topic, 'camera_info')]
+        transport = self._start_settings.image_transport
+        TRANSPORTS[transport].require()
+        inputs = [topic for camera in self._start_settings.cameras for topic in (
+            find_image_topic(self, camera, transport), name_for(camera, 'camera_info'))]
         for problem in check_overrides(self, inputs):
             self.get_logger().warning(problem)
         self._engine = engine = self._load_engine()

@@ -25,6 +25,7 @@ LOOKED_AT = {
     'image', 'semantic/color', 'depth/color', 'normals/color', 'edges/image', 'sharing/activity',
     'depth/points',
 }
+TOPICS = {'cameras': '', 'image': '/lens/image', 'camera_info': 'info', 'compressed_image': ''}
 CLOUD = {
     'Color Transformer': 'RGB8', 'Position Transformer': 'XYZ', 'Style': 'Points',
     'Use Fixed Frame': True, 'Decay Time': 0,
@@ -137,8 +138,8 @@ def test_the_perception_launch_file_has_the_arguments_of_the_interface():
     arguments = {item.name for item in load('perception.launch.py').arguments()}
 
     assert arguments == {'namespace', 'image', 'camera_info', 'params_file', 'model', 'device',
-                         'cameras', 'image_transport', 'autostart', 'use_sim_time', 'rviz',
-                         'dashboard', 'log_level', 'respawn'}
+                         'cameras', 'image_transport', 'compressed_image', 'autostart',
+                         'use_sim_time', 'rviz', 'dashboard', 'log_level', 'respawn'}
 
 
 @pytest.mark.parametrize(('values', 'expected'), [
@@ -152,14 +153,36 @@ def test_the_perception_launch_file_has_the_arguments_of_the_interface():
 ])
 def test_the_inputs_are_remapped_for_every_camera(values, expected):
     pytest.importorskip('launch_ros', reason='launch_ros is not installed; it comes with ROS 2')
-    given = {'cameras': '', 'image': '/lens/image', 'camera_info': 'info', **values}
+    given = {**TOPICS, **values}
 
     assert load('perception.launch.py').remappings(given) == expected
 
 
+@pytest.mark.parametrize(('values', 'topic'), [
+    ({'compressed_image': '/lens/jpeg'}, '/lens/jpeg'),
+    ({'image': '/lens/image/compressed'}, '/lens/image/compressed'),
+])
+def test_compressed_images_come_from_a_topic_of_any_name(values, topic):
+    pytest.importorskip('launch_ros', reason='launch_ros is not installed; it comes with ROS 2')
+
+    found = load('perception.launch.py').remappings({**TOPICS, **values})
+
+    assert ('image/compressed', topic) in found
+
+
+def test_a_topic_of_compressed_images_chooses_how_they_come():
+    pytest.importorskip('launch_ros', reason='launch_ros is not installed; it comes with ROS 2')
+    launch_file = load('perception.launch.py')
+    given = {**TOPICS, 'compressed_image': '/lens/jpeg', 'image_transport': ''}
+
+    assert launch_file.image_transport(given) == 'compressed'
+    with pytest.raises(ValueError, match='image_transport is raw'):
+        launch_file.image_transport({**given, 'image_transport': 'raw'})
+
+
 def test_an_absolute_image_topic_for_several_cameras_is_refused_with_what_to_give():
     pytest.importorskip('launch_ros', reason='launch_ros is not installed; it comes with ROS 2')
-    given = {'cameras': 'front,rear', 'image': '/lens/image', 'camera_info': 'camera_info'}
+    given = {**TOPICS, 'cameras': 'front,rear'}
 
     with pytest.raises(ValueError, match='image:=/lens/image begins with a slash'):
         load('perception.launch.py').remappings(given)

@@ -15,7 +15,7 @@ PillowImage = pytest.importorskip('PIL.Image', reason='the dashboard needs the e
 
 from mtshare_ros.nodes.dashboard.channels import list_channels  # noqa: E402
 
-TOPICS = {'front': '/lens/jpeg', 'rear': '/rear/image/compressed'}
+TOPICS = {'front': '/lens/jpeg', 'rear': '/rear/image_raw/compressed'}
 CODECS = {'front': 'jpeg', 'rear': 'png'}
 CAMERAS = f'[{",".join(TOPICS)}]'
 CHANNELS = [channel.number for channel in list_channels('/', TOPICS) if channel.view.camera]
@@ -52,8 +52,8 @@ def test_every_camera_shows_as_jpeg_or_png_on_the_topic_that_the_node_was_given(
     dashboard = stage.nodes.start('dashboard_node', '-p', 'port:=0', '-p', f'cameras:={CAMERAS}')
     observer = stage.observer
     stage.perception = stage.nodes.perception(
-        tiny_model, '-r', f'front/image/compressed:={TOPICS["front"]}', cameras=CAMERAS,
-        image_transport='compressed')
+        tiny_model, '-r', f'front/image/compressed:={TOPICS["front"]}',
+        '-r', 'rear/image:=/rear/image_raw', cameras=CAMERAS, image_transport='compressed')
     observer.wait_for_state('active')
     publishers = {camera: observer.node.create_publisher(CompressedImage, topic, profile(True))
                   for camera, topic in TOPICS.items()}
