@@ -1,6 +1,7 @@
 """What README.md and the pages in docs say is what the code does."""
 
 import ast
+import json
 from pathlib import Path
 import re
 
@@ -104,3 +105,13 @@ def test_the_results_are_what_the_committed_figures_say(monkeypatch):
 
     assert Path('docs/results.md').read_text() == expected, (
         'run: mtshare report {} --recipe {} --output {}'.format(*words))
+
+
+def test_the_readme_tells_the_quality_of_the_model_beside_its_speeds():
+    folder = ROOT / 'docs/results/sizes'
+    row, = re.findall(r"^\| how good the model's maps are at that size: .*$", README, re.MULTILINE)
+    for place, size in enumerate(('240x320', '480x640'), start=2):
+        found = json.loads((folder / f'shared-{size}.json').read_text())['metrics']
+        expected = (f'{found["semseg"]["miou"]:.1f} %, {found["depth"]["rmse"]:.2f} m, '
+                    f'{found["normals"]["mean"]:.1f}°, {found["edge"]["f"]:.1f} %')
+        assert row.split('|')[place].strip() == expected

@@ -20,9 +20,9 @@ mtshare report docs/results --recipe config/train/rooms.yaml --output docs/resul
 def report(
     folder: Annotated[Path, typer.Argument(
         metavar='FOLDER',
-        help='Where the figures lie, NAME.json each: images/ and clips/ (mtshare evaluate), info/ '
-             '(mtshare models info), bench/ (mtshare bench). Yours: notes.md, images_seen.json '
-             'for networks that did not see what the recipe says.')],
+        help='Where the figures lie, NAME.json each: images/, sizes/ and clips/ (mtshare '
+             'evaluate), info/ (mtshare models info), bench/ (mtshare bench). Yours: notes.md, '
+             'images_seen.json for networks that did not see what the recipe says.')],
     recipe: Annotated[Path, typer.Option(
         metavar='FILE', help='What the networks were trained with, such as config/train/*.yaml.')],
     output: Annotated[Path, typer.Option(
@@ -33,7 +33,8 @@ def report(
 
     In images/ a file is named after the network: initial, shared (the model of all tasks), or a
     stage such as semseg-base, depth-delta-tune, depth-single-task, multi-task. In clips/ the name
-    of the clips follows: shared-validation, shared-test-static. What is not there is said not to
+    of the clips follows: shared-validation, shared-test-static; in sizes/ that of the input size:
+    shared-480x640. What is not there is said not to
     be measured. Pictures beside the page, images/results_views.png and images/results_clip.png,
     are shown.
     """

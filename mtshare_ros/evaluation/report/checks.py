@@ -15,11 +15,15 @@ def check_results(results: Results, plan: ReportPlan) -> None:
     for name in (*results.images, *results.info):
         if name not in plan.names:
             raise _unknown(plan, name, plan.names)
+    for name in results.sizes:
+        if plan.network_of(name) is None:
+            raise _unknown(plan, name, [f'{known}-SIZE' for known in plan.names])
     _check_same(plan, _named(results.images, 'images'), _DATA)
+    _check_same(plan, _named(results.sizes, 'sizes'), _DATA[:-1])
     for files in _by_clips(results.clips, plan).values():
         _check_same(plan, files, _DATA)
-    every = {**_named(results.images, 'images'), **_named(results.info, 'info'),
-             **_named(results.clips, 'clips')}
+    every = {f'{kind}/{name}': values for kind in ('images', 'sizes', 'info', 'clips')
+             for name, values in getattr(results, kind).items()}
     for network in (INITIAL, SHARED):
         _check_same(plan, {path: values for path, values in every.items()
                            if plan.network_of(path.partition('/')[2]) == network}, ('sha256',))

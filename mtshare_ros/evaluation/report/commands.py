@@ -4,7 +4,12 @@ from pathlib import PurePosixPath
 from typing import Any, Callable, Iterator
 
 from mtshare_ros.evaluation.report.files import at, Files, Results
-from mtshare_ros.evaluation.report.options import bench_options, clip_options, image_options
+from mtshare_ros.evaluation.report.options import (
+    bench_options,
+    clip_options,
+    image_options,
+    size_options,
+)
 from mtshare_ros.evaluation.report.plan import INITIAL, ReportPlan, SHARED
 from mtshare_ros.evaluation.report.speed import machine_of
 from mtshare_ros.evaluation.report.text import bullets, paragraphs
@@ -34,6 +39,7 @@ def _commands(results: Results, plan: ReportPlan) -> Iterator[str]:
     if shared != _assembled(plan):
         yield f'mtshare calibrate {_assembled(plan)} --register {shared}'
     yield from _evaluations(results, plan, 'images', image_options)
+    yield from _evaluations(results, plan, 'sizes', size_options)
     yield from _evaluations(results, plan, 'clips', clip_options)
     for name in results.info:
         yield (f'mtshare models info {_model(results, plan, name)} '
@@ -77,7 +83,7 @@ def _runs(plan: ReportPlan) -> str:
 
 
 def _machines(results: Results) -> Iterator[str]:
-    for kind in ('images', 'clips'):
+    for kind in ('images', 'sizes', 'clips'):
         for report in getattr(results, kind).values():
             size = at(report, 'input_size') or ('?', '?')
             yield (f'`mtshare evaluate`: {at(report, "device")}, {at(report, "precision")}, '

@@ -7,6 +7,7 @@ from mtshare_ros.evaluation.report.commands import commands, PICTURES
 from mtshare_ros.evaluation.report.files import Results
 from mtshare_ros.evaluation.report.plan import ReportPlan
 from mtshare_ros.evaluation.report.quality import quality
+from mtshare_ros.evaluation.report.sizes import sizes
 from mtshare_ros.evaluation.report.speed import speed
 from mtshare_ros.evaluation.report.target import write_targets
 from mtshare_ros.evaluation.report.targets import targets
@@ -29,8 +30,8 @@ def write_report(results: Results, plan: ReportPlan) -> str:
     check_results(results, plan)
     sections = {
         'Targets and what was reached': write_targets(targets(results, plan)),
-        'Quality of every stage and baseline': paragraphs(quality(results, plan),
-                                                          _pictures(plan)),
+        'Quality of every stage and baseline': paragraphs(
+            quality(results, plan), sizes(results, plan), _pictures(plan)),
         'Delta weights': weights(results, plan),
         'Sharing on clips': clips(results, plan),
         'Speed': speed(results, plan),

@@ -9,6 +9,7 @@ from mtshare_ros.errors import ConfigError
 
 KINDS = {
     'images': 'mtshare evaluate MODEL --json',
+    'sizes': 'mtshare evaluate MODEL --input-size HxW --json',
     'clips': 'mtshare evaluate MODEL --clips --json',
     'info': 'mtshare models info MODEL --json',
     'bench': 'mtshare bench --json',
@@ -30,6 +31,7 @@ class Results:
     """
 
     images: Files
+    sizes: Files
     clips: Files
     info: Files
     bench: Files

@@ -18,6 +18,12 @@ def image_options(report: Any) -> str:
                    device_options(report))
 
 
+def size_options(report: Any) -> str:
+    """Return what ``mtshare evaluate`` computed single images of another size with."""
+    height, width = report['input_size']
+    return _joined(image_options(report), f'--input-size {height}x{width} --store')
+
+
 def clip_options(report: Any) -> str:
     """Return what ``mtshare evaluate`` computed clips with."""
     names = at(report, 'clips') or ()

@@ -6,6 +6,7 @@ from mtshare_ros.evaluation.bench_report import OPPONENTS
 from mtshare_ros.evaluation.dense_sides import DENSE_SIDES
 from mtshare_ros.evaluation.report.files import at, Results
 from mtshare_ros.evaluation.report.plan import ReportPlan
+from mtshare_ros.evaluation.report.sizes import quality_beside
 from mtshare_ros.evaluation.report.text import (
     bullets,
     NOT_MEASURED,
@@ -27,7 +28,7 @@ def speed(results: Results, plan: ReportPlan) -> str:
         'All sides take turns on the same frames; the dense ones run in the fastest form that was '
         'found on the machine. Milliseconds a frame; "× side": how many times faster than that '
         'side, by medians (`hold`: by means); rows and MACs: of those of `prefix`; Δm to `dense`.',
-        *(_file(name, report) for name, report in results.bench.items()))
+        *(_file(results, name, report) for name, report in results.bench.items()))
 
 
 def motions_of(report: Any) -> Mapping[str, Any]:
@@ -64,8 +65,8 @@ def machine_of(report: Any) -> str:
     return ', '.join(words)
 
 
-def _file(name: str, report: Mapping[str, Any]) -> str:
-    parts = [f'### {name}', conditions(report)]
+def _file(results: Results, name: str, report: Mapping[str, Any]) -> str:
+    parts = [f'### {name}', conditions(report), quality_beside(results, report)]
     for motion, comparison in motions_of(report).items():
         parts += [f'**{motion}**', _comparison(comparison['sides']), _memory(comparison)]
     parts.append(_forms(report))

@@ -142,6 +142,8 @@ def every_figure():
     return {
         'images': {**stages, 'initial': images(0.99, sha256='cd', model='start_model'),
                    'multi-task': images(0.97), 'shared': images(1.001, model='shared_model')},
+        'sizes': {'shared-480x640': images(0.9, model='shared_model', images=24,
+                                           input_size=[480, 640])},
         'clips': {'shared-validation': clips(),
                   **{f'shared-test-{motion}': clips(motion) for motion in motions},
                   **{f'{task}-single-task-validation': clips(factor=1.0, sharing=None)
