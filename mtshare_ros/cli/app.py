@@ -47,7 +47,8 @@ Every command explains itself with examples: mtshare COMMAND --help. Where figur
 
 \b
 Exit codes:   0  done
-              1  an error that the message explains, or a check that failed
+              1  an error that the message explains, a check that failed,
+                 or an input that is damaged or not complete
               2  wrong usage
             130  interrupted
 
@@ -57,6 +58,14 @@ of models and tasks.
 
 _GLUE = '\0'
 """Stands for a space at which an example must not be broken."""
+
+
+_ADVICE = {
+    errno.ENOSPC: 'free some and begin again',
+    errno.EACCES: 'change its permissions, or give another path',
+    errno.EROFS: 'give a path that can be written',
+}
+"""What to do about errors of the operating system."""
 
 
 class CommandGroup(TyperGroup):
@@ -99,11 +108,11 @@ class CommandGroup(TyperGroup):
             typer.echo(f'mtshare: error: {error}', err=True)
             raise typer.Exit(1) from None
         except OSError as error:
-            if error.errno != errno.ENOSPC:
+            if error.errno in (None, errno.EPIPE):
                 raise
             where = error.filename or 'the output'
-            typer.echo(f'mtshare: error: {where}: {error.strerror}; free some and begin again',
-                       err=True)
+            advice = _ADVICE.get(error.errno, 'check the path')
+            typer.echo(f'mtshare: error: {where}: {error.strerror}; {advice}', err=True)
             raise typer.Exit(1) from None
         except KeyboardInterrupt:
             typer.echo('mtshare: interrupted', err=True)

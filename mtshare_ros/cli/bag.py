@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.recording.bag import Bag
     from mtshare_ros.recording.bag_plan import BagPlan
+    from mtshare_ros.recording.bag_run import BagRun
 
 EXAMPLES = """
 mtshare bag drive/ maps/
@@ -55,8 +56,8 @@ def bag(
     Compute the maps of a recorded bag and write them into a new one, without ROS.
 
     The outputs are those of the perception node, with the stamps and frames of their images.
-    Interrupted at any time, the same command goes on where it was. A damaged bag is used up to
-    the damage; the exit code is 1 then.
+    Interrupted at any time, the same command goes on where it was. Of a bag that is damaged or
+    not complete all that is there is used; the exit code is 1 then.
     """
     from mtshare_ros.recording.bag_plan import BagPlan
 
@@ -80,8 +81,8 @@ def _open(source: Path) -> 'Bag':
     from mtshare_ros.recording.bag import Bag
 
     opened = Bag(source)
-    if opened.notice:
-        warn(opened.notice)
+    for notice in opened.notices:
+        warn(notice)
     return opened
 
 
@@ -113,10 +114,18 @@ def _run(
         except KeyboardInterrupt:
             warn(f'{run.safe} images are safe; the same command goes on behind them')
             raise
-    damage = f'{plan.source} is {opened.damage}' if opened.damage else ''
     return Outcome(
         engine, str(plan.source), str(plan.target), run.frames, run.skipped, run.resumed_at,
-        run.figures.values(), plan.sharing, damage, dict(run.left_out))
+        run.figures.values(), plan.sharing, _describe_damages(opened, run), dict(run.left_out),
+        run.missing)
+
+
+def _describe_damages(opened: 'Bag', run: 'BagRun') -> str:
+    """Return all that is wrong with the input in one line, empty where nothing is."""
+    damages = [str(damage) for damage in opened.damages]
+    if run.missing:
+        damages.append(f'{run.missing} of {run.images + run.missing} images are missing')
+    return f'{opened.path}: {"; ".join(damages)}' if damages else ''
 
 
 def _count_images(opened: 'Bag', plan: 'BagPlan') -> int | None:

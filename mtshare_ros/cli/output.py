@@ -10,6 +10,7 @@ import numpy as np
 import typer
 
 from mtshare_ros.errors import ConfigError, MissingExtraError
+from mtshare_ros.output_paths import check_parent
 
 _WIDTH_OF_FILES = 200
 
@@ -70,9 +71,11 @@ def check_picture_path(path: Path | None) -> None:
 
 
 def check_folder(path: Path | None) -> None:
-    """Refuse a file whose folder does not exist before the work begins; None is fine."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise ConfigError(f'{path}: there is no folder {path.absolute().parent}; create it first')
+    """Refuse a file that could not be written before the work begins; None is fine."""
+    if path is not None and path.is_dir():
+        raise ConfigError(f'{path}: is a folder; give the name of a file')
+    if path is not None:
+        check_parent(path)
 
 
 def _write(path: Path, action: Callable[[], Any]) -> None:

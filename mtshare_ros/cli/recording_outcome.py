@@ -22,7 +22,8 @@ class Outcome:
     ``frames`` lie in the output, ``skipped`` images could not be read; the first ``resumed_at``
     of both are from an interrupted run, and not in ``figures``. ``damage`` says where the input
     could not be read any further, and is empty where it could. ``left_out`` counts for topics the
-    frames that lack them.
+    frames that lack them. ``missing`` images should be in the input and are not, None where that
+    is not known.
     """
 
     engine: 'Engine'
@@ -35,6 +36,7 @@ class Outcome:
     sharing: 'SharingSettings'
     damage: str = ''
     left_out: Mapping[str, int] = field(default_factory=dict)
+    missing: int | None = None
 
     def values(self) -> dict[str, Any]:
         """Return everything as the JSON file holds it."""
@@ -45,7 +47,8 @@ class Outcome:
             'input': self.source, 'output': self.target,
             'model': file.name if file is not None else '', 'device': self.engine.device,
             'input_size': list(self.engine.input_size), 'frames': self.frames,
-            'skipped': self.skipped, 'resumed_at': self.resumed_at, **self.figures,
+            'skipped': self.skipped, 'missing': self.missing,
+            'resumed_at': self.resumed_at, **self.figures,
             'damage': self.damage, 'left_out': dict(self.left_out),
             'sharing': asdict(self.sharing),
             'computed_with': choices_of(self.engine, self.sharing),
@@ -61,7 +64,7 @@ def report(outcome: Outcome, json: Path | None) -> None:
     if json is not None:
         write_json(json, outcome.values())
     if outcome.damage:
-        warn(f'error: {outcome.damage}; everything before it is in {outcome.target}')
+        warn(f'error: {outcome.damage}; everything else is in {outcome.target}')
         raise typer.Exit(1)
 
 
@@ -70,6 +73,7 @@ def print_outcome(outcome: Outcome) -> None:
     figures, ms = outcome.figures, outcome.figures['ms']
     print_table(f'{outcome.target}: {outcome.frames} frames with their maps', ('', ''), (
         ('images that could not be read', str(outcome.skipped)),
+        *((('images that are missing', str(outcome.missing)),) if outcome.missing else ()),
         *((f'frames without {topic}', str(count)) for topic, count in outcome.left_out.items()),
         ('frames computed in this run', str(figures['computed'])),
         ('ms a frame, median and p95', f'{_figure(ms["p50"])}  {_figure(ms["p95"])}'),

@@ -1,35 +1,70 @@
-"""Opening a bag and reading it as far as it is good."""
+"""Opening a bag, whole or not, and reading all that it still holds."""
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Iterator
+from typing import Callable, Collection, Iterator, Mapping
 
-from mtshare_ros.errors import MtshareError, RecordingError
+from mtshare_ros.errors import RecordingError
+from mtshare_ros.recording.bag_accounting import account, choose_files, count_lost, OpenedFile
+from mtshare_ros.recording.bag_folder import BagFolder, list_files
 from mtshare_ros.recording.bag_parts import (
     BagMessage,
-    BagReader,
     BagTopic,
+    CDR,
+    Channel,
     Damage,
+    PACKED,
     ReadingError,
-    storage_files,
+    storage_of,
+    StorageFile,
 )
-from mtshare_ros.recording.salvage import SalvagedBag
-from mtshare_ros.recording.whole_bag import WholeBag
+from mtshare_ros.recording.mcap_file import McapFile
+from mtshare_ros.recording.packed_files import PackedFile, unpack_message, Unpacker
+from mtshare_ros.recording.ros1 import explain_ros1, is_ros1_bag
+from mtshare_ros.recording.sqlite3_file import Sqlite3File
+
+_KINDS: dict[str, Callable[[Path], StorageFile]] = {
+    'mcap': McapFile, 'sqlite3': Sqlite3File,
+}
 
 
 class Bag:
     """
     A recorded bag: a rosbag2 folder, or one of its storage files alone.
 
-    ``notice`` says why it is read without its index, and is empty where it is not. ``damage`` is
-    set by reading: everything before it was handed out, nothing behind it.
+    ``notices`` say how it is read where that is not the usual way. ``damages`` say what is not
+    there, and after reading also what could not be read: everything before such a place and in
+    the other files was handed out. ``channels`` are all that were recorded, ``topics`` those that
+    can be read; ``lost`` counts for each topic the messages that metadata.yaml tells of and no
+    file holds. Raises RecordingError for what is no bag.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.damage: Damage | None = None
-        self.notice = ''
-        self._reader = self._open()
+        self.notices: list[str] = []
+        self._unpacker: Unpacker | None = None
+        try:
+            folder = self._list()
+            listed = [self._open(file) for file in folder.files]
+            others = [self._open(file) for file in folder.others]
+            self._files = choose_files(folder, listed, others, self.notices)
+            self._refuse_nothing(folder)
+        except BaseException:
+            self.close()
+            raise
+        self._missing = account(folder, listed, others, self._files)
+        self.damages: list[Damage] = list(self._missing)
+        self._note_reading(folder)
+        counts = self._count()
+        self.channels: tuple[Channel, ...] = tuple(counts)
+        self.topics = _topics_of(counts)
+        self.storage = storage_of(self._files[0].path)
+        self.distro = folder.distro or next(
+            (item.file.distro for item in self._files if item.file.distro), '')
+        self.start_ns = self._find_start(folder)
+        self.lost = count_lost(folder, [item for item in self._files if item in listed])
 
     def __enter__(self) -> 'Bag':
         return self
@@ -38,63 +73,110 @@ class Bag:
         self, kind: type[BaseException] | None, error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._reader.close()
+        self.close()
 
-    @property
-    def topics(self) -> tuple[BagTopic, ...]:
-        """The recorded topics."""
-        return self._reader.topics
-
-    @property
-    def storage(self) -> str:
-        """The storage of its files: mcap or sqlite3."""
-        return self._reader.storage
-
-    @property
-    def start_ns(self) -> int:
-        """When its first message was recorded, in ns since the epoch."""
-        return self._reader.start_ns
+    def close(self) -> None:
+        """Remove what was unpacked."""
+        if self._unpacker is not None:
+            self._unpacker.close()
 
     def messages(
-        self, names: tuple[str, ...], start_s: float | None = None, end_s: float | None = None
+        self, names: Collection[str], start_s: float | None = None, end_s: float | None = None
     ) -> Iterator[BagMessage]:
         """Read the messages of some topics, from and before seconds after the bag's beginning."""
-        self.damage, last_ns = None, None
-        try:
-            for message in self._reader.messages(names, self._at(start_s), self._at(end_s)):
-                last_ns = message.time_ns
-                yield message
-        except Exception as error:  # noqa: B902 - whatever the libraries meet in bad bytes
-            self.damage = self._describe(error, last_ns)
+        self.damages = list(self._missing)
+        for item in self._files:
+            last_ns = None
+            try:
+                for message in item.file.messages(names, self._at(start_s), self._at(end_s)):
+                    last_ns = message.time_ns
+                    yield _unpacked(message)
+            except ReadingError as error:
+                self.damages.append(self._describe(error, last_ns))
 
     def _at(self, seconds: float | None) -> int | None:
         return None if seconds is None else self.start_ns + round(seconds * 1e9)
 
-    def _describe(self, error: Exception, last_ns: int | None) -> Damage:
-        place = error.place if isinstance(error, ReadingError) else self.path.name
-        reason = str(error) or type(error).__name__
+    def _describe(self, error: ReadingError, last_ns: int | None) -> Damage:
         seconds = None if last_ns is None else (last_ns - self.start_ns) / 1e9
-        return Damage(reason, seconds, place)
+        return Damage(str(error), error.place, seconds)
 
-    def _open(self) -> BagReader:
-        """Open it with its index, otherwise without; raise RecordingError for what is no bag."""
+    def _list(self) -> BagFolder:
         if not self.path.exists():
             raise RecordingError(f'{self.path}: there is no such bag; give a rosbag2 folder, or '
                                  'an .mcap or .db3 file')
-        try:
-            return WholeBag(self.path)
-        except MtshareError:
-            raise
-        except Exception as error:  # noqa: B902 - whatever the libraries meet in bad bytes
-            self.notice = f'{self.path}: read from the beginning without an index: {error}'
-            return self._open_damaged(error)
+        if self.path.is_file() and is_ros1_bag(self.path):
+            raise RecordingError(explain_ros1(self.path, 'it begins with #ROSBAG'))
+        folder = list_files(self.path)
+        if not folder.files and not folder.others and self.path.is_dir():
+            for file in sorted(self.path.glob('*.bag')):
+                if file.is_file() and is_ros1_bag(file):
+                    raise RecordingError(explain_ros1(file, 'it begins with #ROSBAG'))
+        return folder
 
-    def _open_damaged(self, error: Exception) -> BagReader:
-        files = storage_files(self.path)
-        found = SalvagedBag(files) if files else None
-        if found is None or not found.topics:
-            raise RecordingError(
-                f'{self.path}: nothing can be read from it: {error}; give a rosbag2 folder '
-                '(with .mcap or .db3 files), or such a file'
-            ) from error
-        return found
+    def _open(self, path: Path) -> OpenedFile:
+        kind = _KINDS[storage_of(path)]
+        try:
+            if path.suffix not in PACKED:
+                return OpenedFile(path, kind(path))
+            if self._unpacker is None:
+                self._unpacker = Unpacker()
+                self.notices.append(f'{self.path}: its compressed files are unpacked, one at a '
+                                    f'time, into {self._unpacker.folder}')
+            return OpenedFile(path, PackedFile(path, self._unpacker, kind))
+        except OSError as error:
+            raise RecordingError(f'{path}: cannot be read: {error.strerror}; make it readable, '
+                                 'or give another bag') from error
+
+    def _refuse_nothing(self, folder: BagFolder) -> None:
+        if any(item.file.counts for item in self._files):
+            return
+        reasons = [f'{item.path.name}: {item.file.note}' for item in self._files if item.file.note]
+        reason = '; '.join(reasons) or 'it holds no .mcap and no .db3 file'
+        if folder.missing:
+            reason = f'{", ".join(folder.missing)} of its metadata.yaml are missing'
+        raise RecordingError(
+            f'{self.path}: nothing can be read from it: {reason}; give a rosbag2 folder '
+            '(with .mcap or .db3 files), or such a file')
+
+    def _note_reading(self, folder: BagFolder) -> None:
+        if folder.fault:
+            names = ', '.join(item.path.name for item in self._files)
+            self.notices.append(f'{self.path}: {folder.fault}; read are {names}')
+        for item in self._files:
+            if item.file.note:
+                self.notices.append(
+                    f'{item.path}: read from the beginning without an index: {item.file.note}')
+
+    def _count(self) -> Counter[Channel]:
+        """Count the messages of the channels of all files."""
+        counts: Counter[Channel] = Counter()
+        for item in self._files:
+            for channel, count in item.file.counts.items():
+                counts[channel] += count
+        return counts
+
+    def _find_start(self, folder: BagFolder) -> int:
+        """Return when the first message was recorded, in ns since the epoch."""
+        starts = [item.file.start_ns for item in self._files if item.file.start_ns is not None]
+        if folder.start_ns and folder.start_ns > 0:
+            starts.append(folder.start_ns)
+        return min(starts, default=0)
+
+
+def _topics_of(counts: Mapping[Channel, int]) -> tuple[BagTopic, ...]:
+    """Return the topics of channels; one that several publishers left is one topic."""
+    topics: Counter[tuple[str, str]] = Counter()
+    for channel, count in counts.items():
+        topics[channel.topic, channel.message_type] += count
+    return tuple(BagTopic(*names, count) for names, count in topics.items())
+
+
+def _unpacked(message: BagMessage) -> BagMessage:
+    """Return a message without message compression; what cannot be unpacked stays as it is."""
+    if message.channel.serialization != CDR:
+        return message
+    try:
+        return replace(message, data=unpack_message(message.data))
+    except ValueError:
+        return message

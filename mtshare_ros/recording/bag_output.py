@@ -6,8 +6,7 @@ from mtshare_ros.inference.map_outputs import Look, maps_of
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.messages.camera_info import find_lens_fault, pinhole_of
-from mtshare_ros.recording.bag_parts import BagTopic
-from mtshare_ros.recording.extras import require
+from mtshare_ros.recording.bag_parts import Channel
 from mtshare_ros.recording.message_types import IMAGE, MessageTypes
 from mtshare_ros.recording.output_topics import CALIBRATION, FURTHER_TOPICS, LABELS, POINTS
 
@@ -21,26 +20,27 @@ class FrameMessages:
         self._types = types
         self._outputs = outputs
         self._labels = labels
-        self._prefix = f'/{namespace}/' if namespace else '/'
+        prefix = f'/{namespace}/' if namespace else '/'
+        self._channels = {
+            name: types.channel(
+                prefix + name, FURTHER_TOPICS.get(name, IMAGE), latched=name == LABELS)
+            for name in outputs}
         self._maps = maps_of(outputs)
         self._look = Look(labels.palette())
 
-    def topics(self) -> tuple[BagTopic, ...]:
-        """Return the topics as the perception node offers them."""
-        return tuple(
-            BagTopic(self._prefix + name, FURTHER_TOPICS.get(name, IMAGE), 0,
-                     qos=(_qos(latched=name == LABELS),))
-            for name in self._outputs
-        )
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The channels of the outputs, as the perception node offers its topics."""
+        return tuple(self._channels.values())
 
-    def of_bag(self, header: Any) -> Iterator[tuple[str, bytes]]:
+    def of_bag(self, header: Any) -> Iterator[tuple[Channel, bytes]]:
         """Make the messages that stand once in a bag: the names of the classes."""
         if LABELS in self._outputs:
             yield self._named(LABELS, self._types.label_info(self._labels, header))
 
     def of_frame(
         self, prediction: Prediction, header: Any, calibration: Any
-    ) -> Iterator[tuple[str, bytes]]:
+    ) -> Iterator[tuple[Channel, bytes]]:
         """Make the messages of one frame, with its header; calibration is that of the maps."""
         for row in self._maps:
             values = row.draw(prediction, self._look)
@@ -63,16 +63,6 @@ class FrameMessages:
             impossible = {POINTS} if find_lens_fault(calibration) else set()
         return tuple(topic for topic in self._outputs if topic in impossible)
 
-    def _named(self, topic: str, message: Any) -> tuple[str, bytes]:
-        return self._prefix + topic, self._types.write(message)
+    def _named(self, topic: str, message: Any) -> tuple[Channel, bytes]:
+        return self._channels[topic], self._types.write(message)
 
-
-def _qos(*, latched: bool) -> Any:
-    """Return a reliable profile that keeps the last message, as rosbags has it."""
-    kinds = require('rosbags.interfaces', 'writing a bag', 'bags')
-    endless = kinds.QosTime(0, 0)
-    durability = kinds.QosDurability
-    return kinds.Qos(
-        kinds.QosHistory.KEEP_LAST, 1, kinds.QosReliability.RELIABLE,
-        durability.TRANSIENT_LOCAL if latched else durability.VOLATILE,
-        endless, endless, kinds.QosLiveliness.AUTOMATIC, endless, False)

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+import re
 from typing import Any, Iterable
 
-from mtshare_ros.errors import RecordingError
+from mtshare_ros.errors import ConfigError, RecordingError
 from mtshare_ros.inference.choices import choices_of
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.output_paths import check_parent
 from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
 from mtshare_ros.sharing.settings import SharingSettings
+
+_NAMESPACE = re.compile(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -63,11 +67,13 @@ class BagPlan:
         Only a bag is ever overwritten, and an existing one is kept until the new one is whole.
         """
         target = self.target
+        if self.namespace and not _NAMESPACE.fullmatch(self.namespace):
+            raise ConfigError(
+                f'--namespace is {self.namespace!r}; allowed are names of letters, digits and _, '
+                'none of them beginning with a digit, with / between them')
         if target.suffix in ('.mcap', '.db3'):
             raise RecordingError(f'{target}: a bag is a folder; leave out {target.suffix}')
-        if not target.absolute().parent.is_dir():
-            raise RecordingError(f'{target}: there is no folder {target.absolute().parent}; '
-                                 'create it first')
+        check_parent(target)
         if target.resolve() == self.source.resolve():
             raise RecordingError(f'{target}: is the input; give another OUT')
         if not target.exists():

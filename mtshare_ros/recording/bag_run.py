@@ -4,7 +4,7 @@ from collections import Counter
 from itertools import islice
 from typing import Any, Callable, Iterator, Sequence
 
-from mtshare_ros.errors import FrameError, RecordingError
+from mtshare_ros.errors import FrameError, MtshareError, RecordingError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_image import CameraImage
@@ -20,13 +20,14 @@ from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.recording.bag import Bag
 from mtshare_ros.recording.bag_output import FrameMessages
-from mtshare_ros.recording.bag_parts import BagMessage, BagTopic
+from mtshare_ros.recording.bag_parts import BagMessage, Channel
 from mtshare_ros.recording.bag_plan import BagPlan
+from mtshare_ros.recording.copying import choose_copied
 from mtshare_ros.recording.figures import RunFigures
 from mtshare_ros.recording.message_types import CAMERA_INFO, MessageTypes
 from mtshare_ros.recording.output_topics import POINTS, task_of
 from mtshare_ros.recording.perceiving import Observer, Perception, RecordedFrame
-from mtshare_ros.recording.reading_images import read_image, require_decoder
+from mtshare_ros.recording.reading_images import IMAGE_TYPES, read_image, require_decoder
 from mtshare_ros.recording.segments import SegmentedBag
 
 
@@ -50,11 +51,13 @@ class BagRun:
         self._observers = observers
         self._types = MessageTypes()
         self._messages = FrameMessages(self._types, plan.outputs, engine.labels, plan.namespace)
-        self._inputs = {topic.name: topic for topic in bag.topics}
-        require_decoder(self._inputs[plan.image_topic].message_type)
-        self._copied = self._topics_to_copy() if plan.copy_input else ()
+        for topic in bag.topics:
+            if topic.name == plan.image_topic:
+                require_decoder(topic.message_type)
+        outputs = {channel.topic for channel in self._messages.channels}
+        self._copied = choose_copied(bag, outputs, say) if plan.copy_input else {}
         self._output = SegmentedBag(
-            plan.target, plan.storage, self._types, plan.identity(engine), renew=plan.overwrite)
+            plan.target, plan.storage, plan.identity(engine), renew=plan.overwrite)
         self._engine = engine
         self._perception = Perception(engine, InferenceSettings.to_show(
             map(task_of, plan.outputs), engine.tasks, plan.sharing, activity=bool(observers)))
@@ -74,6 +77,16 @@ class BagRun:
         return self.frames + self.skipped
 
     @property
+    def missing(self) -> int | None:
+        """How many images the bag should have besides, None where only a part was wanted."""
+        if self._plan.start_s is not None or self._plan.end_s is not None:
+            return None
+        name = self._plan.image_topic
+        recorded = sum(topic.count for topic in self._bag.topics
+                       if topic.name == name and topic.message_type in IMAGE_TYPES)
+        return max(recorded + self._bag.lost[name] - self.images, 0)
+
+    @property
     def safe(self) -> int:
         """How many of them an interruption does not lose."""
         return self._output.journal.frames + self._output.journal.skipped
@@ -82,8 +95,8 @@ class BagRun:
         """
         Compute what is left and finish the bag.
 
-        A damaged input is used up to the damage, which its ``damage`` then tells. Raises
-        RecordingError where not one image could be used.
+        Of a damaged input all that can be read is used; its ``damages`` then tell the rest.
+        Raises RecordingError where not one image could be used.
         """
         try:
             position = self._compute(progress)
@@ -100,7 +113,7 @@ class BagRun:
         for message in islice(self._input(), position, None):
             position += 1
             self._take(message)
-            if message.topic == self._plan.image_topic:
+            if self._is_image(message):
                 progress(self.images)
                 if self.images % self._plan.segment == 0:
                     self._close_segment(position)
@@ -122,17 +135,18 @@ class BagRun:
 
     def _input(self) -> Iterator[BagMessage]:
         plan = self._plan
-        names = {plan.image_topic, plan.calibration_topic, *(item.name for item in self._copied)}
-        return self._bag.messages(tuple(names), plan.start_s, plan.end_s)
+        names = {plan.image_topic, plan.calibration_topic,
+                 *(channel.topic for channel in self._copied)}
+        return self._bag.messages(names, plan.start_s, plan.end_s)
 
     def _take(self, message: BagMessage) -> None:
         """Deal with one message of the input."""
         if not self._output.is_open:
             self._open_segment()
-        if message.topic in {topic.name for topic in self._copied}:
-            self._output.write(message.topic, message.time_ns, message.data)
+        if message.channel in self._copied:
+            self._output.write(self._copied[message.channel], message.time_ns, message.data)
         self._learn(message)
-        if message.topic != self._plan.image_topic:
+        if not self._is_image(message):
             return
         try:
             self._perceive(message)
@@ -142,7 +156,7 @@ class BagRun:
             self._note(f'skipped an image at {self._seconds(message):.3f} s: {error}', str(error))
 
     def _perceive(self, message: BagMessage) -> None:
-        image = read_image(self._types, message.data, self._inputs[message.topic].message_type)
+        image = self._decode(message)
         reason = self._continuity.check(image)
         if reason:
             self._perception.forget(reason)
@@ -157,9 +171,18 @@ class BagRun:
         for observer in self._observers:
             observer.see(frame, prediction)
 
-    def _write(self, message: BagMessage, outputs: Iterator[tuple[str, bytes]]) -> None:
-        for topic, data in outputs:
-            self._output.write(topic, message.time_ns, data)
+    def _decode(self, message: BagMessage) -> CameraImage:
+        """Return an image; whatever a decoder meets in it costs this one only."""
+        try:
+            return read_image(self._types, message.data, message.channel.message_type)
+        except MtshareError:
+            raise
+        except Exception as error:  # noqa: B902 - decoders meet anything in bad bytes
+            raise FrameError(f'the decoder failed: {error!r}') from error
+
+    def _write(self, message: BagMessage, outputs: Iterator[tuple[Channel, bytes]]) -> None:
+        for channel, data in outputs:
+            self._output.write(channel, message.time_ns, data)
 
     def _calibration_of(self, image: CameraImage) -> Any:
         """Return the CameraInfo of the maps of an image; say once why there is none."""
@@ -186,7 +209,8 @@ class BagRun:
             self._note(f'{POINTS} is inexact: {doubt}', doubt)
 
     def _learn(self, message: BagMessage) -> None:
-        if message.topic != self._plan.calibration_topic:
+        wanted = self._plan.calibration_topic, CAMERA_INFO
+        if (message.topic, message.channel.message_type) != wanted:
             return
         try:
             self._calibrations.add(self._types.read(message.data, CAMERA_INFO))
@@ -197,7 +221,8 @@ class BagRun:
     def _open_segment(self) -> None:
         self._perception.begin()
         self._continuity = Continuity('new segment')
-        self._output.begin((*self._copied, *self._messages.topics()))
+        self._output.begin(
+            (*dict.fromkeys(self._copied.values()), *self._messages.channels))
 
     def _close_segment(self, position: int) -> None:
         self._output.end(position=position, frames=self.frames, skipped=self.skipped)
@@ -205,25 +230,14 @@ class BagRun:
     def _require_frames(self) -> None:
         if self.frames:
             return
-        damage = f'; the bag is {self._bag.damage}' if self._bag.damage else ''
+        damages = ''.join(f'; {damage}' for damage in self._bag.damages)
         raise RecordingError(
             f'{self._plan.source}: not one image of {self._plan.image_topic} could be used '
-            f'({self.skipped} could not be read){damage}')
+            f'({self.skipped} could not be read){damages}')
 
-    def _topics_to_copy(self) -> tuple[BagTopic, ...]:
-        """Return the topics whose types can be written; say which cannot."""
-        own = {topic.name for topic in self._messages.topics()}
-        for topic in self._bag.topics:
-            if topic.name in own:
-                raise RecordingError(f'{self._plan.source} has a topic {topic.name} already; give '
-                                     'the outputs a --namespace')
-        known = tuple(topic for topic in self._bag.topics
-                      if self._types.learn(topic.message_type, topic.definition))
-        for topic in self._bag.topics:
-            if topic not in known:
-                self._say(f'{topic.name} is not copied: the bag does not define the type '
-                          f'{topic.message_type}')
-        return known
+    def _is_image(self, message: BagMessage) -> bool:
+        return (message.topic == self._plan.image_topic
+                and message.channel.message_type in IMAGE_TYPES)
 
     def _seconds(self, message: BagMessage) -> float:
         return (message.time_ns - self._bag.start_ns) / 1e9

@@ -16,10 +16,11 @@ def choose_image_topic(topics: Sequence[BagTopic], name: str | None) -> BagTopic
     named = [topic for topic in images if topic.name == name]
     if named:
         return named[0]
-    if name is None and len(images) == 1:
+    names = {topic.name for topic in images}
+    if name is None and len(names) == 1:
         return images[0]
     problem = (f'the bag has no image topic {name!r}' if name is not None else
-               f'the bag has {len(images)} image topics')
+               f'the bag has {len(names)} image topics')
     raise RecordingError(f'{problem}; choose one with --image-topic: {_list(images)}')
 
 

@@ -9,7 +9,9 @@ from mtshare_ros.labels import LabelSet
 from mtshare_ros.messages.encodings import OUTPUT_ENCODINGS
 from mtshare_ros.messages.pixels import check_map
 from mtshare_ros.messages.point_cloud import cloud_layout, POINT_STEP, write_cloud
+from mtshare_ros.recording.bag_parts import Channel, Definition
 from mtshare_ros.recording.extras import require
+from mtshare_ros.recording.qualities import reliable_qos
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -30,7 +32,6 @@ class MessageTypes:
 
     def __init__(self) -> None:
         typesys = require('rosbags.typesys', 'reading and writing bags', 'bags')
-        self._typesys = typesys
         self.store = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
         for name, text in _VISION_TYPES.items():
             self.store.register(typesys.get_types_from_msg(text, name))
@@ -43,11 +44,11 @@ class MessageTypes:
         """Return the CDR bytes of a message."""
         return bytes(self.store.serialize_cdr(message, message.__msgtype__))
 
-    def learn(self, message_type: str, definition: str) -> bool:
-        """Register a type by its definition; return whether it is known then."""
-        if message_type not in self.store.fielddefs and definition:
-            self.store.register(self._typesys.get_types_from_msg(definition, message_type))
-        return message_type in self.store.fielddefs
+    def channel(self, topic: str, message_type: str, *, latched: bool = False) -> Channel:
+        """Return a channel for messages of a type that is written."""
+        definition, type_hash = make_definition(self.store, message_type)
+        return Channel(topic, message_type, definition=definition, type_hash=type_hash,
+                       qos=(reliable_qos(latched=latched),))
 
     def image(self, values: np.ndarray, encoding: str, header: Any) -> Any:
         """Return an Image of a map (H, W) or (H, W, C); raise FrameError where it does not fit."""
@@ -80,3 +81,9 @@ class MessageTypes:
 
     def _make(self, message_type: str, **values: Any) -> Any:
         return self.store.types[message_type](**values)
+
+
+def make_definition(store: Any, message_type: str) -> tuple[Definition, str]:
+    """Return the definition of a type that a store of rosbags knows, and its hash."""
+    text, _ = store.generate_msgdef(message_type, ros_version=2)
+    return Definition('ros2msg', text), store.hash_rihs01(message_type)

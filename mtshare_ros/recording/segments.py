@@ -1,20 +1,19 @@
 """Writing a bag in segments, each of which is safe once it is closed."""
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 import fcntl
 from pathlib import Path
 import shutil
-from typing import Any, Mapping, Sequence
+import sqlite3
+from typing import Any, Iterator, Mapping, Sequence
 
 import yaml
 
 from mtshare_ros.errors import RecordingError
-from mtshare_ros.recording.bag_parts import BagTopic, STORAGES
-from mtshare_ros.recording.extras import require
+from mtshare_ros.recording.bag_parts import Channel, STORAGES
 from mtshare_ros.recording.journal import check_identity, JOURNAL, Journal, load_journal
-from mtshare_ros.recording.message_types import MessageTypes
+from mtshare_ros.recording.segment_writer import SegmentWriter
 
-_BAG_VERSION = 8  # the newest whose metadata Humble reads
 _INFORMATION = 'rosbag2_bagfile_information'
 
 
@@ -29,76 +28,77 @@ class SegmentedBag:
     """
 
     def __init__(
-        self, target: Path, storage: str, types: MessageTypes, identity: Mapping[str, Any], *,
+        self, target: Path, storage: str, identity: Mapping[str, Any], *,
         renew: bool = False,
     ) -> None:
         self._target = target
         self._storage = storage
-        self._types = types
         self.folder = part_folder(target)
         self._bag = self.folder / 'bag'
-        self._bag.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(self.folder)
+        with self._writing():
+            self._bag.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(self.folder)
         try:
             self.journal = self._load(identity, renew)
         except RecordingError:
             self._lock.close()
             raise
         self._remove_leftovers()
-        self._writer: Any = None
-        self._written = 0
-        self._connections: dict[str, Any] = {}
+        self._writer: SegmentWriter | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether a segment is being written."""
         return self._writer is not None
 
-    def begin(self, topics: Sequence[BagTopic]) -> None:
-        """Begin a segment with these topics, whose types are known to rosbags."""
-        rosbag2 = require('rosbags.rosbag2', 'writing a bag', 'bags')
-        plugin = rosbag2.StoragePlugin[self._storage.upper()]
-        self._writer = rosbag2.Writer(
-            self.folder / 'segment', version=_BAG_VERSION, storage_plugin=plugin)
-        self._writer.open()
-        self._connections = {
-            topic.name: self._writer.add_connection(
-                topic.name, topic.message_type, typestore=self._types.store,
-                offered_qos_profiles=topic.qos)
-            for topic in topics
-        }
+    def begin(self, channels: Sequence[Channel]) -> None:
+        """Begin a segment with these channels."""
+        name = f'{self._target.name}_{len(self.journal.segments)}{STORAGES[self._storage]}'
+        with self._writing():
+            self._writer = SegmentWriter(self._bag / name, self._storage, channels)
 
-    def write(self, topic: str, time_ns: int, data: bytes) -> None:
+    def write(self, channel: Channel, time_ns: int, data: bytes) -> None:
         """Write one message, recorded at a time in ns since the epoch."""
-        self._written += 1
-        self._writer.write(self._connections[topic], time_ns, data)
+        if self._writer is not None:
+            with self._writing():
+                self._writer.write(channel, time_ns, data)
 
     def end(self, *, position: int, frames: int, skipped: int) -> None:
         """Close the segment; what it holds is safe from now on."""
         writer, self._writer = self._writer, None
-        writer.close()
-        if self._written:
-            self._keep_segment()
-        shutil.rmtree(self.folder / 'segment')
-        self._written = 0
-        self.journal.position, self.journal.frames = position, frames
-        self.journal.skipped = skipped
-        self.journal.save(self._journal_path)
+        with self._writing():
+            if writer is not None:
+                self._keep(writer)
+            self.journal.position, self.journal.frames = position, frames
+            self.journal.skipped = skipped
+            self.journal.save(self._journal_path)
 
-    def _keep_segment(self) -> None:
-        """Move the file of a closed segment to where the finished bag has it."""
-        ending = STORAGES[self._storage]
-        name = f'{self._target.name}_{len(self.journal.segments)}{ending}'
-        metadata = yaml.safe_load((self.folder / 'segment/metadata.yaml').read_text())
-        (self.folder / f'segment/segment{ending}').replace(self._bag / name)
-        self.journal.segments.append({'file': name, 'metadata': metadata[_INFORMATION]})
+    def _keep(self, writer: SegmentWriter) -> None:
+        """Make a file whole, unless nothing was written into it."""
+        writer.close()
+        if writer.count:
+            self.journal.segments.append(
+                {'file': writer.path.name, 'metadata': writer.metadata()})
+        else:
+            writer.path.unlink()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Say where it is where something cannot be written."""
+        try:
+            yield
+        except (OSError, sqlite3.Error) as error:
+            reason = getattr(error, 'strerror', None) or error
+            raise RecordingError(
+                f'{self.folder}: cannot be written: {reason}; make room, or give another OUT; '
+                'the same command goes on behind what is safe') from error
 
     def abandon(self) -> None:
         """Give up the segment at hand, if there is one; frames in closed ones stay for later."""
         writer, self._writer = self._writer, None
         if writer is not None:
             with suppress(Exception):
-                writer.abort()
+                writer.abandon()
         self._lock.close()
         if not self.journal.frames:
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -106,10 +106,11 @@ class SegmentedBag:
     def finish(self) -> None:
         """Make the bag whole and give it its name."""
         text = yaml.safe_dump({_INFORMATION: _merge(self.journal.segments)}, sort_keys=False)
-        (self._bag / 'metadata.yaml').write_text(text)
-        if self._target.exists():
-            shutil.rmtree(self._target)
-        self._bag.replace(self._target)
+        with self._writing():
+            (self._bag / 'metadata.yaml').write_text(text)
+            if self._target.exists():
+                shutil.rmtree(self._target)
+            self._bag.replace(self._target)
         self._lock.close()
         shutil.rmtree(self.folder)
 
@@ -131,7 +132,6 @@ class SegmentedBag:
 
     def _remove_leftovers(self) -> None:
         """Remove what a killed run began and did not close."""
-        shutil.rmtree(self.folder / 'segment', ignore_errors=True)
         known = {segment['file'] for segment in self.journal.segments}
         for path in self._bag.iterdir():
             if path.name not in known:

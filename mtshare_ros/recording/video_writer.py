@@ -33,7 +33,8 @@ class VideoWriter:
         self._last_ns: int | None = None
         self._tick = 0
         try:
-            self._file = self._av.open(str(path), 'w', format='mp4')
+            # with the protocol named, FFmpeg takes no part of the path for one
+            self._file = self._av.open(f'file:{path}', 'w', format='mp4')
         except OSError as error:
             raise RecordingError(f'{path}: cannot be written: {error.strerror}') from error
 

@@ -1,0 +1,197 @@
+"""An mcap file, read in the order of time: by its index, or by one that is made by reading it."""
+
+from collections import Counter
+from dataclasses import dataclass
+import heapq
+from pathlib import Path
+from typing import Any, BinaryIO, Collection, Iterator
+
+from mtshare_ros.errors import RecordingError
+from mtshare_ros.recording.bag_parts import (
+    BagMessage,
+    Channel,
+    Definition,
+    ReadingError,
+    wanted,
+)
+from mtshare_ros.recording.extras import require
+from mtshare_ros.recording.qualities import read_qos
+from mtshare_ros.recording.ros1 import explain_ros1
+
+
+@dataclass
+class _Span:
+    """Messages that lie one after the other: a chunk, or ``count`` of them in rising order."""
+
+    start_ns: int
+    end_ns: int
+    offset: int
+    count: int = 0
+    channels: Collection[int] = ()
+
+
+class McapFile:
+    """
+    An mcap file with or without chunks, summary and end.
+
+    A chunk counts as good when it is whole and its checksum, where it has one, is right; what
+    lies behind a bad one is not looked for.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reading = require('mcap.stream_reader', 'reading an mcap bag', 'bags')
+        self._records = require('mcap.records', 'reading an mcap bag', 'bags')
+        self._schemas: dict[int, Any] = {}
+        self._channels: dict[int, Channel] = {}
+        self._spans: list[_Span] = []
+        self._fault: ReadingError | None = None
+        self._numbers: Counter[int] = Counter()
+        self.start_ns: int | None = None
+        self.end_ns: int | None = None
+        self.note = ''
+        self.distro = ''
+        with path.open('rb') as file:
+            self.note = self._use_index(file)
+            if self.note:
+                self._make_index(file)
+        self.counts = Counter[Channel]()
+        for number, channel in self._channels.items():
+            self.counts[channel] += self._numbers[number]
+        self._refuse_ros1()
+
+    def messages(
+        self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
+    ) -> Iterator[BagMessage]:
+        """Read the messages of topics; raises ReadingError with the offset of a bad record."""
+        numbers = {key for key, channel in self._channels.items() if channel.topic in topics}
+        spans = [
+            span for span in self._spans
+            if (not span.channels or not numbers.isdisjoint(span.channels))
+            and (start_ns is None or span.end_ns >= start_ns)
+            and (stop_ns is None or span.start_ns < stop_ns)
+        ]
+        with self._path.open('rb') as file:
+            sources = [self._read(file, span) for span in spans]
+            for time_ns, _, _, message in heapq.merge(*sources, key=lambda item: item[:3]):
+                if (message is not None and message.channel_id in numbers
+                        and wanted(time_ns, start_ns, stop_ns)):
+                    yield BagMessage(
+                        self._channels[message.channel_id], time_ns, message.data)
+        # what was asked for may end before the damage
+        if self._fault is not None and (
+                stop_ns is None or self.end_ns is None or stop_ns > self.end_ns):
+            raise self._fault
+
+    def _read(self, file: BinaryIO, span: _Span) -> Iterator[tuple[int, int, int, Any]]:
+        """Read a span: (time, offset, number, message), after its start without a message."""
+        yield span.start_ns, span.offset, -1, None
+        offset, number = span.offset, 0
+        records = self._reading.StreamReader(file, skip_magic=True, emit_chunks=True).records
+        while number < max(span.count, 1):
+            # another span may have been read from the same file meanwhile
+            file.seek(offset)
+            try:
+                found = self._messages_in(next(records))
+            except Exception as error:  # noqa: B902 - damage has many faces
+                raise self._explain(error, offset) from error
+            offset = file.tell()
+            for message in sorted(found, key=lambda item: item.log_time):
+                yield message.log_time, span.offset, number, message
+                number += 1
+            if not span.count:
+                return
+
+    def _messages_in(self, record: Any) -> list[Any]:
+        """Return the messages of a record; note what it says of channels."""
+        inner = [record]
+        if isinstance(record, self._records.Chunk):
+            inner = self._reading.breakup_chunk(record, validate_crc=True)
+        for item in inner:
+            if isinstance(item, self._records.Schema):
+                self._schemas[item.id] = item
+            elif isinstance(item, self._records.Channel):
+                self._channels.setdefault(item.id, self._describe(item))
+        return [item for item in inner if isinstance(item, self._records.Message)
+                and item.channel_id in self._channels]
+
+    def _describe(self, record: Any) -> Channel:
+        schema = self._schemas.get(record.schema_id)
+        definition = Definition()
+        if schema is not None and schema.data:
+            definition = Definition(schema.encoding, schema.data.decode(errors='replace'))
+        return Channel(
+            record.topic, schema.name if schema is not None else '', record.message_encoding,
+            definition, record.metadata.get('topic_type_hash', ''),
+            read_qos(record.metadata.get('offered_qos_profiles', '')))
+
+    def _use_index(self, file: BinaryIO) -> str:
+        """Take channels and spans from the summary; return why that cannot be done, if so."""
+        try:
+            summary = require('mcap.reader', 'reading an mcap bag', 'bags').SeekingReader(
+                file).get_summary()
+        except Exception as error:  # noqa: B902 - damage has many faces
+            return f'its summary cannot be read ({_reason_of(error)})'
+        if summary is None or summary.statistics is None:
+            return 'it has no summary'
+        figures = summary.statistics
+        complete = (figures.chunk_count == len(summary.chunk_indexes)
+                    and bool(figures.chunk_count) == bool(figures.message_count)
+                    and set(figures.channel_message_counts) <= set(summary.channels)
+                    and all(channel.schema_id in {0, *summary.schemas}
+                            for channel in summary.channels.values()))
+        if not complete:
+            return 'its summary is not complete'
+        self._schemas.update(summary.schemas)
+        self._channels = {
+            key: self._describe(channel) for key, channel in summary.channels.items()}
+        self._numbers.update(figures.channel_message_counts)
+        self._spans = [
+            _Span(item.message_start_time, item.message_end_time, item.chunk_start_offset,
+                  channels=tuple(item.message_index_offsets))
+            for item in summary.chunk_indexes
+        ]
+        if figures.message_count:
+            self.start_ns, self.end_ns = figures.message_start_time, figures.message_end_time
+        return ''
+
+    def _make_index(self, file: BinaryIO) -> None:
+        """Read the whole file for its channels and spans, up to where it can be read."""
+        offset = 0
+        file.seek(0)
+        try:
+            for record in self._reading.StreamReader(file, emit_chunks=True).records:
+                times = [message.log_time for message in self._count(record)]
+                if times:
+                    self._add_span(times, offset, isinstance(record, self._records.Chunk))
+                offset = file.tell()
+        except Exception as error:  # noqa: B902 - damage has many faces
+            self._fault = self._explain(error, offset)
+
+    def _count(self, record: Any) -> list[Any]:
+        messages = self._messages_in(record)
+        self._numbers.update(message.channel_id for message in messages)
+        return messages
+
+    def _add_span(self, times: list[int], offset: int, chunk: bool) -> None:
+        first, last = min(times), max(times)
+        self.start_ns = first if self.start_ns is None else min(first, self.start_ns)
+        self.end_ns = last if self.end_ns is None else max(last, self.end_ns)
+        before = self._spans[-1] if self._spans else None
+        if chunk or before is None or not before.count or first < before.end_ns:
+            self._spans.append(_Span(first, last, offset, 0 if chunk else 1))
+        else:
+            before.end_ns = last
+            before.count += 1
+
+    def _explain(self, error: Exception, offset: int) -> ReadingError:
+        size = self._path.stat().st_size
+        return ReadingError(_reason_of(error), f'{self._path.name}, byte {offset} of {size}')
+
+    def _refuse_ros1(self) -> None:
+        if any(channel.serialization == 'ros1' for channel in self._channels.values()):
+            raise RecordingError(explain_ros1(self._path, 'its messages are in the format ros1'))
+
+
+def _reason_of(error: Exception) -> str:
+    return str(error) or 'the file ends too early'

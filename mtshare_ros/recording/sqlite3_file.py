@@ -1,0 +1,143 @@
+"""A sqlite3 storage file, read in the order of time, or row by row where it is damaged."""
+
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Collection, Iterator
+
+from mtshare_ros.recording.bag_parts import (
+    BagMessage,
+    CDR,
+    Channel,
+    Definition,
+    ReadingError,
+)
+from mtshare_ros.recording.qualities import read_qos
+from mtshare_ros.recording.write_ahead_log import open_with_log, sqlite_errors, WriteAheadLog
+
+# Otherwise sqlite refuses a file that is shorter than its header says, good pages and all.
+_ALLOW_TRUNCATED = 'PRAGMA writable_schema = ON'
+_BY_TIME = 'messages {where} ORDER BY timestamp, id'
+# In the order of the rows: the index by time may be what is damaged.
+_BY_ROW = 'messages NOT INDEXED {where} ORDER BY id'
+_JOURNAL_START = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
+
+
+class Sqlite3File:
+    """
+    A database with what its write-ahead log holds; nothing is written beside it.
+
+    Rows are read up to the first page that is malformed or missing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._log = WriteAheadLog.beside(path)
+        self._errors: tuple[type[BaseException], ...] = (*sqlite_errors(), KeyError, TypeError)
+        self._channels: dict[int, Channel] = {}
+        self._order = _BY_TIME
+        self.counts: Counter[Channel] = Counter()
+        self.start_ns: int | None = None
+        self.end_ns: int | None = None
+        self.note = ''
+        self.distro = ''
+        try:
+            with closing(self._connect()) as database:
+                self._read_topics(database)
+                self._read_figures(database)
+        except self._errors as error:
+            self.note = f'its rows cannot be counted ({error})'
+            self._order = _BY_ROW
+            self._count_rows()
+
+    def messages(
+        self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
+    ) -> Iterator[BagMessage]:
+        """Read the messages of topics; raises ReadingError with the last good row."""
+        conditions = [] if start_ns is None else [f'timestamp >= {start_ns}']
+        conditions += [] if stop_ns is None else [f'timestamp < {stop_ns}']
+        numbers = [key for key, channel in self._channels.items() if channel.topic in topics]
+        conditions.append(f'topic_id IN ({", ".join(map(str, numbers))})')
+        for number, time_ns, data in self._rows('data', f'WHERE {" AND ".join(conditions)}'):
+            yield BagMessage(self._channels[number], time_ns, data)
+        if stop_ns is None or self.end_ns is None or stop_ns > self.end_ns:
+            self._check_ending()
+
+    def _connect(self) -> Any:
+        database = open_with_log(self._path, self._log)
+        database.execute(_ALLOW_TRUNCATED)
+        return database
+
+    def _rows(self, column: str, where: str) -> Iterator[tuple[int, int, Any]]:
+        """Read (number of the topic, time, column); raise ReadingError behind the last one."""
+        row = 0
+        table = self._order.format(where=where)
+        try:
+            with closing(self._connect()) as database:
+                self._read_topics(database)
+                for values in database.execute(
+                        f'SELECT topic_id, timestamp, {column}, id FROM {table}'):
+                    if values[0] not in self._channels:
+                        raise KeyError(f'there is no topic {values[0]}')
+                    yield values[:3]
+                    row = values[3]
+        except self._errors as error:
+            raise ReadingError(
+                str(error), f'{self._path.name}, behind message row {row}') from error
+
+    def _read_topics(self, database: Any) -> None:
+        """Learn the channels; tables and columns have become more with the versions."""
+        tables = {name for name, in database.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'table'")}
+        columns = [row[1] for row in database.execute('PRAGMA table_info(topics)')]
+        definitions = {}
+        if 'message_definitions' in tables:
+            definitions = {name: Definition(encoding, text) for name, encoding, text in
+                           database.execute('SELECT topic_type, encoding, '
+                                            'encoded_message_definition FROM message_definitions')}
+        if 'schema' in tables:
+            found = [distro for distro, in database.execute('SELECT ros_distro FROM schema')]
+            self.distro = found[0] if found else ''
+        for values in database.execute('SELECT * FROM topics ORDER BY id'):
+            row = dict(zip(columns, values))
+            self._channels[row['id']] = Channel(
+                row['name'], row['type'], row.get('serialization_format', CDR),
+                definitions.get(row['type'], Definition()),
+                row.get('type_description_hash') or '',
+                read_qos(row.get('offered_qos_profiles', '')))
+
+    def _read_figures(self, database: Any) -> None:
+        self.counts = Counter(dict.fromkeys(self._channels.values(), 0))
+        for number, count in database.execute(
+                'SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id'):
+            self.counts[self._channels[number]] += count
+        (self.start_ns, self.end_ns), = database.execute(
+            'SELECT MIN(timestamp), MAX(timestamp) FROM messages')
+
+    def _count_rows(self) -> None:
+        """Count the rows up to the first that cannot be read."""
+        times, counts = [], Counter[Channel]()
+        try:
+            for number, time_ns, _ in self._rows('LENGTH(data)', ''):
+                counts[self._channels[number]] += 1
+                times.append(time_ns)
+        except ReadingError:
+            pass  # reading it again meets the same, and says so where it matters
+        self.counts = Counter({channel: counts[channel] for channel in self._channels.values()})
+        if times:
+            self.start_ns, self.end_ns = min(times), max(times)
+
+    def _check_ending(self) -> None:
+        """Raise ReadingError where the recorder was killed while it wrote."""
+        if self._log is not None and self._log.unfinished:
+            raise ReadingError(
+                'the recorder was stopped within a transaction, which is lost',
+                self._log.path.name)
+        real = self._path.resolve()
+        journal = real.with_name(f'{real.name}-journal')
+        if journal.is_file():
+            with journal.open('rb') as file:
+                if file.read(len(_JOURNAL_START)) == _JOURNAL_START:
+                    raise ReadingError(
+                        'the recorder was stopped while it wrote, the last rows may be lost',
+                        journal.name)
