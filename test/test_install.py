@@ -82,6 +82,7 @@ def test_a_sourced_ros_that_python_cannot_import_is_named(install, tmp_path):
     assert 'rclpy cannot be imported' in result.stderr and 'ros-jazzy-ros-base' in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     (platform.system(), platform.machine()) != ('Linux', 'x86_64'),
     reason='the ROS 2 wheels exist for x86_64 Linux only',

@@ -13,6 +13,8 @@ pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
 from mtshare_ros.nodes.node_bench import TOPIC_SETS  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 300
 

@@ -87,18 +87,20 @@ def send(observer, camera):
 
 
 @pytest.mark.fault(6)
-def test_fifty_cycles_of_the_lifecycle_leave_nothing_behind(stage, tiny_model):
+@pytest.mark.parametrize(('settling', 'times'), [
+    (2, 5), pytest.param(10, 40, marks=pytest.mark.slow)], ids=['a few', 'fifty'])
+def test_cycles_of_the_lifecycle_leave_nothing_behind(stage, tiny_model, settling, times):
     stage.start_perception(tiny_model)
     observer = stage.observer
     observer.listen('edges/image')
     process = psutil.Process(stage.perception.pid)
     camera = observer.camera()
     timer = observer.node.create_timer(0.05, lambda: send(observer, camera))
-    cycle(observer, 10)
+    cycle(observer, settling)
     before, settled_mb = count_entities(observer), process.memory_info().rss / 1e6
     threads = process.num_threads()
 
-    cycle(observer, 40)
+    cycle(observer, times)
 
     observer.node.destroy_timer(timer)
     observer.spin_until(lambda: count_entities(observer) == before, f'{before} again')

@@ -60,6 +60,7 @@ def wait_for_faults(process):
     raise AssertionError('the soak ended before its first fault')
 
 
+@pytest.mark.slow
 @pytest.mark.fault(24)
 def test_a_minute_of_faults_breaks_no_promise(start, tiny_model, tmp_path):
     process = start('--duration', 60, '--model', tiny_model, '--json', 'soak.json')
@@ -74,6 +75,7 @@ def test_a_minute_of_faults_breaks_no_promise(start, tiny_model, tmp_path):
     assert record['usage'][-1]['at_s'] > 50
 
 
+@pytest.mark.slow
 def test_the_death_of_the_node_is_a_broken_promise(start, tiny_model):
     process = start('--duration', 300, '--model', tiny_model)
     node = wait_for_the_node(process)

@@ -86,6 +86,7 @@ def test_figures_go_to_the_terminal_and_the_json_file(bag, tmp_path):
     assert with_what['weight_layout'] in ('packed', 'plain')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
 def test_a_killed_run_goes_on_and_ends_with_the_same_bag(bag, tiny_model, tmp_path, number):
     source = write_camera_bag(tmp_path / 'in', 90)

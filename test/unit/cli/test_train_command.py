@@ -155,6 +155,7 @@ def test_an_unknown_key_is_named_with_the_allowed_ones(command, tmp_path):
     assert "wrong.yaml: unknown key 'epochs'; allowed are stages" in result.stderr
 
 
+@pytest.mark.slow
 def test_two_processes_render_once_and_train_stage_after_stage(tmp_path):
     (tmp_path / 'two.yaml').write_text(yaml.safe_dump(recipe('base', 'base-temporal')))
     with socket.socket() as free:

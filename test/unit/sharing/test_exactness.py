@@ -25,6 +25,9 @@ from mtshare_ros.tasks import DEFAULT_TASKS
 
 SUB_TASKS = DEFAULT_TASKS[1:]
 NOISES = (0.0, 1.0)
+PAIRWISE = [(motion, noise, KINDS[(number + place) % 2])
+            for number, motion in enumerate(MOTIONS) for place, noise in enumerate(NOISES)]
+"""Motions, noises and blocks of which every two meet."""
 
 
 def equal(first, second):
@@ -57,9 +60,7 @@ def test_a_factor_of_zero_equals_dense_after_any_other(kind, noise):
         seen.use(DEFAULT_TASKS, block=kind)
 
 
-@pytest.mark.parametrize('kind', KINDS)
-@pytest.mark.parametrize('noise', NOISES)
-@pytest.mark.parametrize('motion', MOTIONS)
+@pytest.mark.parametrize(('motion', 'noise', 'kind'), PAIRWISE)
 def test_a_refresh_period_of_one_equals_dense(motion, noise, kind):
     seen = camera(refresh_period=1, block=kind)
     for number, frame in enumerate(room_clip(motion, noise=noise)):

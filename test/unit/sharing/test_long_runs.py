@@ -14,6 +14,9 @@ import torch
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 
+pytestmark = pytest.mark.slow
+
+
 def drifting(frames, noise):
     """Yield frames of one picture that turns into another, by less than 0.1 levels a frame."""
     generator = np.random.default_rng(1)

@@ -96,6 +96,7 @@ def one(tmp_path_factory):
     return train_all(tmp_path_factory.mktemp('one'), Processes())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', RUNS)
 def test_two_processes_hold_the_same_network_bit_for_bit(two, name):
     first, second = ({key: value for key, value in found.items() if key.startswith(f'{name}/')}
@@ -105,6 +106,7 @@ def test_two_processes_hold_the_same_network_bit_for_bit(two, name):
     assert [key for key in first if not torch.equal(first[key], second[key])] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', RUNS)
 def test_two_processes_learn_what_one_learns_from_the_whole_batch(one, two, name):
     for key, expected in one.items():
@@ -112,6 +114,7 @@ def test_two_processes_learn_what_one_learns_from_the_whole_batch(one, two, name
             torch.testing.assert_close(two[0][key], expected, rtol=1e-3, atol=1e-4, msg=key)
 
 
+@pytest.mark.slow
 def test_the_gates_of_a_step_are_those_of_one_process(one, two):
     drawn = [key for key in one if 'drawn' in key]
 
