@@ -32,7 +32,8 @@ demo bench soak:
 	@.venv/bin/mtshare $@ $(ARGS)
 
 # A file stays in one process: its tests share the node or the model that its fixtures start.
-PYTEST = .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile
+# In the order of their names the files that take longest, those of the node, come first.
+PYTEST = .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test:
 	@tools/install.sh test

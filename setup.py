@@ -78,8 +78,8 @@ setup(
         'train': ['scikit-image', 'scipy', 'tensorboard'] + ROOMS + CLI,
         'ros': ROS_WHEELS,
         'test': [
-            'catkin-pkg', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4', 'pytest-xdist', 'ruff',
-            'selenium', 'types-PyYAML',
+            'catkin-pkg', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4', 'pytest-xdist>=3.7',
+            'ruff', 'selenium', 'types-PyYAML',
         ] + BAGS + VIDEO,
     },
     zip_safe=True,

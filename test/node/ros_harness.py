@@ -56,8 +56,8 @@ class Observer:
     def spin_for(self, seconds):
         """Handle messages for a while."""
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            self._executor.spin_once(timeout_sec=0.05)
+        while (left := deadline - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=min(0.05, left))
 
     def listen(self, topic, message_type=Image, *, reliable=True, depth=1):
         """Collect the messages of a topic in ``received``; return the subscription."""

@@ -1,6 +1,7 @@
 """What holds for every command: help, errors, exit codes."""
 
 import errno
+import json
 import os
 from pathlib import Path
 import re
@@ -209,17 +210,18 @@ def test_ctrl_c_ends_with_code_130_and_the_work_can_go_on(tmp_path):
     words = [sys.executable, '-m', 'mtshare_ros.cli.main', 'render', 'frames',
              str(tmp_path / 'frames'), '--count', '100000', '--width', '32', '--height', '32']
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
-    wait_for(tmp_path / 'frames' / 'meta.json')
+    wait_for_frames(tmp_path / 'frames' / 'meta.json')
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert 'Traceback' not in errors
 
 
-def wait_for(path, limit_s=30):
+def wait_for_frames(meta, limit_s=30):
+    """Wait for rendering, beyond the loading of its kernels: numba may swallow an interrupt."""
     deadline = time.monotonic() + limit_s
-    while not path.exists():
-        assert time.monotonic() < deadline, f'{path} did not appear'
+    while not meta.exists() or not json.loads(meta.read_text())['done']:
+        assert time.monotonic() < deadline, f'{meta} tells of no frame'
         time.sleep(0.05)
 
 

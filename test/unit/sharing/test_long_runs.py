@@ -13,7 +13,6 @@ import torch
 
 from mtshare_ros.tasks import DEFAULT_TASKS
 
-
 pytestmark = pytest.mark.slow
 
 
