@@ -1,16 +1,13 @@
 """Which device and arithmetic a model runs in."""
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 import re
-from typing import TypeVar
+from typing import Iterator
 
 import torch
-from torch import nn
 
 from mtshare_ros.errors import ConfigError, DeviceError
-
-Network = TypeVar('Network', bound=nn.Module)
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
@@ -70,16 +67,20 @@ def resolve_device(requested: str, *, cuda_devices: int) -> DeviceChoice:
     return DeviceChoice(requested)
 
 
-def move_to_device(network: Network, device: str) -> Network:
-    """Return a network on a device; raise DeviceError where the device cannot take it."""
+@contextmanager
+def explained_faults(device: str) -> Iterator[None]:
+    """Raise DeviceError, with what to do, for what a device raises that cannot take a network."""
     try:
-        return network.to(device)
+        yield
     except (MemoryError, RuntimeError) as error:
-        advice = (
-            'free memory of other programs, or take a smaller model' if is_out_of_memory(error)
-            else 'PyTorch, its CUDA build and the driver must fit each other')
+        if is_out_of_memory(error):
+            advice = 'free memory of other programs, or take a smaller input_size or model'
+        elif 'CUDA' in str(error):
+            advice = 'PyTorch, its CUDA build and the driver must fit the GPU'
+        else:
+            raise
         raise DeviceError(
-            f'the network cannot be brought to {device}: {error}; {advice}') from error
+            f'the network cannot be computed on device {device}: {error}; {advice}') from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -12,7 +12,7 @@ from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.crossover import choose_crossover, Crossover, DEFAULT
 from mtshare_ros.inference.device import (
     cuda_device_count,
-    move_to_device,
+    explained_faults,
     resolve_device,
     resolve_precision,
 )
@@ -76,7 +76,7 @@ class Engine:
         self.quality, doubts = _known_quality(file, self.input_size, self.description)
         threads = thread_notices() if self.device == 'cpu' else ()
         self.notices = (*choice.notices, *threads, *doubts)
-        network = move_to_device(fuse_batch_norm(checkpoint.network), self.device)
+        network = fuse_batch_norm(checkpoint.network).to(self.device)
         self.tasks = network.tasks
         keep_freed_memory()
         fallback = default_thresholds(network.config)
@@ -104,9 +104,11 @@ class Engine:
         Raises ModelError, DeviceError or ConfigError saying what is wrong.
         """
         file = find_model(model)
-        engine = cls(load_checkpoint(file.path), device=device, precision=precision,
-                     input_size=input_size, file=file, weight_layout=weight_layout)
-        engine.infer(np.zeros((*engine.input_size, 3), np.uint8))
+        checkpoint = load_checkpoint(file.path)
+        with explained_faults(device):
+            engine = cls(checkpoint, device=device, precision=precision, input_size=input_size,
+                         file=file, weight_layout=weight_layout)
+            engine.infer(np.zeros((*engine.input_size, 3), np.uint8))
         return engine
 
     @property

@@ -30,11 +30,13 @@ class CameraInfoBuffer:
     """
     The last few calibrations received; never waited for.
 
-    ``rectified`` says that the images are; their camera matrix is P then.
+    ``rectified`` says that the images are; their camera matrix is P then. ``topic`` is named
+    where nothing came.
     """
 
-    def __init__(self, size: int = 8, *, rectified: bool = False) -> None:
+    def __init__(self, size: int = 8, *, rectified: bool = False, topic: str = '') -> None:
         self._infos: deque[Any] = deque(maxlen=size)
+        self._source = f' on {topic}' if topic else ''
         self._rectified = rectified
 
     def add(self, info: Any) -> None:
@@ -54,7 +56,7 @@ class CameraInfoBuffer:
         """
         infos = list(self._infos)
         if not infos:
-            return CameraInfoMatch(None, 'no camera_info was received')
+            return CameraInfoMatch(None, f'no camera_info was received{self._source}')
         info = next((info for info in infos if info.header.stamp == header.stamp), infos[-1])
         return fit_camera_info(take_projection(info) if self._rectified else info, size)
 

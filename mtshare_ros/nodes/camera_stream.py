@@ -64,7 +64,8 @@ class CameraStream:
         image, info = name_for(camera, transport.topic), name_for(camera, 'camera_info')
         topic = find_image_topic(node, camera, shared.start.image_transport)
         rectified = shows_rectified(topic, shared.start.camera_matrix)
-        infos = CameraInfoBuffer(_INFOS_KEPT, rectified=rectified)
+        infos = CameraInfoBuffer(
+            _INFOS_KEPT, rectified=rectified, topic=node.resolve_topic_name(info))
         self._reports = FrameReports(node, topic, statistics, notices)
         self._pipeline = Pipeline(
             engine=shared.engine, transport=transport,

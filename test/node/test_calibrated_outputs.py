@@ -28,7 +28,7 @@ def fisheye():
 
 
 BAD = {
-    'none': (None, 'no camera_info was received'),
+    'none': (None, 'no camera_info was received on /camera_info'),
     'zeros': (zeros(), 'the camera is not calibrated'),
     'another aspect ratio': (camera_calibration(480, 480), 'the same aspect ratio'),
     'fisheye': (fisheye(), "the distortion model is 'equidistant'"),

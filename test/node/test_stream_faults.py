@@ -129,3 +129,16 @@ def test_a_stamp_that_cannot_be_is_kept_warned_of_once_and_gives_no_negative_age
 
     assert running.perception.count_lines('WARN', words) == before + 1
     assert not stream.shown_age_ms() < 0
+
+
+@pytest.mark.fault(14)
+def test_simulated_time_without_a_clock_is_named_and_no_other_machine_is_blamed(running, stream):
+    blamed = running.perception.count_lines('synchronise the clocks')
+    assert stream.guest.set(use_sim_time=True).successful
+
+    for _ in range(3):
+        stream.show(camera_image())
+
+    running.perception.wait_for_output('WARN', 'nothing was received on /clock')
+    assert running.perception.count_lines('synchronise the clocks') == blamed
+    assert stream.guest.set(use_sim_time=False).successful

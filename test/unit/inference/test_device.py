@@ -4,18 +4,7 @@ import pytest
 import torch
 
 from mtshare_ros.errors import ConfigError, DeviceError
-from mtshare_ros.inference.device import move_to_device, resolve_device, resolve_precision
-
-
-class Unmovable(torch.nn.Module):
-    """A network that no device takes; simulated: the machine of the tests has no GPU."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.text = text
-
-    def to(self, device):
-        raise RuntimeError(self.text)
+from mtshare_ros.inference.device import explained_faults, resolve_device, resolve_precision
 
 
 def test_auto_takes_cuda_when_it_is_there():
@@ -52,11 +41,19 @@ def test_an_unknown_device_lists_the_allowed_ones(requested):
 
 @pytest.mark.parametrize(('text', 'advice'), [
     ('CUDA error: out of memory', 'free memory'),
-    ('CUDA error: no kernel image is available for execution', 'must fit each other'),
+    ('NVML_SUCCESS == r INTERNAL ASSERT FAILED', 'free memory'),
+    ('CUDA error: no kernel image is available for execution', 'must fit the GPU'),
 ])
-def test_a_device_that_cannot_take_the_network_says_why(text, advice):
-    with pytest.raises(DeviceError, match=f'cuda: {text}.*{advice}'):
-        move_to_device(Unmovable(text), 'cuda')
+def test_a_device_that_cannot_take_the_network_says_why_and_what_to_do(text, advice):
+    with pytest.raises(DeviceError, match=f'on device cuda: {text}.*{advice}'):
+        with explained_faults('cuda'):
+            raise RuntimeError(text)
+
+
+def test_what_is_no_fault_of_the_device_stays_what_it_is():
+    with pytest.raises(RuntimeError, match='shapes'):
+        with explained_faults('cuda'):
+            raise RuntimeError('shapes cannot be multiplied')
 
 
 @pytest.mark.parametrize('device, dtype', [('cuda', torch.float16), ('cpu', torch.float32)])
