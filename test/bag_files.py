@@ -1,6 +1,9 @@
 """Small bags for tests, written and read by way of rosbags."""
 
+from dataclasses import dataclass
+import os
 from pathlib import Path
+import sqlite3
 
 import numpy as np
 from rosbags.highlevel import AnyReader
@@ -106,3 +109,92 @@ def stamps_ns(messages):
 def storage_file(path):
     """Return the only storage file of a bag."""
     return next(file for file in Path(path).iterdir() if file.suffix in ('.mcap', '.db3'))
+
+
+def write_database(path, messages, *, log=False):
+    """
+    Write a storage file as ROS 2 Humble does: without definitions of types.
+
+    With ``log`` it is left as a killed recorder leaves it: the last messages in its write-ahead
+    log.
+    """
+    if log:
+        child = os.fork()
+        if child == 0:
+            _fill_database(path, messages, 'PRAGMA journal_mode = WAL')
+            os._exit(0)  # neither closed nor checkpointed
+        os.waitpid(child, 0)
+    else:
+        _fill_database(path, messages, 'PRAGMA journal_mode = DELETE').close()
+    return path
+
+
+def _fill_database(path, messages, mode):
+    database = sqlite3.connect(path)
+    database.execute(mode)
+    database.executescript("""
+        CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);
+        INSERT INTO schema VALUES (3, 'humble');
+        CREATE TABLE topics(id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL,
+            serialization_format TEXT NOT NULL, offered_qos_profiles TEXT NOT NULL);
+        CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL,
+            timestamp INTEGER NOT NULL, data BLOB NOT NULL);
+        CREATE INDEX timestamp_idx ON messages (timestamp ASC);
+    """)
+    numbers = {}
+    for topic, time_ns, message in messages:
+        if topic not in numbers:
+            numbers[topic] = len(numbers) + 1
+            database.execute("INSERT INTO topics VALUES (?, ?, ?, 'cdr', '')",
+                             (numbers[topic], topic, message.__msgtype__))
+        database.execute('INSERT INTO messages(topic_id, timestamp, data) VALUES (?, ?, ?)',
+                         (numbers[topic], time_ns, to_cdr(message)))
+        database.commit()
+    return database
+
+
+def to_cdr(message):
+    return bytes(STORE.serialize_cdr(message, message.__msgtype__))
+
+
+def write_mcap(path, rows, profile='ros2', **options):
+    """
+    Write an mcap file of rows, each a Row.
+
+    A ``key`` stands for a channel: rows of one topic may have several.
+    """
+    from mcap.writer import Writer as McapWriter
+
+    with path.open('wb') as file:
+        writer = McapWriter(file, **options)
+        writer.start(profile=profile, library='test')
+        channels = {}
+        for row in rows:
+            if row.key not in channels:
+                schema = writer.register_schema(row.kind, row.encoding, row.definition.encode())
+                channels[row.key] = writer.register_channel(row.topic, row.serialization, schema)
+            writer.add_message(channels[row.key], row.time_ns, row.data, row.time_ns)
+        writer.finish()
+    return path
+
+
+@dataclass(frozen=True)
+class Row:
+    """One message of an mcap file, with the channel it is written to."""
+
+    topic: str
+    time_ns: int
+    data: bytes
+    kind: str
+    definition: str
+    key: object = ''
+    encoding: str = 'ros2msg'
+    serialization: str = 'cdr'
+
+
+def image_rows(images):
+    """Return the rows of a camera without its calibrations."""
+    kind = 'sensor_msgs/msg/Image'
+    text, _ = STORE.generate_msgdef(kind, ros_version=2)
+    return [Row(topic, time_ns, to_cdr(message), kind, text)
+            for topic, time_ns, message in camera_messages(images) if topic == IMAGE]

@@ -33,12 +33,16 @@ def choose_files(
     read as well, unless they hold what others hold already.
     """
     chosen: list[OpenedFile] = []
-    for item in listed:
-        _choose(item, chosen, notices)
-    for item in others:
-        if not _overlaps(item, chosen) and _choose(item, chosen, notices):
+    for item in (*listed, *others):
+        original = next((other for other in chosen if _is_copy(item, other)), None)
+        if original is not None:
+            notices.append(f'{item.path}: is a copy of {original.path.name}, and not read')
+        elif item in listed:
+            chosen.append(item)
+        elif not _overlaps(item, chosen):
+            chosen.append(item)
             notices.append(f'{item.path}: is not listed in metadata.yaml, and read as well')
-    if len(chosen) > len(listed):
+    if folder.fault or len(chosen) > len(listed):
         chosen.sort(key=lambda item: (item.file.start_ns is None, item.file.start_ns or 0))
     return chosen
 
@@ -69,16 +73,6 @@ def count_lost(folder: BagFolder, files: Sequence[OpenedFile]) -> Counter[str]:
         for channel, count in item.file.counts.items():
             found[channel.topic] += count
     return Counter(folder.counts) - found
-
-
-def _choose(item: OpenedFile, chosen: list[OpenedFile], notices: list[str]) -> bool:
-    """Take a file unless it is a copy of one that was taken; return whether it was."""
-    original = next((other for other in chosen if _is_copy(item, other)), None)
-    if original is None:
-        chosen.append(item)
-    else:
-        notices.append(f'{item.path}: is a copy of {original.path.name}, and not read')
-    return original is None
 
 
 def _is_copy(item: OpenedFile, other: OpenedFile) -> bool:

@@ -1,7 +1,8 @@
 """Which files a bag has, by its metadata.yaml and by what lies in its folder."""
 
 from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+import math
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -76,7 +77,7 @@ def _read_metadata(information: dict[str, Any], found: list[Path]) -> BagFolder:
         if name in there:
             folder.files.append(there.pop(name))
         else:
-            folder.missing.append(PureWindowsPath(text).name)
+            folder.missing.append(_last_part(text))
     folder.others = list(there.values())
     for entry in information['topics_with_message_count']:
         name = entry['topic_metadata']['name']
@@ -88,10 +89,14 @@ def _read_metadata(information: dict[str, Any], found: list[Path]) -> BagFolder:
 
 def _name_of(text: str) -> str:
     """Return the name of a listed file, of whichever system, without compression's ending."""
-    return bare_name(Path(PureWindowsPath(text).name))
+    return bare_name(Path(_last_part(text)))
 
 
-def _number(path: Path) -> tuple[int, str]:
-    """Sort bag_2 before bag_10, as rosbag2 counts its files."""
+def _last_part(text: str) -> str:
+    return text.replace('\\', '/').rpartition('/')[2]
+
+
+def _number(path: Path) -> tuple[float, str]:
+    """Sort bag_2 before bag_10, as rosbag2 counts its files; others come last."""
     text = bare_name(path).rpartition('.')[0].rpartition('_')[2]
-    return (int(text) if text.isdecimal() else -1, path.name)
+    return (int(text) if text.isdecimal() else math.inf, path.name)

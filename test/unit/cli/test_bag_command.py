@@ -188,6 +188,21 @@ def test_the_good_part_of_a_damaged_bag_is_computed_and_the_exit_code_is_1(
     assert 'damaged after ' in figures['damage'] and 'Traceback' not in result.output
 
 
+def test_images_that_are_missing_are_counted_and_the_exit_code_is_1(bag, tmp_path):
+    assert bag(write_camera_bag(tmp_path / 'in', 6), tmp_path / 'split', '--copy-input',
+               '--segment', 2, '--namespace', 'maps').exit_code == 0
+    (tmp_path / 'split/split_1.mcap').unlink()
+
+    result = bag(tmp_path / 'split', tmp_path / 'out', '--image-topic', IMAGE,
+                 '--json', tmp_path / 'figures.json')
+
+    assert result.exit_code == 1
+    figures = json.loads((tmp_path / 'figures.json').read_text())
+    assert (figures['frames'], figures['missing']) == (4, 2)
+    assert 'split_1.mcap is missing with ' in figures['damage']
+    assert '2 of 6 images are missing' in result.output
+
+
 def test_pictures_show_the_frames(bag, tmp_path):
     av = pytest.importorskip('av', reason='videos need the extra [video]')
     pillow = pytest.importorskip('PIL.Image', reason='pictures need the extra [cli]')
@@ -233,6 +248,12 @@ def two_cameras(path):
     (['in', 'out', '--sheet', 'maps.jpg'], "--sheet is 'maps.jpg'"),
     (['in', 'out', '--input-size', 'large'], "--input-size is 'large'"),
     (['two', 'out'], 'the bag has 2 image topics'),
+    (['in', '/proc/out'], '/proc/out: nothing can be written into /proc'),
+    (['in', 'out', '--json', '/proc/figures.json'], 'nothing can be written into /proc'),
+    (['in', 'out', '--json', 'in'], 'in: is a folder; give the name of a file'),
+    (['in', 'out', '--namespace', 'bad name!'], "--namespace is 'bad name!'; allowed are names"),
+    (['in', 'out', '--namespace', '2nd'], "--namespace is '2nd'; allowed are names"),
+    (['in', 'out', '--namespace', 'a//b'], "--namespace is 'a//b'; allowed are names"),
 ])
 def test_what_cannot_be_done_is_refused_before_the_work(
         bag, tmp_path, monkeypatch, words, complaint):

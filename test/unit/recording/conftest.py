@@ -17,11 +17,11 @@ def engine(tiny_model):
 
 @pytest.fixture
 def run_bag(engine, tmp_path):
-    """Return a function that runs the engine over a bag and returns the new bag's messages."""
+    """Return a function that runs the engine over a bag and returns what ``read`` finds then."""
     from bag_files import IMAGE, read_bag  # which need the extra [bags]
 
     def run(source, *, topics=None, said=None, target='out', progress=lambda done: None,
-            **options):
+            read=read_bag, **options):
         with Bag(source) as bag:
             calibration = choose_calibration_topic(bag.topics, None, IMAGE)
             values = {'storage': bag.storage, 'image_topic': IMAGE,
@@ -31,5 +31,5 @@ def run_bag(engine, tmp_path):
                 topics, engine.tasks)
             job = BagRun(bag, plan, engine, say=[].append if said is None else said.append)
             job.run(progress)
-        return read_bag(tmp_path / target)
+        return read(tmp_path / target)
     return run

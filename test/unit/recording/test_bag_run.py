@@ -22,6 +22,7 @@ from bag_files import (  # noqa: E402
     read_bag,
     stamps_ns,
     START_NS,
+    storage_file,
     TALK,
     write_bag,
     write_camera_bag,
@@ -80,6 +81,32 @@ def test_a_run_that_would_round_otherwise_does_not_go_on(
         run_bag(source, segment=2)
     monkeypatch.undo()
     assert len(run_bag(source, segment=2)['/edges/image']) == 5
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+@pytest.mark.parametrize('name', ['run #3', 'what?x=1', 'my%20maps', "it's", 'a:b', 'größe'])
+def test_a_bag_may_have_any_name(run_bag, tmp_path, storage, name):
+    (tmp_path / name).mkdir()
+    found = run_bag(write_camera_bag(tmp_path / 'in', 2, storage), target=f'{name}/{name}',
+                    read=lambda path: path)
+
+    with Bag(found) as bag:
+        assert len(list(bag.messages(('/edges/image',)))) == 2
+        assert not bag.damages and not bag.notices
+    assert [path.name for path in (tmp_path / name).iterdir()] == [name]
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_the_new_bag_has_the_storage_of_one_with_file_compression(run_bag, tmp_path, storage):
+    zstandard = pytest.importorskip('zstandard', reason='bags need the extra [bags]')
+    source = write_camera_bag(tmp_path / 'in', 1, storage)
+    file = storage_file(source)
+    file.with_name(f'{file.name}.zstd').write_bytes(zstandard.compress(file.read_bytes()))
+    file.unlink()
+
+    run_bag(source)
+
+    assert storage_file(tmp_path / 'out').suffix == file.suffix
 
 
 def test_outputs_have_the_stamps_the_frames_and_the_times_of_their_images(run_bag, tmp_path):
