@@ -9,7 +9,7 @@ import torch
 from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
-from mtshare_ros.inference.crossover import choose_crossover, Crossover, DEFAULT
+from mtshare_ros.inference.crossover import choose_crossover, Crossover, UNKNOWN
 from mtshare_ros.inference.device import (
     cuda_device_count,
     explained_faults,
@@ -135,8 +135,8 @@ class Engine:
                                 self._measured_crossover, self.description.crossovers)
 
     def settle_crossover(self) -> None:
-        """Measure the crossover of this device where the model holds none for such devices."""
-        if self.crossover().source == DEFAULT:
+        """Measure the crossover where neither the model nor a default has one for the device."""
+        if self.crossover().source == UNKNOWN:
             self._measured_crossover = self.costs.crossover
 
     def with_thresholds(self, thresholds: Mapping[str, TaskThresholds]) -> 'Engine':

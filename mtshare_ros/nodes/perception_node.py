@@ -1,7 +1,7 @@
 """The perception node: cameras in; semantic, depth, normal and edge maps out."""
 
 import sys
-from typing import Callable
+from typing import Any, Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
@@ -13,6 +13,7 @@ from mtshare_ros.nodes.camera import Camera
 from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.camera_stream import Shared
 from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeReport
+from mtshare_ros.nodes.engine_figures import engine_figures
 from mtshare_ros.nodes.freeing import free_memory
 from mtshare_ros.nodes.image_input import find_image_topic, TRANSPORTS
 from mtshare_ros.nodes.inference_thread import InferenceThread
@@ -137,13 +138,13 @@ class PerceptionNode(GuardedLifecycleNode):
             self.give_up(hopeless)
 
     def _publish_diagnostics(self) -> None:
-        # this value alone: before the node is configured, others may not fit each other
-        target_ms = self._parameter_server.values()['latency_target_ms']
-        cameras = [camera.report(target_ms) for camera in self._cameras]
-        self._diagnostics.publish(
-            make_diagnostics(self._describe(), cameras, self.get_clock().now().to_msg()))
+        # single values alone: before the node is configured, some may not fit each other
+        values = self._parameter_server.values()
+        cameras = [camera.report(values['latency_target_ms']) for camera in self._cameras]
+        self._diagnostics.publish(make_diagnostics(
+            self._describe(values), cameras, self.get_clock().now().to_msg()))
 
-    def _describe(self) -> NodeReport:
+    def _describe(self, values: Mapping[str, Any]) -> NodeReport:
         engine = self._engine
         file = engine.file if engine else None
         return NodeReport(
@@ -155,6 +156,7 @@ class PerceptionNode(GuardedLifecycleNode):
                 'model': self._start_settings.model,
                 'model_sha256': file.sha256 if file else '',
                 'labels': engine.labels.name if engine else '',
+                **engine_figures(engine, values),
                 **memory_figures(engine),
             },
         )

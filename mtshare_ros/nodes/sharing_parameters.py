@@ -21,6 +21,12 @@ def _check_override(value: float) -> str:
     return f'it must be {INHERIT} (inherit), or 0.0 or more'
 
 
+def _check_crossover(value: float) -> str:
+    if value == INHERIT or value >= 0:
+        return ''
+    return f'it must be {INHERIT} (the figure of the model), or 0.0 to 1.0'
+
+
 def _override(name: str, text: str) -> ParameterSpec:
     return ParameterSpec(
         name, 'double', INHERIT, f'{text}; {INHERIT} inherits it.',
@@ -85,6 +91,12 @@ SHARING_PARAMETERS = (
         'frame counts as another scene, and nothing before it is used.', limits=(0.0, 1.0),
     ),
     ParameterSpec(
+        'temporal.crossover', 'double', INHERIT, 'Share of tokens to compute above which a frame '
+        f'is computed whole, because that is faster; {INHERIT} takes the figure of the model or, '
+        'where it has none, 0.9 on a CPU and a measurement at the start on a GPU.',
+        limits=(INHERIT, 1.0), check=_check_crossover,
+    ),
+    ParameterSpec(
         'latency_target_ms', 'double', 0.0, 'Inference time that 95 % of the frames shall keep, '
         'by computing fewer tokens; 0.0 is off.', 'ms', (0.0, 1000.0),
     ),
@@ -111,7 +123,14 @@ def sharing_settings(values: Mapping[str, Any]) -> SharingSettings:
         max_age=values['temporal.max_age'],
         scene_cut_fraction=values['temporal.scene_cut_fraction'],
         latency_target_ms=values['latency_target_ms'],
+        crossover=crossover_of(values),
     )
+
+
+def crossover_of(values: Mapping[str, Any]) -> float | None:
+    """Return the share above which a frame is computed whole, None for the engine's own figure."""
+    value = values['temporal.crossover']
+    return None if value == INHERIT else value
 
 
 def _overrides(values: Mapping[str, Any], name: str) -> dict[str, float]:

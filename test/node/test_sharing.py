@@ -71,6 +71,17 @@ def test_with_a_threshold_of_zero_the_maps_are_those_of_a_dense_run(still, tiny_
     guest.set(temporal__threshold=1.0)
 
 
+def test_the_crossover_stands_in_the_diagnostics_with_its_source(still):
+    guest, camera = still
+    assert guest.figures()['crossover_source'] == 'default'
+
+    assert guest.set(temporal__crossover=0.5).successful
+
+    send_until(guest, camera, camera_image(), 'crossover', '0.500'.__eq__)
+    assert guest.figures()['crossover_source'] == 'setting'
+    assert guest.set(temporal__crossover=-1.0).successful
+
+
 def test_another_frame_id_begins_anew_and_is_named(still):
     guest, camera = still
     resets = int(guest.figures()['resets'])

@@ -9,6 +9,7 @@ import torch
 
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.errors import ConfigError
+from mtshare_ros.inference import crossover
 from mtshare_ros.inference.choices import choices_of
 from mtshare_ros.inference.crossover import choose_crossover, Crossover, DEFAULT_CROSSOVERS
 from mtshare_ros.inference.engine import Engine
@@ -43,7 +44,7 @@ def test_the_first_source_that_there_is_holds(settings, measured, stored, expect
 def test_a_gpu_has_figures_of_its_own():
     stored = {'cpu': 0.4, 'cuda': 0.5}
     assert choose_crossover('cuda:1', SHARED, None, stored) == Crossover(0.5, 'model')
-    assert choose_crossover('cuda', SHARED, None, {'cpu': 0.4}) == Crossover(1.0, 'default')
+    assert choose_crossover('cuda', SHARED, None, {'cpu': 0.4}) == Crossover(1.0, 'unknown')
 
 
 def test_a_figure_that_is_no_share_is_refused(checkpoint):
@@ -51,7 +52,14 @@ def test_a_figure_that_is_no_share_is_refused(checkpoint):
         with_figure(checkpoint, cpu=1.5)
 
 
-def test_only_a_model_without_a_figure_is_measured(checkpoint):
+@pytest.fixture
+def unknown_device(monkeypatch):
+    """Let nothing be known of the devices that tests have, as it is of GPUs."""
+    monkeypatch.setattr(crossover, 'DEFAULT_CROSSOVERS', {})
+
+
+@pytest.mark.usefixtures('unknown_device')
+def test_only_where_nothing_is_known_it_is_measured(checkpoint):
     known, unknown = (Engine(item, device='cpu') for item in (
         with_figure(checkpoint, cpu=0.4), checkpoint))
     known.settle_crossover()
@@ -61,10 +69,11 @@ def test_only_a_model_without_a_figure_is_measured(checkpoint):
     assert 0 <= unknown.crossover().share <= 1
 
 
+@pytest.mark.usefixtures('unknown_device')
 def test_another_input_size_has_another_measurement(checkpoint):
     engine = Engine(checkpoint, device='cpu')
     engine.settle_crossover()
-    assert engine.with_input_size((64, 96)).crossover().source == 'default'
+    assert engine.with_input_size((64, 96)).crossover().source == 'unknown'
 
 
 @pytest.mark.parametrize(('figure', 'dense'), [(0.2, True), (0.9, False)])

@@ -36,6 +36,8 @@ def test_the_defaults_are_those_of_the_engine():
     ({'temporal__refresh_period': 7}, {'refresh_period': 7}),
     ({'temporal__max_age': 31}, {'max_age': 31}),
     ({'temporal__scene_cut_fraction': 0.5}, {'scene_cut_fraction': 0.5}),
+    ({'temporal__crossover': 0.4}, {'crossover': 0.4}),
+    ({'temporal__crossover': 0.0}, {'crossover': 0.0}),
     ({'latency_target_ms': 20.0}, {'latency_target_ms': 20.0}),
 ])
 def test_every_parameter_reaches_the_engine(values, expected):
@@ -47,6 +49,11 @@ def test_a_factor_of_one_output_is_inherited_or_a_factor(value):
     spec = PERCEPTION_PARAMETERS['depth.temporal.threshold']
 
     assert 'depth.temporal.threshold' in spec.problem(value)
+
+
+@pytest.mark.parametrize('value', [-0.5, -2.0, 1.5])
+def test_a_crossover_is_inherited_or_a_share(value):
+    assert 'temporal.crossover' in PERCEPTION_PARAMETERS['temporal.crossover'].problem(value)
 
 
 def test_the_base_task_has_no_threshold_for_taking_over():
