@@ -18,7 +18,7 @@ from sensor_msgs.msg import Image
 
 from mtshare_ros.nodes.node_environment import node_environment
 
-ASK_AGAIN_S = 3.0
+ASK_AGAIN_S = 0.5
 TRANSITIONS = {'configure': 1, 'cleanup': 2, 'activate': 3, 'deactivate': 4}
 
 
