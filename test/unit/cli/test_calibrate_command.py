@@ -32,6 +32,7 @@ def test_the_result_is_a_new_file_with_its_manifest_entry(command, tiny_model, t
     assert report['thresholds']['depth']['temporal'] == list(
         description.thresholds['depth'].temporal)
     assert report['sentence'] == description.calibration
+    assert report['crossovers'] == description.crossovers and set(report['crossovers']) == {'cpu'}
 
 
 @pytest.mark.parametrize('words, complaint', [
