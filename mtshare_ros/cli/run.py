@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.prediction import InferenceSettings
     from mtshare_ros.recording.frame_run import FrameRun
-    from mtshare_ros.recording.sources import FrameSource
+    from mtshare_ros.recording.frame_source import FrameSource
 
 EXAMPLES = """
 mtshare run photos/ --output maps
@@ -75,8 +75,16 @@ def run(
     job = _run(source, engine, settings, files, pictures)
     report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped, 0,
                    job.figures.values(), settings.sharing, job.damage), json)
-    if job.stopped and not source.live:
+    _end(job, source.live)
+
+
+def _end(job: 'FrameRun', live: bool) -> None:
+    """End with the exit code of a run that was stopped or in which nothing could be used."""
+    if job.stopped and not live:
         raise typer.Exit(130)
+    if not job.frames:
+        warn(f'error: nothing was computed, because not one of {job.skipped} images could be used')
+        raise typer.Exit(1)
 
 
 @dataclass(frozen=True)

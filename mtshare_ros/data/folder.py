@@ -12,6 +12,7 @@ from mtshare_ros.data.sample import Sample
 from mtshare_ros.data.tree import DatasetTree
 from mtshare_ros.errors import DatasetError
 from mtshare_ros.labels import LabelSet, read_labels
+from mtshare_ros.natural_order import natural_key
 
 LABEL_FILE = 'labels.yaml'
 CAMERA_FILE = 'camera.yaml'
@@ -93,7 +94,7 @@ def _frame_folders(tree: DatasetTree, split: str) -> list[Path]:
         known = ', '.join(sorted(path.name for path in tree.root.iterdir() if path.is_dir()))
         raise DatasetError(f'{folder} is missing: no split {split!r}; folders found in '
                            f'{tree.root}: {known or "none"} (docs/datasets.md shows the layout)')
-    found = [path for path in (folder, *sorted((folder / _CLIPS).glob('*')))
+    found = [path for path in (folder, *sorted((folder / _CLIPS).glob('*'), key=natural_key))
              if (path / IMAGE_FOLDER).is_dir()]
     if not found:
         raise DatasetError(f'{folder} holds neither images in {IMAGE_FOLDER}/ nor clips in '

@@ -1,9 +1,8 @@
 """Images of one folder in the order of their names, and the truth that lies beside them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-import re
 
 import numpy as np
 
@@ -17,6 +16,8 @@ from mtshare_ros.data.images import (
 )
 from mtshare_ros.data.sample import ATTRIBUTES, Sample
 from mtshare_ros.errors import DatasetError
+from mtshare_ros.image_files import IMAGE_ENDINGS
+from mtshare_ros.natural_order import natural_key
 from mtshare_ros.tasks import TASKS
 
 IMAGE_FOLDER = 'rgb'
@@ -24,7 +25,6 @@ TRUTH_FOLDERS = {'semseg': 'semseg', 'depth': 'depth', 'normals': 'normals', 'ed
                  'human_parts': 'human_parts', 'saliency': 'saliency'}
 """The folder beside ``rgb`` that holds the truth of a task, by task id."""
 
-_IMAGES = ('.png', '.jpg', '.jpeg')
 _MAPS = ('.png', '.npy')
 
 
@@ -45,7 +45,8 @@ class FrameFolder:
         self.tasks = tasks_of(folder)
         self._folder = folder
         self._focal_length = focal_length
-        self._images = sorted(_files(folder / IMAGE_FOLDER, _IMAGES).values(), key=_natural)
+        self._images = sorted(_files(folder / IMAGE_FOLDER, IMAGE_ENDINGS).values(),
+                              key=natural_key)
         self._truth = {task: _files(folder / TRUTH_FOLDERS[task], _MAPS) for task in self.tasks}
         self._readers = _readers(class_count)
         self.labelled = tuple(index for index in range(len(self)) if self._is_labelled(index))
@@ -59,14 +60,19 @@ class FrameFolder:
 
     def image(self, index: int) -> np.ndarray:
         """Read the image of a frame: (H, W, 3) uint8 RGB."""
-        return read_rgb(self._images[index])
+        return read_rgb(self._images[index], lambda: _size(self._maps(index)))
 
     def __getitem__(self, index: int) -> Sample:
+        maps = self._maps(index)
+        return Sample(
+            read_rgb(self._images[index], lambda: _size(maps)), focal_length=self._focal_length,
+            name=f'{self.name}/{self._images[index].stem}', **maps)
+
+    def _maps(self, index: int) -> dict[str, np.ndarray]:
+        """Read the truth of a frame by attribute of a sample."""
         name = self._images[index].stem
-        maps = {ATTRIBUTES[task]: self._readers[task](files[name])
+        return {ATTRIBUTES[task]: self._readers[task](files[name])
                 for task, files in self._truth.items() if name in files}
-        return Sample(self.image(index), focal_length=self._focal_length,
-                      name=f'{self.name}/{name}', **maps)
 
     def _is_labelled(self, index: int) -> bool:
         """Tell whether a frame has truth; raise DatasetError where it lacks part of it."""
@@ -97,9 +103,9 @@ def _files(folder: Path, extensions: tuple[str, ...]) -> dict[str, Path]:
     return files
 
 
-def _natural(path: Path) -> list[tuple[str, int]]:
-    """Return a key that sorts numbers in names by their value."""
-    return [(text, int(number or 0)) for text, number in re.findall(r'(\D*)(\d*)', path.stem)]
+def _size(maps: Mapping[str, np.ndarray]) -> tuple[int, ...] | None:
+    """Return the (height, width) of the first of some maps, None where there are none."""
+    return next((values.shape[:2] for values in maps.values()), None)
 
 
 def _readers(class_count: int) -> dict[str, Callable[[Path], np.ndarray]]:

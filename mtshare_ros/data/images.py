@@ -6,6 +6,7 @@ says what it should hold; MissingExtraError without Pillow or SciPy. Values that
 right are doubted, see ``doubts``.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,44 @@ from mtshare_ros.data.doubts import (
     check_ids,
     check_levels,
     check_normals,
+    doubt,
 )
-from mtshare_ros.errors import DatasetError, MissingExtraError
+from mtshare_ros.errors import DatasetError, FrameError, MissingExtraError
+from mtshare_ros.image_files import load_pillow, read_image_file, StoredImage
 
 _MILLIMETRES = 1000.0
 _UNIT_LENGTHS = (0.5, 1.5)
 
 
-def read_rgb(path: Path) -> np.ndarray:
-    """Read a PNG or JPEG as (H, W, 3) uint8 RGB."""
-    return _read_picture(path, 'an RGB image', convert='RGB')
+def read_rgb(
+    path: Path, truth_size: Callable[[], tuple[int, ...] | None] = lambda: None
+) -> np.ndarray:
+    """
+    Read an image of any kind as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
+
+    ``truth_size`` returns the (height, width) of its truth, if it has any: where that fits the
+    image as it is stored only, the image is not turned.
+    """
+    stored = _read_image(path)
+    if stored.orientation == 1:
+        return stored.pixels
+    upright, size = stored.upright(), truth_size()
+    fits = [image.shape[:2] == size for image in (stored.pixels, upright)]
+    if fits == [True, False]:
+        doubt(path, 'orientation', 'EXIF says to turn the image, but its truth has the size of '
+                                   'the pixels as they are stored; it is left as it is: turn '
+                                   'image and truth, or remove the EXIF orientation')
+        return stored.pixels
+    if fits == [True, True]:
+        doubt(path, 'orientation', 'EXIF says to turn the image, and its size does not tell '
+                                   'whether its truth was made of the turned one; it is taken '
+                                   'so: if not, remove the EXIF orientation')
+    return upright
+
+
+def read_stored_rgb(path: Path) -> np.ndarray:
+    """Read an image of any kind as (H, W, 3) uint8 RGB, whatever its EXIF orientation says."""
+    return _read_image(path).pixels
 
 
 def read_ids(path: Path, count: int) -> np.ndarray:
@@ -140,14 +169,27 @@ def import_extra(module: str, project: str) -> Any:
             "install it with: pip install 'mtshare_ros[train]'") from error
 
 
-def _read_picture(path: Path, expected: str, *, convert: str | None = None) -> np.ndarray:
-    pillow = import_extra('PIL.Image', 'Pillow')
+def _read_image(path: Path) -> StoredImage:
+    import_extra('PIL.Image', 'Pillow')
+    expected = 'an RGB image'
+    if not path.exists():
+        raise _missing(path, expected)
     try:
-        with pillow.open(path) as picture:
+        return read_image_file(path)
+    except FrameError as error:
+        reason = str(error).removeprefix(f'{path}: ')
+        raise DatasetError(f'{path} should hold {expected}, but {reason}; get the file anew'
+                           ) from error
+
+
+def _read_picture(path: Path, expected: str, *, convert: str | None = None) -> np.ndarray:
+    import_extra('PIL.Image', 'Pillow')
+    try:
+        with load_pillow().open(path) as picture:
             return np.array(picture if convert is None else picture.convert(convert))
     except FileNotFoundError:
         raise _missing(path, expected) from None
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # noqa: B902 - decoders meet damaged bytes with errors of any kind
         raise _damaged(path, expected, error) from error
 
 

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import numpy as np
 
-from mtshare_ros.data.images import read_depth, read_edges, read_ids, read_normals, read_rgb
+from mtshare_ros.data.images import (
+    read_depth,
+    read_edges,
+    read_ids,
+    read_normals,
+    read_stored_rgb,
+)
 from mtshare_ros.data.normal_frame import signs_of_folder
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.data.tree import DatasetTree
@@ -50,7 +56,7 @@ class NyudDataset:
         paths = {folder: files[index] for folder, files in self._paths.items()}
         edges = read_edges(paths['edge'])
         return Sample(
-            image=read_rgb(paths['images']),
+            image=read_stored_rgb(paths['images']),
             labels=self._classes(paths['segmentation']),
             depth=read_depth(paths['depth']),
             normals=read_normals(paths['normals']) * self._signs,

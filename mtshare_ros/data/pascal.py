@@ -6,7 +6,13 @@ import numpy as np
 
 from mtshare_ros.data.context_classes import NORMAL_CLASSES
 from mtshare_ros.data.human_parts import read_human_parts
-from mtshare_ros.data.images import read_binary, read_ids, read_mat, read_normals, read_rgb
+from mtshare_ros.data.images import (
+    read_binary,
+    read_ids,
+    read_mat,
+    read_normals,
+    read_stored_rgb,
+)
 from mtshare_ros.data.normal_frame import signs_of_folder
 from mtshare_ros.data.region_edges import laplacian_edges
 from mtshare_ros.data.sample import Sample
@@ -49,7 +55,7 @@ class PascalContextDataset:
 
     def __getitem__(self, index: int) -> Sample:
         paths = {kind: files[index] for kind, files in self._paths.items()}
-        image = read_rgb(paths['image'])
+        image = read_stored_rgb(paths['image'])
         regions = self._regions(paths['regions'])
         return Sample(
             image=image,

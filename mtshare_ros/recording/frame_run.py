@@ -5,8 +5,8 @@ from typing import Callable, Iterator, Sequence
 
 from mtshare_ros.errors import FrameError, RecordingError
 from mtshare_ros.recording.figures import RunFigures
+from mtshare_ros.recording.frame_source import FrameSource
 from mtshare_ros.recording.perceiving import Observer, Perception, RecordedFrame
-from mtshare_ros.recording.sources import FrameSource
 
 
 class FrameRun:
@@ -40,15 +40,24 @@ class FrameRun:
                 self._perceive(frame)
                 self.frames += 1
             except FrameError as error:
-                self._skip(f'{frame.name}: {error}')
+                self.skip(f'{frame.name}: {error}')
             progress(self.frames + self.skipped)
             self.stopped = stopped()
             if self.stopped:
                 return
 
+    def skip(self, line: str) -> None:
+        """Count and tell a frame that is left out."""
+        self.skipped += 1
+        self._say(f'skipped {line}')
+
+    def note(self, line: str) -> None:
+        """Tell what else the source has to say."""
+        self._say(line)
+
     def _frames(self) -> Iterator[RecordedFrame]:
         try:
-            yield from self._source.read(self._skip)
+            yield from self._source.read(self)
         except RecordingError as error:
             self.damage = str(error)
 
@@ -58,6 +67,3 @@ class FrameRun:
         for observer in self._observers:
             observer.see(frame, prediction)
 
-    def _skip(self, line: str) -> None:
-        self.skipped += 1
-        self._say(f'skipped {line}')

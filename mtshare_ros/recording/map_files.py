@@ -2,6 +2,7 @@
 
 from functools import partial
 import io
+import os
 from pathlib import Path
 from typing import Any, Callable
 
@@ -95,9 +96,14 @@ def normals_to_png(normals: np.ndarray) -> np.ndarray:
 
 
 def prepare_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that holds something already, unless it may be overwritten."""
-    if folder.is_file():
+    """Refuse a folder that cannot be written, or holds something and may not be overwritten."""
+    if folder.exists() and not folder.is_dir():
         raise RecordingError(f'{folder}: is a file; give a folder')
+    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
+        raise RecordingError(f'{folder}: cannot be written: {above} is '
+                             f'{"write-protected" if above.is_dir() else "a file"}; give a folder '
+                             'in another place')
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
         raise RecordingError(f'{folder}: is not empty; give another folder, or --overwrite to '
                              'replace files of the same names')

@@ -35,8 +35,8 @@ class VideoWriter:
         try:
             # with the protocol named, FFmpeg takes no part of the path for one
             self._file = self._av.open(f'file:{path}', 'w', format='mp4')
-        except OSError as error:
-            raise RecordingError(f'{path}: cannot be written: {error.strerror}') from error
+        except (OSError, self._av.error.FFmpegError) as error:
+            raise self._failure(error) from error
 
     def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
         """Append one frame."""
@@ -46,13 +46,22 @@ class VideoWriter:
             self._stream = self._open_stream(picture.width, picture.height)
         self._advance(frame.time_ns)
         picture.pts, picture.time_base = self._tick, Fraction(1, _TICKS_PER_S)
-        self._file.mux(self._stream.encode(picture))
+        self._write(picture)
 
     def close(self) -> None:
         """Write what is left."""
         if self._stream is not None:
-            self._file.mux(self._stream.encode())
+            self._write(None)
         self._file.close()
+
+    def _write(self, picture: Any) -> None:
+        try:
+            self._file.mux(self._stream.encode(picture))
+        except (OSError, self._av.error.FFmpegError) as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: Any) -> RecordingError:
+        return RecordingError(f'{self._path}: cannot be written: {error.strerror}')
 
     def _open_stream(self, width: int, height: int) -> Any:
         codec = next(name for name in _CODECS if name in self._av.codecs_available)

@@ -144,6 +144,36 @@ def test_an_image_that_cannot_be_read_is_left_out_and_said(run, tmp_path):
         'view_0', 'view_2'}
 
 
+def test_a_run_without_one_image_that_can_be_used_is_a_failure(run, tmp_path):
+    (tmp_path / 'in').mkdir()
+    (tmp_path / 'in/a.jpg').write_bytes(b'')
+
+    result = run(tmp_path / 'in', '--output', tmp_path / 'maps', '--json', tmp_path / 'run.json')
+
+    assert result.exit_code == 1
+    assert 'nothing was computed, because not one of 1 images could be used' in result.output
+    assert json.loads((tmp_path / 'run.json').read_text())['frames'] == 0
+
+
+@pytest.mark.parametrize('name', ['run #3', 'what?x=1', 'my%20maps', 'a:b'])
+def test_an_output_may_have_any_name(run, tmp_path, name):
+    video = pytest.importorskip('av') and tmp_path / f'{name}.mp4'
+
+    result = run(write_images(tmp_path / 'in', 1), '--output', tmp_path / name, '--video', video)
+
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / name / 'depth/image/view_0.png').exists() and video.stat().st_size > 500
+
+
+def test_a_place_that_cannot_be_written_is_named_before_the_work(run, tmp_path):
+    (tmp_path / 'file').write_text('text')
+
+    result = run(write_images(tmp_path / 'in', 1), '--output', tmp_path / 'file/maps')
+
+    assert result.exit_code == 1 and 'Traceback' not in result.output
+    assert f'file/maps: cannot be written: {tmp_path}/file is a file' in result.output
+
+
 def test_a_truncated_video_gives_its_beginning_and_exit_code_1(run, tmp_path):
     path = write_video(tmp_path / 'walk.mkv', 12, rate=5)
     data = bytearray(path.read_bytes())
@@ -185,7 +215,8 @@ def test_a_folder_that_holds_something_is_written_into_only_when_asked_to(run, t
     (['empty'], 'empty: holds no images; their names end with'),
     (['text.txt'], 'text.txt: cannot be opened as a video'),
     (['987'], 'camera 987 (/dev/video987): cannot be opened'),
-    (['in', 'in/view_0.png'], 'would both be written as view_0'),
+    (['walk.mp4', 'drive.mp4'], 'walk.mp4: is no image; images are computed together, but videos'),
+    (['films'], 'left out walk.mp4, no images by their names: holds no images'),
     (['in', '--topics', 'depth/points'], "--topics is 'depth/points'; allowed is a list"),
     (['in', '--video', 'maps.gif'], "--video is 'maps.gif'"),
 ])
@@ -195,7 +226,9 @@ def test_what_cannot_be_done_is_refused_before_the_work(
     monkeypatch.chdir(tmp_path)
     write_images(Path('in'), 1)
     Path('empty').mkdir()
-    Path('text.txt').write_text('text')
+    for name in ('text.txt', 'walk.mp4', 'drive.mp4', 'films/walk.mp4'):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text('text')
 
     result = run(*words, '--output', 'maps')
 

@@ -1,0 +1,113 @@
+"""Image files of any kind that Pillow reads, as 8-bit RGB; the one reader of every command."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+import importlib
+from pathlib import Path
+from typing import Any
+import warnings
+
+import numpy as np
+
+from mtshare_ros.errors import FrameError
+from mtshare_ros.picture_levels import eight_bits
+
+IMAGE_ENDINGS = (
+    '.png', '.jpg', '.jpeg', '.jfif', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm', '.pbm',
+    '.pnm', '.gif', '.jp2', '.avif', '.tga',
+)
+"""How the names of image files end, in small letters."""
+
+_ORIENTATION = 0x0112
+_DEEP_MODES = ('I', 'F')
+"""Pillow's pixels of more than 8 bits; those of 16 are called I;16 and more."""
+
+_FILMS = ('GIF', 'PNG', 'WEBP', 'TIFF', 'AVIF')
+"""Formats whose further pictures whoever opens them sees; those of a phone's JPEG are hidden."""
+
+
+@dataclass(frozen=True)
+class StoredImage:
+    """
+    An image as it is stored: (H, W, 3) uint8 RGB, and how it has to be turned.
+
+    ``orientation`` counts from 1, upright, to 8 as in EXIF; ``pictures`` are those of the file, of
+    which this is the first.
+    """
+
+    pixels: np.ndarray
+    orientation: int = 1
+    pictures: int = 1
+
+    def upright(self) -> np.ndarray:
+        """Return the pixels turned as the camera was held."""
+        return turn_upright(self.pixels, self.orientation)
+
+
+def read_image_file(path: Path) -> StoredImage:
+    """
+    Read an image file of any kind.
+
+    Grey levels, palettes, print colours, and samples of 16 or 32 bits become 8-bit RGB; alpha is
+    left out. Raises FrameError, naming the file, for what cannot be read, whatever the decoder
+    meets; ImportError without Pillow.
+    """
+    pillow = load_pillow()
+    try:
+        with pillow.open(path) as image:
+            return decode(image)
+    except Exception as error:  # noqa: B902 - decoders meet damaged bytes with errors of any kind
+        raise FrameError(f'{path}: cannot be read as an image: {why(error)}') from error
+
+
+def decode(image: Any) -> StoredImage:
+    """Return the first picture of an opened Pillow image; raise FrameError for its values."""
+    image.load()
+    pictures = getattr(image, 'n_frames', 1) if image.format in _FILMS else 1
+    return StoredImage(_pixels(image), _orientation(image), pictures)
+
+
+def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Return (H, W, C) pixels turned and mirrored as an EXIF orientation, 1 to 8, asks for."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def why(error: Exception) -> str:
+    """Return what a decoder says, without the address of the buffer it read from."""
+    kind = type(error).__name__
+    if kind == 'DecompressionBombError':
+        return f'{error} Make it smaller'
+    if kind == 'UnidentifiedImageError':
+        return 'its bytes are in no format that is known'
+    return str(error).split(' <_io')[0] or kind
+
+
+@lru_cache(maxsize=1)
+def load_pillow() -> Any:
+    """Return the module PIL.Image; raise ImportError without it."""
+    pillow = importlib.import_module('PIL.Image')
+    # Warnings about odd metadata and large sizes would come in the midst of any output.
+    warnings.filterwarnings('ignore', module=r'PIL\.')
+    return pillow
+
+
+def _pixels(image: Any) -> np.ndarray:
+    if image.mode in _DEEP_MODES or image.mode.startswith('I;'):
+        grey = eight_bits(np.asarray(image))
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(image.convert('RGB'))
+
+
+def _orientation(image: Any) -> int:
+    """Return the EXIF orientation; what says none, or nonsense, is upright."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: B902 - damaged EXIF beside whole pixels
+        return 1
+    return value if value in range(1, 9) else 1

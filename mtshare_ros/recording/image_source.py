@@ -1,0 +1,124 @@
+"""Image files and folders of them as frames."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Callable, Iterator, Sequence
+
+from mtshare_ros.errors import FrameError, RecordingError
+from mtshare_ros.image_files import IMAGE_ENDINGS, load_pillow, read_image_file
+from mtshare_ros.natural_order import natural_key
+from mtshare_ros.recording.extras import require
+from mtshare_ros.recording.frame_source import FrameSource, Listener
+from mtshare_ros.recording.perceiving import RecordedFrame
+
+_IMAGE_PERIOD_NS = 500_000_000
+"""Images have no times; in a video they follow each other at leisure."""
+
+_NAMED = 5
+"""Files of a folder that are named where they are left out."""
+
+_NAMINGS: tuple[Callable[[Path], str], ...] = (
+    lambda file: file.stem,
+    lambda file: f'{file.stem}_{file.suffix[1:]}',
+    lambda file: f'{file.absolute().parent.name}_{file.stem}',
+    lambda file: f'{file.absolute().parent.name}_{file.stem}_{file.suffix[1:]}',
+    lambda file: '_'.join(file.absolute().parts[1:]),
+)
+"""What the maps of an image may be called; the first is taken that no other image has."""
+
+
+def open_images(paths: Sequence[Path]) -> FrameSource:
+    """
+    Return the images among files and directly inside folders, folders in natural order.
+
+    Raises RecordingError where there are none, or where a folder cannot be read.
+    """
+    listings = {path: _list(path) for path in paths}
+    files = list({file.resolve(): file for path in paths for file in listings[path][0]}.values())
+    notes = [f'{path}: {_left_out(others)}' for path, (_, others) in listings.items() if others]
+    if not files:
+        raise RecordingError(f'{"; ".join(notes) or paths[0]}: holds no images; their names end '
+                             f'with {", ".join(IMAGE_ENDINGS)}')
+    require('PIL.Image', 'reading images', 'cli')
+    names = output_names(files)
+    notes += _renamed(names)
+
+    def read(listener: Listener) -> Iterator[RecordedFrame]:
+        for note in notes:
+            listener.note(note)
+        for number, (file, name) in enumerate(names.items()):
+            try:
+                stored = read_image_file(file)
+            except FrameError as error:
+                listener.skip(str(error))
+                continue
+            if stored.pictures > 1:
+                listener.note(f'{file}: only the first of its {stored.pictures} pictures is used')
+            yield RecordedFrame(stored.upright(), number * _IMAGE_PERIOD_NS, name)
+
+    return FrameSource(len(files), False, read)
+
+
+def output_names(files: Sequence[Path]) -> dict[Path, str]:
+    """Return what the maps of each file are called, no two alike."""
+    names: dict[Path, str] = {}
+    waiting = list(files)
+    for naming in _NAMINGS:
+        count = Counter(map(naming, waiting))
+        taken = set(names.values())
+        fitting = [file for file in waiting
+                   if count[naming(file)] == 1 and naming(file) not in taken]
+        names.update((file, naming(file)) for file in fitting)
+        waiting = [file for file in waiting if file not in names]
+    return {file: names[file] for file in files}
+
+
+def is_image(path: Path) -> bool:
+    """Return whether a file is an image, by its name or, of any other name, by its beginning."""
+    if path.suffix.lower() in IMAGE_ENDINGS:
+        return True
+    try:
+        with load_pillow().open(path):
+            return True
+    except Exception:  # noqa: B902 - no decoder knows it, whatever it meets
+        return False
+
+
+def is_film(path: Path) -> bool:
+    """Return whether a file is an animation that is to be read as a video."""
+    if path.suffix.lower() != '.gif':
+        return False
+    try:
+        with load_pillow().open(path) as image:
+            return bool(image.is_animated)
+    except Exception:  # noqa: B902 - who reads it as an image will say what is wrong
+        return False
+
+
+def _list(path: Path) -> tuple[list[Path], list[Path]]:
+    """Return the images of a folder, or a file, and what else the folder shows."""
+    if path.is_file():
+        return [path], []
+    try:
+        found = sorted(path.iterdir(), key=natural_key)
+    except OSError as error:
+        raise RecordingError(f'{path}: cannot be read: {error.strerror}') from error
+    images = [file for file in found if file.is_file() and file.suffix.lower() in IMAGE_ENDINGS
+              and not file.name.startswith('.')]
+    others = [file for file in found if file not in images and not file.name.startswith('.')]
+    return images, others
+
+
+def _left_out(others: Sequence[Path]) -> str:
+    named = [f'{file.name}/' if file.is_dir() else file.name for file in others[:_NAMED]]
+    rest = f' and {len(others) - _NAMED} more' if len(others) > _NAMED else ''
+    return f'left out {", ".join(named)}{rest}, no images by their names'
+
+
+def _renamed(names: dict[Path, str]) -> list[str]:
+    renamed = [(file, name) for file, name in names.items() if name != file.stem]
+    if not renamed:
+        return []
+    file, name = renamed[0]
+    return [f'{len(renamed)} images share their names with others; the maps of {file} are called '
+            f'{name}, and so on']

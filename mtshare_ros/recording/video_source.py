@@ -1,0 +1,144 @@
+"""A video file or a camera of this computer as frames, by way of PyAV."""
+
+from pathlib import Path
+from typing import Any, Iterator
+
+import numpy as np
+
+from mtshare_ros.errors import RecordingError
+from mtshare_ros.image_files import turn_upright
+from mtshare_ros.recording.extras import require
+from mtshare_ros.recording.frame_source import FrameSource, Listener
+from mtshare_ros.recording.perceiving import RecordedFrame
+
+_LONGEST_ENDING_S = 1.0
+"""FFmpeg takes some damage for the end; lengths are rounded, and often those of the sound."""
+
+_ORIENTATIONS = {
+    (1, 0, 0, 1): 1, (-1, 0, 0, 1): 2, (-1, 0, 0, -1): 3, (1, 0, 0, -1): 4,
+    (0, 1, 1, 0): 5, (0, 1, -1, 0): 6, (0, -1, -1, 0): 7, (0, -1, 1, 0): 8,
+}
+"""EXIF orientations by the signs of a, b, c, d: (x, y) is shown at (a x + c y, b x + d y)."""
+
+
+def open_video(path: Path) -> FrameSource:
+    """Return the frames of a video file; raise RecordingError where it cannot be opened."""
+    name = str(path)
+    container = _open_container(f'file:{path}', None, name)
+    count = container.streams.video[0].frames or None
+    return FrameSource(count, True, lambda listener: _Decoding(container, name, listener).run())
+
+
+def open_camera(number: int) -> FrameSource:
+    """Return the frames of a camera of this computer, /dev/video<number>."""
+    device = f'/dev/video{number}'
+    container = _open_container(device, 'v4l2', f'camera {number} ({device})')
+    return FrameSource(
+        None, True, lambda listener: _Decoding(container, device, listener).run(), live=True)
+
+
+def _open_container(address: str, kind: str | None, name: str) -> Any:
+    av = require('av', 'reading a video', 'video')
+    try:
+        container = av.open(address, format=kind)
+    except (OSError, ValueError, av.error.FFmpegError) as error:
+        reason = getattr(error, 'strerror', None) or error
+        raise RecordingError(f'{name}: cannot be opened as a video: {reason}') from error
+    if not container.streams.video:
+        raise RecordingError(f'{name}: has no pictures')
+    return container
+
+
+class _Decoding:
+    """One pass through a PyAV container; ``name`` is the container's in messages."""
+
+    def __init__(self, container: Any, name: str, listener: Listener) -> None:
+        self._error = require('av', 'reading a video', 'video').error.FFmpegError
+        self._container = container
+        self._stream = container.streams.video[0]
+        self._name = name
+        self._listener = listener
+        self._pace = _Pace(self._stream)
+        self._number = 0
+
+    def run(self) -> Iterator[RecordedFrame]:
+        """Decode the frames and close the container."""
+        try:
+            for packet in self._container.demux(self._stream):
+                yield from self._decode(packet)
+            missing = self._pace.missing(_length_s(self._container), self._number)
+        except self._error as error:
+            raise RecordingError(f'{self._name} cannot be read any further after {self._number} '
+                                 f'frames: {error.strerror}') from error
+        finally:
+            self._container.close()
+        if missing:
+            raise RecordingError(f'{self._name} cannot be read any further after {self._number} '
+                                 f'frames: {missing}')
+
+    def _decode(self, packet: Any) -> Iterator[RecordedFrame]:
+        """Decode what one packet brings; damage inside costs no other packet."""
+        try:
+            frames = packet.decode()
+        except self._error as error:
+            self._listener.skip(f'{self._name}, frame {self._number}: {error.strerror}')
+            self._number += 1
+            return
+        for frame in frames:
+            time_s = self._pace.see(frame)
+            rgb = turn_upright(frame.to_ndarray(format='rgb24'), _orientation(frame))
+            yield RecordedFrame(rgb, round(time_s * 1e9), f'{self._number:06d}')
+            self._number += 1
+
+
+class _Pace:
+    """When frames are shown, and for how long the last one is."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._period_s = float(1 / stream.average_rate) if stream.average_rate else 0.0
+        self._start_s: float | None = None
+        self._time_s = self._end_s = 0.0
+
+    def see(self, frame: Any) -> float:
+        """Take note of a frame; return its time in seconds."""
+        time_s = self._end_s if frame.time is None else frame.time
+        if self._start_s is None:
+            self._start_s = time_s
+        else:
+            self._period_s = max(self._period_s, time_s - self._time_s)
+        shown_s = float((getattr(frame, 'duration', 0) or 0) * (frame.time_base or 0))
+        self._time_s, self._end_s = time_s, time_s + max(self._period_s, shown_s)
+        return time_s
+
+    def missing(self, length_s: float, number: int) -> str:
+        """Return what is missing of a video of some length, nothing where it is whole."""
+        end_s = self._end_s - (self._start_s or 0.0)
+        if self._stream.frames and number >= self._stream.frames:
+            return ''
+        if length_s - end_s <= _LONGEST_ENDING_S:
+            return ''
+        return f'it ends at {end_s:.1f} s of the {length_s:.1f} s that it should have'
+
+
+def _length_s(container: Any) -> float:
+    """Return how long the pictures of a video say they are, 0 where only the sound may be."""
+    stream = container.streams.video[0]
+    if stream.duration is not None:
+        return float(stream.duration * stream.time_base)
+    told = next((text for key, text in stream.metadata.items()
+                 if key.upper().startswith('DURATION')), '')
+    parts = told.split(':')
+    if len(parts) == 3:
+        return sum(float(part) * unit for part, unit in zip(parts, (3600, 60, 1)))
+    return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
+
+
+def _orientation(frame: Any) -> int:
+    """Return how a frame asks to be turned, as an EXIF orientation."""
+    matrix = next((bytes(item) for item in frame.side_data
+                   if item.type.name == 'DISPLAYMATRIX'), b'')
+    if len(matrix) != 36:
+        return 1
+    a, b, _, c, d = np.sign(np.frombuffer(matrix, np.int32)[:5]).tolist()
+    return _ORIENTATIONS.get((a, b, c, d), 1)
