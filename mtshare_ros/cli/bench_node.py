@@ -40,11 +40,11 @@ def bench_node(
 
 
 def _measure(surroundings: Any) -> dict[str, Any]:
-    from mtshare_ros.nodes.node_bench import measure_set, TOPIC_SETS
+    from mtshare_ros.nodes.node_bench import measure_set, topic_sets
 
-    sets = {}
-    with progress_bar('one set of topics after another', len(TOPIC_SETS)) as progress:
-        for number, (name, topics) in enumerate(TOPIC_SETS.items(), start=1):
+    sets, wanted = {}, topic_sets(surroundings)
+    with progress_bar('one set of topics after another', len(wanted)) as progress:
+        for number, (name, topics) in enumerate(wanted.items(), start=1):
             sets[name] = measure_set(surroundings, topics)
             progress(number)
     return sets

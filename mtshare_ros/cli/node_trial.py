@@ -59,10 +59,14 @@ def node_on_trial(
     """
     Start a node in a ROS domain of its own with its surroundings, and end it whatever happens.
 
-    ``look`` holds the fields of ``nodes.trial_camera.Look`` that differ from their defaults.
+    ``parameters`` name the model. ``look`` holds the fields of ``nodes.trial_camera.Look`` that
+    differ from their defaults.
     """
     from mtshare_ros.cli.demo_environment import prepare_environment
+    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.manifest import find_model
 
+    tasks = read_description(find_model(parameters['model']).path).tasks
     lock = prepare_environment()
     with lock or nullcontext(), StopRequest() as stop, \
             tempfile.TemporaryDirectory(prefix='mtshare_trial_') as folder:
@@ -74,7 +78,7 @@ def node_on_trial(
             from mtshare_ros.nodes.trial_camera import Look
 
             trial = NodeTrial(process, stop)
-            with Trial(namespace=namespace, tick=trial.tick,
+            with Trial(namespace=namespace, tasks=tasks, tick=trial.tick,
                        look=Look(**(look or {}))) as trial.surroundings:
                 yield trial
         finally:

@@ -53,10 +53,20 @@ class SetTimes:
     end_to_end: dict[str, Percentiles]
 
 
+def topic_sets(trial: Trial) -> dict[str, tuple[str, ...]]:
+    """Return the sets of those topics that the node has, without those that add nothing then."""
+    sets: dict[str, tuple[str, ...]] = {}
+    for name, topics in TOPIC_SETS.items():
+        offered = tuple(topic for topic in topics if topic in trial.topics)
+        if offered not in sets.values():
+            sets[name] = offered
+    return sets
+
+
 def measure_set(trial: Trial, topics: tuple[str, ...]) -> SetTimes:
     """Subscribe to these topics only and measure for as long as the node's figures look back."""
     listener = trial.listener
-    listener.leave(topic for output in _FRAME_OUTPUTS if (topic := output.topic) not in topics)
+    listener.leave(topic for topic in trial.topics if topic not in topics)
     listener.listen(topics)
     trial.wait_for_outputs(LIMIT_S, topics)
     listener.forget()

@@ -5,7 +5,6 @@ from typing import Any
 
 from std_srvs.srv import SetBool, Trigger
 
-from mtshare_ros.nodes.demo_monitor import OUTPUT_TOPICS
 from mtshare_ros.nodes.parameters import ParameterSpec
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS
 from mtshare_ros.nodes.soak_requests import TRANSITIONS
@@ -126,10 +125,11 @@ def no_subscriber(stage: SoakStage, dice: random.Random) -> str:
 
 def other_subscribers(stage: SoakStage, dice: random.Random) -> str:
     """Leave some topics for a while."""
-    topics = dice.sample(sorted(OUTPUT_TOPICS), dice.randrange(1, len(OUTPUT_TOPICS)))
+    every = sorted(stage.listener.topics)
+    topics = dice.sample(every, dice.randrange(1, len(every)))
     stage.listener.leave(topics)
     stage.spin(_WHILE_S)
-    return f'{len(topics)} of {len(OUTPUT_TOPICS)} topics left'
+    return f'{len(topics)} of {len(every)} topics left'
 
 
 def cache_reset(stage: SoakStage, dice: random.Random) -> str:

@@ -7,9 +7,10 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 
-from mtshare_ros.nodes.demo_monitor import OUTPUT_TOPICS
+from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.trial_camera import Look, TrialCamera
 from mtshare_ros.nodes.trial_listener import TrialListener
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 _SPIN_LIMIT_S = 0.05
 
@@ -18,14 +19,17 @@ class Trial:
     """
     The surroundings of a perception node in the same namespace, while it is entered.
 
-    Signals stay with the command. ``tick`` is called at least twenty times a second while messages
+    ``tasks`` are those of the node's model, which say what it publishes: ``topics``. Signals stay
+    with the command. ``tick`` is called at least twenty times a second while messages
     are handled; what it raises ends the waiting.
     """
 
     def __init__(
-        self, *, namespace: str, tick: Callable[[], None] = lambda: None,
-        look: Look | None = None,
+        self, *, namespace: str, tasks: Iterable[str] = DEFAULT_TASKS,
+        tick: Callable[[], None] = lambda: None, look: Look | None = None,
     ) -> None:
+        self.topics = tuple(
+            output.topic for output in offered_outputs(tasks) if not output.latched)
         self._context = Context()
         rclpy.init(context=self._context)
         self.node = rclpy.create_node('trial', context=self._context, namespace=namespace)
@@ -33,7 +37,7 @@ class Trial:
         self._executor.add_node(self.node)
         self._tick = tick
         self.camera = TrialCamera(self.node, look or Look())
-        self.listener = TrialListener(self.node, self.camera.sent)
+        self.listener = TrialListener(self.node, self.camera.sent, self.topics)
 
     def __enter__(self) -> 'Trial':
         return self
@@ -59,10 +63,14 @@ class Trial:
         return True
 
     def wait_for_outputs(
-        self, limit_s: float, topics: Iterable[str] = tuple(OUTPUT_TOPICS)
+        self, limit_s: float, topics: Iterable[str] | None = None
     ) -> float:
-        """Wait until every topic shows an image sent from now on; return seconds, NaN if not."""
+        """
+        Wait until the topics, by default all, show an image sent from now on.
+
+        Returns seconds, NaN where one did not.
+        """
         since_s = time.monotonic()
-        topics = tuple(topics)
+        topics = self.topics if topics is None else tuple(topics)
         came = self.wait(lambda: self.listener.has_heard(topics, since_s), limit_s)
         return time.monotonic() - since_s if came else float('nan')

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 import math
 import time
-from typing import Any, Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
@@ -36,11 +36,13 @@ class TrialListener:
     Subscribes to outputs of a perception node in the same namespace, and to its diagnostics.
 
     ``sent`` holds when each image was published, ``time.monotonic`` by stamp in nanoseconds.
+    ``topics`` are those that the node has.
     """
 
-    def __init__(self, node: Node, sent: Mapping[int, float]) -> None:
+    def __init__(self, node: Node, sent: Mapping[int, float], topics: Sequence[str]) -> None:
         self._node = node
         self._sent = sent
+        self.topics = tuple(topics)
         self._subscriptions: dict[str, Subscription] = {}
         self._status_name = f'perception_node: {node.get_namespace().rstrip("/")}/perception_node'
         self.status = Status()
@@ -50,16 +52,16 @@ class TrialListener:
         self.ages_ms: dict[str, list[float]] = {}
         node.create_subscription(DiagnosticArray, '/diagnostics', self._read_diagnostics, 10)
 
-    def listen(self, topics: Iterable[str] = OUTPUT_TOPICS) -> None:
-        """Subscribe to those topics that are not subscribed to yet."""
-        for topic in topics:
+    def listen(self, topics: Iterable[str] | None = None) -> None:
+        """Subscribe to those topics, by default all, that are not subscribed to yet."""
+        for topic in self.topics if topics is None else topics:
             if topic not in self._subscriptions:
                 self._subscriptions[topic] = self._node.create_subscription(
                     OUTPUT_TOPICS[topic], topic, self._listener(topic), qos.image_output())
 
-    def leave(self, topics: Iterable[str] = OUTPUT_TOPICS) -> None:
-        """Take subscriptions back."""
-        for topic in topics:
+    def leave(self, topics: Iterable[str] | None = None) -> None:
+        """Take subscriptions back, by default all."""
+        for topic in self.topics if topics is None else topics:
             if topic in self._subscriptions:
                 self._node.destroy_subscription(self._subscriptions.pop(topic))
 
