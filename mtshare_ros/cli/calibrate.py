@@ -82,6 +82,7 @@ def calibrate(
     _print_result(result, settings)
     crossovers = _measure_crossover(engine)
     entry = _save(file, replace(engine.description, crossovers=crossovers), target, result)
+    _carry_quality(engine, target)
     if json is not None:
         write_json(json, {
             'model': file.name, 'output': str(target), 'device': engine.device,
@@ -173,6 +174,15 @@ def _save(
     return describe_file(
         target, description, licence=source.licence if source else UNSTATED,
         text=source.description if source else description.trained_on)
+
+
+def _carry_quality(engine: 'Engine', target: Path) -> None:
+    """Store what is known of dense frames, which thresholds do not change, beside the new file."""
+    from mtshare_ros.model.manifest import find_model
+    from mtshare_ros.model.quality import store_quality
+
+    for known in engine.quality:
+        store_quality(find_model(str(target)), known)
 
 
 def _offer(name: str, entry: 'ManifestEntry', put_in: bool) -> None:

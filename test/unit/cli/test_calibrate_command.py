@@ -1,6 +1,7 @@
 """``mtshare calibrate``."""
 
 import json
+import shutil
 
 import pytest
 
@@ -10,14 +11,18 @@ pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 import yaml  # noqa: E402
 
 from mtshare_ros.model.checkpoint import load_checkpoint  # noqa: E402
-from mtshare_ros.model.manifest import load_manifest, sha256_of  # noqa: E402
+from mtshare_ros.model.manifest import find_model, load_manifest, sha256_of  # noqa: E402
+from mtshare_ros.model.quality import read_quality, SizeQuality, store_quality  # noqa: E402
 
+QUALITY = SizeQuality((96, 128), {'depth': 0.4}, '24 images of rooms, test')
 SHORT = ('--rooms', 1, '--frames', 4, '--target-error', 0.3)
 
 
 def test_the_result_is_a_new_file_with_its_manifest_entry(command, tiny_model, tmp_path):
     before = tiny_model.read_bytes()
-    result = command('calibrate', tiny_model, *SHORT, '--json', 'figures.json')
+    model = shutil.copy(tiny_model, tmp_path / 'tiny.safetensors')
+    store_quality(find_model(str(model)), QUALITY)
+    result = command('calibrate', model, *SHORT, '--json', 'figures.json')
     assert result.returncode == 0, result.stderr
 
     path = tmp_path / 'tiny_calibrated.safetensors'
@@ -25,7 +30,8 @@ def test_the_result_is_a_new_file_with_its_manifest_entry(command, tiny_model, t
     entry = yaml.safe_load(result.stdout.partition('models/manifest.yaml:\n')[2])
     report = json.loads((tmp_path / 'figures.json').read_text())
 
-    assert tiny_model.read_bytes() == before
+    assert model.read_bytes() == before
+    assert read_quality(find_model(str(path))) == (QUALITY,)
     assert set(description.thresholds) == set(description.tasks)
     assert 'at most 0.3 or' in description.calibration
     assert entry['tiny_calibrated']['sha256'] == sha256_of(path)
