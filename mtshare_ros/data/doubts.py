@@ -42,16 +42,17 @@ def check_depth(metres: np.ndarray, path: Path, *, whole: bool) -> None:
     """Doubt depths (H, W) in metres; ``whole``: the file is an .npy of whole numbers."""
     known = metres[np.isfinite(metres) & (metres > 0)]
     negative = metres[metres < 0]
+    several = negative.size > 0 and negative.min() != negative.max()  # one is a mark for unknown
     if not known.size:
-        if negative.size:
+        if several:
             raise DatasetError(
                 f'{path}: no depth is above 0, {negative.size} values are below, the first '
                 f'{negative[0]:g}; expected is the distance along the optical axis in metres: '
                 'turn the sign')
-        doubt(path, 'none', 'every depth is unknown (0, NaN or infinite); expected are metres, at '
-                            'least in some pixels: look at the file')
+        doubt(path, 'none', 'every depth is unknown (0, NaN, infinite or one mark); expected are '
+                            'metres, at least in some pixels: look at the file')
         return
-    if negative.size and negative.min() != negative.max():  # one value is a mark for unknown
+    if several:
         doubt(path, 'negative',
               f'{negative.size} of {metres.size} depths are below 0, down to {negative.min():g}, '
               'and count as unknown; expected are metres, 0 where unknown: write 0 there, or turn '

@@ -57,6 +57,7 @@ WARNED = {
     'millimetres in metres': (read_depth, 'a.npy', 1000 * DEPTH, 'depths are above 3.* as if'),
     'metres in millimetres': (read_depth, 'a.png', DEPTH.astype(np.uint16), 'below 0.00. m; exp'),
     'no depth': (read_depth, 'a.npy', np.full(SHAPE, np.nan), 'every depth is unknown'),
+    'only a mark for no depth': (read_depth, 'a.npy', np.full(SHAPE, -1.0), 'every depth is unk'),
     'negative depths': (read_depth, 'a.npy', with_negative((-2.0, -3.0)), '2 of 3072 depths'),
     'a mark for unknown': (read_depth, 'a.png', np.where(
         DEPTH > 2, 65535, 1000 * DEPTH).astype(np.uint16), r'% of the depths are 65535 mm'),
