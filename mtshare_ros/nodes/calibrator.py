@@ -50,8 +50,8 @@ class Calibrator:
         """Return the outputs that a frame's calibration allows; say why others are withheld."""
         reasons = {output: why_withheld(output, calibration) for output in outputs}
         for output, reason in reasons.items():
-            name = self._publishers.topic_name(output)
-            self._notices.state(output.topic, f'{name} is withheld: {reason}' if reason else '')
+            told = f'{self._publishers.topic_name(output)} is withheld: {reason}' if reason else ''
+            self._notices.state(output.topic, told)
             if output.message == 'PointCloud2' and not reason:
                 self._notices.state('lens', find_lens_doubt(calibration.info))
         self.withheld = {output: reason for output, reason in reasons.items() if reason}
@@ -82,6 +82,6 @@ def why_withheld(output: OutputSpec, calibration: CameraInfoMatch) -> str:
     """Return why an output cannot be published with a frame's calibration, or an empty text."""
     if output.message not in ('CameraInfo', 'PointCloud2'):
         return ''
-    if calibration.info is None or output.message == 'CameraInfo':
+    if calibration.info is None:
         return calibration.reason
-    return find_lens_fault(calibration.info)
+    return find_lens_fault(calibration.info) if output.message == 'PointCloud2' else ''

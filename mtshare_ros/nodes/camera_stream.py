@@ -67,9 +67,9 @@ class CameraStream:
         infos = CameraInfoBuffer(
             _INFOS_KEPT, rectified=rectified, topic=node.resolve_topic_name(info))
         self._reports = FrameReports(node, topic, statistics, notices)
+        self._calibrator = Calibrator(shared.engine, infos, publishers, notices)
         self._pipeline = Pipeline(
-            engine=shared.engine, transport=transport,
-            calibrator=Calibrator(shared.engine, infos, publishers, notices),
+            engine=shared.engine, transport=transport, calibrator=self._calibrator,
             publishers=publishers, reports=self._reports, max_pixels=shared.start.max_pixels)
         self._image = subscribe(node, transport.message_type, topic, self._receive)
         self._camera_infos = (
@@ -81,6 +81,16 @@ class CameraStream:
     def silence(self) -> str:
         """Why no image comes, or an empty text."""
         return self._watch.silence
+
+    @property
+    def withheld(self) -> str:
+        """Which outputs somebody listens to are not published, and why, or an empty text."""
+        if self.idle:
+            return ''
+        return '; '.join(
+            f'{self._publishers.topic_name(output)}: {reason}'
+            for output, reason in self._calibrator.withheld.items()
+            if self._publishers.has_subscriber(output))
 
     @property
     def streak(self) -> FailureStreak:

@@ -28,13 +28,15 @@ class CameraReport:
     """
     What the node says of one camera; every text is empty where it does not hold.
 
-    ``stale`` says why no image comes, ``idle`` why nothing is computed, ``overloaded`` why images
-    are dropped, ``degraded`` which fault met the last frames, ``failing`` why they are useless.
+    ``stale`` says why no image comes, ``idle`` why nothing is computed, ``withheld`` which outputs
+    that somebody listens to are not published, ``overloaded`` why images are dropped, ``degraded``
+    which fault met the last frames, ``failing`` why they are useless.
     """
 
     name: str = ''
     stale: str = ''
     idle: str = ''
+    withheld: str = ''
     overloaded: str = ''
     degraded: str = ''
     failing: str = ''
@@ -59,7 +61,8 @@ def judge(node: NodeReport, camera: CameraReport) -> Verdict:
     if camera.failing:
         return Verdict(DiagnosticStatus.ERROR, f'ERROR: {camera.failing}')
     warnings = {
-        'STALE': camera.stale, 'DEGRADED': camera.degraded, 'OVERLOADED': camera.overloaded,
+        'STALE': camera.stale, 'DEGRADED': camera.degraded, 'WITHHELD': camera.withheld,
+        'OVERLOADED': camera.overloaded,
     }
     for word, reason in warnings.items():
         if reason:
@@ -81,7 +84,8 @@ def _make_status(node: NodeReport, camera: CameraReport) -> DiagnosticStatus:
     values = {
         **camera.figures, **node.figures,
         'state': node.lifecycle, 'device': node.device, 'camera': camera.name,
-        'idle': camera.idle, 'last_error': camera.last_error or node.broken,
+        'idle': camera.idle, 'withheld': camera.withheld,
+        'last_error': camera.last_error or node.broken,
     }
     suffix = f': {camera.name}' if camera.name else ''
     return DiagnosticStatus(

@@ -96,7 +96,7 @@ class Observer:
         for status in statuses:
             values = {item.key: item.value for item in status.values}
             if values['camera'] == camera:
-                return {**values, 'message': status.message}
+                return {**values, 'message': status.message, 'level': status.level}
         return {}
 
     def watch_diagnostics(self):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 import pytest
 from ros_messages import camera_calibration, camera_image, stamp_key, stamped
@@ -82,8 +83,32 @@ def test_without_a_calibration_that_fits_only_the_points_are_withheld(stage, tin
     assert not observer.received['depth/points']
     assert stage.perception.count_lines('depth/points is withheld', reason) == 1
     assert bool(observer.received['depth/camera_info']) == (name == 'fisheye')
+    figures = observer.diagnose(
+        'withheld', lambda text: '/depth/points: ' in text and reason in text)
+    assert figures['level'] == DiagnosticStatus.WARN
+    assert figures['message'] == f'WITHHELD: {figures["withheld"]}'
+    assert ('/depth/camera_info: ' in figures['withheld']) == (name != 'fisheye')
     assumed = stage.perception.count_lines('depth assumes', '110 pixels at 128x96', reason)
     assert assumed == (name != 'fisheye')
+
+
+@pytest.mark.fault(15)
+def test_the_diagnostics_run_again_when_the_calibration_comes_or_nobody_asks(guest):
+    points = guest.listen('depth/points', PointCloud2)
+    guest.listen('depth/image')
+    camera = Camera(guest)
+
+    def says(word):
+        return lambda: guest.figures().get('message', '').startswith(word)
+
+    camera.send_until(zeros(), says('WITHHELD: /depth/points: '), 'WITHHELD')
+    guest.node.destroy_subscription(points)
+    camera.send_until(zeros(), says('running'), 'running without a subscriber')
+    guest.listen('depth/points', PointCloud2)
+    camera.send_until(zeros(), says('WITHHELD: /depth/points: '), 'WITHHELD again')
+    camera.send_until(camera_calibration(), says('running'), 'running with a calibration')
+
+    assert guest.figures()['withheld'] == '' and guest.figures()['level'] == DiagnosticStatus.OK
 
 
 @pytest.mark.fault(15)

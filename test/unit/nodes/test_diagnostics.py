@@ -16,6 +16,8 @@ from mtshare_ros.nodes.overload import describe_overload
     ({'idle': 'idle: nobody'}, DiagnosticStatus.OK, 'idle: nobody'),
     ({'stale': 'no image', 'degraded': 'bad'}, DiagnosticStatus.WARN, 'STALE: no image'),
     ({'degraded': 'bad', 'overloaded': 'late'}, DiagnosticStatus.WARN, 'DEGRADED: bad'),
+    ({'withheld': 'points', 'overloaded': 'late'}, DiagnosticStatus.WARN, 'WITHHELD: points'),
+    ({'withheld': 'points', 'degraded': 'bad'}, DiagnosticStatus.WARN, 'DEGRADED: bad'),
     ({'overloaded': 'late', 'idle': 'idle: x'}, DiagnosticStatus.WARN, 'OVERLOADED: late'),
     ({'failing': 'five in a row', 'stale': 'no'}, DiagnosticStatus.ERROR, 'ERROR: five in a row'),
 ])
