@@ -28,7 +28,6 @@ from mtshare_ros.nodes.perception_parameters import (
 from mtshare_ros.nodes.qos_overrides import check_overrides
 from mtshare_ros.nodes.spin import run_node
 
-_DIAGNOSTICS_PERIOD_S = 1.0
 _WATCH_PERIOD_S = 0.25
 # Longer than any frame takes; a thread stuck in a driver must not hold up a transition for ever.
 _STOP_LIMIT_S = 5.0
@@ -54,7 +53,7 @@ class PerceptionNode(GuardedLifecycleNode):
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # The node's own clock may stand still in simulated time, or jump.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._every(_DIAGNOSTICS_PERIOD_S, self._publish_diagnostics)
+        self._every(self._start_settings.diagnostics_period, self._publish_diagnostics)
         self._every(_WATCH_PERIOD_S, self._watch_cameras)
         if self._start_settings.autostart:
             self._autostart_timer = self._every(0.0, self._autostart)

@@ -122,6 +122,10 @@ PERCEPTION_PARAMETERS = ParameterTable((
         'max_pixels', 'integer', MAX_PIXELS, 'Largest image accepted.', 'pixels',
         (1, 268_435_456), read_only=True,
     ),
+    ParameterSpec(
+        'diagnostics_period', 'double', 1.0, 'Time from one message on /diagnostics to the next.',
+        's', (0.05, 3.0), read_only=True,
+    ),
 ), SHARING_RULES)
 """Every parameter of the perception node."""
 
@@ -155,6 +159,7 @@ class StartSettings:
     cameras: tuple[str, ...]
     autostart: bool
     max_pixels: int
+    diagnostics_period: float
 
 
 def runtime_settings(values: Mapping[str, Any]) -> RuntimeSettings:

@@ -131,7 +131,8 @@ class NodeRunner:
 
 
 def perception_arguments(model, parameters):
-    given = {'model': model, 'device': 'cpu', 'input_size': [96, 128], **parameters}
+    given = {'model': model, 'device': 'cpu', 'input_size': [96, 128],
+             'diagnostics_period': 0.1, **parameters}
     return as_arguments(given)
 
 

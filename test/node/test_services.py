@@ -1,5 +1,6 @@
 """The services of the node: beginning anew, and switching the camera off and on."""
 
+import numpy as np
 from ros_messages import camera_image
 from std_srvs.srv import SetBool, Trigger
 
@@ -74,3 +75,14 @@ def test_the_switch_outlives_a_deactivation(stage, tiny_model):
     observer.send_until(
         camera, camera_image(), lambda: 'switched off' in observer.newest_figure('idle', ''),
         'an idle camera')
+
+
+def test_the_diagnostics_come_as_often_as_they_are_asked_for(guest):
+    guest.watch_diagnostics()
+
+    guest.spin_until(lambda: len(guest.received['/diagnostics']) > 4, 'five diagnostic messages')
+
+    stamps = [message.header.stamp for message in guest.received['/diagnostics']]
+    seconds = [stamp.sec + stamp.nanosec / 1e9 for stamp in stamps]
+    period_s = guest.get('diagnostics_period')
+    assert period_s < 0.5 and min(np.diff(seconds)) < 2 * period_s

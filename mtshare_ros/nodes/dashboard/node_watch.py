@@ -8,7 +8,7 @@ from typing import Any, Callable
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 
 LOST_AFTER_S = 3.5
-"""Silence after which the node counts as lost; it speaks once a second."""
+"""Silence after which the node counts as lost; it speaks once a second, at least every third."""
 
 HISTORY_S = 60.0
 
