@@ -10,6 +10,7 @@ from rclpy.qos import DurabilityPolicy, qos_check_compatible, QoSCompatibility, 
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
+from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.simulated_time import SimulatedTime
 
 _WAITS_KEPT = 10
@@ -103,7 +104,8 @@ class InputWatch:
         name = f'{publisher.node_namespace.rstrip("/")}/{publisher.node_name}'
         offer = f'{name} ({qos.reliability.name.lower()}, {qos.durability.name.lower()})'
         if publisher.topic_type != self._message_type:
-            return f'{offer} publishes {publisher.topic_type}, {self._message_type} is needed'
+            return (f'{offer} publishes {publisher.topic_type}, {self._message_type} is needed'
+                    f'{_other_transport(publisher.topic_type)}')
         verdict, reason = qos_check_compatible(qos, self._subscription.qos_profile)
         if verdict == QoSCompatibility.ERROR:
             return f'{offer} is incompatible: {reason.strip()}'
@@ -117,3 +119,8 @@ class InputWatch:
         prefix = f'qos_overrides.{self._subscription.topic_name}.subscription'
         return (f'; for what it sent before this node came, set {prefix}.durability to '
                 f'transient_local and {prefix}.reliability to reliable')
+
+
+def _other_transport(type_name: str) -> str:
+    names = [name for name, item in TRANSPORTS.items() if item.type_name == type_name]
+    return f'; image_transport: {names[0]} takes it' if names else ''

@@ -98,7 +98,8 @@ def test_a_camera_of_another_type_is_named(stage, tiny_model):
     stage.start_perception(tiny_model, input_timeout=2.0)
 
     stage.perception.wait_for_output(
-        'WARN', '/observer', 'sensor_msgs/msg/CompressedImage', 'sensor_msgs/msg/Image is needed')
+        'WARN', '/observer', 'sensor_msgs/msg/CompressedImage',
+        'sensor_msgs/msg/Image is needed; image_transport: compressed takes it')
 
 
 def test_an_incompatible_camera_is_named_with_the_policy(stage, tiny_model):

@@ -4,6 +4,8 @@ import { element, write } from './dom.js';
 import { makeLegend } from './legends.js';
 
 const SILENCE_MS = 5000;
+const WAITS_KEPT = 10;
+const PATIENCE = 3;
 const RATE_WINDOW_MS = 5000;
 
 /** One picture with its name, its rate and its legend. */
@@ -13,6 +15,8 @@ class Tile {
     this.onSeen = onSeen;
     this.isWatched = true;
     this.arrivals = [];
+    this.waits = [];
+    this.last = undefined;
     this.since = performance.now();
     this.image = element('img', { alt: `${channel.title}, live`, draggable: false });
     this.image.onload = () => this.finish();
@@ -41,12 +45,16 @@ class Tile {
   /** Wait for a picture from now on: older ones say nothing any more. */
   restart() {
     this.arrivals = [];
+    this.last = undefined;
     this.since = performance.now();
     this.look();
   }
 
   show(blob) {
-    this.arrivals.push(performance.now());
+    const now = performance.now();
+    if (this.last !== undefined) this.waits = [...this.waits, now - this.last].slice(-WAITS_KEPT);
+    this.last = now;
+    this.arrivals.push(now);
     this.image.src = URL.createObjectURL(blob);
     this.look();
   }
@@ -64,14 +72,20 @@ class Tile {
     this.topic.title = topic;
   }
 
+  /** Return the silence that is told: a slow camera may take three of its usual waits. */
+  limit() {
+    const longest = [...this.waits].sort((one, other) => other - one);
+    return Math.max(SILENCE_MS, PATIENCE * (longest[1] ?? longest[0] ?? 0));
+  }
+
   /** Say how often pictures come, or that they do not. */
   look() {
     const now = performance.now();
-    const silent = now - (this.arrivals.at(-1) ?? this.since);
+    const silent = now - (this.last ?? this.since);
     this.arrivals = this.arrivals.filter((at) => now - at < RATE_WINDOW_MS);
     const hasPicture = this.image.classList.contains('shown');
     write(this.rate, rateText(this.arrivals));
-    write(this.cover, coverText(this.isWatched, hasPicture, silent));
+    write(this.cover, coverText(this.isWatched, hasPicture, silent, this.limit()));
     this.node.classList.toggle('covered', this.cover.textContent !== '');
   }
 }
@@ -81,9 +95,9 @@ function rateText(arrivals) {
   return arrivals.length > 1 ? `${(1000 * (arrivals.length - 1) / span).toFixed(1)} Hz` : '– Hz';
 }
 
-function coverText(isWatched, hasPicture, silent) {
+function coverText(isWatched, hasPicture, silent, limit) {
   if (!isWatched) return 'hidden: the node need not compute it';
-  if (silent > SILENCE_MS) return `no picture for ${Math.floor(silent / 1000)} s`;
+  if (silent > limit) return `no picture for ${Math.floor(silent / 1000)} s`;
   return hasPicture ? '' : 'waiting for the first picture';
 }
 
