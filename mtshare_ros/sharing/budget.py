@@ -15,7 +15,7 @@ _LEAST_SLOWDOWN = 0.25
 @dataclass(frozen=True)
 class FrameCost:
     """
-    What a frame costs on an undisturbed device, as measured at start.
+    What a frame costs on an undisturbed device.
 
     ``base_ms`` for a frame without rows and ``ms_per_row`` for each row of it.
     """

@@ -86,6 +86,12 @@ def test_a_frame_above_the_models_figure_runs_dense(checkpoint, figure, dense):
     assert (stats.dense, stats.reset_reason) == (dense, '')
 
 
+def test_to_measure_changes_no_random_numbers(checkpoint):
+    engine, before = Engine(checkpoint, device='cpu'), torch.get_rng_state()
+    assert engine.costs.dense_ms > 0
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.fixture
 def mad_clock(monkeypatch):
     """Let every reading of a clock be another random time, as if each step took random times."""
