@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Sequence, TYPE_CHECKING
+from typing import Annotated, Any, Sequence, TYPE_CHECKING
 
 import typer
 
@@ -74,8 +74,7 @@ def calibrate(
 
     settings, plan = CalibrationSettings(target_error, temporal_share), plan_clips(rooms)
     check_folder(json)
-    file = find_model(model)
-    target = _target(file, output, register)
+    target = _target(file := find_model(model), output, register)
     engine = load_engine(model, device, precision)
     clips = _film((*plan.calibration, *plan.held_out), frames, engine.input_size)
     result = _run(engine, clips[:rooms], clips[rooms:], settings)
@@ -83,10 +82,8 @@ def calibrate(
     crossovers = _measure_crossover(engine)
     entry = _save(file, replace(engine.description, crossovers=crossovers), target, result)
     _carry_quality(engine, target)
-    if json is not None:
-        write_json(json, {
-            'model': file.name, 'output': str(target), 'device': engine.device,
-            'target_error': target_error, 'crossovers': crossovers, **asdict(result)})
+    _write(json, {'model': file.name, 'output': str(target), 'device': engine.device,
+                  'target_error': target_error, 'crossovers': crossovers, **asdict(result)})
     _offer(register or target.stem, entry, register is not None)
 
 
@@ -174,6 +171,11 @@ def _save(
     return describe_file(
         target, description, licence=source.licence if source else UNSTATED,
         text=source.description if source else description.trained_on)
+
+
+def _write(json: Path | None, values: dict[str, Any]) -> None:
+    if json is not None:
+        write_json(json, values)
 
 
 def _carry_quality(engine: 'Engine', target: Path) -> None:
