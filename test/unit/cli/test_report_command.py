@@ -113,7 +113,7 @@ def test_only_pictures_that_lie_beside_the_page_are_shown(folder, tmp_path):
     ('figures', 'absent.yaml', 'page.md', 'absent.yaml: cannot be read'),
     ('figures', ROOT / 'config/train/nyud.yaml', 'page.md', 'what a report calls a target'),
     ('figures', RECIPE, 'absent/page.md', 'there is no folder'),
-    ('figures', RECIPE, 'figures', 'cannot be written'),
+    ('figures', RECIPE, 'figures', 'is a folder; give the name of a file'),
 ])
 def test_what_cannot_be_written_is_one_line_that_says_why(
         folder, tmp_path, figures, recipe, output, complaint):
