@@ -14,6 +14,8 @@ websocket = pytest.importorskip(
 PillowImage = pytest.importorskip('PIL.Image', reason='the dashboard needs the extra [dashboard]')
 
 from mtshare_ros.nodes.dashboard.channels import list_channels  # noqa: E402
+from mtshare_ros.nodes.dashboard.class_names import ClassNames  # noqa: E402
+from mtshare_ros.nodes.dashboard.picture_feed import PictureFeed  # noqa: E402
 
 TOPICS = {'front': '/lens/jpeg', 'rear': '/rear/image_raw/compressed'}
 CODECS = {'front': 'jpeg', 'rear': 'png'}
@@ -44,6 +46,24 @@ async def watch(url, observer):
                     for name, camera in status['cameras'].items()}
         observer.spin_for(0.01)
     return told
+
+
+@pytest.mark.parametrize(('topic', 'transport', 'expected'), [
+    ('/lens/jpeg', 'compressed', '/lens/jpeg'), ('/lens/image', 'raw', '/lens/image'),
+    ('', '', '/image'), ('no topic', 'raw', '/image'), ('/lens/../image', 'raw', '/image'),
+    ('/lens' * 60, 'raw', '/image'), ('/lens/image', 'theora', '/image'),
+])
+def test_what_the_diagnostics_say_is_followed_only_where_it_can_be(
+    stage, topic, transport, expected
+):
+    node = stage.observer.node
+    camera, = (channel for channel in list_channels('/', ['']) if channel.view.camera)
+    feed = PictureFeed(node, ClassNames('nyu40', None), 10.0, None)
+    feed.watch(frozenset([camera]))
+
+    feed.follow('', topic, transport)
+
+    stage.observer.spin_until(lambda: node.count_subscribers(expected), expected)
 
 
 def test_every_camera_shows_as_jpeg_or_png_on_the_topic_that_the_node_was_given(
