@@ -93,6 +93,7 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
     from mtshare_ros.model.checkpoint import check_new
     from mtshare_ros.model.manifest import load_manifest
     from mtshare_ros.model.registering import check_name
+    from mtshare_ros.output_paths import check_parent
 
     target = output or Path(f'{file.name}_calibrated.safetensors')
     if register is not None:
@@ -104,6 +105,7 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
                 f'--output is {output}; a registered model lies beside its manifest: give a file '
                 f'in {folder}, or leave --output out')
     check_new(target)
+    check_parent(target)
     return target
 
 

@@ -8,8 +8,8 @@ import typer
 
 from mtshare_ros.cli.app import examples, new_app
 from mtshare_ros.cli.options import HELD_OUT_SEED, Motion, SeedOption
-from mtshare_ros.cli.output import check_folder
 from mtshare_ros.cli.progress import counted, progress_bar
+from mtshare_ros.output_paths import check_new_folder, check_parent
 
 app = new_app(no_args_is_help=True, help="""
 Render clips and training frames of procedural rooms.
@@ -61,7 +61,7 @@ def clip(
     from mtshare_ros.data.rooms.clips import write_clip
     from mtshare_ros.data.rooms.video import RoomVideo
 
-    check_folder(path)
+    check_parent(path)
     video = RoomVideo(seed=seed, motion=motion.value, height=height, width=width, rate_hz=rate,
                       noise=noise)
     count = max(round(seconds * rate), 1)
@@ -90,6 +90,7 @@ def frames(
     """
     from mtshare_ros.data.rooms.dataset import render_frames
 
+    check_new_folder(folder)
     with progress_bar('rendering', count) as progress:
         render_frames(folder, split=split.value, count=count, height=height, width=width,
                       workers=workers, progress=lambda done, total: progress(done))

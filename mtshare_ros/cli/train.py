@@ -57,6 +57,7 @@ def train(
     import torch
 
     from mtshare_ros.config import override
+    from mtshare_ros.output_paths import check_new_folder
     from mtshare_ros.training.family import Family
     from mtshare_ros.training.material import Places
     from mtshare_ros.training.processes import joined_processes
@@ -65,6 +66,7 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     plan = override(load_recipe(recipe), settings or [])
+    check_new_folder(output)
     family, places = Family(plan, output), Places(data, root)
     with joined_processes(device) as processes:
         for run in runs_of(plan, stage, task):

@@ -8,7 +8,7 @@ from typing import Callable, Collection, Iterator, Mapping
 
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.recording.bag_accounting import account, choose_files, count_lost, OpenedFile
-from mtshare_ros.recording.bag_folder import BagFolder, list_files
+from mtshare_ros.recording.bag_folder import BagFolder, folders_with_bags, list_files
 from mtshare_ros.recording.bag_parts import (
     BagMessage,
     BagTopic,
@@ -132,9 +132,9 @@ class Bag:
         if any(item.file.counts for item in self._files):
             return
         reasons = [f'{item.path.name}: {item.file.note}' for item in self._files if item.file.note]
+        reasons += [str(damage) for damage in account(folder, (), (), ())]
+        reasons += [f'there is one in {place}' for place in folders_with_bags(self.path)]
         reason = '; '.join(reasons) or 'it holds no .mcap and no .db3 file'
-        if folder.missing:
-            reason = f'{", ".join(folder.missing)} of its metadata.yaml are missing'
         raise RecordingError(
             f'{self.path}: nothing can be read from it: {reason}; give a rosbag2 folder '
             '(with .mcap or .db3 files), or such a file')

@@ -54,13 +54,16 @@ def account(
     """Return what is missing of what metadata.yaml lists, and what was not chosen."""
     damages = [Damage(f'{name} is missing{_describe_loss(folder, name, listed)}')
                for name in folder.missing]
+    damages += [Damage(f'{name} is not read{_describe_loss(folder, name, listed)}: it is neither '
+                       '.mcap nor .db3, nor one of them packed by zstd')
+                for name in folder.unknown]
     for item in others:
         if item not in chosen and not any(_is_copy(item, other) for other in chosen):
             damages.append(Damage(
                 f'{item.path.name} ({item.count} messages) is not listed in metadata.yaml and '
                 'not used, as it covers the time of other files: give it alone, or move it away'))
     lost = count_lost(folder, [item for item in listed if item in chosen])
-    if lost and not folder.missing and not any(item.file.note for item in listed):
+    if lost and not damages and not any(item.file.note for item in listed):
         damages.append(Damage(f'of the {sum(folder.counts.values())} messages that metadata.yaml '
                               f'counts, the files do not hold {sum(lost.values())}'))
     return damages
@@ -100,6 +103,6 @@ def _overlaps(item: OpenedFile, chosen: Sequence[OpenedFile]) -> bool:
 def _describe_loss(folder: BagFolder, name: str, listed: Sequence[OpenedFile]) -> str:
     """Return how many messages a missing file had, as far as that is known."""
     count = folder.file_counts.get(bare_name(Path(name)))
-    if count is None and len(folder.missing) == 1:
+    if count is None and len(folder.missing) + len(folder.unknown) == 1:
         count = sum(count_lost(folder, listed).values())
     return f' with {count} messages' if count and count > 0 else ''

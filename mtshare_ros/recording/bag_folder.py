@@ -18,14 +18,16 @@ class BagFolder:
     The files of a bag, in the order they were recorded.
 
     ``files`` are there and listed, or there where nothing is listed; ``others`` are there and not
-    listed; ``missing`` are the names of those that are listed and gone. ``counts`` are the
-    messages of topics, and ``file_counts`` those of files, as far as metadata.yaml tells them;
-    ``start_ns`` is when the first was recorded. ``fault`` says why metadata.yaml is of no use.
+    listed; ``missing`` are the names of those that are listed and gone, ``unknown`` of those that
+    are of another kind than the files that are read. ``counts`` are the messages of topics, and
+    ``file_counts`` those of files, as far as metadata.yaml tells them; ``start_ns`` is when the
+    first was recorded. ``fault`` says why metadata.yaml is of no use.
     """
 
     files: list[Path] = field(default_factory=list)
     others: list[Path] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
     file_counts: dict[str, int] = field(default_factory=dict)
     distro: str = ''
@@ -40,7 +42,7 @@ def list_files(path: Path) -> BagFolder:
     found = _storage_files(path)
     try:
         information = yaml.safe_load((path / METADATA).read_text())['rosbag2_bagfile_information']
-        listed = _read_metadata(information, found)
+        listed = _read_metadata(path, information, found)
     except FileNotFoundError:
         return BagFolder(found, fault='there is no metadata.yaml, which a killed recorder does '
                                       'not write')
@@ -48,6 +50,13 @@ def list_files(path: Path) -> BagFolder:
         reason = ' '.join(str(error).split()) or type(error).__name__
         return BagFolder(found, fault=f'metadata.yaml cannot be used ({reason})')
     return listed
+
+
+def folders_with_bags(path: Path) -> list[Path]:
+    """Return the folders directly inside a folder that hold storage files."""
+    if not path.is_dir():
+        return []
+    return sorted({file.parent for file in path.glob('*/*') if storage_of(file)})
 
 
 def bare_name(path: Path) -> str:
@@ -59,14 +68,15 @@ def _storage_files(path: Path) -> list[Path]:
     """Return the storage files of a folder; of one that lies there packed too, the unpacked."""
     found: dict[str, Path] = {}
     for file in sorted(path.iterdir(), key=_number):
-        if storage_of(file) and file.is_file():
+        # other systems leave hidden files of the same endings
+        if storage_of(file) and file.is_file() and not file.name.startswith('.'):
             before = found.get(bare_name(file))
             if before is None or before.suffix in PACKED:
                 found[bare_name(file)] = file
     return list(found.values())
 
 
-def _read_metadata(information: dict[str, Any], found: list[Path]) -> BagFolder:
+def _read_metadata(path: Path, information: dict[str, Any], found: list[Path]) -> BagFolder:
     """Compare what is listed with what is there; names count, folders may have been renamed."""
     folder = BagFolder(
         distro=information.get('ros_distro') or '',
@@ -77,7 +87,8 @@ def _read_metadata(information: dict[str, Any], found: list[Path]) -> BagFolder:
         if name in there:
             folder.files.append(there.pop(name))
         else:
-            folder.missing.append(_last_part(text))
+            place = folder.unknown if (path / _last_part(text)).is_file() else folder.missing
+            place.append(_last_part(text))
     folder.others = list(there.values())
     for entry in information['topics_with_message_count']:
         name = entry['topic_metadata']['name']

@@ -2,7 +2,6 @@
 
 from functools import partial
 import io
-import os
 from pathlib import Path
 from typing import Any, Callable
 
@@ -13,6 +12,7 @@ from mtshare_ros.errors import RecordingError
 from mtshare_ros.inference.map_outputs import Look, MapOutput, maps_of
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.labels import LabelSet
+from mtshare_ros.output_paths import check_new_folder
 from mtshare_ros.recording.extras import require
 from mtshare_ros.recording.perceiving import RecordedFrame
 
@@ -99,14 +99,10 @@ def prepare_folder(folder: Path, overwrite: bool) -> None:
     """Refuse a folder that cannot be written, or holds something and may not be overwritten."""
     if folder.exists() and not folder.is_dir():
         raise RecordingError(f'{folder}: is a file; give a folder')
-    above = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
-        raise RecordingError(f'{folder}: cannot be written: {above} is '
-                             f'{"write-protected" if above.is_dir() else "a file"}; give a folder '
-                             'in another place')
     if not overwrite and folder.is_dir() and any(folder.iterdir()):
         raise RecordingError(f'{folder}: is not empty; give another folder, or --overwrite to '
                              'replace files of the same names')
+    check_new_folder(folder)
 
 
 def _write(path: Path, data: bytes) -> None:

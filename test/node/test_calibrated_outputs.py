@@ -140,6 +140,22 @@ def test_points_lie_where_depth_and_calibration_of_the_same_frame_put_them(guest
     np.testing.assert_allclose(pixels[..., 1] / pixels[..., 2], rows, atol=1e-2)
 
 
+@pytest.mark.fault(15)
+def test_of_a_rectified_image_the_camera_is_p(stage, tiny_model):
+    stage.start_perception(tiny_model, camera_matrix='P')
+    observer = stage.observer
+    listen(observer)
+    info = fisheye()
+    info.p = [TRAINED, 0.0, 60.0, 0.0, 0.0, TRAINED, 40.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+
+    Camera(observer).send_until(
+        info, lambda: all(observer.received[topic] for topic in ('depth/camera_info',
+                                                                 'depth/points')), 'points')
+
+    sent = observer.received['depth/camera_info'][-1]
+    assert list(sent.k) == [TRAINED, 0, 60, 0, TRAINED, 40, 0, 0, 1] and not any(sent.d)
+
+
 def test_a_longer_lens_makes_the_same_picture_farther_away(stage, tiny_model):
     stage.start_perception(tiny_model)
     observer = stage.observer

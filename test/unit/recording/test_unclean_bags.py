@@ -215,5 +215,30 @@ def test_a_bag_whose_only_file_is_gone_is_refused_with_its_name(tmp_path):
     folder = write_camera_bag(tmp_path / 'in', 1)
     storage_file(folder).unlink()
 
-    with pytest.raises(RecordingError, match=r'in.mcap of its metadata.yaml'):
+    with pytest.raises(RecordingError, match='nothing can be read from it: in.mcap is missing'):
         Bag(folder)
+
+
+def test_the_folder_around_a_bag_is_refused_with_the_name_of_the_bag(tmp_path):
+    folder = write_camera_bag(tmp_path / 'in', 1)
+
+    with pytest.raises(RecordingError, match=f'there is one in {folder}'):
+        Bag(tmp_path)
+
+
+def test_a_listed_file_of_an_unknown_kind_is_told(tmp_path):
+    folder = split_bag(tmp_path / 'in')
+    (folder / 'in_1.db3').rename(folder / 'in_1.db3.lz4')
+    change_metadata(folder, lambda values: values.update(
+        relative_file_paths=['in_0.db3', 'in_1.db3.lz4', 'in_2.db3'], files=[]))
+
+    damages = read(folder)[1]
+
+    assert len(damages) == 1 and 'in_1.db3.lz4 is not read with 9 messages' in damages[0]
+
+
+def test_hidden_files_are_no_part_of_a_bag(tmp_path):
+    folder = split_bag(tmp_path / 'in')
+    (folder / '._in_1.db3').write_bytes(b'\0\5\x16\7Mac OS X')
+
+    assert read(folder) == (EXPECTED, [], [])
