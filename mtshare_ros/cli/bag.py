@@ -80,10 +80,7 @@ def _open(source: Path) -> 'Bag':
     """Open the input; say how it is read where that is not the usual way."""
     from mtshare_ros.recording.bag import Bag
 
-    opened = Bag(source)
-    for notice in opened.notices:
-        warn(notice)
-    return opened
+    return Bag(source, warn)
 
 
 def _choose_topics(

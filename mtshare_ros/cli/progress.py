@@ -47,9 +47,12 @@ class ProgressLines:
         self._clock = clock
         self._start_s = clock()
         self._due_s = _SHORTEST_WAIT_S
+        self._done_before: int | None = None
 
     def update(self, done: int) -> None:
-        """Say how many are done, if a line is due."""
+        """Say how many are done, if a line is due; what was done before this run took no time."""
+        if self._done_before is None:
+            self._done_before = done - 1
         elapsed_s = self._clock() - self._start_s
         if elapsed_s < self._due_s:
             return
@@ -59,9 +62,10 @@ class ProgressLines:
 
     def _describe(self, done: int, elapsed_s: float) -> str:
         took = f'in {elapsed_s:.0f} s'
-        if not self._total or not done:
+        computed = done - (self._done_before or 0)
+        if not self._total or computed <= 0:
             return f'{done} done {took}'
-        left_s = elapsed_s * (self._total - done) / done
+        left_s = elapsed_s * (self._total - done) / computed
         return f'{done} of {self._total} done {took}, about {left_s:.0f} s left'
 
 

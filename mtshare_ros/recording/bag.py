@@ -34,22 +34,24 @@ class Bag:
     """
     A recorded bag: a rosbag2 folder, or one of its storage files alone.
 
-    ``notices`` say how it is read where that is not the usual way. ``damages`` say what is not
+    ``notices`` say how it is read where that is not the usual way; ``say`` is told them at once,
+    as unpacking and reading without an index take their time. ``damages`` say what is not
     there, and after reading also what could not be read: everything before such a place and in
     the other files was handed out. ``channels`` are all that were recorded, ``topics`` those that
     can be read; ``lost`` counts for each topic the messages that metadata.yaml tells of and no
     file holds. Raises RecordingError for what is no bag.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
         self.path = path
         self.notices: list[str] = []
+        self._say = say
         self._unpacker: Unpacker | None = None
         try:
             folder = self._list()
             listed = [self._open(file) for file in folder.files]
             others = [self._open(file) for file in folder.others]
-            self._files = choose_files(folder, listed, others, self.notices)
+            self._files = choose_files(folder, listed, others, self._note)
             self._refuse_nothing(folder)
         except BaseException:
             self.close()
@@ -106,12 +108,12 @@ class Bag:
             raise RecordingError(f'{self.path}: there is no such bag; give a rosbag2 folder, or '
                                  'an .mcap or .db3 file')
         if self.path.is_file() and is_ros1_bag(self.path):
-            raise RecordingError(explain_ros1(self.path, 'it begins with #ROSBAG'))
+            raise RecordingError(explain_ros1(self.path))
         folder = list_files(self.path)
         if not folder.files and not folder.others and self.path.is_dir():
             for file in sorted(self.path.glob('*.bag')):
                 if file.is_file() and is_ros1_bag(file):
-                    raise RecordingError(explain_ros1(file, 'it begins with #ROSBAG'))
+                    raise RecordingError(explain_ros1(file))
         return folder
 
     def _open(self, path: Path) -> OpenedFile:
@@ -121,8 +123,8 @@ class Bag:
                 return OpenedFile(path, kind(path))
             if self._unpacker is None:
                 self._unpacker = Unpacker()
-                self.notices.append(f'{self.path}: its compressed files are unpacked, one at a '
-                                    f'time, into {self._unpacker.folder}')
+                self._note(f'{self.path}: its compressed files are unpacked, one at a time, into '
+                           f'{self._unpacker.folder}')
             return OpenedFile(path, PackedFile(path, self._unpacker, kind))
         except OSError as error:
             raise RecordingError(f'{path}: cannot be read: {error.strerror}; make it readable, '
@@ -142,11 +144,15 @@ class Bag:
     def _note_reading(self, folder: BagFolder) -> None:
         if folder.fault:
             names = ', '.join(item.path.name for item in self._files)
-            self.notices.append(f'{self.path}: {folder.fault}; read are {names}')
+            self._note(f'{self.path}: {folder.fault}; read are {names}')
         for item in self._files:
             if item.file.note:
-                self.notices.append(
+                self._note(
                     f'{item.path}: read from the beginning without an index: {item.file.note}')
+
+    def _note(self, line: str) -> None:
+        self.notices.append(line)
+        self._say(line)
 
     def _count(self) -> Counter[Channel]:
         """Count the messages of the channels of all files."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Sequence
+from typing import Callable, Sequence
 
 from mtshare_ros.recording.bag_folder import BagFolder, bare_name
 from mtshare_ros.recording.bag_parts import Damage, StorageFile
@@ -24,7 +24,7 @@ class OpenedFile:
 
 def choose_files(
     folder: BagFolder, listed: Sequence[OpenedFile], others: Sequence[OpenedFile],
-    notices: list[str],
+    note: Callable[[str], None],
 ) -> list[OpenedFile]:
     """
     Return the files to read, in the order they were recorded; what is unusual is noted.
@@ -36,13 +36,13 @@ def choose_files(
     for item in (*listed, *others):
         original = next((other for other in chosen if _is_copy(item, other)), None)
         if original is not None:
-            notices.append(f'{item.path}: is a copy of {original.path.name}, and not read')
+            note(f'{item.path}: is a copy of {original.path.name}, and not read')
         elif item in listed:
             chosen.append(item)
         elif not _overlaps(item, chosen):
             chosen.append(item)
-            notices.append(f'{item.path}: is not listed in metadata.yaml, and read as well')
-    if folder.fault or len(chosen) > len(listed):
+            note(f'{item.path}: is not listed in metadata.yaml, and read as well')
+    if folder.fault or any(item in others for item in chosen):
         chosen.sort(key=lambda item: (item.file.start_ns is None, item.file.start_ns or 0))
     return chosen
 

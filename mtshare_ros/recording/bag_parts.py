@@ -8,6 +8,9 @@ from typing import Any, Collection, Iterator, Protocol
 STORAGES = {'mcap': '.mcap', 'sqlite3': '.db3'}
 """The storages of rosbag2 and the endings of their files."""
 
+PACKED = ('.zstd', '.zst')
+"""Endings that file compression adds: that of rosbag2, and that of the command zstd."""
+
 CDR = 'cdr'
 """The serialization of ROS 2, and the only one that is read and written."""
 
@@ -125,7 +128,3 @@ def storage_of(path: Path) -> str:
     """Return the storage of a file by its ending, packed or not; empty for other files."""
     name = path.stem if path.suffix in PACKED else path.name
     return next((kind for kind, ending in STORAGES.items() if name.endswith(ending)), '')
-
-
-PACKED = ('.zstd', '.zst')
-"""Endings that file compression adds: that of rosbag2, and that of the command zstd."""

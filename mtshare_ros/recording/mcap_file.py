@@ -16,7 +16,7 @@ from mtshare_ros.recording.bag_parts import (
 )
 from mtshare_ros.recording.extras import require
 from mtshare_ros.recording.qualities import read_qos
-from mtshare_ros.recording.ros1 import explain_ros1
+from mtshare_ros.recording.ros1 import explain_ros1_messages
 
 
 @dataclass
@@ -190,7 +190,7 @@ class McapFile:
 
     def _refuse_ros1(self) -> None:
         if any(channel.serialization == 'ros1' for channel in self._channels.values()):
-            raise RecordingError(explain_ros1(self._path, 'its messages are in the format ros1'))
+            raise RecordingError(explain_ros1_messages(self._path))
 
 
 def _reason_of(error: Exception) -> str:

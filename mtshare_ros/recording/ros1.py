@@ -11,13 +11,16 @@ def is_ros1_bag(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def explain_ros1(path: Path, evidence: str) -> str:
-    """Return the text of an error: what the recording is, and how to go on with it."""
-    source = path if path.suffix == '.bag' else path.with_suffix('.bag')
-    if path.suffix == '.bag':
-        way = f'convert it: rosbags-convert --src {source.name} --dst {source.stem}'
-    else:
-        way = (f'convert the .bag that it was made from: rosbags-convert --src {source.name} '
-               f'--dst {source.stem}')
-    return (f'{path}: is a recording of ROS 1 ({evidence}), ROS 2 bags are read; {way} '
-            "(pip install rosbags; 'mcap convert' keeps the messages of ROS 1)")
+def explain_ros1(path: Path) -> str:
+    """Return the text of an error: what a bag of ROS 1 is, and how to go on with it."""
+    name = path.name.partition('.')[0]
+    return (f'{path}: is a recording of ROS 1 (it begins with #ROSBAG), bags of ROS 2 are read; '
+            f'convert it: pip install rosbags, rosbags-convert --src {path.name} --dst {name}')
+
+
+def explain_ros1_messages(path: Path) -> str:
+    """Return the text of an error about an mcap file whose messages are those of ROS 1."""
+    name = path.name.partition('.')[0]
+    return (f'{path}: is a recording of ROS 1 (its messages have the format ros1, which "mcap '
+            'convert" keeps), bags of ROS 2 are read; convert the .bag that it was made from: pip '
+            f'install rosbags, rosbags-convert --src {name}.bag --dst {name}')

@@ -33,9 +33,10 @@ class Sqlite3File:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._log = WriteAheadLog.beside(path)
-        self._errors: tuple[type[BaseException], ...] = (*sqlite_errors(), KeyError, TypeError)
+        self._errors: tuple[type[BaseException], ...] = (*sqlite_errors(), TypeError)
         self._channels: dict[int, Channel] = {}
         self._order = _BY_TIME
+        self._orphans = 0
         self.counts: Counter[Channel] = Counter()
         self.start_ns: int | None = None
         self.end_ns: int | None = None
@@ -77,8 +78,6 @@ class Sqlite3File:
                 self._read_topics(database)
                 for values in database.execute(
                         f'SELECT topic_id, timestamp, {column}, id FROM {table}'):
-                    if values[0] not in self._channels:
-                        raise KeyError(f'there is no topic {values[0]}')
                     yield values[:3]
                     row = values[3]
         except self._errors as error:
@@ -110,25 +109,37 @@ class Sqlite3File:
         self.counts = Counter(dict.fromkeys(self._channels.values(), 0))
         for number, count in database.execute(
                 'SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id'):
-            self.counts[self._channels[number]] += count
+            self._count(number, count)
         (self.start_ns, self.end_ns), = database.execute(
             'SELECT MIN(timestamp), MAX(timestamp) FROM messages')
 
     def _count_rows(self) -> None:
         """Count the rows up to the first that cannot be read."""
-        times, counts = [], Counter[Channel]()
+        times = []
+        self.counts.clear()
+        self._orphans = 0
         try:
             for number, time_ns, _ in self._rows('LENGTH(data)', ''):
-                counts[self._channels[number]] += 1
+                self._count(number, 1)
                 times.append(time_ns)
         except ReadingError:
             pass  # reading it again meets the same, and says so where it matters
-        self.counts = Counter({channel: counts[channel] for channel in self._channels.values()})
+        for channel in self._channels.values():
+            self.counts[channel] += 0
         if times:
             self.start_ns, self.end_ns = min(times), max(times)
 
+    def _count(self, number: int, count: int) -> None:
+        if number in self._channels:
+            self.counts[self._channels[number]] += count
+        else:
+            self._orphans += count
+
     def _check_ending(self) -> None:
-        """Raise ReadingError where the recorder was killed while it wrote."""
+        """Raise ReadingError where something is not whole although every row can be read."""
+        if self._orphans:
+            raise ReadingError(
+                f'{self._orphans} messages belong to no topic', f'{self._path.name}, topics')
         if self._log is not None and self._log.unfinished:
             raise ReadingError(
                 'the recorder was stopped within a transaction, which is lost',

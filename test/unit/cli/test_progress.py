@@ -34,6 +34,11 @@ def test_a_line_says_how_many_are_done_and_how_long_the_others_take(capsys):
         'mtshare: computing: 10 of 40 done in 6 s, about 18 s left']
 
 
+def test_what_an_interrupted_run_has_done_does_not_count_for_the_time_left(capsys):
+    assert lines_after(capsys, 140, [(1, 101), (6, 110)]) == [
+        'mtshare: computing: 110 of 140 done in 6 s, about 18 s left']
+
+
 @pytest.mark.parametrize('total', [None, 0])
 def test_without_a_known_end_the_line_says_what_is_done(capsys, total):
     assert lines_after(capsys, total, [(8, 3)]) == ['mtshare: computing: 3 done in 8 s']

@@ -1,6 +1,8 @@
 """A damaged bag gives everything before the damage, and says where that is."""
 
+from contextlib import closing
 import shutil
+import sqlite3
 
 import pytest
 
@@ -15,6 +17,7 @@ from bag_files import (  # noqa: E402
     STORE,
     TALK,
     write_camera_bag,
+    write_database,
 )
 from mcap.writer import CompressionType, Writer  # noqa: E402
 
@@ -140,6 +143,18 @@ def test_a_database_with_a_spoilt_page_is_read_up_to_it(tmp_path):
 
     assert 0.3 * IMAGES < len(messages) < IMAGES
     assert damage
+
+
+def test_rows_that_belong_to_no_topic_are_counted_and_the_others_are_read(tmp_path):
+    path = write_database(tmp_path / 'in.db3', list(camera_messages(IMAGES)))
+    with closing(sqlite3.connect(path)) as database:
+        database.execute('DELETE FROM topics WHERE name = ?', (TALK,))
+        database.commit()
+
+    messages, damage, _ = read(path)
+
+    assert [item.topic for item in messages] == [IMAGE, INFO] * IMAGES
+    assert f'{IMAGES} messages belong to no topic' in damage
 
 
 def test_a_bag_whose_recorder_was_killed_has_no_metadata_but_everything_else(tmp_path):
