@@ -1,5 +1,6 @@
 """Image files of any kind that Pillow reads, as 8-bit RGB; the one reader of every command."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 import importlib
@@ -10,7 +11,7 @@ import warnings
 import numpy as np
 
 from mtshare_ros.errors import FrameError
-from mtshare_ros.picture_levels import eight_bits
+from mtshare_ros.picture_levels import eight_bits, FILE_BITS
 
 IMAGE_ENDINGS = (
     '.png', '.jpg', '.jpeg', '.jfif', '.bmp', '.webp', '.tif', '.tiff', '.ppm', '.pgm', '.pbm',
@@ -60,11 +61,16 @@ def read_image_file(path: Path) -> StoredImage:
         raise FrameError(f'{path}: cannot be read as an image: {why(error)}') from error
 
 
-def decode(image: Any) -> StoredImage:
-    """Return the first picture of an opened Pillow image; raise FrameError for its values."""
+def decode(image: Any, bits: Sequence[int] = FILE_BITS) -> StoredImage:
+    """
+    Return the first picture of an opened Pillow image.
+
+    ``bits`` are those that its samples may have, see ``eight_bits``. Raises FrameError for values
+    that are no picture.
+    """
     image.load()
     pictures = getattr(image, 'n_frames', 1) if image.format in _FILMS else 1
-    return StoredImage(_pixels(image), _orientation(image), pictures)
+    return StoredImage(_pixels(image, bits), _orientation(image), pictures)
 
 
 def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -97,9 +103,9 @@ def load_pillow() -> Any:
     return pillow
 
 
-def _pixels(image: Any) -> np.ndarray:
+def _pixels(image: Any, bits: Sequence[int]) -> np.ndarray:
     if image.mode in _DEEP_MODES or image.mode.startswith('I;'):
-        grey = eight_bits(np.asarray(image))
+        grey = eight_bits(np.asarray(image), bits)
         return np.repeat(grey[..., None], 3, axis=2)
     return np.array(image.convert('RGB'))
 

@@ -8,6 +8,8 @@ import re
 from doc_pages import anchors, command_lines, PAGES, prose, ROOT
 import pytest
 
+from mtshare_ros.messages.encodings import INPUT_ENCODINGS
+
 README = (ROOT / 'README.md').read_text()
 PROSE = '\n'.join(map(prose, PAGES))
 LINES = '\n'.join(line for _, line in command_lines())
@@ -105,6 +107,16 @@ def test_the_results_are_what_the_committed_figures_say(monkeypatch):
 
     assert Path('docs/results.md').read_text() == expected, (
         'run: mtshare report {} --recipe {} --output {}'.format(*words))
+
+
+def test_the_interface_lists_every_encoding_that_is_read():
+    page = (ROOT / 'docs/interface.md').read_text()
+    listed = page.partition('## Encodings')[2].partition('## ')[0]
+    table = [line.split('|')[1] for line in listed.splitlines() if line.startswith('| `')]
+    named_there = set(re.findall(r'`([a-z_0-9UC]+)`', ''.join(table))) - {'16'}
+
+    assert named_there | {name.replace('8', '16') for name in named_there
+                          if name.startswith('bayer')} == set(INPUT_ENCODINGS)
 
 
 def test_the_readme_tells_the_quality_of_the_model_beside_its_speeds():

@@ -29,7 +29,7 @@ from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
-from mtshare_ros.model.preprocessing import check_image, fit_image, to_tensor
+from mtshare_ros.model.preprocessing import fit_frame, Picture, size_of, to_tensor
 from mtshare_ros.model.quality import doubt_size, read_quality, SizeQuality
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.sharing.account import FrameAccount
@@ -169,12 +169,12 @@ class Engine:
 
     def infer(
         self,
-        frame: np.ndarray,
+        frame: np.ndarray | Picture,
         session: Session | None = None,
         settings: InferenceSettings | None = None,
     ) -> Prediction:
         """
-        Compute the maps of one (H, W, 3) uint8 RGB frame.
+        Compute the maps of one (H, W, 3) uint8 RGB frame, or of one that is not decoded yet.
 
         ``session`` is the camera's memory; without one, the frame stands for itself. ``settings``
         default to every task of the model. Raises FrameError for an array that is no image,
@@ -182,12 +182,12 @@ class Engine:
         """
         settings = settings or InferenceSettings(self.tasks)
         self._check_tasks(settings.tasks)
-        check_image(frame)
+        size = size_of(frame)
         # first, because it may take a measurement, which is no part of the frame's time
         cost = self.costs.rows if settings.sharing.latency_target_ms > 0 else None
         clock = StageClock(self.device)
-        framing = frame_to_cover((frame.shape[0], frame.shape[1]), self.input_size)
-        seen = fit_image(frame, framing)
+        framing = frame_to_cover(size, self.input_size)
+        seen = fit_frame(frame, framing)
         session = self.new_session() if session is None else session
         session.see(framing.source_size)
         with torch.inference_mode():

@@ -3,78 +3,83 @@ Compressed image messages to RGB arrays.
 
 Pillow decodes them, because it is everywhere (``python3-pil``, wheels for every platform), reads
 the size before it decodes, and reads JPEG and PNG alike. Others decode JPEG up to twice as fast,
-but read JPEG only, or tie the node to one version of numpy. Decoding to a smaller size is not
-used: the calibration is that of the whole image.
+but read JPEG only, or tie the node to one version of numpy. What an image is, its bytes say:
+drivers write anything into the field ``format``.
 """
 
-from functools import lru_cache
-import importlib
 import io
 import re
-from types import ModuleType
 from typing import Any
-import warnings
 
 import numpy as np
 
 from mtshare_ros.errors import FrameError, MissingExtraError
+from mtshare_ros.image_files import decode, load_pillow, why
+from mtshare_ros.messages.encodings import INPUT_ENCODINGS
+from mtshare_ros.messages.hints import Hints, NODE_HINTS
 from mtshare_ros.messages.pixels import check_size, MAX_PIXELS
 from mtshare_ros.messages.quoting import quote
+from mtshare_ros.picture_levels import SENSOR_BITS
 
-CODECS = ('JPEG', 'PNG')
+CODECS = ('JPEG', 'PNG', 'WEBP', 'TIFF', 'BMP')
 """What is decoded, by Pillow's names; which of them a message holds is seen from its bytes."""
 
 MOST_SCANS = 100
 """A progressive JPEG has its pixels in scans, usually 10; a few bytes can ask for thousands."""
 
-_CODEC_WORDS = re.compile(r'\b(jpeg|jpg|png)\b', re.IGNORECASE)
 _JPEG_START, _JPEG_SCAN = b'\xff\xd8', b'\xff\xda'
-_EIGHT_BIT_MODES = ('1', 'L', 'LA', 'P', 'RGB', 'RGBA')
-"""Pillow's names of the pixel formats that become RGB without a guess; alpha is left out."""
+_PNG_START, _DEPTH_HEADER = b'\x89PNG', 12
+_VIDEO_STARTS = (b'\0\0\0\1', b'\0\0\1')
+_DEPTH_WORDS = re.compile(r'compresseddepth|^\s*(16UC1|32FC1)\b', re.IGNORECASE)
+_VIDEO_WORDS = re.compile(r'\b([hx].?26[45]|hevc|av1|vp[89]|mpeg-?[124]?)\b', re.IGNORECASE)
+_BAYER = re.compile(r'\s*(bayer_[rgb]{4})', re.IGNORECASE)
 
 
 def require_decoder() -> None:
     """Raise MissingExtraError, naming the extra, where Pillow is not installed."""
-    _load_pillow()
+    _require_pillow()
 
 
-def compressed_to_rgb(message: Any, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+def compressed_to_rgb(
+    message: Any, max_pixels: int = MAX_PIXELS, hints: Hints = NODE_HINTS
+) -> np.ndarray:
     """
-    Return a JPEG or PNG as (H, W, 3) uint8 RGB.
+    Return an image in one of CODECS as (H, W, 3) uint8 RGB, upright.
 
-    Grey levels, palettes and alpha are converted; of 16-bit colours the upper 8 bits are taken.
-    Raises FrameError, saying what is wrong, for another format, for damaged data, and for an
-    image that is too large, whose pixels are then never decoded; MissingExtraError without Pillow.
+    Grey levels, palettes, print colours and alpha are converted, of 16 bits the upper 8 are
+    taken, the pattern of a colour sensor is interpolated. Raises FrameError, saying what is wrong,
+    for depth, for video, for another format, for damaged data, and for an image that is too large,
+    whose pixels are then never decoded; MissingExtraError without Pillow.
     """
-    _check_format(message.format)
-    pillow = _load_pillow()
     data = bytes(message.data)
+    _check_depth(message.format, data, hints)
+    pillow = _require_pillow()
     _check_scans(data)
     try:
         with pillow.open(io.BytesIO(data), formats=CODECS) as image:
-            check_size(image.width, image.height, max_pixels)
-            _check_mode(image.mode, message.format)
-            return np.array(image.convert('RGB'))
+            check_size(image.width, image.height, max_pixels, hints)
+            return _rgb(image, message.format)
     except FrameError:
         raise
     except Exception as error:  # noqa: B902
-        raise FrameError(
-            f'the compressed image with format {quote(message.format)} and {len(data)} bytes '
-            f'cannot be decoded: {_reason(error)}; JPEG and PNG are read, whole files of them: '
-            f'check the publisher and the connection'
-        ) from error
+        raise _failure(message.format, data, error) from error
 
 
-def _check_format(text: str) -> None:
-    if 'compresseddepth' in text.lower():
+def _rgb(image: Any, text: str) -> np.ndarray:
+    stored = decode(image, SENSOR_BITS)
+    pattern = _BAYER.match(text)
+    if pattern is None or len(image.getbands()) > 1 or min(image.size) < 2:
+        return stored.upright()
+    encoding = INPUT_ENCODINGS.get(f'{pattern[1].lower()}8')
+    return stored.upright() if encoding is None else encoding.to_rgb(stored.pixels[..., :1])
+
+
+def _check_depth(text: str, data: bytes, hints: Hints) -> None:
+    start = data[_DEPTH_HEADER:_DEPTH_HEADER + len(_PNG_START)]
+    if _DEPTH_WORDS.search(text) or start == _PNG_START:
         raise FrameError(
-            f'the compressed image has the format {quote(text)}: it holds depth, not colours; '
-            f'remap image/compressed to the colour topic of the camera'
-        )
-    if not _CODEC_WORDS.search(text):
-        raise FrameError(
-            f'the compressed image has the format {quote(text)}; allowed are jpeg and png, as in '
-            f"'rgb8; jpeg compressed bgr8': set the format of the publisher to one of them"
+            f'the compressed image with format {quote(text)} holds depth, not colours; '
+            f'{hints.depth}'
         )
 
 
@@ -86,37 +91,26 @@ def _check_scans(data: bytes) -> None:
         )
 
 
-def _check_mode(mode: str, text: str) -> None:
-    if mode not in _EIGHT_BIT_MODES:
-        raise FrameError(
-            f'the compressed image with format {quote(text)} holds pixels of the kind {mode!r} '
-            f'(16-bit grey or print colours); allowed are grey, palette and RGB images of 8 bits, '
-            f'with or without alpha: convert it before it is published'
+def _failure(text: str, data: bytes, error: Exception) -> FrameError:
+    about = f'the compressed image with format {quote(text)} and {len(data)} bytes'
+    if data.startswith(_VIDEO_STARTS) or _VIDEO_WORDS.search(text):
+        return FrameError(
+            f'{about} is a piece of a video, which cannot be decoded without those before it; '
+            f'{", ".join(CODECS)} are read: republish it as such with image_transport'
         )
-    if text.startswith('bayer') and mode == 'L':
-        raise FrameError(
-            f'the compressed image with format {quote(text)} holds the raw pattern of a colour '
-            f'sensor; publish the debayered image (image_proc)'
-        )
+    return FrameError(
+        f'{about} cannot be decoded: {why(error)}; {", ".join(CODECS)} are read, whole files of '
+        f'them: check the publisher and the connection'
+    )
 
 
-def _reason(error: Exception) -> str:
-    """Return what Pillow says, without the address of the buffer it read from."""
-    text = str(error).split(' <_io')[0]
-    return text or type(error).__name__
-
-
-@lru_cache(maxsize=1)
-def _load_pillow() -> Any:
+def _require_pillow() -> Any:
     """Return the module PIL.Image."""
     try:
-        pillow: ModuleType = importlib.import_module('PIL.Image')
+        return load_pillow()
     except ImportError as error:
         raise MissingExtraError(
             f'image_transport: compressed needs Pillow to decode JPEG and PNG, which cannot be '
             f'imported ({error}); pip install "mtshare_ros[compressed]", or set image_transport '
             f'to raw'
         ) from error
-    # Warnings about odd metadata would come once for every image that differs from the others.
-    warnings.filterwarnings('ignore', module=r'PIL\.')
-    return pillow

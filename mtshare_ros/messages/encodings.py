@@ -5,19 +5,66 @@ from typing import Callable
 
 import numpy as np
 
+from mtshare_ros.messages.colors import (
+    bayer_to_rgb,
+    mean_level,
+    reorder,
+    swap_red_and_blue,
+    yuv_to_rgb,
+)
+
+Planes = tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A part of a buffer: ``channels`` samples for each ``shared`` x ``shared`` pixels."""
+
+    channels: int
+    shared: int = 1
+
+
+@dataclass(frozen=True)
+class Cells:
+    """
+    A faster way to RGB for images that are looked at far smaller than they are.
+
+    ``split`` turns planes into arrays whose places are the same blocks of pixels, so that each
+    array can be resized for itself; ``to_rgb`` takes what came of them, pixel by pixel. ``even``
+    are the sides, of (height, width), that have to be, and ``shrink`` the pixels along a side that
+    become one, from which on the result is as good as that of whole pixels.
+    """
+
+    split: Callable[..., Planes]
+    to_rgb: Callable[..., np.ndarray]
+    even: tuple[bool, bool] = (False, True)
+    shrink: float = 4.0
+
 
 @dataclass(frozen=True)
 class InputEncoding:
     """
-    An encoding of camera images: 8 bits a sample, ``channels`` bytes a pixel.
+    An encoding of camera images: ``planes`` behind each other, of samples of ``bits``.
 
-    ``to_rgb`` turns an (H, W, channels) uint8 view of the message into (H, W, 3) uint8 RGB.
-    ``even_width`` holds where two neighbouring pixels share their colour.
+    ``to_rgb`` turns the planes, (H, W, channels) uint8, into (H, W, 3) uint8 RGB; without
+    ``cells`` it does so pixel by pixel, before or after the image is resized. ``even`` are the
+    sides, of (height, width), that neighbouring pixels share something along.
     """
 
-    channels: int
-    to_rgb: Callable[[np.ndarray], np.ndarray]
-    even_width: bool = False
+    planes: tuple[Plane, ...]
+    to_rgb: Callable[..., np.ndarray]
+    bits: int = 8
+    even: tuple[bool, bool] = (False, False)
+    cells: Cells | None = None
+
+    def row_bytes(self, width: int) -> int:
+        """Return the bytes of a row of the first plane without padding."""
+        return width * self.planes[0].channels * self.bits // 8
+
+    def total_bytes(self, height: int, width: int) -> int:
+        """Return the bytes of an image without padding."""
+        return sum((height // plane.shared) * (width // plane.shared) * plane.channels
+                   for plane in self.planes) * self.bits // 8
 
 
 @dataclass(frozen=True)
@@ -28,77 +75,95 @@ class OutputEncoding:
     channels: int
 
 
-def _reorder(source: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
-    """Gather three channels plane by plane, four times faster than numpy's fancy indexing."""
-    result = np.empty(source.shape[:2] + (3,), np.uint8)
-    for target, channel in enumerate(order):
-        result[..., target] = source[..., channel]
-    return result
+def _pairs(plane: np.ndarray) -> np.ndarray:
+    """Return (H, W, C) as (H, W / 2, 2 C): two neighbours at one place."""
+    height, width, channels = plane.shape
+    return plane.reshape(height, width // 2, 2 * channels)
 
 
-def _swap_red_and_blue(source: np.ndarray) -> np.ndarray:
-    result = source.copy()
-    result[..., 0] = source[..., 2]
-    result[..., 2] = source[..., 0]
-    return result
+def _grey(level: np.ndarray) -> np.ndarray:
+    return reorder(level, (0, 0, 0))
 
 
-# Five bits keep the largest sum, white with the strongest blue, within 16-bit integers.
-_FIXED_POINT_BITS = 5
+def _mono(bits: int) -> InputEncoding:
+    return InputEncoding((Plane(1),), _grey, bits, cells=Cells(
+        lambda plane: (_pairs(plane),), lambda pairs: _grey(mean_level(pairs)[..., None])))
 
 
-def _factor(value: float) -> int:
-    return round(value * (1 << _FIXED_POINT_BITS))
+def _yuv_422(luma: int, u: int, v: int) -> InputEncoding:
+    """Return an encoding of four bytes for two pixels, the first luma and the colours at these."""
+    color = 1 - luma
+
+    def convert(samples: np.ndarray) -> np.ndarray:
+        first, second = samples[:, ::2, color], samples[:, 1::2, color]
+        return yuv_to_rgb(samples[..., luma], *((first, second) if u < v else (second, first)))
+
+    return InputEncoding(
+        (Plane(2),), convert, even=(False, True), cells=Cells(
+            lambda samples: (_pairs(samples),),
+            lambda four: yuv_to_rgb(mean_level(four[..., luma::2]), four[..., u], four[..., v])))
 
 
-def _yuv_to_rgb(
-    samples: np.ndarray, *, luma: tuple[int, int], u: int, v: int
-) -> np.ndarray:
-    """
-    Convert 4:2:2 samples to RGB.
-
-    samples is (H, W, 2) uint8, the four bytes of two neighbouring pixels in the order that the
-    indices say. ITU-R BT.601 in video range, the convention of the encodings in sensor_msgs and
-    of OpenCV, to within 5 of 255 levels.
-    """
-    height, width, _ = samples.shape
-    pairs = samples.reshape(height, width // 2, 4)
-    blueness, redness = (pairs[..., index].astype(np.int16) - 128 for index in (u, v))
-    colors = (
-        redness * _factor(1.596),
-        redness * _factor(-0.813) + blueness * _factor(-0.391),
-        blueness * _factor(2.018),
-    )
-    result = np.empty((height, width // 2, 2, 3), np.uint8)
-    for side, index in enumerate(luma):
-        brightness = (pairs[..., index].astype(np.int16) - 16) * _factor(1.164)
-        for channel, color in enumerate(colors):
-            result[:, :, side, channel] = _to_level(brightness + color)
-    return result.reshape(height, width, 3)
+def _yuv_420(u: int, v: int) -> InputEncoding:
+    """Return an encoding of luma, then u and v of 2 x 2 pixels at these places."""
+    return InputEncoding(
+        (Plane(1), Plane(2, shared=2)),
+        lambda luma, colors: yuv_to_rgb(luma[..., 0], colors[..., u], colors[..., v]),
+        even=(True, True), cells=Cells(
+            lambda luma, colors: (_pairs(luma), colors),
+            lambda pairs, colors: yuv_to_rgb(mean_level(pairs), colors[..., u], colors[..., v])))
 
 
-def _to_level(value: np.ndarray) -> np.ndarray:
-    """Round fixed-point int16 to 0..255, in place."""
-    value += 1 << (_FIXED_POINT_BITS - 1)
-    value >>= _FIXED_POINT_BITS
-    np.maximum(value, 0, out=value)
-    return np.minimum(value, 255, out=value)
+def _yuv_444() -> InputEncoding:
+    return InputEncoding(
+        (Plane(1), Plane(2)),
+        lambda luma, colors: yuv_to_rgb(luma[..., 0], colors[..., 0], colors[..., 1]),
+        cells=Cells(lambda luma, colors: (_pairs(luma), _pairs(colors)),
+                    lambda pairs, four: yuv_to_rgb(
+                        mean_level(pairs), mean_level(four[..., ::2]),
+                        mean_level(four[..., 1::2]))))
 
+
+def _bayer(pattern: str, bits: int) -> InputEncoding:
+    red, blue = pattern.index('r'), pattern.index('b')
+    green = [place for place, color in enumerate(pattern) if color == 'g']
+
+    def convert(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
+        four = np.concatenate([upper, lower], axis=2)
+        return np.dstack([four[..., red], mean_level(four[..., green]), four[..., blue]])
+
+    return InputEncoding(
+        (Plane(1),), lambda mosaic: bayer_to_rgb(mosaic[..., 0], pattern), bits, cells=Cells(
+            lambda mosaic: (_pairs(mosaic[::2]), _pairs(mosaic[1::2])), convert,
+            even=(True, True), shrink=6.0))  # red and blue stand half a pixel off
+
+
+def _with_bits(bits: int) -> dict[str, InputEncoding]:
+    """Return the encodings that there are of 8 and of 16 bits."""
+    packed: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
+        'rgb': (3, lambda pixels: pixels),
+        'bgr': (3, swap_red_and_blue),
+        'rgba': (4, lambda pixels: reorder(pixels, (0, 1, 2))),
+        'bgra': (4, lambda pixels: reorder(pixels, (2, 1, 0))),
+    }
+    found = {f'{name}{bits}': InputEncoding((Plane(channels),), to_rgb, bits)
+             for name, (channels, to_rgb) in packed.items()}
+    found[f'mono{bits}'] = _mono(bits)
+    # OpenCV's names say nothing of colours; its order is that of bgr
+    found[f'{bits}UC3'], found[f'{bits}UC4'] = found[f'bgr{bits}'], found[f'bgra{bits}']
+    found.update((f'bayer_{pattern}{bits}', _bayer(pattern, bits))
+                 for pattern in ('rggb', 'bggr', 'gbrg', 'grbg'))
+    return found
+
+
+_YUYV, _UYVY = _yuv_422(luma=0, u=1, v=3), _yuv_422(luma=1, u=0, v=2)
 
 INPUT_ENCODINGS = {
-    'rgb8': InputEncoding(3, lambda source: source),
-    'bgr8': InputEncoding(3, _swap_red_and_blue),
-    'rgba8': InputEncoding(4, lambda source: _reorder(source, (0, 1, 2))),
-    'bgra8': InputEncoding(4, lambda source: _reorder(source, (2, 1, 0))),
-    'mono8': InputEncoding(1, lambda source: _reorder(source, (0, 0, 0))),
-    'yuv422_yuy2': InputEncoding(
-        2, lambda source: _yuv_to_rgb(source, luma=(0, 2), u=1, v=3), even_width=True
-    ),
-    'uyvy': InputEncoding(
-        2, lambda source: _yuv_to_rgb(source, luma=(1, 3), u=0, v=2), even_width=True
-    ),
+    **_with_bits(8), '8UC1': _mono(8), **_with_bits(16),
+    'yuyv': _YUYV, 'yuv422_yuy2': _YUYV, 'uyvy': _UYVY, 'yuv422': _UYVY,
+    'nv12': _yuv_420(u=0, v=1), 'nv21': _yuv_420(u=1, v=0), 'nv24': _yuv_444(),
 }
-"""What is decoded without cv_bridge, by the names of sensor_msgs/image_encodings."""
+"""What is decoded, by the names of sensor_msgs/image_encodings."""
 
 OUTPUT_ENCODINGS = {
     'mono8': OutputEncoding(np.dtype(np.uint8), 1),

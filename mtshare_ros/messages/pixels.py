@@ -9,27 +9,40 @@ from typing import Any
 import numpy as np
 
 from mtshare_ros.errors import FrameError
-from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
+from mtshare_ros.messages.encodings import InputEncoding, OUTPUT_ENCODINGS
+from mtshare_ros.messages.hints import Hints, NODE_HINTS
 from mtshare_ros.messages.quoting import quote
 
 MAX_PIXELS = 16_777_216
 """Default of the largest image accepted, in pixels: 4096 x 4096."""
 
 
-def decode_pixels(message: Any) -> np.ndarray:
+def view_planes(message: Any, encoding: InputEncoding) -> tuple[np.ndarray, ...]:
     """
-    Return an image in one of INPUT_ENCODINGS as (H, W, 3) uint8 RGB, rgb8 as a view of it.
+    Return (H, W, channels) views of an image's planes, in its samples and byte order.
 
-    Raises FrameError for an image of an odd width where two pixels share their colour, and for
-    one that is shorter than it claims.
+    Rows may be padded (``step`` is that of the first plane); a buffer of exactly the bytes that
+    the image needs has none, whatever its step. Raises FrameError where it is shorter.
     """
-    encoding = INPUT_ENCODINGS[message.encoding]
-    if encoding.even_width and message.width % 2:
-        raise FrameError(
-            f'a {message.encoding} image has an even width, because two pixels share their '
-            f'colour; this one is {message.width}x{message.height}'
-        )
-    return encoding.to_rgb(view_pixels(message, channels=encoding.channels))
+    dtype = np.dtype(np.uint8 if encoding.bits == 8 else np.uint16)
+    if len(encoding.planes) == 1:
+        return (view_pixels(message, channels=encoding.planes[0].channels, dtype=dtype),)
+    height, width = message.height, message.width
+    exact = len(message.data) == encoding.total_bytes(height, width)
+    row = encoding.row_bytes(width)
+    padding = 0 if exact else (message.step or row) - row
+    views, start = [], 0
+    for plane in encoding.planes:
+        shape = (height // plane.shared, width // plane.shared, plane.channels)
+        length = shape[1] * shape[2]
+        step = length + padding * plane.channels // plane.shared
+        end = start + step * (shape[0] - 1) + length
+        if padding < 0 or len(message.data) < end:
+            raise _too_short(message, row, encoding.total_bytes(height, width))
+        views.append(np.ndarray(shape, dtype, buffer=message.data, offset=start,
+                                strides=(step, shape[2], 1)))
+        start += step * shape[0]
+    return tuple(views)
 
 
 def view_pixels(
@@ -45,16 +58,19 @@ def view_pixels(
     step = message.step or row
     needed = step * (message.height - 1) + row
     if step < row or len(message.data) < needed:
-        raise FrameError(
-            f'a {message.width}x{message.height} {message.encoding} image needs rows of at '
-            f'least {row} bytes and {needed} bytes in all; this one has step {message.step} and '
-            f'{len(message.data)} bytes: the publisher fills the message wrongly'
-        )
+        raise _too_short(message, row, needed)
     return np.ndarray(
         (message.height, message.width, channels),
         dtype.newbyteorder('>' if message.is_bigendian else '<'),
         buffer=message.data, strides=(step, pixel, dtype.itemsize),
     )
+
+
+def _too_short(message: Any, row: int, needed: int) -> FrameError:
+    return FrameError(
+        f'a {message.width}x{message.height} {message.encoding} image needs rows of at least '
+        f'{row} bytes and {needed} bytes in all; this one has step {message.step} and '
+        f'{len(message.data)} bytes: the publisher fills the message wrongly')
 
 
 def read_map(message: Any) -> np.ndarray:
@@ -83,7 +99,9 @@ def check_map(values: np.ndarray, encoding: str) -> None:
         )
 
 
-def check_size(width: int, height: int, max_pixels: int) -> None:
+def check_size(
+    width: int, height: int, max_pixels: int, hints: Hints = NODE_HINTS
+) -> None:
     """Raise FrameError for an image without pixels, or with more than ``max_pixels``."""
     if width < 1 or height < 1:
         raise FrameError(
@@ -91,7 +109,6 @@ def check_size(width: int, height: int, max_pixels: int) -> None:
         )
     if width * height > max_pixels:
         raise FrameError(
-            f'the image has {width}x{height} pixels, more than the {max_pixels} that the '
-            f'parameter max_pixels allows; publish a smaller image or start the node with a '
-            f'larger max_pixels'
+            f'the image has {width}x{height} pixels, more than the {max_pixels} {hints.largest}; '
+            f'{hints.smaller}'
         )

@@ -24,6 +24,11 @@ class Framing:
     offset: tuple[int, int]
     input_size: tuple[int, int]
 
+    @property
+    def shrink(self) -> float:
+        """How many pixels of the image, along a side, become one of the input."""
+        return min(size / resized for size, resized in zip(self.source_size, self.resized_size))
+
     def scale_intrinsics(self, matrix: np.ndarray) -> np.ndarray:
         """
         Return the (3, 3) camera matrix of the maps for the (3, 3) matrix of the camera image.

@@ -1,5 +1,7 @@
 """From a camera image to the network's input; shared by training, evaluation and the node."""
 
+from typing import Protocol
+
 import numpy as np
 import torch
 from torch import nn
@@ -26,6 +28,33 @@ class Normalize(nn.Module):
         return (image.float() - self.mean) / self.std
 
 
+class Picture(Protocol):
+    """An image that is decoded when it is looked at, and no finer."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+
+    def rgb(self) -> np.ndarray:
+        """Return the whole image: (H, W, 3) uint8 RGB."""
+
+    def fit(self, framing: Framing) -> np.ndarray:
+        """Return what ``fit_image`` makes of it: (h, w, 3) uint8 RGB of the input size."""
+
+
+def size_of(image: np.ndarray | Picture) -> tuple[int, int]:
+    """Return height and width; raise FrameError for an array that is no image."""
+    if not isinstance(image, np.ndarray):
+        return image.size
+    check_image(image)
+    return image.shape[0], image.shape[1]
+
+
+def fit_frame(image: np.ndarray | Picture, framing: Framing) -> np.ndarray:
+    """Return what the network sees of an image, decoded or not: (h, w, 3) uint8 RGB."""
+    return fit_image(image, framing) if isinstance(image, np.ndarray) else image.fit(framing)
+
+
 def check_image(image: np.ndarray) -> None:
     """Raise FrameError unless the array is (H, W, 3) uint8."""
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
@@ -36,11 +65,11 @@ def check_image(image: np.ndarray) -> None:
 
 def fit_image(image: np.ndarray, framing: Framing) -> np.ndarray:
     """
-    Resize and crop an (H, W, 3) uint8 image as the framing says.
+    Resize and crop an (H, W, C) uint8 image, or one of its parts, as the framing says.
 
-    Returns (h, w, 3) uint8 of the input size: a view of ``image`` where nothing is resized.
+    Returns (h, w, C) uint8 of the input size: a view of ``image`` where nothing is resized.
     """
-    if framing.resized_size != framing.source_size:
+    if image.shape[:2] != framing.resized_size:
         image = _resize(image, framing.resized_size)
     top, left = framing.offset
     height, width = framing.input_size

@@ -10,23 +10,14 @@ import sys
 import numpy as np
 from sensor_msgs.msg import Image
 
-from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
-from mtshare_ros.messages.pixels import check_map, check_size, decode_pixels, MAX_PIXELS
-from mtshare_ros.nodes import bridge
+from mtshare_ros.messages.encodings import OUTPUT_ENCODINGS
+from mtshare_ros.messages.pixels import check_map, MAX_PIXELS
+from mtshare_ros.messages.raw_image import read_raw
 
 
 def image_to_rgb(message: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """
-    Return the image as (H, W, 3) uint8 RGB.
-
-    An rgb8 image comes back as a view of the message. Encodings outside INPUT_ENCODINGS go
-    through cv_bridge where it is installed. Raises FrameError, saying what is wrong, for an
-    image that is empty, too large, shorter than it claims, or in an unknown encoding.
-    """
-    check_size(message.width, message.height, max_pixels)
-    if message.encoding not in INPUT_ENCODINGS:
-        return bridge.image_to_rgb(message)
-    return decode_pixels(message)
+    """Return the whole image as (H, W, 3) uint8 RGB; see ``read_raw``."""
+    return read_raw(message, max_pixels).rgb()
 
 
 def fill_image(message: Image, values: np.ndarray, encoding: str) -> None:

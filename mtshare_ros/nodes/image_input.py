@@ -9,8 +9,9 @@ from sensor_msgs.msg import CompressedImage, Image
 
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.compressed import compressed_to_rgb, require_decoder
+from mtshare_ros.messages.raw_image import read_raw
+from mtshare_ros.model.preprocessing import Picture
 from mtshare_ros.nodes.camera_names import name_for
-from mtshare_ros.nodes.codec import image_to_rgb
 
 
 @dataclass(frozen=True)
@@ -18,25 +19,30 @@ class ImageTransport:
     """
     A way that images come: on which topic, as which message.
 
-    ``decode`` turns a message into RGB under a limit of pixels, ``require`` raises where it could
-    not, for want of a library. ``encoding`` is the field that names how the image is encoded.
+    ``decode`` takes the image out of a message under a limit of pixels, ``require`` raises where
+    it could not, for want of a library. ``encoding`` is the field that says how the image is
+    encoded.
     """
 
     topic: str
     message_type: type
     type_name: str
     encoding: str
-    decode: Callable[[Any, int], np.ndarray]
+    decode: Callable[[Any, int], np.ndarray | Picture]
     require: Callable[[], None] = lambda: None
 
     def read(self, message: Any, max_pixels: int) -> CameraImage:
-        """Return the decoded image; raise FrameError for one that cannot be read."""
-        rgb = self.decode(message, max_pixels)
-        return CameraImage(message.header, rgb, getattr(message, self.encoding))
+        """Return the image; raise FrameError for one that cannot be read."""
+        picture = self.decode(message, max_pixels)
+        return CameraImage(message.header, picture, getattr(message, self.encoding))
+
+    def rgb(self, message: Any, max_pixels: int) -> np.ndarray:
+        """Return the whole image as (H, W, 3) uint8 RGB."""
+        return self.read(message, max_pixels).rgb
 
 
 TRANSPORTS = {
-    'raw': ImageTransport('image', Image, 'sensor_msgs/msg/Image', 'encoding', image_to_rgb),
+    'raw': ImageTransport('image', Image, 'sensor_msgs/msg/Image', 'encoding', read_raw),
     'compressed': ImageTransport(
         'image/compressed', CompressedImage, 'sensor_msgs/msg/CompressedImage', 'format',
         compressed_to_rgb, require_decoder,

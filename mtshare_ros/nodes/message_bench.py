@@ -67,9 +67,11 @@ def _time_output(
 
 
 def _random_input(encoding: str, height: int, width: int) -> Image:
-    channels = INPUT_ENCODINGS[encoding].channels
-    message = Image(height=height, width=width, encoding=encoding, step=width * channels)
-    pixels = np.random.default_rng(0).integers(0, 256, height * width * channels, np.uint8)
+    layout = INPUT_ENCODINGS[encoding]
+    message = Image(
+        height=height, width=width, encoding=encoding, step=layout.row_bytes(width))
+    pixels = np.random.default_rng(0).integers(
+        0, 256, layout.total_bytes(height, width), np.uint8)
     message.data.frombytes(pixels.tobytes())
     return message
 

@@ -93,7 +93,8 @@ class Pipeline:
             self._session.reset(reason)
         try:
             return run_with_retry(
-                lambda: self._engine.infer(image.rgb, self._session, settings), self._free_memory)
+                lambda: self._engine.infer(image.picture, self._session, settings),
+                self._free_memory)
         except Exception:
             # It may have stopped half way, so nothing may build on what it left.
             self._continuity.interrupt('the frame before failed')

@@ -103,12 +103,14 @@ class TrialCamera:
 
 
 def _draw(look: Look, number: int, header: Header) -> Image:
-    channels = INPUT_ENCODINGS[look.encoding].channels
-    pixels = _texture(look.height, look.width, channels).copy()
+    layout = INPUT_ENCODINGS[look.encoding]
+    channels = layout.row_bytes(1)
+    rows = layout.total_bytes(look.height, look.width) // layout.row_bytes(look.width)
+    pixels = _texture(rows, look.width, channels).copy()
     part = pixels[_some(look.height, number), _some(look.width, 3 * number)]
     np.subtract(255, part, out=part)
     image = Image(header=header, height=look.height, width=look.width, encoding=look.encoding,
-                  step=look.width * channels)
+                  step=layout.row_bytes(look.width))
     image.data.frombytes(memoryview(pixels).cast('B'))
     return image
 

@@ -161,7 +161,7 @@ class BagRun:
         if reason:
             self._perception.forget(reason)
         name = f'{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}'
-        frame = RecordedFrame(image.rgb, message.time_ns, name, self._calibration_of(image))
+        frame = RecordedFrame(image.picture, message.time_ns, name, self._calibration_of(image))
         prediction = self._perception.infer(frame)
         self.figures.add(prediction.stats)
         if not self.frames:

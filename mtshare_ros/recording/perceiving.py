@@ -7,17 +7,19 @@ import numpy as np
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.model.preprocessing import Picture
 
 
 @dataclass(frozen=True)
 class RecordedFrame:
     """
-    One frame of a recording: (H, W, 3) uint8 RGB, when it was taken, and what to call it.
+    One frame of a recording: its image, when it was taken, and what to call it.
 
-    ``calibration`` is the CameraInfo of its maps, None where it has none.
+    ``picture`` is (H, W, 3) uint8 RGB, or what gives it when it is looked at. ``calibration`` is
+    the CameraInfo of its maps, None where it has none.
     """
 
-    rgb: np.ndarray
+    picture: np.ndarray | Picture
     time_ns: int
     name: str
     calibration: Any = None
@@ -57,7 +59,7 @@ class Perception:
 
         Raises FrameError for an image too small to hold anything.
         """
-        prediction = self._engine.infer(frame.rgb, self._session, self._settings)
+        prediction = self._engine.infer(frame.picture, self._session, self._settings)
         self._engine.scale_depth(
             prediction, None if frame.calibration is None else frame.calibration.k[0])
         return prediction

@@ -84,7 +84,7 @@ class PictureFeed:
     def _subscribe_to_camera(self, channel: Channel) -> Subscription:
         topic, name = self._inputs.get(channel.camera, (channel.topic, 'raw'))
         transport = TRANSPORTS[name]
-        draw = partial(self._draw, channel, decode=transport.decode)
+        draw = partial(self._draw, channel, decode=transport.rgb)
         return self._node.create_subscription(
             transport.message_type, topic, self._limited(topic, self._max_rate, draw),
             qos.sensor_input())

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import CompressedImage
 
+from mtshare_ros import image_files
 from mtshare_ros.errors import FrameError, MissingExtraError
-from mtshare_ros.messages import compressed
 from mtshare_ros.messages.compressed import compressed_to_rgb, require_decoder
+from mtshare_ros.messages.hints import BAG_HINTS
 
 pillow = pytest.importorskip(
     'PIL.Image', reason='Pillow is not installed: pip install -e ".[compressed]"')
@@ -113,28 +114,75 @@ def test_the_image_can_be_written_to_as_torch_expects():
     assert compressed_to_rgb(message_of(encoded(SMOOTH), 'png')).flags.writeable
 
 
-@pytest.mark.parametrize(('data', 'text', 'words'), [
-    (png_of(1, 1, 16, 0, b'\x00\x01\x02'), 'mono16; png compressed', '16-bit grey'),
-    (encoded(pillow.fromarray(SMOOTH).convert('CMYK'), 'JPEG'), 'jpeg', "'CMYK'"),
-    (encoded(pillow.fromarray(SMOOTH).convert('L'), 'JPEG'), 'bayer_rggb8; jpeg compressed ',
-     'raw pattern of a colour sensor'),
-])
-def test_pixels_that_are_not_colours_of_8_bits_are_refused_by_name(data, text, words):
-    with pytest.raises(FrameError, match=words):
-        compressed_to_rgb(message_of(data, text))
+def test_sixteen_bit_grey_keeps_its_upper_byte():
+    deep = pillow.fromarray(SMOOTH[..., 0].astype(np.uint16) * 257)
+
+    image = compressed_to_rgb(message_of(encoded(deep), 'mono16; png compressed mono16'))
+
+    np.testing.assert_array_equal(image, np.repeat(SMOOTH[..., :1], 3, axis=2))
+
+
+def test_print_colours_become_rgb():
+    source = pillow.fromarray(SMOOTH).convert('CMYK')
+
+    image = compressed_to_rgb(message_of(encoded(source, 'JPEG', quality=95), 'jpeg'))
+
+    assert np.abs(image.astype(int) - SMOOTH).mean() < 6
+
+
+def test_the_pattern_of_a_colour_sensor_is_interpolated():
+    mosaic = np.empty(SMOOTH.shape[:2], np.uint8)
+    for place, channel in enumerate((1, 0, 2, 1)):
+        row, column = divmod(place, 2)
+        mosaic[row::2, column::2] = SMOOTH[row::2, column::2, channel]
+
+    image = compressed_to_rgb(message_of(encoded(mosaic), 'bayer_grbg8; png compressed'))
+
+    assert np.abs(image.astype(int) - SMOOTH).max() <= 4
 
 
 @pytest.mark.parametrize('text', [
-    '', 'webp', 'tiff', 'h264', 'rgb8', 'rgb8; tiff compressed', '\x00\ud7ff\n', 'x' * 10**6])
-def test_another_format_is_refused_by_name_with_those_allowed(text):
-    with pytest.raises(FrameError, match='allowed are jpeg and png') as caught:
-        compressed_to_rgb(message_of(encoded(SMOOTH), text))
+    '', 'mjpeg', 'MJPG', 'bgr8', 'webp', 'rgb8; tiff compressed', '\x00\ud7ff\n', 'x' * 10**6])
+@pytest.mark.parametrize('codec', ['JPEG', 'PNG', 'WEBP', 'TIFF', 'BMP'])
+def test_an_image_is_judged_by_its_bytes_whatever_the_format_says(codec, text):
+    image = compressed_to_rgb(message_of(encoded(SMOOTH, codec), text))
+
+    assert image.shape == SMOOTH.shape and np.abs(image.astype(int) - SMOOTH).mean() < 6
+
+
+@pytest.mark.parametrize('text', ['', 'webp', '\x00\ud7ff\n', 'x' * 10**6])
+def test_bytes_that_are_no_image_are_refused_with_what_is_read(text):
+    with pytest.raises(FrameError, match='JPEG, PNG, WEBP, TIFF, BMP are read') as caught:
+        compressed_to_rgb(message_of(b'no image', text))
 
     assert repr(text[:20])[:-1] in str(caught.value) and len(str(caught.value)) < 500
     assert '\n' not in str(caught.value)
 
 
-@pytest.mark.parametrize('text', ['16UC1; compressedDepth', '32FC1; compressedDepth png'])
+@pytest.mark.parametrize(('data', 'text'), [
+    (b'\0\0\0\1\x67 of a stream', 'jpeg'), (b'anything', 'h264'), (b'anything', 'video/hevc')])
+def test_a_piece_of_a_video_is_refused_as_what_it_is(data, text):
+    with pytest.raises(FrameError, match='a piece of a video.*republish it'):
+        compressed_to_rgb(message_of(data, text))
+
+
+def test_the_hint_fits_who_reads():
+    depth = message_of(encoded(SMOOTH), '16UC1; compressedDepth png')
+
+    with pytest.raises(FrameError, match='remap the image to the colour topic'):
+        compressed_to_rgb(depth)
+    with pytest.raises(FrameError, match='choose the colour topic with --image-topic'):
+        compressed_to_rgb(depth, hints=BAG_HINTS)
+    with pytest.raises(FrameError, match='64x48 pixels, more than the 9 that are read; record'):
+        compressed_to_rgb(message_of(encoded(SMOOTH)), 9, BAG_HINTS)
+
+
+def test_compressed_depth_is_known_by_its_bytes():
+    with pytest.raises(FrameError, match='holds depth'):
+        compressed_to_rgb(message_of(bytes(12) + encoded(SMOOTH), 'png'))
+
+
+@pytest.mark.parametrize('text', ['16UC1; png compressed', '32FC1; compressedDepth png'])
 def test_compressed_depth_is_refused_as_what_it_is(text):
     with pytest.raises(FrameError, match='holds depth, not colours'):
         compressed_to_rgb(message_of(encoded(SMOOTH), text))
@@ -153,7 +201,7 @@ def test_a_truncated_image_is_refused_not_filled_up(codec, keep):
 
 def test_another_kind_of_file_is_refused_whatever_the_format_says():
     with pytest.raises(FrameError, match='cannot be decoded'):
-        compressed_to_rgb(message_of(encoded(SMOOTH, 'BMP'), 'png'))
+        compressed_to_rgb(message_of(encoded(SMOOTH, 'GIF'), 'png'))
 
 
 @pytest.mark.parametrize('codec', ['JPEG', 'PNG'])
@@ -182,9 +230,9 @@ def test_a_jpeg_with_thousands_of_scans_is_refused_before_it_takes_minutes():
 
 @pytest.fixture
 def pillow_not_loaded_yet():
-    compressed._load_pillow.cache_clear()
+    image_files.load_pillow.cache_clear()
     yield
-    compressed._load_pillow.cache_clear()
+    image_files.load_pillow.cache_clear()
 
 
 def test_warnings_do_not_come_for_every_image(pillow_not_loaded_yet):

@@ -13,7 +13,7 @@ import pytest
 from sensor_msgs.msg import Image
 
 from mtshare_ros.errors import FrameError
-from mtshare_ros.messages.encodings import OUTPUT_ENCODINGS
+from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.messages.pixels import read_map
 from mtshare_ros.nodes.image_input import TRANSPORTS
 
@@ -42,11 +42,12 @@ def test_an_image_of_any_fields(message):
 @ALWAYS_THE_SAME
 @given(nearly_right_images())
 def test_an_image_that_is_nearly_right_is_read_exactly_where_it_is_long_enough(message):
-    row = message.width * {'rgb8': 3, 'bgr8': 3, 'rgba8': 4, 'bgra8': 4, 'mono8': 1}.get(
-        message.encoding, 2)
+    layout = INPUT_ENCODINGS[message.encoding]
+    row = layout.row_bytes(message.width)
     needed = (message.step or row) * (message.height - 1) + row
-    odd = message.encoding in ('uyvy', 'yuv422_yuy2') and message.width % 2
-    right = min(message.height, message.width) > 0 and not odd and (
+    odd = layout.even[1] and message.width % 2
+    smallest = 2 if message.encoding.startswith('bayer') else 1
+    right = min(message.height, message.width) >= smallest and not odd and (
         (message.step or row) >= row and len(message.data) >= needed)
 
     assert read_or_refuse('raw', message) == right

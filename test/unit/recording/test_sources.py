@@ -103,7 +103,7 @@ def test_an_image_without_an_ending_is_known_by_its_bytes(tmp_path):
 
     frames, _ = read(tmp_path / 'photo')
 
-    np.testing.assert_array_equal(frames[0].rgb, picture())
+    np.testing.assert_array_equal(frames[0].picture, picture())
 
 
 def test_an_image_that_cannot_be_decoded_costs_no_other(tmp_path, monkeypatch):
@@ -198,8 +198,8 @@ def test_a_video_is_turned_as_its_container_says(tmp_path, turn):
     frames, _ = read(path)
 
     wanted = expected(picture()).astype(int)
-    assert frames[0].rgb.shape == wanted.shape
-    assert np.abs(frames[0].rgb - wanted).mean() < 12
+    assert frames[0].picture.shape == wanted.shape
+    assert np.abs(frames[0].picture - wanted).mean() < 12
 
 
 def test_damage_inside_a_video_costs_the_frames_it_hits(tmp_path):
