@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+from ros_memory import remove_orphans, segments_of
+
 from mtshare_ros.nodes.node_environment import node_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,8 +82,10 @@ class NodeProcess:
 
     def kill(self):
         if self.is_running():
+            segments = segments_of(self.pid)
             self._process.kill()
             self._process.wait()
+            remove_orphans(segments)
 
 
 class NodeRunner:
