@@ -71,17 +71,26 @@ class McapFile:
             and (start_ns is None or span.end_ns >= start_ns)
             and (stop_ns is None or span.start_ns < stop_ns)
         ]
+        found = 0
         with self._path.open('rb') as file:
             sources = [self._read(file, span) for span in spans]
             for time_ns, _, _, message in heapq.merge(*sources, key=lambda item: item[:3]):
                 if (message is not None and message.channel_id in numbers
                         and wanted(time_ns, start_ns, stop_ns)):
+                    found += 1
                     yield BagMessage(
                         self._channels[message.channel_id], time_ns, message.data)
         # what was asked for may end before the damage
         if self._fault is not None and (
                 stop_ns is None or self.end_ns is None or stop_ns > self.end_ns):
             raise self._fault
+        if start_ns is None and stop_ns is None:
+            self._check_count(found, sum(self._numbers[number] for number in numbers))
+
+    def _check_count(self, found: int, counted: int) -> None:
+        if found < counted:
+            raise ReadingError(f'{counted - found} of the {counted} messages that it counts are '
+                               'not there', f'{self._path.name}, summary')
 
     def _read(self, file: BinaryIO, span: _Span) -> Iterator[tuple[int, int, int, Any]]:
         """Read a span: (time, offset, number, message), after its start without a message."""
@@ -89,9 +98,8 @@ class McapFile:
         offset, number = span.offset, 0
         records = self._reading.StreamReader(file, skip_magic=True, emit_chunks=True).records
         while number < max(span.count, 1):
-            # another span may have been read from the same file meanwhile
-            file.seek(offset)
             try:
+                file.seek(offset)  # another span may have been read from it meanwhile
                 found = self._messages_in(next(records))
             except Exception as error:  # noqa: B902 - damage has many faces
                 raise self._explain(error, offset) from error
@@ -164,7 +172,11 @@ class McapFile:
                 times = [message.log_time for message in self._count(record)]
                 if times:
                     self._add_span(times, offset, isinstance(record, self._records.Chunk))
+                elif isinstance(record, self._records.Statistics):
+                    self._check_count(sum(self._numbers.values()), record.message_count)
                 offset = file.tell()
+        except ReadingError as error:
+            self._fault = error
         except Exception as error:  # noqa: B902 - damage has many faces
             self._fault = self._explain(error, offset)
 

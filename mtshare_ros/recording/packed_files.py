@@ -64,8 +64,12 @@ class Unpacker:
         return 'the compressed file ends too early' if frame is not None else ''
 
     def _check_space(self, packed: Path, source: BinaryIO) -> None:
-        size = self._zstd.frame_content_size(source.read(18))
+        start = source.read(18)
         source.seek(0)
+        try:
+            size = self._zstd.frame_content_size(start)
+        except self._zstd.ZstdError:
+            return  # unpacking it says the same
         free = shutil.disk_usage(self.folder).free
         if size + _SPARE > free:
             raise RecordingError(

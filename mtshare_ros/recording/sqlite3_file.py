@@ -33,7 +33,8 @@ class Sqlite3File:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._log = WriteAheadLog.beside(path)
-        self._errors: tuple[type[BaseException], ...] = (*sqlite_errors(), TypeError)
+        self._errors: tuple[type[BaseException], ...] = (
+            *sqlite_errors(), KeyError, TypeError, ValueError)
         self._channels: dict[int, Channel] = {}
         self._order = _BY_TIME
         self._orphans = 0
@@ -59,8 +60,14 @@ class Sqlite3File:
         conditions += [] if stop_ns is None else [f'timestamp < {stop_ns}']
         numbers = [key for key, channel in self._channels.items() if channel.topic in topics]
         conditions.append(f'topic_id IN ({", ".join(map(str, numbers))})')
+        found = 0
         for number, time_ns, data in self._rows('data', f'WHERE {" AND ".join(conditions)}'):
+            found += 1
             yield BagMessage(self._channels[number], time_ns, data)
+        counted = sum(count for channel, count in self.counts.items() if channel.topic in topics)
+        if start_ns is None and stop_ns is None and found < counted:
+            raise ReadingError(f'{counted - found} of {counted} messages are not in its index',
+                               f'{self._path.name}, index')
         if stop_ns is None or self.end_ns is None or stop_ns > self.end_ns:
             self._check_ending()
 
@@ -78,6 +85,8 @@ class Sqlite3File:
                 self._read_topics(database)
                 for values in database.execute(
                         f'SELECT topic_id, timestamp, {column}, id FROM {table}'):
+                    if not (isinstance(values[1], int) and isinstance(values[2], (bytes, int))):
+                        raise TypeError('the next row is malformed')
                     yield values[:3]
                     row = values[3]
         except self._errors as error:

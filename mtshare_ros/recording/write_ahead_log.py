@@ -7,6 +7,7 @@ into the database; recordings are left as they are. https://sqlite.org/walformat
 
 from dataclasses import dataclass
 from functools import lru_cache
+import os
 from pathlib import Path
 import sqlite3
 import struct
@@ -81,7 +82,9 @@ def _read_log(path: Path, file: BinaryIO) -> WriteAheadLog:
         head = file.read(_FRAME.size)
         place, page = file.tell(), file.read(page_size)
         if len(head) < _FRAME.size or list(_FRAME.unpack(head)[2:4]) != salts:
-            break  # its end, or frames of an older log that was written over
+            # its end, or frames of an older log that was written over
+            log.unfinished = _holds_frames(file, page_size, salts)
+            break
         number, count, _, _, *expected = _FRAME.unpack(head)
         if len(page) < page_size:
             log.unfinished = True
@@ -97,6 +100,15 @@ def _read_log(path: Path, file: BinaryIO) -> WriteAheadLog:
             pending.clear()
     log.unfinished = log.unfinished or bool(pending)
     return log
+
+
+def _holds_frames(file: BinaryIO, page_size: int, salts: list[int]) -> bool:
+    """Tell whether frames of this log follow, behind one that is damaged."""
+    while len(head := file.read(_FRAME.size)) == _FRAME.size:
+        if list(_FRAME.unpack(head)[2:4]) == salts:
+            return True
+        file.seek(page_size, os.SEEK_CUR)
+    return False
 
 
 def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
