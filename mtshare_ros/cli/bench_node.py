@@ -33,7 +33,9 @@ def bench_node(
     _print(sets)
     found = {name: asdict(times) for name, times in sets.items()}
     machine = {'model': model, 'device': values['device'], 'input_size': size,
-               'cores': os.cpu_count(), 'threads': os.environ.get('OMP_NUM_THREADS', ''),
+               'cores': os.cpu_count(), 'threads': int(values['threads']),
+               **{name: values[name] for name in (
+                   'weight_layout', 'crossover', 'crossover_source', 'torch')},
                'python': platform.python_version()}
     return {'device': values['device'], 'machine': machine,
             'node': {'image': _IMAGE, 'sets': found}}

@@ -26,7 +26,8 @@ def choices_of(engine: Engine, sharing: SharingSettings) -> dict[str, Any]:
 
 
 def _name_of(device: str) -> str:
-    """Return the kind of a GPU, or the vendor of the CPU and its vector instructions."""
+    """Return the model of a GPU, or of the CPU with its vector instructions."""
     if device.startswith('cuda'):
         return torch.cuda.get_device_name(device)
-    return f'{processor().vendor} {torch.backends.cpu.get_cpu_capability()}'.strip()
+    model = processor().name or processor().vendor
+    return f'{model} {torch.backends.cpu.get_cpu_capability()}'.strip()

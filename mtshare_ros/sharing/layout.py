@@ -29,11 +29,12 @@ class Processor:
     What of a CPU and of PyTorch's build decides.
 
     ``vendor`` is that of an x86 CPU as it names itself, empty for any other; ``mkl`` says whether
-    PyTorch multiplies with MKL.
+    PyTorch multiplies with MKL. ``name`` is that of the model, empty where the system has none.
     """
 
     vendor: str
     mkl: bool
+    name: str = ''
 
 
 def choose_layout(layout: str, device: str, dtype: torch.dtype) -> str:
@@ -75,15 +76,16 @@ def pack(weight: torch.Tensor) -> torch.Tensor:
 @lru_cache(maxsize=1)
 def processor(description: Path = Path('/proc/cpuinfo')) -> Processor:
     """Return what is known of the CPU that this process runs on."""
-    return Processor(_vendor(description), torch.backends.mkl.is_available())
-
-
-def _vendor(description: Path) -> str:
     try:
         lines = description.read_text(errors='replace').splitlines()
     except OSError:
-        return ''
-    found = (line.partition(':')[2].strip() for line in lines if line.startswith('vendor_id'))
+        lines = []
+    return Processor(_first(lines, 'vendor_id'), torch.backends.mkl.is_available(),
+                     _first(lines, 'model name'))
+
+
+def _first(lines: list[str], key: str) -> str:
+    found = (line.partition(':')[2].strip() for line in lines if line.startswith(key))
     return next(found, '')
 
 

@@ -41,7 +41,7 @@ def test_vendor_and_arithmetic_decide(vendor, mkl, dtype, pays):
 
 
 @pytest.mark.parametrize(('text', 'vendor'), [
-    ('processor\t: 0\nvendor_id\t: AuthenticAMD\nvendor_id\t: AuthenticAMD\n', AMD),
+    ('processor\t: 0\nvendor_id\t: AuthenticAMD\nmodel name\t: EPYC\nvendor_id\t: None\n', AMD),
     ('processor\t: 0\nBogoMIPS\t: 62.5\nCPU implementer\t: 0x41\n', ARM),
     ('', ARM),
 ])
