@@ -49,7 +49,7 @@ def data_files() -> list:
 
 ROOMS = ['numba']
 CLI = ['pillow', 'rich', 'typer']
-BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12'] + CLI
+BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12', 'zstandard'] + CLI
 VIDEO = ['av>=11']
 DASHBOARD = ['pillow', 'tornado>=6.1']
 ROS_WHEELS = [
