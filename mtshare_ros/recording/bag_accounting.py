@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Callable, Sequence
 
@@ -20,6 +21,14 @@ class OpenedFile:
     def count(self) -> int:
         """How many messages it holds."""
         return sum(self.file.counts.values())
+
+    @cached_property
+    def contents(self) -> tuple[dict[tuple[str, str], int], int | None, int | None]:
+        """How many messages of each topic and type it holds, and when the first and last came."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for channel, count in self.file.counts.items():
+            counts[channel.topic, channel.message_type] += count
+        return dict(counts), self.file.start_ns, self.file.end_ns
 
 
 def choose_files(
@@ -79,10 +88,8 @@ def count_lost(folder: BagFolder, files: Sequence[OpenedFile]) -> Counter[str]:
 
 
 def _is_copy(item: OpenedFile, other: OpenedFile) -> bool:
-    """Tell whether two files hold equally many messages of each channel at the same times."""
-    one, two = item.file, other.file
-    return item.count > 0 and (one.counts, one.start_ns, one.end_ns) == (
-        two.counts, two.start_ns, two.end_ns)
+    """Tell whether two files, of one storage or not, hold as many messages of the same times."""
+    return item.count > 0 and item.contents == other.contents
 
 
 def _overlaps(item: OpenedFile, chosen: Sequence[OpenedFile]) -> bool:

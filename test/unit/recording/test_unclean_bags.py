@@ -17,7 +17,7 @@ from bag_files import (  # noqa: E402
     write_camera_bag,
     write_database,
 )
-from split_bags import ALL, change_metadata, EXPECTED, read, split_bag  # noqa: E402
+from split_bags import ALL, change_metadata, EXPECTED, IMAGES, read, split_bag  # noqa: E402
 
 from mtshare_ros.errors import RecordingError  # noqa: E402
 from mtshare_ros.recording.bag import Bag  # noqa: E402
@@ -136,6 +136,16 @@ def test_a_copy_of_a_file_is_read_once(tmp_path, metadata):
 
     assert found == EXPECTED and not damages
     assert any('is a copy of in_1' in notice for notice in notices)
+
+
+@pytest.mark.parametrize('metadata', [True, False])
+def test_a_copy_in_another_storage_is_read_once(tmp_path, metadata):
+    folder = write_camera_bag(tmp_path / 'in', IMAGES, 'mcap')
+    write_database(folder / 'in.db3', ALL)
+    if not metadata:
+        (folder / 'metadata.yaml').unlink()
+
+    assert read(folder)[:2] == (EXPECTED, [])
 
 
 @pytest.mark.parametrize('prefix', ['in/', '/home/robot/rec/in/', 'C:\\rec\\in\\', './'])
