@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.threads import thread_notices, waiting_variables
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -113,6 +115,12 @@ def test_openmp_reads_what_the_package_sets():
 def test_a_number_of_threads_that_follows_the_load_is_named(value):
     notice, = thread_notices({'OMP_DYNAMIC': value})
     assert 'the same maps every time' in notice
+
+
+def test_who_loads_a_model_is_told(tiny_model, monkeypatch):
+    monkeypatch.setenv('OMP_DYNAMIC', 'true')
+    engine = Engine(load_checkpoint(tiny_model), device='cpu')
+    assert any('OMP_DYNAMIC is true' in notice for notice in engine.notices)
 
 
 @pytest.mark.parametrize('environment', [{}, {'OMP_DYNAMIC': 'false'}])
