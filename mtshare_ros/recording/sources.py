@@ -8,6 +8,9 @@ from mtshare_ros.recording.frame_source import FrameSource
 from mtshare_ros.recording.image_source import is_film, is_image, open_images
 from mtshare_ros.recording.video_source import open_camera, open_video
 
+_NOT_DECODED = ('.heic', '.heif', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.orf', '.rw2')
+"""Photos of which decoders would give a tile or the thumbnail and say nothing."""
+
 
 def open_source(names: Sequence[str]) -> FrameSource:
     """
@@ -23,6 +26,10 @@ def open_source(names: Sequence[str]) -> FrameSource:
     if absent:
         raise RecordingError(f'{absent[0]}: there is no such file or folder; give images, a '
                              'folder of them, a video, or the number of a camera')
+    for path in paths:
+        if path.is_file() and path.suffix.lower() in _NOT_DECODED:
+            raise RecordingError(f'{path}: photos of this format are not read; convert them to '
+                                 'JPEG or PNG')
     if len(paths) == 1 and paths[0].is_file() and (is_film(paths[0]) or not is_image(paths[0])):
         return open_video(paths[0])
     for path in paths:

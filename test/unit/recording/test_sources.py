@@ -106,6 +106,14 @@ def test_an_image_without_an_ending_is_known_by_its_bytes(tmp_path):
     np.testing.assert_array_equal(frames[0].picture, picture())
 
 
+@pytest.mark.parametrize('ending', ['HEIC', 'dng', 'cr2'])
+def test_a_photo_of_which_only_a_part_would_be_read_is_refused(tmp_path, ending):
+    path = save(tmp_path / f'photo.{ending}', format='tiff')
+
+    with pytest.raises(RecordingError, match='not read; convert them to JPEG or PNG'):
+        read(path)
+
+
 def test_an_image_that_cannot_be_decoded_costs_no_other(tmp_path, monkeypatch):
     for name in ('a.png', 'c.png'):
         save(tmp_path / name)
