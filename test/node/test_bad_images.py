@@ -53,6 +53,7 @@ def test_a_bad_image_is_named_once_and_the_next_good_one_is_processed(guarded, f
 
 @pytest.mark.parametrize(('encoding', 'channels'), [
     ('bgr8', 3), ('rgba8', 4), ('bgra8', 4), ('mono8', 1), ('yuv422_yuy2', 2), ('uyvy', 2),
+    ('yuyv', 2), ('nv24', 3), ('mono16', 2), ('rgb16', 6), ('bayer_grbg8', 1), ('8UC3', 3),
 ])
 def test_every_encoding_of_the_table_is_processed(guarded, encoding, channels):
     with Observer(guarded.domain, 'camera') as observer:
