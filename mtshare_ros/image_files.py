@@ -70,7 +70,16 @@ def decode(image: Any, bits: Sequence[int] = FILE_BITS) -> StoredImage:
     """
     image.load()
     pictures = getattr(image, 'n_frames', 1) if image.format in _FILMS else 1
-    return StoredImage(_pixels(image, bits), _orientation(image), pictures)
+    return StoredImage(_pixels(image, bits), orientation_of(image), pictures)
+
+
+def orientation_of(image: Any) -> int:
+    """Return the EXIF orientation of a Pillow image, 1 to 8; none, or nonsense, is upright."""
+    try:
+        value = image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # noqa: B902 - damaged EXIF beside whole pixels
+        return 1
+    return value if value in range(1, 9) else 1
 
 
 def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
@@ -108,12 +117,3 @@ def _pixels(image: Any, bits: Sequence[int]) -> np.ndarray:
         grey = eight_bits(np.asarray(image), bits)
         return np.repeat(grey[..., None], 3, axis=2)
     return np.array(image.convert('RGB'))
-
-
-def _orientation(image: Any) -> int:
-    """Return the EXIF orientation; what says none, or nonsense, is upright."""
-    try:
-        value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: B902 - damaged EXIF beside whole pixels
-        return 1
-    return value if value in range(1, 9) else 1

@@ -4,9 +4,13 @@ Compressed image messages to RGB arrays.
 Pillow decodes them, because it is everywhere (``python3-pil``, wheels for every platform), reads
 the size before it decodes, and reads JPEG and PNG alike. Others decode JPEG up to twice as fast,
 but read JPEG only, or tie the node to one version of numpy. What an image is, its bytes say:
-drivers write anything into the field ``format``.
+drivers write anything into the field ``format``. A JPEG far larger than the network's input is
+decoded to a half, a quarter or an eighth of its sides, which takes a third of the time.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 import io
 import re
 from typing import Any
@@ -14,11 +18,13 @@ from typing import Any
 import numpy as np
 
 from mtshare_ros.errors import FrameError, MissingExtraError
-from mtshare_ros.image_files import decode, load_pillow, why
+from mtshare_ros.image_files import decode, load_pillow, orientation_of, why
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
 from mtshare_ros.messages.hints import Hints, NODE_HINTS
 from mtshare_ros.messages.pixels import check_size, MAX_PIXELS
 from mtshare_ros.messages.quoting import quote
+from mtshare_ros.model.framing import frame_to_cover, Framing
+from mtshare_ros.model.preprocessing import fit_image, Picture
 from mtshare_ros.picture_levels import SENSOR_BITS
 
 CODECS = ('JPEG', 'PNG', 'WEBP', 'TIFF', 'BMP')
@@ -28,6 +34,7 @@ MOST_SCANS = 100
 """A progressive JPEG has its pixels in scans, usually 10; a few bytes can ask for thousands."""
 
 _JPEG_START, _JPEG_SCAN = b'\xff\xd8', b'\xff\xda'
+_JPEGS = ('JPEG', 'MPO')
 _PNG_START, _DEPTH_HEADER = b'\x89PNG', 12
 _VIDEO_STARTS = (b'\0\0\0\1', b'\0\0\1')
 _DEPTH_WORDS = re.compile(r'compresseddepth|^\s*(16UC1|32FC1)\b', re.IGNORECASE)
@@ -38,6 +45,34 @@ _BAYER = re.compile(r'\s*(bayer_[rgb]{4})', re.IGNORECASE)
 def require_decoder() -> None:
     """Raise MissingExtraError, naming the extra, where Pillow is not installed."""
     _require_pillow()
+
+
+@dataclass(frozen=True)
+class ReducedImage:
+    """An image of (height, width) ``size``, of which fewer pixels, (h, w, 3) RGB, are decoded."""
+
+    pixels: np.ndarray
+    size: tuple[int, int]
+
+    def rgb(self) -> np.ndarray:
+        """Return all that is decoded of it."""
+        return self.pixels
+
+    def fit(self, framing: Framing) -> np.ndarray:
+        """Return what the network sees of it, (h, w, 3) uint8."""
+        return fit_image(self.pixels, framing)
+
+
+def read_compressed(
+    message: Any, input_size: tuple[int, int], max_pixels: int = MAX_PIXELS,
+    hints: Hints = NODE_HINTS,
+) -> np.ndarray | Picture:
+    """Return what ``compressed_to_rgb`` does, no finer than a network of ``input_size`` sees."""
+    with _opened(message, max_pixels, hints) as image:
+        size = (image.height, image.width)
+        _reduce(image, message.format, input_size)
+        rgb = _rgb(image, message.format)
+        return ReducedImage(rgb, size) if (image.height, image.width) != size else rgb
 
 
 def compressed_to_rgb(
@@ -51,6 +86,13 @@ def compressed_to_rgb(
     for depth, for video, for another format, for damaged data, and for an image that is too large,
     whose pixels are then never decoded; MissingExtraError without Pillow.
     """
+    with _opened(message, max_pixels, hints) as image:
+        return _rgb(image, message.format)
+
+
+@contextmanager
+def _opened(message: Any, max_pixels: int, hints: Hints) -> Iterator[Any]:
+    """Open the image of a message; whatever its decoder meets then becomes a FrameError."""
     data = bytes(message.data)
     _check_depth(message.format, data, hints)
     pillow = _require_pillow()
@@ -58,11 +100,22 @@ def compressed_to_rgb(
     try:
         with pillow.open(io.BytesIO(data), formats=CODECS) as image:
             check_size(image.width, image.height, max_pixels, hints)
-            return _rgb(image, message.format)
+            yield image
     except FrameError:
         raise
     except Exception as error:  # noqa: B902
         raise _failure(message.format, data, error) from error
+
+
+def _reduce(image: Any, text: str, input_size: tuple[int, int]) -> None:
+    """Have a JPEG decoded smaller, where that leaves twice the pixels that the network sees."""
+    if image.format not in _JPEGS or _BAYER.match(text) or orientation_of(image) != 1:
+        return
+    shrink = frame_to_cover((image.height, image.width), input_size).shrink
+    for factor in (8, 4, 2):
+        if shrink >= 2 * factor and image.width % factor == image.height % factor == 0:
+            image.draft(image.mode, (image.width // factor, image.height // factor))
+            return
 
 
 def _rgb(image: Any, text: str) -> np.ndarray:

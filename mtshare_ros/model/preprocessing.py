@@ -36,7 +36,7 @@ class Picture(Protocol):
         """Height and width in pixels."""
 
     def rgb(self) -> np.ndarray:
-        """Return the whole image: (H, W, 3) uint8 RGB."""
+        """Return all that there is of it: (H, W, 3) uint8 RGB, or fewer pixels."""
 
     def fit(self, framing: Framing) -> np.ndarray:
         """Return what ``fit_image`` makes of it: (h, w, 3) uint8 RGB of the input size."""

@@ -8,10 +8,11 @@ from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
 from mtshare_ros.messages.camera_image import CameraImage
-from mtshare_ros.messages.compressed import compressed_to_rgb, require_decoder
+from mtshare_ros.messages.compressed import compressed_to_rgb, read_compressed, require_decoder
 from mtshare_ros.messages.raw_image import read_raw
 from mtshare_ros.model.preprocessing import Picture
 from mtshare_ros.nodes.camera_names import name_for
+from mtshare_ros.nodes.codec import image_to_rgb
 
 
 @dataclass(frozen=True)
@@ -19,33 +20,33 @@ class ImageTransport:
     """
     A way that images come: on which topic, as which message.
 
-    ``decode`` takes the image out of a message under a limit of pixels, ``require`` raises where
-    it could not, for want of a library. ``encoding`` is the field that says how the image is
-    encoded.
+    Under a limit of pixels, ``decode`` takes out of a message what a network of an input size
+    sees, and ``rgb`` the whole image, (H, W, 3) uint8; ``require`` raises where they could not,
+    for want of a library. ``encoding`` is the field that says how the image is encoded.
     """
 
     topic: str
     message_type: type
     type_name: str
     encoding: str
-    decode: Callable[[Any, int], np.ndarray | Picture]
+    decode: Callable[[Any, tuple[int, int], int], np.ndarray | Picture]
+    rgb: Callable[[Any, int], np.ndarray]
     require: Callable[[], None] = lambda: None
 
-    def read(self, message: Any, max_pixels: int) -> CameraImage:
+    def read(self, message: Any, input_size: tuple[int, int], max_pixels: int) -> CameraImage:
         """Return the image; raise FrameError for one that cannot be read."""
-        picture = self.decode(message, max_pixels)
+        picture = self.decode(message, input_size, max_pixels)
         return CameraImage(message.header, picture, getattr(message, self.encoding))
-
-    def rgb(self, message: Any, max_pixels: int) -> np.ndarray:
-        """Return the whole image as (H, W, 3) uint8 RGB."""
-        return self.read(message, max_pixels).rgb
 
 
 TRANSPORTS = {
-    'raw': ImageTransport('image', Image, 'sensor_msgs/msg/Image', 'encoding', read_raw),
+    'raw': ImageTransport(
+        'image', Image, 'sensor_msgs/msg/Image', 'encoding',
+        lambda message, input_size, max_pixels: read_raw(message, max_pixels), image_to_rgb,
+    ),
     'compressed': ImageTransport(
         'image/compressed', CompressedImage, 'sensor_msgs/msg/CompressedImage', 'format',
-        compressed_to_rgb, require_decoder,
+        read_compressed, compressed_to_rgb, require_decoder,
     ),
 }
 """The transports by the value of the parameter ``image_transport``."""

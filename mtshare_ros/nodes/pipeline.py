@@ -68,7 +68,8 @@ class Pipeline:
 
     def process(self, job: Job) -> None:
         """Publish the outputs of one job; raise FrameError for an image that cannot be read."""
-        image = self._transport.read(job.message, self._max_pixels)
+        image = self._transport.read(
+            job.message, self._engine.input_size, self._max_pixels)
         read_s = time.perf_counter()
         prediction = self._infer(image, job)
         inference_ms = (time.perf_counter() - read_s) * 1e3

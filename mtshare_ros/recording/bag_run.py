@@ -174,7 +174,8 @@ class BagRun:
     def _decode(self, message: BagMessage) -> CameraImage:
         """Return an image; whatever a decoder meets in it costs this one only."""
         try:
-            return read_image(self._types, message.data, message.channel.message_type)
+            return read_image(self._types, message.data, message.channel.message_type,
+                              self._engine.input_size)
         except MtshareError:
             raise
         except Exception as error:  # noqa: B902 - decoders meet anything in bad bytes

@@ -6,7 +6,7 @@ import numpy as np
 
 from mtshare_ros.errors import FrameError
 from mtshare_ros.messages.camera_image import CameraImage
-from mtshare_ros.messages.compressed import compressed_to_rgb
+from mtshare_ros.messages.compressed import read_compressed
 from mtshare_ros.messages.hints import BAG_HINTS
 from mtshare_ros.messages.raw_image import read_raw
 from mtshare_ros.recording.extras import require
@@ -24,15 +24,21 @@ def require_decoder(message_type: str) -> None:
         require('PIL.Image', 'decoding compressed images', 'bags')
 
 
-def read_image(types: MessageTypes, data: bytes, message_type: str) -> CameraImage:
-    """Return an image from the bytes of one of IMAGE_TYPES; raise FrameError for a bad one."""
+def read_image(
+    types: MessageTypes, data: bytes, message_type: str, input_size: tuple[int, int]
+) -> CameraImage:
+    """
+    Return an image, as a network of ``input_size`` sees it, from the bytes of one of IMAGE_TYPES.
+
+    Raises FrameError for a bad one.
+    """
     try:
         message = types.read(data, message_type)
     except Exception as error:  # noqa: B902 - rosbags meets anything in bytes that are no message
         raise FrameError(f'the {len(data)} bytes are no {message_type}: {error}') from error
     if message_type == COMPRESSED_IMAGE:
-        rgb = compressed_to_rgb(message, MOST_PIXELS, BAG_HINTS)
-        return CameraImage(message.header, rgb, message.format)
+        picture = read_compressed(message, input_size, MOST_PIXELS, BAG_HINTS)
+        return CameraImage(message.header, picture, message.format)
     raw = read_raw(message, MOST_PIXELS, BAG_HINTS)
     # rosbags lends its buffer read-only, which torch warns of
     planes = tuple(np.require(plane, requirements=['W']) for plane in raw.planes)

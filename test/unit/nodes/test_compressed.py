@@ -12,8 +12,10 @@ from sensor_msgs.msg import CompressedImage
 
 from mtshare_ros import image_files
 from mtshare_ros.errors import FrameError, MissingExtraError
-from mtshare_ros.messages.compressed import compressed_to_rgb, require_decoder
+from mtshare_ros.messages.compressed import compressed_to_rgb, read_compressed, require_decoder
 from mtshare_ros.messages.hints import BAG_HINTS
+from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.model.preprocessing import fit_image
 
 pillow = pytest.importorskip(
     'PIL.Image', reason='Pillow is not installed: pip install -e ".[compressed]"')
@@ -226,6 +228,50 @@ def test_a_jpeg_with_thousands_of_scans_is_refused_before_it_takes_minutes():
 
     with pytest.raises(FrameError, match='scans, at most 100'):
         compressed_to_rgb(message_of(data[:-2] + scan * 2000 + data[-2:]))
+
+
+LARGE = np.kron(SMOOTH, np.ones((16, 16, 1), np.uint8))
+"""A (768, 1024, 3) image, of which a network of (48, 64) sees every sixteenth pixel."""
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'CMYK'])
+def test_a_jpeg_far_larger_than_the_input_is_decoded_smaller_and_seen_alike(mode):
+    source = pillow.fromarray(LARGE).convert(mode)
+    message = message_of(encoded(source, 'JPEG', quality=95))
+    framing = frame_to_cover((768, 1024), (48, 64))
+
+    picture = read_compressed(message, (48, 64))
+
+    assert picture.size == (768, 1024) and picture.rgb().shape == (96, 128, 3)
+    difference = np.abs(picture.fit(framing).astype(int) - fit_image(
+        compressed_to_rgb(message), framing))
+    assert difference.mean() < 1 and np.percentile(difference, 99) <= 10
+
+
+@pytest.mark.parametrize(('codec', 'shape'), [
+    ('PNG', (768, 1024)), ('JPEG', (767, 1023)), ('JPEG', (150, 200))])
+def test_an_image_that_cannot_be_decoded_smaller_exactly_is_decoded_whole(codec, shape):
+    message = message_of(encoded(LARGE[:shape[0], :shape[1]].copy(), codec))
+
+    np.testing.assert_array_equal(
+        read_compressed(message, (48, 64)), compressed_to_rgb(message))
+
+
+def test_a_jpeg_that_is_to_be_turned_is_turned():
+    exif = pillow.Exif()
+    exif[0x0112] = 6
+    message = message_of(encoded(LARGE, 'JPEG', exif=exif, quality=95))
+
+    image = read_compressed(message, (48, 64))
+
+    assert np.abs(image.astype(int) - np.rot90(LARGE, -1)).mean() < 3
+
+
+def test_a_damaged_jpeg_is_refused_when_it_is_read_smaller_too():
+    data = encoded(LARGE, 'JPEG')
+
+    with pytest.raises(FrameError, match='cannot be decoded'):
+        read_compressed(message_of(data[:len(data) // 2]), (48, 64))
 
 
 @pytest.fixture

@@ -15,15 +15,26 @@ from sensor_msgs.msg import Image
 from mtshare_ros.errors import FrameError
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.model.framing import frame_to_cover, SMALLEST_SIDE
+from mtshare_ros.model.preprocessing import fit_frame
 from mtshare_ros.nodes.image_input import TRANSPORTS
 
 MAX_PIXELS = 2_000
+INPUT_SIZE = (4, 4)
+
+
+def look_at(image):
+    """See an image as a network does."""
+    framing = frame_to_cover((image.height, image.width), INPUT_SIZE)
+    assert fit_frame(image.picture, framing).shape == (*INPUT_SIZE, 3)
 
 
 def read_or_refuse(transport, message):
     """Decode as the node does; return whether the image was read."""
     try:
-        rgb = TRANSPORTS[transport].read(message, MAX_PIXELS).rgb
+        rgb = TRANSPORTS[transport].rgb(message, MAX_PIXELS)
+        if min(rgb.shape[:2]) >= SMALLEST_SIDE:
+            look_at(TRANSPORTS[transport].read(message, INPUT_SIZE, MAX_PIXELS))
     except FrameError as error:
         assert '\n' not in str(error) and len(str(error)) < 1000
         return False

@@ -191,8 +191,8 @@ def test_an_image_that_makes_the_decoder_fail_costs_no_other(run_bag, tmp_path, 
 
     read_image = bag_run.read_image
 
-    def fail_at_the_second(types, data, message_type):
-        image = read_image(types, data, message_type)
+    def fail_at_the_second(*arguments):
+        image = read_image(*arguments)
         if image.rgb[0, 0, 0] == 77:
             raise MemoryError('too large')
         return image

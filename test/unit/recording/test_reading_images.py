@@ -213,7 +213,7 @@ def test_a_bag_gives_the_pixels_that_the_node_gets(types, name):
 
     with warnings.catch_warnings():
         warnings.simplefilter('error')
-        image = read_image(types, bytes_of(types, message), 'sensor_msgs/msg/Image')
+        image = read_image(types, bytes_of(types, message), 'sensor_msgs/msg/Image', (16, 16))
         seen = image.picture.fit(frame_to_cover((32, 48), (16, 16)))
 
     assert (image.height, image.width, image.encoding) == (32, 48, name)
@@ -227,7 +227,7 @@ def test_depth_in_a_bag_is_refused_with_the_option_that_helps(types, name):
     message = Message(name, 4, 4, bytes(64), 16)
 
     with pytest.raises(FrameError, match='choose the colour topic with --image-topic'):
-        read_image(types, bytes_of(types, message), 'sensor_msgs/msg/Image')
+        read_image(types, bytes_of(types, message), 'sensor_msgs/msg/Image', (16, 16))
 
 
 def test_hints_for_bags_speak_of_nothing_that_only_a_node_has():
