@@ -21,7 +21,8 @@ from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.preprocessing import fit_image, to_tensor
+from mtshare_ros.model.picture import fit_image
+from mtshare_ros.model.preprocessing import to_tensor
 
 DENSE_SIDES = ('independent', 'shared_encoder', 'dense', 'single')
 

@@ -29,7 +29,8 @@ from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
-from mtshare_ros.model.preprocessing import fit_frame, Picture, size_of, to_tensor
+from mtshare_ros.model.picture import fit_frame, Picture, size_of
+from mtshare_ros.model.preprocessing import to_tensor
 from mtshare_ros.model.quality import doubt_size, read_quality, SizeQuality
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.sharing.account import FrameAccount

@@ -24,7 +24,7 @@ from mtshare_ros.messages.hints import Hints, NODE_HINTS
 from mtshare_ros.messages.pixels import check_size, MAX_PIXELS
 from mtshare_ros.messages.quoting import quote
 from mtshare_ros.model.framing import frame_to_cover, Framing
-from mtshare_ros.model.preprocessing import fit_image, Picture
+from mtshare_ros.model.picture import fit_image, Picture
 from mtshare_ros.picture_levels import SENSOR_BITS
 
 CODECS = ('JPEG', 'PNG', 'WEBP', 'TIFF', 'BMP')

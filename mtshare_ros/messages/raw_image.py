@@ -12,7 +12,7 @@ from mtshare_ros.messages.hints import Hints, NODE_HINTS
 from mtshare_ros.messages.pixels import check_size, MAX_PIXELS, view_planes
 from mtshare_ros.messages.quoting import quote
 from mtshare_ros.model.framing import Framing
-from mtshare_ros.model.preprocessing import fit_image
+from mtshare_ros.model.picture import fit_image
 from mtshare_ros.picture_levels import eight_bits, SENSOR_BITS
 
 _NUMBERS = re.compile(r'(8|16|32|64)[USF]C\d*', re.IGNORECASE)

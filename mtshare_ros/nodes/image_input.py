@@ -10,7 +10,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.compressed import compressed_to_rgb, read_compressed, require_decoder
 from mtshare_ros.messages.raw_image import read_raw
-from mtshare_ros.model.preprocessing import Picture
+from mtshare_ros.model.picture import Picture
 from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.codec import image_to_rgb
 

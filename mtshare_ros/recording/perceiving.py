@@ -7,7 +7,7 @@ import numpy as np
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
-from mtshare_ros.model.preprocessing import Picture
+from mtshare_ros.model.picture import Picture
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import pytest
 
 from mtshare_ros.errors import FrameError
 from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.model.preprocessing import check_image, fit_image
+from mtshare_ros.model.picture import check_image, fit_image
 
 SIZES = [(480, 640), (720, 1280), (1080, 1920), (481, 641), (100, 90), (240, 320), (376, 1241)]
 

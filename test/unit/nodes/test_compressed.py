@@ -15,7 +15,7 @@ from mtshare_ros.errors import FrameError, MissingExtraError
 from mtshare_ros.messages.compressed import compressed_to_rgb, read_compressed, require_decoder
 from mtshare_ros.messages.hints import BAG_HINTS
 from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.model.preprocessing import fit_image
+from mtshare_ros.model.picture import fit_image
 
 pillow = pytest.importorskip(
     'PIL.Image', reason='Pillow is not installed: pip install -e ".[compressed]"')

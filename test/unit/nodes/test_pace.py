@@ -5,6 +5,7 @@ import math
 import pytest
 
 from mtshare_ros.inference.prediction import FrameStats
+from mtshare_ros.messages.encodings import INPUT_ENCODINGS
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.message_bench import measure_messages, measure_transport
 from mtshare_ros.nodes.notices import Notices
@@ -222,5 +223,6 @@ def test_the_message_bench_times_every_encoding_and_every_image_output():
     names = [timing.name for timing in measure_messages(height=16, width=16, repeats=2)]
     names += [timing.name for timing in measure_transport(height=16, width=16, repeats=2)]
 
-    assert {'read uyvy', 'fill normals/image', 'deserialize rgb8'} <= set(names)
-    assert len(names) == 7 + 9 + 2
+    assert {f'read {name}' for name in INPUT_ENCODINGS} <= set(names)
+    assert {'fill normals/image', 'deserialize rgb8'} <= set(names)
+    assert len(names) == len(INPUT_ENCODINGS) + 9 + 2
