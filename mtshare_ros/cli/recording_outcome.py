@@ -78,7 +78,9 @@ def print_outcome(outcome: Outcome) -> None:
         ('frames computed in this run', str(figures['computed'])),
         ('ms a frame, median and p95', f'{_figure(ms["p50"])}  {_figure(ms["p95"])}'),
         ('rows computed, of all tasks and blocks %', _figure(100 * figures['active_fraction'])),
-        ('multiplications saved %', _figure(figures['macs_saved_percent'])),
+        # frames that stand for themselves save nothing
+        *((('multiplications saved %', _figure(figures['macs_saved_percent'])),)
+          if outcome.sharing.temporal or outcome.sharing.task else ()),
     ))
 
 

@@ -112,6 +112,7 @@ def test_a_video_is_computed_with_sharing_and_images_without(run, tmp_path):
                            (write_images(tmp_path / 'in'), 'of_images')):
         result = run(source, '--output', tmp_path / folder, '--json', tmp_path / f'{folder}.json')
         assert result.exit_code == 0, result.output
+        assert ('multiplications saved' in result.output) == (folder == 'of_video')
     video = json.loads((tmp_path / 'of_video.json').read_text())
     images = json.loads((tmp_path / 'of_images.json').read_text())
 

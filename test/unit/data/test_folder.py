@@ -193,3 +193,21 @@ def test_a_map_of_another_kind_is_refused(root, folder, values, found):
 
     with pytest.raises(DatasetError, match=f'{folder}/0.png should hold .* but holds {found}'):
         FolderDataset(root, 'train')[0]
+
+
+@pytest.mark.filterwarnings('ignore::mtshare_ros.errors.DatasetWarning')
+@pytest.mark.parametrize(('truth', 'turned'), [((64, 48), True), ((48, 64), False)])
+def test_a_photo_is_turned_as_its_truth_is(tmp_path, truth, turned):
+    from PIL import Image
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    (tmp_path / 'train/rgb').mkdir(parents=True)
+    stored = trees.picture(1)
+    Image.fromarray(stored).save(tmp_path / 'train/rgb/0.png', exif=exif)
+    trees.save_array(tmp_path / 'train/depth/0.npy', np.full(truth, 2.0))
+
+    samples = FolderDataset(tmp_path, 'train')
+
+    expected = np.rot90(stored, -1) if turned else stored
+    np.testing.assert_array_equal(samples[0].image, expected)
+    np.testing.assert_array_equal(samples._parts[0].image(0), expected)
