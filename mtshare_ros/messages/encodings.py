@@ -29,10 +29,11 @@ class Cells:
     """
     A faster way to RGB for images that are looked at far smaller than they are.
 
-    ``split`` turns planes into arrays whose places are the same blocks of pixels, so that each
-    array can be resized for itself; ``to_rgb`` takes what came of them, pixel by pixel. ``even``
-    are the sides, of (height, width), that have to be, and ``shrink`` the pixels along a side that
-    become one, from which on the result is as good as that of whole pixels.
+    ``split`` turns planes into arrays of the same view, one place of them a cell of ``wide``
+    pixels, its first argument (2 or 4), so that each array can be resized for itself; ``to_rgb``
+    takes what came of them, pixel by pixel. ``even`` are the sides, of (height, width), that have
+    to be, and ``shrink`` the pixels along a side that become one, from which on the result of
+    cells of 2 is as good as that of whole pixels; of cells of 4 it is so from twice as many on.
     """
 
     split: Callable[..., Planes]
@@ -75,10 +76,10 @@ class OutputEncoding:
     channels: int
 
 
-def _pairs(plane: np.ndarray) -> np.ndarray:
-    """Return (H, W, C) as (H, W / 2, 2 C): two neighbours at one place."""
+def _across(plane: np.ndarray, pixels: int) -> np.ndarray:
+    """Return (H, W, C) as (H, W / pixels, pixels C): some neighbours at one place."""
     height, width, channels = plane.shape
-    return plane.reshape(height, width // 2, 2 * channels)
+    return plane.reshape(height, width // pixels, pixels * channels)
 
 
 def _grey(level: np.ndarray) -> np.ndarray:
@@ -87,7 +88,8 @@ def _grey(level: np.ndarray) -> np.ndarray:
 
 def _mono(bits: int) -> InputEncoding:
     return InputEncoding((Plane(1),), _grey, bits, cells=Cells(
-        lambda plane: (_pairs(plane),), lambda pairs: _grey(mean_level(pairs)[..., None])))
+        lambda wide, plane: (_across(plane, wide),),
+        lambda levels: _grey(mean_level(levels)[..., None])))
 
 
 def _yuv_422(luma: int, u: int, v: int) -> InputEncoding:
@@ -100,42 +102,34 @@ def _yuv_422(luma: int, u: int, v: int) -> InputEncoding:
 
     return InputEncoding(
         (Plane(2),), convert, even=(False, True), cells=Cells(
-            lambda samples: (_pairs(samples),),
+            lambda wide, samples: (_across(samples, 2),),
             lambda four: yuv_to_rgb(mean_level(four[..., luma::2]), four[..., u], four[..., v])))
 
 
-def _yuv_420(u: int, v: int) -> InputEncoding:
-    """Return an encoding of luma, then u and v of 2 x 2 pixels at these places."""
+def _yuv_two_planes(shared: int, u: int, v: int) -> InputEncoding:
+    """Return an encoding of luma, then u and v at these places, of shared x shared pixels."""
     return InputEncoding(
-        (Plane(1), Plane(2, shared=2)),
+        (Plane(1), Plane(2, shared)),
         lambda luma, colors: yuv_to_rgb(luma[..., 0], colors[..., u], colors[..., v]),
-        even=(True, True), cells=Cells(
-            lambda luma, colors: (_pairs(luma), colors),
-            lambda pairs, colors: yuv_to_rgb(mean_level(pairs), colors[..., u], colors[..., v])))
-
-
-def _yuv_444() -> InputEncoding:
-    return InputEncoding(
-        (Plane(1), Plane(2)),
-        lambda luma, colors: yuv_to_rgb(luma[..., 0], colors[..., 0], colors[..., 1]),
-        cells=Cells(lambda luma, colors: (_pairs(luma), _pairs(colors)),
-                    lambda pairs, four: yuv_to_rgb(
-                        mean_level(pairs), mean_level(four[..., ::2]),
-                        mean_level(four[..., 1::2]))))
+        even=(shared == 2, shared == 2), cells=Cells(
+            lambda wide, luma, colors: (
+                _across(luma, wide), _across(colors, min(wide // shared, 2))),
+            lambda levels, colors: yuv_to_rgb(
+                mean_level(levels), mean_level(colors[..., u::2]), mean_level(colors[..., v::2]))))
 
 
 def _bayer(pattern: str, bits: int) -> InputEncoding:
     red, blue = pattern.index('r'), pattern.index('b')
     green = [place for place, color in enumerate(pattern) if color == 'g']
 
-    def convert(upper: np.ndarray, lower: np.ndarray) -> np.ndarray:
-        four = np.concatenate([upper, lower], axis=2)
+    def convert(*rows: np.ndarray) -> np.ndarray:
+        four = np.dstack([mean_level(row[..., column::2]) for row in rows for column in (0, 1)])
         return np.dstack([four[..., red], mean_level(four[..., green]), four[..., blue]])
 
     return InputEncoding(
         (Plane(1),), lambda mosaic: bayer_to_rgb(mosaic[..., 0], pattern), bits, cells=Cells(
-            lambda mosaic: (_pairs(mosaic[::2]), _pairs(mosaic[1::2])), convert,
-            even=(True, True), shrink=6.0))  # red and blue stand half a pixel off
+            lambda wide, mosaic: (_across(mosaic[::2], wide), _across(mosaic[1::2], wide)),
+            convert, even=(True, True), shrink=6.0))  # red and blue stand half a pixel off
 
 
 def _with_bits(bits: int) -> dict[str, InputEncoding]:
@@ -161,7 +155,8 @@ _YUYV, _UYVY = _yuv_422(luma=0, u=1, v=3), _yuv_422(luma=1, u=0, v=2)
 INPUT_ENCODINGS = {
     **_with_bits(8), '8UC1': _mono(8), **_with_bits(16),
     'yuyv': _YUYV, 'yuv422_yuy2': _YUYV, 'uyvy': _UYVY, 'yuv422': _UYVY,
-    'nv12': _yuv_420(u=0, v=1), 'nv21': _yuv_420(u=1, v=0), 'nv24': _yuv_444(),
+    'nv12': _yuv_two_planes(shared=2, u=0, v=1), 'nv21': _yuv_two_planes(shared=2, u=1, v=0),
+    'nv24': _yuv_two_planes(shared=1, u=0, v=1),
 }
 """What is decoded, by the names of sensor_msgs/image_encodings."""
 

@@ -37,11 +37,13 @@ class RawImage:
         encoding = self.encoding
         if encoding.cells is None:
             return encoding.to_rgb(fit_image(self.planes[0], framing))
-        even = not any(side % 2 for side, needed in zip(self.size, encoding.cells.even) if needed)
-        if even and framing.shrink >= encoding.cells.shrink:
-            parts = encoding.cells.split(*self.planes)
-            return encoding.cells.to_rgb(*(fit_image(part, framing) for part in parts))
-        return fit_image(self.rgb(), framing)
+        cells, shrink = encoding.cells, framing.shrink
+        odd = any(side % 2 for side, needed in zip(self.size, cells.even) if needed)
+        if odd or shrink < cells.shrink:
+            return fit_image(self.rgb(), framing)
+        wide = 4 if shrink >= 2 * cells.shrink and self.size[1] % 4 == 0 else 2
+        parts = cells.split(wide, *self.planes)
+        return cells.to_rgb(*(fit_image(part, framing) for part in parts))
 
 
 def read_raw(message: Any, max_pixels: int = MAX_PIXELS, hints: Hints = NODE_HINTS) -> RawImage:
