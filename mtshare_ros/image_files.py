@@ -26,19 +26,22 @@ _DEEP_MODES = ('I', 'F')
 _FILMS = ('GIF', 'PNG', 'WEBP', 'TIFF', 'AVIF')
 """Formats whose further pictures whoever opens them sees; those of a phone's JPEG are hidden."""
 
+_FAINT = 16
+"""Pillow gives the upper 8 bits of 16-bit colours, and of 12 bits in them so many levels."""
+
 
 @dataclass(frozen=True)
 class StoredImage:
     """
     An image as it is stored: (H, W, 3) uint8 RGB, and how it has to be turned.
 
-    ``orientation`` counts from 1, upright, to 8 as in EXIF; ``pictures`` are those of the file, of
-    which this is the first.
+    ``orientation`` counts from 1, upright, to 8 as in EXIF; ``doubts`` say what else is in the
+    file, or what may be wrong.
     """
 
     pixels: np.ndarray
     orientation: int = 1
-    pictures: int = 1
+    doubts: tuple[str, ...] = ()
 
     def upright(self) -> np.ndarray:
         """Return the pixels turned as the camera was held."""
@@ -68,9 +71,16 @@ def decode(image: Any, bits: Sequence[int] = FILE_BITS) -> StoredImage:
     ``bits`` are those that its samples may have, see ``eight_bits``. Raises FrameError for values
     that are no picture.
     """
+    doubts = []
+    deep = ';16' in str(image.tile[:1])
     image.load()
-    pictures = getattr(image, 'n_frames', 1) if image.format in _FILMS else 1
-    return StoredImage(_pixels(image, bits), orientation_of(image), pictures)
+    pixels = _pixels(image, bits)
+    if deep and 0 < pixels.max() < _FAINT:
+        doubts.append('it is nearly black, because none of its 16-bit samples is above 4095; if '
+                      'they count to 4095, multiply them by 16')
+    if image.format in _FILMS and getattr(image, 'n_frames', 1) > 1:
+        doubts.append(f'only the first of its {image.n_frames} pictures is used')
+    return StoredImage(pixels, orientation_of(image), tuple(doubts))
 
 
 def orientation_of(image: Any) -> int:

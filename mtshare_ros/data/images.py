@@ -175,11 +175,14 @@ def _read_image(path: Path) -> StoredImage:
     if not path.exists():
         raise _missing(path, expected)
     try:
-        return read_image_file(path)
+        stored = read_image_file(path)
     except FrameError as error:
         reason = str(error).removeprefix(f'{path}: ')
         raise DatasetError(f'{path} should hold {expected}, but {reason}; get the file anew'
                            ) from error
+    for text in stored.doubts:
+        doubt(path, text, text)
+    return stored
 
 
 def _read_picture(path: Path, expected: str, *, convert: str | None = None) -> np.ndarray:

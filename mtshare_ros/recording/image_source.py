@@ -52,8 +52,8 @@ def open_images(paths: Sequence[Path]) -> FrameSource:
             except FrameError as error:
                 listener.skip(str(error))
                 continue
-            if stored.pictures > 1:
-                listener.note(f'{file}: only the first of its {stored.pictures} pictures is used')
+            for doubt in stored.doubts:
+                listener.note(f'{file}: {doubt}')
             yield RecordedFrame(stored.upright(), number * _IMAGE_PERIOD_NS, name)
 
     return FrameSource(len(files), False, read)

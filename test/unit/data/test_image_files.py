@@ -1,7 +1,9 @@
 """Images of any kind come out as the 8-bit RGB that a person sees, in every command alike."""
 
 import io
+import struct
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -63,6 +65,30 @@ def test_numbers_that_are_no_picture_are_refused_by_name(tmp_path, values, compl
         read_rgb(tmp_path / 'a.tif')
 
 
+def write_deep_colors(path, colors):
+    """Write (H, W, 3) uint16 as a PNG, which Pillow does not."""
+    height, width, _ = colors.shape
+    rows = b''.join(b'\0' + row.astype('>u2').tobytes() for row in colors)
+    header = struct.pack('>IIBBBBB', width, height, 16, 2, 0, 0, 0)
+    chunks = ((b'IHDR', header), (b'IDAT', zlib.compress(rows)), (b'IEND', b''))
+    path.write_bytes(b'\x89PNG\r\n\x1a\n' + b''.join(
+        struct.pack('>I', len(data)) + name + data + struct.pack('>I', zlib.crc32(name + data))
+        for name, data in chunks))
+
+
+def test_colours_of_sixteen_bits_keep_their_levels(tmp_path):
+    write_deep_colors(tmp_path / 'a.png', RGB.astype(np.uint16) * 257)
+
+    np.testing.assert_array_equal(read_image_file(tmp_path / 'a.png').pixels, RGB)
+
+
+def test_colours_of_twelve_bits_are_doubted_aloud(tmp_path):
+    write_deep_colors(tmp_path / 'a.png', RGB.astype(np.uint16) * 16)
+
+    with pytest.warns(DatasetWarning, match='a.png: it is nearly black.*above 4095'):
+        read_rgb(tmp_path / 'a.png')
+
+
 @pytest.mark.parametrize(('mode', 'ending'), [
     ('RGBA', 'png'), ('LA', 'png'), ('P', 'gif'), ('1', 'png'), ('CMYK', 'tif'), ('YCbCr', 'tif'),
     ('RGB', 'bmp'), ('RGB', 'ppm'), ('RGB', 'tga'),
@@ -98,13 +124,13 @@ def test_damaged_exif_beside_whole_pixels_means_upright(tmp_path):
     assert read_image_file(tmp_path / 'a.jpg').orientation == 1
 
 
-def test_only_the_first_picture_of_several_is_read_and_they_are_counted(tmp_path):
+def test_only_the_first_picture_of_several_is_read_and_that_is_said(tmp_path):
     first, second = Image.fromarray(RGB), Image.fromarray(RGB[::-1])
     first.save(tmp_path / 'a.tif', save_all=True, append_images=[second])
 
     stored = read_image_file(tmp_path / 'a.tif')
 
-    assert stored.pictures == 2
+    assert stored.doubts == ('only the first of its 2 pictures is used',)
     np.testing.assert_array_equal(stored.pixels, RGB)
 
 
