@@ -1,6 +1,7 @@
 """A video file or a camera of this computer as frames, by way of PyAV."""
 
 from pathlib import Path
+import re
 from typing import Any, Iterator
 
 import numpy as np
@@ -13,6 +14,9 @@ from mtshare_ros.recording.perceiving import RecordedFrame
 
 _LONGEST_ENDING_S = 1.0
 """FFmpeg takes some damage for the end; lengths are rounded, and often those of the sound."""
+
+_CLOCK = re.compile(r'(\d+):(\d+):(\d+\.?\d*)')
+"""How Matroska files tell the length of each of their streams."""
 
 _ORIENTATIONS = {
     (1, 0, 0, 1): 1, (-1, 0, 0, 1): 2, (-1, 0, 0, -1): 3, (1, 0, 0, -1): 4,
@@ -128,9 +132,9 @@ def _length_s(container: Any) -> float:
         return float(stream.duration * stream.time_base)
     told = next((text for key, text in stream.metadata.items()
                  if key.upper().startswith('DURATION')), '')
-    parts = told.split(':')
-    if len(parts) == 3:
-        return sum(float(part) * unit for part, unit in zip(parts, (3600, 60, 1)))
+    clock = _CLOCK.match(told)
+    if clock:
+        return sum(float(part) * unit for part, unit in zip(clock.groups(), (3600, 60, 1)))
     return (container.duration or 0) / 1e6 if len(container.streams) == 1 else 0.0
 
 
