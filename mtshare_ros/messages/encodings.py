@@ -153,7 +153,7 @@ def _with_bits(bits: int) -> dict[str, InputEncoding]:
 _YUYV, _UYVY = _yuv_422(luma=0, u=1, v=3), _yuv_422(luma=1, u=0, v=2)
 
 INPUT_ENCODINGS = {
-    **_with_bits(8), '8UC1': _mono(8), **_with_bits(16),
+    **_with_bits(8), **_with_bits(16), '8UC1': _mono(8),
     'yuyv': _YUYV, 'yuv422_yuy2': _YUYV, 'uyvy': _UYVY, 'yuv422': _UYVY,
     'nv12': _yuv_two_planes(shared=2, u=0, v=1), 'nv21': _yuv_two_planes(shared=2, u=1, v=0),
     'nv24': _yuv_two_planes(shared=1, u=0, v=1),
