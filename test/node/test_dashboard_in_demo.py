@@ -78,6 +78,7 @@ def test_a_port_in_use_ends_the_demo_with_its_number(start):
     assert f'port {port} on 127.0.0.1 is in use' in errors
 
 
+@pytest.mark.slow
 def test_without_the_extra_the_demo_runs_and_says_what_is_missing(start):
     process = start(without=['tornado'])
 

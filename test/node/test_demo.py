@@ -117,6 +117,7 @@ def test_sigterm_before_the_first_map_leaves_no_orphan(start, tiny_model):
     assert not [node for node in nodes if node.is_running()]
 
 
+@pytest.mark.slow
 def test_the_death_of_a_node_ends_the_demo_and_is_named(start, tiny_model):
     process = start('--duration', 0, '--model', tiny_model, '--rate', 10)
     nodes = wait_for_nodes(process)

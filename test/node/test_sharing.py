@@ -85,11 +85,13 @@ def test_the_crossover_stands_in_the_diagnostics_with_its_source(still):
 def test_another_frame_id_begins_anew_and_is_named(still):
     guest, camera = still
     resets = int(guest.figures()['resets'])
+    reason = "frame_id changed from 'camera' to 'right eye'"
 
-    send_until(guest, camera, camera_image(frame_id='right eye'), 'last_reset',
-               "frame_id changed from 'camera' to 'right eye'".__eq__)
+    send_until(guest, camera, camera_image(frame_id='right eye'), 'last_reset', reason.__eq__)
 
-    assert int(guest.figures()['resets']) == resets + 1
+    figures = guest.figures()
+    assert int(figures['resets']) > resets
+    assert figures['recent_resets'].split('; ').count(reason) == 1
 
 
 def test_an_age_below_the_refresh_period_is_refused_and_both_together_are_taken(guest):

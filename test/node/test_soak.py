@@ -89,6 +89,7 @@ def test_the_death_of_the_node_is_a_broken_promise(start, tiny_model):
     assert 'Traceback' not in errors
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_a_soak_with_its_figures_and_without_orphan(start, tiny_model):
     process = start('--duration', 300, '--model', tiny_model)
     node = wait_for_the_node(process)
