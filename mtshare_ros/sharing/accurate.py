@@ -9,6 +9,7 @@ from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, me
 from mtshare_ros.sharing.incremental_attention import AttentionMemory
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.rules import distance, passes
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,12 @@ class ModuleGate:
         A negative limit lets every row pass. None stands for 0, which here is exact: a row whose
         input is equal to the last one has an equal result, for attention never goes stale.
         """
-        difference = values - _pick(self.reference, rows)
+        reference = _pick(self.reference, rows)
         if limit is None:
-            mask = difference.ne(0).any(dim=1)
-        else:
-            bound = rows.per_row(limit * self.scale)
-            # written so that a row that is not a number passes, and with it the next good one
-            mask = ~(torch.linalg.vector_norm(difference, dim=1) <= bound)
-        return mask if rows.forced is None else mask | rows.forced
+            mask = (values - reference).ne(0).any(dim=1)
+            return mask if rows.forced is None else mask | rows.forced
+        bound = rows.per_row(limit * self.scale)
+        return passes(distance(values, reference), bound, rows.forced)
 
 
 @dataclass

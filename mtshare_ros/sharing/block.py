@@ -10,6 +10,7 @@ from mtshare_ros.model.backbone import Block
 from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.linear import GroupedLinear
 from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.rules import delta_share, spread_of
 
 
 class GroupedNorm:
@@ -33,7 +34,7 @@ class BlockWeights:
     """
     The weights of one block for all members, prepared for row lists.
 
-    ``delta_share`` (M,) is the norm of each member's delta weights relative to the base weights.
+    ``delta_share`` (M,) is the size of each member's delta weights, see ``rules``.
     """
 
     def __init__(
@@ -52,7 +53,8 @@ class BlockWeights:
         self.fc1 = GroupedLinear(
             [item.fc1 for item in mlp], dtype=dtype, activation='gelu', layout=layout)
         self.fc2 = GroupedLinear([item.fc2 for item in mlp], dtype=dtype, layout=layout)
-        self.delta_share = torch.stack([_delta_share(blocks[0], block) for block in blocks])
+        self.delta_share = torch.stack([
+            delta_share(block, blocks[0]).detach() for block in blocks])
 
     @property
     def members(self) -> int:
@@ -156,34 +158,10 @@ def _norm(norm: torch.nn.LayerNorm, rows: torch.Tensor) -> torch.Tensor:
     return functional.layer_norm(rows, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
-def _delta_share(base: Block, block: Block) -> torch.Tensor:
-    """
-    Return how large the delta weights are relative to the base weights.
-
-    The larger of |W_s - W_b| / |W_b| over all matrices and the same over all vectors: where only
-    norms or biases differ, the block is another one too.
-    """
-    shares = []
-    for vectors in (False, True):
-        pairs = [(own.detach(), shared.detach())
-                 for own, shared in zip(block.parameters(), base.parameters())
-                 if (own.ndim == 1) is vectors]
-        delta = torch.stack([(own - shared).square().sum() for own, shared in pairs]).sum()
-        size = torch.stack([shared.square().sum() for _, shared in pairs]).sum()
-        shares.append((delta / size.clamp(min=1e-12)).sqrt())
-    return torch.stack(shares).amax()
-
-
 def measure_spread(scale: torch.Tensor, rows: ActiveRows, values: torch.Tensor) -> None:
-    """
-    Note in ``scale`` (M,) how far the rows (n, D) of each member that has some spread.
-
-    The root mean square distance from their mean: what all rows have in common says nothing of
-    how much one of them changed.
-    """
+    """Note in ``scale`` (M,) how far the rows (n, D) of each member that has some spread."""
     start = 0
     for member, count in enumerate(rows.counts):
         if count:
-            own = values[start:start + count]
-            scale[member] = (own - own.mean(dim=0)).square().sum(dim=1).mean().sqrt()
+            scale[member] = spread_of(values[start:start + count])
             start += count

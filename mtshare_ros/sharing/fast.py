@@ -8,6 +8,7 @@ from mtshare_ros.sharing.attention import attend_members
 from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, measure_spread
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.rules import distance, passes
 
 
 @dataclass
@@ -122,8 +123,5 @@ def _changed(
     state: FastState, rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor
 ) -> torch.Tensor:
     """Return the positions of rows that are forced or differ by more than the limit."""
-    moved = values - state.reference.index_select(0, rows.index)
-    # written so that a row that is not a number passes, and with it the next good one
-    within = torch.linalg.vector_norm(moved, dim=1) <= rows.per_row(limit * state.scale)
-    mask = ~within if rows.forced is None else rows.forced | ~within
-    return mask.nonzero()[:, 0]
+    moved = distance(values, state.reference.index_select(0, rows.index))
+    return passes(moved, rows.per_row(limit * state.scale), rows.forced).nonzero()[:, 0]

@@ -7,6 +7,7 @@ import torch
 
 from mtshare_ros.model.thresholds import TaskThresholds
 from mtshare_ros.sharing.block import BlockLimits
+from mtshare_ros.sharing.rules import effective
 from mtshare_ros.sharing.settings import SharingSettings
 
 
@@ -72,4 +73,4 @@ class LimitTable:
         """Return one value per member, below 0 where nothing is gated; None if that is all."""
         if not any(values):
             return None
-        return torch.tensor([value or -1.0 for value in values], device=self._device)
+        return torch.tensor([effective(value) for value in values], device=self._device)

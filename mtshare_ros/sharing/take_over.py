@@ -11,7 +11,7 @@ x_s = x_b. So a row is taken over while
     |(x_s - x_b) - (x_s - x_b)_kept| + r |x_s - x_s,kept| <= limit,
 
 r being the size of the delta weights relative to the base weights in this block. The error goes to
-0 with the limit.
+0 with the limit. ``rules`` holds the formula.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ import torch
 
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.rules import distance_to_take_over, passes
 
 
 @dataclass
@@ -94,14 +95,12 @@ class TakeOver:
         inputs = values[base_rows:]
         kept = rows.index[base_rows:] - rows.token_count
         gap = inputs - reference.index_select(0, rows.tokens[base_rows:])
-        drift = _norm(gap - state.gap.index_select(0, kept))
-        moved = _norm(inputs - state.input.index_select(0, kept))
         share, bound = (rows.per_row(item)[base_rows:]
                         for item in (self._delta_share, limit * scale))
-        takes = drift + share * moved <= bound
-        if rows.forced is not None:
-            takes &= ~rows.forced[base_rows:]
-        return _split(takes, base_rows)
+        distances = distance_to_take_over(
+            gap, state.gap.index_select(0, kept), inputs, state.input.index_select(0, kept), share)
+        forced = None if rows.forced is None else rows.forced[base_rows:]
+        return _split(passes(distances, bound, forced), base_rows)
 
     def fill_keys(
         self, state: TakeOverState, key: torch.Tensor, value: torch.Tensor, taken: ActiveRows
@@ -137,14 +136,10 @@ class TakeOver:
         return own.add_(state.base_update.index_select(0, taken.tokens))
 
 
-def _split(takes: torch.Tensor, base_rows: int) -> Split | None:
-    taken = takes.nonzero()[:, 0]
+def _split(passing: torch.Tensor, base_rows: int) -> Split | None:
+    taken = (~passing).nonzero()[:, 0]
     if taken.shape[0] == 0:
         return None
-    base = torch.arange(base_rows, device=takes.device)
-    computed = (~takes).nonzero()[:, 0] + base_rows
+    base = torch.arange(base_rows, device=passing.device)
+    computed = passing.nonzero()[:, 0] + base_rows
     return Split(torch.cat((base, computed)), taken + base_rows)
-
-
-def _norm(rows: torch.Tensor) -> torch.Tensor:
-    return torch.linalg.vector_norm(rows, dim=1)

@@ -183,14 +183,6 @@ def merged(network: MultiTaskNetwork) -> MultiTaskNetwork:
     return plain.eval()
 
 
-def delta_share(own: Block, base: Block) -> torch.Tensor:
-    """Return |W_s - W_b| / |W_b| over the linear weights of a block, with its gradient."""
-    pairs = list(_layer_pairs((own, base)))
-    delta = torch.stack([(ours.weight - theirs.weight).square().sum() for ours, theirs in pairs])
-    size = torch.stack([theirs.weight.square().sum() for _, theirs in pairs])
-    return (delta.sum() / size.sum() + 1e-12).sqrt()
-
-
 def _layer_pairs(blocks: tuple[Block, Block]) -> Iterator[tuple[nn.Linear, nn.Linear]]:
     own, base = ([module for module in block.modules() if isinstance(module, nn.Linear)]
                  for block in blocks)

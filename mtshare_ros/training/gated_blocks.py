@@ -1,9 +1,10 @@
 """
 A transformer block as the sharing engine runs it, on whole images and with gradients.
 
-The values are the engine's: a row that a gate drops keeps what it was, a row that is taken over
-gets the base task's update and the kept difference. The gradient goes straight through, as if
-every row had been computed. ``test_gated_training.py`` holds them to the engine.
+The values are the engine's, whose ``sharing.rules`` decide: a row that a gate drops keeps what it
+was, a row that is taken over gets the base task's update and the kept difference. The gradient
+goes straight through, as if every row had been computed. ``test_gated_training.py`` holds them to
+the engine.
 """
 
 from dataclasses import dataclass
@@ -12,6 +13,13 @@ import torch
 
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.model.position import RotaryTable
+from mtshare_ros.sharing.rules import (
+    distance,
+    distance_to_take_over,
+    effective,
+    passes,
+    spread_of,
+)
 
 
 @dataclass(frozen=True)
@@ -20,8 +28,7 @@ class Memory:
     What a block keeps of the frame before, of B images with N rows.
 
     ``input`` and ``update`` (B, N, D): each row's input and residual update when it was last
-    computed; ``key`` and ``value`` (B, heads, N, head_dim); ``spread`` (B, 1), see
-    ``sharing.block.measure_spread``.
+    computed; ``key`` and ``value`` (B, heads, N, head_dim); ``spread`` (B, 1) of the inputs.
     """
 
     input: torch.Tensor
@@ -54,8 +61,7 @@ class TaskReference:
     What a sub-task's block may take over from.
 
     ``before`` and ``now`` are the base task's memories of the frame before and of this one,
-    ``share`` is the size of the delta weights relative to the base weights, see
-    ``sharing.take_over``.
+    ``share`` is the size of the delta weights relative to the base weights.
     """
 
     before: Memory
@@ -90,9 +96,7 @@ def compute_all(block: Block, values: torch.Tensor, rotary: RotaryTable | None) 
     """Run a block on every row of (B, N, D) and keep what the next frame needs."""
     query, key, value = block.attn.project(block.norm1(values), rotary)
     update = _finish(block, values, block.attn.attend(query, key, value))
-    around = values - values.mean(dim=1, keepdim=True)
-    spread = around.square().sum(dim=2).mean(dim=1, keepdim=True).sqrt()
-    return Memory(values, update, key, value, spread)
+    return Memory(values, update, key, value, spread_of(values)[:, None])
 
 
 def compute_some(
@@ -104,33 +108,31 @@ def compute_some(
 
     A temporal limit of 0 gates nothing; without a ``reference`` no row is taken over.
     """
-    moved = _length(values - memory.input) / memory.spread
-    within = (moved <= limit) & ~rows.forced if limit else torch.zeros_like(rows.active)
-    passing = rows.active & ~within
+    moved = distance(values, memory.input)
+    bound = effective(limit) * memory.spread
+    passing = rows.active & passes(moved, bound, rows.forced)
     values = _choose(passing, values, memory.input)
     query, key, value = block.attn.project(block.norm1(values), rotary)
     test = taken = None
     if reference is not None:
-        test = _taking_test(values, memory, reference)
-        taken = passing & ~rows.forced & (test <= task_limit)
+        test = distance_to_take_over(
+            values - reference.now.input, memory.input - reference.before.input,
+            values, memory.input, reference.share)
+        bound = effective(task_limit) * memory.spread
+        taken = passing & ~passes(test, bound, rows.forced)
         key = _choose_heads(taken, _carried(reference, memory, 'key'), key)
         value = _choose_heads(taken, _carried(reference, memory, 'value'), value)
     update = _finish(block, values, block.attn.attend(query, key, value))
     if reference is not None and taken is not None:
         update = _choose(~taken, update, _carried(reference, memory, 'update'))
     kept = Memory(values, _choose(passing, update, memory.update), key, value, memory.spread)
-    return GatedStep(kept, rows, Rows(passing, rows.forced & passing), moved, test, taken)
-
-
-def _taking_test(values: torch.Tensor, memory: Memory, base: TaskReference) -> torch.Tensor:
-    """Return |(x_s - x_b) - (x_s - x_b)_kept| + r |x_s - x_s,kept| of rows (B, N), relative."""
-    drift = (values - base.now.input) - (memory.input - base.before.input)
-    return (_length(drift) + base.share * _length(values - memory.input)) / memory.spread
+    return GatedStep(kept, rows, Rows(passing, rows.forced & passing), moved / memory.spread,
+                     None if test is None else test / memory.spread, taken)
 
 
 def _carried(base: TaskReference, own: Memory, name: str) -> torch.Tensor:
     """Return what the base task has now and the difference that was kept."""
-    return getattr(base.now, name) + getattr(own, name) - getattr(base.before, name)
+    return getattr(base.now, name) + (getattr(own, name) - getattr(base.before, name))
 
 
 def _finish(block: Block, values: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
@@ -146,8 +148,3 @@ def _choose(rows: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch
 def _choose_heads(rows: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
     """Return ``own`` (B, heads, N, d) at rows (B, N), else ``other``; the gradient is other's."""
     return other + (torch.where(rows[:, None, :, None], own, other) - other).detach()
-
-
-def _length(values: torch.Tensor) -> torch.Tensor:
-    """Return the lengths (B, N) of rows; 1e-12 keeps the gradient at 0 finite."""
-    return (values.square().sum(dim=2) + 1e-12).sqrt()

@@ -11,8 +11,8 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.position import RotaryTable
 from mtshare_ros.model.stem import StemFeatures
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
+from mtshare_ros.sharing.rules import delta_share
 from mtshare_ros.training.config import GateConfig
-from mtshare_ros.training.delta_weights import delta_share
 from mtshare_ros.training.gated_blocks import (
     compute_all,
     compute_some,

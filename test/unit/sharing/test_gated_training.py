@@ -50,6 +50,20 @@ def test_the_tokens_of_a_films_last_frame_are_the_engines(film, task, prefix):
     torch.testing.assert_close(tokens, run_engine(network, film, encoder), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize('task', DEFAULT_TASKS[1:])
+def test_norms_and_biases_of_a_sub_task_count_as_in_the_engine(film, task):
+    network = branched_network(density=0)
+    with torch.no_grad():
+        for value in network.branches.parameters():
+            if value.ndim == 1:
+                value.add_(0.2 * torch.randn(value.shape))
+
+    frame = run_gated(network, film, task)
+
+    tokens = network.final_norm(task)(frame.steps[-1].output)[0]
+    torch.testing.assert_close(tokens, run_engine(network, film, task), rtol=1e-4, atol=1e-4)
+
+
 def test_some_rows_are_taken_over_and_some_are_not(network, film):
     shares = [run_gated(network, film, task).taken_share() for task in DEFAULT_TASKS[1:]]
 
