@@ -72,7 +72,7 @@ class StemRunner:
         modules = [convolution.module for convolution in self._convolutions]
         self._block = modules[0].stride[0]
         self._sides = _sides(modules)
-        self._reach = Reach.of_cell(PATCH_SIZE).through(modules)
+        self._reach = reach_of_stem(network)
         self._mean = network.normalize.mean.view(-1).repeat(self._block ** 2)
         self._std = network.normalize.std.view(-1).repeat(self._block ** 2)
         self.macs_per_cell = sum(
@@ -144,6 +144,12 @@ class StemRunner:
         tokens = state.maps[0].new_empty(1, *state.grid, last.outputs)
         last.image(images[-1], tokens.permute(0, 3, 1, 2))
         return tokens.view(-1, last.outputs)
+
+
+def reach_of_stem(network: MultiTaskNetwork) -> Reach:
+    """Return the cells whose tokens differ when the pixels of one patch do."""
+    layers = [module for module in network.stem.modules() if isinstance(module, nn.Conv2d)]
+    return Reach.of_cell(PATCH_SIZE).through(layers)
 
 
 def _layers_of(network: MultiTaskNetwork) -> list[nn.Conv2d | nn.Sequential]:

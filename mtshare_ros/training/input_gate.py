@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.change import ChangeDetector
 from mtshare_ros.sharing.plan import PlanLimits, Planner
-from mtshare_ros.sharing.reach import Reach
 from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.stem import reach_of_stem
 
 
 @dataclass(frozen=True)
@@ -37,9 +36,8 @@ class InputGate:
     """
 
     def __init__(self, network: MultiTaskNetwork, device: torch.device, factor: float) -> None:
-        layers = [module for module in network.stem.modules() if isinstance(module, nn.Conv2d)]
         self._detector = ChangeDetector(device)
-        self._planner = Planner(Reach.of_cell(PATCH_SIZE).through(layers).spread)
+        self._planner = Planner(reach_of_stem(network).spread)
         self._settings = SharingSettings()
         self._factor = factor
 
