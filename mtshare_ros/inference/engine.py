@@ -109,7 +109,7 @@ class Engine:
         with explained_faults(device):
             engine = cls(checkpoint, device=device, precision=precision, input_size=input_size,
                          file=file, weight_layout=weight_layout)
-            engine.infer(np.zeros((*engine.input_size, 3), np.uint8))
+            engine.infer(np.zeros((*engine.input_size, 3), np.uint8), engine.new_session())
         return engine
 
     @property
@@ -177,15 +177,16 @@ class Engine:
         """
         Compute the maps of one (H, W, 3) uint8 RGB frame, or of one that is not decoded yet.
 
-        ``session`` is the camera's memory; without one, the frame stands for itself. ``settings``
-        default to every task of the model. Raises FrameError for an array that is no image,
-        ConfigError for a task the model does not have.
+        ``session`` is the camera's memory; without one, the frame costs what it does in a network
+        that shares nothing. ``settings`` default to every task of the model. Raises FrameError for
+        an array that is no image, ConfigError for a task the model does not have.
         """
         settings = settings or InferenceSettings(self.tasks)
         self._check_tasks(settings.tasks)
         size = size_of(frame)
         # first, because it may take a measurement, which is no part of the frame's time
         cost = self.costs.rows if settings.sharing.latency_target_ms > 0 else None
+        network = self._network_for(session)
         clock = StageClock(self.device)
         framing = frame_to_cover(size, self.input_size)
         seen = fit_frame(frame, framing)
@@ -194,8 +195,8 @@ class Engine:
         with torch.inference_mode():
             image = to_tensor(seen, torch.device(self.device))
             clock.lap('preprocess')
-            account = self._network.run(session.cache, image, settings.tasks, settings.sharing,
-                                        self._bounds(session, settings.sharing, cost), clock.lap)
+            account = network.run(session.cache, image, settings.tasks, settings.sharing,
+                                  self._bounds(session, settings.sharing, cost), clock.lap)
             maps = self._decode(session, account)
             non_finite = self._find_non_finite(session, account)
             clock.lap('decode')
@@ -234,6 +235,13 @@ class Engine:
     def raw(self, session: Session, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
         return session.cache.camera.heads[task].raw
+
+    def _network_for(self, session: Session | None) -> SharingNetwork:
+        """Return the network, with the weights that a frame without a memory wants."""
+        if session is not None:
+            return self._network
+        with torch.inference_mode():
+            return self._network.plain()
 
     def _bounds(
         self, session: Session, settings: SharingSettings, cost: FrameCost | None

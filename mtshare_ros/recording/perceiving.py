@@ -38,11 +38,12 @@ class Observer(Protocol):
 
 
 class Perception:
-    """An engine with the memory of one camera."""
+    """An engine with the memory of one camera, which stays unused where nothing is shared."""
 
     def __init__(self, engine: Engine, settings: InferenceSettings) -> None:
         self._engine = engine
         self._settings = settings
+        self._remembers = settings.sharing.temporal or settings.sharing.task
         self._session = engine.new_session()
 
     def begin(self) -> None:
@@ -59,7 +60,8 @@ class Perception:
 
         Raises FrameError for an image too small to hold anything.
         """
-        prediction = self._engine.infer(frame.picture, self._session, self._settings)
+        session = self._session if self._remembers else None
+        prediction = self._engine.infer(frame.picture, session, self._settings)
         self._engine.scale_depth(
             prediction, None if frame.calibration is None else frame.calibration.k[0])
         return prediction

@@ -1,6 +1,7 @@
 """A transformer block prepared for rows, and what every incremental block can do."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, Sequence
 
 import torch
@@ -8,7 +9,7 @@ from torch.nn import functional
 
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.linear import GroupedLinear
+from mtshare_ros.sharing.linear import GroupedLinear, MOST_APPENDED
 from mtshare_ros.sharing.rows import ActiveRows
 from mtshare_ros.sharing.rules import delta_share, spread_of
 
@@ -38,7 +39,8 @@ class BlockWeights:
     """
 
     def __init__(
-        self, blocks: Sequence[Block], dtype: torch.dtype, layout: str = AUTO
+        self, blocks: Sequence[Block], dtype: torch.dtype, layout: str = AUTO,
+        most_appended: float = MOST_APPENDED,
     ) -> None:
         attention = [block.attn for block in blocks]
         mlp = [block.mlp for block in blocks]
@@ -46,13 +48,12 @@ class BlockWeights:
         self.dtype = dtype
         self.norm1 = GroupedNorm([block.norm1 for block in blocks])
         self.norm2 = GroupedNorm([block.norm2 for block in blocks])
-        self.qkv = GroupedLinear(
-            [item.qkv for item in attention], dtype=dtype, layout=layout)
-        self.proj = GroupedLinear(
-            [item.proj for item in attention], dtype=dtype, layout=layout)
-        self.fc1 = GroupedLinear(
-            [item.fc1 for item in mlp], dtype=dtype, activation='gelu', layout=layout)
-        self.fc2 = GroupedLinear([item.fc2 for item in mlp], dtype=dtype, layout=layout)
+        grouped = partial(
+            GroupedLinear, dtype=dtype, layout=layout, most_appended=most_appended)
+        self.qkv = grouped([item.qkv for item in attention])
+        self.proj = grouped([item.proj for item in attention])
+        self.fc1 = grouped([item.fc1 for item in mlp], activation='gelu')
+        self.fc2 = grouped([item.fc2 for item in mlp])
         self.delta_share = torch.stack([
             delta_share(block, blocks[0]).detach() for block in blocks])
 

@@ -1,5 +1,6 @@
 """The transformer on row lists: blocks that all tasks share, then each task's own."""
 
+import copy
 from dataclasses import dataclass
 from typing import Any, Sequence
 
@@ -10,6 +11,7 @@ from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.block import BlockLimits, BlockWeights, GroupedNorm, IncrementalBlock
 from mtshare_ros.sharing.blocks import make_block
 from mtshare_ros.sharing.layout import AUTO
+from mtshare_ros.sharing.linear import MOST_APPENDED
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
 
@@ -66,12 +68,23 @@ class EncoderWeights:
         self, network: MultiTaskNetwork, dtype: torch.dtype, layout: str = AUTO
     ) -> None:
         self.network, self.dtype = network, dtype
+        self._layout = layout
         self.members = (network.base_task, *network.branches)
         self.device = next(network.parameters()).device
-        own = list(zip(*(network.own_blocks(member) for member in self.members)))
         self.shared = [BlockWeights([block], dtype, layout) for block in network.shared_blocks]
-        self.own = [BlockWeights(blocks, dtype, layout) for blocks in own]
+        self.own = self._own_blocks(MOST_APPENDED)
         self.norm = GroupedNorm([network.final_norm(member) for member in self.members])
+
+    def plain(self) -> 'EncoderWeights':
+        """Return the same weights with a matrix for each member, which dense frames want."""
+        other = copy.copy(self)
+        other.own = self._own_blocks(0)
+        return other
+
+    def _own_blocks(self, most_appended: float) -> list[BlockWeights]:
+        members = (self.network.own_blocks(member) for member in self.members)
+        return [BlockWeights(blocks, self.dtype, self._layout, most_appended)
+                for blocks in zip(*members)]
 
 
 class EncoderRunner:

@@ -11,7 +11,7 @@ _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
 """Products have multiples of 16 rows; above 32 steps the step grows fourfold, and so on."""
 
 MOST_APPENDED = 0.5
-"""Share of the output features that all members together may append to the base's matrix."""
+"""Share of the output features that is worth appending, for rows of which few are computed."""
 
 
 class PackedLinear:
@@ -58,18 +58,19 @@ class GroupedLinear:
 
     Where delta weights fill few output features, those features of all members are appended to the
     base's matrix: one product computes everything, and each member picks its own. Otherwise a
-    member whose weights differ has a matrix of its own.
+    member whose weights differ has a matrix of its own. ``most_appended`` is the share of the
+    output features that all members together may append; with 0 each has a matrix of its own.
     """
 
     def __init__(
         self, layers: Sequence[torch.nn.Linear], *, dtype: torch.dtype, activation: str = 'none',
-        layout: str = AUTO,
+        layout: str = AUTO, most_appended: float = MOST_APPENDED,
     ) -> None:
         base = layers[0]
         self.features = base.out_features
         self.plain_macs_per_row = base.weight.numel()
         differing = [_differing(base, layer) for layer in layers]
-        few = sum(map(len, differing)) <= MOST_APPENDED * self.features
+        few = sum(map(len, differing)) <= most_appended * self.features
         self._own: list[PackedLinear | None] = [
             None if few or not len(features) else
             PackedLinear(layer.weight, layer.bias, dtype=dtype, activation=activation,

@@ -49,6 +49,7 @@ class SharingNetwork:
                        for task in network.tasks}
         self._weights = EncoderWeights(network, dtype, layout)
         self._encoders: dict[str, EncoderRunner] = {}
+        self._plain: SharingNetwork | None = None
         self._depth = network.config.depth
         self._detector = ChangeDetector(self.device)
         self._planner = Planner(self._stem.reach)
@@ -59,6 +60,18 @@ class SharingNetwork:
         other = copy.copy(self)
         other._use(thresholds)
         return other
+
+    def plain(self) -> 'SharingNetwork':
+        """
+        Return the network for frames that are computed alone, made when first asked for.
+
+        Every task has a matrix of its own where this one appends the delta features of all tasks
+        to that of the base: more weights in memory, but no feature is computed that is not used.
+        """
+        if self._plain is None:
+            self._plain = copy.copy(self)
+            self._plain._weights, self._plain._encoders = self._weights.plain(), {}
+        return self._plain
 
     def _use(self, thresholds: Mapping[str, TaskThresholds]) -> None:
         self.thresholds = dict(thresholds)
