@@ -80,7 +80,7 @@ def print_outcome(outcome: Outcome) -> None:
         ('rows computed, of all tasks and blocks %', _figure(100 * figures['active_fraction'])),
         # frames that stand for themselves save nothing
         *((('multiplications saved %', _figure(figures['macs_saved_percent'])),)
-          if outcome.sharing.temporal or outcome.sharing.task else ()),
+          if outcome.sharing.shares else ()),
     ))
 
 

@@ -178,33 +178,38 @@ class Engine:
         Compute the maps of one (H, W, 3) uint8 RGB frame, or of one that is not decoded yet.
 
         ``session`` is the camera's memory; without one, the frame costs what it does in a network
-        that shares nothing. ``settings`` default to every task of the model. Raises FrameError for
-        an array that is no image, ConfigError for a task the model does not have.
+        that shares nothing, whatever the settings. ``settings`` default to every task of the
+        model. Raises FrameError for an array that is no image, ConfigError for a task the model
+        does not have.
         """
         settings = settings or InferenceSettings(self.tasks)
         self._check_tasks(settings.tasks)
         size = size_of(frame)
         # first, because it may take a measurement, which is no part of the frame's time
-        cost = self.costs.rows if settings.sharing.latency_target_ms > 0 else None
-        network = self._network_for(session)
+        aiming = session is not None and settings.sharing.latency_target_ms > 0
+        cost = self.costs.rows if aiming else None
         clock = StageClock(self.device)
         framing = frame_to_cover(size, self.input_size)
         seen = fit_frame(frame, framing)
-        session = self.new_session() if session is None else session
-        session.see(framing.source_size)
+        memory = self.new_session() if session is None else session
+        memory.see(framing.source_size)
         with torch.inference_mode():
             image = to_tensor(seen, torch.device(self.device))
             clock.lap('preprocess')
-            account = network.run(session.cache, image, settings.tasks, settings.sharing,
-                                  self._bounds(session, settings.sharing, cost), clock.lap)
-            maps = self._decode(session, account)
-            non_finite = self._find_non_finite(session, account)
+            if session is None:
+                account = self._network.run_alone(memory.cache, image, settings.tasks, clock.lap)
+            else:
+                account = self._network.run(
+                    memory.cache, image, settings.tasks, settings.sharing,
+                    self._bounds(memory, settings.sharing, cost), clock.lap)
+            maps = self._decode(memory, account)
+            non_finite = self._find_non_finite(memory, account)
             clock.lap('decode')
-        stats = frame_stats(account, session.cache, clock, non_finite=non_finite,
+        stats = frame_stats(account, memory.cache, clock, non_finite=non_finite,
                             activity=settings.activity)
-        if session.controller is not None and not stats.reset_reason:
+        if memory.controller is not None and not stats.reset_reason:
             most = self.crossover(settings.sharing).share * account.token_count
-            session.controller.observe(min(account.rows, int(most)), stats.total_ms)
+            memory.controller.observe(min(account.rows, int(most)), stats.total_ms)
         return Prediction.from_maps(framing, stats, maps, image=seen)
 
     @property
@@ -235,13 +240,6 @@ class Engine:
     def raw(self, session: Session, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
         return session.cache.camera.heads[task].raw
-
-    def _network_for(self, session: Session | None) -> SharingNetwork:
-        """Return the network, with the weights that a frame without a memory wants."""
-        if session is not None:
-            return self._network
-        with torch.inference_mode():
-            return self._network.plain()
 
     def _bounds(
         self, session: Session, settings: SharingSettings, cost: FrameCost | None

@@ -43,7 +43,7 @@ class Perception:
     def __init__(self, engine: Engine, settings: InferenceSettings) -> None:
         self._engine = engine
         self._settings = settings
-        self._remembers = settings.sharing.temporal or settings.sharing.task
+        self._remembers = settings.sharing.shares
         self._session = engine.new_session()
 
     def begin(self) -> None:

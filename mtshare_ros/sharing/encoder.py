@@ -92,7 +92,7 @@ class EncoderRunner:
     Runs the encoder of a network, all rows or some; holds weights only.
 
     The members are the base task and the sub-tasks that have blocks of their own. ``kind`` is that
-    of the incremental blocks, ``fast`` or ``accurate``.
+    of the blocks, see ``make_block``.
     """
 
     def __init__(self, weights: EncoderWeights, kind: str) -> None:

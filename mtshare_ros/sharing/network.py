@@ -10,6 +10,7 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.thresholds import TaskThresholds
 from mtshare_ros.sharing.account import account_of, FrameAccount
 from mtshare_ros.sharing.backlog import Backlog
+from mtshare_ros.sharing.blocks import ALONE
 from mtshare_ros.sharing.cache import ActivationCache, CameraState
 from mtshare_ros.sharing.change import ChangeDetector
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights, StageRun
@@ -49,7 +50,6 @@ class SharingNetwork:
                        for task in network.tasks}
         self._weights = EncoderWeights(network, dtype, layout)
         self._encoders: dict[str, EncoderRunner] = {}
-        self._plain: SharingNetwork | None = None
         self._depth = network.config.depth
         self._detector = ChangeDetector(self.device)
         self._planner = Planner(self._stem.reach)
@@ -60,18 +60,6 @@ class SharingNetwork:
         other = copy.copy(self)
         other._use(thresholds)
         return other
-
-    def plain(self) -> 'SharingNetwork':
-        """
-        Return the network for frames that are computed alone, made when first asked for.
-
-        Every task has a matrix of its own where this one appends the delta features of all tasks
-        to that of the base: more weights in memory, but no feature is computed that is not used.
-        """
-        if self._plain is None:
-            self._plain = copy.copy(self)
-            self._plain._weights, self._plain._encoders = self._weights.plain(), {}
-        return self._plain
 
     def _use(self, thresholds: Mapping[str, TaskThresholds]) -> None:
         self.thresholds = dict(thresholds)
@@ -87,11 +75,27 @@ class SharingNetwork:
 
         ``lap`` is told whenever a stage has ended.
         """
-        state = self._state_of(cache, image, settings)
+        state = self._state_of(cache, image, settings.block)
         limits = self._limits.of(tasks, settings)
         plan = self._plan(cache, state, image, limits.input_factor, settings, bounds)
         lap('gate')
         return self._compute(cache, Frame(self._runners(settings.block), state, tasks, plan,
+                                          limits, settings), image, lap)
+
+    def run_alone(
+        self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
+        lap: Callable[[str], None] = _ignore,
+    ) -> FrameAccount:
+        """
+        As ``run``, for a frame that stands for itself; ``cache`` is a new one.
+
+        Nothing is computed that only another frame, or another task, could make use of.
+        """
+        state = self._state_of(cache, image, ALONE)
+        settings = SharingSettings(temporal=False, task=False)
+        limits, plan = self._limits.of(tasks, settings), everything(cache.reset_reason)
+        lap('gate')
+        return self._compute(cache, Frame(self._runners(ALONE), state, tasks, plan,
                                           limits, settings), image, lap)
 
     def run_rows(
@@ -99,7 +103,7 @@ class SharingNetwork:
         settings: SharingSettings, rows: torch.Tensor,
     ) -> FrameAccount:
         """As ``run``, but with given rows (n,), which no gate drops."""
-        state = self._state_of(cache, image, settings)
+        state = self._state_of(cache, image, settings.block)
         self._detector.observe(state.change, image)
         mask = torch.zeros(state.ages.shape[1], dtype=torch.bool, device=self.device)
         mask[rows] = True
@@ -166,21 +170,22 @@ class SharingNetwork:
         return encoder.run_shared(state.encoder, rows, values, limits, due)
 
     def _state_of(
-        self, cache: ActivationCache, image: torch.Tensor, settings: SharingSettings
+        self, cache: ActivationCache, image: torch.Tensor, kind: str
     ) -> CameraState:
         """Return the cache's buffers, made anew where they do not fit."""
         grid = (image.shape[2] // PATCH_SIZE, image.shape[3] // PATCH_SIZE)
         state = cache.state
-        if state is None or (state.grid, state.kind) != (grid, settings.block):
+        if state is None or (state.grid, state.kind) != (grid, kind):
             if state is not None:
                 cache.reset(SIZE_CHANGED if state.grid != grid else BLOCK_CHANGED)
-            cache.state = state = self._allocate(grid, settings.block)
+            cache.state = state = self._allocate(grid, kind)
         return state
 
     def _runners(self, kind: str) -> Runners:
         """Return the parts with one kind of block, made when first asked for."""
         if kind not in self._encoders:
-            self._encoders[kind] = EncoderRunner(self._weights, kind)
+            weights = self._weights.plain() if kind == ALONE else self._weights
+            self._encoders[kind] = EncoderRunner(weights, kind)
         return Runners(self._stem, self._encoders[kind], self._heads)
 
     def _allocate(self, grid: tuple[int, int], kind: str) -> CameraState:

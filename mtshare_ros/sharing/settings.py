@@ -54,6 +54,11 @@ class SharingSettings:
         require(self.halo in (0, 1), 'halo', self.halo, '0 or 1')
         self._check_factors()
 
+    @property
+    def shares(self) -> bool:
+        """Whether anything is taken from earlier frames or from the base task."""
+        return self.temporal or self.task
+
     def temporal_factor_of(self, task: str) -> float:
         """Return the factor on a task's temporal thresholds; 0 where nothing is shared."""
         return self.temporal_factors.get(task, self.temporal_factor) if self.temporal else 0.0

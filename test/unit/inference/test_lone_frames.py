@@ -28,7 +28,8 @@ def frame():
     return np.random.default_rng(1).integers(0, 255, (96, 128, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize('tasks', [DEFAULT_TASKS, ('depth',), ('semseg', 'edge')])
+@pytest.mark.parametrize('tasks', [
+    DEFAULT_TASKS, ('depth',), ('semseg', 'edge'), ('normals', 'edge')])
 def test_no_feature_is_computed_that_is_not_used(engine, frame, tasks):
     stats = engine.infer(frame, settings=InferenceSettings(tasks)).stats
 
@@ -41,6 +42,27 @@ def test_its_maps_are_those_of_a_camera_that_has_just_started(engine, frame):
     np.testing.assert_allclose(alone.depth, first.depth, rtol=1e-4)
     np.testing.assert_allclose(alone.normals, first.normals, atol=1e-4)
     assert first.stats.macs > first.stats.dense_macs
+
+
+def test_lone_frames_do_not_see_one_another_and_disturb_no_session(engine, frame):
+    other = np.roll(frame, 16, axis=1)
+    session, undisturbed = engine.new_session(), engine.new_session()
+    before = engine.infer(frame)
+    engine.infer(frame, session)
+    engine.infer(other)
+    after, last = engine.infer(frame), engine.infer(other, session)
+    engine.infer(frame, undisturbed)
+
+    assert np.array_equal(before.depth, after.depth)
+    assert np.array_equal(last.depth, engine.infer(other, undisturbed).depth)
+
+
+def test_the_settings_of_sharing_do_not_touch_a_lone_frame(engine, frame):
+    sharing = SharingSettings(block='accurate', latency_target_ms=1.0, halo=1)
+    found = engine.infer(frame, settings=InferenceSettings(DEFAULT_TASKS, sharing))
+
+    assert np.array_equal(found.depth, engine.infer(frame).depth)
+    assert found.stats.macs == found.stats.dense_macs
 
 
 @pytest.mark.parametrize('sharing', [True, False])

@@ -1,0 +1,31 @@
+"""The transformer block of frames that stand for themselves: it remembers nothing."""
+
+import torch
+
+from mtshare_ros.sharing.attention import attend
+from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights
+from mtshare_ros.sharing.rows import ActiveRows
+
+
+class AloneBlock:
+    """Computes every row of the members that have rows, like the block of the network itself."""
+
+    def __init__(self, weights: BlockWeights) -> None:
+        self.weights = weights
+
+    def allocate(self, token_count: int, device: torch.device) -> None:
+        """Return nothing to remember by."""
+
+    def dense(self, state: None, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
+        """Compute every row (n, D) of the members that have rows."""
+        counts = [count for count in rows.counts if count]
+        members = zip(*(item.split(counts) for item in self.weights.project(values, rows)))
+        mixed = torch.cat([attend(query, key, value, self.weights.heads)
+                           for query, key, value in members])
+        return values + self.weights.finish(values, mixed, rows.counts)
+
+    def update(
+        self, state: None, rows: ActiveRows, values: torch.Tensor, limits: BlockLimits
+    ) -> BlockUpdate:
+        """Raise RuntimeError: there is nothing that some rows could build on."""
+        raise RuntimeError('a frame that stands for itself is computed whole')
