@@ -19,11 +19,11 @@ FAULTS = {
 
 
 def fail_at_first(fault, times):
-    """Have the engine fail so many times when it is given a camera's memory."""
+    """Have the engine fail so many times with frames of a camera, which come with settings."""
     infer, left = Engine.infer, [times]
 
     def failing(self, frame, session=None, settings=None):
-        if session is not None and left[0] > 0:
+        if settings is not None and left[0] > 0:
             left[0] -= 1
             raise FAULTS[fault]()
         return infer(self, frame, session, settings)
