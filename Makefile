@@ -7,7 +7,7 @@ SHELL := /bin/bash
 
 PYTHON ?=
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 export PYTHON
 
 # The ament index of .venv comes before that of a sourced ROS 2, if there is one.

@@ -107,7 +107,8 @@ def _run(
 
     maps = MapFiles(files.folder, files.outputs, engine.labels, npy=files.npy)
     with StopRequest() as stop, pictures.opened(engine) as observers:
-        job = FrameRun(source, Perception(engine, settings), (maps, *observers), warn)
+        perception = Perception(engine, settings, alone=not settings.sharing.shares)
+        job = FrameRun(source, perception, (maps, *observers), warn)
         with progress_bar('computing', files.frames or source.count) as progress:
             job.run(files.frames, progress, lambda: stop.requested)
     return job

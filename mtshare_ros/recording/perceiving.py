@@ -38,12 +38,18 @@ class Observer(Protocol):
 
 
 class Perception:
-    """An engine with the memory of one camera, which stays unused where nothing is shared."""
+    """
+    An engine with the memory of one camera.
 
-    def __init__(self, engine: Engine, settings: InferenceSettings) -> None:
+    ``alone`` says that every frame stands for itself, as photographs do, which leaves it unused.
+    """
+
+    def __init__(
+        self, engine: Engine, settings: InferenceSettings, *, alone: bool = False
+    ) -> None:
         self._engine = engine
         self._settings = settings
-        self._remembers = settings.sharing.shares
+        self._alone = alone
         self._session = engine.new_session()
 
     def begin(self) -> None:
@@ -60,7 +66,7 @@ class Perception:
 
         Raises FrameError for an image too small to hold anything.
         """
-        session = self._session if self._remembers else None
+        session = None if self._alone else self._session
         prediction = self._engine.infer(frame.picture, session, self._settings)
         self._engine.scale_depth(
             prediction, None if frame.calibration is None else frame.calibration.k[0])

@@ -55,6 +55,7 @@ def read_up_to(process, text):
     raise AssertionError(f'the demo ended without {text!r}: {process.stderr.read()}')
 
 
+@pytest.mark.slow
 def test_the_address_that_the_demo_prints_shows_the_dashboard_until_the_end(start):
     process = start()
     url = re.search(r'dashboard: (\S+)', read_up_to(process, 'inference')).group(1)

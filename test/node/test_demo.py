@@ -95,6 +95,7 @@ def test_a_short_demo_measures_every_output_and_draws_the_sheet(start, tiny_mode
         assert sheet.height > 100
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_demo_with_its_summary_and_without_orphans(start, tiny_model):
     process = start('--duration', 0, '--model', tiny_model, '--rate', 10)
     nodes = wait_for_nodes(process)

@@ -65,12 +65,11 @@ def test_the_settings_of_sharing_do_not_touch_a_lone_frame(engine, frame):
     assert found.stats.macs == found.stats.dense_macs
 
 
-@pytest.mark.parametrize('sharing', [True, False])
-def test_recorded_images_are_alone_where_nothing_is_shared(engine, frame, sharing):
-    settings = InferenceSettings(DEFAULT_TASKS, SharingSettings(temporal=sharing, task=sharing))
-    perception = Perception(engine, settings)
+@pytest.mark.parametrize('alone', [True, False])
+def test_recorded_images_stand_for_themselves_where_that_is_asked_for(engine, frame, alone):
+    perception = Perception(engine, InferenceSettings(DEFAULT_TASKS), alone=alone)
 
     stats = [perception.infer(RecordedFrame(frame, 0, 'image')).stats for _ in range(2)]
 
-    assert (stats[0].macs == stats[0].dense_macs) is not sharing
-    assert (stats[1].macs < stats[1].dense_macs) is sharing
+    assert (stats[0].macs == stats[0].dense_macs) is alone
+    assert (stats[1].macs < stats[1].dense_macs) is not alone
