@@ -103,10 +103,10 @@ def _list(path: Path) -> tuple[list[Path], list[Path]]:
         found = sorted(path.iterdir(), key=natural_key)
     except OSError as error:
         raise RecordingError(f'{path}: cannot be read: {error.strerror}') from error
-    images = [file for file in found if file.is_file() and file.suffix.lower() in IMAGE_ENDINGS
-              and not file.name.startswith('.')]
-    others = [file for file in found if file not in images and not file.name.startswith('.')]
-    return images, others
+    shown = [file for file in found if not file.name.startswith('.')]
+    images = {file: None for file in shown
+              if file.suffix.lower() in IMAGE_ENDINGS and file.is_file()}
+    return list(images), [file for file in shown if file not in images]
 
 
 def _left_out(others: Sequence[Path]) -> str:

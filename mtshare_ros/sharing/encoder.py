@@ -76,7 +76,7 @@ class EncoderWeights:
         self.norm = GroupedNorm([network.final_norm(member) for member in self.members])
 
     def plain(self) -> 'EncoderWeights':
-        """Return the same weights with a matrix for each member, which dense frames want."""
+        """Return the same weights with a matrix for each member, for frames computed alone."""
         other = copy.copy(self)
         other.own = self._own_blocks(0)
         return other
