@@ -192,7 +192,7 @@ def _deltas(network: 'MultiTaskNetwork') -> dict[str, dict[str, Any]]:
         task: {
             'encoder': delta_share_of_encoder(network, task),
             'blocks': {block: asdict(density) for block, density in
-                       enumerate(delta_density(network, task), start=network.config.prefix)},
+                       enumerate(delta_density(network, task), start=network.config.shared_depth)},
         }
         for task in network.branches
     }

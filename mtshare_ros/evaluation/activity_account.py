@@ -109,7 +109,8 @@ def delta_blocks(network: MultiTaskNetwork) -> dict[str, tuple[int, ...]]:
     base = network.own_blocks(network.base_task)
     return {
         task: tuple(number for number, (own, other) in enumerate(
-            zip(network.own_blocks(task), base), network.config.prefix) if _differ(own, other))
+            zip(network.own_blocks(task), base), network.config.shared_depth)
+            if _differ(own, other))
         for task in network.branches
     }
 

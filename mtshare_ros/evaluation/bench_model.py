@@ -70,7 +70,7 @@ def shipped_model(model: str, deltas: DeltaSettings | None = None) -> BenchModel
     if checkpoint.network.branches:
         raise ConfigError(
             f'model {file.name!r} has delta weights of its own above block '
-            f'{checkpoint.network.config.prefix}; leave out --prefix, --random-deltas and '
+            f'{checkpoint.network.config.shared_depth}; leave out --prefix, --random-deltas and '
             '--granularity')
     return BenchModel(_with_deltas(checkpoint, deltas), f'{file.name}, {_words(deltas)}', True)
 

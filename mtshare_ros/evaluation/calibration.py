@@ -150,7 +150,7 @@ class _Search:
         return self._reference.added_by(engine, task, sharing, self._done.tick).p95
 
     def _with(self, task: str, kind: str, value: float) -> TaskThresholds:
-        prefix, depth = self._shape.prefix, self._shape.depth
+        prefix, depth = self._shape.shared_depth, self._shape.depth
         if kind == 'temporal':
             temporal = tuple(round(value * weight, 4) for weight in block_profile(depth))
             return replace(self._thresholds[task], temporal=temporal)
@@ -185,7 +185,7 @@ def _frames(clips: Sequence[FilmedClip]) -> int:
 
 
 def _with_own_blocks(shape: ArchitectureConfig, tasks: Sequence[str]) -> tuple[str, ...]:
-    return tuple(tasks[1:]) if shape.prefix < shape.depth else ()
+    return tuple(tasks[1:]) if shape.shared_depth < shape.depth else ()
 
 
 def _sentence(

@@ -44,7 +44,7 @@ class EncoderPiece(nn.Module):
 
     def __init__(self, network: MultiTaskNetwork, task: str) -> None:
         super().__init__()
-        prefix = network.config.prefix
+        prefix = network.config.shared_depth
         self.blocks = nn.ModuleList([*network.blocks[:prefix], *network.own_blocks(task)])
         self.norm = network.final_norm(task)
 

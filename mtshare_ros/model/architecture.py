@@ -75,7 +75,7 @@ class ArchitectureConfig:
                 f'-1 (all blocks) or 0 to depth = {self.depth}')
 
     @property
-    def prefix(self) -> int:
+    def shared_depth(self) -> int:
         """How many blocks all tasks share, 0 to ``depth``."""
         return self.depth if self.shared_blocks == -1 else self.shared_blocks
 

@@ -31,7 +31,7 @@ def branch_out(network: MultiTaskNetwork, prefix: int) -> MultiTaskNetwork:
     Every sub-task gets its own copy of the blocks above. Raises ConfigError where ``prefix`` is
     not within 0 to the network's own prefix: separate weights cannot be shared again.
     """
-    shared = network.config.prefix
+    shared = network.config.shared_depth
     require(0 <= prefix <= shared, 'prefix', prefix,
             f'0 to {shared}, the number of blocks the network shares')
     branched = copy.deepcopy(network)

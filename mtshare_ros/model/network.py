@@ -1,4 +1,4 @@
-"""The multi-task network: one stem, a shared prefix of blocks, branches and decode heads."""
+"""The multi-task network: one stem, shared blocks, branches and decode heads."""
 
 import copy
 from typing import cast, Iterable, Sequence
@@ -19,9 +19,9 @@ from mtshare_ros.tasks import channels_of, get_task, ordered, TASKS
 
 class Branch(nn.Module):
     """
-    What a sub-task has of its own above the shared prefix.
+    What a sub-task has of its own above the shared blocks.
 
-    ``blocks[0]`` stands beside block number ``prefix`` of the base task, and so on.
+    ``blocks[0]`` stands beside block number ``shared_depth`` of the base task, and so on.
     """
 
     def __init__(self, blocks: Iterable[Block], norm: nn.LayerNorm) -> None:
@@ -35,10 +35,10 @@ class MultiTaskNetwork(nn.Module):
     RGB in, the raw output of every asked task out.
 
     ``base_task`` is the first of the tasks. Its encoder is ``blocks`` and ``norm``, named as in
-    timm; every sub-task shares the first ``config.prefix`` blocks with it and has a copy of the
-    others in ``branches``: ``branches.depth.blocks.0.*`` is the depth's own version of
-    ``blocks.<prefix>.*``, ``branches.depth.norm.*`` that of ``norm.*``. Branches begin equal to
-    the base task: all delta weights are zero. No branches where every block is shared.
+    timm; every sub-task shares the first S = ``config.shared_depth`` blocks with it and has a copy
+    of the others in ``branches``: ``branches.depth.blocks.0.*`` is the depth's own version of
+    ``blocks.S.*``, ``branches.depth.norm.*`` that of ``norm.*``. Branches begin equal to the base
+    task: all delta weights are zero. No branches where every block is shared.
 
     Holds weights only: no state passes from one frame to the next.
     """
@@ -67,7 +67,7 @@ class MultiTaskNetwork(nn.Module):
             for name in self.tasks
         })
         self.apply(_initialise)
-        self.branches = nn.ModuleDict(new_branches(self, config.prefix))
+        self.branches = nn.ModuleDict(new_branches(self, config.shared_depth))
 
     def forward(
         self, image: torch.Tensor, tasks: Iterable[str] | None = None
@@ -104,18 +104,18 @@ class MultiTaskNetwork(nn.Module):
 
     @property
     def shared_blocks(self) -> Sequence[Block]:
-        """The blocks all tasks share, the first ``config.prefix``."""
-        return cast(Sequence[Block], list(self.blocks)[:self.config.prefix])
+        """The blocks all tasks share, the first ``config.shared_depth``."""
+        return cast(Sequence[Block], list(self.blocks)[:self.config.shared_depth])
 
     def encoder_of(self, task: str) -> str:
         """Return the task whose encoder a task uses: its own where it has one, else the base's."""
         return task if task in self.branches else self.base_task
 
     def own_blocks(self, task: str) -> Sequence[Block]:
-        """Return the blocks above the prefix that a task's tokens go through, in order."""
+        """Return the blocks above the shared ones that a task's tokens go through, in order."""
         if task in self.branches:
             return cast(Sequence[Block], list(self._branch(task).blocks))
-        return cast(Sequence[Block], list(self.blocks)[self.config.prefix:])
+        return cast(Sequence[Block], list(self.blocks)[self.config.shared_depth:])
 
     def final_norm(self, task: str) -> nn.LayerNorm:
         """Return the norm between a task's last block and its head."""
@@ -124,7 +124,7 @@ class MultiTaskNetwork(nn.Module):
     def counterparts(self) -> dict[str, str]:
         """Return for every parameter of a branch, by name, the base task's of the same place."""
         return {
-            f'branches.{task}.{name}': _name_in_base(name, self.config.prefix)
+            f'branches.{task}.{name}': _name_in_base(name, self.config.shared_depth)
             for task, branch in self.branches.items() for name, _ in branch.named_parameters()
         }
 
@@ -152,21 +152,21 @@ def build_model(
     return MultiTaskNetwork(config, tasks, label_count)
 
 
-def new_branches(network: MultiTaskNetwork, prefix: int) -> dict[str, Branch]:
-    """Return for every sub-task a branch above ``prefix`` that equals the base task's blocks."""
-    if prefix == network.config.depth:
+def new_branches(network: MultiTaskNetwork, shared: int) -> dict[str, Branch]:
+    """Return for every sub-task a branch above ``shared`` blocks that equals the base task's."""
+    if shared == network.config.depth:
         return {}
-    own = list(network.blocks)[prefix:]
+    own = list(network.blocks)[shared:]
     return {task: Branch(copy.deepcopy(own), copy.deepcopy(network.norm))
             for task in network.tasks[1:]}
 
 
-def _name_in_base(name: str, prefix: int) -> str:
-    """Return ``blocks.<prefix + i>.*`` for a branch's ``blocks.<i>.*``; ``norm.*`` stays."""
+def _name_in_base(name: str, shared: int) -> str:
+    """Return ``blocks.<shared + i>.*`` for a branch's ``blocks.<i>.*``; ``norm.*`` stays."""
     if not name.startswith('blocks.'):
         return name
     _, number, rest = name.split('.', 2)
-    return f'blocks.{prefix + int(number)}.{rest}'
+    return f'blocks.{shared + int(number)}.{rest}'
 
 
 def _run(

@@ -26,7 +26,7 @@ def load_initial_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
     source = load_checkpoint(path).network
     tensors = {name: value for name, value in source.state_dict().items()
                if value.is_floating_point()}
-    return _copy(network, tensors, source.config.prefix - network.config.prefix, path)
+    return _copy(network, tensors, source.config.shared_depth - network.config.shared_depth, path)
 
 
 def _copy(
@@ -46,7 +46,7 @@ def _copy(
             f'the first is {next(iter(tensors), "none")}'
         )
     network.load_state_dict(fitting, strict=False)
-    network.branches.update(new_branches(network, network.config.prefix))
+    network.branches.update(new_branches(network, network.config.shared_depth))
     # the branches are the base task's now; what the file has of their own comes on top
     network.load_state_dict(fitting, strict=False)
     by_chance = (name for name, value in own.items() if value.is_floating_point()

@@ -59,6 +59,6 @@ def block_profile(depth: int) -> tuple[float, ...]:
 
 def default_thresholds(architecture: ArchitectureConfig) -> TaskThresholds:
     """Return thresholds to begin with where a model has none."""
-    prefix, depth = architecture.prefix, architecture.depth
+    prefix, depth = architecture.shared_depth, architecture.depth
     return TaskThresholds(tuple(DEFAULT_TEMPORAL * value for value in block_profile(depth)),
                           (0.0,) * prefix + (DEFAULT_TASK,) * (depth - prefix))

@@ -96,7 +96,7 @@ class GatedPass:
 
     def _run(self, frame: '_Frame', before: '_Memories') -> tuple[GatedStep, ...]:
         """Run a frame's rows through the blocks of the task."""
-        network, prefix = self._network, self._network.config.prefix
+        network, prefix = self._network, self._network.config.shared_depth
         limits = self._thresholds.temporal
         shared = frame.through(network.shared_blocks, before.shared, limits[:prefix])
         frame = frame.after(shared)

@@ -92,5 +92,5 @@ def _blocks_above(name: str, network: MultiTaskNetwork) -> int:
     if parts[0] == 'blocks':
         return depth - int(parts[1])
     if parts[0] == 'branches' and parts[2] == 'blocks':
-        return depth - network.config.prefix - int(parts[3])
+        return depth - network.config.shared_depth - int(parts[3])
     return depth + 1 if parts[0] in ('stem', 'position') else 0

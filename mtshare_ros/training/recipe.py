@@ -48,9 +48,9 @@ class Recipe:
 
     def _check(self, stage: Stage) -> None:
         depth, shared = self.architecture.depth, self.architecture.shared_blocks
-        require(stage.role != SUB or self.architecture.prefix < depth, 'shared_blocks', shared,
-                f'0 to {depth - 1} with the stage {stage.name}: a sub-task learns in blocks of '
-                'its own')
+        require(stage.role != SUB or self.architecture.shared_depth < depth,
+                'shared_blocks', shared, f'0 to {depth - 1} with the stage {stage.name}: a '
+                'sub-task learns in blocks of its own')
         for phase in self.stages[stage.name].phases:
             require(phase.downscale == 1 or not stage.films, f'{stage.name}: downscale',
                     phase.downscale, '1: films are not shrunk, or noise would go')

@@ -57,7 +57,7 @@ def test_the_description_joins_those_of_the_parts(base):
              'depth': sub_checkpoint(base, 'depth', depth_range=(0.5, 9.0))}
     description = assemble(base, parts, trained_on='rooms').description
     assert description.tasks == ('semseg', 'depth', 'edge')
-    assert description.architecture.prefix == 2
+    assert description.architecture.shared_depth == 2
     assert description.depth_range == (0.2, 9.0)
     assert description.trained_on == 'rooms'
     assert description.thresholds == {} and description.calibration == ''

@@ -40,7 +40,7 @@ def outputs_equal(first, second):
 
 @pytest.mark.parametrize('shared_blocks, prefix', [(-1, 4), (0, 0), (3, 3), (4, 4)])
 def test_the_prefix_counts_the_shared_blocks(shared_blocks, prefix):
-    assert replace(DEEP, shared_blocks=shared_blocks).prefix == prefix
+    assert replace(DEEP, shared_blocks=shared_blocks).shared_depth == prefix
 
 
 @pytest.mark.parametrize('shared_blocks', [-2, 5])
@@ -50,7 +50,7 @@ def test_more_shared_blocks_than_there_are_is_refused(shared_blocks):
 
 
 def test_shared_blocks_are_all_by_default():
-    assert ArchitectureConfig().prefix == ArchitectureConfig().depth
+    assert ArchitectureConfig().shared_depth == ArchitectureConfig().depth
 
 
 def test_without_own_blocks_there_are_no_branches():
@@ -211,7 +211,7 @@ def test_branches_come_back_from_a_file(tmp_path, tiny_description):
     path = tmp_path / 'branched.safetensors'
     save_checkpoint(path, network, replace(tiny_description, architecture=network.config))
     loaded = load_checkpoint(path).network
-    assert loaded.config.prefix == 2
+    assert loaded.config.shared_depth == 2
     own = loaded.branches['depth'].blocks[1].mlp.fc2.weight
     assert torch.allclose(own, network.branches['depth'].blocks[1].mlp.fc2.weight, atol=1e-3)
 

@@ -99,7 +99,7 @@ def test_equal_branches_are_not_stored(tmp_path):
     header, tensors = stored(path)
     assert header['format'] == 'mtshare_ros 2'
     assert not any(name.startswith('branches') for name in tensors)
-    assert load_checkpoint(path).network.config.prefix == 2
+    assert load_checkpoint(path).network.config.shared_depth == 2
 
 
 def test_a_network_without_branches_has_the_first_format(tmp_path):

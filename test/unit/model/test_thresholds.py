@@ -75,7 +75,7 @@ def test_a_file_without_the_new_keys_has_no_thresholds_and_shares_every_block(
     description = load_checkpoint(path).description
 
     assert description.thresholds == {} and description.calibration == ''
-    assert description.architecture.prefix == description.architecture.depth
+    assert description.architecture.shared_depth == description.architecture.depth
 
 
 def test_thresholds_of_a_task_the_model_lacks_are_refused(calibrated):
