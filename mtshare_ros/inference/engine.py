@@ -6,10 +6,11 @@ from typing import Mapping
 import numpy as np
 import torch
 
-from mtshare_ros.errors import ConfigError, ModelError
+from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.crossover import choose_crossover, Crossover, UNKNOWN
+from mtshare_ros.inference.decoding import find_non_finite, FrameDecoder, raw_output
 from mtshare_ros.inference.device import (
     cuda_device_count,
     explained_faults,
@@ -17,23 +18,19 @@ from mtshare_ros.inference.device import (
     resolve_precision,
 )
 from mtshare_ros.inference.geometry import assumed_focal_length, depth_scale
-from mtshare_ros.inference.maps import MapDecoder
-from mtshare_ros.inference.postprocess import holds_numbers_only
+from mtshare_ros.inference.known_quality import known_quality
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.statistics import frame_stats
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import check_input_size, PATCH_SIZE
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.picture import fit_frame, Picture, size_of
 from mtshare_ros.model.preprocessing import to_tensor
-from mtshare_ros.model.quality import doubt_size, read_quality, SizeQuality
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
-from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.budget import FrameCost
 from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory
@@ -74,7 +71,7 @@ class Engine:
         self.input_size = check_input_size(
             input_size or checkpoint.description.architecture.input_size)
         self.file = file
-        self.quality, doubts = _known_quality(file, self.input_size, self.description)
+        self.quality, doubts = known_quality(file, self.input_size, self.description)
         threads = thread_notices() if self.device == 'cpu' else ()
         self.notices = (*choice.notices, *threads, *doubts)
         network = fuse_batch_norm(checkpoint.network).to(self.device)
@@ -85,7 +82,7 @@ class Engine:
             self._network = SharingNetwork(network, {
                 task: self.description.thresholds.get(task, fallback) for task in self.tasks
             }, self.dtype, self.weight_layout)
-        self._decoders = {task: MapDecoder(task) for task in self.tasks}
+        self._decoder = FrameDecoder(self.tasks)
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None
 
@@ -202,8 +199,10 @@ class Engine:
                 account = self._network.run(
                     memory.cache, image, settings.tasks, settings.sharing,
                     self._bounds(memory, settings.sharing, cost), clock.lap)
-            maps = self._decode(memory, account)
-            non_finite = self._find_non_finite(memory, account)
+            maps = self._decoder.decode(memory, account)
+            non_finite = find_non_finite(memory, account)
+            if non_finite:  # it may have spoilt the cache
+                memory.reset(NON_FINITE)
             clock.lap('decode')
         stats = frame_stats(account, memory.cache, clock, non_finite=non_finite,
                             activity=settings.activity)
@@ -239,7 +238,7 @@ class Engine:
 
     def raw(self, session: Session, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
-        return session.cache.camera.heads[task].raw
+        return raw_output(session, task)
 
     def _bounds(
         self, session: Session, settings: SharingSettings, cost: FrameCost | None
@@ -255,44 +254,9 @@ class Engine:
             return PlanLimits(crossover, settings.scene_cut_fraction)
         return PlanLimits(budget=budget)
 
-    def _decode(self, session: Session, account: FrameAccount) -> dict[str, np.ndarray]:
-        """Bring the maps up to date and return copies by name in ``Prediction``."""
-        maps: dict[str, np.ndarray] = {}
-        for task, item in account.tasks.items():
-            decoder, raw = self._decoders[task], self.raw(session, task)
-            state = session.maps_of(task, decoder)
-            if item.changed is None:
-                decoder.dense(state, raw)
-            else:
-                decoder.update(state, raw, item.changed)
-            maps.update(decoder.maps(state))
-        return maps
-
-    def _find_non_finite(self, session: Session, account: FrameAccount) -> tuple[str, ...]:
-        """Return the tasks whose raw output holds NaN or infinity, which may spoil the cache."""
-        tasks = tuple(task for task in account.tasks
-                      if not holds_numbers_only(self.raw(session, task)))
-        if tasks:
-            session.reset(NON_FINITE)
-        return tasks
-
     def _check_tasks(self, tasks: tuple[str, ...]) -> None:
         absent = [task for task in tasks if task not in self.tasks]
         if absent or not tasks:
             raise ConfigError(f'this model has no task {absent[0]!r}; it has '
                               f'{", ".join(self.tasks)}' if absent else
                               f'no task is asked for; this model has {", ".join(self.tasks)}')
-
-
-def _known_quality(
-    file: ModelFile | None, input_size: tuple[int, int], description: ModelDescription
-) -> tuple[tuple[SizeQuality, ...], tuple[str, ...]]:
-    """Return what was measured of a model, and what its user should know of the input size."""
-    known: tuple[SizeQuality, ...] = ()
-    notices = []
-    try:
-        known = read_quality(file) if file else ()
-    except ModelError as error:
-        notices.append(str(error))
-    notices.append(doubt_size(known, input_size, description.architecture.input_size))
-    return known, tuple(filter(None, notices))

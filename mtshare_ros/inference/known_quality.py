@@ -1,0 +1,20 @@
+"""What an engine knows of how good its model is at its input size."""
+
+from mtshare_ros.errors import ModelError
+from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.model.manifest import ModelFile
+from mtshare_ros.model.quality import doubt_size, read_quality, SizeQuality
+
+
+def known_quality(
+    file: ModelFile | None, input_size: tuple[int, int], description: ModelDescription
+) -> tuple[tuple[SizeQuality, ...], tuple[str, ...]]:
+    """Return what was measured of a model, and what its user should know of the input size."""
+    known: tuple[SizeQuality, ...] = ()
+    notices = []
+    try:
+        known = read_quality(file) if file else ()
+    except ModelError as error:
+        notices.append(str(error))
+    notices.append(doubt_size(known, input_size, description.architecture.input_size))
+    return known, tuple(filter(None, notices))
