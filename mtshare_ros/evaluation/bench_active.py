@@ -71,7 +71,7 @@ def time_active(
     temporal = times.pop('temporal')
     form = min(times, key=lambda name: times[name].p50)
     return ActiveReport(
-        fraction, sparse.count, sparse.token_count, block, sparse.runs_dense, temporal, times,
+        fraction, sparse.count, sparse.cell_count, block, sparse.runs_dense, temporal, times,
         form, times[form].p50 / temporal.p50, tuple(chooser.notices))
 
 
@@ -92,21 +92,21 @@ class _Sparse:
     ) -> None:
         self._runner = EncoderRunner(EncoderWeights(network, dtype), block)
         self._state = self._runner.allocate(grid)
-        self.token_count = grid[0] * grid[1]
-        self.count = max(1, round(fraction * self.token_count))
-        self.runs_dense = self.count > crossover * self.token_count
+        self.cell_count = grid[0] * grid[1]
+        self.count = max(1, round(fraction * self.cell_count))
+        self.runs_dense = self.count > crossover * self.cell_count
         self._random = np.random.default_rng(0)
         self.tokens = torch.randn(
-            self.token_count, network.config.embed_dim, device=self._runner.device,
+            self.cell_count, network.config.embed_dim, device=self._runner.device,
             generator=torch.Generator(self._runner.device).manual_seed(0))
         self._limits = [BlockLimits()] * network.config.depth
-        self._every = torch.arange(self.token_count, device=self._runner.device)
+        self._every = torch.arange(self.cell_count, device=self._runner.device)
         self._compute(self._every, self.tokens, dense=True)
         self.renew()
 
     def renew(self) -> None:
         """Draw another list of rows and their new tokens."""
-        rows = np.sort(self._random.permutation(self.token_count)[:self.count])
+        rows = np.sort(self._random.permutation(self.cell_count)[:self.count])
         self._index = torch.from_numpy(rows).to(self._every.device)
         self._values = self.tokens.index_select(0, self._index)
 
@@ -117,10 +117,10 @@ class _Sparse:
         return self._compute(self._index, self._values, dense=False)
 
     def _compute(self, index: torch.Tensor, tokens: torch.Tensor, *, dense: bool) -> torch.Tensor:
-        rows = self._runner.rows(self._state, index, (index.shape[0],))
+        rows = self._runner.rows(self._state, [index])
         values = self._runner.embed(self._state, tokens, index)
         self._runner.run_shared(self._state, rows, values, None if dense else self._limits)
-        return self._state.tokens
+        return self._state.tokens_of(0)
 
 
 def _dense_forms(

@@ -51,15 +51,15 @@ def measure_costs(
 
     dense()
     columns = cache.camera.grid[1]
-    token_count = cache.camera.grid[0] * columns
-    lists = [torch.arange(max(columns, int(share * token_count) // columns * columns),
+    cell_count = cache.camera.grid[0] * columns
+    lists = [torch.arange(max(columns, int(share * cell_count) // columns * columns),
                           device=network.device) for share in _SHARES]
     some = [partial(network.run_rows, cache, image, tasks, settings, rows) for rows in lists]
     dense_ms, *times = _fastest([dense, *some], network.device)
     few, many = (rows.shape[0] for rows in lists)
     per_row = max((times[1] - times[0]) / max(many - few, 1), 1e-6)
     cost = FrameCost(max(times[0] - per_row * few, 0.0), per_row)
-    crossover = min(max(cost.rows_within(dense_ms) / token_count, 0.0), 1.0)
+    crossover = min(max(cost.rows_within(dense_ms) / cell_count, 0.0), 1.0)
     return MachineCosts(dense_ms, cost, crossover)
 
 

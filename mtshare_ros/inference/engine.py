@@ -207,7 +207,7 @@ class Engine:
         stats = frame_stats(account, memory.cache, clock, non_finite=non_finite,
                             activity=settings.activity)
         if memory.controller is not None and not stats.reset_reason:
-            most = self.crossover(settings.sharing).share * account.token_count
+            most = self.crossover(settings.sharing).share * account.cell_count
             memory.controller.observe(min(account.rows, int(most)), stats.total_ms)
         return Prediction.from_maps(framing, stats, maps, image=seen)
 

@@ -39,14 +39,14 @@ class Session:
         self._source_size = source_size
 
     def control(
-        self, settings: SharingSettings, cost: FrameCost, token_count: int
+        self, settings: SharingSettings, cost: FrameCost, cell_count: int
     ) -> LatencyController:
         """Return the camera's controller, a new one where target or bound are new."""
         known = self.controller
         target, max_age = settings.latency_target_ms, settings.max_age
         if known is None or (known.target_ms, known.max_age) != (target, max_age):
             known = self.controller = LatencyController(
-                target, cost, token_count=token_count, max_age=max_age)
+                target, cost, cell_count=cell_count, max_age=max_age)
         return known
 
     def maps_of(self, task: str, decoder: MapDecoder) -> MapState:

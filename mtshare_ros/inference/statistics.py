@@ -18,7 +18,7 @@ def frame_stats(
     return FrameStats(
         total_ms=clock.total_ms(),
         stage_ms=stages,
-        input_fraction=account.rows / account.token_count,
+        input_fraction=account.rows / account.cell_count,
         refreshed=account.refreshed,
         active={task: item.computed for task, item in tasks.items()},
         taken_over={task: item.taken_over for task, item in tasks.items()},

@@ -10,17 +10,17 @@ from mtshare_ros.sharing.members import MemberRun, MemberRuns
 from mtshare_ros.sharing.outputs import OutputRun
 
 KEPT, TAKEN_OVER, COMPUTED, REFRESHED = range(4)
-"""What a map of activity says of a token."""
+"""What a map of activity says of a cell."""
 
 
 @dataclass(frozen=True)
 class TaskAccount:
     """
-    One task's part of a frame of N tokens.
+    One task's part of a frame of N cells.
 
-    ``computed`` and ``taken_over`` are rows / N block by block; ``changed`` (m,) are the cells
+    ``computed`` and ``taken_over`` are cells / N block by block; ``changed`` (m,) are the cells
     whose raw output may differ from the last frame's, None where it may everywhere.
-    ``oldest_age`` counts frames since a row ran ungated through everything.
+    ``oldest_age`` counts frames since a cell ran ungated through everything.
     """
 
     computed: tuple[float, ...]
@@ -36,13 +36,13 @@ class FrameAccount:
     What was done for one frame.
 
     ``macs`` were spent of the ``dense_macs`` that the asked tasks cost when every row is computed
-    and the shared blocks run once. ``rows`` of the N tokens entered the network; ``due`` (N,) bool
+    and the shared blocks run once. ``rows`` of the N cells entered the network; ``due`` (N,) bool
     are those whose refresh turn had come, None where no gate acted.
     """
 
     reset_reason: str
     rows: int
-    token_count: int
+    cell_count: int
     macs: int
     dense_macs: int
     tasks: dict[str, TaskAccount]
@@ -50,13 +50,13 @@ class FrameAccount:
 
     @property
     def refreshed(self) -> float:
-        """The share of the rows whose refresh turn had come."""
-        return 0.0 if self.due is None else int(self.due.sum()) / self.token_count
+        """The share of the cells whose refresh turn had come."""
+        return 0.0 if self.due is None else int(self.due.sum()) / self.cell_count
 
     def activity(self, task: str) -> torch.Tensor:
-        """Return what became of each token (N,) uint8: kept, taken over, computed, refreshed."""
+        """Return what became of each cell (N,) uint8: kept, taken over, computed, refreshed."""
         run = self.tasks[task].run
-        marks = torch.full((self.token_count,), KEPT, dtype=torch.uint8)
+        marks = torch.full((self.cell_count,), KEPT, dtype=torch.uint8)
         marks[slice(None) if run.survivors is None else run.survivors.cpu()] = COMPUTED
         if run.taken is not None:
             marks[run.taken.cpu()] = TAKEN_OVER
@@ -69,7 +69,7 @@ def account_of(
     frame: Frame, shared: StageRun, members: MemberRuns, outputs: dict[str, OutputRun]
 ) -> FrameAccount:
     """Add up a frame."""
-    encoder, count = frame.runners.encoder, frame.token_count
+    encoder, count = frame.runners.encoder, frame.cell_count
     entered = count if frame.plan.cells is None else frame.plan.cells.shape[0]
     macs = frame.runners.stem.macs_per_cell * entered + shared.macs + members.macs + sum(
         frame.runners.heads[task].macs_per_cell * run.cells for task, run in outputs.items())
@@ -85,17 +85,17 @@ def account_of(
 
 def dense_macs(frame: Frame) -> int:
     """Return what the asked tasks cost when every row is computed."""
-    runners, count = frame.runners, frame.token_count
+    runners, tokens = frame.runners, frame.state.encoder.token_count
     encoder = runners.encoder
     asked = len({encoder.member_of(task) for task in frame.tasks})
-    blocks = sum(block.weights.plain_macs(count, count) for block in encoder.shared)
-    blocks += sum(block.weights.plain_macs(asked * count, count) for block in encoder.own)
+    blocks = sum(block.weights.plain_macs(tokens, tokens) for block in encoder.shared)
+    blocks += sum(block.weights.plain_macs(asked * tokens, tokens) for block in encoder.own)
     heads = sum(runners.heads[task].macs_per_cell for task in frame.tasks)
-    return blocks + count * (runners.stem.macs_per_cell + heads)
+    return blocks + frame.cell_count * (runners.stem.macs_per_cell + heads)
 
 
 def _task_account(run: MemberRun, output: OutputRun, age: int, count: int) -> TaskAccount:
     taken = tuple((passed - computed) / count
                   for passed, computed in zip(run.passed, run.computed))
-    return TaskAccount(tuple(rows / count for rows in run.computed), taken, output.changed, age,
+    return TaskAccount(tuple(cells / count for cells in run.computed), taken, output.changed, age,
                        run)

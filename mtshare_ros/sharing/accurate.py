@@ -15,7 +15,7 @@ from mtshare_ros.sharing.rules import distance, passes
 @dataclass(frozen=True)
 class ModuleGate:
     """
-    What a module was last fed with: ``reference`` (M x N, D) float32.
+    What a module was last fed with: ``reference`` (M x T, D) float32.
 
     ``scale`` (M,) is the references' spread at the last dense frame.
     """
@@ -25,7 +25,7 @@ class ModuleGate:
 
     @classmethod
     def allocate(cls, members: int, like: torch.Tensor) -> 'ModuleGate':
-        """Return a gate for rows ``like`` these (M x N, D)."""
+        """Return a gate for rows ``like`` these (M x T, D)."""
         return cls(torch.zeros_like(like), like.new_ones(members))
 
     @property
@@ -60,9 +60,9 @@ class AccurateState:
     """
     What an accurate block remembers, the rows of all members one after another.
 
-    ``attended`` and ``expanded`` (M x N, D) float32 are the residual updates of attention and MLP.
-    The reference of the ``entry`` gate is the block's input in use. ``rotation`` is that of the
-    whole grid, known from the first dense frame.
+    ``attended`` and ``expanded`` (M x T, D) float32 are the residual updates of attention and MLP.
+    The reference of the ``entry`` gate is the block's input in use. ``rotation`` is that of all
+    tokens, known from the first dense frame.
     """
 
     attention: AttentionMemory
@@ -96,7 +96,7 @@ class AccurateBlock:
         self.weights = weights
 
     def allocate(self, token_count: int, device: torch.device) -> AccurateState:
-        """Return buffers for a grid of N tokens."""
+        """Return buffers for T tokens."""
         weights = self.weights
         memory = AttentionMemory.allocate(
             weights.members * token_count, weights.width, weights.heads, weights.dtype, device)
@@ -110,7 +110,7 @@ class AccurateBlock:
 
     def dense(self, state: AccurateState, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
         """Compute every row of the members that have rows, and remember them."""
-        state.rotation = _rotation_of_grid(rows)
+        state.rotation = _rotation_of_tokens(rows)
         state.entry.start(rows, values)
         self._attend(state, rows, values)
         mixed = _pick(state.attention.mixed, rows)
@@ -183,20 +183,20 @@ def _rows_of_members(rows: ActiveRows) -> ActiveRows:
         torch.arange(member * count, (member + 1) * count, device=device)
         for member, count in enumerate(counts)])
     if rows.forced is None:
-        return ActiveRows(index, counts, rows.token_count)
+        return ActiveRows(index, counts, rows.token_count, prefix=rows.prefix)
     forced = torch.zeros(index.shape[0], dtype=torch.bool, device=device)
     forced.index_copy_(0, torch.searchsorted(index, rows.index), rows.forced)
-    return ActiveRows(index, counts, rows.token_count, forced)
+    return ActiveRows(index, counts, rows.token_count, forced, prefix=rows.prefix)
 
 
 def _pick(buffer: torch.Tensor, rows: ActiveRows) -> torch.Tensor:
-    """Return the rows (n, D) of a buffer (M x N, D): the buffer itself where all are listed."""
+    """Return the rows (n, D) of a buffer (M x T, D): the buffer itself where all are listed."""
     everything = rows.total == buffer.shape[0]
     return buffer if everything else buffer.index_select(0, rows.index)
 
 
-def _rotation_of_grid(rows: ActiveRows) -> RowRotation | None:
-    """Return the rotation of every token of the grid from a list of all rows."""
+def _rotation_of_tokens(rows: ActiveRows) -> RowRotation | None:
+    """Return the rotation of every token from a list of all rows."""
     if rows.rotation is None:
         return None
     count = rows.token_count

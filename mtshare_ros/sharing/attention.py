@@ -33,7 +33,7 @@ class RowRotation:
 
 
 class RotationTable:
-    """The rotations of a whole grid, from which those of a list of rows are picked."""
+    """The rotations of all tokens, from which those of a list of rows are picked."""
 
     def __init__(self, table: RotaryTable, dtype: torch.dtype) -> None:
         sign = torch.tensor((-1.0, 1.0, -1.0, 1.0), device=table.sine.device)
@@ -51,7 +51,7 @@ def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: int
 ) -> torch.Tensor:
     """
-    Return the attention output (n, D) of queries (n, D) over all keys and values (N, D).
+    Return the attention output (n, D) of queries (n, D) over all keys and values (T, D).
 
     One row holds its heads side by side.
     """
@@ -64,7 +64,7 @@ def attend_members(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: int,
     counts: Sequence[int], token_count: int,
 ) -> torch.Tensor:
-    """As ``attend``, each member's queries over its own N of the keys and values (M x N, D)."""
+    """As ``attend``, each member's queries over its own T of the keys and values (M x T, D)."""
     pieces, start = [], 0
     for member, count in enumerate(counts):
         if count:

@@ -160,9 +160,9 @@ def _norm(norm: torch.nn.LayerNorm, rows: torch.Tensor) -> torch.Tensor:
 
 
 def measure_spread(scale: torch.Tensor, rows: ActiveRows, values: torch.Tensor) -> None:
-    """Note in ``scale`` (M,) how far the rows (n, D) of each member that has some spread."""
+    """Note in ``scale`` (M,) how far the cells of each member with rows (n, D) spread."""
     start = 0
-    for member, count in enumerate(rows.counts):
+    for member, (count, cells) in enumerate(zip(rows.counts, rows.cell_counts)):
         if count:
-            scale[member] = spread_of(values[start:start + count])
+            scale[member] = spread_of(values[start:start + cells])
             start += count

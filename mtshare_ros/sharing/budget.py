@@ -45,7 +45,7 @@ class LatencyController:
     """
 
     def __init__(
-        self, target_ms: float, cost: FrameCost, *, token_count: int, max_age: int
+        self, target_ms: float, cost: FrameCost, *, cell_count: int, max_age: int
     ) -> None:
         if not (math.isfinite(target_ms) and target_ms > 0):
             raise ConfigError(f'the latency target is {target_ms} ms; a controller needs a time '
@@ -54,8 +54,8 @@ class LatencyController:
         self.max_age = max_age
         self.cost = cost
         self.slowdown = 1.0
-        self._most = token_count
-        self._least = min(token_count, math.ceil(token_count / max(1, max_age)))
+        self._most = cell_count
+        self._least = min(cell_count, math.ceil(cell_count / max(1, max_age)))
 
     def budget(self) -> int:
         """Return how many rows the next frame may compute."""

@@ -18,9 +18,9 @@ FIRST_FRAME = 'first frame'
 @dataclass
 class CameraState:
     """
-    Buffers for a grid of N tokens and a kind of block, allocated once.
+    Buffers for a grid of N cells and a kind of block, allocated once.
 
-    ``ages`` (1 + T, N) int32 counts the frames since a row ran ungated through everything: first
+    ``ages`` (1 + T, N) int32 counts the frames since a cell ran ungated through everything: first
     through the shared blocks, then for each of the network's T tasks through its head.
     ``members`` and ``outputs`` hold what each encoder and each head has still to catch up with.
     """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Sequence
 
 import torch
+from torch.nn import functional
 
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.attention import RotationTable
@@ -19,12 +20,13 @@ from mtshare_ros.sharing.rows import ActiveRows
 @dataclass
 class EncoderState:
     """
-    What the encoder remembers of one camera, for a grid of N tokens and M members.
+    What the encoder remembers of one camera, for a grid of N cells, T tokens and M members.
 
-    ``trunk`` (N, D) float32 is the output of the shared blocks; ``tokens`` (M x N, D) float32 the
+    ``trunk`` (T, D) float32 is the output of the shared blocks; ``tokens`` (M x T, D) float32 the
     normed output of the last block, which the heads read.
     """
 
+    cell_count: int
     token_count: int
     rotations: RotationTable | None
     position: torch.Tensor | None
@@ -34,14 +36,24 @@ class EncoderState:
     tokens: torch.Tensor
 
     @property
+    def prefix(self) -> int:
+        """T - N, the rows that stand for no place of the grid."""
+        return self.token_count - self.cell_count
+
+    @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
         states = sum(state.nbytes for state in (*self.shared, *self.own))
         return states + tensor_bytes(self.trunk, self.tokens)
 
     def tokens_of(self, member: int) -> torch.Tensor:
-        """Return the final tokens (N, D) of a member."""
-        return self.tokens[member * self.token_count:(member + 1) * self.token_count]
+        """Return the final tokens (N, D) of a member's cells."""
+        start = member * self.token_count
+        return self.tokens[start:start + self.cell_count]
+
+    def with_prefix(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return a mask (N,) bool of cells as one of tokens (T,) in which the prefix is true."""
+        return functional.pad(mask, (0, self.prefix), value=True) if self.prefix else mask
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,7 @@ class StageRun:
     """
     What a row of blocks did.
 
-    ``rows`` came out at the end; ``passed`` and ``computed`` count by block and member the rows
+    ``rows`` came out at the end; ``passed`` and ``computed`` count by block and member the cells
     that were processed, and of them those that were not taken over; ``taken`` are the rows that
     the last block took over.
     """
@@ -107,10 +119,11 @@ class EncoderRunner:
 
     def allocate(self, grid: tuple[int, int]) -> EncoderState:
         """Return empty buffers for a (rows, columns) grid."""
-        count, width = grid[0] * grid[1], self._network.config.embed_dim
+        cells, width = grid[0] * grid[1], self._network.config.embed_dim
+        count = cells
         table = self._network.rotary(grid, self.device)
         return EncoderState(
-            count, None if table is None else RotationTable(table, self._dtype),
+            cells, count, None if table is None else RotationTable(table, self._dtype),
             self._position(grid),
             [block.allocate(count, self.device) for block in self.shared],
             [block.allocate(count, self.device) for block in self.own],
@@ -119,14 +132,20 @@ class EncoderRunner:
         )
 
     def rows(
-        self, state: EncoderState, index: torch.Tensor, counts: Sequence[int],
+        self, state: EncoderState, cells: Sequence[torch.Tensor | None],
         forced: torch.Tensor | None = None,
     ) -> ActiveRows:
-        """Return a row list (n,), ``counts`` rows of each member, ready to run."""
-        rotation = None
-        if state.rotations is not None:
-            rotation = state.rotations.of(index % state.token_count)
-        return ActiveRows(index, tuple(counts), state.token_count, forced, rotation)
+        """
+        Return the rows of sorted cells (n,) of each member, ready to run.
+
+        None stands for a member without any. ``forced`` (N,) bool are cells that no gate drops.
+        """
+        counts = tuple(0 if listed is None else listed.shape[0] for listed in cells)
+        index = _index_of(cells, state.token_count)
+        tokens = index if len(cells) == 1 else index % state.token_count
+        marks = None if forced is None else forced.index_select(0, tokens)
+        rotation = None if state.rotations is None else state.rotations.of(tokens)
+        return ActiveRows(index, counts, state.token_count, marks, rotation)
 
     def embed(self, state: EncoderState, tokens: torch.Tensor, index: torch.Tensor
               ) -> torch.Tensor:
@@ -143,8 +162,9 @@ class EncoderRunner:
         """
         Run the shared blocks on rows (n, D); limits None computes all of them.
 
-        Where ``due`` (N,) bool is given, it names the forced rows after the first block.
+        Where ``due`` (N,) bool is given, it names the forced cells after the first block.
         """
+        due = None if due is None else state.with_prefix(due)
         rows, values, run = _run(self.shared, state.shared, rows, values, limits, due)
         if self.own:
             state.trunk.index_copy_(0, rows.index, values)
@@ -170,6 +190,13 @@ class EncoderRunner:
         return self._network.position(grid)[0].float()
 
 
+def _index_of(cells: Sequence[torch.Tensor | None], token_count: int) -> torch.Tensor:
+    """Return cells (n,) of each member as one list of rows."""
+    pieces = [listed + member * token_count if member else listed
+              for member, listed in enumerate(cells) if listed is not None]
+    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+
+
 def _run(
     blocks: Sequence[IncrementalBlock], states: Sequence[Any], rows: ActiveRows,
     values: torch.Tensor, limits: Sequence[BlockLimits] | None, due: torch.Tensor | None = None,
@@ -187,7 +214,7 @@ def _run(
             rows, values, done, taken = update.rows, update.values, update.computed, update.taken
         if due is not None and number == 0:
             rows = rows.force(due.index_select(0, rows.tokens))
-        passed.append(rows.counts)
-        computed.append(done)
+        passed.append(rows.cell_counts)
+        computed.append(rows.cells_among(done))
         macs += block.weights.macs(done, rows.token_count)
     return rows, values, StageRun(rows, tuple(passed), tuple(computed), macs, taken)

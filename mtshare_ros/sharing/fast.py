@@ -16,7 +16,7 @@ class FastState:
     """
     What a fast block remembers, the rows of all members one after another.
 
-    ``key`` and ``value`` are (M x N, D); ``reference`` (M x N, D) float32 is the input of a row
+    ``key`` and ``value`` are (M x T, D); ``reference`` (M x T, D) float32 is the input of a row
     when it was last processed; ``scale`` (M,) the references' spread at the last dense frame: what
     all rows have in common says nothing of how much one of them changed.
     """
@@ -30,7 +30,7 @@ class FastState:
     def allocate(
         cls, weights: BlockWeights, token_count: int, device: torch.device
     ) -> 'FastState':
-        """Return empty buffers for a grid of N tokens."""
+        """Return empty buffers for T tokens."""
         shape = (weights.members * token_count, weights.width)
         return cls(key=torch.zeros(shape, dtype=weights.dtype, device=device),
                    value=torch.zeros(shape, dtype=weights.dtype, device=device),
@@ -55,7 +55,7 @@ class FastBlock:
         self.weights = weights
 
     def allocate(self, token_count: int, device: torch.device) -> FastState:
-        """Return buffers for a grid of N tokens."""
+        """Return buffers for T tokens."""
         return FastState.allocate(self.weights, token_count, device)
 
     def dense(self, state: FastState, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:

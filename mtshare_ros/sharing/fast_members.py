@@ -37,7 +37,7 @@ class FastMemberBlock:
         self._take_over = TakeOver(weights.delta_share)
 
     def allocate(self, token_count: int, device: torch.device) -> MemberState:
-        """Return buffers for a grid of N tokens."""
+        """Return buffers for T tokens."""
         weights = self.weights
         own = FastState.allocate(weights, token_count, device)
         base = self._take_over.allocate(token_count, weights.width, weights.dtype, device)

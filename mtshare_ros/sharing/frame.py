@@ -37,7 +37,7 @@ class Runners:
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of one camera: the asked tasks, the plan of its rows, the gates' limits."""
+    """One frame of one camera: the asked tasks, the plan of its cells, the gates' limits."""
 
     runners: Runners
     state: CameraState
@@ -47,25 +47,25 @@ class Frame:
     settings: SharingSettings
 
     @property
-    def token_count(self) -> int:
+    def cell_count(self) -> int:
         """N."""
-        return self.state.encoder.token_count
+        return self.state.encoder.cell_count
 
     @property
     def whole(self) -> bool:
-        """Whether every row enters."""
+        """Whether every cell enters."""
         return self.plan.cells is None
 
     @property
     def entering(self) -> torch.Tensor | None:
-        """Which rows (N,) bool the first block may not drop."""
+        """Which cells (N,) bool the first block may not drop."""
         plan = self.plan
         return plan.due if plan.halo is None or plan.due is None else plan.due | plan.halo
 
     @cached_property
     def every(self) -> torch.Tensor:
-        """All tokens (N,)."""
-        return torch.arange(self.token_count, device=self.state.ages.device)
+        """All cells (N,)."""
+        return torch.arange(self.cell_count, device=self.state.ages.device)
 
     def members(self) -> tuple[int, ...]:
         """
@@ -83,7 +83,7 @@ class Frame:
 
     def overdue(self, task: str) -> torch.Tensor | None:
         """
-        Return the rows (N,) bool too old for a task that missed frames, None where none can be.
+        Return the cells (N,) bool too old for a task that missed frames, None where none can be.
 
         Tasks that run every frame are kept young by the refresh schedule.
         """

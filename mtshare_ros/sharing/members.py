@@ -15,8 +15,8 @@ class MemberRun:
     """
     What one encoder did in a frame.
 
-    ``survivors`` (n,) are the tokens that came out of the last block, None means all; ``taken``
-    (m,) those of them that it took over. ``passed`` and ``computed`` are rows by block.
+    ``survivors`` (n,) are the cells that came out of the last block, None means all; ``taken``
+    (m,) those of them that it took over. ``passed`` and ``computed`` are cells by block.
     """
 
     survivors: torch.Tensor | None
@@ -40,7 +40,7 @@ def run_members(frame: Frame, shared: StageRun) -> MemberRuns:
         return MemberRuns({0: before}, 0)
     needed = frame.members()
     backlog = frame.state.members
-    _leave_out(frame, shared.rows.index, needed)
+    _leave_out(frame, shared.rows.cells_of(0), needed)
     taking = not frame.plan.exact and any(item.task is not None for item in frame.limits.own)
     anew = [member for member in needed
             if backlog.is_cold(member) or (frame.whole and not taking)]
@@ -49,7 +49,7 @@ def run_members(frame: Frame, shared: StageRun) -> MemberRuns:
     if anew:
         stages.append((anew, _compute_all(frame, anew)))
     if others:
-        stages.append((others, _compute_some(frame, others, shared.rows.index)))
+        stages.append((others, _compute_some(frame, others, shared.rows.cells_of(0))))
     runs = {member: _joined(before, _member_run(frame, run, member))
             for members, run in stages for member in members}
     return MemberRuns(runs, sum(run.macs for _, run in stages))
@@ -68,7 +68,7 @@ def _leave_out(frame: Frame, survivors: torch.Tensor, needed: Sequence[int]) -> 
 
 
 def _compute_all(frame: Frame, members: Iterable[int]) -> StageRun:
-    """Compute every row of encoders that have nothing to build on."""
+    """Compute every cell of encoders that have nothing to build on."""
     every = frame.every
     lists = {member: every for member in members}
     for member in members:
@@ -77,7 +77,7 @@ def _compute_all(frame: Frame, members: Iterable[int]) -> StageRun:
 
 
 def _compute_some(frame: Frame, members: Iterable[int], survivors: torch.Tensor) -> StageRun:
-    """Let gates and taking over decide about the rows that came out of the shared blocks."""
+    """Let gates and taking over decide about the cells that came out of the shared blocks."""
     forced = frame.plan.due
     lists = {}
     for member in members:
@@ -95,7 +95,7 @@ def _compute_some(frame: Frame, members: Iterable[int], survivors: torch.Tensor)
 
 
 def _overdue(frame: Frame, member: int) -> torch.Tensor:
-    """Return the rows (N,) bool an encoder that missed frames must refresh."""
+    """Return the cells (N,) bool an encoder that missed frames must refresh."""
     encoder = frame.runners.encoder
     oldest = _mask(frame, None)
     for task in frame.tasks:
@@ -104,10 +104,10 @@ def _overdue(frame: Frame, member: int) -> torch.Tensor:
     return oldest
 
 
-def _mask(frame: Frame, tokens: torch.Tensor | None) -> torch.Tensor:
-    """Return tokens (n,) as a mask (N,)."""
-    mask = torch.zeros(frame.token_count, dtype=torch.bool, device=frame.state.ages.device)
-    return mask if tokens is None else mask.index_fill_(0, tokens, True)
+def _mask(frame: Frame, cells: torch.Tensor | None) -> torch.Tensor:
+    """Return cells (n,) as a mask (N,)."""
+    mask = torch.zeros(frame.cell_count, dtype=torch.bool, device=frame.state.ages.device)
+    return mask if cells is None else mask.index_fill_(0, cells, True)
 
 
 def _run(
@@ -115,25 +115,18 @@ def _run(
     forced: torch.Tensor | None,
 ) -> StageRun:
     encoder, state = frame.runners.encoder, frame.state.encoder
-    counts = [0] * len(encoder.members)
-    pieces = []
-    for member, tokens in sorted(lists.items()):
-        counts[member] = tokens.shape[0]
-        pieces.append(tokens + member * frame.token_count)
-    index = torch.cat(pieces)
-    marks = None if forced is None else forced.index_select(0, index % frame.token_count)
-    return encoder.run_own(state, encoder.rows(state, index, counts, marks), limits)
+    cells = [lists.get(member) for member in range(len(encoder.members))]
+    return encoder.run_own(state, encoder.rows(state, cells, forced), limits)
 
 
 def _member_run(frame: Frame, run: StageRun, member: int) -> MemberRun:
     """Return one member's part of what a row of blocks did."""
-    count, start = frame.token_count, member * frame.token_count
-    first = sum(run.rows.counts[:member])
-    index = run.rows.index[first:first + run.rows.counts[member]]
-    survivors = None if index.shape[0] == count else index - start
+    everything = run.rows.cell_counts[member] == frame.cell_count
+    survivors = None if everything else run.rows.cells_of(member)
     taken = None
     if run.taken is not None:
-        own = (run.taken >= start) & (run.taken < start + count)
+        start = member * run.rows.token_count
+        own = (run.taken >= start) & (run.taken < start + run.rows.token_count)
         taken = run.taken[own] - start
     return MemberRun(survivors, tuple(item[member] for item in run.passed),
                      tuple(item[member] for item in run.computed), taken)

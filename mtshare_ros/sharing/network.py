@@ -162,9 +162,8 @@ class SharingNetwork:
             index, limits = plan.cells, frame.limits.shared
             tokens = stem.update(state.stem, image, plan.patches, index)
         lap('stem')
-        entering = None if limits is None else frame.entering
-        forced = None if entering is None else entering.index_select(0, index)
-        rows = encoder.rows(state.encoder, index, (index.shape[0],), forced)
+        forced = None if limits is None else frame.entering
+        rows = encoder.rows(state.encoder, [index], forced)
         values = encoder.embed(state.encoder, tokens, index)
         due = None if plan.halo is None else plan.due
         return encoder.run_shared(state.encoder, rows, values, limits, due)

@@ -67,9 +67,9 @@ def _dirty_cells(frame: Frame, run: MemberRun) -> DirtyCells | None:
 
 
 def _grow_young(frame: Frame, task: str, number: int, run: MemberRun) -> None:
-    """Set back the ages of the rows that ran ungated through blocks and head."""
+    """Set back the ages of the cells that ran ungated through blocks and head."""
     ages, shared = frame.state.ages[1 + number], frame.state.ages[0]
-    if frame.whole and all(rows == frame.token_count for rows in run.computed):
+    if frame.whole and all(cells == frame.cell_count for cells in run.computed):
         ages.zero_()
     elif frame.state.outputs.is_cold(number):
         ages.copy_(shared)

@@ -28,7 +28,7 @@ class TakeOverState:
     """
     What taking over needs to remember, by token of the base and by row of the M - 1 sub-tasks.
 
-    ``base_update`` (N, D) float32; ``difference``, ``gap`` and ``input`` ((M - 1) x N, D) float32;
+    ``base_update`` (T, D) float32; ``difference``, ``gap`` and ``input`` ((M - 1) x T, D) float32;
     ``key_difference``, ``value_difference`` the same in the keys' dtype. A row that was never
     computed has an infinite ``gap``.
     """
@@ -86,7 +86,7 @@ class TakeOver:
         """
         Return which rows are taken over, None where none are.
 
-        ``reference`` (M x N, D) holds the base rows' present inputs first; ``limit`` (M,) is
+        ``reference`` (M x T, D) holds the base rows' present inputs first; ``limit`` (M,) is
         relative to ``scale`` (M,).
         """
         base_rows = rows.counts[0]
@@ -105,7 +105,7 @@ class TakeOver:
     def fill_keys(
         self, state: TakeOverState, key: torch.Tensor, value: torch.Tensor, taken: ActiveRows
     ) -> None:
-        """Write the taken rows' keys and values (M x N, D), those of the base being renewed."""
+        """Write the taken rows' keys and values (M x T, D), those of the base being renewed."""
         kept = taken.index - taken.token_count
         for cache, difference in ((key, state.key_difference), (value, state.value_difference)):
             rows = cache.index_select(0, taken.tokens) + difference.index_select(0, kept)

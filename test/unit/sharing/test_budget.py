@@ -19,8 +19,8 @@ TARGET_MS = 45.0
 MAX_AGE = 90
 
 
-def controller(target_ms=TARGET_MS, cost=COST, token_count=TOKENS, max_age=MAX_AGE):
-    return LatencyController(target_ms, cost, token_count=token_count, max_age=max_age)
+def controller(target_ms=TARGET_MS, cost=COST, cell_count=TOKENS, max_age=MAX_AGE):
+    return LatencyController(target_ms, cost, cell_count=cell_count, max_age=max_age)
 
 
 class Simulation:

@@ -64,15 +64,13 @@ class Runner:
     def run(self, embedded, shared, own):
         index = torch.tensor(list(shared), dtype=torch.int64)
         ungated = BlockLimits(torch.full((1,), -1.0))
-        rows = self._runner.rows(self._state, index, (len(index),))
+        rows = self._runner.rows(self._state, [index])
         self._runner.run_shared(self._state, rows, embedded[index],
                                 self._limits(shared, self._runner.shared, ungated))
         lists = [list(own.get(member, ())) for member in self._runner.members]
-        counts = [len(tokens) for tokens in lists]
-        index = torch.cat([torch.tensor(tokens, dtype=torch.int64) + member * TOKENS
-                           for member, tokens in enumerate(lists)])
-        ungated = BlockLimits(torch.full((len(counts),), -1.0))
-        self._runner.run_own(self._state, self._runner.rows(self._state, index, counts),
+        cells = [torch.tensor(tokens, dtype=torch.int64) for tokens in lists]
+        ungated = BlockLimits(torch.full((len(cells),), -1.0))
+        self._runner.run_own(self._state, self._runner.rows(self._state, cells),
                              self._limits(lists[0], self._runner.own, ungated))
 
     @staticmethod
