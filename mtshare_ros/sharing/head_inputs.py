@@ -1,0 +1,22 @@
+"""What a decode head reads of one camera."""
+
+from dataclasses import dataclass
+
+import torch
+
+from mtshare_ros.sharing.stem import StemState
+
+
+@dataclass(frozen=True)
+class HeadInputs:
+    """
+    The encoder's rows at every block that a task's head taps, and the features of the stem.
+
+    ``taps`` (N, D) float32 each are those of the cells and ``prefix`` (P, D) float32 each those of
+    the class token and the registers, in the order of the head's taps; views that change with the
+    next frame.
+    """
+
+    taps: tuple[torch.Tensor, ...]
+    prefix: tuple[torch.Tensor, ...]
+    stem: StemState
