@@ -10,8 +10,9 @@ from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.inference.postprocess import decode_pixels, enlarge
 from mtshare_ros.model.backbone import Attention, Block, Mlp
 from mtshare_ros.model.fusing import fuse_batch_norm
+from mtshare_ros.model.head_input import HeadInput
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.position import rotary_table, RotaryTable
+from mtshare_ros.model.position import RotaryTable
 from mtshare_ros.model.preprocessing import Normalize
 from mtshare_ros.model.stem import StemFeatures
 from mtshare_ros.sharing.linear import PackedLinear
@@ -69,7 +70,7 @@ class HeadPiece(nn.Module):
     ) -> torch.Tensor:
         """Return raw output (1, C, H/4, W/4) for tokens (1, N, D)."""
         planes = tokens.transpose(1, 2).unflatten(2, self.grid)
-        return self.head(planes, StemFeatures(planes, *fine))
+        return self.head(HeadInput((planes,), (), StemFeatures(planes, *fine)))
 
 
 class MapPiece(nn.Module):
@@ -112,10 +113,8 @@ def rotation_of(
     network: MultiTaskNetwork, grid: tuple[int, int], device: torch.device
 ) -> tuple[torch.Tensor, ...]:
     """Return cosines and sines (N, head_dim) of a grid, or nothing without rotary positions."""
-    if network.config.position != 'rope':
-        return ()
-    table = rotary_table(*grid, network.config.embed_dim // network.config.num_heads, device)
-    return table.cosine, table.sine
+    table = network.rotary(grid, device)
+    return () if table is None else (table.cosine, table.sine)
 
 
 def prepack(encoder: EncoderPiece) -> EncoderPiece:

@@ -1,29 +1,38 @@
 """The shape of the network."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+import math
 
 from mtshare_ros.config import require
+from mtshare_ros.model.head_config import DPT, HeadConfig, SIDES
 
 STEMS = ('conv', 'patch')
-POSITIONS = ('rope', 'absolute')
-
+POSITIONS = ('rope', 'rope_centred', 'absolute')
+INTERPOLATIONS = ('bicubic', 'bicubic_antialias', 'bicubic_offset', 'bilinear_antialias')
+PATCH_SIZES = (14, 16)
 PATCH_SIZE = 16
-"""Pixels a token spans in each direction; every shape of the family has the same."""
+"""Pixels a token spans in each direction, unless a network has another patch size."""
 
+IMAGE_MEAN = (123.675, 116.28, 103.53)
+IMAGE_STD = (58.395, 57.12, 57.375)
+"""Mean and standard deviation of ImageNet in 8-bit RGB, which most backbones expect."""
 
 LARGEST = {'embed_dim': 4096, 'depth': 64, 'num_heads': 64, 'head_channels': 1024}
 LARGEST_HEAD_DEPTH = 16
 """Far above any network of the family; a damaged or hostile header may name any number."""
 LARGEST_SIDE = 4096
 LARGEST_MLP_RATIO = 16.0
+_MOST_REGISTERS = 64
+_LARGEST_GRID = 256
+_LARGEST_NORM_EPS = 1e-3
 
 
-def check_input_size(size: tuple[int, ...]) -> tuple[int, int]:
-    """Return (height, width) where it is two positive multiples of 16, else raise ConfigError."""
+def check_input_size(size: tuple[int, ...], patch_size: int = PATCH_SIZE) -> tuple[int, int]:
+    """Return (height, width) where both are multiples of the patch size, else ConfigError."""
     good = len(size) == 2 and all(
-        0 < side <= LARGEST_SIDE and side % PATCH_SIZE == 0 for side in size)
-    require(good, 'input_size', list(size),
-             f'[height, width], both positive multiples of {PATCH_SIZE} up to {LARGEST_SIDE}')
+        0 < side <= LARGEST_SIDE and side % patch_size == 0 for side in size)
+    require(good, 'input_size', list(size), '[height, width], both positive multiples of the '
+            f'patch size {patch_size} up to {LARGEST_SIDE}')
     return size[0], size[1]
 
 
@@ -33,10 +42,16 @@ class ArchitectureConfig:
     The shape of the network; together with the tasks it decides every weight's size.
 
     ``stem``: ``conv`` (four strided 3x3 convolutions that also feed the heads) or ``patch`` (one
-    16x16 projection, as in timm). ``position``: ``rope`` (rotary, relative) or ``absolute``
-    (a learnt table for the grid of ``input_size``, interpolated elsewhere).
+    projection of a patch of ``patch_size`` pixels a side, as in timm). ``position``: ``rope``
+    (rotary, relative), ``rope_centred`` (rotary, of patch centres from -1 to 1 on either axis, as
+    in DINOv3) or ``absolute`` (a learnt table for ``position_grid``, rows and columns, or else for
+    the grid of ``input_size``; brought to other grids by ``position_interpolation``).
+    ``class_token`` and ``register_tokens`` are further tokens that stand for no place: the prefix.
+
     ``shared_blocks``: how many of the first blocks all tasks share; above them every sub-task has
-    blocks of its own. -1: all of them.
+    blocks of its own. -1: all of them. ``norm_eps`` is that of every layer norm; ``image_mean``
+    and ``image_std`` bring 8-bit RGB to what the network expects. ``heads`` are those of the
+    tasks; others have a local one of ``head_channels`` and ``head_depth``.
     """
 
     embed_dim: int = 192
@@ -50,6 +65,15 @@ class ArchitectureConfig:
     head_depth: int = 2
     input_size: tuple[int, ...] = (240, 320)
     shared_blocks: int = -1
+    patch_size: int = PATCH_SIZE
+    class_token: bool = False
+    register_tokens: int = 0
+    position_grid: tuple[int, ...] = ()
+    position_interpolation: str = 'bicubic'
+    norm_eps: float = 1e-6
+    image_mean: tuple[float, ...] = IMAGE_MEAN
+    image_std: tuple[float, ...] = IMAGE_STD
+    heads: dict[str, HeadConfig] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raise ConfigError for values no network can be built from."""
@@ -70,9 +94,76 @@ class ArchitectureConfig:
                 and all(1 <= width <= largest_width for width in self.stem_channels),
                 'stem_channels', self.stem_channels,
                 f'three widths up to {largest_width}, at 1/2, 1/4 and 1/8 of the input')
-        check_input_size(self.input_size)
+        self._check_patches()
+        check_input_size(self.input_size, self.patch_size)
+        self._check_positions()
+        self._check_image()
         require(-1 <= self.shared_blocks <= self.depth, 'shared_blocks', self.shared_blocks,
                 f'-1 (all blocks) or 0 to depth = {self.depth}')
+        for task, head in self.heads.items():
+            self._check_head(task, head)
+
+    def _check_patches(self) -> None:
+        require(self.patch_size in PATCH_SIZES, 'patch_size', self.patch_size,
+                f'one of {", ".join(map(str, PATCH_SIZES))}')
+        require(self.stem == 'patch' or self.patch_size == PATCH_SIZE, 'patch_size',
+                self.patch_size, f'{PATCH_SIZE} with a convolutional stem')
+        require(0 <= self.register_tokens <= _MOST_REGISTERS, 'register_tokens',
+                self.register_tokens, f'0 to {_MOST_REGISTERS}')
+
+    def _check_positions(self) -> None:
+        require(self.position_interpolation in INTERPOLATIONS, 'position_interpolation',
+                self.position_interpolation, f'one of {", ".join(INTERPOLATIONS)}')
+        good = len(self.position_grid) in (0, 2) and all(
+            1 <= side <= _LARGEST_GRID for side in self.position_grid)
+        require(good, 'position_grid', list(self.position_grid),
+                f'[rows, columns] of 1 to {_LARGEST_GRID}, or none for those of input_size')
+
+    def _check_image(self) -> None:
+        require(0 < self.norm_eps <= _LARGEST_NORM_EPS, 'norm_eps', self.norm_eps,
+                f'above 0 and up to {_LARGEST_NORM_EPS}')
+        for name, least in (('image_mean', 0.0), ('image_std', 1e-3)):
+            values = getattr(self, name)
+            require(len(values) == 3 and all(
+                math.isfinite(value) and least <= value <= 255 for value in values), name,
+                list(values), f'three numbers of {least} to 255, for red, green and blue')
+
+    def _check_head(self, task: str, head: HeadConfig) -> None:
+        require(all(1 <= tap <= self.depth for tap in head.taps), f'heads.{task}.taps',
+                list(head.taps), f'blocks from 1 to depth = {self.depth}')
+        require(self.class_token or not head.class_token, f'heads.{task}.class_token',
+                head.class_token, 'false in a network without a class token')
+        fits = head.side <= max(8, self.patch_size)
+        require(fits, f'heads.{task}.side', head.side, f'at most the patch size {self.patch_size}')
+
+    @property
+    def prefix_tokens(self) -> int:
+        """P, how many tokens stand for no place: the class token and the registers."""
+        return int(self.class_token) + self.register_tokens
+
+    @property
+    def table_grid(self) -> tuple[int, int]:
+        """Rows and columns of the table of absolute positions."""
+        rows, columns = self.position_grid or self.grid_of(self.input_size)
+        return rows, columns
+
+    def grid_of(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """Return rows and columns of the cells of an image (height, width)."""
+        return size[0] // self.patch_size, size[1] // self.patch_size
+
+    def head_of(self, task: str) -> HeadConfig:
+        """Return how a task is decoded."""
+        return self.heads.get(task) or HeadConfig(
+            channels=self.head_channels, depth=self.head_depth)
+
+    def taps_of(self, head: HeadConfig) -> tuple[int, ...]:
+        """Return the blocks, counted from 1, whose output a head reads."""
+        return head.taps or (self.depth,)
+
+    def side_of(self, head: HeadConfig) -> int:
+        """Return the pixels of a head's raw output along a side of a cell."""
+        usual = self.patch_size if head.kind == DPT else SIDES[head.kind][0]
+        return head.side or usual
 
     @property
     def shared_depth(self) -> int:

@@ -55,11 +55,13 @@ class Mlp(nn.Module):
 class Block(nn.Module):
     """One pre-norm transformer block."""
 
-    def __init__(self, embed_dim: int, num_heads: int, mlp_ratio: float) -> None:
+    def __init__(
+        self, embed_dim: int, num_heads: int, mlp_ratio: float, norm_eps: float = 1e-6
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.norm1 = nn.LayerNorm(embed_dim, eps=norm_eps)
         self.attn = Attention(embed_dim, num_heads)
-        self.norm2 = nn.LayerNorm(embed_dim, eps=1e-6)
+        self.norm2 = nn.LayerNorm(embed_dim, eps=norm_eps)
         self.mlp = Mlp(embed_dim, round(embed_dim * mlp_ratio))
 
     def forward(self, tokens: torch.Tensor, rotary: RotaryTable | None) -> torch.Tensor:

@@ -16,6 +16,7 @@ from mtshare_ros.model.description import (
     format_of,
     from_header,
     ModelDescription,
+    SINGLE,
     SPARSE_FORMAT,
     to_header,
 )
@@ -44,13 +45,13 @@ def save_checkpoint(
     path: Path, network: MultiTaskNetwork, description: ModelDescription
 ) -> None:
     """
-    Write weights and header: matrices as float16, vectors (biases, norms) as float32.
+    Write weights and header: matrices in the description's dtype, vectors in float32.
 
     Of the sub-tasks' branches only what then differs from the base task is written.
     """
+    matrices = torch.float32 if description.storage == SINGLE else torch.float16
     tensors = {
-        name: value.detach().cpu().to(torch.float16 if value.ndim > 1 else torch.float32)
-        .contiguous()
+        name: value.detach().cpu().to(matrices if value.ndim > 1 else torch.float32).contiguous()
         for name, value in network.state_dict().items() if value.is_floating_point()
     }
     bases = network.counterparts()

@@ -17,6 +17,23 @@ SPARSE_FORMAT = 'mtshare_ros 2'
 """Of branches the file holds only what differs from the base task, see ``model/sparse.py``."""
 
 
+HALF, SINGLE = 'float16', 'float32'
+
+
+@dataclass(frozen=True)
+class WeightSource:
+    """
+    A file that weights were taken from.
+
+    ``name`` is that of file or folder, ``parts`` say what was taken: ``backbone`` or task ids.
+    """
+
+    name: str
+    sha256: str
+    licence: str
+    parts: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class ModelDescription:
     """
@@ -28,6 +45,9 @@ class ModelDescription:
     ``thresholds`` holds the token gates' thresholds by task, empty where the model was not
     calibrated; ``calibration`` says in a sentence how they were found. ``crossovers`` holds by
     type of device, ``cpu`` or ``cuda``, the share of the rows above which a frame is faster dense.
+    ``storage`` is the dtype of the matrices in the file. ``sources`` are the files of others that
+    weights came from; ``backbone_sha256`` is the digest of the backbone's tensors, empty where
+    nothing depends on it.
     """
 
     architecture: ArchitectureConfig
@@ -39,6 +59,9 @@ class ModelDescription:
     thresholds: Mapping[str, TaskThresholds] = field(default_factory=dict)
     calibration: str = ''
     crossovers: dict[str, float] = field(default_factory=dict)
+    storage: str = HALF
+    sources: tuple[WeightSource, ...] = ()
+    backbone_sha256: str = ''
 
     def __post_init__(self) -> None:
         """Raise ConfigError for unknown tasks, impossible numbers, thresholds that do not fit."""
@@ -50,6 +73,7 @@ class ModelDescription:
         for task, thresholds in self.thresholds.items():
             require(task in self.tasks, 'thresholds', task, f'one of {", ".join(self.tasks)}')
             thresholds.check_depth(self.architecture.depth, task)
+        require(self.storage in (HALF, SINGLE), 'storage', self.storage, f'{HALF} or {SINGLE}')
         for device, share in self.crossovers.items():
             require(0 <= share <= 1, f'crossovers[{device!r}]', share,
                     'a share of the rows, 0 to 1')

@@ -1,20 +1,26 @@
 """The multi-task network: one stem, shared blocks, branches and decode heads."""
 
 import copy
-from typing import cast, Iterable, Sequence
+from typing import cast, Iterable, Iterator, Sequence
 
 import torch
 from torch import nn
 
 from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.model.architecture import ArchitectureConfig, PATCH_SIZE
+from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.backbone import Block
-from mtshare_ros.model.head import DecodeHead
-from mtshare_ros.model.position import AbsolutePosition, rotary_table, RotaryTable
+from mtshare_ros.model.head_input import HeadInput
+from mtshare_ros.model.heads import build_heads
+from mtshare_ros.model.position import (
+    AbsolutePosition,
+    PrefixTokens,
+    rotary_table,
+    RotaryTable,
+)
 from mtshare_ros.model.preprocessing import Normalize
-from mtshare_ros.model.stem import build_stem
-from mtshare_ros.tasks import channels_of, get_task, ordered, TASKS
+from mtshare_ros.model.stem import build_stem, StemFeatures
+from mtshare_ros.tasks import ordered, TASKS
 
 
 class Branch(nn.Module):
@@ -34,11 +40,13 @@ class MultiTaskNetwork(nn.Module):
     """
     RGB in, the raw output of every asked task out.
 
-    ``base_task`` is the first of the tasks. Its encoder is ``blocks`` and ``norm``, named as in
-    timm; every sub-task shares the first S = ``config.shared_depth`` blocks with it and has a copy
-    of the others in ``branches``: ``branches.depth.blocks.0.*`` is the depth's own version of
-    ``blocks.S.*``, ``branches.depth.norm.*`` that of ``norm.*``. Branches begin equal to the base
-    task: all delta weights are zero. No branches where every block is shared.
+    ``tasks`` are those with a head of their own; what is worked out from another task's map is
+    none of the network's. ``base_task`` is the first of them. Its encoder is ``blocks`` and
+    ``norm``, named as in timm; every sub-task shares the first S = ``config.shared_depth`` blocks
+    with it and has a copy of the others in ``branches``: ``branches.depth.blocks.0.*`` is the
+    depth's own version of ``blocks.S.*``, ``branches.depth.norm.*`` that of ``norm.*``. Branches
+    begin equal to the base task: all delta weights are zero. No branches where every block is
+    shared.
 
     Holds weights only: no state passes from one frame to the next.
     """
@@ -48,24 +56,26 @@ class MultiTaskNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.config = config
-        self.tasks = ordered(tasks)
-        require(bool(self.tasks), 'tasks', list(self.tasks), f'at least one of {", ".join(TASKS)}')
+        asked = ordered(tasks)
+        heads = build_heads(config, asked, label_count)
+        self.tasks = tuple(heads)
+        require(bool(self.tasks), 'tasks', list(asked),
+                f'at least one of {", ".join(TASKS)} with a head of its own')
         self.base_task = self.tasks[0]
         self.label_count = label_count
-        self.normalize = Normalize()
+        self.normalize = Normalize(config.image_mean, config.image_std)
         self.stem = build_stem(config)
         if config.position == 'absolute':
-            grid = config.input_size[0] // PATCH_SIZE, config.input_size[1] // PATCH_SIZE
-            self.position = AbsolutePosition(grid, config.embed_dim)
+            self.position = AbsolutePosition(
+                config.table_grid, config.embed_dim, config.position_interpolation)
+        if config.prefix_tokens:
+            self.prefix = PrefixTokens(config.prefix_tokens, config.embed_dim)
         self.blocks = nn.ModuleList(
-            Block(config.embed_dim, config.num_heads, config.mlp_ratio)
+            Block(config.embed_dim, config.num_heads, config.mlp_ratio, config.norm_eps)
             for _ in range(config.depth)
         )
-        self.norm = nn.LayerNorm(config.embed_dim, eps=1e-6)
-        self.heads = nn.ModuleDict({
-            name: DecodeHead(config, channels_of(get_task(name), label_count))
-            for name in self.tasks
-        })
+        self.norm = nn.LayerNorm(config.embed_dim, eps=config.norm_eps)
+        self.heads = nn.ModuleDict(heads)
         self.apply(_initialise)
         self.branches = nn.ModuleDict(new_branches(self, config.shared_depth))
 
@@ -73,34 +83,47 @@ class MultiTaskNetwork(nn.Module):
         self, image: torch.Tensor, tasks: Iterable[str] | None = None
     ) -> dict[str, torch.Tensor]:
         """
-        Return task id to raw output (B, C, H/4, W/4) for RGB (B, 3, H, W) in 0-255, any dtype.
+        Return task id to raw output for RGB (B, 3, H, W) in 0-255, any dtype.
 
-        H and W are multiples of 16. ``tasks`` defaults to all the network has.
+        A raw output is (B, C, rows x side, columns x side), ``side`` being that of the task's
+        head. H and W are multiples of the patch size. ``tasks`` defaults to all the network has.
         """
         wanted = self.tasks if tasks is None else ordered(tasks)
         absent = [name for name in wanted if name not in self.heads]
         if absent:
             raise ConfigError(
                 f'this model has no task {absent[0]!r}; it has {", ".join(self.tasks)}')
-        features = self.stem(self.normalize(image))
-        encoded = self.encode(features.tokens, wanted)
-        return {name: self.heads[name](encoded[name], features) for name in wanted}
+        given = self.encode(self.stem(self.normalize(image)), wanted)
+        return {name: self.heads[name](given[name]) for name in wanted}
 
-    def encode(self, tokens: torch.Tensor, tasks: Sequence[str]) -> dict[str, torch.Tensor]:
-        """
-        Run the blocks on stem tokens (B, D, rows, columns); return the same shape for each task.
+    def encode(self, features: StemFeatures, tasks: Sequence[str]) -> dict[str, HeadInput]:
+        """Return what each task's head reads; the shared blocks run once for all of them."""
+        grid = (features.tokens.shape[2], features.tokens.shape[3])
+        rotary = self.rotary(grid, features.tokens.device)
+        embedded = self.embed(features.tokens)
+        # the blocks count from 1: number 0 is what enters the first one
+        shared = [embedded, *_outputs(self.shared_blocks, embedded, rotary)]
+        encoded = {
+            encoder: [*shared, *_outputs(self.own_blocks(encoder), shared[-1], rotary)]
+            for encoder in dict.fromkeys(self.encoder_of(name) for name in tasks)
+        }
+        taps = {name: self.config.taps_of(self.config.head_of(name)) for name in tasks}
+        return {name: self.head_input(
+            name, [encoded[self.encoder_of(name)][tap] for tap in taps[name]], features)
+            for name in tasks}
 
-        The shared blocks run once. Tasks without a branch get the same tensor.
-        """
-        grid = (tokens.shape[2], tokens.shape[3])
-        rotary = self.rotary(grid, tokens.device)
-        shared = _run(self.shared_blocks, self.embed(tokens), rotary)
-        encoded: dict[str, torch.Tensor] = {}
-        for encoder in dict.fromkeys(self.encoder_of(name) for name in tasks):
-            sequence = _run(self.own_blocks(encoder), shared, rotary)
-            normed = self.final_norm(encoder)(sequence)
-            encoded[encoder] = normed.transpose(1, 2).unflatten(2, grid)
-        return {name: encoded[self.encoder_of(name)] for name in tasks}
+    def head_input(
+        self, task: str, outputs: Sequence[torch.Tensor], features: StemFeatures
+    ) -> HeadInput:
+        """Return what a task's head reads of its encoder's ``outputs`` (B, T, D) at the taps."""
+        grid = (features.tokens.shape[2], features.tokens.shape[3])
+        count = grid[0] * grid[1]
+        normed = self.config.head_of(task).normed
+        norm = self.final_norm(task) if normed else nn.Identity()
+        tapped = [norm(output) for output in outputs]
+        return HeadInput(
+            tuple(tokens[:, :count].transpose(1, 2).unflatten(2, grid) for tokens in tapped),
+            tuple(tokens[:, count:] for tokens in tapped), features)
 
     @property
     def shared_blocks(self) -> Sequence[Block]:
@@ -129,17 +152,20 @@ class MultiTaskNetwork(nn.Module):
         }
 
     def embed(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return stem tokens (B, D, rows, columns) as the blocks' input (B, N, D)."""
+        """Return stem tokens (B, D, rows, columns) as the blocks' input (B, N + P, D)."""
         sequence = tokens.flatten(2).transpose(1, 2)
-        if self.config.position != 'absolute':
-            return sequence
-        return sequence + self.position((tokens.shape[2], tokens.shape[3]))
+        if self.config.position == 'absolute':
+            sequence = sequence + self.position((tokens.shape[2], tokens.shape[3]))
+        return self.prefix(sequence) if self.config.prefix_tokens else sequence
 
     def rotary(self, grid: tuple[int, int], device: torch.device) -> RotaryTable | None:
         """Return the rotations of a (rows, columns) grid, None where positions are absolute."""
-        if self.config.position != 'rope':
+        config = self.config
+        if config.position == 'absolute':
             return None
-        return rotary_table(*grid, self.config.embed_dim // self.config.num_heads, device)
+        return rotary_table(
+            *grid, config.embed_dim // config.num_heads, device,
+            centred=config.position == 'rope_centred', prefix_tokens=config.prefix_tokens)
 
     def _branch(self, task: str) -> Branch:
         return cast(Branch, self.branches[task])
@@ -169,12 +195,13 @@ def _name_in_base(name: str, shared: int) -> str:
     return f'blocks.{shared + int(number)}.{rest}'
 
 
-def _run(
+def _outputs(
     blocks: Iterable[Block], sequence: torch.Tensor, rotary: RotaryTable | None
-) -> torch.Tensor:
+) -> Iterator[torch.Tensor]:
+    """Yield the output (B, T, D) of each block in turn."""
     for block in blocks:
         sequence = block(sequence, rotary)
-    return sequence
+        yield sequence
 
 
 def _initialise(module: nn.Module) -> None:

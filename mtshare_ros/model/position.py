@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+import math
 
 import torch
 from torch import nn
@@ -14,10 +15,11 @@ ROPE_BASE = 100.0
 @dataclass(frozen=True)
 class RotaryTable:
     """
-    Rotations of a token grid: cosines and sines, (N, head_dim) each, rows in raster order.
+    Rotations of tokens: cosines and sines, (N + P, head_dim) each, cells in raster order.
 
     The first half of a head turns with the row, the second with the column, so attention sees only
-    differences of positions: a shifted image gives shifted activations.
+    differences of positions: a shifted image gives shifted activations. The P tokens after the
+    cells stand for no place and do not turn.
     """
 
     cosine: torch.Tensor
@@ -32,34 +34,79 @@ class RotaryTable:
 
 
 @lru_cache(maxsize=16)
-def rotary_table(rows: int, columns: int, head_dim: int, device: torch.device) -> RotaryTable:
-    """Return the rotations of a grid; a pure function of its arguments, remembered per grid."""
+def rotary_table(
+    rows: int, columns: int, head_dim: int, device: torch.device, *,
+    centred: bool = False, prefix_tokens: int = 0,
+) -> RotaryTable:
+    """
+    Return the rotations of a grid, and of tokens of no place after it.
+
+    A cell turns by its row and column, or where ``centred`` by where its centre lies from -1 to 1
+    on either axis, times 2 pi. A pure function of its arguments, remembered per grid.
+    """
     with torch.inference_mode(False):  # training may ask for a table that inference made
-        return _rotary_table(rows, columns, head_dim, device)
+        row, column = (_places(count, centred) for count in (rows, columns))
+        return _rotary_table(row, column, head_dim, device, prefix_tokens)
 
 
-def _rotary_table(rows: int, columns: int, head_dim: int, device: torch.device) -> RotaryTable:
+def _places(count: int, centred: bool) -> torch.Tensor:
+    places = torch.arange(count)
+    return 2 * math.pi * (2 * (places + 0.5) / count - 1) if centred else places
+
+
+def _rotary_table(
+    rows: torch.Tensor, columns: torch.Tensor, head_dim: int, device: torch.device,
+    prefix_tokens: int,
+) -> RotaryTable:
     frequencies = ROPE_BASE ** -(torch.arange(head_dim // 4) / (head_dim // 4))
-    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
+    row, column = torch.meshgrid(rows, columns, indexing='ij')
     row_angle = row.reshape(-1, 1) * frequencies
     column_angle = column.reshape(-1, 1) * frequencies
     angles = torch.cat((row_angle, row_angle, column_angle, column_angle), dim=-1)
+    angles = functional.pad(angles, (0, 0, 0, prefix_tokens))
     return RotaryTable(angles.cos().to(device), angles.sin().to(device))
 
 
 class AbsolutePosition(nn.Module):
-    """A learnt vector per token of a (rows, columns) grid, interpolated for other grids."""
+    """
+    A learnt vector per token of a (rows, columns) grid, interpolated for other grids.
 
-    def __init__(self, grid: tuple[int, int], embed_dim: int) -> None:
+    ``interpolation`` is that of the weights' source, see ``architecture.INTERPOLATIONS``: with
+    another one, features differ by a percent.
+    """
+
+    def __init__(
+        self, grid: tuple[int, int], embed_dim: int, interpolation: str = 'bicubic'
+    ) -> None:
         super().__init__()
         self.grid = grid
         self.table = nn.Parameter(torch.zeros(1, grid[0] * grid[1], embed_dim))
         nn.init.trunc_normal_(self.table, std=0.02)
+        self._mode, _, self._variant = interpolation.partition('_')
 
     def forward(self, grid: tuple[int, int]) -> torch.Tensor:
-        """Return (1, N, embed_dim) for a grid of N tokens."""
+        """Return (1, N, embed_dim) for a grid of N cells."""
         if grid == self.grid:
             return self.table
         planes = self.table.unflatten(1, self.grid).permute(0, 3, 1, 2)
-        resized = functional.interpolate(planes, grid, mode='bicubic', align_corners=False)
-        return resized.flatten(2).transpose(1, 2)
+        return self._resized(planes, grid).flatten(2).transpose(1, 2)
+
+    def _resized(self, planes: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
+        if self._variant == 'offset':  # torch then samples by the factors, not by the sizes
+            factors = [(size + 0.1) / own for size, own in zip(grid, self.grid)]
+            return functional.interpolate(planes, scale_factor=factors, mode=self._mode)
+        return functional.interpolate(planes, grid, mode=self._mode, align_corners=False,
+                                      antialias=self._variant == 'antialias')
+
+
+class PrefixTokens(nn.Module):
+    """The class and register tokens (P, embed_dim), which stand after the cells."""
+
+    def __init__(self, count: int, embed_dim: int) -> None:
+        super().__init__()
+        self.tokens = nn.Parameter(torch.zeros(count, embed_dim))
+        nn.init.trunc_normal_(self.tokens, std=0.02)
+
+    def forward(self, cells: torch.Tensor) -> torch.Tensor:
+        """Return (B, N + P, D) for cells (B, N, D)."""
+        return torch.cat((cells, self.tokens.expand(cells.shape[0], -1, -1)), dim=1)

@@ -4,18 +4,17 @@ import numpy as np
 import torch
 from torch import nn
 
-IMAGE_MEAN = (123.675, 116.28, 103.53)
-IMAGE_STD = (58.395, 57.12, 57.375)
-"""Mean and standard deviation of ImageNet in 8-bit RGB, which pretrained backbones expect."""
+from mtshare_ros.model.architecture import IMAGE_MEAN, IMAGE_STD
 
 
 class Normalize(nn.Module):
     """Bring 8-bit RGB (B, 3, H, W), any dtype, to zero mean and unit variance."""
 
-    def __init__(self) -> None:
+    def __init__(self, mean: tuple[float, ...] = IMAGE_MEAN, std: tuple[float, ...] = IMAGE_STD
+                 ) -> None:
         super().__init__()
-        self.register_buffer('mean', torch.tensor(IMAGE_MEAN).view(3, 1, 1), persistent=False)
-        self.register_buffer('std', torch.tensor(IMAGE_STD).view(3, 1, 1), persistent=False)
+        self.register_buffer('mean', torch.tensor(mean).view(3, 1, 1), persistent=False)
+        self.register_buffer('std', torch.tensor(std).view(3, 1, 1), persistent=False)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Return (B, 3, H, W) float32."""

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from mtshare_ros.model.architecture import ArchitectureConfig, PATCH_SIZE
+from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.convolution import conv_norm_act
 
 
 @dataclass(frozen=True)
 class StemFeatures:
-    """Tokens (B, D, H/16, W/16) and, from a convolutional stem, finer features for the heads."""
+    """Tokens (B, D, rows, columns) and, from a convolutional stem, finer ones for the heads."""
 
     tokens: torch.Tensor
     eighth: torch.Tensor | None = None
@@ -39,11 +39,11 @@ class ConvStem(nn.Module):
 
 
 class PatchStem(nn.Module):
-    """One linear projection per 16x16 patch, as in the original ViT."""
+    """One linear projection of each patch, as in the original ViT."""
 
-    def __init__(self, embed_dim: int) -> None:
+    def __init__(self, embed_dim: int, patch_size: int) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, embed_dim, PATCH_SIZE, PATCH_SIZE)
+        self.proj = nn.Conv2d(3, embed_dim, patch_size, patch_size)
 
     def forward(self, image: torch.Tensor) -> StemFeatures:
         """Return the features of a normalised (B, 3, H, W) image."""
@@ -54,4 +54,4 @@ def build_stem(config: ArchitectureConfig) -> ConvStem | PatchStem:
     """Return the stem the configuration names."""
     if config.stem == 'conv':
         return ConvStem(config.stem_channels, config.embed_dim)
-    return PatchStem(config.embed_dim)
+    return PatchStem(config.embed_dim, config.patch_size)

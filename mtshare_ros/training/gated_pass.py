@@ -77,9 +77,8 @@ class GatedPass:
         features = self._stem(films.now)
         frame = _Frame(network.embed(features.tokens), Rows(films.entering, films.forced), rotary)
         steps = self._run(frame, before)
-        normed = network.final_norm(network.encoder_of(self._task))(steps[-1].output)
-        tokens = normed.transpose(1, 2).unflatten(2, grid)
-        return GatedFrame(network.heads[self._task](tokens, features), steps, self._thresholds)
+        given = network.head_input(self._task, [steps[-1].output], features)
+        return GatedFrame(network.heads[self._task](given), steps, self._thresholds)
 
     def _stem(self, image: torch.Tensor) -> StemFeatures:
         return self._network.stem(self._network.normalize(image))

@@ -9,6 +9,7 @@ import torch
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.architecture import ARCHITECTURES
 from mtshare_ros.model.fusing import fuse_batch_norm
+from mtshare_ros.model.head_input import HeadInput
 from mtshare_ros.model.network import build_model
 from mtshare_ros.model.position import rotary_table
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -113,7 +114,8 @@ def test_a_token_reaches_the_maps_of_its_neighbours_only():
     other = features.tokens.clone()
     other[:, :, 3, 4] += 1.0
     head = network.heads['depth']
-    cells = changed_cells(head(features.tokens, features), head(other, features))
+    cells = changed_cells(head(HeadInput((features.tokens,), (), features)),
+                          head(HeadInput((other,), (), features)))
     tokens = {(row // 4, column // 4) for row, column in cells}
     assert (3, 4) in tokens
     assert tokens <= {(row, column) for row in (2, 3, 4) for column in (3, 4, 5)}

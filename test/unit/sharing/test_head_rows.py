@@ -5,6 +5,7 @@ from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_o
 import torch
 
 from mtshare_ros.inference.postprocess import enlarge
+from mtshare_ros.model.head_input import HeadInput
 from mtshare_ros.sharing.head import HeadRunner
 from mtshare_ros.sharing.head_plan import plan_head
 from mtshare_ros.sharing.stem import StemRunner
@@ -53,7 +54,7 @@ class Heads:
         """Return the raw output of the network's own head."""
         features = self.network.stem(self.network.normalize(self.image))
         tokens = self.tokens.T.reshape(1, -1, *GRID)
-        return self.network.heads[task](tokens, features)
+        return self.network.heads[task](HeadInput((tokens,), (), features))
 
     def check(self, **tolerance):
         """Compare every raw output with the network's."""

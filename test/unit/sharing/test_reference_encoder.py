@@ -6,6 +6,8 @@ import pytest
 from reference_encoder import ReferenceEncoder
 import torch
 
+from mtshare_ros.model.head_input import HeadInput
+from mtshare_ros.model.stem import StemFeatures
 from mtshare_ros.sharing.block import BlockLimits
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
@@ -37,8 +39,8 @@ def draw_list(generator, largest):
 def dense_tokens(network, embedded):
     """Return every task's final tokens (N, D) of the network itself."""
     maps = embedded.T.unflatten(1, GRID)[None]
-    return {task: tokens[0].flatten(1).T
-            for task, tokens in network.encode(maps, network.tasks).items()}
+    return {task: given.taps[0][0].flatten(1).T
+            for task, given in network.encode(StemFeatures(maps), network.tasks).items()}
 
 
 @pytest.mark.parametrize('prefix', [0, 2, 4])
@@ -145,7 +147,7 @@ class GivenRows:
         features = self._features()
         for task in tasks:
             tokens = self.reference.tokens[task].float().T.unflatten(1, GRID)[None]
-            expected = self.network.heads[task](tokens, features)
+            expected = self.network.heads[task](HeadInput((tokens,), (), features))
             yield (self.cache.state.heads[task].raw - expected).abs().max().item()
 
     def _features(self):
