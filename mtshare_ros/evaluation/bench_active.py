@@ -120,7 +120,7 @@ class _Sparse:
         rows = self._runner.rows(self._state, [index])
         values = self._runner.embed(self._state, tokens, index)
         self._runner.run_shared(self._state, rows, values, None if dense else self._limits)
-        return self._state.tokens_of(0)
+        return self._state.taps.cells(self._runner.taps.last, 0)
 
 
 def _dense_forms(

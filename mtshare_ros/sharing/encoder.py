@@ -9,12 +9,15 @@ from torch.nn import functional
 
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.attention import RotationTable
-from mtshare_ros.sharing.block import BlockLimits, BlockWeights, GroupedNorm, IncrementalBlock
+from mtshare_ros.sharing.block import BlockLimits, BlockWeights, IncrementalBlock
 from mtshare_ros.sharing.blocks import make_block
+from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.linear import MOST_APPENDED
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.stem import StemState
+from mtshare_ros.sharing.taps import TapState, TapTable
 
 
 @dataclass
@@ -22,8 +25,7 @@ class EncoderState:
     """
     What the encoder remembers of one camera, for a grid of N cells, T tokens and M members.
 
-    ``trunk`` (T, D) float32 is the output of the shared blocks; ``tokens`` (M x T, D) float32 the
-    normed output of the last block, which the heads read.
+    ``trunk`` (T, D) float32 is the output of the shared blocks; ``taps`` is what heads read.
     """
 
     cell_count: int
@@ -33,7 +35,7 @@ class EncoderState:
     shared: list[Any]
     own: list[Any]
     trunk: torch.Tensor
-    tokens: torch.Tensor
+    taps: TapState
 
     @property
     def prefix(self) -> int:
@@ -44,12 +46,7 @@ class EncoderState:
     def nbytes(self) -> int:
         """Bytes of the buffers."""
         states = sum(state.nbytes for state in (*self.shared, *self.own))
-        return states + tensor_bytes(self.trunk, self.tokens)
-
-    def tokens_of(self, member: int) -> torch.Tensor:
-        """Return the final tokens (N, D) of a member's cells."""
-        start = member * self.token_count
-        return self.tokens[start:start + self.cell_count]
+        return states + tensor_bytes(self.trunk) + self.taps.nbytes
 
     def with_prefix(self, mask: torch.Tensor) -> torch.Tensor:
         """Return a mask (N,) bool of cells as one of tokens (T,) in which the prefix is true."""
@@ -63,13 +60,14 @@ class StageRun:
 
     ``rows`` came out at the end; ``passed`` and ``computed`` count by block and member the cells
     that were processed, and of them those that were not taken over; ``taken`` are the rows that
-    the last block took over.
+    the last block took over. ``tapped`` are the rows that left each block which heads read.
     """
 
     rows: ActiveRows
     passed: tuple[tuple[int, ...], ...]
     computed: tuple[tuple[int, ...], ...]
     macs: int
+    tapped: dict[int, ActiveRows]
     taken: torch.Tensor | None = None
 
 
@@ -85,7 +83,7 @@ class EncoderWeights:
         self.device = next(network.parameters()).device
         self.shared = [BlockWeights([block], dtype, layout) for block in network.shared_blocks]
         self.own = self._own_blocks(MOST_APPENDED)
-        self.norm = GroupedNorm([network.final_norm(member) for member in self.members])
+        self.taps = TapTable(network, self.members)
 
     def plain(self) -> 'EncoderWeights':
         """Return the same weights with a matrix for each member, for frames computed alone."""
@@ -109,7 +107,7 @@ class EncoderRunner:
 
     def __init__(self, weights: EncoderWeights, kind: str) -> None:
         self.kind, self.members, self.device = kind, weights.members, weights.device
-        self._network, self._dtype, self._norm = weights.network, weights.dtype, weights.norm
+        self._network, self._dtype, self.taps = weights.network, weights.dtype, weights.taps
         self.shared = [make_block(kind, item) for item in weights.shared]
         self.own = [make_block(kind, item) for item in weights.own]
 
@@ -128,7 +126,7 @@ class EncoderRunner:
             [block.allocate(count, self.device) for block in self.shared],
             [block.allocate(count, self.device) for block in self.own],
             torch.zeros(count if self.own else 0, width, device=self.device),
-            torch.zeros(len(self.members) * count, width, device=self.device),
+            self.taps.allocate(cells, count, self.device),
         )
 
     def rows(
@@ -165,11 +163,10 @@ class EncoderRunner:
         Where ``due`` (N,) bool is given, it names the forced cells after the first block.
         """
         due = None if due is None else state.with_prefix(due)
-        rows, values, run = _run(self.shared, state.shared, rows, values, limits, due)
+        stage = _Stage(self.shared, state.shared, self.taps, state.taps)
+        values, run = stage.run(rows, values, limits, due)
         if self.own:
-            state.trunk.index_copy_(0, rows.index, values)
-        else:
-            self._finish(state, rows, values)
+            state.trunk.index_copy_(0, run.rows.index, values)
         return run
 
     def run_own(
@@ -177,12 +174,14 @@ class EncoderRunner:
     ) -> StageRun:
         """Run every member's own blocks on the shared blocks' output at rows (n,)."""
         values = state.trunk.index_select(0, rows.tokens)
-        rows, values, run = _run(self.own, state.own, rows, values, limits)
-        self._finish(state, rows, values)
-        return run
+        stage = _Stage(self.own, state.own, self.taps, state.taps, len(self.shared))
+        return stage.run(rows, values, limits)[1]
 
-    def _finish(self, state: EncoderState, rows: ActiveRows, values: torch.Tensor) -> None:
-        state.tokens.index_copy_(0, rows.index, self._norm(values, rows.counts))
+    def head_inputs(self, state: EncoderState, task: str, stem: StemState) -> HeadInputs:
+        """Return what a task's head reads."""
+        member, taps = self.member_of(task), self.taps.of(task)
+        return HeadInputs(tuple(state.taps.cells(tap, member) for tap in taps),
+                          tuple(state.taps.prefix(tap, member) for tap in taps), stem)
 
     def _position(self, grid: tuple[int, int]) -> torch.Tensor | None:
         if self._network.config.position != 'absolute':
@@ -197,24 +196,40 @@ def _index_of(cells: Sequence[torch.Tensor | None], token_count: int) -> torch.T
     return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
-def _run(
-    blocks: Sequence[IncrementalBlock], states: Sequence[Any], rows: ActiveRows,
-    values: torch.Tensor, limits: Sequence[BlockLimits] | None, due: torch.Tensor | None = None,
-) -> tuple[ActiveRows, torch.Tensor, StageRun]:
-    passed, computed, macs = [], [], 0
-    taken: torch.Tensor | None = None
-    for number, (block, state) in enumerate(zip(blocks, states)):
-        if rows.total == 0:
-            done, taken = rows.counts, None
-        elif limits is None:
-            values = block.dense(state, rows, values)
-            done = rows.counts
-        else:
-            update = block.update(state, rows, values, limits[number])
-            rows, values, done, taken = update.rows, update.values, update.computed, update.taken
-        if due is not None and number == 0:
-            rows = rows.force(due.index_select(0, rows.tokens))
-        passed.append(rows.cell_counts)
-        computed.append(rows.cells_among(done))
-        macs += block.weights.macs(done, rows.token_count)
-    return rows, values, StageRun(rows, tuple(passed), tuple(computed), macs, taken)
+@dataclass(frozen=True)
+class _Stage:
+    """A row of blocks behind ``before`` others, with what they remember of a camera."""
+
+    blocks: Sequence[IncrementalBlock]
+    states: Sequence[Any]
+    taps: TapTable
+    tap_state: TapState
+    before: int = 0
+
+    def run(
+        self, rows: ActiveRows, values: torch.Tensor, limits: Sequence[BlockLimits] | None,
+        due: torch.Tensor | None = None,
+    ) -> tuple[torch.Tensor, StageRun]:
+        """Run rows (n, D) through the blocks; return those that come out, and what was done."""
+        passed, computed, macs, tapped = [], [], 0, {}
+        taken: torch.Tensor | None = None
+        for number, (block, state) in enumerate(zip(self.blocks, self.states)):
+            if rows.total == 0:
+                done, taken = rows.counts, None
+            elif limits is None:
+                values = block.dense(state, rows, values)
+                done = rows.counts
+            else:
+                update = block.update(state, rows, values, limits[number])
+                rows, values, done, taken = (
+                    update.rows, update.values, update.computed, update.taken)
+            if due is not None and number == 0:
+                rows = rows.force(due.index_select(0, rows.tokens))
+            passed.append(rows.cell_counts)
+            computed.append(rows.cells_among(done))
+            macs += block.weights.macs(done, rows.token_count)
+            behind = self.before + number + 1
+            if behind in self.taps.blocks:
+                self.taps.write(self.tap_state, behind, rows, values)
+                tapped[behind] = rows
+        return values, StageRun(rows, tuple(passed), tuple(computed), macs, tapped, taken)

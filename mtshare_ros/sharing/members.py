@@ -1,13 +1,14 @@
 """Every encoder's own blocks, on the rows it has to compute."""
 
 from dataclasses import dataclass
-from typing import Iterable, Sequence
+from typing import Iterable, Mapping, Sequence
 
 import torch
 
 from mtshare_ros.sharing.block import BlockLimits
 from mtshare_ros.sharing.encoder import StageRun
 from mtshare_ros.sharing.frame import Frame
+from mtshare_ros.sharing.rows import ActiveRows
 
 
 @dataclass(frozen=True)
@@ -16,28 +17,39 @@ class MemberRun:
     What one encoder did in a frame.
 
     ``survivors`` (n,) are the cells that came out of the last block, None means all; ``taken``
-    (m,) those of them that it took over. ``passed`` and ``computed`` are cells by block.
+    (m,) those of them that it took over. ``passed`` and ``computed`` are cells by block;
+    ``tapped`` are those that left each block which heads read, again None for all.
     """
 
     survivors: torch.Tensor | None
     passed: tuple[int, ...]
     computed: tuple[int, ...]
+    tapped: Mapping[int, torch.Tensor | None]
     taken: torch.Tensor | None = None
 
 
 @dataclass(frozen=True)
 class MemberRuns:
-    """The encoders that ran, by member, and the multiply-accumulates of their own blocks."""
+    """
+    The encoders that ran, by member, and the multiply-accumulates of their own blocks.
+
+    ``shared`` is what the shared blocks did, for all members alike.
+    """
 
     runs: dict[int, MemberRun]
     macs: int
+    shared: MemberRun
+
+    def tapped(self, member: int) -> Mapping[int, torch.Tensor | None]:
+        """Return what left each block that heads read, also for a member that did not run."""
+        return self.runs.get(member, self.shared).tapped
 
 
 def run_members(frame: Frame, shared: StageRun) -> MemberRuns:
     """Run the own blocks of the encoders a frame needs, after the shared blocks."""
     before = _member_run(frame, shared, 0)
     if not frame.runners.encoder.own:
-        return MemberRuns({0: before}, 0)
+        return MemberRuns({0: before}, 0, before)
     needed = frame.members()
     backlog = frame.state.members
     _leave_out(frame, shared.rows.cells_of(0), needed)
@@ -52,7 +64,7 @@ def run_members(frame: Frame, shared: StageRun) -> MemberRuns:
         stages.append((others, _compute_some(frame, others, shared.rows.cells_of(0))))
     runs = {member: _joined(before, _member_run(frame, run, member))
             for members, run in stages for member in members}
-    return MemberRuns(runs, sum(run.macs for _, run in stages))
+    return MemberRuns(runs, sum(run.macs for _, run in stages), before)
 
 
 def _leave_out(frame: Frame, survivors: torch.Tensor, needed: Sequence[int]) -> None:
@@ -121,17 +133,22 @@ def _run(
 
 def _member_run(frame: Frame, run: StageRun, member: int) -> MemberRun:
     """Return one member's part of what a row of blocks did."""
-    everything = run.rows.cell_counts[member] == frame.cell_count
-    survivors = None if everything else run.rows.cells_of(member)
+    tapped = {block: _cells(frame, rows, member) for block, rows in run.tapped.items()}
     taken = None
     if run.taken is not None:
         start = member * run.rows.token_count
         own = (run.taken >= start) & (run.taken < start + run.rows.token_count)
         taken = run.taken[own] - start
-    return MemberRun(survivors, tuple(item[member] for item in run.passed),
-                     tuple(item[member] for item in run.computed), taken)
+    return MemberRun(_cells(frame, run.rows, member), tuple(item[member] for item in run.passed),
+                     tuple(item[member] for item in run.computed), tapped, taken)
+
+
+def _cells(frame: Frame, rows: ActiveRows, member: int) -> torch.Tensor | None:
+    """Return the cells (n,) of a member that are listed, None where all are."""
+    everything = rows.cell_counts[member] == frame.cell_count
+    return None if everything else rows.cells_of(member)
 
 
 def _joined(shared: MemberRun, own: MemberRun) -> MemberRun:
     return MemberRun(own.survivors, shared.passed + own.passed, shared.computed + own.computed,
-                     own.taken)
+                     {**shared.tapped, **own.tapped}, own.taken)

@@ -44,26 +44,49 @@ def run_outputs(frame: Frame, members: MemberRuns) -> dict[str, OutputRun]:
     """Renew the raw outputs of the asked tasks; note for the others what they miss."""
     encoder, backlog = frame.runners.encoder, frame.state.outputs
     whole, outputs = DirtyCells(frame), {}
-    dirty = {member: _dirty_cells(frame, run) or whole for member, run in members.runs.items()}
+    dirty = _dirty_cells(frame, members, whole)
     for number, task in enumerate(frame.runners.tasks):
-        member = encoder.member_of(task)
+        cells = dirty[task]
         if task in frame.tasks:
-            _grow_young(frame, task, number, members.runs[member])
-            cells = whole if backlog.is_cold(number) else dirty[member]
+            _grow_young(frame, task, number, members.runs[encoder.member_of(task)])
+            cells = whole if backlog.is_cold(number) else cells
             outputs[task] = _decode(frame, task, number, cells)
-        elif frame.whole or dirty.get(member) is whole:
+        elif cells.mask is None:
             backlog.freeze(number)
         else:
-            missed = dirty[member].mask if member in dirty else frame.plan.changed
-            backlog.defer(number, missed, frame.settings.max_age)
+            backlog.defer(number, cells.mask, frame.settings.max_age)
     return outputs
 
 
-def _dirty_cells(frame: Frame, run: MemberRun) -> DirtyCells | None:
-    """Return the cells whose token or whose pixels changed, None where all did."""
-    if run.survivors is None or frame.plan.changed is None:
-        return None
-    return DirtyCells(frame, frame.plan.changed.index_fill(0, run.survivors, True))
+def _dirty_cells(
+    frame: Frame, members: MemberRuns, whole: DirtyCells
+) -> dict[str, DirtyCells]:
+    """Return for every task the cells whose pixels, or whose rows at one of its taps, changed."""
+    encoder = frame.runners.encoder
+    known: dict[tuple[int, tuple[int, ...]], DirtyCells] = {}
+    dirty = {}
+    for task in frame.runners.tasks:
+        member, blocks = encoder.member_of(task), encoder.taps.blocks_of(task)
+        key = member, blocks
+        if key not in known:
+            tapped = members.tapped(member)
+            known[key] = _changed(frame, [tapped[at] for at in blocks if at in tapped], whole)
+        dirty[task] = known[key]
+    return dirty
+
+
+def _changed(
+    frame: Frame, lists: list[torch.Tensor | None], whole: DirtyCells
+) -> DirtyCells:
+    """Return the patches that heads see change and listed cells (n,), None for all."""
+    mask = frame.plan.changed
+    if mask is None or any(cells is None for cells in lists):
+        return whole
+    if not frame.state.stem.feeds_heads:
+        mask = torch.zeros_like(mask)
+    for cells in lists:
+        mask = mask.index_fill(0, cells, True)
+    return DirtyCells(frame, mask)
 
 
 def _grow_young(frame: Frame, task: str, number: int, run: MemberRun) -> None:
@@ -91,6 +114,6 @@ def _decode(frame: Frame, task: str, number: int, cells: DirtyCells) -> OutputRu
     count = cells.index.shape[0]
     if count == 0:
         return OutputRun(0, cells.index)
-    tokens = state.encoder.tokens_of(frame.runners.encoder.member_of(task))
-    frame.runners.heads[task].update(state.heads[task], tokens, cells.plan)
+    inputs = frame.runners.encoder.head_inputs(state.encoder, task, state.stem)
+    frame.runners.heads[task].update(state.heads[task], inputs.taps[0], cells.plan)
     return OutputRun(count, None if cells.mask is None else cells.plan.reached)

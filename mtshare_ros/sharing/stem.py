@@ -44,6 +44,11 @@ class StemState:
         return self._at(8)
 
     @property
+    def feeds_heads(self) -> bool:
+        """Whether heads read the features of the stem."""
+        return self.quarter is not None
+
+    @property
     def nbytes(self) -> int:
         """Bytes the buffers take."""
         return tensor_bytes(*self.maps)

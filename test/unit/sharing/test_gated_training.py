@@ -10,6 +10,7 @@ from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.taps import Tap
 from mtshare_ros.tasks import DEFAULT_TASKS
 from mtshare_ros.training.config import GateConfig
 from mtshare_ros.training.gated_pass import GatedPass
@@ -110,4 +111,4 @@ def run_engine(network, film, encoder):
         for image in film:
             engine.run(cache, image[None], DEFAULT_TASKS, SharingSettings(**FACTORS), PlanLimits())
         member = (network.base_task, *network.branches).index(encoder)
-        return cache.camera.encoder.tokens_of(member).clone()
+        return cache.camera.encoder.taps.cells(Tap(network.config.depth), member).clone()

@@ -61,7 +61,7 @@ class Runner:
         self._state = self._runner.allocate(GRID)
 
     def tokens_of(self, task):
-        return self._state.tokens_of(self._runner.member_of(task))
+        return self._runner.head_inputs(self._state, task, stem=None).taps[0]
 
     def run(self, embedded, shared, own):
         index = torch.tensor(list(shared), dtype=torch.int64)
