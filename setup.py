@@ -79,7 +79,7 @@ setup(
         'ros': ROS_WHEELS,
         'test': [
             'catkin-pkg', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4', 'pytest-xdist>=3.7',
-            'ruff', 'selenium', 'types-PyYAML',
+            'ruff', 'selenium', 'transformers>=5.24', 'types-PyYAML',
         ] + BAGS + VIDEO,
     },
     zip_safe=True,

@@ -24,9 +24,13 @@ COMMANDS = {
     'train': 'Train a model.',
     'render': 'Render clips and training frames of procedural rooms.',
     'report': 'Write what the networks of a recipe reach as a page, from their figures.',
+    'import': 'Make a model of public weights: DINOv2 and its heads, Depth Anything, TIPSv2.',
     'models': 'List, verify and describe the models that ship with the package.',
 }
 """Sub-commands and what the overview says of them; each lives in the module of its name."""
+
+_MODULES = {'import': 'import_model'}
+"""Modules of commands whose name Python keeps for itself."""
 
 HELP = """
 Semantic, depth, normal and edge maps from one camera, as a ROS 2 node.
@@ -39,6 +43,7 @@ Recordings  mtshare bag IN OUT, mtshare run VIDEO --output DIR
 How good    mtshare evaluate default --dataset rooms --split test
 How fast    mtshare bench
 How sturdy  mtshare soak
+Others'     mtshare import FOLDER --output my.safetensors
 Your model  mtshare train --help, mtshare calibrate --help
 Its report  mtshare report --help
 
@@ -79,12 +84,13 @@ class CommandGroup(TyperGroup):
         """Import and return one command, or None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f'mtshare_ros.cli.{cmd_name}')
+        name = _MODULES.get(cmd_name, cmd_name)
+        module = import_module(f'mtshare_ros.cli.{name}')
         commands = getattr(module, 'app', None)
         if commands is None:
             commands = new_app()
             epilog = examples(getattr(module, 'EXAMPLES', ''))
-            commands.command(cmd_name, epilog=epilog)(getattr(module, cmd_name))
+            commands.command(cmd_name, epilog=epilog)(getattr(module, name))
         return typer.main.get_command(commands)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:

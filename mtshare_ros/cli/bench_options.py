@@ -74,10 +74,15 @@ def read_size(text: str, option: str = '--size') -> tuple[int, int]:
     """Return (height, width) of a text like 240x320; raise ConfigError for any other."""
     from mtshare_ros.model.architecture import check_input_size
 
+    return check_input_size(read_sides(text, option))
+
+
+def read_sides(text: str, option: str) -> tuple[int, int]:
+    """Return (height, width) of a text like 240x320, whatever a network could take."""
     sides = text.lower().split('x')
-    if not all(side.isdecimal() for side in sides):
+    if len(sides) != 2 or not all(side.isdecimal() for side in sides):
         raise ConfigError(f'{option} is {text!r}; allowed is HEIGHTxWIDTH, for example 480x640')
-    return check_input_size(tuple(int(side) for side in sides))
+    return int(sides[0]), int(sides[1])
 
 
 def read_list(option: str, text: str | None, allowed: Iterable[str]) -> tuple[str, ...]:

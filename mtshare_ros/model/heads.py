@@ -5,12 +5,16 @@ from typing import Callable, Iterable
 from torch import nn
 
 from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.dpt_head import DptHead
 from mtshare_ros.model.head import DecodeHead
-from mtshare_ros.model.head_config import GEOMETRY, HeadConfig, LOCAL
+from mtshare_ros.model.head_config import DPT, GEOMETRY, HeadConfig, LINEAR, LOCAL
+from mtshare_ros.model.linear_head import LinearHead
 from mtshare_ros.tasks import channels_of, get_task, ordered
 
 _BUILDERS: dict[str, Callable[[ArchitectureConfig, HeadConfig, int], nn.Module]] = {
     LOCAL: DecodeHead,
+    LINEAR: LinearHead,
+    DPT: DptHead,
 }
 
 

@@ -1,0 +1,144 @@
+"""``mtshare import``: a model of public weights that lie in local files."""
+
+from pathlib import Path
+from typing import Annotated, Any, TYPE_CHECKING
+
+import typer
+
+from mtshare_ros.cli.bench_options import read_list, read_sides
+from mtshare_ros.cli.completion import offer_task_list
+from mtshare_ros.cli.options import JsonOption
+from mtshare_ros.cli.output import check_folder, print_table, write_json
+from mtshare_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mtshare_ros.model.importing.combine import Imported, Part
+
+EXAMPLES = """
+mtshare import depth-anything-v2-metric-indoor-small-hf --output depth.safetensors
+mtshare import dinov2-small ade20k.safetensors nyu.safetensors --output my.safetensors
+mtshare import tipsv2-b14-dpt --output tips.safetensors --tasks semseg,depth --input-size 448x448
+mtshare import dinov2-small mine.safetensors --labels mine.yaml --output my.safetensors
+mtshare import dinov2 head.safetensors --licence dinov2=Apache-2.0 --output my.safetensors
+"""
+_NAMES_SHOWN = 4
+
+
+def import_model(
+    sources: Annotated[list[Path], typer.Argument(
+        metavar='SOURCE', help='Folders with config.json, or .safetensors files: a backbone '
+                              'and the heads on it.')],
+    output: Annotated[Path, typer.Option(metavar='FILE', help='The model, a new file.')],
+    input_size: Annotated[str, typer.Option(
+        metavar='HxW', help='Pixels of the input, multiples of the patch.')] = '336x448',
+    labels: Annotated[Path | None, typer.Option(
+        metavar='FILE', help='Names of the classes: a list of {id, name, rgb}, as in '
+                             'config/labels/ade20k150.yaml.')] = None,
+    tasks: Annotated[str | None, typer.Option(
+        metavar='TASK,...', autocompletion=offer_task_list, help='Only these tasks.')] = None,
+    depth_range: Annotated[tuple[float, float] | None, typer.Option(
+        metavar='NEAR FAR', help='Metres that the bins of a depth head reach, where neither '
+                                 'configuration nor name of the file say so.')] = None,
+    licence: Annotated[list[str] | None, typer.Option(
+        metavar='SOURCE=TEXT', help='The licence of a source, where its folder does not say it.'
+    )] = None,
+    json: JsonOption = None,
+) -> None:
+    """
+    Make one model of public weights: one backbone, and the heads of every source on it.
+
+    Reads local files only, and of those only safetensors. Read are: DINOv2 (Hugging Face, timm,
+    Meta) and DINOv3 backbones, DINOv2's linear heads, Depth Anything, TIPSv2 with its heads.
+    Normals and edges that no head gives are worked out from depths in metres. What was taken, what
+    was not, and every source with its licence and sha256 is printed and stands in the file.
+    """
+    from mtshare_ros.labels import read_labels
+    from mtshare_ros.model.checkpoint import check_new, save_checkpoint
+    from mtshare_ros.model.importing.combine import import_model, ImportOptions
+    from mtshare_ros.model.importing.source import open_source
+    from mtshare_ros.tasks import TASKS
+
+    check_new(output)
+    check_folder(json)
+    options = ImportOptions(
+        input_size=read_sides(input_size, '--input-size'), depth_range=depth_range or (),
+        tasks=() if tasks is None else read_list('--tasks', tasks, TASKS),
+        labels=None if labels is None else read_labels(labels))
+    known = _licences(licence or [], sources)
+    imported = import_model([open_source(path, known.get(path, '')) for path in sources], options)
+    for part in imported.parts:
+        _print_part(part)
+    _print_tasks(imported)
+    save_checkpoint(output, imported.checkpoint.network, imported.checkpoint.description)
+    typer.echo(f'\nwrote {output} ({output.stat().st_size / 1e6:.0f} MB); not calibrated: mtshare '
+               'calibrate --help')
+    if json is not None:
+        write_json(json, _values(imported))
+
+
+def _licences(texts: list[str], sources: list[Path]) -> dict[Path, str]:
+    """Return the licences by source; a source may be named in full or by its last part."""
+    found = {}
+    for text in texts:
+        name, _, licence = text.partition('=')
+        fitting = [path for path in sources if name in (str(path), path.absolute().name)]
+        if len(fitting) != 1 or not licence:
+            raise ConfigError(
+                f'--licence is {text!r}; allowed is SOURCE=TEXT, SOURCE being one of '
+                f'{", ".join(map(str, sources))}')
+        found[fitting[0]] = licence
+    return found
+
+
+def _print_part(part: 'Part') -> None:
+    typer.echo(f'{part.source.name}')
+    for summary in _taken(part) or ['nothing of it is needed']:
+        typer.echo(f'    {summary}')
+    typer.echo(f'    licence: {part.source.licence}')
+    typer.echo(f'    sha256:  {part.source.sha256}')
+    count = len(part.source.tensors)
+    typer.echo(f'    {count - len(part.unused)} of {count} tensors are used'
+               f'{"; not used: " + _some(part.unused) if part.unused else ""}')
+
+
+def _taken(part: 'Part') -> list[str]:
+    return ([part.backbone.summary] if part.backbone else []) + [
+        f'{head.task}: {head.summary}' for head in part.heads]
+
+
+def _some(names: tuple[str, ...]) -> str:
+    more = len(names) - _NAMES_SHOWN
+    return ', '.join(names[:_NAMES_SHOWN]) + (f' and {more} more' if more > 0 else '')
+
+
+def _print_tasks(imported: 'Imported') -> None:
+    shape = imported.checkpoint.description.architecture
+    rows = []
+    for task in imported.checkpoint.description.tasks:
+        head = shape.head_of(task)
+        tapped = ', '.join(map(str, shape.taps_of(head)))
+        rows.append((task, head.kind, *(('-', '-') if head.kind == 'geometry' else (
+            tapped, f'{_weights(imported, task) / 1e6:.2f} M'))))
+    print_table('Tasks', ('task', 'head', 'blocks it reads', 'weights'), rows)
+    for note in imported.notes:
+        typer.echo(f'  {note}')
+
+
+def _weights(imported: 'Imported', task: str) -> int:
+    return sum(value.numel() for value in
+               imported.checkpoint.network.heads[task].parameters())
+
+
+def _values(imported: 'Imported') -> dict[str, Any]:
+    from mtshare_ros.config import to_values
+
+    description = imported.checkpoint.description
+    return {
+        'tasks': description.tasks, 'backbone_sha256': description.backbone_sha256,
+        'architecture': to_values(description.architecture), 'notes': imported.notes,
+        'sources': [{
+            'name': part.source.name, 'sha256': part.source.sha256,
+            'licence': part.source.licence, 'taken': _taken(part), 'unused': part.unused,
+            'tensors': {name: list(value.shape) for name, value in part.source.tensors.items()},
+        } for part in imported.parts],
+    }

@@ -1,0 +1,187 @@
+"""The encoder of a public vision transformer as this package runs it."""
+
+from dataclasses import dataclass
+import math
+import re
+from typing import Any, Mapping
+
+import torch
+
+from mtshare_ros.errors import ConfigError, ModelError
+from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.importing.folding import fold_block
+from mtshare_ros.model.importing.names import backbone_tensors
+from mtshare_ros.model.importing.source import Source
+from mtshare_ros.model.preprocessing import IMAGE_MEAN, IMAGE_STD
+
+HEAD_DIM = 64
+"""Width of an attention head in every public model of the family."""
+DEFAULT_INPUT = (336, 448)
+"""Multiples of 14, 16 and 28."""
+_GATED = re.compile(r'.*\.mlp\.(weights_in|w12|w1|gate_proj|fc1_g)\..*')
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """
+    Tensors by our names for a network of ``architecture``, which names no heads.
+
+    ``used`` are the names they had in the source.
+    """
+
+    source: str
+    architecture: ArchitectureConfig
+    tensors: Mapping[str, torch.Tensor]
+    used: frozenset[str]
+
+    @property
+    def summary(self) -> str:
+        """What it is, in a few words."""
+        shape = self.architecture
+        registers = f', {shape.register_tokens} registers' if shape.register_tokens else ''
+        return (f'ViT of {shape.depth} blocks of width {shape.embed_dim}, patches of '
+                f'{shape.patch_size}, {"a" if shape.class_token else "no"} class token{registers}')
+
+
+def read_backbone(source: Source, input_size: tuple[int, int] = DEFAULT_INPUT) -> Backbone | None:
+    """
+    Return the backbone of a source, None where it has none.
+
+    Raises ModelError for a backbone that cannot be run here: gated layers, parts that are missing,
+    patches of another size.
+    """
+    found, used = backbone_tensors(source.tensors, source.name)
+    gated = next((name for name in source.tensors if _GATED.fullmatch(name)), None)
+    if gated is not None:
+        raise ModelError(
+            f'{source.name}: {gated} belongs to a gated layer (SwiGLU), as the giant and the '
+            '"plus" sizes have; import a small, base or large model, whose MLP is plain')
+    if not any(name.startswith('blocks.') for name in found):
+        return None
+    config = {**source.config, **source.config.get('backbone_config', {})}
+    _check_complete(found, source.name)
+    try:
+        architecture = _architecture(found, config, source, input_size)
+    except ConfigError as error:
+        raise ModelError(f'{source.name}: no network of this package: {error}') from error
+    return Backbone(source.name, architecture, _tensors(found, architecture), used)
+
+
+def _check_complete(found: Mapping[str, torch.Tensor], source: str) -> None:
+    depth = _depth(found)
+    needed = ['stem.proj.weight', 'stem.proj.bias']
+    for number in range(depth):
+        needed += [f'blocks.{number}.{layer}.{end}' for end in ('weight', 'bias') for layer in
+                   ('norm1', 'norm2', 'attn.proj', 'mlp.fc1', 'mlp.fc2')]
+        joined = f'blocks.{number}.attn.qkv.weight'
+        needed += [joined] if joined in found else [
+            f'blocks.{number}.attn.{part}.weight' for part in ('query', 'key', 'value')]
+    missing = [name for name in needed if name not in found]
+    if missing:
+        raise ModelError(
+            f'{source}: {missing[0]} and {len(missing) - 1} more tensors of a backbone of {depth} '
+            'blocks are missing; the file is not complete, or of another family')
+
+
+def _depth(found: Mapping[str, torch.Tensor]) -> int:
+    return 1 + max(int(name.split('.')[1]) for name in found if name.startswith('blocks.'))
+
+
+def _architecture(
+    found: Mapping[str, torch.Tensor], config: Mapping[str, Any], source: Source,
+    input_size: tuple[int, int],
+) -> ArchitectureConfig:
+    width, _, patch, _ = found['stem.proj.weight'].shape
+    heads = config.get('num_attention_heads') or max(1, width // HEAD_DIM)
+    activation = config.get('hidden_act', 'gelu')
+    if activation != 'gelu':
+        raise ModelError(f'{source.name}: its activation is {activation!r}; only gelu runs here')
+    registers = found['registers'].shape[-2] if 'registers' in found else 0
+    mean, std = _normalisation(config, source)
+    return ArchitectureConfig(
+        embed_dim=width, depth=_depth(found), num_heads=int(heads), stem='patch',
+        mlp_ratio=len(found['blocks.0.mlp.fc1.weight']) / width, input_size=input_size,
+        patch_size=patch, class_token='class_token' in found, register_tokens=registers,
+        position='absolute' if 'positions' in found else 'rope_centred',
+        position_grid=_position_grid(found['positions']) if 'positions' in found else (),
+        position_interpolation=_interpolation(found, config, source),
+        norm_eps=_norm_eps(found, config), image_mean=mean, image_std=std)
+
+
+def _position_grid(positions: torch.Tensor) -> tuple[int, int]:
+    """Return the grid of a table (1, N, D), with or without the class token, or (1, D, h, w)."""
+    if positions.ndim == 4:
+        return positions.shape[2], positions.shape[3]
+    side = math.isqrt(positions.shape[-2])
+    return side, side
+
+
+def _interpolation(
+    found: Mapping[str, torch.Tensor], config: Mapping[str, Any], source: Source
+) -> str:
+    """Return how the authors' own code brings the table to another grid."""
+    if config.get('model_type') in ('tipsv2_vision_model', 'tipsv2_dpt'):
+        return 'bilinear_antialias'
+    if 'registers' in found:
+        return 'bicubic_antialias'
+    if any(name.endswith('embeddings.position_embeddings') for name in source.tensors):
+        return 'bicubic'
+    if 'blocks.0.scale1' not in found:  # MAE and MultiMAE
+        return 'bicubic'
+    # timm drops the mask token when it converts DINOv2
+    meta = any(name.endswith('mask_token') for name in source.tensors)
+    return 'bicubic_offset' if meta else 'bicubic_antialias'
+
+
+def _norm_eps(found: Mapping[str, torch.Tensor], config: Mapping[str, Any]) -> float:
+    return float(config.get('layer_norm_eps') or (1e-6 if 'positions' in found else 1e-5))
+
+
+def _normalisation(
+    config: Mapping[str, Any], source: Source
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return mean and standard deviation of 8-bit RGB that the source was trained with."""
+    said = source.processor or config.get('pretrained_cfg', {})
+    plain = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
+    if said.get('do_normalize') is False:
+        return plain
+    mean, std = (said.get(f'image_{name}') or said.get(name) for name in ('mean', 'std'))
+    if mean and std:
+        return tuple(255.0 * level for level in mean), tuple(255.0 * level for level in std)
+    tips = str(config.get('model_type', '')).startswith('tipsv2')
+    return plain if tips else (IMAGE_MEAN, IMAGE_STD)
+
+
+def _tensors(
+    found: dict[str, torch.Tensor], architecture: ArchitectureConfig
+) -> dict[str, torch.Tensor]:
+    tensors = {name: found[name] for name in ('stem.proj.weight', 'stem.proj.bias')}
+    for name in ('norm.weight', 'norm.bias'):
+        if name in found:
+            tensors[name] = found[name]
+    for number in range(architecture.depth):
+        tensors |= fold_block(found, number, num_heads=architecture.num_heads,
+                              rotary=architecture.position == 'rope_centred')
+    tensors |= _prefix_and_table(found, architecture.position_grid)
+    return {name: value.contiguous() for name, value in tensors.items()}
+
+
+def _prefix_and_table(
+    found: Mapping[str, torch.Tensor], grid: tuple[int, ...]
+) -> dict[str, torch.Tensor]:
+    """Split what the class token's position is from the table, and put it into the token."""
+    tensors = {}
+    token = found.get('class_token')
+    if 'positions' in found:
+        table = found['positions']
+        table = table.flatten(2).transpose(1, 2) if table.ndim == 4 else table.reshape(
+            1, -1, table.shape[-1])
+        own = table.shape[1] - grid[0] * grid[1]
+        if own and token is not None:
+            token = token + table[:, :own]
+        tensors['position.table'] = table[:, own:]
+    rows = [value.reshape(-1, value.shape[-1])
+            for value in (token, found.get('registers')) if value is not None]
+    if rows:
+        tensors['prefix.tokens'] = torch.cat(rows)
+    return tensors

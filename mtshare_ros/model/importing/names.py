@@ -1,0 +1,69 @@
+"""What the parts of a vision transformer are called in public files, and what they are here."""
+
+import re
+from typing import Mapping
+
+import torch
+
+from mtshare_ros.errors import ModelError
+
+_PREFIXES = (
+    'module.', 'teacher.backbone.', 'backbone.', 'pretrained.', 'vision_encoder.', 'vision_model.',
+    'vit.', 'dinov2_with_registers.', 'dinov2.')
+"""Where whole models keep their backbone."""
+
+_BLOCK = r'(?:encoder\.layer|model\.layer|layers?|blocks|encoder)\.(\d+)\.'
+_ENDS = r'\.(weight|bias)'
+_ATTENTION = r'(?:attention\.)?(?:attention\.|self_attn\.)?'
+
+_RULES = tuple((re.compile(pattern), ours) for pattern, ours in (
+    (r'(?:embeddings\.)?cls_token|global_tokens', 'class_token'),
+    (r'(?:embeddings\.)?(?:register|storage)_tokens|reg_token', 'registers'),
+    (r'embeddings\.position_embeddings|pos_embed|input_adapters\.rgb\.pos_emb', 'positions'),
+    (r'(?:embeddings\.patch_embeddings(?:\.projection)?|patch_embed\.proj|'
+     rf'input_adapters\.rgb\.proj){_ENDS}', r'stem.proj.\1'),
+    (rf'{_BLOCK}(?:norm1|layernorm_before){_ENDS}', r'blocks.\1.norm1.\2'),
+    (rf'{_BLOCK}(?:norm2|layernorm_after){_ENDS}', r'blocks.\1.norm2.\2'),
+    (rf'{_BLOCK}attn\.qkv\.(weight|bias|bias_mask)', r'blocks.\1.attn.qkv.\2'),
+    (rf'{_BLOCK}{_ATTENTION}(?:query|q_proj){_ENDS}', r'blocks.\1.attn.query.\2'),
+    (rf'{_BLOCK}{_ATTENTION}(?:key|k_proj){_ENDS}', r'blocks.\1.attn.key.\2'),
+    (rf'{_BLOCK}{_ATTENTION}(?:value|v_proj){_ENDS}', r'blocks.\1.attn.value.\2'),
+    (rf'{_BLOCK}(?:attn\.proj|attention\.output\.dense|(?:attention\.)?o_proj){_ENDS}',
+     r'blocks.\1.attn.proj.\2'),
+    (rf'{_BLOCK}(?:mlp\.(?:fc1|up_proj|c_fc)|intermediate\.dense){_ENDS}',
+     r'blocks.\1.mlp.fc1.\2'),
+    (rf'{_BLOCK}(?:mlp\.(?:fc2|down_proj|c_proj)|output\.dense){_ENDS}', r'blocks.\1.mlp.fc2.\2'),
+    (rf'{_BLOCK}(?:layer_scale1\.lambda1|ls1\.gamma|gamma_1)', r'blocks.\1.scale1'),
+    (rf'{_BLOCK}(?:layer_scale2\.lambda1|ls2\.gamma|gamma_2)', r'blocks.\1.scale2'),
+    (rf'(?:layernorm|norm){_ENDS}', r'norm.\1'),
+))
+"""Hugging Face's names of today and of older files, those of timm, Meta, TIPSv2 and MultiMAE."""
+
+
+def backbone_name(name: str) -> str | None:
+    """Return what a tensor of a backbone is called here, None for any other."""
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    for pattern, ours in _RULES:
+        match = pattern.fullmatch(name)
+        if match:
+            return match.expand(ours)
+    return None
+
+
+def backbone_tensors(
+    tensors: Mapping[str, torch.Tensor], source: str
+) -> tuple[dict[str, torch.Tensor], frozenset[str]]:
+    """Return the tensors of a backbone by our names, and the names they have in the source."""
+    found: dict[str, torch.Tensor] = {}
+    used: dict[str, str] = {}
+    for name, value in tensors.items():
+        ours = backbone_name(name)
+        if ours is None:
+            continue
+        if ours in found:
+            raise ModelError(
+                f'{source}: {name} and {used[ours]} are both the {ours} of a backbone; the file '
+                'holds several backbones, save the one that is wanted')
+        found[ours], used[ours] = value, name
+    return found, frozenset(used.values())
