@@ -1,8 +1,9 @@
-"""Where the files shipped beside the code are: configuration, label sets, models, launch files."""
+"""Where files are: those shipped beside the code, and the models that the user added."""
 
 import os
 from pathlib import Path
 import sys
+from typing import Mapping
 
 PACKAGE = 'mtshare_ros'
 
@@ -26,3 +27,18 @@ def share_directory() -> Path:
     raise FileNotFoundError(
         f'the shared files of {PACKAGE} are missing; looked in {looked}; install the package again'
     )
+
+
+def user_models_directory(environment: Mapping[str, str] = os.environ) -> Path | None:
+    """
+    Return the folder of the models that the user added, which need not exist.
+
+    It is $MTSHARE_MODELS, else mtshare_ros/models in $XDG_DATA_HOME or in ~/.local/share; None
+    for a user without a home.
+    """
+    if chosen := environment.get('MTSHARE_MODELS'):
+        return Path(os.path.expanduser(chosen)).absolute()
+    data = environment.get('XDG_DATA_HOME', '')
+    if not os.path.isabs(data):  # the standard says that a relative one does not count
+        data = os.path.join(environment.get('HOME') or os.path.expanduser('~'), '.local', 'share')
+    return Path(data) / PACKAGE / 'models' if os.path.isabs(data) else None

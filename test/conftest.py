@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 from collections import Counter
+import os
 from pathlib import Path
 import signal
 
@@ -19,6 +20,12 @@ from mtshare_ros.tasks import DEFAULT_TASKS
 def one_thread():
     """Keep PyTorch to one thread: tiny networks gain nothing from more, but wait for cores."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope='session', autouse=True)
+def no_added_models(tmp_path_factory):
+    """Keep models that the developer added out of the tests, and those of tests out of there."""
+    os.environ['MTSHARE_MODELS'] = str(tmp_path_factory.mktemp('added') / 'models')
 
 
 @pytest.fixture(scope='session', autouse=True)

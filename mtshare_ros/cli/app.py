@@ -25,7 +25,7 @@ COMMANDS = {
     'render': 'Render clips and training frames of procedural rooms.',
     'report': 'Write what the networks of a recipe reach as a page, from their figures.',
     'import': 'Make a model of public weights: DINOv2 and its heads, Depth Anything, TIPSv2.',
-    'models': 'List, verify and describe the models that ship with the package.',
+    'models': 'List, verify, describe, add and remove models.',
 }
 """Sub-commands and what the overview says of them; each lives in the module of its name."""
 
@@ -38,7 +38,7 @@ Semantic, depth, normal and edge maps from one camera, as a ROS 2 node.
 \b
 Begin with  mtshare demo
 With ROS 2  ros2 launch mtshare_ros perception.launch.py image:=/camera/image
-What ships  mtshare models list
+Its models  mtshare models list
 Recordings  mtshare bag IN OUT, mtshare run VIDEO --output DIR
 How good    mtshare evaluate default --dataset rooms --split test
 How fast    mtshare bench

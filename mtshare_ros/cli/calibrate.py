@@ -52,8 +52,8 @@ def calibrate(
         metavar='FILE', help='The new model file; it must not exist yet. Default: '
                              'NAME_calibrated.safetensors in this folder.')] = None,
     register: Annotated[str | None, typer.Option(
-        metavar='NAME', help='Put the new file into the manifest of shipped models under this '
-                             'name.')] = None,
+        metavar='NAME', help='Keep the new file among your models under this name, or in place of '
+                             'the shipped model of that name.')] = None,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
     json: JsonOption = None,
@@ -84,26 +84,26 @@ def calibrate(
     _carry_quality(engine, target)
     _write(json, {'model': file.name, 'output': str(target), 'device': engine.device,
                   'target_error': target_error, 'crossovers': crossovers, **asdict(result)})
-    _offer(register or target.stem, entry, register is not None)
+    _offer(register or target.stem, entry, target.parent if register is not None else None)
 
 
 def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Path:
     """Return where the new model goes; refuse what cannot be kept before the work begins."""
     from mtshare_ros.errors import ConfigError
     from mtshare_ros.model.checkpoint import check_new
-    from mtshare_ros.model.manifest import load_manifest
-    from mtshare_ros.model.registering import check_name
+    from mtshare_ros.model.registering import check_name, folder_for
     from mtshare_ros.output_paths import check_parent
 
     target = output or Path(f'{file.name}_calibrated.safetensors')
     if register is not None:
         check_name(register)
-        folder = load_manifest().folder
+        folder = folder_for(register)
         target = output or folder / f'{register}.safetensors'
         if target.resolve().parent != folder.resolve():
             raise ConfigError(
                 f'--output is {output}; a registered model lies beside its manifest: give a file '
                 f'in {folder}, or leave --output out')
+        folder.mkdir(parents=True, exist_ok=True)
     check_new(target)
     check_parent(target)
     return target
@@ -163,13 +163,14 @@ def _save(
     file: 'ModelFile', description: 'ModelDescription', target: Path, result: 'Calibration'
 ) -> 'ManifestEntry':
     from mtshare_ros.model.checkpoint import save_described_anew
-    from mtshare_ros.model.manifest import load_manifest
+    from mtshare_ros.model.manifest import load_catalogue
     from mtshare_ros.model.registering import describe_file, UNSTATED
 
     description = replace(description, thresholds=result.thresholds, calibration=result.sentence)
     save_described_anew(file.path, target, description)
     typer.echo(f'wrote {target}')
-    source = load_manifest().models.get(file.name)
+    manifest = dict(load_catalogue()).get(file.name)
+    source = manifest and manifest.models[file.name]
     return describe_file(
         target, description, licence=source.licence if source else UNSTATED,
         text=source.description if source else description.trained_on)
@@ -189,10 +190,10 @@ def _carry_quality(engine: 'Engine', target: Path) -> None:
         store_quality(find_model(str(target)), known)
 
 
-def _offer(name: str, entry: 'ManifestEntry', put_in: bool) -> None:
-    """Print the manifest entry, and put it in where that was asked for."""
+def _offer(name: str, entry: 'ManifestEntry', folder: Path | None) -> None:
+    """Print the manifest entry, and put it in where there is a folder to keep the model in."""
     from mtshare_ros.model.registering import entry_text, register
 
     typer.echo(f'\nentry for models/manifest.yaml:\n{entry_text(name, entry)}')
-    if put_in:
-        typer.echo(f'registered in {register(name, entry)}')
+    if folder is not None:
+        typer.echo(f'registered in {register(name, entry, folder)}')

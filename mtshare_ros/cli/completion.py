@@ -1,24 +1,56 @@
 """What the shell offers when TAB is pressed; torch, ROS and numba are not imported for it."""
 
-from typing import Callable
+from typing import Callable, TYPE_CHECKING
 
 from mtshare_ros.errors import MtshareError
+
+if TYPE_CHECKING:
+    from mtshare_ros.model.manifest import Catalogue
 
 Offer = list[tuple[str, str]]
 """Words, and what is said of each where the shell shows that; typer takes those that fit."""
 
 
 def offer_models() -> Offer:
-    """Return the shipped models; where a file is begun none fits, and the shell offers files."""
-    from mtshare_ros.model.manifest import load_manifest
+    """Return the models; where a file is begun none fits, and the shell offers files."""
+    from mtshare_ros.model.manifest import load_catalogue
 
     try:
-        manifest = load_manifest()
+        catalogue = load_catalogue()
     except MtshareError:
         # the command itself says what is wrong; a prompt is no place for it
         return []
-    return [('default', manifest.default),
-            *((name, ', '.join(entry.tasks)) for name, entry in manifest.models.items())]
+    return [('default', _default(catalogue)), *((name, ', '.join(manifest.models[name].tasks))
+                                    for name, manifest in catalogue)]
+
+
+def _default(catalogue: 'Catalogue') -> str:
+    try:
+        return catalogue.default
+    except MtshareError:
+        return ''
+
+
+def offer_added_models() -> Offer:
+    """Return the models that the user added."""
+    from mtshare_ros.model.manifest import load_catalogue
+
+    try:
+        added = load_catalogue().added
+    except MtshareError:
+        return []
+    return [(name, ', '.join(entry.tasks)) for name, entry in added.models.items()]
+
+
+def offer_heads() -> Offer:
+    """Return the models that ship without their backbone."""
+    from mtshare_ros.model.manifest import load_manifest
+
+    try:
+        heads = load_manifest().heads
+    except MtshareError:
+        return []
+    return [(name, ', '.join(entry.tasks)) for name, entry in heads.items()]
 
 
 def offer_tasks() -> Offer:

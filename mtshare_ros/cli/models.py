@@ -1,33 +1,40 @@
 """``mtshare models``: what ships with the package."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from textwrap import fill, indent
-from typing import Any, TYPE_CHECKING
+from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
 
 from mtshare_ros.cli.app import examples, new_app
+from mtshare_ros.cli.completion import offer_added_models
 from mtshare_ros.cli.options import JsonOption, ModelArgument
 from mtshare_ros.cli.output import check_folder, print_table, write_json
 
 if TYPE_CHECKING:
     from mtshare_ros.model.checkpoint import Checkpoint
     from mtshare_ros.model.description import ModelDescription
-    from mtshare_ros.model.manifest import ModelFile
+    from mtshare_ros.model.manifest import Catalogue, ManifestEntry, ModelFile
     from mtshare_ros.model.network import MultiTaskNetwork
     from mtshare_ros.model.storage import Storage
 
 app = new_app(no_args_is_help=True, help="""
-List, verify and describe the models that ship with the package.
+List, verify, describe, add and remove models, those that ship and your own.
 
 \b
-mtshare models list                 names, tasks, sizes, licences
+mtshare models list                 names, tasks, sizes, licences, places
 mtshare models verify               compare every file with its checksum
 mtshare models info default         what a model is and was trained on
 mtshare models info my.safetensors  the same of a file of your own
+mtshare models remove mine          delete a model that was added
 mtshare models reference            the outputs for the reference image, anew
 """)
+
+AddedModelArgument = Annotated[str, typer.Argument(
+    metavar='NAME', help='A model that was added (mtshare models list).',
+    autocompletion=offer_added_models)]
 
 DELTA_NOTE = """\
 share of the weights that differ from the base task's: of all weights of the encoder, shared blocks
@@ -38,50 +45,72 @@ counted, and of the linear weights of each block that is not shared\
 @app.command('list', epilog=examples(
     'mtshare models list\nmtshare models list --json models.json'))
 def list_models(json: JsonOption = None) -> None:
-    """List the shipped models; the default one is marked with a star."""
-    from mtshare_ros.model.manifest import load_manifest
+    """
+    List the shipped models and the added ones; the default one is marked with a star.
+
+    The exit code is 1 where the list of the added ones is damaged.
+    """
+    from mtshare_ros.model.manifest import load_catalogue
 
     check_folder(json)
-    manifest = load_manifest()
-    if not manifest.models:
-        typer.echo(f'no model ships with this package: {manifest.folder / "manifest.yaml"} '
-                   'lists none')
-    for name, entry in manifest.models.items():
-        typer.echo(f'{name}{" *" if name == manifest.default else ""}')
-        typer.echo(f'    {", ".join(entry.tasks)}; {_size(entry.input_size)} pixels; labels '
-                   f'{entry.labels}; {entry.licence}')
-        typer.echo(f'    {_state(manifest.path_of(name))}')
-        typer.echo(indent(fill(entry.description, 76), ' ' * 4))
+    catalogue = load_catalogue()
+    default = '' if catalogue.damage else catalogue.default
+    for name, manifest in catalogue:
+        _print_entry(f'{name}{" *" if name == default else ""}', manifest.models[name],
+                     _state(manifest.path_of(name)))
+    for name, entry in catalogue.shipped.heads.items():
+        if name not in catalogue.added.models:
+            _print_entry(name, entry, 'not complete: its backbone does not ship; get it with: '
+                                      f'mtshare models add {name}')
     if json is not None:
-        write_json(json, {'default': manifest.default, 'models': {
-            name: asdict(entry) for name, entry in manifest.models.items()}})
+        write_json(json, {'default': default, 'models': {
+            name: {**asdict(manifest.models[name]), 'path': str(manifest.path_of(name))}
+            for name, manifest in catalogue}})
+    _end_if_damaged(catalogue)
+
+
+def _print_entry(title: str, entry: 'ManifestEntry', state: str) -> None:
+    typer.echo(f'{title}\n    {", ".join(entry.tasks)}; {_size(entry.input_size)} pixels; labels '
+               f'{entry.labels}; {entry.licence}\n    {state}')
+    typer.echo(indent(fill(entry.description, 76), ' ' * 4))
+
+
+def _end_if_damaged(catalogue: 'Catalogue') -> None:
+    if catalogue.damage:
+        typer.echo(f'mtshare: error: {catalogue.damage}', err=True)
+        raise typer.Exit(1)
 
 
 @app.command(epilog=examples(
     'mtshare models verify\nmtshare models verify --json verified.json'))
 def verify(json: JsonOption = None) -> None:
     """
-    Compare every shipped model with the checksum of the manifest.
+    Compare every model, shipped or added, with the checksum of its manifest.
 
-    The exit code is 1 where a file is missing or differs.
+    The heads of a model whose backbone does not ship are one of them. The exit code is 1 where a
+    file is missing or differs.
     """
     from mtshare_ros.errors import ModelError
-    from mtshare_ros.model.manifest import find_model, load_manifest
+    from mtshare_ros.model.manifest import find_heads, find_model, load_catalogue
 
     check_folder(json)
-    manifest = load_manifest()
+    catalogue = load_catalogue()
+    files = {name: partial(find_model, name, catalogue) for name, _ in catalogue}
+    files |= {f'{name}.heads': partial(find_heads, name, catalogue.shipped)
+              for name in catalogue.shipped.heads}
     good: dict[str, str] = {}
     errors: dict[str, str] = {}
-    for name in manifest.models:
+    for name, find in files.items():
         try:
-            good[name] = find_model(name, manifest).sha256
+            good[name] = find().sha256
             typer.echo(f'{name}: good, sha256 {good[name]}')
         except ModelError as error:
             errors[name] = str(error)
             typer.echo(f'mtshare: error: {error}', err=True)
-    typer.echo(f'{len(good)} of {len(manifest.models)} models are good')
+    typer.echo(f'{len(good)} of {len(files)} models are good')
     if json is not None:
         write_json(json, {'good': good, 'errors': errors})
+    _end_if_damaged(catalogue)
     if errors:
         raise typer.Exit(1)
 
@@ -111,6 +140,16 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
             'delta_weights': deltas,
             'bytes': {'file': file.path.stat().st_size, **asdict(storage),
                       'ratio': storage.ratio}})
+
+
+@app.command(epilog=examples('mtshare models remove real_vit_small'))
+def remove(name: AddedModelArgument) -> None:
+    """Delete a model that was added, with its figures; the shipped ones stay."""
+    from mtshare_ros.model.manifest import load_catalogue
+    from mtshare_ros.model.removing import remove_model
+
+    for path in remove_model(name, load_catalogue()):
+        typer.echo(f'deleted {path}')
 
 
 @app.command(epilog=examples('mtshare models reference'))
@@ -143,7 +182,7 @@ def _state(path: Path) -> str:
         calibrated = read_description(path).thresholds
     except MtshareError:
         return 'the file is missing or damaged, see mtshare models verify'
-    return f'{_megabytes(path)}; {"" if calibrated else "not "}calibrated'
+    return f'{_megabytes(path)}; {"" if calibrated else "not "}calibrated; {path}'
 
 
 def _facts(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:

@@ -11,7 +11,7 @@ from mtshare_ros.cli.completion import offer_models, offering
 HELD_OUT_SEED = 1_100_003
 """A room of the test split: a demonstration on a training room would flatter the model."""
 
-MODEL_HELP = 'A shipped model by name (mtshare models list), "default", or a .safetensors file.'
+MODEL_HELP = 'A model by name (mtshare models list), "default", or a .safetensors file.'
 
 ModelArgument = Annotated[str, typer.Argument(
     metavar='MODEL', help=MODEL_HELP, autocompletion=offer_models)]

@@ -17,7 +17,7 @@ def check_model_file(path: Path) -> None:
     """Raise ModelError for what should not be parsed: missing, oversized and pickled files."""
     if not path.is_file():
         raise ModelError(
-            f'{path}: there is no such model file; name a model of models/manifest.yaml or give '
+            f'{path}: there is no such model file; name a model of mtshare models list or give '
             'the path of a .safetensors file'
         )
     try:

@@ -1,20 +1,30 @@
-"""The models that ship with the package: names, checksums, licences."""
+"""Models by name: those that ship with the package and those that the user added."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import hashlib
+import os
 from pathlib import Path
+from typing import Any, Iterator, Mapping
 
 import yaml
 
-from mtshare_ros.config import from_values
-from mtshare_ros.errors import ModelError
+from mtshare_ros.config import from_values, require
+from mtshare_ros.errors import ModelError, MtshareError
 from mtshare_ros.model.file_limits import check_model_file
-from mtshare_ros.resources import share_directory
+from mtshare_ros.resources import share_directory, user_models_directory
+
+MANIFEST = 'manifest.yaml'
+_LARGEST_MANIFEST = 1 << 20
 
 
 @dataclass(frozen=True)
 class ManifestEntry:
-    """One shipped model: what a user may want to know before loading it."""
+    """
+    One model: what a user may want to know before loading it.
+
+    ``heads_sha256`` is the checksum of the shipped file of heads that a model was put together
+    with, empty for models that came in one piece.
+    """
 
     file: str
     sha256: str
@@ -25,15 +35,30 @@ class ManifestEntry:
     focal_length: float | None
     depth_range: tuple[float, ...] | None
     description: str
+    heads_sha256: str = ''
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError where the file lies elsewhere than beside the manifest."""
+        path = Path(self.file)
+        require(path.name == self.file and path.suffix == '.safetensors', 'file', self.file,
+                'the name of a .safetensors file in the folder of the manifest')
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All shipped models by name, and which one is meant by ``default``."""
+    """
+    The models of one folder by name.
+
+    ``default`` is meant by that word: of the shipped models, unless ``default_when_added`` was
+    added; of the added ones always, empty where the user chose none. ``heads`` are models whose
+    backbone does not ship.
+    """
 
     folder: Path
-    default: str
-    models: dict[str, ManifestEntry]
+    default: str = ''
+    models: dict[str, ManifestEntry] = field(default_factory=dict)
+    heads: dict[str, ManifestEntry] = field(default_factory=dict)
+    default_when_added: str = ''
 
     def path_of(self, name: str) -> Path:
         """Return the file of a model by name."""
@@ -41,48 +66,109 @@ class Manifest:
 
 
 @dataclass(frozen=True)
+class Catalogue:
+    """
+    The models that ship with the package and those that the user added.
+
+    ``damage`` says why the manifest of the added ones cannot be used; the shipped ones can then be
+    used all the same.
+    """
+
+    shipped: Manifest
+    added: Manifest
+    damage: str = ''
+
+    def __iter__(self) -> Iterator[tuple[str, Manifest]]:
+        """Give every name with the manifest it stands in, the added ones last."""
+        for manifest in (self.shipped, self.added):
+            for name in manifest.models:
+                yield name, manifest
+
+    @property
+    def default(self) -> str:
+        """The name that ``default`` stands for; raise ModelError where that cannot be told."""
+        if self.damage:
+            raise ModelError(f'{self.damage}; before, `default` means nothing, and the shipped '
+                             f'models are found by name: {", ".join(self.shipped.models)}')
+        preferred = self.shipped.default_when_added
+        best = preferred if preferred in self.added.models else self.shipped.default
+        return self.added.default or best
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """A model file that passed its checksum, or has none to pass."""
+    """
+    A model file that passed its checksum, or has none to pass.
+
+    ``heads_sha256`` as in ``ManifestEntry``.
+    """
 
     name: str
     path: Path
     sha256: str
+    heads_sha256: str = ''
 
 
 def load_manifest(folder: Path | None = None) -> Manifest:
-    """Read ``models/manifest.yaml``; raise ModelError or ConfigError where it is damaged."""
+    """Read ``manifest.yaml`` of a folder; raise ModelError or ConfigError where it is damaged."""
     folder = folder or share_directory() / 'models'
-    path = folder / 'manifest.yaml'
+    path = folder / MANIFEST
     try:
-        values = yaml.safe_load(path.read_text())
-        models = {name: from_values(ManifestEntry, entry, f'{path}: {name}')
-                  for name, entry in values['models'].items()}
-        return Manifest(folder, values['default'], models)
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+        if path.stat().st_size > _LARGEST_MANIFEST:
+            raise ValueError(f'it has more than {_LARGEST_MANIFEST} bytes')
+        return parse_manifest(path.read_text(), folder)
+    except (OSError, ValueError) as error:
         raise ModelError(f'{path}: the manifest cannot be read: {error!r}') from error
 
 
-def find_model(model: str, manifest: Manifest | None = None) -> ModelFile:
-    """
-    Resolve a manifest name, ``default`` or a path to a file, and verify its checksum.
+def parse_manifest(text: str, folder: Path) -> Manifest:
+    """Read the text of a folder's manifest; raise ModelError or ConfigError."""
+    path = folder / MANIFEST
+    try:
+        values = yaml.safe_load(text)
+        return Manifest(
+            folder, str(values.get('default') or ''), _entries(values['models'], path),
+            _entries(values.get('heads'), path), str(values.get('default_when_added') or ''))
+    except (ValueError, yaml.YAMLError, KeyError, TypeError, AttributeError,
+            RecursionError) as error:
+        raise ModelError(f'{path}: the manifest cannot be read: {error!r}') from error
 
-    A path outside the manifest has no checksum to meet; its sha256 is returned all the same.
+
+def load_catalogue() -> Catalogue:
+    """Read both manifests; raise ModelError or ConfigError where the package's is damaged."""
+    shipped, folder = load_manifest(), user_models_directory()
+    nothing = Manifest(folder or Path())
+    if folder is None or not os.path.lexists(folder / MANIFEST):
+        return Catalogue(shipped, nothing)
+    try:
+        added = load_manifest(folder)
+        _check_names(added, shipped)
+    except MtshareError as error:
+        return Catalogue(shipped, nothing, f'{error}; mend this file or delete it and add the '
+                                           'models again')
+    return Catalogue(shipped, added)
+
+
+def find_model(model: str, catalogue: Catalogue | None = None) -> ModelFile:
+    """
+    Resolve a name, ``default`` or a path to a file, and verify its checksum.
+
+    A path outside the manifests has no checksum to meet; its sha256 is returned all the same.
     Raises ModelError for an unknown name, a file that is missing or no model file, and a checksum
     that differs.
     """
-    manifest = manifest or load_manifest()
-    name = manifest.default if model == 'default' else model
-    if name in manifest.models:
-        return _verified(name, manifest)
+    catalogue = catalogue or load_catalogue()
+    names = dict(catalogue)
+    name = catalogue.default if model == 'default' else model
+    if name in names:
+        return _verified(name, names[name], catalogue)
     path = Path(model).expanduser()
     if not path.is_file():
-        raise ModelError(
-            f'model {model!r} is neither a shipped model ({", ".join(manifest.models)}) nor an '
-            'existing file; check the parameter `model`'
-        )
-    shipped = {manifest.path_of(key).resolve(): key for key in manifest.models}
-    if path.resolve() in shipped:
-        return _verified(shipped[path.resolve()], manifest)
+        raise ModelError(_unknown(model, catalogue))
+    known = {manifest.path_of(key).resolve(): key for key, manifest in catalogue}
+    if path.resolve() in known:
+        key = known[path.resolve()]
+        return _verified(key, names[key], catalogue)
     check_model_file(path)
     return ModelFile(path.stem, path, sha256_of(path))
 
@@ -96,17 +182,55 @@ def sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _verified(name: str, manifest: Manifest) -> ModelFile:
+def find_heads(name: str, shipped: Manifest) -> ModelFile:
+    """Return the shipped file of heads of a model; raise ModelError where it is damaged."""
+    entry = shipped.heads[name]
+    return _checked(name, shipped.folder / entry.file, entry, 'shipped heads of the model',
+                    'install the package again')
+
+
+def _entries(values: Mapping[str, Any] | None, path: Path) -> dict[str, ManifestEntry]:
+    return {str(name): from_values(ManifestEntry, entry, f'{path}: {name}')
+            for name, entry in (values or {}).items()}
+
+
+def _check_names(added: Manifest, shipped: Manifest) -> None:
+    path, names = added.folder / MANIFEST, (*shipped.models, *added.models)
+    taken = next((name for name in added.models if name in (*shipped.models, 'default')), None)
+    if taken is not None:
+        raise ModelError(f'{path}: the name {taken!r} is taken by the package; an added model '
+                         'needs another one')
+    if added.default and added.default not in names:
+        raise ModelError(f'{path}: default is {added.default!r}, which is no model; allowed are '
+                         f'{", ".join(names)}, or no such line')
+
+
+def _unknown(model: str, catalogue: Catalogue) -> str:
+    if model in catalogue.shipped.heads and not catalogue.damage:
+        return (f'model {model!r} is not complete: its heads ship with the package, its backbone '
+                f'does not; get that with: mtshare models add {model}')
+    added = ', '.join(catalogue.added.models)
+    added = f', nor an added one ({added})' if added else ''
+    damage = f'; {catalogue.damage}' if catalogue.damage else ''
+    return (f'model {model!r} is neither a shipped model ({", ".join(catalogue.shipped.models)})'
+            f'{added} nor an existing file; check the parameter `model`{damage}')
+
+
+def _verified(name: str, manifest: Manifest, catalogue: Catalogue) -> ModelFile:
     path, entry = manifest.path_of(name), manifest.models[name]
+    shipped = manifest is catalogue.shipped
+    advice = ('install the package again or give the path of another model' if shipped else
+              f'add it again (mtshare models add {name})' if name in catalogue.shipped.heads else
+              f'register it again, or forget it: mtshare models remove {name}')
+    return _checked(name, path, entry, f'{"shipped" if shipped else "added"} model', advice)
+
+
+def _checked(name: str, path: Path, entry: ManifestEntry, kind: str, advice: str) -> ModelFile:
     if not path.is_file():
-        raise ModelError(
-            f'{path}: the file of the shipped model {name!r} is missing; '
-            'install the package again or give the path of another model'
-        )
+        raise ModelError(f'{path}: the file of the {kind} {name!r} is missing; {advice}')
     found = sha256_of(path)
     if found != entry.sha256:
         raise ModelError(
             f'{path}: the sha256 is {found}, the manifest says {entry.sha256}; '
-            'the file is damaged or was replaced: get it again'
-        )
-    return ModelFile(name, path, found)
+            'the file is damaged or was replaced: get it again')
+    return ModelFile(name, path, found, entry.heads_sha256)

@@ -1,19 +1,33 @@
-"""New entries in the manifest of models, with its comments and its form kept."""
+"""Entries put into a manifest of models and taken out, with its comments and its form kept."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 import re
 import textwrap
 
 import yaml
 
-from mtshare_ros.config import from_values, require
-from mtshare_ros.errors import ConfigError, ModelError
+from mtshare_ros.config import require
+from mtshare_ros.errors import ModelError, MtshareError
 from mtshare_ros.model.description import ModelDescription
-from mtshare_ros.model.manifest import load_manifest, Manifest, ManifestEntry, sha256_of
+from mtshare_ros.model.manifest import (
+    load_catalogue,
+    load_manifest,
+    MANIFEST,
+    Manifest,
+    ManifestEntry,
+    parse_manifest,
+    sha256_of,
+)
 from mtshare_ros.model.writing import replacing
+from mtshare_ros.resources import user_models_directory
 
 UNSTATED = 'not stated'
+_NEW_MANIFEST = """\
+# Models that mtshare put here: `mtshare models add`, `mtshare calibrate --register`.
+# A line `default: NAME` chooses what the word default means.
+models:
+"""
 _WIDTH = 94
 _NAME = re.compile(r'[a-z][a-z0-9_]*')
 
@@ -33,7 +47,7 @@ def describe_file(
 def entry_text(name: str, entry: ManifestEntry) -> str:
     """Return an entry as it stands in the manifest, YAML indented by two spaces."""
     values = {key: list(value) if isinstance(value, tuple) else value
-              for key, value in asdict(entry).items()}
+              for key, value in asdict(entry).items() if (key, value) != ('heads_sha256', '')}
     text = str(values.pop('description'))
     # One line a key: a scalar that PyYAML wraps is hard to compare by eye.
     head = yaml.safe_dump({name: values}, sort_keys=False, default_flow_style=None, width=10_000)
@@ -50,23 +64,61 @@ def check_name(name: str) -> None:
             'word that YAML reads as a value, such as "yes"')
 
 
+def folder_for(name: str) -> Path:
+    """
+    Return where a model of a name is kept: a shipped one with the package, others with the user's.
+
+    Raises ModelError where the list of the user's models is damaged or there is no place for it.
+    """
+    catalogue = load_catalogue()
+    if name in catalogue.shipped.models:
+        return catalogue.shipped.folder
+    if catalogue.damage:
+        raise ModelError(catalogue.damage)
+    folder = user_models_directory()
+    if folder is None:
+        raise ModelError('this user has no home to keep models in; set the environment variable '
+                         'MTSHARE_MODELS to a folder')
+    return folder
+
+
 def register(name: str, entry: ManifestEntry, folder: Path | None = None) -> Path:
     """
     Put an entry into ``manifest.yaml`` of ``folder``, in place of one of its name.
 
-    Everything else in the file stays as it is, comments too. The file is replaced in one step, and
-    only when what it says then was checked. Raises ModelError where there is no such model file or
-    the manifest has a form that cannot be kept, ConfigError for a bad name.
+    A folder without a manifest gets one. Everything else in the file stays as it is, comments
+    too. The file is replaced in one step, and only when what it says then was checked. Raises
+    ModelError where there is no such model file or the manifest has a form that cannot be kept,
+    ConfigError for a bad name.
     """
     check_name(name)
-    manifest = load_manifest(folder)
+    if folder is not None and not (folder / MANIFEST).exists():
+        text, manifest = _NEW_MANIFEST, Manifest(folder)
+    else:
+        manifest = load_manifest(folder)
+        text = (manifest.folder / MANIFEST).read_text()
     _check_file(entry, manifest)
-    path = manifest.folder / 'manifest.yaml'
-    text = _with_entry(path.read_text(), name, entry_text(name, entry))
-    _check_text(text, name, entry, manifest)
-    with replacing(path) as partial:
-        partial.write_text(text)
-    return path
+    block = entry_text(name, entry)
+    expected = replace(manifest, models={**manifest.models, name: entry})
+    return _write(_with_entry(text, name, block), expected, f'put in {name}')
+
+
+def unregister(name: str, folder: Path) -> Path:
+    """
+    Take the entry of a model out of ``manifest.yaml`` of a folder, and ``default`` where it is it.
+
+    Raises ModelError where there is no such entry, or the manifest has a form that cannot be kept.
+    """
+    manifest = load_manifest(folder)
+    if name not in manifest.models:
+        raise ModelError(f'{folder / MANIFEST}: there is no model {name!r}; there are: '
+                         f'{", ".join(manifest.models) or "none"}')
+    text = _with_entry((folder / MANIFEST).read_text(), name, '')
+    default = '' if manifest.default == name else manifest.default
+    if not default:
+        text = re.sub(r'(?m)^default:.*\n', '', text)
+    models = {key: entry for key, entry in manifest.models.items() if key != name}
+    return _write(text, replace(manifest, default=default, models=models), f'take out {name}')
 
 
 def _check_file(entry: ManifestEntry, manifest: Manifest) -> None:
@@ -100,17 +152,18 @@ def _appended(lines: list[str], block: str) -> str:
     return ''.join([*lines[:last + 1], block, *lines[last + 1:]])
 
 
-def _check_text(text: str, name: str, entry: ManifestEntry, manifest: Manifest) -> None:
-    expected = {**manifest.models, name: entry}
+def _write(text: str, expected: Manifest, action: str) -> Path:
+    """Write the text of a manifest that says what is expected; otherwise raise ModelError."""
+    path = expected.folder / MANIFEST
     try:
-        values = yaml.safe_load(text)
-        found = {key: from_values(ManifestEntry, entry, key)
-                 for key, entry in values['models'].items()}
-        kept = found == expected and values['default'] == manifest.default
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ConfigError):
+        kept = parse_manifest(text, expected.folder) == expected
+    except MtshareError:
         kept = False
     if not kept:
         raise ModelError(
-            f'{manifest.folder / "manifest.yaml"}: the entry of {name} cannot be put in without '
-            'changing the rest, because the models are not written one key a line with an '
-            'indentation of 2 spaces; nothing was written, add the printed entry by hand')
+            f'{path}: cannot {action} without changing the rest, because the models are not '
+            'written one key a line with an indentation of 2 spaces; nothing was written, edit '
+            'the file by hand')
+    with replacing(path) as partial:
+        partial.write_text(text)
+    return path

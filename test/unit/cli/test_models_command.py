@@ -16,9 +16,10 @@ def test_the_list_names_every_shipped_model_with_its_size(command):
     manifest = load_manifest()
     assert result.returncode == 0, result.stderr
     for name in manifest.models:
-        size = manifest.path_of(name).stat().st_size / 1e6
+        path = manifest.path_of(name)
         assert name in result.stdout
-        assert re.search(rf'^    {size:.1f} MB; (not )?calibrated$', result.stdout, re.MULTILINE)
+        line = rf'^    {path.stat().st_size / 1e6:.1f} MB; (not )?calibrated; {path}$'
+        assert re.search(line, result.stdout, re.MULTILINE)
 
 
 def test_every_shipped_model_is_good(command):
@@ -39,6 +40,52 @@ def test_the_list_and_the_verdict_are_kept_as_json(command, tmp_path):
     assert listed['models'].keys() == manifest.models.keys()
     assert verified == {
         'good': {name: entry.sha256 for name, entry in manifest.models.items()}, 'errors': {}}
+
+
+@pytest.fixture
+def added(tmp_path, monkeypatch, tiny_model):
+    """Add the tiny model under the name mine, and return the folder of the user."""
+    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.registering import describe_file, register
+
+    folder = tmp_path / 'added'
+    folder.mkdir()
+    path = folder / 'mine.safetensors'
+    path.write_bytes(tiny_model.read_bytes())
+    register('mine', describe_file(path, read_description(path)), folder)
+    monkeypatch.setenv('MTSHARE_MODELS', str(folder))
+    return folder
+
+
+def test_an_added_model_is_listed_with_its_place_verified_and_described(command, added):
+    listed = command('models', 'list', '--json', 'list.json')
+    assert f'calibrated; {added / "mine.safetensors"}' in listed.stdout
+    assert json.loads((added.parent / 'list.json').read_text())['models']['mine']['path'] == str(
+        added / 'mine.safetensors')
+    assert 'mine: good' in command('models', 'verify').stdout
+    assert str(added / 'mine.safetensors') in command('models', 'info', 'mine').stdout
+
+
+def test_an_added_model_is_removed(command, added):
+    result = command('models', 'remove', 'mine')
+    assert result.stdout == f'deleted {added / "mine.safetensors"}\n'
+    assert 'mine' not in command('models', 'list').stdout
+
+
+def test_an_added_file_that_changed_is_found_by_verify(command, added):
+    with (added / 'mine.safetensors').open('ab') as file:
+        file.write(b'x')
+    result = command('models', 'verify')
+    assert result.returncode == 1 and 'mine.safetensors: the sha256 is' in result.stderr
+
+
+@pytest.mark.parametrize('words', ['list', 'verify'])
+def test_a_damaged_list_of_added_models_is_told_after_the_shipped_ones(command, added, words):
+    (added / 'manifest.yaml').write_text('models: [')
+    result = command('models', words)
+    assert result.returncode == 1
+    assert set(load_manifest().models) <= set(re.findall(r'^\w+', result.stdout, re.MULTILINE))
+    assert f'{added / "manifest.yaml"}: the manifest cannot be read' in result.stderr
 
 
 def test_a_model_file_describes_itself(command, tiny_model):

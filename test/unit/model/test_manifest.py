@@ -9,7 +9,13 @@ import yaml
 
 from mtshare_ros.errors import MtshareError
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.model.manifest import find_model, load_manifest, ManifestEntry
+from mtshare_ros.model.manifest import (
+    Catalogue,
+    find_model,
+    load_manifest,
+    Manifest,
+    ManifestEntry,
+)
 
 
 @pytest.fixture
@@ -27,9 +33,14 @@ def folder(tmp_path, tiny_model):
     return tmp_path
 
 
+def alone(folder):
+    """Return the models of a folder as the shipped ones, with none added."""
+    return Catalogue(load_manifest(folder), Manifest(folder))
+
+
 def test_default_and_name_and_path_mean_the_same_file(folder):
-    manifest = load_manifest(folder)
-    found = {find_model(model, manifest).path
+    catalogue = alone(folder)
+    found = {find_model(model, catalogue).path
              for model in ('default', 'tiny', str(folder / 'tiny.safetensors'))}
     assert found == {folder / 'tiny.safetensors'}
 
@@ -40,26 +51,27 @@ def test_a_changed_file_fails_its_checksum(folder, model):
     path = folder / 'tiny.safetensors'
     path.write_bytes(path.read_bytes() + b'x')
     with pytest.raises(MtshareError, match='the manifest says'):
-        find_model(str(path) if model == 'path' else model, load_manifest(folder))
+        find_model(str(path) if model == 'path' else model, alone(folder))
 
 
 def test_a_model_outside_the_manifest_is_taken_with_its_checksum(folder, tiny_model):
-    file = find_model(str(tiny_model), load_manifest(folder))
+    file = find_model(str(tiny_model), alone(folder))
     assert file.sha256 == hashlib.sha256(tiny_model.read_bytes()).hexdigest()
 
 
 def test_an_unknown_name_lists_the_shipped_models(folder):
     with pytest.raises(MtshareError, match=r"'huge' is neither a shipped model \(tiny\)"):
-        find_model('huge', load_manifest(folder))
+        find_model('huge', alone(folder))
 
 
 def test_a_shipped_file_that_is_missing_is_named(folder):
     (folder / 'tiny.safetensors').unlink()
     with pytest.raises(MtshareError, match='tiny.safetensors: the file of the shipped model'):
-        find_model('tiny', load_manifest(folder))
+        find_model('tiny', alone(folder))
 
 
-@pytest.mark.parametrize('text', ['', '[', 'default: a', 'models: {a: {file: b}}\ndefault: a'])
+@pytest.mark.parametrize('text', [
+    '', '[', 'default: a', 'models: {a: {file: b}}\ndefault: a', '[' * 20_000, '\x00', '- models'])
 def test_a_damaged_manifest_is_refused_by_name(tmp_path, text):
     (tmp_path / 'manifest.yaml').write_text(text)
     with pytest.raises(MtshareError, match='manifest.yaml'):

@@ -7,8 +7,14 @@ import pytest
 import yaml
 
 from mtshare_ros.errors import MtshareError
-from mtshare_ros.model.manifest import find_model, load_manifest
-from mtshare_ros.model.registering import check_name, describe_file, entry_text, register
+from mtshare_ros.model.manifest import Catalogue, find_model, load_manifest, Manifest
+from mtshare_ros.model.registering import (
+    check_name,
+    describe_file,
+    entry_text,
+    register,
+    unregister,
+)
 
 MANIFEST = """\
 # Two models, and why they are here.
@@ -85,7 +91,8 @@ def test_a_checksum_of_digits_stays_a_text(entry):
 
 def test_a_registered_model_is_found_by_its_name(folder, entry):
     register('new', entry, folder)
-    assert find_model('new', load_manifest(folder)).sha256 == entry.sha256
+    catalogue = Catalogue(load_manifest(folder), Manifest(folder))
+    assert find_model('new', catalogue).sha256 == entry.sha256
 
 
 @pytest.mark.parametrize('name', ['new', 'first', 'second'])
@@ -135,7 +142,7 @@ def test_a_manifest_of_another_form_is_left_as_it_is(folder, entry):
     values = yaml.safe_load(text_of(folder))
     (folder / 'manifest.yaml').write_text(yaml.safe_dump(values, default_flow_style=True))
     before = text_of(folder)
-    with pytest.raises(MtshareError, match='add the printed entry by hand'):
+    with pytest.raises(MtshareError, match='edit the file by hand'):
         register('new', entry, folder)
     assert text_of(folder) == before
     assert sorted(path.name for path in folder.iterdir()) == ['manifest.yaml', 'new.safetensors']
@@ -145,3 +152,44 @@ def test_a_manifest_of_another_form_is_left_as_it_is(folder, entry):
 def test_a_name_that_would_not_read_back_is_refused(name):
     with pytest.raises(MtshareError, match='allowed is lower-case letters'):
         check_name(name)
+
+
+def test_a_folder_without_a_manifest_gets_one(tmp_path, tiny_model, entry):
+    fresh = tmp_path / 'fresh'
+    fresh.mkdir()
+    shutil.copy(tiny_model, fresh / 'new.safetensors')
+    register('new', entry, fresh)
+    assert load_manifest(fresh).models == {'new': entry}
+
+
+@pytest.mark.parametrize('name', ['first', 'new'])
+def test_taking_an_entry_out_leaves_every_other_line_alone(folder, entry, name):
+    register('new', entry, folder)
+    before, block = text_of(folder), entry_text('new', entry)
+    unregister(name, folder)
+    assert name not in load_manifest(folder).models
+    if name == 'new':
+        assert text_of(folder) == before.replace(block, '')
+    assert [line for line in text_of(folder).splitlines() if line not in before.splitlines()] == []
+
+
+def test_the_default_goes_with_its_entry(folder):
+    unregister('first', folder)
+    assert load_manifest(folder).default == ''
+    assert '# Two models, and why they are here.' in text_of(folder)
+
+
+def test_the_last_entry_can_be_taken_out_and_put_in_again(tmp_path, tiny_model, entry):
+    fresh = tmp_path / 'fresh'
+    fresh.mkdir()
+    shutil.copy(tiny_model, fresh / 'new.safetensors')
+    register('new', entry, fresh)
+    unregister('new', fresh)
+    assert load_manifest(fresh).models == {}
+    register('new', entry, fresh)
+    assert load_manifest(fresh).models == {'new': entry}
+
+
+def test_what_is_not_there_cannot_be_taken_out(folder):
+    with pytest.raises(MtshareError, match="there is no model 'third'; there are: first, second"):
+        unregister('third', folder)
