@@ -1,16 +1,27 @@
 """Start a simulated camera and the perception node; no hardware is needed."""
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
+from mtshare_ros.model.manifest import load_manifest
+from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 from mtshare_ros.resources import share_directory
 
 
 def arguments() -> list[LaunchDescriptionEntity]:
     """Return the arguments of the simulated camera; those of perception.launch.py hold too."""
     return [
+        DeclareLaunchArgument(
+            'model', default_value=load_manifest().default,
+            description='Name of a model or path of a checkpoint; by default the one that was '
+                        'trained on such rooms.'),
         DeclareLaunchArgument(
             'motion', default_value='handheld', choices=['static', 'pan', 'drive', 'handheld'],
             description='How the camera moves.'),
@@ -64,6 +75,7 @@ def generate_launch_description() -> LaunchDescription:
     perception = share_directory() / 'launch' / 'perception.launch.py'
     return LaunchDescription([
         *arguments(),
+        SetEnvironmentVariable(RENDERED_CAMERA, '1'),
         IncludeLaunchDescription(PythonLaunchDescriptionSource(str(perception))),
         # After the inclusion, because it declares what both nodes share and widens the transport.
         OpaqueFunction(function=start_camera),

@@ -54,8 +54,8 @@ def node_arguments() -> list[LaunchDescriptionEntity]:
             description='Parameter file of the perception node.'),
         DeclareLaunchArgument(
             'model', default_value='',
-            description='Name of a shipped model or path of a checkpoint; empty: as in '
-                        'params_file.'),
+            description='Name of a model (mtshare models list) or path of a checkpoint; empty: '
+                        'as in params_file.'),
         DeclareLaunchArgument(
             'device', default_value='',
             description='auto, cpu, cuda or cuda:<number>; empty: as in params_file.'),

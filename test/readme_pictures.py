@@ -31,7 +31,7 @@ def film(engine: Engine, motion: str) -> tuple[np.ndarray, np.ndarray]:
 
 def main() -> None:
     """Write the picture: an image, its activity, and the activity of a camera held by hand."""
-    engine = Engine.load('default')
+    engine = Engine.load('rooms_vit_tiny_shared')
     pictures = [*film(engine, 'static'), film(engine, 'handheld')[1]]
     gap = np.full((pictures[0].shape[0], MARGIN, 3), 255, np.uint8)
     row = [part for picture in pictures for part in (picture, gap)][:-1]

@@ -47,11 +47,10 @@ def test_the_table_of_figures_is_what_the_diagnostics_show():
     from mtshare_ros.nodes.engine_figures import engine_figures
     from mtshare_ros.nodes.frame_statistics import FrameStatistics
     from mtshare_ros.nodes.memory_figures import memory_figures
+    from mtshare_ros.nodes.model_figures import model_figures
 
-    # the node adds its model, which takes loading one to see
-    model = dict.fromkeys(('model', 'model_sha256', 'labels'), '')
     node = NodeReport('/node', 'active', figures={
-        **model, **engine_figures(None, {}), **memory_figures(None)})
+        **model_figures(None, ''), **engine_figures(None, {}), **memory_figures(None)})
     taken_from = dict.fromkeys(('image_topic', 'image_transport'), '')
     camera = CameraReport(figures={**taken_from, **FrameStatistics().summary()})
     shown = {item.key for item in make_diagnostics(node, [camera], Time()).status[0].values}

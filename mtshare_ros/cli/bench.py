@@ -13,6 +13,7 @@ from mtshare_ros.cli.bench_modes import compare_sides, run_active, run_latency
 from mtshare_ros.cli.bench_node import bench_node
 from mtshare_ros.cli.bench_options import BenchMotion
 from mtshare_ros.cli.bench_system import bench_system
+from mtshare_ros.cli.engines import say_notices
 from mtshare_ros.cli.options import DeviceOption, JsonOption, PrecisionOption
 from mtshare_ros.cli.output import check_folder, write_json
 
@@ -132,8 +133,7 @@ def _load(
     else:
         chosen = untrained_model(architecture, pixels, wanted or DeltaSettings())
     engine = load_bench_engine(chosen, device, precision, pixels)
-    for notice in engine.notices:
-        typer.echo(f'mtshare: {notice}', err=True)
+    say_notices(engine)
     return engine, chosen
 
 

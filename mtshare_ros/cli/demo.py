@@ -1,6 +1,7 @@
 """``mtshare demo``: both nodes in processes of their own over real DDS, watched from outside."""
 
 from contextlib import contextmanager
+import os
 from pathlib import Path
 import tempfile
 from typing import Annotated, Iterator, TYPE_CHECKING
@@ -65,8 +66,8 @@ def demo(
     check_picture_path(sheet)
     check_folder(json)
     require_ros()
-    options = DemoOptions(duration, motion.value, seed, rate, model, device, sheet is not None,
-                          choose_port(port) if dashboard else None)
+    options = DemoOptions(duration, motion.value, seed, rate, _for_rooms(model), device,
+                          sheet is not None, choose_port(port) if dashboard else None)
     with _running(options) as session:
         from mtshare_ros.cli.demo_view import print_summary, show
 
@@ -80,13 +81,22 @@ def demo(
     _say_what_next(model)
 
 
+def _for_rooms(model: str) -> str:
+    """Return a model for rendered rooms: ``default`` is the one that knows nothing else."""
+    from mtshare_ros.model.manifest import load_manifest
+
+    return load_manifest().default if model == 'default' else model
+
+
 @contextmanager
 def _running(options: DemoOptions) -> Iterator['DemoSession']:
     """Start the nodes, give the session that watches them, and end them whatever happens."""
     from mtshare_ros.cli.demo_environment import prepare_environment
     from mtshare_ros.cli.node_process import ChildProcess, start_node, stop_all
     from mtshare_ros.cli.stopping import StopRequest
+    from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 
+    os.environ[RENDERED_CAMERA] = '1'
     lock = prepare_environment()
     processes: list[ChildProcess] = []
     with StopRequest() as stop, tempfile.TemporaryDirectory(prefix='mtshare_demo_') as folder:

@@ -22,6 +22,7 @@ from mtshare_ros.inference.known_quality import known_quality
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.statistics import frame_stats
+from mtshare_ros.inference.transfer import doubt_transfer
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import check_input_size, PATCH_SIZE
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
@@ -74,6 +75,7 @@ class Engine:
         self.quality, doubts = known_quality(file, self.input_size, self.description)
         threads = thread_notices() if self.device == 'cpu' else ()
         self.notices = (*choice.notices, *threads, *doubts)
+        self.transfer_doubt = doubt_transfer(self.description)
         network = fuse_batch_norm(checkpoint.network).to(self.device)
         self.tasks = network.tasks
         keep_freed_memory()

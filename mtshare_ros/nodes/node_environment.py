@@ -1,5 +1,5 @@
 """
-The environment that processes of nodes need for large images over DDS.
+What processes of nodes take from their environment: large images over DDS, what the camera shows.
 
 It is read when a library is loaded, so whoever starts a node has to set it.
 """
@@ -10,6 +10,8 @@ from mtshare_ros.resources import share_directory
 
 CURRENT_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 FORMER_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
+RENDERED_CAMERA = 'MTSHARE_RENDERED_CAMERA'
+"""Set where the camera shows rendered rooms: a model that knows nothing else is in place there."""
 
 # Their Fast DDS 2 reads the former name only; version 3 warns about it.
 _DISTROS_WITH_FORMER_NAME = ('humble', 'iron', 'jazzy')

@@ -19,6 +19,7 @@ from mtshare_ros.nodes.image_input import find_image_topic, TRANSPORTS
 from mtshare_ros.nodes.inference_thread import InferenceThread
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
 from mtshare_ros.nodes.memory_figures import memory_figures
+from mtshare_ros.nodes.model_figures import model_figures, model_in_words, transfer_notice
 from mtshare_ros.nodes.parameter_server import ParameterServer
 from mtshare_ros.nodes.perception_parameters import (
     PERCEPTION_PARAMETERS,
@@ -72,7 +73,7 @@ class PerceptionNode(GuardedLifecycleNode):
             camera.offer(engine)
         height, width = engine.input_size
         self.get_logger().info(
-            f'model {self._start_settings.model!r} on {engine.device}: '
+            f'model {model_in_words(engine, self._start_settings.model)} on {engine.device}: '
             f'{", ".join(engine.tasks)}, outputs of {width}x{height} pixels'
         )
         free_memory()
@@ -115,7 +116,8 @@ class PerceptionNode(GuardedLifecycleNode):
             settings.model, device=settings.device, precision=settings.precision,
             input_size=settings.input_size,
         )
-        for notice in filter(None, (*engine.notices, check_reference(engine))):
+        notices = (transfer_notice(engine), *engine.notices, check_reference(engine))
+        for notice in filter(None, notices):
             self.get_logger().warning(notice)
         engine.settle_crossover()
         return engine
@@ -145,16 +147,13 @@ class PerceptionNode(GuardedLifecycleNode):
 
     def _describe(self, values: Mapping[str, Any]) -> NodeReport:
         engine = self._engine
-        file = engine.file if engine else None
         return NodeReport(
             name=self.get_fully_qualified_name(),
             lifecycle=self.state_name,
             device=engine.device if engine else '',
             broken=self.transition_error,
             figures={
-                'model': self._start_settings.model,
-                'model_sha256': file.sha256 if file else '',
-                'labels': engine.labels.name if engine else '',
+                **model_figures(engine, self._start_settings.model),
                 **engine_figures(engine, values),
                 **memory_figures(engine),
             },

@@ -84,8 +84,9 @@ PERCEPTION_PARAMETERS = ParameterTable((
         limits=(0.0, 1.0),
     ),
     ParameterSpec(
-        'model', 'string', 'default', 'Name of a model in models/manifest.yaml, or the path of a '
-        'checkpoint.', read_only=True, check=_check_not_empty,
+        'model', 'string', 'default', 'Name of a model (mtshare models list), the path of a '
+        'checkpoint, or default: real_vit_small where it was added, else the small model of '
+        'rendered rooms.', read_only=True, check=_check_not_empty,
     ),
     ParameterSpec(
         'device', 'string', 'auto', 'Where the network runs: auto (the GPU where there is one), '

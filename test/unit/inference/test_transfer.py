@@ -1,0 +1,60 @@
+"""A model that knows rendered rooms only says so in one line, others say nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.transfer import doubt_transfer
+from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mtshare_ros.model.description import WeightSource
+from mtshare_ros.model.manifest import find_model, load_manifest
+from mtshare_ros.model.registering import describe_file, register
+from mtshare_ros.resources import user_models_directory
+
+ROOMS = '1600 images of rooms from the weights of rooms_vit_tiny for the base task, then sub-tasks'
+REAL = load_manifest().default_when_added
+
+
+@pytest.mark.parametrize('name', list(load_manifest().models))
+def test_every_shipped_model_is_one_of_rendered_rooms(name):
+    file = find_model(name)
+    doubt = Engine(load_checkpoint(file.path), device='cpu', file=file).transfer_doubt
+
+    assert doubt.startswith('this model was trained on rendered rooms and does not know real')
+    assert '\n' not in doubt and len(doubt) < 200
+
+
+@pytest.mark.parametrize('text', ['10000 frames of procedural rooms', ROOMS])
+def test_a_model_that_somebody_trains_on_rooms_is_doubted(tiny_description, text):
+    assert doubt_transfer(replace(tiny_description, trained_on=text))
+
+
+@pytest.mark.parametrize('changes', [
+    {'trained_on': ''}, {'trained_on': 'nothing'},
+    {'trained_on': '5000 images of nyud from the weights of rooms_vit_tiny, stage base'},
+    {'trained_on': ROOMS, 'backbone_sha256': '0' * 64},
+    {'trained_on': ROOMS, 'sources': (WeightSource('vit', '0' * 64, 'MIT', ('backbone',)),)},
+])
+def test_a_model_that_saw_real_images_or_does_not_say_is_not(tiny_description, changes):
+    assert not doubt_transfer(replace(tiny_description, **changes))
+
+
+def test_where_the_real_model_was_added_it_is_named(
+        tmp_path, monkeypatch, tiny_model, tiny_description):
+    monkeypatch.setenv('MTSHARE_MODELS', str(tmp_path))
+    path = user_models_directory() / f'{REAL}.safetensors'
+    path.write_bytes(tiny_model.read_bytes())
+    register(REAL, describe_file(path, tiny_description), tmp_path)
+
+    assert doubt_transfer(replace(tiny_description, trained_on=ROOMS)).endswith(f'model {REAL}')
+
+
+def test_a_damaged_list_of_models_does_not_keep_an_engine_from_running(
+        tmp_path, monkeypatch, tiny_model, tiny_description):
+    monkeypatch.setenv('MTSHARE_MODELS', str(tmp_path))
+    (tmp_path / 'manifest.yaml').write_text('models: [')
+    network = load_checkpoint(tiny_model).network
+    described = replace(tiny_description, trained_on=ROOMS)
+
+    assert Engine(Checkpoint(network, described), device='cpu').transfer_doubt
