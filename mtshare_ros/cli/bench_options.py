@@ -32,7 +32,8 @@ TasksOption = Annotated[str | None, typer.Option(
     '--tasks', metavar='TASK,...', autocompletion=offer_task_list,
     help='Only these tasks: semseg, depth, normals, edge.')]
 SizeOption = Annotated[str, typer.Option(
-    '--size', metavar='HxW', help='Pixels of the input, multiples of 16.')]
+    '--size', metavar='HxW', help='Pixels of the input, multiples of the patch size of the '
+                              'model, 14 or 16.')]
 ThresholdOption = Annotated[float, typer.Option(
     '--threshold', min=0.0, max=10.0, metavar='FACTOR',
     help='Factor on all thresholds of sharing; 0 computes every row.')]

@@ -60,8 +60,9 @@ CountOption = Annotated[int | None, typer.Option(
     '--count', '--views', min=1, metavar='N',
     help='Only this many images or clips.')]
 InputSizeOption = Annotated[str | None, typer.Option(
-    metavar='HxW', help='Pixels of the input, multiples of 16. Default: 448x576 for nyud, 512x512 '
-                        'for pascal, else the size of the model.')]
+    metavar='HxW',
+    help='Pixels of the input, multiples of the patch size of the model (14 or 16). Default: '
+         '448x576 for nyud, 512x512 for pascal, else the size of the model.')]
 ThresholdsOption = Annotated[int | None, typer.Option(
     min=1, metavar='N', help='Thresholds of odsF (nyud, pascal) beside 0.001 and 0.999: 20 by '
                              'default, which is quick; 99 for figures to be published.')]

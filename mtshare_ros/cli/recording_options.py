@@ -29,7 +29,8 @@ RefreshOption = Annotated[int, typer.Option(
     help='Every token is computed again within N frames.')]
 InputSizeOption = Annotated[str | None, typer.Option(
     '--input-size', metavar='HxW',
-    help='Pixels of the maps, multiples of 16. Default: the size of the model.')]
+    help='Pixels of the maps, multiples of the patch size of the model (14 or 16). Default: the '
+         'size of the model.')]
 ThreadsOption = Annotated[int | None, typer.Option(
     '--threads', min=1, metavar='N', help='CPU threads of the network. Default: every core.')]
 SheetOption = Annotated[Path | None, typer.Option(

@@ -15,7 +15,6 @@ from mtshare_ros.evaluation.dense_forms import Call, FormChooser, Report, synchr
 from mtshare_ros.evaluation.dense_pieces import prepare, rotation_of
 from mtshare_ros.evaluation.dense_sides import encoder_piece
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.block import BlockLimits
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
@@ -58,8 +57,9 @@ def time_active(
     rows is counted.
     """
     device = torch.device(engine.device)
-    grid = engine.input_size[0] // PATCH_SIZE, engine.input_size[1] // PATCH_SIZE
     network = base_encoder(model.checkpoint.network)
+    side = network.config.patch_size
+    grid = engine.input_size[0] // side, engine.input_size[1] // side
     with torch.inference_mode():
         sparse = _Sparse(prepare(network, device, torch.float32), grid, engine.dtype, block,
                          fraction, engine.crossover().share)

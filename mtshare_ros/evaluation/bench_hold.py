@@ -56,5 +56,5 @@ def hold(
 def _maps(raw: dict[str, torch.Tensor], image: np.ndarray) -> Prediction:
     size = (image.shape[0], image.shape[1])
     maps = {name: value for task, output in raw.items()
-            for name, value in decode(task, output).items()}
+            for name, value in decode(task, output, size).items()}
     return Prediction.from_maps(frame_to_cover(size, size), _NOTHING, maps)

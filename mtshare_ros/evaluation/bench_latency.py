@@ -10,7 +10,6 @@ from mtshare_ros.evaluation.benchmark import Times
 from mtshare_ros.evaluation.engine_side import EngineSide
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.sharing.settings import SharingSettings
 
 CYCLE = 50
@@ -84,7 +83,9 @@ def time_latency(
         'target': _Record(_side(engine, replace(shared, latency_target_ms=target_ms))),
     }
     dense = _Record(_side(engine, replace(shared, temporal=False, task=False)))
-    for number, image in enumerate(swinging_frames(engine.input_size, frames + _WARM_UP)):
+    images = swinging_frames(engine.input_size, frames + _WARM_UP,
+                             engine.description.architecture.patch_size)
+    for number, image in enumerate(images):
         for record in records.values():
             prediction = record.side.run(image)
             if number >= _WARM_UP:
@@ -106,23 +107,27 @@ def demand(number: int) -> float:
     return MIDDLE if _MIDDLE_FROM <= place < _QUIET_FROM else QUIET
 
 
-def swinging_frames(size: tuple[int, int], count: int) -> Iterator[np.ndarray]:
+def swinging_frames(
+    size: tuple[int, int], count: int, patch_size: int
+) -> Iterator[np.ndarray]:
     """Give (H, W, 3) uint8 frames of a room whose first ``demand`` patches show noise anew."""
     stream = STREAMS['static']
     room = stream.video(stream.seeds[0], height=size[0], width=size[1]).frame(0).image
     random = np.random.default_rng(0)
     for number in range(count):
         shown = room + random.normal(0.0, _NOISE, room.shape)
-        _disturb(shown, demand(number), random)
+        _disturb(shown, demand(number), patch_size, random)
         yield shown.round().clip(0, 255).astype(np.uint8)
 
 
-def _disturb(image: np.ndarray, share: float, random: np.random.Generator) -> None:
-    """Fill a share of the patches, in raster order, with a grey level of their own."""
-    rows, columns = image.shape[0] // PATCH_SIZE, image.shape[1] // PATCH_SIZE
+def _disturb(
+    image: np.ndarray, share: float, side: int, random: np.random.Generator
+) -> None:
+    """Fill a share of the patches of a side, in raster order, with a grey level of their own."""
+    rows, columns = image.shape[0] // side, image.shape[1] // side
     for patch in range(round(share * rows * columns)):
-        top, left = (place * PATCH_SIZE for place in divmod(patch, columns))
-        image[top:top + PATCH_SIZE, left:left + PATCH_SIZE] += random.uniform(-90, 90)
+        top, left = (place * side for place in divmod(patch, columns))
+        image[top:top + side, left:left + side] += random.uniform(-90, 90)
 
 
 def _side(engine: Engine, sharing: SharingSettings) -> EngineSide:

@@ -68,7 +68,7 @@ class HeadPiece(nn.Module):
     def forward(
         self, tokens: torch.Tensor, *fine: torch.Tensor
     ) -> torch.Tensor:
-        """Return raw output (1, C, H/4, W/4) for tokens (1, N, D)."""
+        """Return raw output (1, C, h, w) for tokens (1, N, D)."""
         planes = tokens.transpose(1, 2).unflatten(2, self.grid)
         return self.head(HeadInput((planes,), (), StemFeatures(planes, *fine)))
 
@@ -76,22 +76,24 @@ class HeadPiece(nn.Module):
 class MapPiece(nn.Module):
     """The maps of one task in full size."""
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, size: tuple[int, int]) -> None:
         super().__init__()
-        self.task = task
+        self.task, self.size = task, size
 
     def forward(self, raw: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return maps (H, W, ...) by field of ``Prediction`` for raw output (1, C, H/4, W/4)."""
-        large = enlarge(raw).contiguous()
+        """Return maps (H, W, ...) by field of ``Prediction`` for raw output (1, C, h, w)."""
+        large = enlarge(raw, self.size)
+        # decoding overwrites what it is given
+        large = large.clone() if large is raw else large.contiguous()
         maps = decode_pixels(self.task, large.flatten(2))
         return {name: value[0].unflatten(0, large.shape[2:]) for name, value in maps.items()}
 
 
 def piecewise_maps(
-    task: str, grid: tuple[int, int]
+    task: str, grid: tuple[int, int], side: int, patch_size: int
 ) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
     """Return what ``MapPiece`` computes on the CPU, some cells at a time, as the engine does."""
-    decoder = MapDecoder(task)
+    decoder = MapDecoder(task, side, patch_size)
     state = decoder.allocate(grid, torch.device('cpu'))
 
     def decode(raw: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -18,7 +18,6 @@ from mtshare_ros.evaluation.dense_pieces import (
     StemPiece,
 )
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.picture import fit_image
@@ -75,7 +74,8 @@ def build_pieces(
     place = torch.device(device)
     with torch.inference_mode(False), torch.no_grad():
         ready = prepare(network, place, dtype)
-    grid = size[0] // PATCH_SIZE, size[1] // PATCH_SIZE
+    side = network.config.patch_size
+    grid = size[0] // side, size[1] // side
     rotation = rotation_of(ready, grid, place)
     image = to_tensor(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8), place)
     with torch.inference_mode():
@@ -86,8 +86,8 @@ def build_pieces(
         heads = {task: chooser.fastest(
             Piece(f'head {task}', HeadPiece(ready, task, grid), (encoded, *fine)))
             for task in tasks}
-        maps = {task: chooser.fastest(_map_piece(task, grid, heads[task].call(encoded, *fine)))
-                for task in tasks}
+        maps = {task: chooser.fastest(
+            _map_piece(task, size, side, heads[task].call(encoded, *fine))) for task in tasks}
     found = {'stem': stem, 'encoder': encoders[ready.base_task],
              **{f'head {task}': trial for task, trial in heads.items()},
              **{f'maps {task}': trial for task, trial in maps.items()}}
@@ -118,9 +118,12 @@ def _encoders(
     return found
 
 
-def _map_piece(task: str, grid: tuple[int, int], raw: torch.Tensor) -> Piece:
-    others = {PIECEWISE: piecewise_maps(task, grid)} if raw.device.type == 'cpu' else {}
-    return Piece(f'maps {task}', MapPiece(task), (raw,), others=others)
+def _map_piece(task: str, size: tuple[int, int], patch_size: int, raw: torch.Tensor) -> Piece:
+    others = {}
+    if raw.device.type == 'cpu':
+        grid = size[0] // patch_size, size[1] // patch_size
+        others[PIECEWISE] = piecewise_maps(task, grid, raw.shape[2] // grid[0], patch_size)
+    return Piece(f'maps {task}', MapPiece(task, size), (raw,), others=others)
 
 
 def encoder_piece(
@@ -158,7 +161,7 @@ class DenseSide:
         return Prediction.from_maps(framing, FrameStats(0.0), arrays)
 
     def raw(self, task: str) -> torch.Tensor:
-        """Return the raw output (1, C, H/4, W/4) of the last frame."""
+        """Return the raw output (1, C, h, w) of the last frame."""
         return self._raw[task]
 
     def use_graph(self) -> bool:

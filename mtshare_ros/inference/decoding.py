@@ -1,6 +1,6 @@
 """From the raw outputs of a frame to the maps of its tasks."""
 
-from typing import Iterable
+from typing import Mapping
 
 import numpy as np
 import torch
@@ -12,10 +12,15 @@ from mtshare_ros.sharing.account import FrameAccount
 
 
 class FrameDecoder:
-    """Keeps the maps of a camera, which lie in its session, up to its raw outputs."""
+    """
+    Keeps the maps of a camera, which lie in its session, up to its raw outputs.
 
-    def __init__(self, tasks: Iterable[str]) -> None:
-        self._decoders = {task: MapDecoder(task) for task in tasks}
+    ``sides`` are by task the pixels of its raw output along a side of a cell.
+    """
+
+    def __init__(self, sides: Mapping[str, int], patch_size: int) -> None:
+        self._decoders = {task: MapDecoder(task, side, patch_size)
+                          for task, side in sides.items()}
 
     def decode(self, session: Session, account: FrameAccount) -> dict[str, np.ndarray]:
         """Bring the maps up to date and return copies by name in ``Prediction``."""
@@ -32,7 +37,7 @@ class FrameDecoder:
 
 
 def raw_output(session: Session, task: str) -> torch.Tensor:
-    """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
+    """Return a task's raw output (1, C, h, w) float32 as of the last frame."""
     return session.cache.camera.heads[task].raw
 
 

@@ -18,13 +18,13 @@ from mtshare_ros.inference.device import (
     resolve_precision,
 )
 from mtshare_ros.inference.geometry import assumed_focal_length, depth_scale
+from mtshare_ros.inference.input_size import choose_input_size
 from mtshare_ros.inference.known_quality import known_quality
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.statistics import frame_stats
 from mtshare_ros.inference.transfer import doubt_transfer
 from mtshare_ros.labels import LabelSet
-from mtshare_ros.model.architecture import check_input_size, PATCH_SIZE
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.fusing import fuse_batch_norm
@@ -69,9 +69,8 @@ class Engine:
         self.weight_layout = choose_layout(
             weight_layout, self.device.partition(':')[0], self.dtype)
         self.description = checkpoint.description
-        self.input_size = check_input_size(
-            input_size or checkpoint.description.architecture.input_size)
         self.file = file
+        self.input_size = self._choose_size(input_size)
         self.quality, doubts = known_quality(file, self.input_size, self.description)
         threads = thread_notices() if self.device == 'cpu' else ()
         self.notices = (*choice.notices, *threads, *doubts)
@@ -84,7 +83,7 @@ class Engine:
             self._network = SharingNetwork(network, {
                 task: self.description.thresholds.get(task, fallback) for task in self.tasks
             }, self.dtype, self.weight_layout)
-        self._decoder = FrameDecoder(self.tasks)
+        self._decoder = FrameDecoder(self._network.sides, network.config.patch_size)
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None
 
@@ -146,9 +145,9 @@ class Engine:
         return engine
 
     def with_input_size(self, input_size: tuple[int, ...]) -> 'Engine':
-        """Return an engine with the same weights for another input size, in multiples of 16."""
+        """Return an engine with the same weights for another input size, in whole patches."""
         engine = copy.copy(self)
-        engine.input_size = check_input_size(input_size)
+        engine.input_size = self._choose_size(input_size)
         engine._costs = engine._measured_crossover = None
         return engine
 
@@ -239,7 +238,7 @@ class Engine:
         np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)
 
     def raw(self, session: Session, task: str) -> torch.Tensor:
-        """Return a task's raw output (1, C, H/4, W/4) float32 as of the last frame."""
+        """Return a task's raw output (1, C, h, w) float32 as of the last frame."""
         return raw_output(session, task)
 
     def _bounds(
@@ -250,11 +249,16 @@ class Engine:
         if cost is None:
             session.controller = None
             return PlanLimits(crossover, settings.scene_cut_fraction)
-        tokens = self.input_size[0] * self.input_size[1] // PATCH_SIZE ** 2
-        budget = session.control(settings, cost, tokens).budget()
-        if budget >= crossover * tokens:
+        side = self.description.architecture.patch_size
+        cells = self.input_size[0] * self.input_size[1] // side ** 2
+        budget = session.control(settings, cost, cells).budget()
+        if budget >= crossover * cells:
             return PlanLimits(crossover, settings.scene_cut_fraction)
         return PlanLimits(budget=budget)
+
+    def _choose_size(self, asked: tuple[int, ...] | None) -> tuple[int, int]:
+        name = f'the model {self.file.name!r}' if self.file else 'the model'
+        return choose_input_size(asked, self.description.architecture, name)
 
     def _check_tasks(self, tasks: tuple[str, ...]) -> None:
         absent = [task for task in tasks if task not in self.tasks]

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mtshare_ros.inference.enlargement import enlarge_cells
+from mtshare_ros.inference.enlargement import Enlargement
 from mtshare_ros.inference.postprocess import decode_pixels, fields_of
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.memory import tensor_bytes
 
@@ -29,28 +28,33 @@ class MapState:
 
 
 class MapDecoder:
-    """Decodes the raw output of one task; equal to ``decode``, for the cells that changed."""
+    """
+    Decodes the raw output of one task; equal to ``decode``, for the cells that changed.
 
-    def __init__(self, task: str) -> None:
+    ``side`` are the pixels of the raw output along a side of a cell, ``patch_size`` those of maps.
+    """
+
+    def __init__(self, task: str, side: int, patch_size: int) -> None:
         self._task = task
+        self._enlargement = Enlargement(side, patch_size)
         self._fields = fields_of(task)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> MapState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
-        level = Level(grid, PATCH_SIZE)
+        level = Level(grid, self._enlargement.patch_size)
         return MapState(level, {
             field.name: level.allocate(field.channels, field.dtype, device)
             for field in self._fields
         })
 
     def dense(self, state: MapState, raw: torch.Tensor) -> None:
-        """Decode the whole raw output (1, C, H/4, W/4)."""
+        """Decode the whole raw output (1, C, h, w)."""
         rows, columns = state.level.grid
         self.update(state, raw, torch.arange(rows * columns, device=raw.device))
 
     def update(self, state: MapState, raw: torch.Tensor, cells: torch.Tensor) -> None:
         """
-        Decode cells (n,) of the raw output (1, C, H/4, W/4).
+        Decode cells (n,) of the raw output (1, C, h, w).
 
         They are all in which the output, enlarged to the input's size, may differ, as
         ``HeadPlan.reached`` names them: enlarging mixes pixels of neighbouring cells.
@@ -59,7 +63,7 @@ class MapDecoder:
             return
         rows = raw[0].permute(1, 2, 0).flatten(0, 1).float()
         for some in cells.split(_cells_at_once(rows)):
-            maps = decode_pixels(self._task, enlarge_cells(rows, state.level.grid, some))
+            maps = decode_pixels(self._task, self._enlargement.cells(rows, state.level.grid, some))
             for field in self._fields:
                 values = maps[field.name].reshape(-1, field.channels)
                 state.level.write(state.maps[field.name], some, values)

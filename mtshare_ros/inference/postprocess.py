@@ -6,7 +6,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from mtshare_ros.model.head import OUTPUT_STRIDE
 from mtshare_ros.tasks import TASKS, UNLABELLED
 
 _BEYOND_RANK = 1e38
@@ -38,10 +37,11 @@ def fields_of(task: str) -> tuple[MapField, ...]:
     return (own, MapField('confidence', torch.uint8)) if task == 'semseg' else (own,)
 
 
-def enlarge(raw: torch.Tensor) -> torch.Tensor:
-    """Bring raw outputs (B, C, H/4, W/4) to float32 (B, C, H, W), bilinearly."""
-    return functional.interpolate(
-        raw.float(), scale_factor=OUTPUT_STRIDE, mode='bilinear', align_corners=False)
+def enlarge(raw: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Bring raw outputs (B, C, h, w) to float32 (B, C, H, W) of a size, bilinearly."""
+    if raw.shape[2:] == size:
+        return raw.float()
+    return functional.interpolate(raw.float(), size, mode='bilinear', align_corners=False)
 
 
 def holds_numbers_only(raw: torch.Tensor) -> bool:
@@ -50,13 +50,14 @@ def holds_numbers_only(raw: torch.Tensor) -> bool:
     return bool(torch.isfinite(raw.sum())) or bool(torch.isfinite(raw).all())
 
 
-def decode(task: str, raw: torch.Tensor) -> dict[str, np.ndarray]:
+def decode(task: str, raw: torch.Tensor, size: tuple[int, int]) -> dict[str, np.ndarray]:
     """
-    Return the maps of one task by name in ``Prediction`` for its raw output (1, C, H/4, W/4).
+    Return the maps (H, W) of one task by name in ``Prediction`` for its raw output (1, C, h, w).
 
     Values the network could not compute (NaN, infinity) become NaN or unlabelled.
     """
-    large = enlarge(raw).contiguous()
+    # decoding overwrites what it is given
+    large = enlarge(raw, size).clone(memory_format=torch.contiguous_format)
     maps = decode_pixels(task, large.flatten(2))
     shape = large.shape[2:]
     return {

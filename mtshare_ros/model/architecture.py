@@ -27,13 +27,29 @@ _LARGEST_GRID = 256
 _LARGEST_NORM_EPS = 1e-3
 
 
-def check_input_size(size: tuple[int, ...], patch_size: int = PATCH_SIZE) -> tuple[int, int]:
-    """Return (height, width) where both are multiples of the patch size, else ConfigError."""
-    good = len(size) == 2 and all(
-        0 < side <= LARGEST_SIDE and side % patch_size == 0 for side in size)
-    require(good, 'input_size', list(size), '[height, width], both positive multiples of the '
-            f'patch size {patch_size} up to {LARGEST_SIDE}')
+def check_input_size(size: tuple[int, ...], *patch_sizes: int) -> tuple[int, int]:
+    """
+    Return (height, width) where it is whole patches of one of some sizes, else ConfigError.
+
+    Where none is given, patches may have any of PATCH_SIZES.
+    """
+    allowed = patch_sizes or PATCH_SIZES
+    require(any(fits_patches(size, patch_size) for patch_size in allowed), 'input_size',
+            list(size), '[height, width], both positive multiples of the patch size '
+            f'{" or ".join(map(str, allowed))} up to {LARGEST_SIDE}')
     return size[0], size[1]
+
+
+def fits_patches(size: tuple[int, ...], patch_size: int) -> bool:
+    """Tell whether a size is a (height, width) of whole patches, and no larger than allowed."""
+    return len(size) == 2 and all(
+        0 < side <= LARGEST_SIDE and side % patch_size == 0 for side in size)
+
+
+def nearest_input_size(size: tuple[int, ...], patch_size: int) -> tuple[int, ...]:
+    """Return the size of whole patches that is nearest to a size."""
+    most = LARGEST_SIDE // patch_size
+    return tuple(patch_size * min(max(round(side / patch_size), 1), most) for side in size)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Any, Mapping
 
 from mtshare_ros.messages.camera_info import CAMERA_MATRICES
 from mtshare_ros.messages.pixels import MAX_PIXELS
+from mtshare_ros.model.architecture import fits_patches, PATCH_SIZES
 from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable, plain_value
 from mtshare_ros.nodes.sharing_parameters import (
@@ -18,13 +19,16 @@ from mtshare_ros.tasks import DEFAULT_TASKS, get_task
 
 _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
+_LARGEST_SIDE = 2048
 ONE_CAMERA = ['']
 """One camera without a name; rclpy takes an empty list for one of bytes."""
 
 
 def _check_input_size(value: list[int]) -> str:
-    if len(value) != 2 or any(side < 16 or side % 16 or side > 2048 for side in value):
-        return 'it must be [height, width], both multiples of 16 between 16 and 2048'
+    whole = any(fits_patches(tuple(value), patch_size) for patch_size in PATCH_SIZES)
+    if not whole or max(value) > _LARGEST_SIDE:
+        return ('it must be [height, width], both multiples of the patch size of the model, 14 or '
+                f'16 pixels, up to {_LARGEST_SIDE}')
     return ''
 
 
@@ -98,7 +102,8 @@ PERCEPTION_PARAMETERS = ParameterTable((
     ),
     ParameterSpec(
         'input_size', 'integer_array', [240, 320], 'Height and width of the network input and of '
-        'every output, multiples of 16.', 'pixels', read_only=True, check=_check_input_size,
+        'every output, multiples of the patch size of the model (14 or 16).', 'pixels',
+        read_only=True, check=_check_input_size,
     ),
     ParameterSpec(
         'image_transport', 'string', 'raw', 'How images come: raw on image, or compressed on '

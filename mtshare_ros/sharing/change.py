@@ -4,15 +4,10 @@ from dataclasses import dataclass
 import math
 
 import torch
-from torch.nn import functional
 
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.noise import MEANS, NoiseEstimator, NoiseState, POOL
-
-_COLORS = 3
-_SIDE = PATCH_SIZE // POOL
-_VALUES = _COLORS * _SIDE ** 2
+from mtshare_ros.sharing.noise import NoiseEstimator, NoiseState
+from mtshare_ros.sharing.pooling import COLORS, Pooling, SIDE, VALUES
 
 NOTICED = 2.8
 """
@@ -54,19 +49,23 @@ class ChangeDetector:
     """
     Scores the change of patches against their last transmission, never the previous frame.
 
-    The score is the root mean square of a patch's change in 4x4-pooled grey levels, less what
+    The score is the root mean square of a patch's change in the means of its 4x4 areas, less what
     noise adds to it on average, divided by the least change that counts: NOTICED grey levels, or
     eight deviations of the noise's own share where the sensor is so noisy that this is more.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self._noise = NoiseEstimator(device)
-        self._pooling = _pooling_matrix().to(device)
-        self._coloring = torch.eye(_COLORS, device=device).repeat(_SIDE ** 2, 1)
+    def __init__(self, device: torch.device, patch_size: int) -> None:
+        self._pooling = Pooling.of(patch_size)
+        self._noise = NoiseEstimator(device, self._pooling)
+        self._lines = self._pooling.lines(device)
+        self._matrix = self._pooling.matrix(device)
+        self._coloring = torch.eye(COLORS, device=device).repeat(SIDE ** 2, 1)
+        # the mean square of n differences of noise deviates by its mean times the root of 2 / n
+        self._least = _DEVIATIONS * math.sqrt(2 / self._pooling.independent)
 
     def allocate(self, grid: tuple[int, int], noise: NoiseState | None = None) -> ChangeState:
         """Return the state for a (rows, columns) grid; ``noise`` of the same camera goes on."""
-        buffers = self._pooling.new_zeros(4, grid[0] * grid[1], _VALUES)
+        buffers = self._matrix.new_zeros(4, grid[0] * grid[1], VALUES)
         return ChangeState(grid, noise or self._noise.allocate(), *buffers.unbind())
 
     def observe(self, state: ChangeState, image: torch.Tensor) -> torch.Tensor:
@@ -83,7 +82,7 @@ class ChangeDetector:
             # noise changes slowly: every other frame costs half and says as much
             if state.frames % _LEARNING_INTERVAL == 0:
                 self._noise.learn(state.noise, weights, self._energy(state))
-            return _score(state, self._noise.variance(state.noise, weights))
+            return self._score(state, self._noise.variance(state.noise, weights))
 
     def transmit(self, state: ChangeState, rows: torch.Tensor) -> None:
         """Remember patches (n,) of the last frame seen as transmitted."""
@@ -103,32 +102,30 @@ class ChangeDetector:
 
     def _pool(self, image: torch.Tensor, state: ChangeState) -> None:
         rows, columns = state.grid
+        cells = self._line_sums(image, rows).view(-1, self._matrix.shape[0]) @ self._matrix
+        target = state.current.view(rows, columns, SIDE, SIDE * COLORS)
+        target.copy_(cells.view(rows, SIDE, columns, SIDE * COLORS).transpose(1, 2))
+
+    def _line_sums(self, image: torch.Tensor, rows: int) -> torch.Tensor:
+        """Return the sums of an image's lines (4 x rows, 3 W) over the height of each area."""
+        lines = image[0].permute(1, 2, 0)
+        height = self._pooling.pixels_of_area
+        if height is None:
+            return self._lines @ lines.reshape(rows, self._pooling.patch_size, -1).float()
         # plain sums along memory are four times as fast as a pooling of channels-last images
-        lines = image[0].permute(1, 2, 0).reshape(rows * _SIDE, POOL, -1).float().sum(dim=1)
-        cells = lines.view(-1, PATCH_SIZE * _COLORS) @ self._pooling
-        target = state.current.view(rows, columns, _SIDE, _SIDE * _COLORS)
-        target.copy_(cells.view(rows, _SIDE, columns, _SIDE * _COLORS).transpose(1, 2))
+        return lines.reshape(rows * SIDE, height, -1).float().sum(dim=1)
 
     def _energy(self, state: ChangeState) -> torch.Tensor:
         """Return (2, N): see NoiseEstimator.learn."""
         change = state.current - torch.stack((state.previous, state.older))
         sums = change @ self._coloring
-        square = torch.linalg.vecdot(change, change) - torch.linalg.vecdot(sums, sums) / _SIDE ** 2
-        return square / (2 * (_VALUES - MEANS))
+        square = torch.linalg.vecdot(change, change) - torch.linalg.vecdot(sums, sums) / SIDE ** 2
+        return square / (2 * self._pooling.freedom)
 
-
-def _score(state: ChangeState, variance: torch.Tensor) -> torch.Tensor:
-    """Return the scores (N,) of patches whose values have a noise ``variance`` (N,)."""
-    change = state.current - state.reference
-    noise = 2 * variance
-    excess = (torch.linalg.vecdot(change, change) / _VALUES).sub_(noise).clamp_(min=0)
-    # the mean square of n differences of noise deviates by its mean times the root of 2 / n
-    least = (noise * (_DEVIATIONS * math.sqrt(2 / _VALUES))).clamp_(min=NOTICED ** 2)
-    return excess.div_(least).sqrt_()
-
-
-def _pooling_matrix() -> torch.Tensor:
-    """Return (48, 12): sums of four lines of a patch's pixels to the means of its cells."""
-    value = torch.arange(PATCH_SIZE * _COLORS)
-    cell = value // (POOL * _COLORS) * _COLORS + value % _COLORS
-    return functional.one_hot(cell, _SIDE * _COLORS).float() / POOL ** 2
+    def _score(self, state: ChangeState, variance: torch.Tensor) -> torch.Tensor:
+        """Return the scores (N,) of patches whose values have a noise ``variance`` (N,)."""
+        change = state.current - state.reference
+        noise = 2 * variance
+        excess = (torch.linalg.vecdot(change, change) / VALUES).sub_(noise).clamp_(min=0)
+        least = (noise * self._least).clamp_(min=NOTICED ** 2)
+        return excess.div_(least).sqrt_()

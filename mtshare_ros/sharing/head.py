@@ -9,7 +9,7 @@ import torch
 from mtshare_ros.model.head import DecodeHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.convolution import RowConvolution
-from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan, QUARTER_SIDE
+from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan
 from mtshare_ros.sharing.layout import AUTO, PLAIN
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.linear import PackedLinear
@@ -31,7 +31,7 @@ class HeadState:
 
     @cached_property
     def raw(self) -> torch.Tensor:
-        """The raw output as a view (1, C, H/4, W/4)."""
+        """The raw output as a view (1, C, rows x side, columns x side)."""
         return self.level.image(self.output)
 
     @property
@@ -55,13 +55,15 @@ class HeadRunner:
         self._predict = PackedLinear(
             head.predict.weight.flatten(1), head.predict.bias, dtype=dtype, layout=PLAIN)
         self._width, self._outputs = head.predict.in_channels, head.predict.out_channels
-        self.geometry = HeadGeometry.of([layer.module for layer in self._refine])
-        self.macs_per_cell = self._merge.macs_per_cell + QUARTER_SIDE ** 2 * (
+        self.side = self._merge.side
+        self.geometry = HeadGeometry.of([layer.module for layer in self._refine], self.side,
+                                        network.config.patch_size)
+        self.macs_per_cell = self._merge.macs_per_cell + self.side ** 2 * (
             sum(layer.macs_per_pixel for layer in self._refine) + self._predict.macs_per_row)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> HeadState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
-        level = Level(grid, QUARTER_SIDE)
+        level = Level(grid, self.side)
         features = tuple(level.allocate(self._width, self.dtype, device) for _ in self._refine)
         return HeadState(level, features, level.allocate(self._outputs, torch.float32, device))
 
@@ -90,26 +92,27 @@ def _store(rows: torch.Tensor, pixels: torch.Tensor | None, values: torch.Tensor
 
 
 class _Merge:
-    """The sum of all levels at 1/4 of the input, with batch norm and ReLU."""
+    """The sum of all levels at ``side`` pixels a cell, with batch norm and ReLU."""
 
     def __init__(self, head: DecodeHead, dtype: torch.dtype, layout: str) -> None:
         self._width = head.predict.in_channels
+        self.side = math.isqrt(head.from_tokens.out_channels // self._width)
         norm = head.norm
         scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
         shift = (norm.bias - norm.running_mean * scale).detach()
         weight = _scaled(head.from_tokens.weight, scale)
-        bias = _scaled(head.from_tokens.bias, scale) + shift.repeat(QUARTER_SIDE ** 2)
+        bias = _scaled(head.from_tokens.bias, scale) + shift.repeat(self.side ** 2)
         self._from_tokens = PackedLinear(weight, bias, dtype=dtype, layout=layout)
         self._from_eighth = self._from_quarter = None
         self.macs_per_cell = weight.numel()
         if hasattr(head, 'from_eighth'):
             self._from_eighth = _scaled(head.from_eighth.weight, scale).t().to(dtype)
             self._from_quarter = _scaled(head.from_quarter.weight, scale).t().to(dtype)
-            self.macs_per_cell += QUARTER_SIDE ** 2 * (
+            self.macs_per_cell += self.side ** 2 * (
                 self._from_eighth.numel() // 4 + self._from_quarter.numel())
 
     def __call__(self, tokens: torch.Tensor, plan: HeadPlan) -> torch.Tensor:
-        """Return (n * 16, width) for tokens (n, D), pixels in merging order."""
+        """Return (n * side ** 2, width) for tokens (n, D), pixels in merging order."""
         merged = self._from_tokens(tokens)
         if self._from_eighth is not None:
             merged = merged.view(-1, self._from_eighth.shape[1])

@@ -1,20 +1,16 @@
 """Which pixels the heads compute for a list of cells; one plan serves the heads of all tasks."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Sequence
 
 import torch
 from torch import nn
 
-from mtshare_ros.model.architecture import PATCH_SIZE
-from mtshare_ros.model.head import OUTPUT_STRIDE
 from mtshare_ros.sharing.level import Level, pixels_of_cells, taps_of_pixels
 from mtshare_ros.sharing.reach import Reach
 from mtshare_ros.sharing.stem import StemState
-
-QUARTER_SIDE = PATCH_SIZE // OUTPUT_STRIDE
-"""Pixels of a head's output along each side of a cell."""
 
 LARGEST_SHARE = 0.65
 """Share of pixels above which a convolution of the whole map is faster than one of its rows."""
@@ -25,26 +21,29 @@ class HeadGeometry:
     """
     The kernels of a head's 3x3 convolutions, and how far they reach out of a cell.
 
-    ``borders`` are the pixels round a cell that differ after each convolution, ``cell_border`` the
-    cells round it that differ after the bilinear enlargement of the output.
+    ``side`` are the pixels of the output along a side of a cell. ``borders`` are the pixels round
+    a cell that differ after each convolution, ``cell_border`` the cells round it that differ after
+    the bilinear enlargement of the output.
     """
 
+    side: int
     kernels: tuple[int, ...]
     paddings: tuple[int, ...]
     borders: tuple[int, ...]
     cell_border: int
 
     @classmethod
-    def of(cls, layers: Sequence[nn.Conv2d]) -> 'HeadGeometry':
+    def of(cls, layers: Sequence[nn.Conv2d], side: int, patch_size: int) -> 'HeadGeometry':
         """Return the geometry of the convolutions that a head runs one after the other."""
-        cell = Reach.of_cell(QUARTER_SIDE)
+        cell = Reach.of_cell(side)
         reaches = [cell.through(layers[:count + 1]) for count in range(len(layers))]
-        enlarged = cell.through(layers).enlarged(OUTPUT_STRIDE)
+        enlarged = cell.through(layers).enlarged(Fraction(patch_size, side))
         return cls(
+            side,
             tuple(layer.kernel_size[0] for layer in layers),
             tuple(layer.padding[0] for layer in layers),
-            tuple(reach.border(QUARTER_SIDE) for reach in reaches),
-            enlarged.in_cells(PATCH_SIZE).border(1),
+            tuple(reach.border(side) for reach in reaches),
+            enlarged.in_cells(patch_size).border(1),
         )
 
 
@@ -61,7 +60,7 @@ class HeadPlan:
     """
     What to compute for ``cells`` (n,).
 
-    ``merged`` (n * 16,) are the pixels whose merged features change, in the order of
+    ``merged`` (n * side ** 2,) are the pixels whose merged features change, in the order of
     ``merging_order``; ``eighth`` and ``quarter`` are the stem's features there, rows of a cell
     after each other. ``layers`` has one list for each convolution, None where it computes every
     pixel. ``reached`` (m,) are the cells whose enlarged output may differ.
@@ -77,14 +76,14 @@ class HeadPlan:
 
 def plan_head(geometry: HeadGeometry, stem: StemState, cells: torch.Tensor) -> HeadPlan:
     """Return what to compute for cells (n,), with the stem's features as they are."""
-    merged = pixels_in_merging_order(stem.grid, cells.device).index_select(0, cells).view(-1)
+    level = Level(stem.grid, geometry.side)
+    merged = pixels_in_merging_order(level, cells.device).index_select(0, cells).view(-1)
     eighth = quarter = None
     if stem.eighth is not None:
-        pixels = pixels_of_cells(Level(stem.grid, QUARTER_SIDE // 2), cells.device)
+        pixels = pixels_of_cells(Level(stem.grid, geometry.side // 2), cells.device)
         eighth = stem.eighth.index_select(0, pixels.index_select(0, cells).view(-1))
     if stem.quarter is not None:
         quarter = stem.quarter.index_select(0, merged)
-    level = Level(stem.grid, QUARTER_SIDE)
     layers = tuple(
         _pixel_list(level, cells, border, kernel, padding) for border, kernel, padding
         in zip(geometry.borders, geometry.kernels, geometry.paddings))
@@ -93,15 +92,15 @@ def plan_head(geometry: HeadGeometry, stem: StemState, cells: torch.Tensor) -> H
 
 
 @lru_cache(maxsize=16)
-def pixels_in_merging_order(grid: tuple[int, int], device: torch.device) -> torch.Tensor:
+def pixels_in_merging_order(level: Level, device: torch.device) -> torch.Tensor:
     """
-    Return each cell's pixels at 1/4 (N, 16), those of one pixel at 1/8 after each other.
+    Return each cell's pixels (N, side ** 2), those of one pixel at half the side after each other.
 
-    In this order a row of projected tokens, or of projected features at 1/8, is the pixels at 1/4
-    that it adds to, and nothing need be rearranged.
+    In this order a row of projected tokens, or of projected features of half the side, is the
+    pixels that it adds to, and nothing need be rearranged.
     """
-    pixels = pixels_of_cells(Level(grid, QUARTER_SIDE), device)
-    half = QUARTER_SIDE // 2
+    pixels = pixels_of_cells(level, device)
+    half = level.side // 2
     return pixels.view(-1, half, 2, half, 2).transpose(2, 3).reshape(pixels.shape)
 
 
@@ -116,7 +115,7 @@ def around(level: Level, cells: torch.Tensor, border: int) -> torch.Tensor:
 def _pixel_list(
     level: Level, cells: torch.Tensor, border: int, kernel: int, padding: int
 ) -> PixelList | None:
-    if cells.shape[0] * QUARTER_SIDE ** 2 > LARGEST_SHARE * level.count:
+    if cells.shape[0] * level.side ** 2 > LARGEST_SHARE * level.count:
         return None
     pixels = around(level, cells, border)
     if pixels.shape[0] > LARGEST_SHARE * level.count:

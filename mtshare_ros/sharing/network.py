@@ -5,7 +5,6 @@ from typing import Callable, Mapping
 
 import torch
 
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.thresholds import TaskThresholds
 from mtshare_ros.sharing.account import account_of, FrameAccount
@@ -51,9 +50,14 @@ class SharingNetwork:
         self._weights = EncoderWeights(network, dtype, layout)
         self._encoders: dict[str, EncoderRunner] = {}
         self._depth = network.config.depth
-        self._detector = ChangeDetector(self.device)
+        self._detector = ChangeDetector(self.device, network.config.patch_size)
         self._planner = Planner(self._stem.reach)
         self._use(thresholds)
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """By task the pixels of its raw output along a side of a cell."""
+        return {task: head.side for task, head in self._heads.items()}
 
     def with_thresholds(self, thresholds: Mapping[str, TaskThresholds]) -> 'SharingNetwork':
         """Return a network with the same weights that gates with other thresholds."""
@@ -172,7 +176,8 @@ class SharingNetwork:
         self, cache: ActivationCache, image: torch.Tensor, kind: str
     ) -> CameraState:
         """Return the cache's buffers, made anew where they do not fit."""
-        grid = (image.shape[2] // PATCH_SIZE, image.shape[3] // PATCH_SIZE)
+        side = self._stem.patch_size
+        grid = (image.shape[2] // side, image.shape[3] // side)
         state = cache.state
         if state is None or (state.grid, state.kind) != (grid, kind):
             if state is not None:

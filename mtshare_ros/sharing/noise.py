@@ -6,9 +6,7 @@ import math
 import torch
 
 from mtshare_ros.sharing.memory import tensor_bytes
-
-POOL = 4
-"""Values are means of POOL x POOL pixels: white noise shrinks by POOL, most change does not."""
+from mtshare_ros.sharing.pooling import Pooling
 
 LEAST_PIXEL_NOISE = 1.0
 """Grey levels: below one, rounding to 8 bits hides what the sensor does."""
@@ -20,17 +18,17 @@ tells from noise; the bound keeps what such a mistake hides small."""
 TYPICAL_PIXEL_NOISE = 2.5
 """Grey levels, assumed of a camera until it shows something still."""
 
-MEANS = 3
-"""Degrees of freedom that a patch loses with the mean of each colour."""
-
 _KNOTS = 8
 _KNOT_STEP = 256.0 / _KNOTS
 _MOST_CONTRAST = math.log(4.0)
-_ROUNDING = 1.0 / (12 * POOL ** 2)
 
 _SHARES = (0.05, 0.25, 0.5)
 _CHI_SQUARE = (0.6803, 0.8509, 0.9852)
-"""Quantiles of chi-square per degree of freedom at these shares, for 48 values less 3 means."""
+"""
+Quantiles of chi-square per degree of freedom at these shares, for 48 values less 3 means.
+
+Those of the means of a patch of 14 pixels, which are not quite independent, are 0.2 % lower.
+"""
 
 _SPREAD = (1.0, 1.25, 1.5)
 """How many times as far as in white noise the quantiles may lie from the lowest of them."""
@@ -86,7 +84,9 @@ class NoiseEstimator:
     where the quieter half looks like that.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, pooling: Pooling) -> None:
+        self._shrinkage = pooling.shrinkage
+        self._rounding = 1.0 / (12 * pooling.shrinkage ** 2)
         self._knots = torch.arange(_KNOTS, dtype=torch.float32, device=device)
         self._shares = torch.tensor(_SHARES, device=device)
         self._expected = torch.tensor(_CHI_SQUARE, device=device)
@@ -94,7 +94,7 @@ class NoiseEstimator:
 
     def allocate(self) -> NoiseState:
         """Return the state of a camera of which nothing is known."""
-        start = _log_variance(TYPICAL_PIXEL_NOISE)
+        start = self._log_variance(TYPICAL_PIXEL_NOISE)
         return NoiseState(torch.full_like(self._knots, start), self._knots.new_zeros(()))
 
     def weights(self, brightness: torch.Tensor) -> torch.Tensor:
@@ -121,12 +121,12 @@ class NoiseEstimator:
         counts = weights.sum(dim=0)
         lean = _lean(ratio, weights, counts) * (evidence.still * _PROFILE_GAIN)
         state.log_variance.add_(lean.add_(shift))
-        _bound(state.log_variance, counts)
+        self._bound(state.log_variance, counts)
         state.quiet_frames.add_(evidence.quiet)
 
     def _weigh(self, ratio: torch.Tensor, energy: torch.Tensor) -> _Evidence:
         """Compare the quantiles of (N,) ratios with those of white noise."""
-        scales = self._quantiles(ratio, (energy[0] < _ROUNDING).sum()).div_(self._expected)
+        scales = self._quantiles(ratio, (energy[0] < self._rounding).sum()).div_(self._expected)
         scale = scales[0]
         growth = energy.kthvalue(max(1, energy.shape[1] // 4), dim=1).values
         stays = growth[1] <= growth[0] * _MOST_GROWTH
@@ -146,20 +146,19 @@ class NoiseEstimator:
         places = ((count - skipped) * self._shares).long().add_(skipped).clamp_(max=count - 1)
         return ratio.sort().values.gather(0, places).mul_(noisy)
 
+    def _bound(self, log_variance: torch.Tensor, counts: torch.Tensor) -> None:
+        """Keep the levels together, so that a brightness only movers have cannot run away."""
+        level = torch.dot(log_variance, counts) / counts.sum()
+        log_variance.clamp_(level - _MOST_CONTRAST, level + _MOST_CONTRAST)
+        log_variance.clamp_(self._log_variance(LEAST_PIXEL_NOISE),
+                            self._log_variance(MOST_PIXEL_NOISE))
+
+    def _log_variance(self, pixel_noise: float) -> float:
+        """Return the logarithm of the variance of pooled values for a deviation of pixels."""
+        return 2 * math.log(pixel_noise / self._shrinkage)
+
 
 def _lean(ratio: torch.Tensor, weights: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     """Return for each brightness (K,) how many patches less than a quarter are in its quarter."""
     below = (ratio < _CHI_SQUARE[1]).float() @ weights
     return (_SHARES[1] * counts - below) / (counts + _PROFILE_COUNT)
-
-
-def _bound(log_variance: torch.Tensor, counts: torch.Tensor) -> None:
-    """Keep the levels together, so that a brightness only movers have cannot run away."""
-    level = torch.dot(log_variance, counts) / counts.sum()
-    log_variance.clamp_(level - _MOST_CONTRAST, level + _MOST_CONTRAST)
-    log_variance.clamp_(_log_variance(LEAST_PIXEL_NOISE), _log_variance(MOST_PIXEL_NOISE))
-
-
-def _log_variance(pixel_noise: float) -> float:
-    """Return the logarithm of the variance of pooled values for a deviation of pixels."""
-    return 2 * math.log(pixel_noise / POOL)

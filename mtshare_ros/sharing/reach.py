@@ -1,6 +1,8 @@
 """How far a change spreads through convolutions, worked out from their kernels."""
 
 from dataclasses import dataclass
+from fractions import Fraction
+import math
 from typing import Iterable
 
 import torch
@@ -33,10 +35,17 @@ class Reach:
             last = (last + padding) // stride
         return Reach(first, last)
 
-    def enlarged(self, factor: int) -> 'Reach':
-        """Return the pixels that differ after bilinear enlargement by an even factor."""
-        half = factor // 2
-        return Reach(self.first * factor - half, (self.last + 1) * factor + half - 1)
+    def enlarged(self, factor: Fraction) -> 'Reach':
+        """
+        Return the pixels that differ after bilinear enlargement.
+
+        A pixel differs whose centre lies less than one pixel of the source from that of a source
+        pixel that does.
+        """
+        half = Fraction(1, 2)
+        before = (self.first - half) * factor - half
+        behind = (self.last + 3 * half) * factor - half
+        return Reach(math.floor(before) + 1, math.ceil(behind) - 1)
 
     def in_cells(self, side: int) -> 'Reach':
         """Return the cells of ``side`` pixels that the pixels lie in."""

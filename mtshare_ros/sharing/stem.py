@@ -6,7 +6,6 @@ from functools import cached_property
 import torch
 from torch import nn
 
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.stem import ConvStem
 from mtshare_ros.sharing.convolution import RowConvolution
@@ -41,7 +40,7 @@ class StemState:
     @cached_property
     def eighth(self) -> torch.Tensor | None:
         """Features at 1/8 of the input, (pixels + 1, channels); None from a patch stem."""
-        return self._at(8)
+        return self._at(2)
 
     @property
     def feeds_heads(self) -> bool:
@@ -53,9 +52,10 @@ class StemState:
         """Bytes the buffers take."""
         return tensor_bytes(*self.maps)
 
-    def _at(self, stride: int) -> torch.Tensor | None:
+    def _at(self, side: int) -> torch.Tensor | None:
+        """Return the features that have so many pixels along a side of a cell."""
         features = dict(zip([level.side for level in self.levels[1:]], self.maps[1:]))
-        return features.get(PATCH_SIZE // stride)
+        return features.get(side)
 
 
 class StemRunner:
@@ -69,6 +69,7 @@ class StemRunner:
         self, network: MultiTaskNetwork, dtype: torch.dtype = torch.float32, layout: str = AUTO
     ) -> None:
         self.dtype = dtype
+        self.patch_size = network.config.patch_size
         layers = _layers_of(network)
         self._convolutions = [
             RowConvolution(layer, dtype=dtype, blocks=number == 0, layout=layout)
@@ -76,7 +77,7 @@ class StemRunner:
         ]
         modules = [convolution.module for convolution in self._convolutions]
         self._block = modules[0].stride[0]
-        self._sides = _sides(modules)
+        self._sides = _sides(modules, self.patch_size)
         self._reach = reach_of_stem(network)
         self._mean = network.normalize.mean.view(-1).repeat(self._block ** 2)
         self._std = network.normalize.std.view(-1).repeat(self._block ** 2)
@@ -86,7 +87,7 @@ class StemRunner:
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> StemState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
-        sides = (PATCH_SIZE // self._block, *self._sides[:-1])
+        sides = (self.patch_size // self._block, *self._sides[:-1])
         levels = tuple(Level(grid, side) for side in sides)
         maps = tuple(level.allocate(convolution.inputs, self.dtype, device)
                      for level, convolution in zip(levels, self._convolutions))
@@ -112,10 +113,11 @@ class StemRunner:
         tokens (n, D). Features of other cells stay as they are.
         """
         level = state.levels[0]
-        strips = image[0].permute(1, 2, 0).reshape(-1, PATCH_SIZE * 3)
-        index = strips_of_cells(Level(state.grid, PATCH_SIZE), image.device)
+        side = self.patch_size
+        strips = image[0].permute(1, 2, 0).reshape(-1, side * 3)
+        index = strips_of_cells(Level(state.grid, side), image.device)
         pixels = strips.index_select(0, index.index_select(0, patches).view(-1))
-        blocks = self._blocks(pixels.view(-1, PATCH_SIZE, PATCH_SIZE, 3))
+        blocks = self._blocks(pixels.view(-1, side, side, 3))
         level.write(state.maps[0], patches, blocks)
         if cells.shape[0] == level.grid[0] * level.grid[1]:
             return self._compute_all(state)
@@ -154,7 +156,7 @@ class StemRunner:
 def reach_of_stem(network: MultiTaskNetwork) -> Reach:
     """Return the cells whose tokens differ when the pixels of one patch do."""
     layers = [module for module in network.stem.modules() if isinstance(module, nn.Conv2d)]
-    return Reach.of_cell(PATCH_SIZE).through(layers)
+    return Reach.of_cell(network.config.patch_size).through(layers)
 
 
 def _layers_of(network: MultiTaskNetwork) -> list[nn.Conv2d | nn.Sequential]:
@@ -164,9 +166,9 @@ def _layers_of(network: MultiTaskNetwork) -> list[nn.Conv2d | nn.Sequential]:
     return [stem.proj]
 
 
-def _sides(modules: list[nn.Conv2d]) -> list[int]:
-    """Return the output pixels of each convolution along a side of a cell."""
-    sides, side = [], PATCH_SIZE
+def _sides(modules: list[nn.Conv2d], side: int) -> list[int]:
+    """Return the output pixels of each convolution along a side of a cell of ``side`` pixels."""
+    sides = []
     for module in modules:
         side //= module.stride[0]
         sides.append(side)

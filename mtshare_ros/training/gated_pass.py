@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.position import RotaryTable
@@ -70,7 +69,8 @@ class GatedPass:
     def __call__(self, films: GatedFilms) -> GatedFrame:
         """Return what the task's network makes of the films' last frame."""
         network = self._network
-        grid = (films.now.shape[2] // PATCH_SIZE, films.now.shape[3] // PATCH_SIZE)
+        side = network.config.patch_size
+        grid = (films.now.shape[2] // side, films.now.shape[3] // side)
         rotary = network.rotary(grid, films.now.device)
         with torch.no_grad():
             before = self._remember(self._stem(films.before), rotary)

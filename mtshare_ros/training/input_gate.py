@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 
-from mtshare_ros.model.architecture import PATCH_SIZE
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.change import ChangeDetector
 from mtshare_ros.sharing.plan import PlanLimits, Planner
@@ -36,7 +35,8 @@ class InputGate:
     """
 
     def __init__(self, network: MultiTaskNetwork, device: torch.device, factor: float) -> None:
-        self._detector = ChangeDetector(device)
+        self._patch_size = network.config.patch_size
+        self._detector = ChangeDetector(device, self._patch_size)
         self._planner = Planner(reach_of_stem(network).spread)
         self._settings = SharingSettings()
         self._factor = factor
@@ -55,7 +55,8 @@ class InputGate:
         self, film: torch.Tensor, turn: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return a film's reference images, entering and forced rows, see GatedFilms."""
-        grid = (film.shape[2] // PATCH_SIZE, film.shape[3] // PATCH_SIZE)
+        side = self._patch_size
+        grid = (film.shape[2] // side, film.shape[3] // side)
         state = self._detector.allocate(grid)
         ages = torch.zeros(grid[0] * grid[1], dtype=torch.int32, device=film.device)
         self._detector.observe(state, film[:1])
@@ -69,7 +70,7 @@ class InputGate:
                 PlanLimits())
             patches = _mask(plan.patches, ages)
             self._detector.transmit(state, patches.nonzero()[:, 0])
-            before, now = now, torch.where(_pixels(patches.view(grid)), frame, now)
+            before, now = now, torch.where(_pixels(patches.view(grid), side), frame, now)
             entering = _mask(plan.cells, ages)
             forced = torch.zeros_like(entering) if plan.due is None else plan.due
         return before, now, entering, forced
@@ -82,6 +83,6 @@ def _mask(rows: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
     return torch.zeros_like(like, dtype=torch.bool).index_fill_(0, rows, True)
 
 
-def _pixels(patches: torch.Tensor) -> torch.Tensor:
-    """Return a mask of patches (rows, columns) as one of their pixels (H, W)."""
-    return patches.repeat_interleave(PATCH_SIZE, 0).repeat_interleave(PATCH_SIZE, 1)
+def _pixels(patches: torch.Tensor, side: int) -> torch.Tensor:
+    """Return a mask of patches (rows, columns) of a side as one of their pixels (H, W)."""
+    return patches.repeat_interleave(side, 0).repeat_interleave(side, 1)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mtshare_ros.config import load_config, require
-from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.architecture import ArchitectureConfig, check_input_size
 from mtshare_ros.tasks import DEFAULT_TASKS, ordered
 from mtshare_ros.training.config import DataConfig, LossConfig, PRECISIONS, StagePlan
 from mtshare_ros.training.losses import check_losses
@@ -52,6 +52,7 @@ class Recipe:
                 'shared_blocks', shared, f'0 to {depth - 1} with the stage {stage.name}: a '
                 'sub-task learns in blocks of its own')
         for phase in self.stages[stage.name].phases:
+            check_input_size(phase.input_size, self.architecture.patch_size)
             require(phase.downscale == 1 or not stage.films, f'{stage.name}: downscale',
                     phase.downscale, '1: films are not shrunk, or noise would go')
             largest = (self.data.height // phase.downscale, self.data.width // phase.downscale)

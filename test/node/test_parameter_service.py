@@ -100,7 +100,7 @@ def test_a_bad_value_at_the_start_keeps_the_node_from_running_until_it_is_mended
 def test_a_bad_read_only_value_at_the_start_is_named(stage, tiny_model):
     stage.start_perception(tiny_model, wait_for='unconfigured', input_size=[100, 100])
 
-    stage.perception.wait_for_output('ERROR', 'input_size cannot be [100, 100]', 'multiples of 16')
+    stage.perception.wait_for_output('ERROR', 'input_size cannot be [100, 100]', '14 or 16')
     assert stage.perception.is_running()
 
 

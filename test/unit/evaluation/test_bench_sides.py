@@ -182,7 +182,7 @@ def test_demand_swings_between_little_and_nearly_all():
 
 
 def test_frames_of_swinging_demand_change_in_as_many_patches():
-    *_, before, after = (frame.astype(float) for frame in swinging_frames(SIZE, 22))
+    *_, before, after = (frame.astype(float) for frame in swinging_frames(SIZE, 22, 16))
     change = abs(after - before).mean(axis=2).reshape(6, 16, 8, 16).mean(axis=(1, 3)).ravel()
 
     changed = round(0.88 * change.size)

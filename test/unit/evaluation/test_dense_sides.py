@@ -76,7 +76,7 @@ def test_the_maps_are_those_of_the_raw_outputs(network, pieces):
     prediction = side.run(IMAGE)
 
     for task in network.tasks:
-        for name, expected in decode(task, side.raw(task)).items():
+        for name, expected in decode(task, side.raw(task), SIZE).items():
             np.testing.assert_allclose(getattr(prediction, name), expected, rtol=1e-5)
 
 

@@ -76,7 +76,7 @@ def test_another_input_size_gives_maps_of_that_size(tiny_model):
 
 
 def test_an_input_size_off_the_grid_is_refused(tiny_model):
-    with pytest.raises(ConfigError, match='multiples of 16'):
+    with pytest.raises(ConfigError, match=r'of 16 pixels.* the nearest is \[96, 96\]'):
         Engine.load(str(tiny_model), input_size=(100, 96))
 
 

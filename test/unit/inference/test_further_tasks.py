@@ -55,7 +55,7 @@ def test_maps_kept_up_to_date_are_those_of_the_whole_output(engine):
     prediction = engine.infer(image, session, settings)
     assert 0 < prediction.stats.input_fraction < 1
     for task in FURTHER:
-        expected = decode(task, engine.raw(session, task))[task].astype(int)
+        expected = decode(task, engine.raw(session, task), engine.input_size)[task].astype(int)
         difference = np.abs(prediction.other[task] - expected)
         assert (difference > (1 if task == 'saliency' else 0)).mean() < 1e-3
 

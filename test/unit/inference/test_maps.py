@@ -9,6 +9,7 @@ from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.tasks import channels_of, get_task, TASKS
 
 GRID = (4, 5)
+SIZE = (64, 80)
 LISTS = {
     'one': [7], 'corners': [0, 4, 15, 19], 'edge': [5, 10], 'row': [5, 6, 7, 8, 9],
     'scattered': [1, 3, 11, 18], 'none': [], 'all': list(range(20)),
@@ -37,7 +38,7 @@ class Maps:
 
     def __init__(self, task):
         self.task, self.raw = task, random_raw(task)
-        self.decoder = MapDecoder(task)
+        self.decoder = MapDecoder(task, 4, 16)
         self.state = self.decoder.allocate(GRID, torch.device('cpu'))
         self.decoder.dense(self.state, self.raw)
 
@@ -50,7 +51,7 @@ class Maps:
 
     def check(self):
         """Compare with the maps of the whole output; roundings may differ by one step."""
-        for name, expected in decode(self.task, self.raw).items():
+        for name, expected in decode(self.task, self.raw, SIZE).items():
             found = self.found()[name]
             assert found.shape == expected.shape and found.dtype == expected.dtype
             if name in ('mask', 'human_parts'):

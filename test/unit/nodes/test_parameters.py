@@ -75,8 +75,8 @@ def test_a_word_outside_the_choices_is_refused_with_the_choices(spec):
 
 
 @pytest.mark.parametrize('value', [[240], [240, 320, 3], [0, 320], [250, 320], [-16, 320],
-                                   [240, 4096], []])
-def test_an_input_size_that_is_not_two_multiples_of_16_is_refused(value):
+                                   [240, 4096], [14, 16], []])
+def test_an_input_size_that_is_not_whole_patches_of_one_size_is_refused(value):
     assert 'input_size' in PERCEPTION_PARAMETERS['input_size'].problem(value)
 
 

@@ -14,7 +14,7 @@ VISIBLE = 4.0
 
 def started(image):
     """Return a detector and its state after a first frame that was transmitted."""
-    detector = ChangeDetector(CPU)
+    detector = ChangeDetector(CPU, 16)
     state = detector.allocate(GRID)
     detector.observe(state, image)
     detector.transmit_all(state)
@@ -43,7 +43,7 @@ def with_patch(scene, row, column, change):
 
 
 def test_everything_is_new_in_the_first_frame():
-    detector = ChangeDetector(CPU)
+    detector = ChangeDetector(CPU, 16)
 
     scores = detector.observe(detector.allocate(GRID), as_image(slope()))
 

@@ -12,6 +12,7 @@ from mtshare_ros.sharing.stem import StemRunner
 
 CPU = torch.device('cpu')
 COUNT = GRID[0] * GRID[1]
+SIZE = (GRID[0] * 16, GRID[1] * 16)
 
 
 class Heads:
@@ -110,9 +111,9 @@ def test_any_depth_of_head_is_exact(depth):
 def test_the_cells_returned_are_all_in_which_the_enlarged_output_differs(depth):
     with torch.inference_mode():
         heads = Heads(head_depth=depth, tasks=('normals',))
-        before = enlarge(heads.states['normals'].raw)
+        before = enlarge(heads.states['normals'].raw, SIZE)
         reached = heads.change(MASKS['blob'])
-        differs = (enlarge(heads.states['normals'].raw) != before).any(dim=1)[0]
+        differs = (enlarge(heads.states['normals'].raw, SIZE) != before).any(dim=1)[0]
     cells = differs.unflatten(1, (-1, 16)).unflatten(0, (-1, 16)).any(dim=3).any(dim=1)
     assert set(rows_of(cells).tolist()) <= set(reached.tolist())
     border = torch.nn.functional.max_pool2d(cells[None].float(), 3, 1, 1)[0] > 0

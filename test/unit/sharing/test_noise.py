@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mtshare_ros.sharing.change import ChangeDetector
-from mtshare_ros.sharing.noise import LEAST_PIXEL_NOISE, MOST_PIXEL_NOISE, NoiseEstimator, POOL
+from mtshare_ros.sharing.noise import LEAST_PIXEL_NOISE, MOST_PIXEL_NOISE, NoiseEstimator
+from mtshare_ros.sharing.pooling import Pooling
 
 CPU = torch.device('cpu')
 MOTIONS = ('pan', 'drive')
@@ -14,7 +15,7 @@ MOTIONS = ('pan', 'drive')
 
 def watch(images, noise=None):
     """Show a detector some frames and return its state."""
-    detector = ChangeDetector(CPU)
+    detector = ChangeDetector(CPU, 16)
     state = detector.allocate(GRID, noise)
     for image in images:
         detector.observe(state, image)
@@ -23,9 +24,10 @@ def watch(images, noise=None):
 
 def deviations(state):
     """Return the estimated deviation of pixels (N,) of the last frame's patches."""
-    estimator = NoiseEstimator(CPU)
+    pooling = Pooling.of(16)
+    estimator = NoiseEstimator(CPU, pooling)
     weights = estimator.weights(state.current.mean(dim=1))
-    return POOL * estimator.variance(state.noise, weights).sqrt()
+    return pooling.shrinkage * estimator.variance(state.noise, weights).sqrt()
 
 
 def estimate(images, noise=None):

@@ -1,5 +1,7 @@
 """How far changes spread is worked out from the kernels."""
 
+from fractions import Fraction
+
 import pytest
 import torch
 from torch import nn
@@ -11,7 +13,7 @@ def measured_reach(layers, factor=1):
     """Return the first and last output pixel that a change of pixels 16..19 of 48 moves."""
     network = nn.Sequential(*layers)
     if factor > 1:
-        network.append(nn.Upsample(scale_factor=factor, mode='bilinear', align_corners=False))
+        network.append(nn.Upsample(scale_factor=float(factor), mode='bilinear'))
     for parameter in network.parameters():
         nn.init.constant_(parameter, 0.5)
     images = torch.zeros(2, 1, 48, 48)
@@ -37,10 +39,10 @@ def test_convolutions_after_each_other_add_their_reach():
     assert (8 + reach.first, 8 + reach.last) == measured_reach(layers)
 
 
-@pytest.mark.parametrize('factor', [2, 4])
+@pytest.mark.parametrize('factor', [1, 2, 4, 14, Fraction(7, 2), Fraction(7, 4)])
 def test_bilinear_enlargement_is_part_of_the_reach(factor):
     layers = [nn.Conv2d(1, 1, 3, 1, 1)]
-    reach = Reach.of_cell(4).through(layers).enlarged(factor)
+    reach = Reach.of_cell(4).through(layers).enlarged(Fraction(factor))
     origin = 16 * factor
     assert (origin + reach.first, origin + reach.last) == measured_reach(layers, factor)
 

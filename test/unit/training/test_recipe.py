@@ -132,7 +132,7 @@ def test_a_file_gives_what_the_dataclasses_hold(tmp_path):
     ('epochs: 3', "unknown key 'epochs'; allowed are stages, "),
     ('stages: {base: {}}', "stages.base: the key 'phases' is missing"),
     ('stages: {base: {phases: [{input_size: [48, 60], batch_size: 2, images: 8}]}}',
-     'both positive multiples of the patch size 16'),
+     'both positive multiples of the patch size 14 or 16'),
     ('stages: {base: {phases: []}, tune: 3}', 'a.yaml: stages'),
 ])
 def test_a_wrong_key_or_value_is_named_with_its_file(tmp_path, text, message):
