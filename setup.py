@@ -93,6 +93,7 @@ setup(
             'mtshare = mtshare_ros.cli.main:main',
             'perception_node = mtshare_ros.nodes.perception_node:main',
             'sim_camera_node = mtshare_ros.nodes.sim_camera_node:main',
+            'video_camera_node = mtshare_ros.nodes.video_camera_node:main',
         ],
     },
 )

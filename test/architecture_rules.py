@@ -23,8 +23,12 @@ MAY_IMPORT = {
 }
 """The arrows between the layers; what is reachable along them may be imported."""
 
-SIMULATED_CAMERA = ('mtshare_ros.nodes.sim_camera_node', 'mtshare_ros.nodes.frame_source')
-"""The only modules of the nodes that may import data, and of that the rendered rooms only."""
+CAMERAS = {
+    'mtshare_ros.nodes.sim_camera_node': 'mtshare_ros.data.rooms',
+    'mtshare_ros.nodes.frame_source': 'mtshare_ros.data.rooms',
+    'mtshare_ros.nodes.video_player': 'mtshare_ros.recording',
+}
+"""The only modules of the nodes that may import more, and what: their frames come from there."""
 
 RUNS_ON_THE_ROBOT = ('foundation', 'model', 'sharing', 'inference', 'messages', 'nodes', 'launch')
 ROS_MODULES = ('rclpy', 'rcl_interfaces', 'std_srvs', 'cv_bridge', 'launch', 'launch_ros')
@@ -149,16 +153,16 @@ def wrong_imports(source: Source) -> Iterator[str]:
         if used.top != PACKAGE or source.layer == 'launch':
             continue
         target = layer_of(used.name)
-        if target not in reachable(source.layer) and not is_simulated_camera(source, used):
+        if target not in reachable(source.layer) and not is_source_of_camera(source, used):
             yield f'{used.line}: {source.layer} must not import {used.name}'
         if source.layer == 'cli' and target == 'nodes' and not used.lazy:
             yield f'{used.line}: cli must import {used.name} inside the function that needs it'
 
 
-def is_simulated_camera(source: Source, used: Import) -> bool:
-    """Tell the one exception: the simulated camera renders rooms."""
-    renders_rooms = f'{used.name}.'.startswith(f'{PACKAGE}.data.rooms.')
-    return source.module in SIMULATED_CAMERA and renders_rooms
+def is_source_of_camera(source: Source, used: Import) -> bool:
+    """Tell the exceptions: the simulated camera renders rooms, the video camera reads videos."""
+    allowed = CAMERAS.get(source.module)
+    return allowed is not None and f'{used.name}.'.startswith(f'{allowed}.')
 
 
 def ros_outside_nodes(source: Source) -> Iterator[str]:

@@ -12,6 +12,7 @@ from mtshare_ros.nodes.outputs import OUTPUTS
 from mtshare_ros.nodes.parameters import ParameterSpec
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS
 from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS
+from mtshare_ros.nodes.video_camera_parameters import VIDEO_CAMERA_PARAMETERS
 
 README = Path(__file__).resolve().parent.parent / 'README.md'
 
@@ -59,6 +60,7 @@ TABLES: dict[str, Callable[[], str]] = {
     'outputs': output_table,
     'perception parameters': lambda: parameter_table(PERCEPTION_PARAMETERS),
     'camera parameters': lambda: parameter_table(SIM_CAMERA_PARAMETERS),
+    'video camera parameters': lambda: parameter_table(VIDEO_CAMERA_PARAMETERS),
 }
 """The tables by the name that marks their place."""
 

@@ -54,6 +54,8 @@ def test_the_package_keeps_its_rules():
     ('mtshare_ros/nodes/a.py', 'from mtshare_ros import evaluation', 'nodes must not import'),
     ('mtshare_ros/nodes/a.py', 'from mtshare_ros.data.rooms import video', 'nodes must not'),
     ('mtshare_ros/nodes/sim_camera_node.py', 'import mtshare_ros.data.nyud', 'nodes must not'),
+    ('mtshare_ros/nodes/video_player.py', 'import mtshare_ros.data.nyud', 'nodes must not'),
+    ('mtshare_ros/nodes/camera.py', 'import mtshare_ros.recording.sources', 'nodes must not'),
     ('mtshare_ros/data/a.py', 'from mtshare_ros.model import network', 'data must not import'),
     ('mtshare_ros/training/a.py', 'from mtshare_ros.cli import main', 'training must not import'),
     ('mtshare_ros/cli/a.py', 'from mtshare_ros.nodes import spin', 'inside the function'),
@@ -81,6 +83,7 @@ def test_a_violation_is_found(checkout, path, text, expected):
 @pytest.mark.parametrize('path, text', [
     ('mtshare_ros/nodes/a.py', 'from mtshare_ros.model import preprocessing\nimport rclpy'),
     ('mtshare_ros/nodes/sim_camera_node.py', 'from mtshare_ros.data.rooms.video import RoomVideo'),
+    ('mtshare_ros/nodes/video_player.py', 'from mtshare_ros.recording.sources import is_camera'),
     ('mtshare_ros/cli/a.py', 'def f():\n    from mtshare_ros.nodes import spin\n    print(spin)'),
     ('mtshare_ros/training/a.py', 'torch.load(path, weights_only=True)'),
     ('mtshare_ros/inference/a.py', 'network.eval()'),

@@ -44,7 +44,8 @@ def named(pattern):
 
 
 @pytest.mark.fault(29)
-@pytest.mark.parametrize('name', ['outputs', 'perception parameters', 'camera parameters'])
+@pytest.mark.parametrize('name', ['outputs', 'perception parameters', 'camera parameters',
+                                  'video camera parameters'])
 def test_a_table_shows_what_the_node_has(tables, name):
     found = tables.place_of(name).search(README)
 

@@ -16,7 +16,8 @@ import mtshare_ros
 ROOT = Path(__file__).resolve().parent.parent
 NOT_SOURCE = shutil.ignore_patterns('.git', '.venv', 'build', 'runs', '*.egg-info', '*cache*')
 SHIPPED_FOLDERS = ('config', 'launch', 'models')
-EXECUTABLES = ('dashboard_node', 'mtshare', 'perception_node', 'sim_camera_node')
+EXECUTABLES = (
+    'dashboard_node', 'mtshare', 'perception_node', 'sim_camera_node', 'video_camera_node')
 
 
 @pytest.fixture(scope='module')

@@ -15,7 +15,8 @@ class Arrays(str, Enum):
 
 
 SourcesArgument = Annotated[list[str], typer.Argument(
-    metavar='SOURCE', help='Images, folders of images, one video, or the number of a camera.')]
+    metavar='SOURCE', help='Images, folders of images, one video, the number of a '
+                            'camera, or the address of a stream.')]
 OutputOption = Annotated[Path, typer.Option(
     '--output', metavar='DIR', help='Where the maps go.')]
 TopicsOption = Annotated[str | None, typer.Option(

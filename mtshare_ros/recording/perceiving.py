@@ -1,13 +1,15 @@
 """From recorded frames to predictions, as the perception node computes them."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TYPE_CHECKING
 
 import numpy as np
 
-from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.model.picture import Picture
+
+if TYPE_CHECKING:  # a camera of frames needs no network, and so no PyTorch
+    from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class RecordedFrame:
 class Observer(Protocol):
     """Somebody who is shown every frame with its maps: a video, a sheet."""
 
-    def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
+    def see(self, frame: RecordedFrame, prediction: 'Prediction') -> None:
         """Look at one frame."""
         ...
 
@@ -45,7 +47,7 @@ class Perception:
     """
 
     def __init__(
-        self, engine: Engine, settings: InferenceSettings, *, alone: bool = False
+        self, engine: 'Engine', settings: 'InferenceSettings', *, alone: bool = False
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -60,7 +62,7 @@ class Perception:
         """Let the next frame begin anew."""
         self._session.reset(reason)
 
-    def infer(self, frame: RecordedFrame) -> Prediction:
+    def infer(self, frame: RecordedFrame) -> 'Prediction':
         """
         Return the maps of a frame; depth is in metres of its camera where that is calibrated.
 

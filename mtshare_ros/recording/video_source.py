@@ -1,8 +1,8 @@
-"""A video file or a camera of this computer as frames, by way of PyAV."""
+"""A video file as frames, by way of PyAV; what cameras need of it, too."""
 
 from pathlib import Path
 import re
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import numpy as np
 
@@ -25,32 +25,54 @@ _ORIENTATIONS = {
 """EXIF orientations by the signs of a, b, c, d: (x, y) is shown at (a x + c y, b x + d y)."""
 
 
+def _no_advice(number: int) -> str:
+    return ''
+
+
 def open_video(path: Path) -> FrameSource:
     """Return the frames of a video file; raise RecordingError where it cannot be opened."""
     name = str(path)
-    container = _open_container(f'file:{path}', None, name)
+    container = open_container(f'file:{path}', name)
     count = container.streams.video[0].frames or None
-    return FrameSource(count, True, lambda listener: _Decoding(container, name, listener).run())
+    return FrameSource(count, True, lambda listener: decode(container, name, listener))
 
 
-def open_camera(number: int) -> FrameSource:
-    """Return the frames of a camera of this computer, /dev/video<number>."""
-    device = f'/dev/video{number}'
-    container = _open_container(device, 'v4l2', f'camera {number} ({device})')
-    return FrameSource(
-        None, True, lambda listener: _Decoding(container, device, listener).run(), live=True)
+def open_container(
+    address: str, name: str, kind: str | None = None, *, patience_s: float | None = None,
+    advise: Callable[[int], str] = _no_advice,
+) -> Any:
+    """
+    Open what FFmpeg finds at an address, called ``name`` in messages.
 
-
-def _open_container(address: str, kind: str | None, name: str) -> Any:
+    ``patience_s`` bounds how long it may take to answer and to send its next pictures; ``advise``
+    returns what to do about an errno. Raises RecordingError for what cannot be opened, has no
+    pictures, or none that can be decoded.
+    """
     av = require('av', 'reading a video', 'video')
     try:
-        container = av.open(address, format=kind)
+        container = av.open(address, format=kind, timeout=patience_s)
     except (OSError, ValueError, av.error.FFmpegError) as error:
-        reason = getattr(error, 'strerror', None) or error
-        raise RecordingError(f'{name}: cannot be opened as a video: {reason}') from error
+        advice = advise(getattr(error, 'errno', None) or 0)
+        raise RecordingError(
+            f'{name}: cannot be opened as a video: {_reason(error)}{advice}') from error
     if not container.streams.video:
         raise RecordingError(f'{name}: has no pictures')
+    if container.streams.video[0].codec_context is None:
+        raise RecordingError(f'{name}: has pictures of a codec that is not known here; convert '
+                             f'it: ffmpeg -i INPUT -c:v libx264 OUTPUT.mp4')
     return container
+
+
+def decode(container: Any, name: str, listener: Listener) -> Iterator[RecordedFrame]:
+    """Return the frames of an opened container, called ``name``, which is closed at their end."""
+    return _Decoding(container, name, listener).run()
+
+
+def _reason(error: Exception) -> str:
+    """Return what FFmpeg says; it calls the end of our patience an exit that was asked for."""
+    if type(error).__name__ == 'ExitError':
+        return 'nothing came for too long'
+    return getattr(error, 'strerror', None) or str(error)
 
 
 class _Decoding:
@@ -73,7 +95,7 @@ class _Decoding:
             missing = self._pace.missing(_length_s(self._container), self._number)
         except self._error as error:
             raise RecordingError(f'{self._name} cannot be read any further after {self._number} '
-                                 f'frames: {error.strerror}') from error
+                                 f'frames: {_reason(error)}') from error
         finally:
             self._container.close()
         if missing:

@@ -124,6 +124,9 @@ class NodeRunner:
     def sim_camera(self, *arguments, **parameters):
         return self.start('sim_camera_node', *as_arguments(parameters), *arguments)
 
+    def video_camera(self, *arguments, **parameters):
+        return self.start('video_camera_node', *as_arguments(parameters), *arguments)
+
     def close(self):
         for process in self._started:
             process.kill()

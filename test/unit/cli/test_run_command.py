@@ -215,7 +215,7 @@ def test_a_folder_that_holds_something_is_written_into_only_when_asked_to(run, t
     (['absent'], 'absent: there is no such file or folder'),
     (['empty'], 'empty: holds no images; their names end with'),
     (['text.txt'], 'text.txt: cannot be opened as a video'),
-    (['987'], 'camera 987 (/dev/video987): cannot be opened'),
+    (['987'], 'camera /dev/video987: cannot be opened'),
     (['walk.mp4', 'drive.mp4'], 'walk.mp4: is no image; images are computed together, but videos'),
     (['films'], 'left out walk.mp4, no images by their names: holds no images'),
     (['in', '--topics', 'depth/points'], "--topics is 'depth/points'; allowed is a list"),

@@ -10,6 +10,7 @@ from mtshare_ros.nodes.perception_parameters import (
     start_settings,
 )
 from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS
+from mtshare_ros.nodes.video_camera_parameters import VIDEO_CAMERA_PARAMETERS
 
 NAMES = strategies.sampled_from([spec.name for spec in PERCEPTION_PARAMETERS])
 
@@ -17,7 +18,7 @@ NAMES = strategies.sampled_from([spec.name for spec in PERCEPTION_PARAMETERS])
 @ALWAYS_THE_SAME
 @given(PARAMETER_VALUES)
 def test_a_value_of_any_type(value):
-    for spec in (*PERCEPTION_PARAMETERS, *SIM_CAMERA_PARAMETERS):
+    for spec in (*PERCEPTION_PARAMETERS, *SIM_CAMERA_PARAMETERS, *VIDEO_CAMERA_PARAMETERS):
         problem = spec.problem(value)
 
         assert isinstance(problem, str)

@@ -13,6 +13,7 @@ def test_camera_dashboard_and_demo_start_without_pytorch():
     code = ('import sys\n'
             'sys.modules.update(dict.fromkeys(("torch", "safetensors")))\n'
             'import mtshare_ros.nodes.sim_camera_node\n'
+            'import mtshare_ros.nodes.video_camera_node\n'
             'import mtshare_ros.nodes.dashboard.service\n'
             'import mtshare_ros.nodes.trial\n')
 

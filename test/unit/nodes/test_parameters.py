@@ -18,9 +18,10 @@ from mtshare_ros.nodes.sim_camera_parameters import (
     SIM_CAMERA_PARAMETERS,
     sim_camera_settings,
 )
+from mtshare_ros.nodes.video_camera_parameters import VIDEO_CAMERA_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[3]
-ALL = [*PERCEPTION_PARAMETERS, *SIM_CAMERA_PARAMETERS]
+ALL = [*PERCEPTION_PARAMETERS, *SIM_CAMERA_PARAMETERS, *VIDEO_CAMERA_PARAMETERS]
 LIMITED = [spec for spec in ALL if spec.limits]
 WRONG_TYPE = {'bool': 1, 'integer': 1.0, 'double': 1, 'string': 3,
               'string_array': [1], 'integer_array': [240.0, 320.0], 'double_array': [1, 8]}

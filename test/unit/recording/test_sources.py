@@ -8,6 +8,8 @@ import pytest
 
 Image = pytest.importorskip('PIL.Image', reason='images need the extra [cli]')
 
+from video_files import forget_codec, number_of, Stream, write_numbered  # noqa: E402
+
 from mtshare_ros.errors import RecordingError  # noqa: E402
 from mtshare_ros.recording.image_source import output_names  # noqa: E402
 from mtshare_ros.recording.sources import open_source  # noqa: E402
@@ -220,3 +222,39 @@ def test_damage_inside_a_video_costs_the_frames_it_hits(tmp_path):
     frames, ear = read(path)
 
     assert len(frames) == 11 and len(ear.skipped) == 1 and 'frame 4' in ear.skipped[0]
+
+
+def test_a_video_of_an_unknown_codec_is_refused_with_what_to_do(tmp_path):
+    pytest.importorskip('av', reason='videos need the extra [video]')
+    path = forget_codec(write_numbered(tmp_path / 'a.avi', 3), tmp_path / 'b.avi')
+
+    with pytest.raises(RecordingError, match='b.avi: has pictures of a codec that is not known'):
+        read(path)
+
+
+@pytest.mark.parametrize('name', ['97', '/dev/video97'])
+def test_an_absent_camera_is_named_by_its_device(name):
+    pytest.importorskip('av', reason='videos need the extra [video]')
+
+    with pytest.raises(RecordingError, match='camera /dev/video97: .* No such file'):
+        open_source([name])
+
+
+def test_a_stream_is_read_and_its_password_stands_in_no_message(tmp_path):
+    pytest.importorskip('av', reason='videos need the extra [video]')
+    stream = Stream(write_numbered(tmp_path / 'a.ts', 10, codec='mpeg2video'))
+    source = open_source([f'tcp://127.0.0.1:{stream.port}'])
+    frames = source.read(Ear())
+
+    assert source.live and number_of(next(frames).picture) == 0
+    frames.close()
+    stream.close()
+    with pytest.raises(RecordingError) as caught:
+        open_source(['rtsp://me:secret@127.0.0.1:9/hall'])
+    assert 'rtsp://me:***@127.0.0.1:9/hall' in str(caught.value)
+    assert 'secret' not in str(caught.value)
+
+
+def test_a_camera_comes_alone(tmp_path):
+    with pytest.raises(RecordingError, match='/dev/video0: a camera comes alone'):
+        open_source([str(save(tmp_path / 'a.png')), '/dev/video0'])
