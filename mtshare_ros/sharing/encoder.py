@@ -25,11 +25,13 @@ class EncoderState:
     """
     What the encoder remembers of one camera, for a grid of N cells, T tokens and M members.
 
-    ``trunk`` (T, D) float32 is the output of the shared blocks; ``taps`` is what heads read.
+    ``prefix_rows`` (P,) are the tokens after the cells. ``trunk`` (T, D) float32 is the output of
+    the shared blocks; ``taps`` is what heads read.
     """
 
     cell_count: int
     token_count: int
+    prefix_rows: torch.Tensor
     rotations: RotationTable | None
     position: torch.Tensor | None
     shared: list[Any]
@@ -39,8 +41,8 @@ class EncoderState:
 
     @property
     def prefix(self) -> int:
-        """T - N, the rows that stand for no place of the grid."""
-        return self.token_count - self.cell_count
+        """P = T - N, how many tokens stand for no place of the grid."""
+        return self.prefix_rows.shape[0]
 
     @property
     def nbytes(self) -> int:
@@ -108,6 +110,7 @@ class EncoderRunner:
     def __init__(self, weights: EncoderWeights, kind: str) -> None:
         self.kind, self.members, self.device = kind, weights.members, weights.device
         self._network, self._dtype, self.taps = weights.network, weights.dtype, weights.taps
+        self._prefix = _prefix_of(weights.network)
         self.shared = [make_block(kind, item) for item in weights.shared]
         self.own = [make_block(kind, item) for item in weights.own]
 
@@ -118,10 +121,11 @@ class EncoderRunner:
     def allocate(self, grid: tuple[int, int]) -> EncoderState:
         """Return empty buffers for a (rows, columns) grid."""
         cells, width = grid[0] * grid[1], self._network.config.embed_dim
-        count = cells
+        count = cells + self._prefix.shape[0]
         table = self._network.rotary(grid, self.device)
         return EncoderState(
-            cells, count, None if table is None else RotationTable(table, self._dtype),
+            cells, count, torch.arange(cells, count, device=self.device),
+            None if table is None else RotationTable(table, self._dtype),
             self._position(grid),
             [block.allocate(count, self.device) for block in self.shared],
             [block.allocate(count, self.device) for block in self.own],
@@ -136,22 +140,24 @@ class EncoderRunner:
         """
         Return the rows of sorted cells (n,) of each member, ready to run.
 
-        None stands for a member without any. ``forced`` (N,) bool are cells that no gate drops.
+        None stands for a member that does not run; those of the others have their prefix rows
+        after them, forced. ``forced`` (N,) bool are cells that no gate drops.
         """
-        counts = tuple(0 if listed is None else listed.shape[0] for listed in cells)
-        index = _index_of(cells, state.token_count)
+        index, counts = _listed(cells, state)
         tokens = index if len(cells) == 1 else index % state.token_count
-        marks = None if forced is None else forced.index_select(0, tokens)
+        if forced is None and state.prefix:
+            forced = torch.zeros(state.cell_count, dtype=torch.bool, device=index.device)
+        marks = None if forced is None else state.with_prefix(forced).index_select(0, tokens)
         rotation = None if state.rotations is None else state.rotations.of(tokens)
-        return ActiveRows(index, counts, state.token_count, marks, rotation)
+        return ActiveRows(index, counts, state.token_count, marks, rotation, state.prefix)
 
     def embed(self, state: EncoderState, tokens: torch.Tensor, index: torch.Tensor
               ) -> torch.Tensor:
-        """Return stem tokens (n, D) of the cells (n,) as float32 input of the first block."""
+        """Return stem tokens (n, D) of the cells (n,) as float32 rows of the first block."""
         tokens = tokens.float()
-        if state.position is None:
-            return tokens
-        return tokens + state.position.index_select(0, index)
+        if state.position is not None:
+            tokens = tokens + state.position.index_select(0, index)
+        return torch.cat((tokens, self._prefix)) if state.prefix and index.shape[0] else tokens
 
     def run_shared(
         self, state: EncoderState, rows: ActiveRows, values: torch.Tensor,
@@ -189,11 +195,28 @@ class EncoderRunner:
         return self._network.position(grid)[0].float()
 
 
-def _index_of(cells: Sequence[torch.Tensor | None], token_count: int) -> torch.Tensor:
-    """Return cells (n,) of each member as one list of rows."""
-    pieces = [listed + member * token_count if member else listed
-              for member, listed in enumerate(cells) if listed is not None]
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+def _prefix_of(network: MultiTaskNetwork) -> torch.Tensor:
+    """Return the class and register tokens (P, D), the same in every frame."""
+    if network.config.prefix_tokens:
+        return network.prefix.tokens.detach().float()
+    return network.norm.weight.new_empty(0, network.config.embed_dim)
+
+
+def _listed(
+    cells: Sequence[torch.Tensor | None], state: EncoderState
+) -> tuple[torch.Tensor, tuple[int, ...]]:
+    """Return cells (n,) of each member, prefix rows after them, as one list; and its counts."""
+    pieces = []
+    for member, listed in enumerate(cells):
+        if listed is not None:
+            start = member * state.token_count
+            pieces.append(listed + start if start else listed)
+            if state.prefix:
+                pieces.append(state.prefix_rows + start)
+    counts = tuple(0 if listed is None else listed.shape[0] + state.prefix for listed in cells)
+    if len(pieces) == 1:
+        return pieces[0], counts
+    return torch.cat(pieces) if pieces else state.prefix_rows[:0], counts
 
 
 @dataclass(frozen=True)

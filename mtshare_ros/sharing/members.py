@@ -61,7 +61,7 @@ def run_members(frame: Frame, shared: StageRun) -> MemberRuns:
     if anew:
         stages.append((anew, _compute_all(frame, anew)))
     if others:
-        stages.append((others, _compute_some(frame, others, shared.rows.cells_of(0))))
+        stages.append((others, _compute_some(frame, others, shared.rows)))
     runs = {member: _joined(before, _member_run(frame, run, member))
             for members, run in stages for member in members}
     return MemberRuns(runs, sum(run.macs for _, run in stages), before)
@@ -88,9 +88,9 @@ def _compute_all(frame: Frame, members: Iterable[int]) -> StageRun:
     return _run(frame, lists, None, None)
 
 
-def _compute_some(frame: Frame, members: Iterable[int], survivors: torch.Tensor) -> StageRun:
-    """Let gates and taking over decide about the cells that came out of the shared blocks."""
-    forced = frame.plan.due
+def _compute_some(frame: Frame, members: Iterable[int], shared: ActiveRows) -> StageRun:
+    """Let gates and taking over decide about the rows that came out of the shared blocks."""
+    forced, survivors = frame.plan.due, shared.cells_of(0)
     lists = {}
     for member in members:
         if not frame.state.members.is_behind(member):
@@ -100,6 +100,8 @@ def _compute_some(frame: Frame, members: Iterable[int], survivors: torch.Tensor)
         changed = frame.state.members.catch_up(member, _mask(frame, survivors) | old)
         lists[member] = changed.nonzero()[:, 0]
         forced = old if forced is None else forced | old
+    if not shared.total:
+        lists = {member: cells for member, cells in lists.items() if cells.shape[0]}
     limits = frame.limits.own
     if frame.whole:
         limits = tuple(BlockLimits(None, item.task) for item in limits)

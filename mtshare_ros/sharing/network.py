@@ -167,7 +167,7 @@ class SharingNetwork:
             tokens = stem.update(state.stem, image, plan.patches, index)
         lap('stem')
         forced = None if limits is None else frame.entering
-        rows = encoder.rows(state.encoder, [index], forced)
+        rows = encoder.rows(state.encoder, [index if index.shape[0] else None], forced)
         values = encoder.embed(state.encoder, tokens, index)
         due = None if plan.halo is None else plan.due
         return encoder.run_shared(state.encoder, rows, values, limits, due)

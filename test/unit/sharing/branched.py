@@ -30,6 +30,8 @@ def branched_network(
                 value.mul_(8)
             elif name.startswith('stem') and value.ndim == 4:
                 value.mul_(2.4)
+            elif name.startswith('prefix'):
+                value.mul_(20)
             elif 'bias' in name or 'norm' in name:
                 value.add_(0.1 * torch.randn(value.shape))
     network = branch_out(network, prefix)

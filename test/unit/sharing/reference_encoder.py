@@ -64,11 +64,14 @@ class ReferenceEncoder:
     """
     All tasks' encoders: the shared blocks once, then the own blocks of every task.
 
-    ``tokens`` are each task's final tokens (N, D) float64, as its head reads them.
+    ``tokens`` are each task's final tokens (T, D) float64, as its head reads them: the cells, and
+    after them the prefix, which is computed whenever anything is.
     """
 
     def __init__(self, network: MultiTaskNetwork, grid: tuple[int, int]) -> None:
-        count, width = grid[0] * grid[1], network.config.embed_dim
+        prefix = network.config.prefix_tokens
+        count, width = grid[0] * grid[1] + prefix, network.config.embed_dim
+        self._prefix = tuple(range(count - prefix, count))
         table = network.rotary(grid, torch.device('cpu'))
         self._network = network
         self._shared = [ReferenceBlock(block, count, table) for block in network.shared_blocks]
@@ -82,18 +85,21 @@ class ReferenceEncoder:
         self, embedded: torch.Tensor, shared: Sequence[int], own: Mapping[str, Sequence[int]]
     ) -> None:
         """
-        Compute rows of embedded stem tokens (N, D).
+        Compute rows of embedded tokens (T, D).
 
         ``shared`` run through the shared blocks; ``own`` of each task through its own blocks, from
         what the shared blocks last gave for them. A task that is not named does not run.
         """
-        rows = {token: embedded[token].double() for token in shared}
+        rows = {token: embedded[token].double() for token in self._with_prefix(shared)}
         for token, row in _through(self._shared, rows).items():
             self._trunk[token] = row
         for task, tokens in own.items():
-            rows = {token: self._trunk[token].clone() for token in tokens}
+            rows = {token: self._trunk[token].clone() for token in self._with_prefix(tokens)}
             for token, row in _through(self._own[task], rows).items():
                 self.tokens[task][token] = _norm(self._network.final_norm(task), row)
+
+    def _with_prefix(self, tokens: Sequence[int]) -> Sequence[int]:
+        return (*tokens, *self._prefix) if len(tokens) else ()
 
 
 def _through(

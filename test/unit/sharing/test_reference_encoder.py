@@ -26,8 +26,8 @@ def generator():
     return torch.Generator().manual_seed(3)
 
 
-def draw_tokens(generator):
-    return torch.randn(TOKENS, 32, generator=generator)
+def draw_tokens(generator, count=TOKENS):
+    return torch.randn(count, 32, generator=generator)
 
 
 def draw_list(generator, largest):
@@ -44,13 +44,15 @@ def dense_tokens(network, embedded):
 
 
 @pytest.mark.parametrize('prefix', [0, 2, 4])
-def test_the_reference_with_all_rows_is_the_network(prefix, generator):
-    network = branched_network(prefix=prefix)
+@pytest.mark.parametrize('registers', [0, 3])
+def test_the_reference_with_all_rows_is_the_network(prefix, registers, generator):
+    network = branched_network(prefix=prefix, register_tokens=registers)
     reference = ReferenceEncoder(network, GRID)
-    embedded = draw_tokens(generator)
+    cells = draw_tokens(generator)
+    embedded = network.embed(cells.T.unflatten(1, GRID)[None])[0]
     reference.run(embedded, EVERY, {task: EVERY for task in network.tasks})
-    for task, tokens in dense_tokens(network, embedded).items():
-        assert torch.allclose(reference.tokens[task].float(), tokens, atol=1e-4)
+    for task, tokens in dense_tokens(network, cells).items():
+        assert torch.allclose(reference.tokens[task][:TOKENS].float(), tokens, atol=1e-4)
 
 
 class Runner:
@@ -61,16 +63,17 @@ class Runner:
         self._state = self._runner.allocate(GRID)
 
     def tokens_of(self, task):
-        return self._runner.head_inputs(self._state, task, stem=None).taps[0]
+        given = self._runner.head_inputs(self._state, task, stem=None)
+        return torch.cat((given.taps[0], given.prefix[0]))
 
     def run(self, embedded, shared, own):
         index = torch.tensor(list(shared), dtype=torch.int64)
         ungated = BlockLimits(torch.full((1,), -1.0))
-        rows = self._runner.rows(self._state, [index])
-        self._runner.run_shared(self._state, rows, embedded[index],
+        rows = self._runner.rows(self._state, [index if len(index) else None])
+        self._runner.run_shared(self._state, rows, embedded[rows.index],
                                 self._limits(shared, self._runner.shared, ungated))
         lists = [list(own.get(member, ())) for member in self._runner.members]
-        cells = [torch.tensor(tokens, dtype=torch.int64) for tokens in lists]
+        cells = [torch.tensor(tokens, dtype=torch.int64) if tokens else None for tokens in lists]
         ungated = BlockLimits(torch.full((len(cells),), -1.0))
         self._runner.run_own(self._state, self._runner.rows(self._state, cells),
                              self._limits(lists[0], self._runner.own, ungated))
@@ -82,19 +85,22 @@ class Runner:
 
 
 @pytest.mark.parametrize('prefix', [0, 2])
-@pytest.mark.parametrize('position', ['rope', 'absolute'])
-def test_partial_row_lists_equal_the_reference_over_fifty_frames(prefix, position, generator):
-    network = branched_network(prefix=prefix, position=position, depth=3)
+@pytest.mark.parametrize('position', ['rope', 'rope_centred', 'absolute'])
+@pytest.mark.parametrize('registers', [0, 1, 5])
+def test_partial_row_lists_equal_the_reference_over_many_frames(
+        prefix, position, registers, generator):
+    network = branched_network(
+        prefix=prefix, position=position, depth=3, register_tokens=registers)
     runner, reference = Runner(network), ReferenceEncoder(network, GRID)
-    embedded = draw_tokens(generator)
+    embedded = draw_tokens(generator, TOKENS + registers)
     shared, own = EVERY, {task: EVERY for task in network.tasks}
-    for _ in range(50):
+    for _ in range(20):
         runner.run(embedded, shared, own)
         reference.run(embedded, shared, own)
         for task in network.tasks:
             assert torch.allclose(runner.tokens_of(task), reference.tokens[task].float(),
                                   atol=1e-4)
-        embedded = embedded + 0.5 * draw_tokens(generator)
+        embedded = embedded + 0.5 * draw_tokens(generator, TOKENS + registers)
         shared = draw_list(generator, 12)
         own = {task: draw_list(generator, 8) for task in network.tasks}
 
@@ -146,7 +152,8 @@ class GivenRows:
         """Return each task's largest distance of the raw outputs."""
         features = self._features()
         for task in tasks:
-            tokens = self.reference.tokens[task].float().T.unflatten(1, GRID)[None]
+            cells = self.reference.tokens[task][:TOKENS]
+            tokens = cells.float().T.unflatten(1, GRID)[None]
             expected = self.network.heads[task](HeadInput((tokens,), (), features))
             yield (self.cache.state.heads[task].raw - expected).abs().max().item()
 
@@ -154,11 +161,12 @@ class GivenRows:
         return self.network.stem(self.network.normalize(self.image))
 
 
-def test_given_rows_of_changing_tasks_equal_the_reference_over_fifty_frames(generator):
+@pytest.mark.parametrize('class_token', [False, True])
+def test_given_rows_of_changing_tasks_equal_the_reference_over_many_frames(class_token, generator):
     # a patch stem: with it a token depends on its own pixels only
-    run = GivenRows(branched_network(stem='patch'))
+    run = GivenRows(branched_network(stem='patch', class_token=class_token))
     rows, tasks = EVERY, DEFAULT_TASKS
-    for _ in range(50):
+    for _ in range(30):
         image = torch.randint(256, (1, 3, *SIZE), dtype=torch.uint8, generator=generator)
         run.run(image, rows, tasks)
         assert max(run.errors(tasks)) < 1e-4
