@@ -1,6 +1,8 @@
 """``mtshare import``: a model of public weights that lie in local files."""
 
+from collections import Counter
 from pathlib import Path
+import re
 from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
@@ -21,8 +23,6 @@ mtshare import tipsv2-b14-dpt --output tips.safetensors --tasks semseg,depth --i
 mtshare import dinov2-small mine.safetensors --labels mine.yaml --output my.safetensors
 mtshare import dinov2 head.safetensors --licence dinov2=Apache-2.0 --output my.safetensors
 """
-_NAMES_SHOWN = 4
-
 
 def import_model(
     sources: Annotated[list[Path], typer.Argument(
@@ -42,6 +42,9 @@ def import_model(
     licence: Annotated[list[str] | None, typer.Option(
         metavar='SOURCE=TEXT', help='The licence of a source, where its folder does not say it.'
     )] = None,
+    tensors: Annotated[bool, typer.Option(
+        '--tensors', help='Print every tensor of the sources with its shape; '
+                          'those that are not used end with a dash.')] = False,
     json: JsonOption = None,
 ) -> None:
     """
@@ -67,7 +70,7 @@ def import_model(
     known = _licences(licence or [], sources)
     imported = import_model([open_source(path, known.get(path, '')) for path in sources], options)
     for part in imported.parts:
-        _print_part(part)
+        _print_part(part, tensors)
     _print_tasks(imported)
     save_checkpoint(output, imported.checkpoint.network, imported.checkpoint.description)
     typer.echo(f'\nwrote {output} ({output.stat().st_size / 1e6:.0f} MB); not calibrated: mtshare '
@@ -90,7 +93,7 @@ def _licences(texts: list[str], sources: list[Path]) -> dict[Path, str]:
     return found
 
 
-def _print_part(part: 'Part') -> None:
+def _print_part(part: 'Part', tensors: bool) -> None:
     typer.echo(f'{part.source.name}')
     for summary in _taken(part) or ['nothing of it is needed']:
         typer.echo(f'    {summary}')
@@ -98,17 +101,16 @@ def _print_part(part: 'Part') -> None:
     typer.echo(f'    sha256:  {part.source.sha256}')
     count = len(part.source.tensors)
     typer.echo(f'    {count - len(part.unused)} of {count} tensors are used'
-               f'{"; not used: " + _some(part.unused) if part.unused else ""}')
+               f'{"; not used:" if part.unused else ""}')
+    for name, alike in Counter(re.sub(r'\b\d+\b', '*', name) for name in part.unused).items():
+        typer.echo(f'        {name}{f" ({alike})" if alike > 1 else ""}')
+    for name, value in part.source.tensors.items() if tensors else ():
+        typer.echo(f'        {name} {list(value.shape)}{" -" if name in part.unused else ""}')
 
 
 def _taken(part: 'Part') -> list[str]:
     return ([part.backbone.summary] if part.backbone else []) + [
         f'{head.task}: {head.summary}' for head in part.heads]
-
-
-def _some(names: tuple[str, ...]) -> str:
-    more = len(names) - _NAMES_SHOWN
-    return ', '.join(names[:_NAMES_SHOWN]) + (f' and {more} more' if more > 0 else '')
 
 
 def _print_tasks(imported: 'Imported') -> None:

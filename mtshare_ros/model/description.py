@@ -26,12 +26,14 @@ class WeightSource:
     A file that weights were taken from.
 
     ``name`` is that of file or folder, ``parts`` say what was taken: ``backbone`` or task ids.
+    ``unused`` are the names of the tensors that nothing here needs.
     """
 
     name: str
     sha256: str
     licence: str
     parts: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

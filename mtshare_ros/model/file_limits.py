@@ -1,6 +1,7 @@
 """What a model file may be: looked at before anything in it is parsed or believed."""
 
 from pathlib import Path
+import shlex
 
 from mtshare_ros.errors import ModelError
 
@@ -35,12 +36,25 @@ def check_model_file(path: Path) -> None:
     _check_start(start, size, path)
 
 
+def conversion_of(path: Path) -> str:
+    """Return the command that makes a safetensors file of a pickle, without running its code."""
+    code = (
+        'import sys, torch; from safetensors.torch import save_file; '
+        'found = torch.load(sys.argv[1], "cpu", weights_only=True); '
+        'found = found.get("state_dict", found.get("model", found)); '
+        'save_file({name: value.clone().contiguous() for name, value in found.items() '
+        'if torch.is_tensor(value)}, sys.argv[2])')
+    target = path.with_suffix('.safetensors')
+    return f"python3 -c '{code}' {shlex.quote(str(path))} {shlex.quote(str(target))}"
+
+
 def _check_start(start: bytes, size: int, path: Path) -> None:
     # A safetensors file begins with the length of its header, whose bytes may be any: look behind.
     if start.startswith(_PICKLE_STARTS) and not start.endswith(b'{'):
         raise ModelError(
             f'{path}: this is a pickle (.pt, .pth), which can run code when it is opened, so it '
-            'is never opened; save the weights with safetensors and try again'
+            'is never opened; save its weights with safetensors and try again: '
+            f'{conversion_of(path)}'
         )
     length = int.from_bytes(start[:_LENGTH_BYTES], 'little')
     largest = min(LARGEST_HEADER, size - _LENGTH_BYTES)

@@ -216,4 +216,5 @@ def _part(
 
 def _weight_source(part: Part) -> WeightSource:
     taken = (('backbone',) if part.backbone else ()) + tuple(head.task for head in part.heads)
-    return WeightSource(part.source.name, part.source.sha256, part.source.licence, taken)
+    return WeightSource(
+        part.source.name, part.source.sha256, part.source.licence, taken, part.unused)
