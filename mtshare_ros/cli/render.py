@@ -80,6 +80,9 @@ def frames(
     count: Annotated[int, typer.Option(min=1, metavar='N', help='How many frames.')] = 10000,
     width: WidthOption = 320,
     height: HeightOption = 240,
+    varied: Annotated[bool, typer.Option(
+        '--varied', help='Other paint and light, wide and narrow cameras in more places, blurred '
+                         'and badly exposed: for models that have to leave the rooms.')] = False,
     workers: Annotated[int, typer.Option(
         min=1, metavar='N', help='Processes; the pixels do not depend on it.')] = 1,
 ) -> None:
@@ -93,5 +96,5 @@ def frames(
     check_new_folder(folder)
     with progress_bar('rendering', count) as progress:
         render_frames(folder, split=split.value, count=count, height=height, width=width,
-                      workers=workers, progress=lambda done, total: progress(done))
+                      varied=varied, workers=workers, progress=lambda done, total: progress(done))
     typer.echo(f'{folder}: {count} frames of {width}x{height}, {split.value}')

@@ -1,6 +1,6 @@
 """Single views of rooms rendered to memory-mapped arrays, for training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +14,9 @@ from mtshare_ros.data.rooms.array_folder import (
 )
 from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.data.rooms.renderer import LIVE, Renderer
-from mtshare_ros.data.rooms.scene import GENERATOR_VERSION, make_room
+from mtshare_ros.data.rooms.scene import GENERATOR_VERSION, make_room, Room
 from mtshare_ros.data.rooms.splits import split_seeds
+from mtshare_ros.data.rooms.variety import render_varied_view
 from mtshare_ros.data.rooms.views import render_view
 from mtshare_ros.data.storage import NORMAL_SCALE
 
@@ -24,7 +25,13 @@ NOISE = 'shot 0.01 to 0.05, read 0.003 to 0.015 of full scale, drawn for each vi
 
 @dataclass(frozen=True)
 class FrameSetMeta:
-    """What ``meta.json`` says of a folder of frames; ``fx`` is the focal length in pixels."""
+    """
+    What ``meta.json`` says of a folder of frames.
+
+    ``fx`` is the focal length in pixels. ``varied`` frames are those of ``variety.py``, each of
+    another focal length: their depths are as if all had ``fx``, under which a thing as large in
+    the image would be that much farther or nearer.
+    """
 
     split: str
     height: int
@@ -35,6 +42,7 @@ class FrameSetMeta:
     noise: str
     generator: int
     done: int = 0
+    varied: bool = False
 
     def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return the shape and type of each array by its name."""
@@ -69,18 +77,20 @@ class FrameSet:
 
 
 def render_frames(directory: Path, *, split: str, count: int, height: int, width: int,
-                  views_per_room: int = 4, progress: Progress | None = None,
-                  workers: int = 1) -> None:
+                  views_per_room: int = 4, varied: bool = False,
+                  progress: Progress | None = None, workers: int = 1) -> None:
     """
     Render ``count`` views of a split into a folder; a second call goes on where one ended.
 
-    A kill loses the rooms in work only. ``progress`` is called with the frames done and the
-    frames wanted; ``workers`` is the number of processes, which changes no pixel. Raises
-    DatasetError where the folder holds frames of another kind, MissingExtraError without numba.
+    ``varied`` views differ in paint, light, field of view and the faults of the camera, see
+    ``FrameSetMeta``. A kill loses the rooms in work only. ``progress`` is called with the frames
+    done and the frames wanted; ``workers`` is the number of processes, which changes no pixel.
+    Raises DatasetError where the folder holds frames of another kind, MissingExtraError without
+    numba.
     """
     renderer = Renderer(height=height, width=width, quality=LIVE)
     wanted = FrameSetMeta(split, height, width, count, views_per_room, renderer.focal, NOISE,
-                          GENERATOR_VERSION)
+                          GENERATOR_VERSION, varied=varied)
     fill_folder(Path(directory), wanted, views_per_room, _render_room, workers=workers,
                 progress=progress)
 
@@ -106,7 +116,15 @@ def _render_room(directory: Path, meta: FrameSetMeta, index: int) -> int:
     arrays = {name: open_array(directory, meta, name, 'r+') for name in meta.layout()}
     first = index * meta.views_per_room
     for row in range(first, min(first + meta.views_per_room, meta.count)):
-        frame = render_view(renderer, room, row - first)
+        frame = _view(renderer, room, row - first, varied=meta.varied)
         arrays['image'][row] = frame.image
         store_truth(arrays, row, frame)
     return index
+
+
+def _view(renderer: Renderer, room: Room, number: int, *, varied: bool) -> RoomFrame:
+    if not varied:
+        return render_view(renderer, room, number)
+    frame = render_varied_view(room, number, height=renderer.height, width=renderer.width,
+                               quality=renderer.quality)
+    return replace(frame, depth=frame.depth * (renderer.focal / frame.focal_length))

@@ -63,12 +63,15 @@ def random_pose(room: Room, rng: np.random.Generator, time_s: float) -> Pose:
     return look(position, yaw, rng.uniform(-0.4, 0.1), rng.normal(0.0, 0.02))
 
 
-def shows_something(rendering: Rendering) -> bool:
+def shows_something(
+    rendering: Rendering, *, nearest: float = _NEAREST_METRES,
+    largest_share: float = _LARGEST_SHARE, fewest_classes: int = _FEWEST_CLASSES,
+) -> bool:
     """Tell whether a view is neither blank nor pressed against a surface."""
     counts = np.bincount(rendering.labels.ravel(), minlength=256)
     near = float(np.percentile(rendering.depth, 3))
-    return (near >= _NEAREST_METRES and counts.max() <= _LARGEST_SHARE * rendering.labels.size
-            and int((counts > 0).sum()) >= _FEWEST_CLASSES)
+    return (near >= nearest and counts.max() <= largest_share * rendering.labels.size
+            and int((counts > 0).sum()) >= fewest_classes)
 
 
 def render_view(renderer: Renderer, room: Room, number: int) -> RoomFrame:
