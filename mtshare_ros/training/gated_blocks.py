@@ -25,10 +25,11 @@ from mtshare_ros.sharing.rules import (
 @dataclass(frozen=True)
 class Memory:
     """
-    What a block keeps of the frame before, of B images with N rows.
+    What a block keeps of the frame before, of B images with T rows, the cells' before others.
 
-    ``input`` and ``update`` (B, N, D): each row's input and residual update when it was last
-    computed; ``key`` and ``value`` (B, heads, N, head_dim); ``spread`` (B, 1) of the inputs.
+    ``input`` and ``update`` (B, T, D): each row's input and residual update when it was last
+    computed; ``key`` and ``value`` (B, heads, T, head_dim); ``spread`` (B, 1) is that of
+    the cells' input.
     """
 
     input: torch.Tensor
@@ -39,20 +40,26 @@ class Memory:
 
     @property
     def output(self) -> torch.Tensor:
-        """The block's output (B, N, D)."""
+        """The block's output (B, T, D)."""
         return self.input + self.update
 
 
 @dataclass(frozen=True)
 class Rows:
     """
-    Which rows (B, N) bool of a frame are still at work, and which of them no gate may drop.
+    Which rows (B, T) bool of a frame are still at work, and which of them no gate may drop.
 
     The active ones only become fewer from block to block.
     """
 
     active: torch.Tensor
     forced: torch.Tensor
+
+    def with_prefix(self, count: int) -> 'Rows':
+        """Return the rows of cells and of ``count`` others, at work wherever any cell is."""
+        everywhere = self.active.any(dim=1, keepdim=True).expand(-1, count)
+        return Rows(torch.cat((self.active, everywhere), dim=1),
+                    torch.cat((self.forced, everywhere), dim=1))
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ class GatedStep:
     What a block did with a frame.
 
     ``memory`` is its state after it; of the rows that ``entered``, ``rows`` go on. ``moved``
-    (B, N) is each row's temporal test and ``test`` (B, N) its test for taking over, relative to
-    the spread; ``taken`` (B, N) bool.
+    (B, T) is each row's temporal test and ``test`` (B, T) its test for taking over, relative to
+    the spread; ``taken`` (B, T) bool.
     """
 
     memory: Memory
@@ -88,15 +95,17 @@ class GatedStep:
 
     @property
     def output(self) -> torch.Tensor:
-        """The block's output (B, N, D)."""
+        """The block's output (B, T, D)."""
         return self.memory.output
 
 
-def compute_all(block: Block, values: torch.Tensor, rotary: RotaryTable | None) -> Memory:
-    """Run a block on every row of (B, N, D) and keep what the next frame needs."""
+def compute_all(
+    block: Block, values: torch.Tensor, rotary: RotaryTable | None, cells: int
+) -> Memory:
+    """Run a block on every row of (B, T, D) and keep what the next frame needs."""
     query, key, value = block.attn.project(block.norm1(values), rotary)
     update = _finish(block, values, block.attn.attend(query, key, value))
-    return Memory(values, update, key, value, spread_of(values)[:, None])
+    return Memory(values, update, key, value, spread_of(values[:, :cells])[:, None])
 
 
 def compute_some(
@@ -104,7 +113,7 @@ def compute_some(
     limit: float, *, reference: TaskReference | None = None, task_limit: float = 0.0,
 ) -> GatedStep:
     """
-    Run a block on (B, N, D) as the engine would, with a temporal limit and one for taking over.
+    Run a block on (B, T, D) as the engine would, with a temporal limit and one for taking over.
 
     A temporal limit of 0 gates nothing; without a ``reference`` no row is taken over.
     """
@@ -141,10 +150,10 @@ def _finish(block: Block, values: torch.Tensor, attended: torch.Tensor) -> torch
 
 
 def _choose(rows: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return ``own`` (B, N, D) at rows (B, N) and ``other`` elsewhere; the gradient is own's."""
+    """Return ``own`` (B, T, D) at rows (B, T) and ``other`` elsewhere; the gradient is own's."""
     return own + (torch.where(rows[..., None], own, other) - own).detach()
 
 
 def _choose_heads(rows: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return ``own`` (B, heads, N, d) at rows (B, N), else ``other``; the gradient is other's."""
+    """Return ``own`` (B, heads, T, d) at rows (B, T), else ``other``; the gradient is other's."""
     return other + (torch.where(rows[:, None, :, None], own, other) - other).detach()

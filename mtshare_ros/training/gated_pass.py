@@ -29,12 +29,14 @@ class GatedFrame:
     """
     What the network made of the last frame of B films.
 
-    ``raw`` (B, C, H/4, W/4) is the task's raw output, ``steps`` what each of its blocks did.
+    ``raw`` is the task's raw output, ``steps`` what each of its blocks did with the rows, of which
+    the first ``cells`` are those of the grid. Shares are of the cells.
     """
 
     raw: torch.Tensor
     steps: tuple[GatedStep, ...]
     thresholds: TaskThresholds
+    cells: int
 
     def temporal_excess(self) -> PartialLoss:
         """Return by how much temporal tests exceed their limits, over all rows and blocks."""
@@ -49,13 +51,18 @@ class GatedFrame:
 
     def passed_share(self) -> torch.Tensor:
         """Return the mean share of rows that went through a block."""
-        return torch.stack([step.rows.active.float().mean() for step in self.steps]).mean()
+        return torch.stack([self._of_cells(step.rows.active).float().mean()
+                            for step in self.steps]).mean()
 
     def taken_share(self) -> torch.Tensor:
         """Return which share of the rows in blocks with a base task was taken over."""
-        pairs = [(step.taken, step.rows.active) for step in self.steps if step.taken is not None]
+        pairs = [(self._of_cells(step.taken), self._of_cells(step.rows.active))
+                 for step in self.steps if step.taken is not None]
         taken = sum(taken.sum() for taken, _ in pairs)
         return taken / max(sum(int(active.sum()) for _, active in pairs), 1)
+
+    def _of_cells(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows[:, :self.cells]
 
 
 class GatedPass:
@@ -68,45 +75,48 @@ class GatedPass:
 
     def __call__(self, films: GatedFilms) -> GatedFrame:
         """Return what the task's network makes of the films' last frame."""
-        network = self._network
-        side = network.config.patch_size
-        grid = (films.now.shape[2] // side, films.now.shape[3] // side)
+        network, config = self._network, self._network.config
+        grid = config.grid_of(tuple(films.now.shape[2:]))
         rotary = network.rotary(grid, films.now.device)
         with torch.no_grad():
             before = self._remember(self._stem(films.before), rotary)
         features = self._stem(films.now)
-        frame = _Frame(network.embed(features.tokens), Rows(films.entering, films.forced), rotary)
-        steps = self._run(frame, before)
-        given = network.head_input(self._task, [steps[-1].output], features)
-        return GatedFrame(network.heads[self._task](given), steps, self._thresholds)
+        rows = Rows(films.entering, films.forced).with_prefix(config.prefix_tokens)
+        steps = self._run(_Frame(network.embed(features.tokens), rows, rotary), before)
+        taps = config.taps_of(config.head_of(self._task))
+        given = network.head_input(
+            self._task, [steps[block - 1].output for block in taps], features)
+        return GatedFrame(network.heads[self._task](given), steps, self._thresholds,
+                          grid[0] * grid[1])
 
     def _stem(self, image: torch.Tensor) -> StemFeatures:
         return self._network.stem(self._network.normalize(image))
 
     def _remember(self, features: StemFeatures, rotary: RotaryTable | None) -> '_Memories':
         """Compute a frame whole."""
-        network = self._network
+        network, cells = self._network, features.tokens[0, 0].numel()
         shared, values = _through(
-            network.shared_blocks, network.embed(features.tokens), rotary)
-        base, _ = _through(network.own_blocks(network.base_task), values, rotary)
+            network.shared_blocks, network.embed(features.tokens), rotary, cells)
+        base, _ = _through(network.own_blocks(network.base_task), values, rotary, cells)
         if self._task not in network.branches:
             return _Memories(shared, base, base)
-        return _Memories(shared, base, _through(network.own_blocks(self._task), values, rotary)[0])
+        own, _ = _through(network.own_blocks(self._task), values, rotary, cells)
+        return _Memories(shared, base, own)
 
     def _run(self, frame: '_Frame', before: '_Memories') -> tuple[GatedStep, ...]:
         """Run a frame's rows through the blocks of the task."""
-        network, prefix = self._network, self._network.config.shared_depth
+        network, depth = self._network, self._network.config.shared_depth
         limits = self._thresholds.temporal
-        shared = frame.through(network.shared_blocks, before.shared, limits[:prefix])
+        shared = frame.through(network.shared_blocks, before.shared, limits[:depth])
         frame = frame.after(shared)
         is_sub_task = self._task in network.branches
         with torch.set_grad_enabled(not is_sub_task):
             base = frame.through(
-                network.own_blocks(network.base_task), before.base, limits[prefix:])
+                network.own_blocks(network.base_task), before.base, limits[depth:])
         if not is_sub_task:
             return (*shared, *base)
-        own = frame.through(network.own_blocks(self._task), before.own, limits[prefix:],
-                            self._references(before.base, base), self._thresholds.task[prefix:])
+        own = frame.through(network.own_blocks(self._task), before.own, limits[depth:],
+                            self._references(before.base, base), self._thresholds.task[depth:])
         return (*shared, *own)
 
     def _references(
@@ -129,7 +139,7 @@ class _Memories:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Rows (B, N, D) on their way through the blocks, and which of them are at work."""
+    """Rows (B, T, D) on their way through the blocks, and which of them are at work."""
 
     values: torch.Tensor
     rows: Rows
@@ -155,18 +165,18 @@ class _Frame:
 
 
 def _through(
-    blocks: Iterable[Block], values: torch.Tensor, rotary: RotaryTable | None
+    blocks: Iterable[Block], values: torch.Tensor, rotary: RotaryTable | None, cells: int
 ) -> tuple[list[Memory], torch.Tensor]:
     """Compute every row in every block; return what the blocks keep, and the output."""
     memories = []
     for block in blocks:
-        memories.append(compute_all(block, values, rotary))
+        memories.append(compute_all(block, values, rotary, cells))
         values = memories[-1].output
     return memories, values
 
 
 def _excess(tests: Iterable[tuple[torch.Tensor, float, Rows]]) -> PartialLoss:
-    """Add up by how much tests (B, N) exceed their limits on the rows that a gate could stop."""
+    """Add up by how much tests (B, T) exceed their limits on the rows that a gate could stop."""
     totals, counts = [], []
     for test, limit, rows in tests:
         at_work = rows.active & ~rows.forced

@@ -51,6 +51,20 @@ def test_the_tokens_of_a_films_last_frame_are_the_engines(film, task, prefix):
     torch.testing.assert_close(tokens, run_engine(network, film, encoder), rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize('prefix', [0, 2, 4])
+@pytest.mark.parametrize('task', ['semseg', 'depth'])
+def test_class_and_register_tokens_are_the_engines(film, task, prefix):
+    network = branched_network(prefix=prefix, class_token=True, register_tokens=2)
+
+    frame = run_gated(network, film, task)
+
+    encoder = network.encoder_of(task)
+    tokens = network.final_norm(encoder)(frame.steps[-1].output)[0]
+    expected = run_engine(network, film, encoder, tokens=True)
+    assert 0 < frame.passed_share() < 1
+    torch.testing.assert_close(tokens, expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize('task', DEFAULT_TASKS[1:])
 def test_norms_and_biases_of_a_sub_task_count_as_in_the_engine(film, task):
     network = branched_network(density=0)
@@ -103,7 +117,8 @@ def run_gated(network, film, task, turns=(1,), grad=False):
         return GatedPass(network, task, GateConfig(**FACTORS))(films)
 
 
-def run_engine(network, film, encoder):
+def run_engine(network, film, encoder, tokens=False):
+    """Return a member's final cells, with ``tokens`` the prefix after them."""
     thresholds = {name: default_thresholds(network.config) for name in DEFAULT_TASKS}
     with torch.inference_mode():
         engine = SharingNetwork(network, thresholds, torch.float32)
@@ -111,4 +126,6 @@ def run_engine(network, film, encoder):
         for image in film:
             engine.run(cache, image[None], DEFAULT_TASKS, SharingSettings(**FACTORS), PlanLimits())
         member = (network.base_task, *network.branches).index(encoder)
-        return cache.camera.encoder.taps.cells(Tap(network.config.depth), member).clone()
+        taps, last = cache.camera.encoder.taps, Tap(network.config.depth)
+        cells = taps.cells(last, member).clone()
+        return torch.cat((cells, taps.prefix(last, member))) if tokens else cells
