@@ -62,6 +62,9 @@ def camera_parameters(values: dict[str, str]) -> dict[str, str | int | float | b
 def start_camera(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the simulated camera, on the topics that the perception node listens to."""
     values = context.launch_configurations
+    if values['video']:
+        raise ValueError(f'video:={values["video"]} takes the place of the simulated camera: '
+                         f'start perception.launch.py with it')
     return [Node(
         package='mtshare_ros', executable='sim_camera_node', namespace=values['namespace'],
         parameters=[camera_parameters(values)],

@@ -3,6 +3,7 @@
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch_ros.actions import Node
+from launch_ros.parameter_descriptions import ParameterValue
 
 from mtshare_ros.nodes.node_environment import node_environment
 from mtshare_ros.resources import share_directory
@@ -13,7 +14,30 @@ INPUTS = ('image', 'camera_info')
 
 def arguments() -> list[LaunchDescriptionEntity]:
     """Return the launch arguments; an empty default leaves the choice to the parameter file."""
-    return [*topic_arguments(), *node_arguments(), *process_arguments()]
+    return [
+        *topic_arguments(), *video_arguments(), *node_arguments(), *process_arguments()]
+
+
+def video_arguments() -> list[LaunchDescriptionEntity]:
+    """Return what a camera node of this package is started with, where no other camera is."""
+    return [
+        DeclareLaunchArgument(
+            'video', default_value='',
+            description='Publish this as image: a video file, a folder of images, the number of a '
+                        'webcam, or the address of a stream. Empty: the images come from '
+                        'elsewhere.'),
+        DeclareLaunchArgument(
+            'video_rate', default_value='0.0',
+            description='Images of video published in a second; 0.0: its own rate.'),
+        DeclareLaunchArgument(
+            'camera_info_url', default_value='',
+            description='Calibration file of the camera of video, as camera_calibration writes '
+                        'it.'),
+        DeclareLaunchArgument(
+            'field_of_view', default_value='0.0',
+            description='Horizontal angle of the camera of video in degrees, in place of a '
+                        'calibration; 0.0: unknown.'),
+    ]
 
 
 def topic_arguments() -> list[LaunchDescriptionEntity]:
@@ -127,6 +151,27 @@ def remappings(values: dict[str, str]) -> list[tuple[str, str]]:
     return [(prefix + name, prefix + topic) for prefix in prefixes for name, topic in topics]
 
 
+def video_camera(values: dict[str, str]) -> list[LaunchDescriptionEntity]:
+    """Return the camera node of a video, on the topics that the perception node listens to."""
+    if not values['video']:
+        return []
+    if camera_names(values) or image_transport(values) == 'compressed':
+        other = 'cameras' if camera_names(values) else 'compressed images'
+        raise ValueError(f'video:={values["video"]} is one camera of raw images: leave the '
+                         f'arguments for {other} out')
+    texts = {name: ParameterValue(values[name], value_type=str)
+             for name in ('video', 'camera_info_url')}
+    return [Node(
+        package='mtshare_ros', executable='video_camera_node', namespace=values['namespace'],
+        parameters=[{
+            **texts, 'rate': float(values['video_rate']),
+            'field_of_view': float(values['field_of_view']),
+            'use_sim_time': values['use_sim_time'] == 'true'}],
+        remappings=remappings(values),
+        ros_arguments=['--log-level', values['log_level']], output='screen', emulate_tty=True,
+    )]
+
+
 def overrides(values: dict[str, str]) -> dict[str, str | bool | list[str]]:
     """Return the parameters that launch arguments set over the parameter file."""
     parameters: dict[str, str | bool | list[str]] = {
@@ -166,7 +211,8 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     variables = node_environment(context.environment)
     return [
         *(SetEnvironmentVariable(name, value) for name, value in variables.items()),
-        perception, *(node for name, node in viewers.items() if values[name] == 'true'),
+        perception, *video_camera(values),
+        *(node for name, node in viewers.items() if values[name] == 'true'),
     ]
 
 

@@ -14,7 +14,7 @@ from mtshare_ros import __version__
 from mtshare_ros.errors import MtshareError
 
 COMMANDS = {
-    'demo': 'Show the whole thing at work: a simulated camera through the real node.',
+    'demo': 'Show the whole thing at work: a simulated camera or a video through the node.',
     'bag': 'Compute the maps of a recorded bag, without ROS.',
     'run': 'Compute the maps of images, a video or a camera, into files.',
     'bench': 'Measure how fast this machine is.',

@@ -9,7 +9,7 @@ from typing import Annotated, Iterator, TYPE_CHECKING
 import typer
 
 from mtshare_ros.cli.demo_dashboard import choose_port
-from mtshare_ros.cli.demo_options import DemoOptions
+from mtshare_ros.cli.demo_options import DemoOptions, MotionOption, RateOption, VideoOption
 from mtshare_ros.cli.options import (
     DeviceOption,
     HELD_OUT_SEED,
@@ -20,11 +20,15 @@ from mtshare_ros.cli.options import (
     SheetOption,
 )
 from mtshare_ros.cli.output import check_folder, check_picture_path, write_json
+from mtshare_ros.labels import LabelSet, load_labels
 
 if TYPE_CHECKING:
     from mtshare_ros.cli.demo_session import DemoSession
+    from mtshare_ros.model.description import ModelDescription
 
 NAMESPACE = '/demo'
+ROOM_LABELS = 'nyu40'
+"""The classes of rendered rooms, and so of the ground truth."""
 
 EXAMPLES = """
 mtshare demo
@@ -32,16 +36,18 @@ mtshare demo --duration 0 --motion drive --seed 1100007
 mtshare demo --sheet maps.png --json figures.json
 mtshare demo --model my.safetensors --rate 10
 mtshare demo --duration 0 --port 8081
+mtshare demo --video 0 --duration 0
+mtshare demo --video walk.mp4 --sheet maps.png
 """
 
 
 def demo(
     duration: Annotated[float, typer.Option(
         min=0.0, metavar='S', help='Seconds from the first map on; 0 runs until Ctrl-C.')] = 20.0,
-    motion: Annotated[Motion, typer.Option(help='How the camera moves.')] = Motion.HANDHELD,
+    video: VideoOption = None,
+    motion: MotionOption = None,
     seed: SeedOption = HELD_OUT_SEED,
-    rate: Annotated[float, typer.Option(
-        min=0.1, max=240.0, metavar='HZ', help='Images per second of the camera.')] = 30.0,
+    rate: RateOption = None,
     model: ModelOption = 'default',
     device: DeviceOption = 'auto',
     dashboard: Annotated[bool, typer.Option(
@@ -53,21 +59,27 @@ def demo(
     sheet: SheetOption = None,
 ) -> None:
     """
-    Show the whole thing at work: a simulated camera through the real node.
+    Show the whole thing at work: a simulated camera or a video through the node.
 
-    Starts sim_camera_node and perception_node as separate processes over real DDS, subscribes to
+    Starts a camera node and perception_node as separate processes over real DDS, subscribes to
     every output, shows rates and ages while they run, and ends with a summary. A dashboard for
     the browser runs beside them, for this machine only. It needs neither network nor display.
     Ctrl-C ends it at any time, with the summary. The nodes use a ROS domain of their own, unless
-    ROS_DOMAIN_ID is set, and the namespace /demo.
+    ROS_DOMAIN_ID is set, and the namespace /demo. A video begins anew at its end.
     """
     from mtshare_ros.cli.demo_environment import require_ros
 
     check_picture_path(sheet)
     check_folder(json)
     require_ros()
-    options = DemoOptions(duration, motion.value, seed, rate, _for_rooms(model), device,
-                          sheet is not None, choose_port(port) if dashboard else None)
+    if video is not None:
+        _check_video(video, motion)
+    known = _describe(model) if video is not None else None
+    options = DemoOptions(
+        duration, (motion or Motion.HANDHELD).value, seed, rate or (0.0 if video else 30.0),
+        model if video is not None else _for_rooms(model), device, sheet is not None,
+        choose_port(port) if dashboard else None, video,
+        known.architecture.input_size if known else None)
     with _running(options) as session:
         from mtshare_ros.cli.demo_view import print_summary, show
 
@@ -77,8 +89,27 @@ def demo(
     if json is not None:
         write_json(json, figures)
     if sheet is not None:
-        _save_sheet(session, sheet)
-    _say_what_next(model)
+        _save_sheet(session, sheet, known.labels if known else load_labels(ROOM_LABELS))
+    _say_what_next(model, video)
+
+
+def _check_video(video: str, motion: Motion | None) -> None:
+    """Refuse what cannot be shown before nodes are started; a camera is left to its node."""
+    from mtshare_ros.recording.sources import is_camera, open_source
+
+    if motion is not None:
+        raise typer.BadParameter('it moves the simulated camera, in whose place --video stands: '
+                                 'leave one of them out', param_hint='--motion')
+    if not is_camera(video):
+        open_source([video])
+
+
+def _describe(model: str) -> 'ModelDescription':
+    """Return what a model says of itself: the size and the labels of its maps."""
+    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.manifest import find_model
+
+    return read_description(find_model(model).path)
 
 
 def _for_rooms(model: str) -> str:
@@ -96,7 +127,8 @@ def _running(options: DemoOptions) -> Iterator['DemoSession']:
     from mtshare_ros.cli.stopping import StopRequest
     from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 
-    os.environ[RENDERED_CAMERA] = '1'
+    if options.video is None:
+        os.environ[RENDERED_CAMERA] = '1'
     lock = prepare_environment()
     processes: list[ChildProcess] = []
     with StopRequest() as stop, tempfile.TemporaryDirectory(prefix='mtshare_demo_') as folder:
@@ -106,9 +138,10 @@ def _running(options: DemoOptions) -> Iterator['DemoSession']:
                     module, namespace=NAMESPACE, parameters=parameters, folder=Path(folder)))
             # Imported now, while the nodes load: the first maps come sooner.
             from mtshare_ros.cli.demo_session import DemoSession
-            from mtshare_ros.nodes.demo_monitor import DemoWatch
+            from mtshare_ros.nodes.demo_monitor import DemoWatch, SetCollector
 
-            with DemoWatch(namespace=NAMESPACE, collect_sets=options.ground_truth) as watch:
+            collector = SetCollector(truth=options.video is None) if options.sheet else None
+            with DemoWatch(namespace=NAMESPACE, collector=collector) as watch:
                 yield DemoSession(processes, watch, stop)
         finally:
             stop_all(processes)
@@ -119,33 +152,45 @@ def _running(options: DemoOptions) -> Iterator['DemoSession']:
 def _nodes(options: DemoOptions) -> dict[str, dict[str, object]]:
     """Return the parameters of each node by its module; the slowest to start comes first."""
     port = options.dashboard_port
+    perception: dict[str, object] = {'model': options.model, 'device': options.device}
+    if options.input_size is not None:
+        perception['input_size'] = list(options.input_size)
     return {
-        'perception_node': {'model': options.model, 'device': options.device},
-        'sim_camera_node': {
-            'width': 320, 'height': 240, 'rate': float(options.rate_hz),
-            'motion': options.motion, 'seed': options.seed,
-            'ground_truth': options.ground_truth,
-        },
+        'perception_node': perception,
+        **_camera_node(options),
         **({'dashboard_node': {'port': port}} if port is not None else {}),
     }
 
 
-def _save_sheet(session: 'DemoSession', path: Path) -> None:
+def _camera_node(options: DemoOptions) -> dict[str, dict[str, object]]:
+    rate = float(options.rate_hz)
+    if options.video is not None:
+        # A camera that cannot be opened ends the demo at once, with the reason.
+        return {'video_camera_node': {'video': options.video, 'rate': rate, 'retry_period': 0.0}}
+    return {'sim_camera_node': {
+        'width': 320, 'height': 240, 'rate': rate, 'motion': options.motion,
+        'seed': options.seed, 'ground_truth': options.sheet,
+    }}
+
+
+def _save_sheet(session: 'DemoSession', path: Path, labels: LabelSet) -> None:
     from mtshare_ros.cli.output import save_picture
     from mtshare_ros.inference.contact_sheet import draw_contact_sheet
 
     rows = session.sheet_rows()
     if not rows:
-        typer.echo('no frame came with all its maps and its truth, so there is no sheet; '
+        typer.echo('no frame came with all its maps, so there is no sheet; '
                    'let the demo run longer or lower --rate', err=True)
         raise typer.Exit(1)
-    save_picture(path, draw_contact_sheet(rows, session.labels()))
+    save_picture(path, draw_contact_sheet(rows, labels))
 
 
-def _say_what_next(model: str) -> None:
+def _say_what_next(model: str, video: str | None) -> None:
+    source = 'image:=/camera/image' if video is None else f'video:={video}'
     argument = '' if model == 'default' else f' model:={model}'
     typer.echo(
         '\nNext, with ROS 2 sourced and this package installed:\n'
-        f'  ros2 launch mtshare_ros perception.launch.py image:=/camera/image{argument}\n'
-        '  ros2 launch mtshare_ros demo.launch.py rviz:=true        the same demo in rviz2'
-    )
+        f'  ros2 launch mtshare_ros perception.launch.py {source}{argument}')
+    if video is None:
+        typer.echo('  ros2 launch mtshare_ros demo.launch.py rviz:=true        '
+                   'the same demo in rviz2')

@@ -1,6 +1,21 @@
 """What a demo shows."""
 
 from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from mtshare_ros.cli.options import Motion
+
+VideoOption = Annotated[str | None, typer.Option(
+    '--video', metavar='FILE|CAMERA',
+    help='Show this in place of a rendered room: a video file, a folder of images, the number of '
+         'a camera, or the address of a stream.')]
+MotionOption = Annotated[Motion | None, typer.Option(
+    '--motion', help='How the camera moves. Default: handheld.')]
+RateOption = Annotated[float | None, typer.Option(
+    '--rate', min=0.1, max=240.0, metavar='HZ',
+    help='Images per second of the camera. Default: 30, or those of --video.')]
 
 
 @dataclass(frozen=True)
@@ -8,7 +23,10 @@ class DemoOptions:
     """
     What the demo shows and how long; ``duration_s`` 0 is until Ctrl-C.
 
-    ``dashboard_port`` is None where there is no dashboard.
+    ``video`` takes the place of a rendered room, and has a rate and labels of its own: ``rate_hz``
+    is 0 then unless another one is wanted. ``sheet`` says that frames are kept for a picture,
+    ``input_size`` is [height, width] of the maps. ``dashboard_port`` is None where there is no
+    dashboard.
     """
 
     duration_s: float
@@ -17,5 +35,15 @@ class DemoOptions:
     rate_hz: float
     model: str
     device: str
-    ground_truth: bool
+    sheet: bool
     dashboard_port: int | None
+    video: str | None = None
+    input_size: tuple[int, ...] | None = None
+
+    @property
+    def camera(self) -> str:
+        """What the images come from, in words."""
+        rate = f' at {self.rate_hz:g} Hz' if self.rate_hz else ''
+        if self.video is not None:
+            return f'{self.video}{rate}'
+        return f'room {self.seed}, camera {self.motion}{rate}'

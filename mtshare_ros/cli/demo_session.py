@@ -9,7 +9,6 @@ from mtshare_ros.cli.node_process import ChildProcess
 from mtshare_ros.cli.stopping import StopRequest
 from mtshare_ros.errors import MtshareError
 from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
-from mtshare_ros.labels import LabelSet, load_labels
 
 START_LIMIT_S = 90.0
 """How long the first map may take: loading PyTorch and compiling the renderer on a slow disk."""
@@ -93,10 +92,6 @@ class DemoSession:
         sets = collector.sets(SHEET_ROWS) if collector is not None else []
         return [SheetRow(item.image, SheetMaps(**item.truth), SheetMaps(**item.found))
                 for item in sets]
-
-    def labels(self) -> LabelSet:
-        """Return the label set of the rooms, which the ground truth uses."""
-        return load_labels('nyu40')
 
 
 def _percentile(values: list[float], percent: float) -> float:

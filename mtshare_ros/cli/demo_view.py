@@ -111,8 +111,7 @@ def _state(session: DemoSession) -> str:
 
 
 def _what(options: DemoOptions) -> str:
-    return (f'room {options.seed}, camera {options.motion} at {options.rate_hz:g} Hz, '
-            f'model {options.model}')
+    return f'{options.camera}, model {options.model}'
 
 
 def _hz(value: float) -> str:

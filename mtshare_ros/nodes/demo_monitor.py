@@ -1,4 +1,4 @@
-"""A node that listens to a perception node and its simulated camera, and keeps account."""
+"""A node that listens to a perception node and its camera, and keeps account."""
 
 from dataclasses import dataclass, field
 import time
@@ -14,6 +14,8 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.model.picture import fit_image
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.outputs import OUTPUTS
 from mtshare_ros.nodes.publishing import MESSAGE_TYPES
@@ -92,7 +94,11 @@ class NodeReport:
 
 @dataclass(frozen=True)
 class MatchedSet:
-    """One camera image (H, W, 3) with true and predicted maps of exactly the same stamp."""
+    """
+    One camera image, as its maps show it, with true and predicted maps of exactly its stamp.
+
+    The image is (H, W, 3) uint8 of the size of the maps.
+    """
 
     image: np.ndarray
     truth: dict[str, np.ndarray]
@@ -103,16 +109,20 @@ class SetCollector:
     """
     Puts messages of equal stamps together and keeps some complete sets, spread over all the time.
 
-    When too many are kept, every second one goes and the next ones come half as often.
+    When too many are kept, every second one goes and the next ones come half as often. Without
+    ``truth`` a set is complete without true maps.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, truth: bool = True
+    ) -> None:
         self._clock = clock
         self._pending: dict[int, dict[str, Image]] = {}
         self._kept: list[dict[str, Image]] = []
         self._pause_s = 0.25
         self._last = float('-inf')
-        self._topics = {INPUT_TOPIC, *FOUND_TOPICS.values(), *TRUTH_TOPICS.values()}
+        self._topics = {
+            INPUT_TOPIC, *FOUND_TOPICS.values(), *(TRUTH_TOPICS.values() if truth else ())}
 
     @property
     def topics(self) -> set[str]:
@@ -148,16 +158,16 @@ class DemoMonitor(Node):
     """
     Subscribes to every output of the perception node in its own namespace, and to its diagnostics.
 
-    With ``collect_sets`` also to the camera and to the ground truth. It takes no part in what it
-    watches, except that it makes the perception node compute everything.
+    With a ``collector`` also to what that needs. It takes no part in what it watches, except that
+    it makes the perception node compute everything.
     """
 
-    def __init__(self, *, namespace: str, collect_sets: bool) -> None:
+    def __init__(self, *, namespace: str, collector: SetCollector | None) -> None:
         super().__init__('demo_monitor', namespace=namespace)
         self._status_name = f'perception_node: {self.get_namespace()}/perception_node'
         self.tallies = {topic: TopicTally() for topic in OUTPUT_TOPICS}
         self.report = NodeReport()
-        self.collector = SetCollector() if collect_sets else None
+        self.collector = collector
         topics: dict[str, Any] = dict(OUTPUT_TOPICS)
         if self.collector is not None:
             topics.update(dict.fromkeys(sorted(self.collector.topics), Image))
@@ -202,9 +212,9 @@ class DemoWatch:
     Signals stay with that program. ``handle`` runs what has arrived.
     """
 
-    def __init__(self, *, namespace: str, collect_sets: bool) -> None:
+    def __init__(self, *, namespace: str, collector: SetCollector | None = None) -> None:
         rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
-        self.monitor = DemoMonitor(namespace=namespace, collect_sets=collect_sets)
+        self.monitor = DemoMonitor(namespace=namespace, collector=collector)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self.monitor)
 
@@ -222,8 +232,11 @@ class DemoWatch:
 
 
 def _decode(messages: dict[str, Image]) -> MatchedSet:
-    return MatchedSet(
-        image=image_to_rgb(messages[INPUT_TOPIC]),
-        truth={name: read_map(messages[topic]) for name, topic in TRUTH_TOPICS.items()},
-        found={name: read_map(messages[topic]) for name, topic in FOUND_TOPICS.items()},
-    )
+    image = image_to_rgb(messages[INPUT_TOPIC])
+    truth, found = (
+        {name: read_map(messages[topic]) for name, topic in topics.items() if topic in messages}
+        for topics in (TRUTH_TOPICS, FOUND_TOPICS))
+    size, maps = image.shape[:2], found['mask'].shape
+    if size != maps:
+        image = fit_image(image, frame_to_cover((size[0], size[1]), (maps[0], maps[1])))
+    return MatchedSet(image, truth, found)

@@ -139,7 +139,8 @@ def test_the_perception_launch_file_has_the_arguments_of_the_interface():
 
     assert arguments == {'namespace', 'image', 'camera_info', 'params_file', 'model', 'device',
                          'cameras', 'image_transport', 'compressed_image', 'autostart',
-                         'use_sim_time', 'rviz', 'dashboard', 'log_level', 'respawn'}
+                         'use_sim_time', 'rviz', 'dashboard', 'log_level', 'respawn', 'video',
+                         'video_rate', 'camera_info_url', 'field_of_view'}
 
 
 @pytest.mark.parametrize(('values', 'expected'), [
@@ -186,3 +187,15 @@ def test_an_absolute_image_topic_for_several_cameras_is_refused_with_what_to_giv
 
     with pytest.raises(ValueError, match='image:=/lens/image begins with a slash'):
         load('perception.launch.py').remappings(given)
+
+
+@pytest.mark.parametrize(('values', 'words'), [
+    ({'cameras': 'front,rear'}, 'the arguments for cameras out'),
+    ({'image_transport': 'compressed'}, 'the arguments for compressed images out'),
+])
+def test_a_video_is_one_camera_of_raw_images(values, words):
+    pytest.importorskip('launch_ros', reason='launch_ros is not installed; it comes with ROS 2')
+    given = {**TOPICS, 'image': 'image', 'image_transport': '', 'video': 'walk.mp4', **values}
+
+    with pytest.raises(ValueError, match=words):
+        load('perception.launch.py').video_camera(given)

@@ -10,6 +10,7 @@ import time
 
 from absent_modules import block
 import pytest
+from video_files import write_numbered
 
 pytest.importorskip('rclpy', reason='the demo needs ROS 2')
 pytest.importorskip('numba', reason='the simulated camera needs the extra [rooms]')
@@ -93,6 +94,36 @@ def test_a_short_demo_measures_every_output_and_draws_the_sheet(start, tiny_mode
         assert sheet.mode == 'RGB'
         assert sheet.width == 1800
         assert sheet.height > 100
+
+
+def test_a_video_takes_the_place_of_the_room(start, tiny_model, tmp_path):
+    pytest.importorskip('av', reason='videos need the extra [video]')
+    write_numbered(tmp_path / 'walk.mp4', 20)
+    process = start('--duration', 3, '--model', tiny_model, '--video', 'walk.mp4', '--rate', 10,
+                    '--json', 'figures.json', '--sheet', 'maps.png')
+    output, errors = finish(process)
+    assert process.returncode == 0, errors
+    assert 'starting: walk.mp4 at 10 Hz, model' in output
+    assert 'perception.launch.py video:=walk.mp4' in output and 'demo.launch.py' not in output
+    rates = json.loads((tmp_path / 'figures.json').read_text())['output_hz']
+    # nobody said what the camera is, so nothing that needs to know it is made up
+    assert {topic for topic, rate in rates.items() if rate == 0} == {
+        'depth/camera_info', 'depth/points'}
+    with Image.open(tmp_path / 'maps.png') as sheet:
+        assert sheet.width == 1800 and sheet.height > 100
+
+
+@pytest.mark.parametrize(('arguments', 'code', 'words'), [
+    (['--video', 'absent.mp4'], 1, 'absent.mp4: there is no such file or folder'),
+    (['--video', '97'], 1, 'camera /dev/video97: cannot be opened'),
+    (['--video', '97', '--motion', 'pan'], 2, 'leave one of them out'),
+])
+def test_a_video_that_cannot_be_shown_ends_the_demo_with_the_reason(
+        start, tiny_model, arguments, code, words):
+    process = start('--model', tiny_model, *arguments)
+    _, errors = finish(process)
+    assert process.returncode == code
+    assert words in ' '.join(errors.replace('│', ' ').split()) and 'Traceback' not in errors
 
 
 @pytest.mark.slow
