@@ -6,8 +6,8 @@ import torch
 
 from mtshare_ros.sharing.encoder import StageRun
 from mtshare_ros.sharing.frame import Frame
+from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.members import MemberRun, MemberRuns
-from mtshare_ros.sharing.outputs import OutputRun
 
 KEPT, TAKEN_OVER, COMPUTED, REFRESHED = range(4)
 """What a map of activity says of a cell."""
@@ -66,13 +66,13 @@ class FrameAccount:
 
 
 def account_of(
-    frame: Frame, shared: StageRun, members: MemberRuns, outputs: dict[str, OutputRun]
+    frame: Frame, shared: StageRun, members: MemberRuns, outputs: dict[str, HeadUpdate]
 ) -> FrameAccount:
     """Add up a frame."""
     encoder, count = frame.runners.encoder, frame.cell_count
     entered = count if frame.plan.cells is None else frame.plan.cells.shape[0]
     macs = frame.runners.stem.macs_per_cell * entered + shared.macs + members.macs + sum(
-        frame.runners.heads[task].macs_per_cell * run.cells for task, run in outputs.items())
+        update.macs for update in outputs.values())
     numbers = [1 + frame.runners.tasks.index(task) for task in frame.tasks]
     oldest = frame.state.ages[numbers].amax(dim=1).tolist()
     tasks = {
@@ -90,12 +90,12 @@ def dense_macs(frame: Frame) -> int:
     asked = len({encoder.member_of(task) for task in frame.tasks})
     blocks = sum(block.weights.plain_macs(tokens, tokens) for block in encoder.shared)
     blocks += sum(block.weights.plain_macs(asked * tokens, tokens) for block in encoder.own)
-    heads = sum(runners.heads[task].macs_per_cell for task in frame.tasks)
-    return blocks + frame.cell_count * (runners.stem.macs_per_cell + heads)
+    heads = sum(runners.heads[task].dense_macs(frame.state.grid) for task in frame.tasks)
+    return blocks + heads + frame.cell_count * runners.stem.macs_per_cell
 
 
-def _task_account(run: MemberRun, output: OutputRun, age: int, count: int) -> TaskAccount:
+def _task_account(run: MemberRun, output: HeadUpdate, age: int, count: int) -> TaskAccount:
     taken = tuple((passed - computed) / count
                   for passed, computed in zip(run.passed, run.computed))
-    return TaskAccount(tuple(cells / count for cells in run.computed), taken, output.changed, age,
+    return TaskAccount(tuple(cells / count for cells in run.computed), taken, output.reached, age,
                        run)

@@ -9,7 +9,6 @@ import torch
 from mtshare_ros.sharing.cache import CameraState
 from mtshare_ros.sharing.encoder import EncoderRunner
 from mtshare_ros.sharing.head import HeadRunner
-from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.limits import FrameLimits
 from mtshare_ros.sharing.plan import FramePlan
 from mtshare_ros.sharing.settings import SharingSettings
@@ -28,11 +27,6 @@ class Runners:
     def tasks(self) -> tuple[str, ...]:
         """All tasks, in the order of the ages and of the outputs' backlog."""
         return tuple(self.heads)
-
-    @property
-    def head_geometry(self) -> HeadGeometry:
-        """The convolutions of a head, which differ in their weights only."""
-        return next(iter(self.heads.values())).geometry
 
 
 @dataclass(frozen=True)

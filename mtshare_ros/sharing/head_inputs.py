@@ -20,3 +20,8 @@ class HeadInputs:
     taps: tuple[torch.Tensor, ...]
     prefix: tuple[torch.Tensor, ...]
     stem: StemState
+
+    def of_cells(self, cells: torch.Tensor) -> torch.Tensor:
+        """Return the rows of cells (n,), those of all taps beside each other: (n, taps x D)."""
+        rows = [tap.index_select(0, cells) for tap in self.taps]
+        return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)

@@ -46,6 +46,10 @@ class HeadGeometry:
             enlarged.in_cells(patch_size).border(1),
         )
 
+    def plan(self, stem: StemState, cells: torch.Tensor) -> 'HeadPlan':
+        """Return what to compute for cells (n,), with the stem's features as they are."""
+        return plan_head(self, stem, cells)
+
 
 @dataclass(frozen=True)
 class PixelList:

@@ -17,11 +17,14 @@ class FrameLimits:
     The limits of one frame: of the shared blocks, and of the blocks above them.
 
     ``input_factor`` scales the input gate's limit; 0 means that nothing is gated in time.
+    ``heads`` holds for every task the limits of the temporal rule by block, which its head applies
+    to what its cells have in common.
     """
 
     input_factor: float
     shared: tuple[BlockLimits, ...]
     own: tuple[BlockLimits, ...]
+    heads: Mapping[str, tuple[float, ...]]
 
 
 class LimitTable:
@@ -53,17 +56,19 @@ class LimitTable:
     def _make(
         self, tasks: tuple[str, ...], temporal: Mapping[str, float], own: Mapping[str, float]
     ) -> FrameLimits:
-        scaled = {task: [temporal[task] * value for value in self._thresholds[task].temporal]
-                  for task in self._thresholds}
+        scaled = {
+            task: tuple(temporal[task] * value for value in self._thresholds[task].temporal)
+            for task in self._thresholds}
         shared = [min(scaled[task][block] for task in tasks) for block in range(self._prefix)]
         return FrameLimits(
             min(temporal[task] for task in tasks),
             tuple(BlockLimits(self._tensor([value])) for value in shared),
             tuple(self._own(block, scaled, own) for block in range(self._prefix, self._depth)),
+            scaled,
         )
 
     def _own(
-        self, block: int, scaled: Mapping[str, list[float]], own: Mapping[str, float]
+        self, block: int, scaled: Mapping[str, tuple[float, ...]], own: Mapping[str, float]
     ) -> BlockLimits:
         taking = [own[task] * self._thresholds[task].task[block] for task in self._members]
         return BlockLimits(self._tensor([scaled[task][block] for task in self._members]),

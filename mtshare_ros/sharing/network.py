@@ -14,7 +14,7 @@ from mtshare_ros.sharing.cache import ActivationCache, CameraState
 from mtshare_ros.sharing.change import ChangeDetector
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights, StageRun
 from mtshare_ros.sharing.frame import Frame, Runners
-from mtshare_ros.sharing.head import HeadRunner
+from mtshare_ros.sharing.heads import make_head
 from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.limits import LimitTable
 from mtshare_ros.sharing.members import run_members
@@ -45,8 +45,7 @@ class SharingNetwork:
     ) -> None:
         self.device = next(network.parameters()).device
         self._stem = StemRunner(network, dtype, layout)
-        self._heads = {task: HeadRunner(network, task, dtype, layout)
-                       for task in network.tasks}
+        self._heads = {task: make_head(network, task, dtype, layout) for task in network.tasks}
         self._weights = EncoderWeights(network, dtype, layout)
         self._encoders: dict[str, EncoderRunner] = {}
         self._depth = network.config.depth

@@ -1,49 +1,17 @@
 """Every task's head, on the cells it has to decode."""
 
-from dataclasses import dataclass
-from functools import cached_property
-
 import torch
 
+from mtshare_ros.sharing.dirty_cells import DirtyCells
 from mtshare_ros.sharing.frame import Frame
-from mtshare_ros.sharing.head_plan import HeadPlan, plan_head
+from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.members import MemberRun, MemberRuns
 
 
-@dataclass(frozen=True)
-class OutputRun:
-    """
-    What one head did: ``cells`` of them were decoded.
-
-    ``changed`` (m,) are the cells whose raw output may differ, None where it may everywhere.
-    """
-
-    cells: int
-    changed: torch.Tensor | None
-
-
-@dataclass(frozen=True)
-class DirtyCells:
-    """The cells of a frame that heads have to decode: a mask (N,) bool, None for all."""
-
-    frame: Frame
-    mask: torch.Tensor | None = None
-
-    @cached_property
-    def index(self) -> torch.Tensor:
-        """The same cells as a list (n,)."""
-        return self.frame.every if self.mask is None else self.mask.nonzero()[:, 0]
-
-    @cached_property
-    def plan(self) -> HeadPlan:
-        """What the heads compute, found once for all that have these cells to decode."""
-        return plan_head(self.frame.runners.head_geometry, self.frame.state.stem, self.index)
-
-
-def run_outputs(frame: Frame, members: MemberRuns) -> dict[str, OutputRun]:
+def run_outputs(frame: Frame, members: MemberRuns) -> dict[str, HeadUpdate]:
     """Renew the raw outputs of the asked tasks; note for the others what they miss."""
     encoder, backlog = frame.runners.encoder, frame.state.outputs
-    whole, outputs = DirtyCells(frame), {}
+    whole, outputs = DirtyCells(frame.state.stem), {}
     dirty = _dirty_cells(frame, members, whole)
     for number, task in enumerate(frame.runners.tasks):
         cells = dirty[task]
@@ -86,7 +54,7 @@ def _changed(
         mask = torch.zeros_like(mask)
     for cells in lists:
         mask = mask.index_fill(0, cells, True)
-    return DirtyCells(frame, mask)
+    return DirtyCells(frame.state.stem, mask)
 
 
 def _grow_young(frame: Frame, task: str, number: int, run: MemberRun) -> None:
@@ -103,17 +71,14 @@ def _grow_young(frame: Frame, task: str, number: int, run: MemberRun) -> None:
         torch.where(old, shared, ages, out=ages)
 
 
-def _decode(frame: Frame, task: str, number: int, cells: DirtyCells) -> OutputRun:
+def _decode(frame: Frame, task: str, number: int, cells: DirtyCells) -> HeadUpdate:
     state, backlog = frame.state, frame.state.outputs
     if cells.mask is None:
         backlog.complete(number)
     elif backlog.is_behind(number):
         old = frame.overdue(task)
         changed = cells.mask if old is None else cells.mask | old
-        cells = DirtyCells(frame, backlog.catch_up(number, changed))
-    count = cells.index.shape[0]
-    if count == 0:
-        return OutputRun(0, cells.index)
+        cells = DirtyCells(state.stem, backlog.catch_up(number, changed))
     inputs = frame.runners.encoder.head_inputs(state.encoder, task, state.stem)
-    frame.runners.heads[task].update(state.heads[task], inputs.taps[0], cells.plan)
-    return OutputRun(count, None if cells.mask is None else cells.plan.reached)
+    return frame.runners.heads[task].update(
+        state.heads[task], inputs, cells, frame.limits.heads[task])

@@ -43,6 +43,11 @@ class StemState:
         return self._at(2)
 
     @property
+    def device(self) -> torch.device:
+        """Where the buffers are."""
+        return self.maps[0].device
+
+    @property
     def feeds_heads(self) -> bool:
         """Whether heads read the features of the stem."""
         return self.quarter is not None

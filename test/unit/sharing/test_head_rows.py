@@ -6,8 +6,9 @@ import torch
 
 from mtshare_ros.inference.postprocess import enlarge
 from mtshare_ros.model.head_input import HeadInput
-from mtshare_ros.sharing.head import HeadRunner
-from mtshare_ros.sharing.head_plan import plan_head
+from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.head_inputs import HeadInputs
+from mtshare_ros.sharing.local_head import LocalHead
 from mtshare_ros.sharing.stem import StemRunner
 
 CPU = torch.device('cpu')
@@ -26,7 +27,7 @@ class Heads:
         self.stem = StemRunner(self.network, dtype)
         self.stem_state = self.stem.allocate(GRID, CPU)
         self.stem.dense(self.stem_state, self.image)
-        self.heads = {name: HeadRunner(self.network, name, dtype) for name in tasks}
+        self.heads = {name: LocalHead(self.network, name, dtype) for name in tasks}
         self.states = {name: head.allocate(GRID, CPU) for name, head in self.heads.items()}
         self.update(torch.arange(COUNT))
 
@@ -46,10 +47,12 @@ class Heads:
     def update(self, cells, tasks=None):
         """Update the heads of all or some tasks; return the cells that were reached."""
         names = tasks or list(self.heads)
-        plan = plan_head(self.heads[names[0]].geometry, self.stem_state, cells)
+        dirty = DirtyCells(self.stem_state, torch.zeros(COUNT, dtype=torch.bool).index_fill(
+            0, cells, True))
+        inputs = HeadInputs((self.tokens,), (), self.stem_state)
         for name in names:
-            self.heads[name].update(self.states[name], self.tokens, plan)
-        return plan.reached
+            reached = self.heads[name].update(self.states[name], inputs, dirty).reached
+        return reached
 
     def expected(self, task):
         """Return the raw output of the network's own head."""
@@ -169,7 +172,7 @@ def test_bfloat16_weights_give_a_float32_output_close_to_float32():
 
 
 def test_the_work_of_a_cell_is_counted_from_the_weights():
-    macs = HeadRunner(make_network(), 'normals').macs_per_cell
+    macs = LocalHead(make_network(), 'normals').dense_macs((1, 1))
     merging = 48 * 192 + 4 * 16 * 48 + 16 * 12 * 12
     assert macs == merging + 16 * (2 * 9 * 12 * 12 + 12 * 3)
 
@@ -188,8 +191,8 @@ def test_cuda_gives_the_outputs_of_the_cpu():
         stem = StemRunner(heads.network)
         state = stem.allocate(GRID, device)
         stem.dense(state, heads.image.to(device))
-        head = HeadRunner(heads.network, 'depth')
+        head = LocalHead(heads.network, 'depth')
         found = head.allocate(GRID, device)
-        plan = plan_head(head.geometry, state, torch.arange(COUNT, device=device))
-        head.update(found, heads.tokens.to(device), plan)
+        inputs = HeadInputs((heads.tokens.to(device),), (), state)
+        head.update(found, inputs, DirtyCells(state))
     assert torch.allclose(found.raw.cpu(), heads.states['depth'].raw, atol=1e-2)

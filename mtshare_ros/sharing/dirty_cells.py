@@ -1,0 +1,44 @@
+"""The cells that heads have to decode, and what heads work out from them."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Hashable, Protocol
+
+import torch
+
+from mtshare_ros.sharing.stem import StemState
+
+
+class CellGeometry(Hashable, Protocol):
+    """How far a head reaches; heads that are alike have equal ones."""
+
+    def plan(self, stem: StemState, cells: torch.Tensor) -> Any:
+        """Return what such heads compute for cells (n,)."""
+
+
+@dataclass(frozen=True)
+class DirtyCells:
+    """The cells whose tokens or pixels changed: a mask (N,) bool, None for all."""
+
+    stem: StemState
+    mask: torch.Tensor | None = None
+    _plans: dict[CellGeometry, Any] = field(default_factory=dict, init=False, compare=False)
+
+    @cached_property
+    def index(self) -> torch.Tensor:
+        """The same cells as a list (n,)."""
+        if self.mask is not None:
+            return self.mask.nonzero()[:, 0]
+        rows, columns = self.stem.grid
+        return torch.arange(rows * columns, device=self.stem.device)
+
+    @property
+    def whole(self) -> bool:
+        """Whether they are all that there are."""
+        return self.mask is None or self.index.shape[0] == self.mask.shape[0]
+
+    def plan(self, geometry: CellGeometry) -> Any:
+        """Return what heads of a geometry compute, found once for all that have the same."""
+        if geometry not in self._plans:
+            self._plans[geometry] = geometry.plan(self.stem, self.index)
+        return self._plans[geometry]

@@ -1,0 +1,159 @@
+"""The local decode head on the cells that changed."""
+
+from dataclasses import dataclass
+from functools import cached_property
+import math
+from typing import Sequence
+
+import torch
+
+from mtshare_ros.model.head import DecodeHead
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.convolution import RowConvolution
+from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.head import HeadUpdate
+from mtshare_ros.sharing.head_inputs import HeadInputs
+from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan
+from mtshare_ros.sharing.layout import AUTO, PLAIN
+from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.linear import PackedLinear
+from mtshare_ros.sharing.memory import tensor_bytes
+
+
+@dataclass
+class LocalHeadState:
+    """
+    What one task's head remembers of one camera, as rows of channels (see ``Level``).
+
+    ``features`` are what the 3x3 convolutions read, in the runner's dtype, ``output`` is the raw
+    output in float32.
+    """
+
+    level: Level
+    features: tuple[torch.Tensor, ...]
+    output: torch.Tensor
+
+    @cached_property
+    def raw(self) -> torch.Tensor:
+        """The raw output as a view (1, C, rows x side, columns x side)."""
+        return self.level.image(self.output)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the buffers take."""
+        return tensor_bytes(*self.features, self.output)
+
+
+class LocalHead:
+    """One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``."""
+
+    def __init__(
+        self, network: MultiTaskNetwork, task: str, dtype: torch.dtype = torch.float32,
+        layout: str = AUTO,
+    ) -> None:
+        head: DecodeHead = network.heads[task]
+        self.dtype = dtype
+        self._merge = _Merge(head, dtype, layout)
+        self._refine = [RowConvolution(layer, dtype=dtype, layout=layout)
+                        for layer in head.refine]
+        self._predict = PackedLinear(
+            head.predict.weight.flatten(1), head.predict.bias, dtype=dtype, layout=PLAIN)
+        self._width, self._outputs = head.predict.in_channels, head.predict.out_channels
+        self.side = self._merge.side
+        self.geometry = HeadGeometry.of([layer.module for layer in self._refine], self.side,
+                                        network.config.patch_size)
+        self._macs_per_cell = self._merge.macs_per_cell + self.side ** 2 * (
+            sum(layer.macs_per_pixel for layer in self._refine) + self._predict.macs_per_row)
+
+    def allocate(self, grid: tuple[int, int], device: torch.device) -> LocalHeadState:
+        """Return the state of one camera for a grid of (rows, columns) cells."""
+        level = Level(grid, self.side)
+        features = tuple(level.allocate(self._width, self.dtype, device) for _ in self._refine)
+        output = level.allocate(self._outputs, torch.float32, device)
+        return LocalHeadState(level, features, output)
+
+    def update(
+        self, state: LocalHeadState, inputs: HeadInputs, cells: DirtyCells,
+        limits: Sequence[float] = (),
+    ) -> HeadUpdate:
+        """See HeadRunner."""
+        count = cells.index.shape[0]
+        if count == 0:
+            return HeadUpdate(cells.index, 0)
+        plan: HeadPlan = cells.plan(self.geometry)
+        self._decode(state, inputs, plan)
+        return HeadUpdate(None if cells.mask is None else plan.reached,
+                          count * self._macs_per_cell)
+
+    def dense_macs(self, grid: tuple[int, int]) -> int:
+        """See HeadRunner."""
+        return grid[0] * grid[1] * self._macs_per_cell
+
+    def _decode(self, state: LocalHeadState, inputs: HeadInputs, plan: HeadPlan) -> None:
+        values, pixels = self._merge(inputs.of_cells(plan.cells), plan), plan.merged
+        for layer, source, listed in zip(self._refine, state.features, plan.layers):
+            _store(source, pixels, values)
+            if listed is None:
+                values, pixels = layer.everywhere(state.level, source), None
+            else:
+                values, pixels = layer.rows(source, listed.taps), listed.pixels
+        _store(state.output, pixels, self._predict(values))
+
+
+def _store(rows: torch.Tensor, pixels: torch.Tensor | None, values: torch.Tensor) -> None:
+    """Overwrite pixels of a map, or all of them."""
+    if pixels is None:
+        rows[:-1].copy_(values)
+    else:
+        rows.index_copy_(0, pixels, values.to(rows.dtype))
+
+
+class _Merge:
+    """The sum of all levels at ``side`` pixels a cell, with batch norm and ReLU."""
+
+    def __init__(self, head: DecodeHead, dtype: torch.dtype, layout: str) -> None:
+        self._width = head.predict.in_channels
+        self.side = math.isqrt(head.from_tokens.out_channels // self._width)
+        norm = head.norm
+        scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+        shift = (norm.bias - norm.running_mean * scale).detach()
+        self._mix: PackedLinear | None = None
+        if hasattr(head, 'mix'):
+            self._mix = PackedLinear(head.mix.weight.flatten(1), head.mix.bias, dtype=dtype,
+                                     activation='gelu', layout=layout)
+        weight = _scaled(head.from_tokens.weight, scale)
+        bias = _scaled(head.from_tokens.bias, scale) + shift.repeat(self.side ** 2)
+        self._from_tokens = PackedLinear(weight, bias, dtype=dtype, layout=layout)
+        self._from_eighth = self._from_quarter = None
+        self.macs_per_cell = weight.numel() + (self._mix.macs_per_row if self._mix else 0)
+        if hasattr(head, 'from_eighth'):
+            self._from_eighth = _scaled(head.from_eighth.weight, scale).t().to(dtype)
+            self._from_quarter = _scaled(head.from_quarter.weight, scale).t().to(dtype)
+            self.macs_per_cell += self.side ** 2 * (
+                self._from_eighth.numel() // 4 + self._from_quarter.numel())
+
+    def __call__(self, tokens: torch.Tensor, plan: HeadPlan) -> torch.Tensor:
+        """Return (n * side ** 2, width) for tokens (n, D), pixels in merging order."""
+        merged = self._from_tokens(tokens if self._mix is None else self._mix(tokens))
+        if self._from_eighth is not None:
+            merged = merged.view(-1, self._from_eighth.shape[1])
+            merged.addmm_(plan.eighth, self._from_eighth)
+        merged = merged.view(-1, self._width)
+        if self._from_quarter is not None:
+            merged.addmm_(plan.quarter, self._from_quarter)
+        return merged.relu_()
+
+
+def _scaled(parameter: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
+    """
+    Return a projection's weight (outputs, inputs) or bias (outputs,), scaled for each channel.
+
+    Its outputs come as (channel, y, x) of the pixels they are rearranged to, and go in merging
+    order: pixels before channels, those of a pixel at 1/8 after each other.
+    """
+    parameter = parameter.detach().flatten(1) if parameter.ndim > 1 else parameter.detach()
+    side = math.isqrt(parameter.shape[0] // scale.shape[0])
+    outer, inner = max(side // 2, 1), min(side, 2)
+    split = parameter.reshape(scale.shape[0], outer, inner, outer, inner, -1)
+    ordered = (split * scale.view(-1, 1, 1, 1, 1, 1)).permute(1, 3, 2, 4, 0, 5)
+    return ordered.reshape(parameter.shape)
