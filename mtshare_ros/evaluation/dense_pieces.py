@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from mtshare_ros.inference.maps import MapDecoder
-from mtshare_ros.inference.postprocess import decode_pixels, enlarge
+from mtshare_ros.inference.postprocess import decode_pixels
 from mtshare_ros.model.backbone import Attention, Block, Mlp
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.head_input import HeadInput
@@ -15,6 +15,7 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.position import RotaryTable
 from mtshare_ros.model.preprocessing import Normalize
 from mtshare_ros.model.stem import StemFeatures
+from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.sharing.linear import PackedLinear
 
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mtshare_ros.inference.enlargement import Enlargement
 from mtshare_ros.inference.postprocess import decode_pixels, fields_of
+from mtshare_ros.sharing.enlargement import Enlargement
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.memory import tensor_bytes
 
@@ -41,7 +41,7 @@ class MapDecoder:
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> MapState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
-        level = Level(grid, self._enlargement.patch_size)
+        level = Level(grid, self._enlargement.target)
         return MapState(level, {
             field.name: level.allocate(field.channels, field.dtype, device)
             for field in self._fields

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn import functional
 
+from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.tasks import TASKS, UNLABELLED
 
 _BEYOND_RANK = 1e38
@@ -35,13 +35,6 @@ def fields_of(task: str) -> tuple[MapField, ...]:
     spec = TASKS[task]
     own = MapField(spec.map, *_KINDS[spec.encoding])
     return (own, MapField('confidence', torch.uint8)) if task == 'semseg' else (own,)
-
-
-def enlarge(raw: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Bring raw outputs (B, C, h, w) to float32 (B, C, H, W) of a size, bilinearly."""
-    if raw.shape[2:] == size:
-        return raw.float()
-    return functional.interpolate(raw.float(), size, mode='bilinear', align_corners=False)
 
 
 def holds_numbers_only(raw: torch.Tensor) -> bool:

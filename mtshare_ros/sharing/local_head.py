@@ -44,7 +44,7 @@ class LocalHeadState:
         return tensor_bytes(*self.features, self.output)
 
 
-class LocalHead:
+class LocalRunner:
     """One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``."""
 
     def __init__(

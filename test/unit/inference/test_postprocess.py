@@ -3,7 +3,8 @@
 import numpy as np
 import torch
 
-from mtshare_ros.inference.postprocess import decode, enlarge
+from mtshare_ros.inference.postprocess import decode
+from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.tasks import UNLABELLED
 
 

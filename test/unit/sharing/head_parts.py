@@ -23,6 +23,10 @@ WIDTH = 24
 HEADS = {
     'local': HeadConfig(channels=6, depth=2),
     'local of four taps': HeadConfig(taps=(1, 2, 3, 4), channels=6, depth=1, hidden=10),
+    'linear': HeadConfig(kind='linear'),
+    'linear with class tokens': HeadConfig(kind='linear', taps=(2, 4), class_token=True),
+    'linear, enlarged': HeadConfig(
+        kind='linear', side=4, class_token=True, encoding='metres', bins=9, depth_range=(0.1, 8)),
 }
 CASES = [(name, patch_size) for name in HEADS for patch_size in (14, 16)]
 

@@ -1,10 +1,10 @@
 """Every kind of decode head on some cells gives what the dense head gives for the same rows."""
 
-from head_parts import CASES, GRID, HeadCase
+from head_parts import CASES, GRID, HeadCase, HEADS
 import pytest
 import torch
 
-from mtshare_ros.inference.postprocess import enlarge
+from mtshare_ros.sharing.enlargement import enlarge
 
 MASKS = {name: torch.zeros(GRID, dtype=torch.bool) for name in ('corner', 'blob', 'scattered')}
 MASKS['corner'][-1, -1] = True
@@ -64,3 +64,43 @@ def test_no_cells_cost_nothing_and_reach_nothing(head):
 
 def test_all_cells_cost_what_a_dense_head_does(head):
     assert head.update(None).macs == head.runner.dense_macs(GRID)
+
+
+@pytest.fixture(params=[case for case in CASES if HEADS[case[0]].class_token],
+                ids=lambda case: f'{case[0]}, {case[1]} pixels')
+def mixing(request):
+    """Return a head that mixes class tokens into its cells."""
+    with torch.inference_mode():
+        yield HeadCase(*request.param)
+
+
+def test_a_class_token_that_hardly_moves_is_kept(mixing):
+    before = mixing.raw()
+    mixing.prefix += 0.01
+    update = mixing.update(torch.zeros(GRID, dtype=torch.bool), limits=(0.1,) * 4)
+    assert update.reached.shape == (0,) and torch.equal(mixing.raw(), before)
+
+
+def test_class_tokens_drift_no_further_than_the_limit(mixing):
+    for _ in range(20):
+        mixing.prefix += 0.01
+        last = mixing.update(torch.zeros(GRID, dtype=torch.bool), limits=(0.1,) * 4)
+        if last.reached is None:
+            break
+    assert last.reached is None
+    assert_dense(mixing)
+
+
+@pytest.mark.parametrize('name', ['none', 'blob'])
+def test_without_a_limit_every_move_of_a_class_token_counts(mixing, name):
+    mask = MASKS.get(name, torch.zeros(GRID, dtype=torch.bool))
+    mixing.renew(mask)
+    mixing.prefix += 1e-3
+    assert mixing.update(mask).reached is None
+    assert_dense(mixing)
+
+
+def test_all_cells_take_the_class_tokens_in_whatever_the_limit(mixing):
+    mixing.prefix += 0.01
+    mixing.update(torch.ones(GRID, dtype=torch.bool), limits=(1e3,) * 4)
+    assert_dense(mixing)

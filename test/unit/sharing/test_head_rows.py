@@ -4,11 +4,11 @@ import pytest
 from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_of, TASKS
 import torch
 
-from mtshare_ros.inference.postprocess import enlarge
 from mtshare_ros.model.head_input import HeadInput
 from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.sharing.head_inputs import HeadInputs
-from mtshare_ros.sharing.local_head import LocalHead
+from mtshare_ros.sharing.local_head import LocalRunner
 from mtshare_ros.sharing.stem import StemRunner
 
 CPU = torch.device('cpu')
@@ -27,7 +27,7 @@ class Heads:
         self.stem = StemRunner(self.network, dtype)
         self.stem_state = self.stem.allocate(GRID, CPU)
         self.stem.dense(self.stem_state, self.image)
-        self.heads = {name: LocalHead(self.network, name, dtype) for name in tasks}
+        self.heads = {name: LocalRunner(self.network, name, dtype) for name in tasks}
         self.states = {name: head.allocate(GRID, CPU) for name, head in self.heads.items()}
         self.update(torch.arange(COUNT))
 
@@ -172,7 +172,7 @@ def test_bfloat16_weights_give_a_float32_output_close_to_float32():
 
 
 def test_the_work_of_a_cell_is_counted_from_the_weights():
-    macs = LocalHead(make_network(), 'normals').dense_macs((1, 1))
+    macs = LocalRunner(make_network(), 'normals').dense_macs((1, 1))
     merging = 48 * 192 + 4 * 16 * 48 + 16 * 12 * 12
     assert macs == merging + 16 * (2 * 9 * 12 * 12 + 12 * 3)
 
@@ -191,7 +191,7 @@ def test_cuda_gives_the_outputs_of_the_cpu():
         stem = StemRunner(heads.network)
         state = stem.allocate(GRID, device)
         stem.dense(state, heads.image.to(device))
-        head = LocalHead(heads.network, 'depth')
+        head = LocalRunner(heads.network, 'depth')
         found = head.allocate(GRID, device)
         inputs = HeadInputs((heads.tokens.to(device),), (), state)
         head.update(found, inputs, DirtyCells(state))

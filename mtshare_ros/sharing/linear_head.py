@@ -1,0 +1,159 @@
+"""The linear decode head on the cells that changed."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Sequence
+
+import torch
+
+from mtshare_ros.model.depth_output import finish_depth
+from mtshare_ros.model.linear_head import LinearHead
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.class_token import ClassTokenGate, ClassTokens
+from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.enlargement import Enlargement
+from mtshare_ros.sharing.head import HeadUpdate
+from mtshare_ros.sharing.head_inputs import HeadInputs
+from mtshare_ros.sharing.head_plan import around
+from mtshare_ros.sharing.layout import AUTO
+from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.linear import PackedLinear
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.stem import StemState
+
+
+@dataclass
+class LinearHeadState:
+    """
+    What one task's head remembers of one camera.
+
+    ``logits`` (N, K) float32 are what the matrix makes of the cells, ``common`` (K,) what the
+    class tokens add to all of them; ``output`` is the raw output (see ``Level``).
+    """
+
+    level: Level
+    logits: torch.Tensor
+    common: torch.Tensor
+    tokens: ClassTokens | None
+    output: torch.Tensor
+
+    @cached_property
+    def raw(self) -> torch.Tensor:
+        """The raw output as a view (1, C, rows x side, columns x side)."""
+        return self.level.image(self.output)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the buffers take."""
+        tokens = 0 if self.tokens is None else self.tokens.nbytes
+        return tensor_bytes(self.logits, self.common, self.output) + tokens
+
+
+@dataclass(frozen=True)
+class LinearPlan:
+    """The cells (n,) whose output differs, and the cells (m,) whose enlarged output does."""
+
+    shown: torch.Tensor
+    reached: torch.Tensor
+
+
+@dataclass(frozen=True)
+class LinearGeometry:
+    """How many cells round one differ in the output, and once that is enlarged."""
+
+    border: int
+    cell_border: int
+
+    @classmethod
+    def of(cls, side: int, patch_size: int) -> 'LinearGeometry':
+        """Return the geometry of logits that are enlarged to ``side`` pixels a cell."""
+        shown = Reach.of_cell(1).enlarged(Fraction(side))
+        reached = shown.enlarged(Fraction(patch_size, side))
+        return cls(shown.in_cells(side).border(1), reached.in_cells(patch_size).border(1))
+
+    def plan(self, stem: StemState, cells: torch.Tensor) -> LinearPlan:
+        """Return what to show for cells (n,) whose logits differ."""
+        level = Level(stem.grid, 1)
+        shown = around(level, cells, self.border) if self.border else cells
+        return LinearPlan(shown, around(level, cells, self.cell_border))
+
+
+class LinearRunner:
+    """One task's linear head, prepared once; its matrices are in ``dtype``."""
+
+    def __init__(
+        self, network: MultiTaskNetwork, task: str, dtype: torch.dtype = torch.float32,
+        layout: str = AUTO,
+    ) -> None:
+        head: LinearHead = network.heads[task]
+        config, shape = head.config, network.config
+        weight = head.from_tokens.weight.flatten(1)
+        self.side, self._config = head.side, config
+        self._matrix = PackedLinear(weight, head.from_tokens.bias, dtype=dtype, layout=layout)
+        self._logits, self._width = weight.shape[0], shape.embed_dim
+        self._outputs = 1 if config.bins else self._logits
+        self._gate = self._class_matrix = None
+        if config.class_token:
+            self._gate = ClassTokenGate(shape.taps_of(config))
+            self._class_matrix = PackedLinear(head.from_class.weight, None, dtype=dtype,
+                                              layout=layout)
+        self._enlargement = Enlargement(1, self.side)
+        self._geometry = LinearGeometry.of(self.side, shape.patch_size)
+
+    def allocate(self, grid: tuple[int, int], device: torch.device) -> LinearHeadState:
+        """Return the state of one camera for a grid of (rows, columns) cells."""
+        level = Level(grid, self.side)
+        tokens = None if self._gate is None else self._gate.allocate(self._width, device)
+        return LinearHeadState(
+            level, torch.zeros(grid[0] * grid[1], self._logits, device=device),
+            torch.zeros(self._logits, device=device), tokens,
+            level.allocate(self._outputs, torch.float32, device))
+
+    def update(
+        self, state: LinearHeadState, inputs: HeadInputs, cells: DirtyCells,
+        limits: Sequence[float] = (),
+    ) -> HeadUpdate:
+        """See HeadRunner."""
+        renewed, macs = self._renew(state, inputs, cells, limits), 0
+        index = cells.index
+        if index.shape[0]:
+            logits = self._matrix(inputs.of_cells(index))
+            state.logits.index_copy_(0, index, logits.to(state.logits.dtype))
+            macs = index.shape[0] * self._matrix.macs_per_row
+        if renewed and self._class_matrix is not None:
+            macs += self._class_matrix.macs_per_row
+        if renewed or cells.mask is None:
+            self._show(state, DirtyCells(cells.stem).index)
+            return HeadUpdate(None, macs)
+        plan: LinearPlan = cells.plan(self._geometry)
+        self._show(state, plan.shown)
+        return HeadUpdate(plan.reached, macs)
+
+    def dense_macs(self, grid: tuple[int, int]) -> int:
+        """See HeadRunner."""
+        common = 0 if self._class_matrix is None else self._class_matrix.macs_per_row
+        return grid[0] * grid[1] * self._matrix.macs_per_row + common
+
+    def _renew(
+        self, state: LinearHeadState, inputs: HeadInputs, cells: DirtyCells,
+        limits: Sequence[float],
+    ) -> bool:
+        """Bring what the class tokens add up to date; tell whether it differs."""
+        if self._gate is None or self._class_matrix is None or state.tokens is None:
+            return False
+        renewed = self._gate.renew(state.tokens, inputs, cells, limits)
+        if renewed:
+            state.common.copy_(self._class_matrix(state.tokens.used.view(1, -1))[0])
+        return renewed
+
+    def _show(self, state: LinearHeadState, cells: torch.Tensor) -> None:
+        """Work the output of cells (n,) out of the logits."""
+        if cells.shape[0] == 0:
+            return
+        values = self._enlargement.cells(state.logits, state.level.grid, cells)
+        if self._gate is not None:
+            values = values + state.common[:, None]
+        finished = finish_depth(values.unflatten(2, (self.side, self.side)), self._config)
+        state.level.write(state.output, cells, finished.flatten(2).transpose(1, 2))
