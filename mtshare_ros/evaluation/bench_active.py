@@ -65,7 +65,7 @@ def time_active(
                          fraction, engine.crossover().share)
     chooser = FormChooser(engine.device, compiling=compiling, report=report)
     with torch.inference_mode():
-        dense = _dense_forms(prepare(network, device, engine.dtype), grid, sparse.tokens,
+        dense = _dense_forms(prepare(network, device, engine.dtype), grid, sparse.embedded(),
                              engine.dtype, chooser)
         times = _interleave({**dense, 'temporal': sparse.run}, sparse.renew, rounds, engine.device)
     temporal = times.pop('temporal')
@@ -109,6 +109,10 @@ class _Sparse:
         rows = np.sort(self._random.permutation(self.cell_count)[:self.count])
         self._index = torch.from_numpy(rows).to(self._every.device)
         self._values = self.tokens.index_select(0, self._index)
+
+    def embedded(self) -> torch.Tensor:
+        """Return all tokens (T, D) as the blocks see them."""
+        return self._runner.embed(self._state, self.tokens, self._every)
 
     def run(self) -> torch.Tensor:
         """Compute what the engine computes for the list."""

@@ -1,7 +1,7 @@
 """A dense network cut into the pieces of which the benchmark puts together its dense sides."""
 
 import copy
-from typing import Callable
+from typing import Callable, Sequence
 
 import torch
 from torch import nn
@@ -17,61 +17,95 @@ from mtshare_ros.model.preprocessing import Normalize
 from mtshare_ros.model.stem import StemFeatures
 from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.sharing.linear import PackedLinear
+from mtshare_ros.sharing.taps import Tap
 
 
 class StemPiece(nn.Module):
-    """From the uint8 image (1, 3, H, W) to tokens (1, N, D) and the finer features, if any."""
+    """From the uint8 image (1, 3, H, W) to tokens (1, T, D) and the finer features, if any."""
 
     def __init__(self, network: MultiTaskNetwork, grid: tuple[int, int]) -> None:
         super().__init__()
-        self.normalize = Normalize()
+        config = network.config
+        self.normalize = Normalize(config.image_mean, config.image_std)
         self.stem = network.stem
-        absolute = network.config.position == 'absolute'
+        absolute, prefix = config.position == 'absolute', bool(config.prefix_tokens)
         self.register_buffer('position', network.position(grid).detach() if absolute else None)
+        self.register_buffer('prefix', network.prefix.tokens.detach()[None] if prefix else None)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return tokens (1, N, D) and, from a convolutional stem, features at 1/8 and 1/4."""
+        """Return tokens (1, T, D) and, from a convolutional stem, features at 1/8 and 1/4."""
         normalized = self.normalize(image).to(self.stem.proj.weight.dtype)
         features = self.stem(normalized)
         tokens = features.tokens.flatten(2).transpose(1, 2)
         if self.position is not None:
             tokens = tokens + self.position
+        if self.prefix is not None:
+            tokens = torch.cat((tokens, self.prefix), dim=1)
         if features.eighth is None:
             return (tokens,)
         return tokens, features.eighth, features.quarter
 
 
+def taps_of(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[Tap, ...]:
+    """Return where the heads of some tasks read the encoder, each place once."""
+    heads = ((task, network.config.head_of(task)) for task in tasks)
+    return tuple(dict.fromkeys(
+        Tap(block, head.normed) for _, head in heads for block in network.config.taps_of(head)))
+
+
 class EncoderPiece(nn.Module):
-    """All blocks of one task, from the first to the last, and its final norm."""
+    """All blocks of one task, from the first to the last, and its final norm where heads read."""
 
-    def __init__(self, network: MultiTaskNetwork, task: str) -> None:
+    def __init__(
+        self, network: MultiTaskNetwork, task: str, taps: Sequence[Tap] | None = None
+    ) -> None:
         super().__init__()
-        prefix = network.config.shared_depth
-        self.blocks = nn.ModuleList([*network.blocks[:prefix], *network.own_blocks(task)])
+        shared = network.config.shared_depth
+        self.blocks = nn.ModuleList([*network.blocks[:shared], *network.own_blocks(task)])
         self.norm = network.final_norm(task)
+        self.taps = tuple(taps or (Tap(len(self.blocks)),))
 
-    def forward(self, tokens: torch.Tensor, *rotation: torch.Tensor) -> torch.Tensor:
-        """Return (1, N, D) for (1, N, D); ``rotation`` is none or cosines and sines."""
+    def forward(
+        self, tokens: torch.Tensor, *rotation: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
+        """Return (1, T, D) of every tap for (1, T, D); ``rotation`` is none, or cosines, sines."""
         rotary = RotaryTable(*rotation) if rotation else None
+        outputs = []
         for block in self.blocks:
             tokens = block(tokens, rotary)
-        return self.norm(tokens)
+            outputs.append(tokens)
+        read = ((outputs[tap.block - 1], tap.normed) for tap in self.taps)
+        return tuple(self.norm(output) if normed else output for output, normed in read)
 
 
 class HeadPiece(nn.Module):
-    """One decode head."""
+    """
+    One decode head.
 
-    def __init__(self, network: MultiTaskNetwork, task: str, grid: tuple[int, int]) -> None:
+    ``places`` say which of the taps of an encoder it reads, in the order in which it does.
+    """
+
+    def __init__(
+        self, network: MultiTaskNetwork, task: str, grid: tuple[int, int], taps: Sequence[Tap]
+    ) -> None:
         super().__init__()
         self.head = network.heads[task]
         self.grid = grid
+        self.places = tuple(taps.index(tap) for tap in taps_of(network, [task]))
 
-    def forward(
-        self, tokens: torch.Tensor, *fine: torch.Tensor
-    ) -> torch.Tensor:
-        """Return raw output (1, C, h, w) for tokens (1, N, D)."""
-        planes = tokens.transpose(1, 2).unflatten(2, self.grid)
-        return self.head(HeadInput((planes,), (), StemFeatures(planes, *fine)))
+    def arguments(
+        self, tapped: Sequence[torch.Tensor], fine: Sequence[torch.Tensor]
+    ) -> tuple[torch.Tensor, ...]:
+        """Return what the head is called with: its own of all taps, and the stem's features."""
+        return (*(tapped[place] for place in self.places), *fine)
+
+    def forward(self, *given: torch.Tensor) -> torch.Tensor:
+        """Return raw output (1, C, h, w) for tokens (1, T, D) of every tap and finer features."""
+        cells, count = self.grid[0] * self.grid[1], len(self.places)
+        planes = tuple(tokens[:, :cells].transpose(1, 2).unflatten(2, self.grid)
+                       for tokens in given[:count])
+        prefix = tuple(tokens[:, cells:] for tokens in given[:count])
+        return self.head(HeadInput(planes, prefix, StemFeatures(planes[0], *given[count:])))
 
 
 class MapPiece(nn.Module):

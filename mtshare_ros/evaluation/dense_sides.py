@@ -16,12 +16,14 @@ from mtshare_ros.evaluation.dense_pieces import (
     prepare,
     rotation_of,
     StemPiece,
+    taps_of,
 )
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.picture import fit_image
 from mtshare_ros.model.preprocessing import to_tensor
+from mtshare_ros.sharing.taps import Tap
 
 DENSE_SIDES = ('independent', 'shared_encoder', 'dense', 'single')
 
@@ -40,13 +42,16 @@ class DensePieces:
     """
     Stem, encoders, heads and the way to maps, in their fastest forms.
 
-    ``encoders`` by task: all blocks of that task. ``forms`` says which form each piece has and
-    ``trials`` what the forms took, in milliseconds. ``notices`` tell what could not be tried.
+    ``encoders`` by task: all blocks of that task, which give their output wherever a head reads
+    it. ``arguments`` by task: what of that, and of the stem's features, its head is called with.
+    ``forms`` says which form each piece has and ``trials`` what the forms took, in milliseconds.
+    ``notices`` tell what could not be tried.
     """
 
     stem: Call
     encoders: dict[str, Call]
     heads: dict[str, Call]
+    arguments: dict[str, Call]
     maps: dict[str, Call]
     rotation: tuple[torch.Tensor, ...]
     size: tuple[int, int]
@@ -83,17 +88,20 @@ def build_pieces(
         tokens, *fine = stem.call(image)
         encoders = _encoders(ready, tasks, chooser, (tokens, *rotation))
         encoded = encoders[ready.base_task].call(tokens, *rotation)
-        heads = {task: chooser.fastest(
-            Piece(f'head {task}', HeadPiece(ready, task, grid), (encoded, *fine)))
-            for task in tasks}
+        taps = taps_of(ready, tasks)
+        modules = {task: HeadPiece(ready, task, grid, taps) for task in tasks}
+        given = {task: module.arguments(encoded, fine) for task, module in modules.items()}
+        heads = {task: chooser.fastest(Piece(f'head {task}', modules[task], given[task]))
+                 for task in tasks}
         maps = {task: chooser.fastest(
-            _map_piece(task, size, side, heads[task].call(encoded, *fine))) for task in tasks}
+            _map_piece(task, size, side, heads[task].call(*given[task]))) for task in tasks}
     found = {'stem': stem, 'encoder': encoders[ready.base_task],
              **{f'head {task}': trial for task, trial in heads.items()},
              **{f'maps {task}': trial for task, trial in maps.items()}}
     return DensePieces(
         stem.call, {task: trial.call for task, trial in encoders.items()},
         {task: trial.call for task, trial in heads.items()},
+        {task: module.arguments for task, module in modules.items()},
         {task: trial.call for task, trial in maps.items()}, rotation, size, place,
         forms={name: trial.form for name, trial in found.items()},
         trials={name: trial.milliseconds for name, trial in found.items()},
@@ -105,13 +113,13 @@ def _encoders(
     arguments: tuple[torch.Tensor, ...],
 ) -> dict[str, Trial]:
     """Return an encoder for the base task and every task; tasks without a branch share one."""
-    base = network.base_task
-    found = {base: chooser.fastest(encoder_piece(network, base, arguments))}
+    base, taps = network.base_task, taps_of(network, tasks)
+    found = {base: chooser.fastest(encoder_piece(network, base, arguments, taps))}
     form = found[base].form
     for task in tasks:
         owner = network.encoder_of(task)
         if owner not in found:
-            piece = encoder_piece(network, owner, arguments)
+            piece = encoder_piece(network, owner, arguments, taps)
             call = chooser.build(piece, form)
             found[owner] = Trial(call if call is not None else piece.module, form)
         found[task] = found[owner]
@@ -127,13 +135,14 @@ def _map_piece(task: str, size: tuple[int, int], patch_size: int, raw: torch.Ten
 
 
 def encoder_piece(
-    network: MultiTaskNetwork, task: str, arguments: tuple[torch.Tensor, ...]
+    network: MultiTaskNetwork, task: str, arguments: tuple[torch.Tensor, ...],
+    taps: Sequence[Tap] | None = None,
 ) -> Piece:
-    """Return the encoder of a task, for tokens (1, N, D) and the rotation of N rows."""
+    """Return the encoder of a task, for tokens (1, T, D) and the rotation of T rows."""
     count = arguments[0].shape[1]
     shorter = tuple(item.narrow(item.ndim - 2, 0, count - 1).clone() for item in arguments)
     name = 'encoder' if task == network.base_task else f'encoder of {task}'
-    return Piece(name, EncoderPiece(network, task), arguments, shorter)
+    return Piece(name, EncoderPiece(network, task, taps), arguments, shorter)
 
 
 class DenseSide:
@@ -180,7 +189,8 @@ class DenseSide:
                 features = pieces.stem(image)
             encoded = pieces.encoders[item.encoder](features[0], *pieces.rotation)
             for task in item.heads:
-                outputs.raw[task] = pieces.heads[task](encoded, *features[1:])
+                given = pieces.arguments[task](encoded, features[1:])
+                outputs.raw[task] = pieces.heads[task](*given)
                 outputs.maps.update(pieces.maps[task](outputs.raw[task]))
         return outputs
 

@@ -18,6 +18,7 @@ from mtshare_ros.evaluation.dense_sides import (
 )
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
+from mtshare_ros.model.head_config import HeadConfig
 
 SIZE = (96, 128)
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
@@ -59,7 +60,12 @@ def test_the_dense_side_computes_what_the_network_computes(network, pieces):
         torch.testing.assert_close(side.raw(task), raw, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('change', [{'stem': 'patch'}, {'position': 'absolute'}])
+@pytest.mark.parametrize('change', [
+    {'stem': 'patch'}, {'position': 'absolute'},
+    {'stem': 'patch', 'class_token': True, 'register_tokens': 2, 'position': 'rope_centred',
+     'image_mean': (0.0, 0.0, 0.0), 'image_std': (255.0, 255.0, 255.0),
+     'heads': {'semseg': HeadConfig(kind='linear', taps=(1, 2), class_token=True),
+               'depth': HeadConfig(taps=(1, 2), normed=False, channels=6, hidden=8)}}])
 def test_every_kind_of_network_can_be_cut_into_pieces(change):
     network = branched(replace(TINY, **change))
     side = make_dense_side('dense', network, network.tasks, pieces_of(network))
@@ -116,8 +122,8 @@ def test_a_prepacked_encoder_computes_the_same(network):
     tokens = torch.randn(1, 48, TINY.embed_dim)
     encoder = EncoderPiece(ready, 'depth')
     with torch.inference_mode():
-        expected = encoder(tokens, *rotation)
-        found = prepack(encoder)(tokens, *rotation)
+        (expected,) = encoder(tokens, *rotation)
+        (found,) = prepack(encoder)(tokens, *rotation)
 
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
