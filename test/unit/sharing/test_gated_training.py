@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.thresholds import default_thresholds
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
@@ -65,6 +66,18 @@ def test_class_and_register_tokens_are_the_engines(film, task, prefix):
     torch.testing.assert_close(tokens, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize('task', DEFAULT_TASKS)
+def test_what_heads_read_of_tapped_blocks_is_the_engines(film, task):
+    heads = {'semseg': HeadConfig(taps=(1, 3), channels=8, depth=1),
+             'depth': HeadConfig(taps=(1, 2, 4), normed=False, channels=8, depth=1)}
+    network = branched_network(stem='patch', class_token=True, register_tokens=2, heads=heads)
+
+    raw = run_gated(network, film, task).raw
+
+    camera = camera_after(network, film)
+    torch.testing.assert_close(raw, camera.heads[task].raw, rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.parametrize('task', DEFAULT_TASKS[1:])
 def test_norms_and_biases_of_a_sub_task_count_as_in_the_engine(film, task):
     network = branched_network(density=0)
@@ -119,13 +132,18 @@ def run_gated(network, film, task, turns=(1,), grad=False):
 
 def run_engine(network, film, encoder, tokens=False):
     """Return a member's final cells, with ``tokens`` the prefix after them."""
+    taps, last = camera_after(network, film).encoder.taps, Tap(network.config.depth)
+    member = (network.base_task, *network.branches).index(encoder)
+    cells = taps.cells(last, member).clone()
+    return torch.cat((cells, taps.prefix(last, member))) if tokens else cells
+
+
+def camera_after(network, film):
+    """Return what the engine remembers of a film."""
     thresholds = {name: default_thresholds(network.config) for name in DEFAULT_TASKS}
     with torch.inference_mode():
         engine = SharingNetwork(network, thresholds, torch.float32)
         cache = ActivationCache()
         for image in film:
             engine.run(cache, image[None], DEFAULT_TASKS, SharingSettings(**FACTORS), PlanLimits())
-        member = (network.base_task, *network.branches).index(encoder)
-        taps, last = cache.camera.encoder.taps, Tap(network.config.depth)
-        cells = taps.cells(last, member).clone()
-        return torch.cat((cells, taps.prefix(last, member))) if tokens else cells
+    return cache.camera
