@@ -4,8 +4,9 @@ from typing import Callable
 
 import torch
 
-from mtshare_ros.model.head_config import LINEAR, LOCAL
+from mtshare_ros.model.head_config import DPT, LINEAR, LOCAL
 from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.dpt_head import DptRunner
 from mtshare_ros.sharing.head import HeadRunner
 from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.linear_head import LinearRunner
@@ -14,6 +15,7 @@ from mtshare_ros.sharing.local_head import LocalRunner
 _RUNNERS: dict[str, Callable[[MultiTaskNetwork, str, torch.dtype, str], HeadRunner]] = {
     LOCAL: LocalRunner,
     LINEAR: LinearRunner,
+    DPT: DptRunner,
 }
 
 

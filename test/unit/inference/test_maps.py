@@ -145,3 +145,34 @@ def test_the_memory_of_a_camera_is_counted():
     pixels = GRID[0] * GRID[1] * 256 + 1
     assert Maps('semseg').state.nbytes == pixels * 2
     assert Maps('normals').state.nbytes == pixels * 3 * 4
+
+
+@pytest.mark.parametrize(
+    'side, patch_size', [(1, 14), (4, 14), (8, 14), (14, 14), (1, 16), (8, 16)])
+@pytest.mark.parametrize('task', ['semseg', 'normals'])
+def test_maps_of_any_number_of_pixels_a_cell_are_those_of_the_whole_output(task, side, patch_size):
+    generator = torch.Generator().manual_seed(0)
+    size = GRID[0] * patch_size, GRID[1] * patch_size
+    raws = torch.randn(2, 1, channels_of(get_task(task), 40), GRID[0] * side, GRID[1] * side,
+                       generator=generator)
+    decoder = MapDecoder(task, side, patch_size)
+    state = decoder.allocate(GRID, torch.device('cpu'))
+    decoder.dense(state, raws[0])
+    changed = raws[0].clone()
+    changed[..., :side, :side] = raws[1][..., :side, :side]
+    decoder.update(state, changed, torch.tensor([0, 1, 5, 6]))
+    found = decoder.maps(state)
+    for name, expected in decode(task, changed, size).items():
+        assert found[name].shape == expected.shape
+        difference = np.abs(found[name].astype(float) - expected)
+        assert (difference > (1 if name == 'confidence' else 1e-4)).mean() < 1e-3
+
+
+def test_a_value_that_is_not_finite_stays_in_its_neighbourhood_where_sides_do_not_divide():
+    raw = torch.zeros(1, 1, GRID[0] * 4, GRID[1] * 4)
+    raw[0, 0, 6, 6] = torch.nan
+    decoder = MapDecoder('depth', 4, 14)
+    state = decoder.allocate(GRID, torch.device('cpu'))
+    decoder.dense(state, raw)
+    assert np.array_equal(np.isnan(decoder.maps(state)['depth']),
+                          np.isnan(decode('depth', raw, (56, 70))['depth']))

@@ -27,6 +27,11 @@ HEADS = {
     'linear with class tokens': HeadConfig(kind='linear', taps=(2, 4), class_token=True),
     'linear, enlarged': HeadConfig(
         kind='linear', side=4, class_token=True, encoding='metres', bins=9, depth_range=(0.1, 8)),
+    'dpt': HeadConfig(kind='dpt', taps=(1, 2, 3, 4), channels=8, pyramid=(4, 6, 8, 10), hidden=5,
+                      encoding='disparity'),
+    'dpt with class tokens': HeadConfig(
+        kind='dpt', taps=(1, 2, 3, 4), class_token=True, side=8, channels=6,
+        pyramid=(4, 6, 8, 10), encoding='metres', bins=7, depth_range=(0.1, 10)),
 }
 CASES = [(name, patch_size) for name in HEADS for patch_size in (14, 16)]
 

@@ -104,3 +104,37 @@ def test_all_cells_take_the_class_tokens_in_whatever_the_limit(mixing):
     mixing.prefix += 0.01
     mixing.update(torch.ones(GRID, dtype=torch.bool), limits=(1e3,) * 4)
     assert_dense(mixing)
+
+
+@pytest.fixture(params=[case for case in CASES if HEADS[case[0]].kind == 'dpt'],
+                ids=lambda case: f'{case[0]}, {case[1]} pixels')
+def dpt(request):
+    """Return a head whose coarse levels carry a change far."""
+    with torch.inference_mode():
+        yield HeadCase(*request.param)
+
+
+def test_a_limit_keeps_what_hardly_moves_far_from_a_change(dpt):
+    before = dpt.raw()
+    dpt.renew(MASKS['corner'])
+    reached = dpt.update(MASKS['corner'], limits=(0.2,) * 4).reached
+    assert 0 < reached.shape[0] < GRID[0] * GRID[1]
+    assert (dpt.raw() - dpt.expected()).norm() < (before - dpt.expected()).norm()
+
+
+def test_what_a_limit_kept_is_made_up_for_without_one(dpt):
+    dpt.renew(MASKS['blob'])
+    dpt.update(MASKS['blob'], limits=(0.5,) * 4)
+    dpt.renew(MASKS['corner'])
+    dpt.update(MASKS['corner'])
+    assert_dense(dpt)
+
+
+def test_half_precision_stays_close():
+    with torch.inference_mode():
+        for name in HEADS:
+            head = HeadCase(name, 14, dtype=torch.bfloat16)
+            head.renew(MASKS['blob'])
+            head.update(MASKS['blob'])
+            assert head.raw().dtype == torch.float32
+            torch.testing.assert_close(head.raw(), head.expected(), rtol=0.1, atol=0.1)

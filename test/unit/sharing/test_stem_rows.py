@@ -142,3 +142,19 @@ def test_the_work_of_a_cell_is_counted_from_the_weights():
 def test_the_memory_of_a_camera_is_counted():
     stem = Stem('patch')
     assert stem.state.nbytes == (48 + 1) * 768 * 4
+
+
+@pytest.mark.parametrize('name', MASKS)
+def test_patches_of_14_pixels_equal_a_dense_stem(name):
+    with torch.inference_mode():
+        network = make_network(stem='patch', patch_size=14, input_size=(84, 112))
+        runner, mask = StemRunner(network), MASKS[name]
+        state = runner.allocate(GRID, CPU)
+        image, other = (make_image(seed=seed)[:, :, :84, :112] for seed in (0, 1))
+        tokens = runner.dense(state, image)
+        cells = rows_of(runner.reach(mask))
+        tokens[cells] = runner.update(state, other, rows_of(mask), cells)
+        pixels = mask.repeat_interleave(14, 0).repeat_interleave(14, 1)
+        image = torch.where(pixels, other, image)
+        expected = network.stem(network.normalize(image)).tokens[0].flatten(1).T
+    assert torch.allclose(tokens, expected, atol=1e-5)

@@ -1,0 +1,133 @@
+"""
+The dpt decode head on the cells that changed.
+
+A token reaches half of the picture through the coarse levels of the pyramid, but hardly changes
+what is far away, and those levels are a quarter of the work. So they are computed whole, and what
+comes out of them goes on only where it moved by more than the limit of the temporal rule. The fine
+levels are computed on the pixels that then differ.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Sequence
+
+import torch
+
+from mtshare_ros.model.dpt_head import DptHead
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.class_token import ClassTokenGate, ClassTokens
+from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.dpt_coarse import COARSE_SIDE, CoarseLevels
+from mtshare_ros.sharing.dpt_fine import FineStages, FineState
+from mtshare_ros.sharing.head import HeadUpdate
+from mtshare_ros.sharing.head_inputs import HeadInputs
+from mtshare_ros.sharing.layout import AUTO
+from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.region import Region
+from mtshare_ros.sharing.rules import distance, passes, spread_of
+
+
+@dataclass
+class DptHeadState:
+    """
+    What one task's head remembers of one camera.
+
+    ``coarse`` (see ``Level``) is what went on from the coarse levels, ``spread`` () how far its
+    pixels spread when all were computed last.
+    """
+
+    level: Level
+    tokens: ClassTokens | None
+    coarse: torch.Tensor
+    spread: torch.Tensor
+    fine: FineState
+
+    @cached_property
+    def raw(self) -> torch.Tensor:
+        """The raw output as a view (1, C, rows x side, columns x side)."""
+        return self.level.image(self.fine.output)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the buffers take."""
+        tokens = 0 if self.tokens is None else self.tokens.nbytes
+        return tensor_bytes(self.coarse, self.spread) + self.fine.nbytes + tokens
+
+
+class DptRunner:
+    """One task's dpt head, prepared once; its weights are in ``dtype``."""
+
+    def __init__(
+        self, network: MultiTaskNetwork, task: str, dtype: torch.dtype = torch.float32,
+        layout: str = AUTO,
+    ) -> None:
+        head: DptHead = network.heads[task]
+        shape = network.config
+        self._blocks = shape.taps_of(head.config)
+        self._dtype, self._width, self._channels = dtype, shape.embed_dim, head.config.channels
+        self._coarse = CoarseLevels(head, dtype, layout)
+        self._fine = FineStages(head, dtype, layout)
+        self._gate = ClassTokenGate(self._blocks) if head.config.class_token else None
+        self.side = self._fine.side
+        output = Reach.of_cell(self.side).enlarged(Fraction(shape.patch_size, self.side))
+        self._around = output.in_cells(shape.patch_size)
+
+    def allocate(self, grid: tuple[int, int], device: torch.device) -> DptHeadState:
+        """Return the state of one camera for a grid of (rows, columns) cells."""
+        return DptHeadState(
+            Level(grid, self.side),
+            None if self._gate is None else self._gate.allocate(self._width, device),
+            Level(grid, COARSE_SIDE).allocate(self._channels, self._dtype, device),
+            torch.ones((), device=device), self._fine.allocate(grid, device))
+
+    def update(
+        self, state: DptHeadState, inputs: HeadInputs, cells: DirtyCells,
+        limits: Sequence[float] = (),
+    ) -> HeadUpdate:
+        """See HeadRunner."""
+        renewed = self._renew(state, inputs, cells, limits)
+        if cells.index.shape[0] == 0 and not renewed:
+            return HeadUpdate(cells.index, 0)
+        dirty = None if cells.whole or renewed else cells.mask
+        grid, tokens = state.level.grid, None if state.tokens is None else state.tokens.used
+        moved = self._let_through(state, self._coarse(grid, inputs.taps, tokens), dirty, limits)
+        region, macs = self._fine.update(
+            state.fine, dirty, inputs.taps[0], None if tokens is None else tokens[0],
+            state.coarse, moved)
+        differing = region.cells()
+        reached = None if differing is None else (
+            self._around.spread(differing).flatten().nonzero()[:, 0])
+        return HeadUpdate(reached, macs + self._coarse.macs(grid))
+
+    def dense_macs(self, grid: tuple[int, int]) -> int:
+        """See HeadRunner."""
+        return self._coarse.macs(grid) + self._fine.dense_macs(grid)
+
+    def _renew(
+        self, state: DptHeadState, inputs: HeadInputs, cells: DirtyCells,
+        limits: Sequence[float],
+    ) -> bool:
+        """Take class tokens in where that is needed; tell whether it was."""
+        if self._gate is None or state.tokens is None:
+            return False
+        return self._gate.renew(state.tokens, inputs, cells, limits)
+
+    def _let_through(
+        self, state: DptHeadState, coarse: torch.Tensor, dirty: torch.Tensor | None,
+        limits: Sequence[float],
+    ) -> Region:
+        """Take in the pixels (4 N, C) that moved, and those of dirty cells; return which."""
+        level = Level(state.level.grid, COARSE_SIDE)
+        own = Region.of_cells(level, dirty)
+        if own.mask is None:
+            state.coarse[:-1].copy_(coarse)
+            state.spread.copy_(spread_of(coarse.float()))
+            return own
+        bound = min(limits[block - 1] for block in self._blocks[1:]) * state.spread
+        moved = passes(distance(coarse, state.coarse[:-1]), bound, own.mask.flatten())
+        index = moved.nonzero()[:, 0]
+        state.coarse.index_copy_(0, index, coarse.index_select(0, index))
+        return Region(level, moved.view(level.size))
