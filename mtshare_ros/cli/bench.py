@@ -43,7 +43,7 @@ def bench(
     motion: options.MotionOption = BenchMotion.STATIC,
     frames: options.FramesOption = 256,
     tasks: options.TasksOption = None,
-    size: options.SizeOption = '240x320',
+    size: options.SizeOption = None,
     threshold: options.ThresholdOption = 1.0,
     refresh_period: options.RefreshOption = 30,
     block: options.BlockOption = None,
@@ -70,7 +70,7 @@ def bench(
     check_folder(json)
     options.check_choices(model, architecture, active, latency_target, system, node)
     if node:
-        _bench_node(model or 'default', options.read_size(size), device, precision, json)
+        _bench_node(model or 'default', size, device, precision, json)
         return
     engine, chosen = _load(
         model, architecture, size, (prefix, random_deltas, granularity), device, precision)
@@ -90,13 +90,17 @@ def bench(
 
 
 def _bench_node(
-    model: str, size: tuple[int, int], device: str, precision: str, json: Path | None
+    model: str, size: str | None, device: str, precision: str, json: Path | None
 ) -> None:
+    from mtshare_ros.inference.input_size import choose_input_size
+    from mtshare_ros.model.checkpoint import read_description
     from mtshare_ros.model.manifest import find_model
     from mtshare_ros.model.quality import read_quality
 
-    known = read_quality(find_model(model))
-    _finish(bench_node(model, size, device, precision), known, size, json)
+    file = find_model(model)
+    pixels = choose_input_size(None if size is None else options.read_size(size),
+                               read_description(file.path).architecture, file.name)
+    _finish(bench_node(model, pixels, device, precision), read_quality(file), pixels, json)
 
 
 def _finish(
@@ -115,7 +119,7 @@ def _finish(
 
 
 def _load(
-    model: str | None, architecture: str | None, size: str,
+    model: str | None, architecture: str | None, size: str | None,
     deltas: tuple[int | None, float | None, str | None], device: str, precision: str,
 ) -> tuple['Engine', 'BenchModel']:
     from mtshare_ros.evaluation.bench_model import (
@@ -126,7 +130,7 @@ def _load(
         untrained_model,
     )
 
-    pixels = options.read_size(size)
+    pixels = None if size is None else options.read_size(size)
     wanted = delta_settings(*deltas)
     if architecture is None:
         chosen = shipped_model(model or 'default', wanted)

@@ -31,9 +31,10 @@ FramesOption = Annotated[int, typer.Option(
 TasksOption = Annotated[str | None, typer.Option(
     '--tasks', metavar='TASK,...', autocompletion=offer_task_list,
     help='Only these tasks: semseg, depth, normals, edge.')]
-SizeOption = Annotated[str, typer.Option(
-    '--size', metavar='HxW', help='Pixels of the input, multiples of the patch size of the '
-                              'model, 14 or 16.')]
+SizeOption = Annotated[str | None, typer.Option(
+    '--size', metavar='HxW',
+    help='Pixels of the input, multiples of the patch size of the model (14 or 16). Default: the '
+         'size of the model, which is 240x320 for --architecture.')]
 ThresholdOption = Annotated[float, typer.Option(
     '--threshold', min=0.0, max=10.0, metavar='FACTOR',
     help='Factor on all thresholds of sharing; 0 computes every row.')]

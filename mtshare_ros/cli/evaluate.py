@@ -88,7 +88,7 @@ def evaluate(
     ways = options.Ways.of(clips, sharing, temporal_factor, task_factor, refresh_period)
     options.check_store(store, ways)
     data = _open(ways, dataset.value, root, split and split.value, count, motion, frames)
-    engine = load_engine(model, device, precision, options.size_for(dataset, input_size))
+    engine = load_engine(model, device, precision, options.size_for(dataset, input_size, model))
     plan = _plan(engine, data, ways, tasks, options.rules_for(dataset, edge_thresholds, saliency))
     against = read_baseline(baseline or (), plan.tasks, {
         **data.origin, 'input_size': list(engine.input_size)})

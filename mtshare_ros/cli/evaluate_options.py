@@ -62,7 +62,7 @@ CountOption = Annotated[int | None, typer.Option(
 InputSizeOption = Annotated[str | None, typer.Option(
     metavar='HxW',
     help='Pixels of the input, multiples of the patch size of the model (14 or 16). Default: '
-         '448x576 for nyud, 512x512 for pascal, else the size of the model.')]
+         'the nearest to 448x576 for nyud and 512x512 for pascal, else the size of the model.')]
 ThresholdsOption = Annotated[int | None, typer.Option(
     min=1, metavar='N', help='Thresholds of odsF (nyud, pascal) beside 0.001 and 0.999: 20 by '
                              'default, which is quick; 99 for figures to be published.')]
@@ -150,11 +150,20 @@ def rules_for(
     return rules if edge_thresholds is None else replace(rules, edge_thresholds=edge_thresholds)
 
 
-def size_for(dataset: Dataset, text: str | None) -> tuple[int, int] | None:
+def size_for(dataset: Dataset, text: str | None, model: str) -> tuple[int, int] | None:
     """Return the (height, width) of the input; None is the model's own."""
     from mtshare_ros.evaluation.datasets import INPUT_SIZES
+    from mtshare_ros.model.architecture import nearest_input_size
+    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.manifest import find_model
 
-    return INPUT_SIZES.get(dataset.value) if text is None else read_size(text, '--input-size')
+    if text is not None:
+        return read_size(text, '--input-size')
+    usual = INPUT_SIZES.get(dataset.value)
+    if usual is None:
+        return None
+    shape = read_description(find_model(model).path).architecture
+    return nearest_input_size(usual, shape.patch_size)
 
 
 def _settings(

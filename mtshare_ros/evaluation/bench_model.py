@@ -76,9 +76,13 @@ def shipped_model(model: str, deltas: DeltaSettings | None = None) -> BenchModel
 
 
 def load_bench_engine(
-    model: BenchModel, device: str, precision: str, size: tuple[int, int]
+    model: BenchModel, device: str, precision: str, size: tuple[int, int] | None
 ) -> Engine:
-    """Return an engine for frames of (height, width), its crossover settled as in the node."""
+    """
+    Return an engine for frames of (height, width), its crossover settled as in the node.
+
+    None stands for the size of the model.
+    """
     engine = Engine(model.checkpoint, device=device, precision=precision, input_size=size,
                     file=model.file)
     engine.settle_crossover()
@@ -86,17 +90,19 @@ def load_bench_engine(
 
 
 def untrained_model(
-    architecture: str, size: tuple[int, int], deltas: DeltaSettings = DeltaSettings()
+    architecture: str, size: tuple[int, int] | None, deltas: DeltaSettings = DeltaSettings()
 ) -> BenchModel:
     """
     Return a shape of the family with random weights, always the same.
 
-    Raises ConfigError for an unknown shape.
+    A size of None is that of the shape. Raises ConfigError for an unknown shape.
     """
     if architecture not in ARCHITECTURES:
         raise ConfigError(f'--architecture is {architecture!r}; allowed are '
                           f'{", ".join(ARCHITECTURES)}')
-    config = replace(ARCHITECTURES[architecture], input_size=size)
+    config = ARCHITECTURES[architecture]
+    if size is not None:
+        config = replace(config, input_size=size)
     checkpoint = random_checkpoint(config)
     changed = _with_deltas(checkpoint, deltas)
     return BenchModel(changed, f'{architecture}, untrained, {_words(deltas)}', False)

@@ -19,8 +19,9 @@ def choose_input_size(
     """
     size, side = tuple(asked or architecture.input_size), architecture.patch_size
     if not fits_patches(size, side):
+        nearest = f': the nearest is {list(nearest_input_size(size, side))}'
         raise ConfigError(
             f'input_size is {list(size)}; {model} has patches of {side} pixels, so [height, '
-            f'width] must be multiples of {side} from {side} to {LARGEST_SIDE}: the nearest is '
-            f'{list(nearest_input_size(size, side))}')
+            f'width] must be multiples of {side} from {side} to {LARGEST_SIDE}'
+            f'{nearest if len(size) == 2 else ""}')
     return size[0], size[1]

@@ -46,10 +46,11 @@ def fits_patches(size: tuple[int, ...], patch_size: int) -> bool:
         0 < side <= LARGEST_SIDE and side % patch_size == 0 for side in size)
 
 
-def nearest_input_size(size: tuple[int, ...], patch_size: int) -> tuple[int, ...]:
-    """Return the size of whole patches that is nearest to a size."""
+def nearest_input_size(size: tuple[int, ...], patch_size: int) -> tuple[int, int]:
+    """Return the (height, width) of whole patches that is nearest to a size."""
     most = LARGEST_SIDE // patch_size
-    return tuple(patch_size * min(max(round(side / patch_size), 1), most) for side in size)
+    height, width = (patch_size * min(max(round(side / patch_size), 1), most) for side in size[:2])
+    return height, width
 
 
 @dataclass(frozen=True)

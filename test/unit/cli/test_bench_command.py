@@ -1,15 +1,20 @@
 """``mtshare bench``."""
 
+from dataclasses import replace
 import json
 import subprocess
 
 import pytest
+from tiny import TINY
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
 from mtshare_ros.cli.bench_options import check_one_of, read_list, read_size  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
+from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
+from mtshare_ros.model.head_config import HeadConfig  # noqa: E402
+from mtshare_ros.model.network import build_model  # noqa: E402
 
 QUICK = ('--size', '96x128', '--no-compile')
 SIDES = ('independent', 'shared_encoder', 'dense', 'single', 'prefix', 'temporal', 'task',
@@ -34,6 +39,36 @@ def parts(command_in, tiny_model, tmp_path_factory) -> tuple[dict, subprocess.Co
                         '--json', 'bench.json')
     assert result.returncode == 0, result.stderr
     return json.loads((folder / 'bench.json').read_text())['system'], result
+
+
+@pytest.fixture(scope='module')
+def public_model(tiny_description, tmp_path_factory):
+    """Write a model of the shape of public backbones and return its path."""
+    shape = replace(TINY, stem='patch', position='absolute', patch_size=14, class_token=True,
+                    input_size=(84, 112), heads={
+                        'semseg': HeadConfig(kind='linear', taps=(1, 2), class_token=True)})
+    description = replace(tiny_description, architecture=shape)
+    path = tmp_path_factory.mktemp('models') / 'public.safetensors'
+    save_checkpoint(path, build_model(shape, description.tasks, len(description.labels)),
+                    description)
+    return path
+
+
+@pytest.mark.parametrize('part', [('--frames', 2), ('--active', 0.2)])
+def test_a_model_is_measured_at_its_own_size(command_in, public_model, tmp_path, part):
+    result = command_in(tmp_path, 'bench', '--model', public_model, '--no-compile', *part,
+                        '--json', 'bench.json')
+
+    assert result.returncode == 0, result.stderr
+    figures = json.loads((tmp_path / 'bench.json').read_text())
+    assert figures['machine']['input_size'] == [84, 112]
+
+
+def test_a_size_of_other_patches_is_refused_with_the_nearest(command, public_model):
+    result = command('bench', '--model', public_model, '--size', '96x128')
+
+    assert result.returncode == 1
+    assert 'has patches of 14 pixels' in result.stderr and '[98, 126]' in result.stderr
 
 
 def test_every_side_is_in_the_file_and_in_the_table(comparison):
