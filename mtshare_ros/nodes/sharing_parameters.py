@@ -48,7 +48,8 @@ def _check_ages(values: Mapping[str, Any]) -> str:
 SHARING_PARAMETERS = (
     ParameterSpec(
         'temporal.enabled', 'bool', True,
-        'Compute only the tokens (16x16 pixels) that changed; false computes every frame whole.',
+        'Compute only the tokens (patches of 16x16 or 14x14 pixels) that changed; false computes '
+        'every frame whole.',
     ),
     ParameterSpec(
         'task.enabled', 'bool', True, 'Let the other tasks take over rows of the first one above '
