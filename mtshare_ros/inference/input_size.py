@@ -3,6 +3,7 @@
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.architecture import (
     ArchitectureConfig,
+    check_input_size,
     fits_patches,
     LARGEST_SIDE,
     nearest_input_size,
@@ -18,10 +19,9 @@ def choose_input_size(
     Raises ConfigError with the nearest size for one that is not whole patches of the ``model``.
     """
     size, side = tuple(asked or architecture.input_size), architecture.patch_size
-    if not fits_patches(size, side):
-        nearest = f': the nearest is {list(nearest_input_size(size, side))}'
+    if len(size) == 2 and not fits_patches(size, side):
         raise ConfigError(
             f'input_size is {list(size)}; {model} has patches of {side} pixels, so [height, '
-            f'width] must be multiples of {side} from {side} to {LARGEST_SIDE}'
-            f'{nearest if len(size) == 2 else ""}')
-    return size[0], size[1]
+            f'width] must be multiples of {side} from {side} to {LARGEST_SIDE}: the nearest is '
+            f'{list(nearest_input_size(size, side))}')
+    return check_input_size(size, side)
