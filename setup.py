@@ -51,6 +51,7 @@ ROOMS = ['numba']
 CLI = ['pillow', 'rich', 'typer']
 BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12', 'zstandard'] + CLI
 VIDEO = ['av>=11']
+REAL = ['onnx>=1.14']
 DASHBOARD = ['pillow', 'tornado>=6.1']
 ROS_WHEELS = [
     'ros-kilted-rclpy[fastrtps]',
@@ -72,6 +73,7 @@ setup(
         'cli': CLI,
         'bags': BAGS,
         'video': VIDEO,
+        'real': REAL,
         'rerun': ['rerun-sdk>=0.23'],
         'compressed': ['pillow>=8'],
         'dashboard': DASHBOARD,
@@ -80,7 +82,7 @@ setup(
         'test': [
             'catkin-pkg', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4', 'pytest-xdist>=3.7',
             'ruff', 'selenium', 'transformers>=5.24', 'types-PyYAML',
-        ] + BAGS + VIDEO,
+        ] + BAGS + REAL + VIDEO,
     },
     zip_safe=True,
     maintainer='mtshare_ros maintainers',

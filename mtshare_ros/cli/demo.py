@@ -105,11 +105,15 @@ def _check_video(video: str, motion: Motion | None) -> None:
 
 
 def _describe(model: str) -> 'ModelDescription':
-    """Return what a model says of itself: the size and the labels of its maps."""
+    """Return what a model says of itself, and say where it does not know real images."""
+    from mtshare_ros.inference.transfer import doubt_transfer
     from mtshare_ros.model.checkpoint import read_description
     from mtshare_ros.model.manifest import find_model
 
-    return read_description(find_model(model).path)
+    description = read_description(find_model(model).path)
+    if doubt := doubt_transfer(description):
+        typer.echo(f'mtshare: {doubt}', err=True)
+    return description
 
 
 def _for_rooms(model: str) -> str:

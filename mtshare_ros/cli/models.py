@@ -10,13 +10,13 @@ import typer
 
 from mtshare_ros.cli.app import examples, new_app
 from mtshare_ros.cli.completion import offer_added_models
+from mtshare_ros.cli.model_facts import facts_of, size_in_words
+from mtshare_ros.cli.models_add import add, EXAMPLES as ADD_EXAMPLES
 from mtshare_ros.cli.options import JsonOption, ModelArgument
 from mtshare_ros.cli.output import check_folder, print_table, write_json
 
 if TYPE_CHECKING:
-    from mtshare_ros.model.checkpoint import Checkpoint
-    from mtshare_ros.model.description import ModelDescription
-    from mtshare_ros.model.manifest import Catalogue, ManifestEntry, ModelFile
+    from mtshare_ros.model.manifest import Catalogue, ManifestEntry
     from mtshare_ros.model.network import MultiTaskNetwork
     from mtshare_ros.model.storage import Storage
 
@@ -28,6 +28,7 @@ mtshare models list                 names, tasks, sizes, licences, places
 mtshare models verify               compare every file with its checksum
 mtshare models info default         what a model is and was trained on
 mtshare models info my.safetensors  the same of a file of your own
+mtshare models add real_vit_small   complete one that lacks its backbone
 mtshare models remove mine          delete a model that was added
 mtshare models reference            the outputs for the reference image, anew
 """)
@@ -70,8 +71,8 @@ def list_models(json: JsonOption = None) -> None:
 
 
 def _print_entry(title: str, entry: 'ManifestEntry', state: str) -> None:
-    typer.echo(f'{title}\n    {", ".join(entry.tasks)}; {_size(entry.input_size)} pixels; labels '
-               f'{entry.labels}; {entry.licence}\n    {state}')
+    typer.echo(f'{title}\n    {", ".join(entry.tasks)}; {size_in_words(entry.input_size)} pixels; '
+               f'labels {entry.labels}; {entry.licence}\n    {state}')
     typer.echo(indent(fill(entry.description, 76), ' ' * 4))
 
 
@@ -126,7 +127,7 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
     check_folder(json)
     file = find_model(model)
     checkpoint, storage = load_checkpoint(file.path), storage_of(file.path)
-    facts = _facts(file, checkpoint)
+    facts = facts_of(file, checkpoint)
     typer.echo(f'file:       {file.path} ({_megabytes(file.path)})')
     for name, text in facts.items():
         typer.echo(f'{name + ":":12}{text}')
@@ -140,6 +141,9 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
             'delta_weights': deltas,
             'bytes': {'file': file.path.stat().st_size, **asdict(storage),
                       'ratio': storage.ratio}})
+
+
+app.command(epilog=examples(ADD_EXAMPLES))(add)
 
 
 @app.command(epilog=examples('mtshare models remove real_vit_small'))
@@ -157,18 +161,21 @@ def reference() -> None:
     """
     Write what the shipped models compute for the reference image, on the CPU in float32.
 
-    The node compares itself with that when it is configured; needed after a model has changed.
+    The node compares itself with that when it is configured; needed after a model has changed. One
+    whose heads alone ship is computed where it was added, else its reference stays.
     """
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.reference import reference_path, write_references
     from mtshare_ros.model.checkpoint import load_checkpoint
-    from mtshare_ros.model.manifest import find_model, load_manifest
+    from mtshare_ros.model.manifest import find_model, load_catalogue
 
-    path = reference_path()
-    files = [find_model(name) for name in load_manifest().models]
+    path, catalogue = reference_path(), load_catalogue()
+    heads = {entry.sha256 for entry in catalogue.shipped.heads.values()}
+    added = [name for name, entry in catalogue.added.models.items() if entry.heads_sha256 in heads]
+    files = [find_model(name, catalogue) for name in (*catalogue.shipped.models, *added)]
     write_references((
         Engine(load_checkpoint(file.path), device='cpu', precision='fp32', file=file)
-        for file in files), path)
+        for file in files), path, keep=heads)
     names = ', '.join(file.name for file in files)
     typer.echo(f'{path}: {names} ({path.stat().st_size / 1e3:.0f} kB)')
 
@@ -183,44 +190,6 @@ def _state(path: Path) -> str:
     except MtshareError:
         return 'the file is missing or damaged, see mtshare models verify'
     return f'{_megabytes(path)}; {"" if calibrated else "not "}calibrated; {path}'
-
-
-def _facts(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
-    description, shape = checkpoint.description, checkpoint.description.architecture
-    weights = sum(value.numel() for value in checkpoint.network.parameters())
-    return {
-        'sha256': file.sha256,
-        'tasks': ', '.join(description.tasks),
-        'labels': f'{description.labels.name}, {len(description.labels)} classes',
-        'input': f'{_size(shape.input_size)} (width x height)',
-        'network': f'{shape.depth} blocks of width {shape.embed_dim}, {shape.num_heads} heads, '
-                   f'{shape.stem} stem, {shape.position} position, {weights / 1e6:.2f} M weights',
-        'camera': f'{_focal_length(description)}, {_depths(description)}',
-        'trained on': description.trained_on or 'not stated',
-        'quality': _quality(file),
-        'calibrated': description.calibration or 'no, sharing uses default thresholds',
-    }
-
-
-def _quality(file: 'ModelFile') -> str:
-    from mtshare_ros.model.quality import read_quality, say_quality
-
-    known = read_quality(file)
-    return '; '.join(say_quality([item], item.input_size) for item in known) or \
-        'not measured; mtshare evaluate MODEL --store'
-
-
-def _focal_length(description: 'ModelDescription') -> str:
-    if description.focal_length is None:
-        return 'focal length of the training images not known'
-    return f'trained with a focal length of {description.focal_length:.1f} pixels'
-
-
-def _depths(description: 'ModelDescription') -> str:
-    if description.depth_range is None:
-        return 'range of the depths not known'
-    near, far = description.depth_range
-    return f'depths {near:.1f} to {far:.1f} m'
 
 
 def _deltas(network: 'MultiTaskNetwork') -> dict[str, dict[str, Any]]:
@@ -259,7 +228,3 @@ def _print_storage(storage: 'Storage') -> None:
 
 def _megabytes(path: Path) -> str:
     return f'{path.stat().st_size / 1e6:.1f} MB'
-
-
-def _size(size: tuple[int, ...]) -> str:
-    return f'{size[1]}x{size[0]}'

@@ -31,10 +31,11 @@ def check_reference(engine: Engine, path: Path | None = None) -> str:
     Return in what an engine differs from the reference of its model, or an empty text.
 
     It takes one frame at the input size of the training, nothing shared. A model that does not
-    ship with the package has no reference; neither has a shipped one that was changed.
+    ship with the package has no reference; neither has a shipped one that was changed. That of
+    heads which ship counts for the model that was made of them with their backbone.
     """
     path = path or reference_path()
-    sha256 = engine.file.sha256 if engine.file else ''
+    sha256 = _key_of(engine) if engine.file else ''
     try:
         with np.load(path) as arrays:
             image, expected = arrays['image'], _outputs_of(sha256, arrays)
@@ -57,21 +58,30 @@ def sample_outputs(engine: Engine, image: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def write_references(engines: Iterable[Engine], path: Path) -> None:
-    """Write what engines compute for the image of an existing file as its new references."""
+def write_references(
+    engines: Iterable[Engine], path: Path, keep: Iterable[str] = ()
+) -> None:
+    """
+    Write what engines compute for the image of an existing file as its new references.
+
+    ``keep`` are checksums whose references stay as they are, those of models that are not here.
+    """
     with np.load(path) as arrays:
         image = arrays['image']
-    outputs: dict[str, Any] = {
-        f'{_sha256_of(engine)}/{task}': values.astype(np.float16)
+        outputs: dict[str, Any] = {
+            name: arrays[name] for name in arrays if name.startswith(tuple(keep))}
+    outputs |= {
+        f'{_key_of(engine)}/{task}': values.astype(np.float16)
         for engine in engines for task, values in sample_outputs(engine, image).items()
     }
     np.savez_compressed(path, image=image, **outputs)
 
 
-def _sha256_of(engine: Engine) -> str:
+def _key_of(engine: Engine) -> str:
+    """Return the checksum of what ships: of the whole model, or of its heads."""
     if engine.file is None:
         raise ModelError('a reference belongs to a model file; load the engine with Engine.load')
-    return engine.file.sha256
+    return engine.file.heads_sha256 or engine.file.sha256
 
 
 def _outputs_of(sha256: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -11,6 +11,7 @@ import torch
 
 from mtshare_ros.config import to_values
 from mtshare_ros.errors import ConfigError, ModelError
+from mtshare_ros.model.backbone_digest import is_backbone
 from mtshare_ros.model.description import (
     FORMAT,
     format_of,
@@ -101,6 +102,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         outline = _outline(description, path)
         _check_dtypes(file, path)
         tensors = _tensors_of(file)
+    _check_whole(description, tensors, path)
     if format_of(header, str(path)) == SPARSE_FORMAT:
         tensors = _merged(outline, tensors, path)
     _check_fit(outline, _expected(outline), tensors, path)
@@ -170,6 +172,14 @@ def _tensors_of(file: Any) -> dict[str, torch.Tensor]:
 def _expected(network: MultiTaskNetwork) -> dict[str, torch.Tensor]:
     return {name: value for name, value in network.state_dict().items()
             if value.is_floating_point()}
+
+
+def _check_whole(
+    description: ModelDescription, tensors: dict[str, torch.Tensor], path: Path
+) -> None:
+    if description.backbone_sha256 and not any(map(is_backbone, tensors)):
+        raise ModelError(f'{path}: these are heads without their backbone; make a model of them '
+                         'with mtshare models add (mtshare models list shows the name)')
 
 
 def _merged(

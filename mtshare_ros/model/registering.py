@@ -33,7 +33,8 @@ _NAME = re.compile(r'[a-z][a-z0-9_]*')
 
 
 def describe_file(
-    path: Path, description: ModelDescription, *, licence: str = UNSTATED, text: str = ''
+    path: Path, description: ModelDescription, *, licence: str = UNSTATED, text: str = '',
+    heads_sha256: str = '',
 ) -> ManifestEntry:
     """Return the manifest entry of a model file; ``text`` is what a list of models shows of it."""
     focal = description.focal_length
@@ -41,7 +42,8 @@ def describe_file(
         file=path.name, sha256=sha256_of(path), licence=licence, tasks=description.tasks,
         labels=description.labels.name, input_size=description.architecture.input_size,
         focal_length=None if focal is None else round(focal, 2),
-        depth_range=description.depth_range, description=' '.join(text.split()) or UNSTATED)
+        depth_range=description.depth_range, description=' '.join(text.split()) or UNSTATED,
+        heads_sha256=heads_sha256)
 
 
 def entry_text(name: str, entry: ManifestEntry) -> str:

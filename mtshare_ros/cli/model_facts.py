@@ -1,0 +1,58 @@
+"""What a model is, in words."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mtshare_ros.model.checkpoint import Checkpoint
+    from mtshare_ros.model.description import ModelDescription, WeightSource
+    from mtshare_ros.model.manifest import ModelFile
+
+
+def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
+    """Return what a model is, by the names that `mtshare models info` shows."""
+    description, shape = checkpoint.description, checkpoint.description.architecture
+    weights = sum(value.numel() for value in checkpoint.network.parameters())
+    return {
+        'sha256': file.sha256,
+        'tasks': ', '.join(description.tasks),
+        'labels': f'{description.labels.name}, {len(description.labels)} classes',
+        'input': f'{size_in_words(shape.input_size)} (width x height)',
+        'network': f'{shape.depth} blocks of width {shape.embed_dim}, {shape.num_heads} heads, '
+                   f'{shape.stem} stem of {shape.patch_size} pixels, {shape.position} position, '
+                   f'{weights / 1e6:.2f} M weights',
+        'camera': f'{_focal_length(description)}, {_depths(description)}',
+        'trained on': description.trained_on or 'not stated',
+        'made of': '; '.join(map(_origin, description.sources)) or 'nothing of others',
+        'quality': _quality(file),
+        'calibrated': description.calibration or 'no, sharing uses default thresholds',
+    }
+
+
+def _quality(file: 'ModelFile') -> str:
+    from mtshare_ros.model.quality import read_quality, say_quality
+
+    known = read_quality(file)
+    return '; '.join(say_quality([item], item.input_size) for item in known) or \
+        'not measured; mtshare evaluate MODEL --store'
+
+
+def _focal_length(description: 'ModelDescription') -> str:
+    if description.focal_length is None:
+        return 'focal length of the training images not known'
+    return f'trained with a focal length of {description.focal_length:.1f} pixels'
+
+
+def _depths(description: 'ModelDescription') -> str:
+    if description.depth_range is None:
+        return 'range of the depths not known'
+    near, far = description.depth_range
+    return f'depths {near:.1f} to {far:.1f} m'
+
+
+def _origin(source: 'WeightSource') -> str:
+    return f'{source.name} ({", ".join(source.parts)}; {source.licence}; sha256 {source.sha256})'
+
+
+def size_in_words(size: tuple[int, ...]) -> str:
+    """Return (height, width) as width x height."""
+    return f'{size[1]}x{size[0]}'
