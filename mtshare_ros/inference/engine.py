@@ -26,6 +26,7 @@ from mtshare_ros.inference.statistics import frame_stats
 from mtshare_ros.inference.transfer import doubt_transfer
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mtshare_ros.model.description import VIEW
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
@@ -230,11 +231,13 @@ class Engine:
         taken for that of the training. Nothing changes where there is no depth, or where the focal
         length of the training images is unknown.
         """
-        if focal_length is None:
-            focal_length = self.assumed_focal_length
+        assumed = self.assumed_focal_length
+        focal_length = assumed if focal_length is None else focal_length
         if prediction.depth is None or focal_length is None:
             return
-        scale = depth_scale(focal_length, trained=self.description.focal_length)
+        by_view = self.description.depth_scaling == VIEW
+        trained = assumed if by_view else self.description.focal_length
+        scale = depth_scale(focal_length, trained=trained)
         np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)
 
     def raw(self, session: Session, task: str) -> torch.Tensor:

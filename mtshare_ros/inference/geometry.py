@@ -19,10 +19,11 @@ def depth_scale(focal_length: float, *, trained: float | None) -> float:
     """
     Return the factor that turns predicted depth into metres of the camera at hand.
 
-    A network judges distance by how many pixels things take up, so its metres hold for the focal
-    length it was trained with: ``trained``, in pixels of the training images. ``focal_length`` is
-    that of the camera in pixels of the maps, whatever their size: the same view at twice the size
-    looks as if it were at half the distance. 1.0 where ``trained`` is None: nobody knows it.
+    A network judges distance by how large things look, so its metres hold for the focal length it
+    was trained with. ``focal_length`` is that of the camera in pixels of the maps. Where it judges
+    by pixels, ``trained`` is in pixels of the training images: the same view at twice the size
+    looks as if it were at half the distance. Where it judges by the share of the view, ``trained``
+    is in pixels of the maps too, see ``assumed_focal_length``. 1.0 where it is None: unknown.
     """
     return 1.0 if trained is None else focal_length / trained
 

@@ -18,6 +18,7 @@ SPARSE_FORMAT = 'mtshare_ros 2'
 
 
 HALF, SINGLE = 'float16', 'float32'
+PIXELS, VIEW = 'pixels', 'view'
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class ModelDescription:
     ``focal_length`` is that of the training images in pixels at ``architecture.input_size``;
     ``depth_range`` is the (nearest, farthest) depth of the training images in metres. Either is
     None where nobody knows: the images came without a calibration, or without depths.
+    ``depth_scaling`` says by what the network judges distance: ``pixels``, by how many of them
+    things take up, or ``view``, by how much of the picture, whatever its size.
     ``thresholds`` holds the token gates' thresholds by task, empty where the model was not
     calibrated; ``calibration`` says in a sentence how they were found. ``crossovers`` holds by
     type of device, ``cpu`` or ``cuda``, the share of the rows above which a frame is faster dense.
@@ -61,6 +64,7 @@ class ModelDescription:
     thresholds: Mapping[str, TaskThresholds] = field(default_factory=dict)
     calibration: str = ''
     crossovers: dict[str, float] = field(default_factory=dict)
+    depth_scaling: str = PIXELS
     storage: str = HALF
     sources: tuple[WeightSource, ...] = ()
     backbone_sha256: str = ''
@@ -75,6 +79,8 @@ class ModelDescription:
         for task, thresholds in self.thresholds.items():
             require(task in self.tasks, 'thresholds', task, f'one of {", ".join(self.tasks)}')
             thresholds.check_depth(self.architecture.depth, task)
+        require(self.depth_scaling in (PIXELS, VIEW), 'depth_scaling', self.depth_scaling,
+                f'{PIXELS} or {VIEW}')
         require(self.storage in (HALF, SINGLE), 'storage', self.storage, f'{HALF} or {SINGLE}')
         for device, share in self.crossovers.items():
             require(0 <= share <= 1, f'crossovers[{device!r}]', share,

@@ -1,5 +1,7 @@
 """The engine: one call from frame to maps."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,19 @@ def test_without_a_calibration_the_camera_is_taken_for_that_of_the_training(engi
     resized.scale_depth(prediction)
 
     assert np.array_equal(prediction.depth, expected * np.float32(scale))
+
+
+@pytest.mark.parametrize('size', [(96, 128), (192, 256), (48, 128)])
+def test_a_network_that_judges_by_the_view_says_the_same_depth_at_every_size(tiny_model, size):
+    checkpoint = load_checkpoint(tiny_model)
+    by_view = Engine(replace(checkpoint, description=replace(
+        checkpoint.description, depth_scaling='view')), input_size=size)
+    raw, assumed, narrow = (by_view.infer(picture()) for _ in range(3))
+    by_view.scale_depth(assumed)
+    by_view.scale_depth(narrow, 2 * by_view.assumed_focal_length)
+
+    assert np.array_equal(assumed.depth, raw.depth)
+    assert np.array_equal(narrow.depth, 2 * raw.depth)
 
 
 def test_a_prediction_without_depth_has_none_to_scale(engine):
