@@ -64,8 +64,13 @@ class RowConvolution:
 
     def image(self, source: torch.Tensor, target: torch.Tensor) -> None:
         """Compute every pixel of ``target`` (1, outputs, H, W) from (1, inputs, H, W)."""
-        values = functional.conv2d(
-            source, self._weight, self._bias, stride=self.stride, padding=self.padding)
+        if self.kernel == 1:
+            # on one thread PyTorch has a slow kernel for convolutions of one pixel
+            rows = self._windows(source.permute(0, 2, 3, 1).flatten(0, 2))
+            values = rows.view(1, *source.shape[2:], -1).permute(0, 3, 1, 2)
+        else:
+            values = functional.conv2d(
+                source, self._weight, self._bias, stride=self.stride, padding=self.padding)
         values = values[..., :target.shape[2], :target.shape[3]]
         if self.activated:
             torch.clamp_min(values, 0, out=target)
