@@ -17,18 +17,21 @@ COARSE_SIDE = 2
 class CoarseLevels:
     """Levels 3, 2 and 1 of the pyramid, fused."""
 
-    def __init__(self, head: DptHead, dtype: torch.dtype, layout: str) -> None:
-        self._levels = [_Level(head, number, dtype, layout) for number in (3, 2, 1)]
+    def __init__(
+        self, head: DptHead, projections: Sequence[TapProjection], dtype: torch.dtype, layout: str
+    ) -> None:
+        self._levels = [_Level(head, number, projections[number], dtype, layout)
+                        for number in (3, 2, 1)]
 
     def __call__(
         self, grid: tuple[int, int], taps: Sequence[torch.Tensor],
-        tokens: torch.Tensor | None,
+        terms: torch.Tensor | None,
     ) -> torch.Tensor:
-        """Return (4 N, C) in raster order for all taps (N, D), and class tokens (taps, D)."""
+        """Return (4 N, C) in raster order for all taps (N, D), and class terms (taps, D)."""
         fused = None
         for level in self._levels:
-            token = None if tokens is None else tokens[level.number]
-            fused = level(grid, taps[level.number], token, fused)
+            term = None if terms is None else terms[level.number]
+            fused = level(grid, taps[level.number], term, fused)
         return _as_rows(fused)
 
     def macs(self, grid: tuple[int, int]) -> int:
@@ -39,10 +42,12 @@ class CoarseLevels:
 class _Level:
     """One level, with what fuses it with the coarser ones."""
 
-    def __init__(self, head: DptHead, number: int, dtype: torch.dtype, layout: str) -> None:
+    def __init__(
+        self, head: DptHead, number: int, project: TapProjection, dtype: torch.dtype, layout: str
+    ) -> None:
         fusion: Fusion = head.fuse[3 - number]
         self.number = number
-        self._project = TapProjection(head, number, dtype, layout)
+        self._project = project
         self._resize, self._lateral, self._joint = (
             _prepared(module, dtype)
             for module in (head.resize[number], head.lateral[number], fusion.res2))
@@ -52,11 +57,11 @@ class _Level:
                                  layout=layout)
 
     def __call__(
-        self, grid: tuple[int, int], tap: torch.Tensor, token: torch.Tensor | None,
+        self, grid: tuple[int, int], tap: torch.Tensor, term: torch.Tensor | None,
         coarser: torch.Tensor | None,
     ) -> torch.Tensor:
         """Return the fused level (1, C, h, w)."""
-        level = self._lateral(self._resize(_as_planes(self._project(tap, token), grid)))
+        level = self._lateral(self._resize(_as_planes(self._project(tap, term), grid)))
         if coarser is not None:
             level = enlarge_aligned(coarser, level.shape[2:]) + self._own(level)
         joined = self._joint(level)

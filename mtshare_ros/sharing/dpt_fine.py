@@ -61,8 +61,10 @@ class FineState:
 class FirstTap:
     """What the pyramid's finest level makes of cells: projected, and spread out to pixels."""
 
-    def __init__(self, head: DptHead, dtype: torch.dtype, layout: str) -> None:
-        self._project = TapProjection(head, 0, dtype, layout)
+    def __init__(
+        self, head: DptHead, project: TapProjection, dtype: torch.dtype, layout: str
+    ) -> None:
+        self._project = project
         resize = head.resize[0]
         self.width = resize.weight.shape[1]
         self._resize = PackedLinear(
@@ -70,22 +72,25 @@ class FirstTap:
             dtype=dtype, layout=layout)
         self.macs_per_cell = self._project.macs_per_cell + self._resize.macs_per_row
 
-    def __call__(self, cells: torch.Tensor, token: torch.Tensor | None) -> torch.Tensor:
-        """Return (n x 16, C), pixels in raster order, for cells (n, D) and a class token (D,)."""
-        return self._resize(self._project(cells, token)).view(-1, self.width)
+    def __call__(self, cells: torch.Tensor, term: torch.Tensor | None) -> torch.Tensor:
+        """Return (n x 16, C), pixels in raster order, for cells (n, D) and a class term (D,)."""
+        return self._resize(self._project(cells, term)).view(-1, self.width)
 
 
 class FineStages:
     """From the first tap and the finest coarse level to the raw output."""
 
-    def __init__(self, head: DptHead, dtype: torch.dtype, layout: str) -> None:
+    def __init__(
+        self, head: DptHead, project: TapProjection, dtype: torch.dtype, layout: str
+    ) -> None:
         def prepared(layer: torch.nn.Conv2d) -> RowConvolution:
             return RowConvolution(layer, dtype=dtype, layout=layout)
 
         fuse, out = head.fuse[3], head.out
         self._config: HeadConfig = head.config
         self._dtype, self.side = dtype, out.side
-        self._first, self._lateral = FirstTap(head, dtype, layout), prepared(head.lateral[0])
+        self._first = FirstTap(head, project, dtype, layout)
+        self._lateral = prepared(head.lateral[0])
         self._own = ResidualStage(fuse.res1, dtype, layout)
         self._joint = ResidualStage(fuse.res2, dtype, layout)
         self._out = PackedLinear(fuse.out.weight.flatten(1), fuse.out.bias, dtype=dtype,
@@ -116,7 +121,7 @@ class FineStages:
 
     def update(
         self, state: FineState, cells: torch.Tensor | None, tap: torch.Tensor,
-        token: torch.Tensor | None, coarse: torch.Tensor, moved: Region,
+        term: torch.Tensor | None, coarse: torch.Tensor, moved: Region,
     ) -> tuple[Region, int]:
         """
         Bring the output up to date; return where it differs and what that cost.
@@ -124,7 +129,7 @@ class FineStages:
         ``cells`` (N,) bool, None for all, differ at the ``tap`` (N, D), and pixels of the finest
         ``coarse`` level (count + 1, C) where it ``moved``.
         """
-        own, macs = self._from_tap(state, cells, tap, token)
+        own, macs = self._from_tap(state, cells, tap, term)
         upwards = AlignedEnlargement(moved.level, own.level)
         region = own.united(moved.enlarged(upwards))
         raised = _enlarged(upwards, coarse, region)
@@ -149,7 +154,7 @@ class FineStages:
 
     def _from_tap(
         self, state: FineState, cells: torch.Tensor | None, tap: torch.Tensor,
-        token: torch.Tensor | None,
+        term: torch.Tensor | None,
     ) -> tuple[Region, int]:
         """Renew the first tap's own part; return where it differs and what that cost."""
         level = Level(state.grid, FINE_SIDE)
@@ -157,7 +162,7 @@ class FineStages:
         some = tap if index is None else tap.index_select(0, index)
         if index is None:
             index = torch.arange(tap.shape[0], device=tap.device)
-        level.write(state.deep, index, self._first(some, token).to(state.deep.dtype))
+        level.write(state.deep, index, self._first(some, term).to(state.deep.dtype))
         region = Region.of_cells(level, cells).grown()
         store(state.lateral, region, convolve(self._lateral, state.deep, region))
         part = self._own.update(state.units[0], state.lateral, region)

@@ -16,10 +16,11 @@ import torch
 
 from mtshare_ros.model.dpt_head import DptHead
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.class_token import ClassTokenGate, ClassTokens
+from mtshare_ros.sharing.class_term import ClassTerms
 from mtshare_ros.sharing.dirty_cells import DirtyCells
 from mtshare_ros.sharing.dpt_coarse import COARSE_SIDE, CoarseLevels
 from mtshare_ros.sharing.dpt_fine import FineStages, FineState
+from mtshare_ros.sharing.dpt_tap import TapProjection
 from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.layout import AUTO
@@ -35,12 +36,13 @@ class DptHeadState:
     """
     What one task's head remembers of one camera.
 
-    ``coarse`` (see ``Level``) is what went on from the coarse levels, ``spread`` () how far its
-    pixels spread when all were computed last.
+    ``terms`` (taps, D) are what class tokens add, None where they are not read. ``coarse`` (see
+    ``Level``) is what went on from the coarse levels, ``spread`` () how far its pixels spread when
+    all were computed last.
     """
 
     level: Level
-    tokens: ClassTokens | None
+    terms: ClassTerms | None
     coarse: torch.Tensor
     spread: torch.Tensor
     fine: FineState
@@ -53,8 +55,8 @@ class DptHeadState:
     @property
     def nbytes(self) -> int:
         """Bytes the buffers take."""
-        tokens = 0 if self.tokens is None else self.tokens.nbytes
-        return tensor_bytes(self.coarse, self.spread) + self.fine.nbytes + tokens
+        terms = 0 if self.terms is None else self.terms.nbytes
+        return tensor_bytes(self.coarse, self.spread) + self.fine.nbytes + terms
 
 
 class DptRunner:
@@ -68,18 +70,20 @@ class DptRunner:
         shape = network.config
         self._blocks = shape.taps_of(head.config)
         self._dtype, self._width, self._channels = dtype, shape.embed_dim, head.config.channels
-        self._coarse = CoarseLevels(head, dtype, layout)
-        self._fine = FineStages(head, dtype, layout)
-        self._gate = ClassTokenGate(self._blocks) if head.config.class_token else None
+        self._class_token = head.config.class_token
+        self._projections = [TapProjection(head, number, dtype, layout)
+                             for number in range(len(self._blocks))]
+        self._coarse = CoarseLevels(head, self._projections, dtype, layout)
+        self._fine = FineStages(head, self._projections[0], dtype, layout)
         self.side = self._fine.side
         output = Reach.of_cell(self.side).enlarged(Fraction(shape.patch_size, self.side))
         self._around = output.in_cells(shape.patch_size)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> DptHeadState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
+        terms = ClassTerms.allocate(len(self._blocks), self._width, device)
         return DptHeadState(
-            Level(grid, self.side),
-            None if self._gate is None else self._gate.allocate(self._width, device),
+            Level(grid, self.side), terms if self._class_token else None,
             Level(grid, COARSE_SIDE).allocate(self._channels, self._dtype, device),
             torch.ones((), device=device), self._fine.allocate(grid, device))
 
@@ -92,10 +96,10 @@ class DptRunner:
         if cells.index.shape[0] == 0 and not renewed:
             return HeadUpdate(cells.index, 0)
         dirty = None if cells.whole or renewed else cells.mask
-        grid, tokens = state.level.grid, None if state.tokens is None else state.tokens.used
-        moved = self._let_through(state, self._coarse(grid, inputs.taps, tokens), dirty, limits)
+        grid, terms = state.level.grid, None if state.terms is None else state.terms.used
+        moved = self._let_through(state, self._coarse(grid, inputs.taps, terms), dirty, limits)
         region, macs = self._fine.update(
-            state.fine, dirty, inputs.taps[0], None if tokens is None else tokens[0],
+            state.fine, dirty, inputs.taps[0], None if terms is None else terms[0],
             state.coarse, moved)
         differing = region.cells()
         reached = None if differing is None else (
@@ -110,10 +114,16 @@ class DptRunner:
         self, state: DptHeadState, inputs: HeadInputs, cells: DirtyCells,
         limits: Sequence[float],
     ) -> bool:
-        """Take class tokens in where that is needed; tell whether it was."""
-        if self._gate is None or state.tokens is None:
+        """Bring what the class tokens add up to date; tell whether it differs."""
+        if state.terms is None:
             return False
-        return self._gate.renew(state.tokens, inputs, cells, limits)
+        terms = torch.stack([project.term(token) for project, token
+                             in zip(self._projections, inputs.class_tokens())])
+        if cells.whole:
+            state.terms.start(terms, torch.stack([
+                project.spread(tap) for project, tap in zip(self._projections, inputs.taps)]))
+            return True
+        return state.terms.renew(terms, [limits[block - 1] for block in self._blocks])
 
     def _let_through(
         self, state: DptHeadState, coarse: torch.Tensor, dirty: torch.Tensor | None,

@@ -25,3 +25,7 @@ class HeadInputs:
         """Return the rows of cells (n,), those of all taps beside each other: (n, taps x D)."""
         rows = [tap.index_select(0, cells) for tap in self.taps]
         return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
+
+    def class_tokens(self) -> torch.Tensor:
+        """Return the class token at every tap (taps, D)."""
+        return torch.stack([rows[0] for rows in self.prefix])

@@ -10,7 +10,7 @@ import torch
 from mtshare_ros.model.depth_output import finish_depth
 from mtshare_ros.model.linear_head import LinearHead
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.class_token import ClassTokenGate, ClassTokens
+from mtshare_ros.sharing.class_term import ClassTerms
 from mtshare_ros.sharing.dirty_cells import DirtyCells
 from mtshare_ros.sharing.enlargement import Enlargement
 from mtshare_ros.sharing.head import HeadUpdate
@@ -21,6 +21,7 @@ from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.linear import PackedLinear
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.rules import spread_of
 from mtshare_ros.sharing.stem import StemState
 
 
@@ -29,14 +30,13 @@ class LinearHeadState:
     """
     What one task's head remembers of one camera.
 
-    ``logits`` (N, K) float32 are what the matrix makes of the cells, ``common`` (K,) what the
+    ``logits`` (N, K) float32 are what the matrix makes of the cells, ``common`` (1, K) what the
     class tokens add to all of them; ``output`` is the raw output (see ``Level``).
     """
 
     level: Level
     logits: torch.Tensor
-    common: torch.Tensor
-    tokens: ClassTokens | None
+    common: ClassTerms
     output: torch.Tensor
 
     @cached_property
@@ -47,8 +47,7 @@ class LinearHeadState:
     @property
     def nbytes(self) -> int:
         """Bytes the buffers take."""
-        tokens = 0 if self.tokens is None else self.tokens.nbytes
-        return tensor_bytes(self.logits, self.common, self.output) + tokens
+        return tensor_bytes(self.logits, self.output) + self.common.nbytes
 
 
 @dataclass(frozen=True)
@@ -92,11 +91,10 @@ class LinearRunner:
         weight = head.from_tokens.weight.flatten(1)
         self.side, self._config = head.side, config
         self._matrix = PackedLinear(weight, head.from_tokens.bias, dtype=dtype, layout=layout)
-        self._logits, self._width = weight.shape[0], shape.embed_dim
+        self._blocks, self._logits = shape.taps_of(config), weight.shape[0]
         self._outputs = 1 if config.bins else self._logits
-        self._gate = self._class_matrix = None
+        self._class_matrix: PackedLinear | None = None
         if config.class_token:
-            self._gate = ClassTokenGate(shape.taps_of(config))
             self._class_matrix = PackedLinear(head.from_class.weight, None, dtype=dtype,
                                               layout=layout)
         self._enlargement = Enlargement(1, self.side)
@@ -105,10 +103,9 @@ class LinearRunner:
     def allocate(self, grid: tuple[int, int], device: torch.device) -> LinearHeadState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
         level = Level(grid, self.side)
-        tokens = None if self._gate is None else self._gate.allocate(self._width, device)
         return LinearHeadState(
             level, torch.zeros(grid[0] * grid[1], self._logits, device=device),
-            torch.zeros(self._logits, device=device), tokens,
+            ClassTerms.allocate(1, self._logits, device),
             level.allocate(self._outputs, torch.float32, device))
 
     def update(
@@ -116,14 +113,12 @@ class LinearRunner:
         limits: Sequence[float] = (),
     ) -> HeadUpdate:
         """See HeadRunner."""
-        renewed, macs = self._renew(state, inputs, cells, limits), 0
         index = cells.index
+        macs = index.shape[0] * self._matrix.macs_per_row + self._common_macs
         if index.shape[0]:
             logits = self._matrix(inputs.of_cells(index))
             state.logits.index_copy_(0, index, logits.to(state.logits.dtype))
-            macs = index.shape[0] * self._matrix.macs_per_row
-        if renewed and self._class_matrix is not None:
-            macs += self._class_matrix.macs_per_row
+        renewed = self._renew(state, inputs, cells, limits)
         if renewed or cells.mask is None:
             self._show(state, DirtyCells(cells.stem).index)
             return HeadUpdate(None, macs)
@@ -133,27 +128,31 @@ class LinearRunner:
 
     def dense_macs(self, grid: tuple[int, int]) -> int:
         """See HeadRunner."""
-        common = 0 if self._class_matrix is None else self._class_matrix.macs_per_row
-        return grid[0] * grid[1] * self._matrix.macs_per_row + common
+        return grid[0] * grid[1] * self._matrix.macs_per_row + self._common_macs
+
+    @property
+    def _common_macs(self) -> int:
+        return 0 if self._class_matrix is None else self._class_matrix.macs_per_row
 
     def _renew(
         self, state: LinearHeadState, inputs: HeadInputs, cells: DirtyCells,
         limits: Sequence[float],
     ) -> bool:
         """Bring what the class tokens add up to date; tell whether it differs."""
-        if self._gate is None or self._class_matrix is None or state.tokens is None:
+        if self._class_matrix is None:
             return False
-        renewed = self._gate.renew(state.tokens, inputs, cells, limits)
-        if renewed:
-            state.common.copy_(self._class_matrix(state.tokens.used.view(1, -1))[0])
-        return renewed
+        terms = self._class_matrix(inputs.class_tokens().view(1, -1))
+        if cells.whole:
+            state.common.start(terms, spread_of(state.logits)[None])
+            return True
+        return state.common.renew(terms, [min(limits[block - 1] for block in self._blocks)])
 
     def _show(self, state: LinearHeadState, cells: torch.Tensor) -> None:
         """Work the output of cells (n,) out of the logits."""
         if cells.shape[0] == 0:
             return
         values = self._enlargement.cells(state.logits, state.level.grid, cells)
-        if self._gate is not None:
-            values = values + state.common[:, None]
+        if self._class_matrix is not None:
+            values = values + state.common.used[0][:, None]
         finished = finish_depth(values.unflatten(2, (self.side, self.side)), self._config)
         state.level.write(state.output, cells, finished.flatten(2).transpose(1, 2))
