@@ -109,26 +109,26 @@ class HeadPiece(nn.Module):
 
 
 class MapPiece(nn.Module):
-    """The maps of one task in full size."""
+    """The maps of one task in full size, from a raw output in some encoding."""
 
-    def __init__(self, task: str, size: tuple[int, int]) -> None:
+    def __init__(self, task: str, size: tuple[int, int], encoding: str = '') -> None:
         super().__init__()
-        self.task, self.size = task, size
+        self.task, self.size, self.encoding = task, size, encoding
 
     def forward(self, raw: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return maps (H, W, ...) by field of ``Prediction`` for raw output (1, C, h, w)."""
         large = enlarge(raw, self.size)
         # decoding overwrites what it is given
         large = large.clone() if large is raw else large.contiguous()
-        maps = decode_pixels(self.task, large.flatten(2))
+        maps = decode_pixels(self.task, large.flatten(2), self.encoding)
         return {name: value[0].unflatten(0, large.shape[2:]) for name, value in maps.items()}
 
 
 def piecewise_maps(
-    task: str, grid: tuple[int, int], side: int, patch_size: int
+    task: str, grid: tuple[int, int], side: int, patch_size: int, encoding: str = ''
 ) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
     """Return what ``MapPiece`` computes on the CPU, some cells at a time, as the engine does."""
-    decoder = MapDecoder(task, side, patch_size)
+    decoder = MapDecoder(task, side, patch_size, encoding)
     state = decoder.allocate(grid, torch.device('cpu'))
 
     def decode(raw: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -19,6 +19,7 @@ from mtshare_ros.evaluation.dense_pieces import (
     taps_of,
 )
 from mtshare_ros.inference.prediction import FrameStats, Prediction
+from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.picture import fit_image
@@ -93,8 +94,8 @@ def build_pieces(
         given = {task: module.arguments(encoded, fine) for task, module in modules.items()}
         heads = {task: chooser.fastest(Piece(f'head {task}', modules[task], given[task]))
                  for task in tasks}
-        maps = {task: chooser.fastest(
-            _map_piece(task, size, side, heads[task].call(*given[task]))) for task in tasks}
+        maps = {task: chooser.fastest(_map_piece(
+            task, size, network.config, heads[task].call(*given[task]))) for task in tasks}
     found = {'stem': stem, 'encoder': encoders[ready.base_task],
              **{f'head {task}': trial for task, trial in heads.items()},
              **{f'maps {task}': trial for task, trial in maps.items()}}
@@ -126,12 +127,15 @@ def _encoders(
     return found
 
 
-def _map_piece(task: str, size: tuple[int, int], patch_size: int, raw: torch.Tensor) -> Piece:
-    others = {}
+def _map_piece(
+    task: str, size: tuple[int, int], config: ArchitectureConfig, raw: torch.Tensor
+) -> Piece:
+    others, encoding = {}, config.head_of(task).encoding
     if raw.device.type == 'cpu':
-        grid = size[0] // patch_size, size[1] // patch_size
-        others[PIECEWISE] = piecewise_maps(task, grid, raw.shape[2] // grid[0], patch_size)
-    return Piece(f'maps {task}', MapPiece(task, size), (raw,), others=others)
+        grid = config.grid_of(size)
+        others[PIECEWISE] = piecewise_maps(
+            task, grid, raw.shape[2] // grid[0], config.patch_size, encoding)
+    return Piece(f'maps {task}', MapPiece(task, size, encoding), (raw,), others=others)
 
 
 def encoder_piece(

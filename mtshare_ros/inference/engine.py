@@ -17,17 +17,24 @@ from mtshare_ros.inference.device import (
     resolve_device,
     resolve_precision,
 )
-from mtshare_ros.inference.geometry import assumed_focal_length, depth_scale
+from mtshare_ros.inference.factors import carry_factors
+from mtshare_ros.inference.geometry import (
+    assumed_focal_length,
+    centred_camera,
+    depth_scale,
+    Pinhole,
+    usual_focal_length,
+)
 from mtshare_ros.inference.input_size import choose_input_size
 from mtshare_ros.inference.known_quality import known_quality
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
-from mtshare_ros.inference.statistics import frame_stats
+from mtshare_ros.inference.statistics import frame_stats, with_derived
 from mtshare_ros.inference.transfer import doubt_transfer
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.description import VIEW
-from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.model.framing import frame_to_cover, Framing
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.picture import fit_frame, Picture, size_of
@@ -39,6 +46,7 @@ from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.tasks import ordered
 from mtshare_ros.threads import thread_notices
 
 NON_FINITE = 'the network returned NaN or infinity'
@@ -77,14 +85,14 @@ class Engine:
         self.notices = (*choice.notices, *threads, *doubts)
         self.transfer_doubt = doubt_transfer(self.description)
         network = fuse_batch_norm(checkpoint.network).to(self.device)
-        self.tasks = network.tasks
+        self.network_tasks, self.tasks = network.tasks, ordered(self.description.tasks)
         keep_freed_memory()
         fallback = default_thresholds(network.config)
         with torch.inference_mode():
             self._network = SharingNetwork(network, {
-                task: self.description.thresholds.get(task, fallback) for task in self.tasks
+                task: self.description.thresholds.get(task, fallback) for task in network.tasks
             }, self.dtype, self.weight_layout)
-        self._decoder = FrameDecoder(self._network.sides, network.config.patch_size)
+        self._decoder = FrameDecoder(self.tasks, network.config, self._network.sides)
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None
 
@@ -126,7 +134,7 @@ class Engine:
         """What frames cost here, timed when first asked for; of frames, a latency target asks."""
         if self._costs is None:
             with torch.inference_mode():
-                self._costs = measure_costs(self._network, self.input_size, self.tasks)
+                self._costs = measure_costs(self._network, self.input_size, self.network_tasks)
         return self._costs
 
     def crossover(self, settings: SharingSettings | None = None) -> Crossover:
@@ -172,17 +180,21 @@ class Engine:
         frame: np.ndarray | Picture,
         session: Session | None = None,
         settings: InferenceSettings | None = None,
+        camera: Pinhole | None = None,
     ) -> Prediction:
         """
         Compute the maps of one (H, W, 3) uint8 RGB frame, or of one that is not decoded yet.
 
         ``session`` is the camera's memory; without one, the frame costs what it does in a network
         that shares nothing, whatever the settings. ``settings`` default to every task of the
-        model. Raises FrameError for an array that is no image, ConfigError for a task the model
-        does not have.
+        model. ``camera`` is that of the maps, which normals from depth need; without one it is
+        ``assumed_camera``. Raises FrameError for an array that is no image, ConfigError for a task
+        the model does not have.
         """
         settings = settings or InferenceSettings(self.tasks)
-        self._check_tasks(settings.tasks)
+        asked, decoder = settings.tasks, self._decoder
+        self._check_tasks(asked)
+        needed = decoder.needed(asked)
         size = size_of(frame)
         # first, because it may take a measurement, which is no part of the frame's time
         aiming = session is not None and settings.sharing.latency_target_ms > 0
@@ -196,18 +208,19 @@ class Engine:
             image = to_tensor(seen, torch.device(self.device))
             clock.lap('preprocess')
             if session is None:
-                account = self._network.run_alone(memory.cache, image, settings.tasks, clock.lap)
+                account = self._network.run_alone(memory.cache, image, needed, clock.lap)
             else:
+                sharing = carry_factors(settings.sharing, decoder.sources_of(asked))
                 account = self._network.run(
-                    memory.cache, image, settings.tasks, settings.sharing,
-                    self._bounds(memory, settings.sharing, cost), clock.lap)
-            maps = self._decoder.decode(memory, account)
+                    memory.cache, image, needed, sharing, self._bounds(memory, sharing, cost),
+                    clock.lap)
+            maps = decoder.decode(memory, account, asked, camera or self.assumed_camera(framing))
             non_finite = find_non_finite(memory, account)
             if non_finite:  # it may have spoilt the cache
                 memory.reset(NON_FINITE)
             clock.lap('decode')
-        stats = frame_stats(account, memory.cache, clock, non_finite=non_finite,
-                            activity=settings.activity)
+        stats = frame_stats(with_derived(account, decoder.sources_of(asked)), memory.cache, clock,
+                            non_finite=non_finite, activity=settings.activity)
         if memory.controller is not None and not stats.reset_reason:
             most = self.crossover(settings.sharing).share * account.cell_count
             memory.controller.observe(min(account.rows, int(most)), stats.total_ms)
@@ -222,6 +235,11 @@ class Engine:
         return assumed_focal_length(
             description.focal_length, trained_size=description.architecture.input_size,
             size=self.input_size)
+
+    def assumed_camera(self, framing: Framing) -> Pinhole:
+        """Return the camera of maps of which nothing is known: like the training's, or usual."""
+        return centred_camera(
+            self.assumed_focal_length or usual_focal_length(framing), framing.input_size)
 
     def scale_depth(self, prediction: Prediction, focal_length: float | None = None) -> None:
         """

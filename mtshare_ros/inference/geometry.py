@@ -1,8 +1,14 @@
 """The geometry of the maps: depth in the scale of the camera at hand, and depth to points."""
 
 from dataclasses import dataclass
+import math
 
 import numpy as np
+
+from mtshare_ros.model.framing import Framing
+
+USUAL_FIELD_OF_VIEW = 65.0
+"""Degrees across the longer side of an image, where nobody knows the camera: a common webcam's."""
 
 
 @dataclass(frozen=True)
@@ -13,6 +19,11 @@ class Pinhole:
     fy: float
     cx: float
     cy: float
+
+    def scaled(self, factor: float) -> 'Pinhole':
+        """Return the camera of maps that are larger by a factor."""
+        return Pinhole(self.fx * factor, self.fy * factor,
+                       (self.cx + 0.5) * factor - 0.5, (self.cy + 0.5) * factor - 0.5)
 
 
 def depth_scale(focal_length: float, *, trained: float | None) -> float:
@@ -38,6 +49,17 @@ def assumed_focal_length(
     be brought to the maps as any image is, scaled to cover them.
     """
     return trained * max(target / side for target, side in zip(size, trained_size))
+
+
+def centred_camera(focal_length: float, size: tuple[int, int]) -> Pinhole:
+    """Return a camera that looks through the middle of maps (height, width)."""
+    return Pinhole(focal_length, focal_length, (size[1] - 1) / 2, (size[0] - 1) / 2)
+
+
+def usual_focal_length(framing: Framing) -> float:
+    """Return that of a camera with USUAL_FIELD_OF_VIEW, in pixels of the maps of its images."""
+    half = math.tan(math.radians(USUAL_FIELD_OF_VIEW / 2))
+    return max(framing.resized_size) / 2 / half
 
 
 def write_points(depth: np.ndarray, camera: Pinhole, points: np.ndarray) -> None:

@@ -31,13 +31,15 @@ class MapDecoder:
     """
     Decodes the raw output of one task; equal to ``decode``, for the cells that changed.
 
-    ``side`` are the pixels of the raw output along a side of a cell, ``patch_size`` those of maps.
+    ``side`` are the pixels of the raw output along a side of a cell, ``patch_size`` those of maps;
+    ``encoding`` is that of the raw output, empty for the usual one of the task.
     """
 
-    def __init__(self, task: str, side: int, patch_size: int) -> None:
+    def __init__(self, task: str, side: int, patch_size: int, encoding: str = '') -> None:
         self._task = task
+        self._encoding = encoding
         self._enlargement = Enlargement(side, patch_size)
-        self._fields = fields_of(task)
+        self._fields = fields_of(task, encoding)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> MapState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
@@ -63,10 +65,11 @@ class MapDecoder:
             return
         rows = raw[0].permute(1, 2, 0).flatten(0, 1).float()
         for some in cells.split(_cells_at_once(rows)):
-            maps = decode_pixels(self._task, self._enlargement.cells(rows, state.level.grid, some))
+            values = self._enlargement.cells(rows, state.level.grid, some)
+            maps = decode_pixels(self._task, values, self._encoding)
             for field in self._fields:
-                values = maps[field.name].reshape(-1, field.channels)
-                state.level.write(state.maps[field.name], some, values)
+                pixels = maps[field.name].reshape(-1, field.channels)
+                state.level.write(state.maps[field.name], some, pixels)
 
     def maps(self, state: MapState) -> dict[str, np.ndarray]:
         """Return copies of the maps, (H, W) or (H, W, channels), which belong to the caller."""

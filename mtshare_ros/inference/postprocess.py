@@ -24,16 +24,25 @@ class MapField:
 _KINDS: dict[str, tuple[torch.dtype, int]] = {
     'class_logits': (torch.uint8, 1),
     'log_metres': (torch.float32, 1),
+    'metres': (torch.float32, 1),
+    'disparity': (torch.float32, 1),
     'direction': (torch.float32, 3),
     'logit': (torch.uint8, 1),
 }
-"""Dtype of a map and its values a pixel, by the encoding of its task."""
+"""Dtype of a map and its values a pixel, by the encoding of its raw output."""
+
+_OWN_NAMES = {'disparity': 'disparity'}
+"""Maps that are not what their task usually gives, by encoding: those have a name of their own."""
 
 
-def fields_of(task: str) -> tuple[MapField, ...]:
-    """Return the maps of a task, the one it is scored by first."""
-    spec = TASKS[task]
-    own = MapField(spec.map, *_KINDS[spec.encoding])
+def fields_of(task: str, encoding: str = '') -> tuple[MapField, ...]:
+    """
+    Return the maps of a task, the one it is scored by first.
+
+    ``encoding`` is that of its head's raw output, empty for the usual one of the task.
+    """
+    encoding = encoding or TASKS[task].encoding
+    own = MapField(_OWN_NAMES.get(encoding, TASKS[task].map), *_KINDS[encoding])
     return (own, MapField('confidence', torch.uint8)) if task == 'semseg' else (own,)
 
 
@@ -43,31 +52,36 @@ def holds_numbers_only(raw: torch.Tensor) -> bool:
     return bool(torch.isfinite(raw.sum())) or bool(torch.isfinite(raw).all())
 
 
-def decode(task: str, raw: torch.Tensor, size: tuple[int, int]) -> dict[str, np.ndarray]:
+def decode(
+    task: str, raw: torch.Tensor, size: tuple[int, int], encoding: str = ''
+) -> dict[str, np.ndarray]:
     """
     Return the maps (H, W) of one task by name in ``Prediction`` for its raw output (1, C, h, w).
 
-    Values the network could not compute (NaN, infinity) become NaN or unlabelled.
+    Values the network could not compute (NaN, infinity) become NaN or unlabelled. ``encoding`` is
+    that of the raw output, empty for the usual one of the task.
     """
     # decoding overwrites what it is given
     large = enlarge(raw, size).clone(memory_format=torch.contiguous_format)
-    maps = decode_pixels(task, large.flatten(2))
+    maps = decode_pixels(task, large.flatten(2), encoding)
     shape = large.shape[2:]
     return {
         field.name: maps[field.name][0].unflatten(0, shape).cpu().numpy()
-        for field in fields_of(task)
+        for field in fields_of(task, encoding)
     }
 
 
-def decode_pixels(task: str, values: torch.Tensor) -> dict[str, torch.Tensor]:
+def decode_pixels(
+    task: str, values: torch.Tensor, encoding: str = ''
+) -> dict[str, torch.Tensor]:
     """
     Return the maps of pixels by name in ``Prediction``, as ``decode`` does.
 
     ``values`` (n, C, p) are p enlarged raw outputs of n pieces of the image; they are overwritten.
     A map is (n, p), or (n, p, channels) where a pixel has several.
     """
-    maps = _DECODERS[TASKS[task].encoding](values)
-    return {field.name: found for field, found in zip(fields_of(task), maps)}
+    maps = _DECODERS[encoding or TASKS[task].encoding](values)
+    return {field.name: found for field, found in zip(fields_of(task, encoding), maps)}
 
 
 def _decode_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -91,6 +105,15 @@ def _decode_depth(log_metres: torch.Tensor) -> tuple[torch.Tensor, ...]:
     return (metres.masked_fill_(~torch.isfinite(metres), torch.nan),)
 
 
+def _decode_metres(metres: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    known = torch.isfinite(metres) & (metres > 0)
+    return (metres.masked_fill_(~known, torch.nan)[:, 0],)
+
+
+def _decode_disparity(disparity: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return (disparity.masked_fill_(~torch.isfinite(disparity), torch.nan)[:, 0],)
+
+
 def _decode_direction(direction: torch.Tensor) -> tuple[torch.Tensor, ...]:
     # norm() over a leading dimension is a hundred times slower on the CPU than this
     unit = direction * direction.square().sum(dim=1, keepdim=True).rsqrt_()
@@ -109,6 +132,8 @@ def _to_byte(share: torch.Tensor) -> torch.Tensor:
 _DECODERS = {
     'class_logits': _decode_labels,
     'log_metres': _decode_depth,
+    'metres': _decode_metres,
+    'disparity': _decode_disparity,
     'direction': _decode_direction,
     'logit': _decode_logit,
 }

@@ -104,6 +104,11 @@ class Prediction:
     """(H, W) uint8, probability of the chosen class x 255."""
     depth: np.ndarray | None = None
     """(H, W) float32 z-depth in metres; NaN is invalid."""
+    disparity: np.ndarray | None = None
+    """
+    (H, W) float32 inverse depth of unknown scale and shift, in place of ``depth`` for a model
+    whose depth is relative; NaN is invalid.
+    """
     normals: np.ndarray | None = None
     """(H, W, 3) float32 unit vectors, optical frame (x right, y down, z forward); NaN invalid."""
     edges: np.ndarray | None = None

@@ -1,5 +1,6 @@
 """What the engine remembers of one camera."""
 
+from mtshare_ros.inference.geometric import GeometryDecoder, GeometryState
 from mtshare_ros.inference.maps import MapDecoder, MapState
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.cache import ActivationCache
@@ -12,13 +13,14 @@ class Session:
     """
     The memory of one camera, handed to every call of ``Engine.infer``; the engine has none.
 
-    ``cache`` holds what the network computed, ``maps`` by task what was decoded of it, and
-    ``controller`` holds the latency target where there is one. After ``reset`` the next frame is
-    computed as if it were the first.
+    ``cache`` holds what the network computed, ``derived`` by task what was worked out from that,
+    ``maps`` by task what was decoded of both, and ``controller`` holds the latency target where
+    there is one. After ``reset`` the next frame is computed as if it were the first.
     """
 
     def __init__(self) -> None:
         self.cache = ActivationCache()
+        self.derived: dict[str, GeometryState] = {}
         self.maps: dict[str, MapState] = {}
         self.controller: LatencyController | None = None
         self._source_size: tuple[int, int] | None = None
@@ -30,6 +32,7 @@ class Session:
     def release(self, reason: str) -> None:
         """Forget the camera and let its buffers go; the next frame allocates them anew."""
         self.cache.release(reason)
+        self.derived.clear()
         self.maps.clear()
 
     def see(self, source_size: tuple[int, int]) -> None:
@@ -57,7 +60,18 @@ class Session:
             known = self.maps[task] = decoder.allocate(camera.grid, camera.ages.device)
         return known
 
+    def derived_of(self, task: str, decoder: GeometryDecoder) -> GeometryState:
+        """Return a task's output to work out, a new one where the grid is another."""
+        camera = self.cache.camera
+        known = self.derived.get(task)
+        if known is None or known.level.grid != camera.grid:
+            known = self.derived[task] = decoder.allocate(camera.grid, camera.ages.device)
+        return known
+
     def nbytes(self) -> dict[str, int]:
         """Return the bytes by task, and what all tasks share as ``shared``."""
-        return {owner: size + (self.maps[owner].nbytes if owner in self.maps else 0)
-                for owner, size in self.cache.nbytes().items()}
+        sizes = self.cache.nbytes()
+        for states in (self.derived, self.maps):
+            for task, state in states.items():
+                sizes[task] = sizes.get(task, 0) + state.nbytes
+        return sizes

@@ -1,11 +1,27 @@
 """The statistics of a frame, from what the sharing engine did."""
 
+from dataclasses import replace
+from typing import Mapping, Sequence
+
 import numpy as np
 
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.cache import ActivationCache
+
+
+def with_derived(
+    account: FrameAccount, sources: Mapping[str, Sequence[str]]
+) -> FrameAccount:
+    """
+    Return an account that names tasks without weights as well, with what their depth took.
+
+    ``sources`` are by task the tasks of the network it is made of, the depth last.
+    """
+    derived = {task: account.tasks[made_of[-1]] for task, made_of in sources.items()
+               if task not in account.tasks}
+    return replace(account, tasks={**account.tasks, **derived}) if derived else account
 
 
 def frame_stats(
