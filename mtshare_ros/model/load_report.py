@@ -11,25 +11,27 @@ class LoadReport:
     Which tensors of the network were filled, and which tensors of the file were left out.
 
     ``by_chance`` are those of the network that the file has nothing for; branches begin equal to
-    the base task and are not among them.
+    the base task and are not among them. ``notes`` say what else differs from the file's network.
     """
 
     loaded: tuple[str, ...]
     left_out: tuple[str, ...]
     by_chance: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 _MEANINGS = (
-    (r'pos_embed|position\.table', 'learnt positions, for another grid or another kind of '
-     'position; what the blocks know of places has to be learnt anew'),
-    (r'(cls|dist|reg|mask|register|storage)_tokens?', 'tokens besides those of the image, which '
-     'this network does not have; the blocks learnt to attend to them'),
-    (r'blocks\..*\b(ls[12]\.gamma|gamma_[12])', 'LayerScale, the factors on what each block adds; '
-     'without them the blocks add what they were never trained to add: train longer, or take '
-     'weights without it'),
-    (r'blocks\..*\.(q_norm|k_norm)\..*', 'norms of queries and keys, which these blocks do not '
+    (r'position\.table', 'learnt positions, which this network does not have '
+     '(architecture.position); what the blocks know of places has to be learnt anew'),
+    (r'prefix\.tokens', 'class and register tokens, of which this network has none or another '
+     'number (architecture.class_token, register_tokens); the blocks learnt to attend to them'),
+    (r'(.*\.)?mask_token', 'what stood for hidden patches in the training of the source'),
+    (r'.*\.(q_norm|k_norm)\..*', 'norms of queries and keys, which these blocks do not '
      'have; their attention is another one'),
     (r'blocks\..*', 'parts of blocks that this network has not, or in another shape'),
+    (r'((neck|head\.conv\d|decode_head|(depth|normals|segmentation)_head|decoder|(in|out)put_'
+     r'adapters)\.|decoder_).*', 'heads and decoders of the source; mtshare import makes a model '
+     'of those that give maps'),
     (r'(head|head_dist|fc_norm|attn_pool)\..*', 'the classifier, which nothing here needs'),
     (r'heads\..*', 'decode heads of other tasks, or for other classes'),
     (r'branches\..*', 'delta weights of other sub-tasks, or of blocks that are shared here'),
@@ -48,8 +50,10 @@ def explain(report: LoadReport, source: str) -> str:
     """
     count = len(report.loaded)
     head = (f'{source}: {count} of {count + len(report.left_out)} tensors were read'
-            + ('' if report.left_out or report.by_chance else ', which is all of the network'))
-    return '\n'.join((head, *_left_out(report.left_out), *_by_chance(report.by_chance)))
+            + ('' if report.left_out or report.by_chance or report.notes else
+               ', which is all of the network'))
+    return '\n'.join((head, *_left_out(report.left_out), *_by_chance(report.by_chance),
+                      *(f'  differs: {note}' for note in report.notes)))
 
 
 def _left_out(names: Iterable[str]) -> Iterator[str]:

@@ -39,7 +39,7 @@ def prepare_network(run: StageRun, label_count: int, source: Path | None) -> Pre
     network = build_model(architecture, run.tasks, label_count)
     initial = None
     if run.recipe.initial:
-        initial = load_initial_weights(network, find_model(run.recipe.initial).path)
+        initial = load_initial_weights(network, _initial_path(run.recipe.initial))
     if source is not None:
         load_initial_weights(network, source)
         initial = None
@@ -50,6 +50,13 @@ def prepare_network(run: StageRun, label_count: int, source: Path | None) -> Pre
         attach_support(network, run.task)
     _choose_what_learns(network, run)
     return Prepared(network, gates, initial)
+
+
+def _initial_path(initial: str) -> Path:
+    """Return the file of a model by name or path, or a folder of public weights."""
+    path = Path(initial).expanduser()
+    return path if path.is_dir() and (path / 'config.json').is_file() else \
+        find_model(initial).path
 
 
 def set_modes(network: MultiTaskNetwork, run: StageRun) -> None:

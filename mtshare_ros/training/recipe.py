@@ -17,8 +17,8 @@ class Recipe:
     Data, network and stages of a family of models.
 
     The first of the ``tasks`` is the base task, the others are sub-tasks. ``initial`` is a shipped
-    model or a file (ours or timm's) whose weights every base and baseline starts from; empty:
-    from chance.
+    model, a file of ours or a source of ``mtshare import``, whose weights every base and baseline
+    starts from; empty: from chance.
     """
 
     stages: dict[str, StagePlan]

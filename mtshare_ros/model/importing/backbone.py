@@ -10,7 +10,7 @@ import torch
 from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.importing.folding import fold_block
-from mtshare_ros.model.importing.names import backbone_tensors
+from mtshare_ros.model.importing.names import backbone_tensors, is_foreign
 from mtshare_ros.model.importing.source import Source
 from mtshare_ros.model.preprocessing import IMAGE_MEAN, IMAGE_STD
 
@@ -18,7 +18,7 @@ HEAD_DIM = 64
 """Width of an attention head in every public model of the family."""
 DEFAULT_INPUT = (336, 448)
 """Multiples of 14, 16 and 28."""
-_GATED = re.compile(r'.*\.mlp\.(weights_in|w12|w1|gate_proj|fc1_g)\..*')
+_GATED = re.compile(r'.*\.mlp\.(weights_in|weights_out|w12|w1|w2|w3|gate_proj|fc1_g)\..*')
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,10 @@ def read_backbone(source: Source, input_size: tuple[int, int] = DEFAULT_INPUT) -
     """
     Return the backbone of a source, None where it has none.
 
-    Raises ModelError for a backbone that cannot be run here: gated layers, parts that are missing,
-    patches of another size.
+    Raises ModelError for a backbone that cannot be run here: parts are missing, patches have
+    another size. Parts of another kind are not looked for, see ``check_kind``.
     """
     found, used = backbone_tensors(source.tensors, source.name)
-    gated = next((name for name in source.tensors if _GATED.fullmatch(name)), None)
-    if gated is not None:
-        raise ModelError(
-            f'{source.name}: {gated} belongs to a gated layer (SwiGLU), as the giant and the '
-            '"plus" sizes have; import a small, base or large model, whose MLP is plain')
     if not any(name.startswith('blocks.') for name in found):
         return None
     config = {**source.config, **source.config.get('backbone_config', {})}
@@ -67,6 +62,19 @@ def read_backbone(source: Source, input_size: tuple[int, int] = DEFAULT_INPUT) -
     return Backbone(source.name, architecture, _tensors(found, architecture), used)
 
 
+def check_kind(source: Source) -> None:
+    """Raise ModelError where a backbone has parts that the network would go without."""
+    foreign = next(filter(is_foreign, source.tensors), None)
+    if foreign is not None and _GATED.fullmatch(foreign):
+        raise ModelError(
+            f'{source.name}: {foreign} belongs to a gated layer (SwiGLU), as the giant and the '
+            '"plus" sizes have; import a small, base or large model, whose MLP is plain')
+    if foreign is not None:
+        raise ModelError(
+            f'{source.name}: {foreign} is a part that the backbones of this package do not have, '
+            'and without it this one would compute something else; it cannot be imported')
+
+
 def _check_complete(found: Mapping[str, torch.Tensor], source: str) -> None:
     depth = _depth(found)
     needed = ['stem.proj.weight', 'stem.proj.bias']
@@ -76,6 +84,9 @@ def _check_complete(found: Mapping[str, torch.Tensor], source: str) -> None:
         joined = f'blocks.{number}.attn.qkv.weight'
         needed += [joined] if joined in found else [
             f'blocks.{number}.attn.{part}.weight' for part in ('query', 'key', 'value')]
+    if 'blocks.0.scale1' not in found:
+        # without a table it would be a DINOv3, which has LayerScale
+        needed.append('positions')
     missing = [name for name in needed if name not in found]
     if missing:
         raise ModelError(

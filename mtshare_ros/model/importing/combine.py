@@ -13,7 +13,12 @@ from mtshare_ros.model.backbone_digest import backbone_digest, first_difference
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.description import ModelDescription, SINGLE, WeightSource
 from mtshare_ros.model.head_config import GEOMETRY, HeadConfig
-from mtshare_ros.model.importing.backbone import Backbone, DEFAULT_INPUT, read_backbone
+from mtshare_ros.model.importing.backbone import (
+    Backbone,
+    check_kind,
+    DEFAULT_INPUT,
+    read_backbone,
+)
 from mtshare_ros.model.importing.class_names import labels_for
 from mtshare_ros.model.importing.depth_anything import read_depth_anything
 from mtshare_ros.model.importing.head import HeadOptions, ImportedHead
@@ -67,9 +72,11 @@ def import_model(
     """
     Return a network of one backbone and every head that the sources have.
 
-    Raises ModelError where there is no backbone or no head, where backbones differ, and where two
-    sources have a head for one task.
+    Raises ModelError where there is no backbone or no head, where a backbone has parts of another
+    kind, where backbones differ, and where two sources have a head for one task.
     """
+    for source in sources:
+        check_kind(source)
     found = [(source, read_backbone(source, options.input_size)) for source in sources]
     backbone = _only_backbone([item for _, item in found if item is not None], sources)
     heads = [_heads_of(source, backbone, options) for source in sources]

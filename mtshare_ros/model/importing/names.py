@@ -39,16 +39,30 @@ _RULES = tuple((re.compile(pattern), ours) for pattern, ours in (
 ))
 """Hugging Face's names of today and of older files, those of timm, Meta, TIPSv2 and MultiMAE."""
 
+_FOREIGN = re.compile(
+    rf'{_BLOCK}.+|norm_pre\..+|patch_embed\.norm\..+|dist_token|embeddings\.(layer)?norm\..+')
+"""Parts that change what a backbone computes; those that ``_RULES`` know are not meant."""
+
 
 def backbone_name(name: str) -> str | None:
     """Return what a tensor of a backbone is called here, None for any other."""
-    for prefix in _PREFIXES:
-        name = name.removeprefix(prefix)
+    name = _without_prefix(name)
     for pattern, ours in _RULES:
         match = pattern.fullmatch(name)
         if match:
             return match.expand(ours)
     return None
+
+
+def is_foreign(name: str) -> bool:
+    """Tell whether a tensor belongs to a backbone of another kind than this package runs."""
+    return bool(_FOREIGN.fullmatch(_without_prefix(name))) and backbone_name(name) is None
+
+
+def _without_prefix(name: str) -> str:
+    for prefix in _PREFIXES:
+        name = name.removeprefix(prefix)
+    return name
 
 
 def backbone_tensors(

@@ -178,12 +178,15 @@ def test_the_command_tells_what_the_initial_weights_gave(folder, trained, tmp_pa
     tensors = {name: value.float() for name, value in load_file(
         trained / 'semseg/base/model.safetensors').items() if name.startswith(('blocks.', 'norm'))}
     path = tmp_path / 'vit.safetensors'
-    save_file({**tensors, 'pos_embed': torch.zeros(1, 5, 32)}, path)
+    save_file({**tensors, 'pos_embed': torch.zeros(1, 4, 32),
+               'patch_embed.proj.weight': torch.zeros(32, 3, 16, 16),
+               'patch_embed.proj.bias': torch.zeros(32)}, path)
 
     train_command(folder / 'tiny.yaml', tmp_path / 'run', data=folder / 'rooms', device='cpu',
                   stage='base', settings=[f'initial={path}'])
 
     told = capsys.readouterr().err
-    assert f'vit.safetensors: {len(tensors)} of {len(tensors) + 1} tensors were read' in told
-    assert 'left out: pos_embed: learnt positions' in told
+    assert f'vit.safetensors: {len(tensors)} of {len(tensors) + 3} tensors were read' in told
+    assert 'left out: position.table: learnt positions' in told
+    assert 'left out: stem.proj.weight and 1 more: the way from pixels' in told
     assert 'begins by chance: stem, heads.semseg' in told

@@ -26,15 +26,21 @@ def rounded(network, name):
     return weights(network, name).half().float()
 
 
+PIXELS = {'patch_embed.proj.weight': torch.zeros(32, 3, 16, 16),
+          'patch_embed.proj.bias': torch.zeros(32), 'pos_embed': torch.zeros(1, 49, 32)}
+"""The way from pixels to tokens in public files, which a convolutional stem is not."""
+
+
 def test_timm_weights_fill_what_matches_and_list_what_does_not(tmp_path):
     network = build(('depth',), TINY)
     tensors = {name: torch.full_like(value, 0.5) for name, value in network.state_dict().items()
                if name.startswith(('blocks.', 'norm.'))}
-    tensors |= {'cls_token': torch.zeros(1, 1, 32), 'head.weight': torch.zeros(10, 32)}
+    tensors |= {'cls_token': torch.zeros(1, 1, 32), 'head.weight': torch.zeros(10, 32), **PIXELS}
     path = tmp_path / 'timm.safetensors'
     save_file(tensors, path, metadata={'format': 'pt'})
     report = load_initial_weights(network, path)
-    assert set(report.left_out) == {'cls_token', 'head.weight'}
+    assert set(report.left_out) == {
+        'stem.proj.weight', 'stem.proj.bias', 'position.table', 'prefix.tokens', 'head.weight'}
     assert (network.blocks[1].mlp.fc1.weight == 0.5).all()
 
 
@@ -47,8 +53,8 @@ def test_a_timm_file_of_another_width_is_refused(tmp_path):
 
 def test_timm_weights_start_every_branch_with_the_base_tasks_blocks(tmp_path):
     source, path = build(), tmp_path / 'timm.safetensors'
-    save_file({name: value for name, value in source.state_dict().items()
-               if name.startswith(('blocks.', 'norm.'))}, path)
+    save_file({**PIXELS, **{name: value for name, value in source.state_dict().items()
+                             if name.startswith(('blocks.', 'norm.'))}}, path)
     network = branched(2, density=0.3)
     load_initial_weights(network, path)
     assert torch.equal(network.blocks[3].attn.qkv.weight, source.blocks[3].attn.qkv.weight)
@@ -110,31 +116,25 @@ def test_a_damaged_file_is_refused(tmp_path):
         load_initial_weights(build(), path)
 
 
-def write_timm(path, network, **others):
-    """Write the blocks of a network as timm names them, with what a ViT has besides."""
+def test_what_a_timm_file_is_read_for_and_what_is_left_out_is_said_with_what_it_means(tmp_path):
+    network = build(('semseg',), replace(TINY, stem='patch', num_heads=1))
     tensors = {name.replace('stem.', 'patch_embed.'): value.clone()
                for name, value in network.state_dict().items()
                if name.startswith(('blocks.', 'norm.', 'stem.'))}
-    save_file({**tensors, **others}, path, metadata={'format': 'pt'})
-    return path
+    path, read = tmp_path / 'timm.safetensors', len(tensors)
+    save_file({**tensors, 'pos_embed': torch.zeros(1, 50, 32), 'cls_token': torch.zeros(1, 1, 32),
+               'mask_token': torch.zeros(1, 32), 'blocks.0.attn.q_norm.weight': torch.zeros(32),
+               'head.weight': torch.zeros(10, 32)}, path)
 
+    lines = explain(load_initial_weights(network, path), 'timm.safetensors').splitlines()
 
-def test_what_a_timm_file_is_read_for_and_what_is_left_out_is_said_with_what_it_means(tmp_path):
-    network = build(('semseg',), replace(TINY, stem='patch', position='absolute'))
-    path = write_timm(
-        tmp_path / 'dinov2.safetensors', network, pos_embed=torch.zeros(1, 49, 32),
-        cls_token=torch.zeros(1, 1, 32), reg_token=torch.zeros(1, 4, 32),
-        **{f'blocks.{block}.ls{place}.gamma': torch.zeros(32) for block in (0, 1)
-           for place in (1, 2)}, **{'head.weight': torch.zeros(10, 32)})
-    read = sum(name.startswith(('blocks.', 'norm.', 'stem.')) for name in network.state_dict())
-
-    lines = explain(load_initial_weights(network, path), 'dinov2.safetensors').splitlines()
-
-    assert lines[0] == f'dinov2.safetensors: {read} of {read + 8} tensors were read'
-    for expected in ('pos_embed: learnt positions', 'cls_token and 1 more: tokens besides',
-                     'blocks.0.ls1.gamma and 3 more: LayerScale', 'head.weight: the classifier'):
+    assert lines[0] == f'timm.safetensors: {read} of {read + 5} tensors were read'
+    for expected in ('position.table: learnt positions', 'prefix.tokens: class and register',
+                     'mask_token: what stood', 'head.weight: the classifier',
+                     'blocks.0.attn.q_norm.weight: norms of queries'):
         assert sum(line.startswith(f'  left out: {expected}') for line in lines) == 1, expected
-    assert lines[-1] == '  begins by chance: position, heads.semseg'
+    assert lines[-2:] == ['  begins by chance: heads.semseg', '  differs: architecture.position '
+                          'is rope, that of the source absolute']
 
 
 def test_a_file_that_fills_the_network_is_said_to(tmp_path):
