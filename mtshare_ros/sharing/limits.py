@@ -33,12 +33,12 @@ class LimitTable:
     LARGEST = 64
 
     def __init__(
-        self, thresholds: Mapping[str, TaskThresholds], members: Sequence[str], prefix: int,
+        self, thresholds: Mapping[str, TaskThresholds], members: Sequence[str], shared_depth: int,
         depth: int, device: torch.device,
     ) -> None:
         self._thresholds = thresholds
         self._members = members
-        self._prefix, self._depth = prefix, depth
+        self._shared, self._own_blocks = range(shared_depth), range(shared_depth, depth)
         self._device = device
         self._known: dict[object, FrameLimits] = {}
 
@@ -59,11 +59,11 @@ class LimitTable:
         scaled = {
             task: tuple(temporal[task] * value for value in self._thresholds[task].temporal)
             for task in self._thresholds}
-        shared = [min(scaled[task][block] for task in tasks) for block in range(self._prefix)]
+        shared = [min(scaled[task][block] for task in tasks) for block in self._shared]
         return FrameLimits(
             min(temporal[task] for task in tasks),
             tuple(BlockLimits(self._tensor([value])) for value in shared),
-            tuple(self._own(block, scaled, own) for block in range(self._prefix, self._depth)),
+            tuple(self._own(block, scaled, own) for block in self._own_blocks),
             scaled,
         )
 

@@ -42,6 +42,11 @@ def test_default_task_thresholds_begin_above_the_prefix(shared_blocks, task):
     assert tuple(value > 0 for value in thresholds.task) == task
 
 
+def test_backbones_that_never_met_the_gates_begin_with_half_the_thresholds():
+    public = default_thresholds(replace(TINY, stem='patch'))
+    assert public.temporal == default_thresholds(TINY).scaled(temporal=0.5).temporal
+
+
 @pytest.mark.parametrize('depth', [1, 2, 12])
 def test_the_profile_falls_and_keeps_the_mean(depth):
     profile = block_profile(depth)
