@@ -24,7 +24,6 @@ from mtshare_ros.labels import LabelSet, load_labels
 
 if TYPE_CHECKING:
     from mtshare_ros.cli.demo_session import DemoSession
-    from mtshare_ros.model.description import ModelDescription
 
 NAMESPACE = '/demo'
 ROOM_LABELS = 'nyu40'
@@ -74,12 +73,11 @@ def demo(
     require_ros()
     if video is not None:
         _check_video(video, motion)
-    known = _describe(model) if video is not None else None
+    labels = load_labels(ROOM_LABELS) if video is None else _labels_of(model)
     options = DemoOptions(
         duration, (motion or Motion.HANDHELD).value, seed, rate or (0.0 if video else 30.0),
         model if video is not None else _for_rooms(model), device, sheet is not None,
-        choose_port(port) if dashboard else None, video,
-        known.architecture.input_size if known else None)
+        choose_port(port) if dashboard else None, video)
     with _running(options) as session:
         from mtshare_ros.cli.demo_view import print_summary, show
 
@@ -89,7 +87,7 @@ def demo(
     if json is not None:
         write_json(json, figures)
     if sheet is not None:
-        _save_sheet(session, sheet, known.labels if known else load_labels(ROOM_LABELS))
+        _save_sheet(session, sheet, labels)
     _say_what_next(model, video)
 
 
@@ -104,8 +102,8 @@ def _check_video(video: str, motion: Motion | None) -> None:
         open_source([video])
 
 
-def _describe(model: str) -> 'ModelDescription':
-    """Return what a model says of itself, and say where it does not know real images."""
+def _labels_of(model: str) -> LabelSet:
+    """Return the classes of a model, and say where it does not know real images."""
     from mtshare_ros.inference.transfer import doubt_transfer
     from mtshare_ros.model.checkpoint import read_description
     from mtshare_ros.model.manifest import find_model
@@ -113,7 +111,7 @@ def _describe(model: str) -> 'ModelDescription':
     description = read_description(find_model(model).path)
     if doubt := doubt_transfer(description):
         typer.echo(f'mtshare: {doubt}', err=True)
-    return description
+    return description.labels
 
 
 def _for_rooms(model: str) -> str:
@@ -156,11 +154,8 @@ def _running(options: DemoOptions) -> Iterator['DemoSession']:
 def _nodes(options: DemoOptions) -> dict[str, dict[str, object]]:
     """Return the parameters of each node by its module; the slowest to start comes first."""
     port = options.dashboard_port
-    perception: dict[str, object] = {'model': options.model, 'device': options.device}
-    if options.input_size is not None:
-        perception['input_size'] = list(options.input_size)
     return {
-        'perception_node': perception,
+        'perception_node': {'model': options.model, 'device': options.device},
         **_camera_node(options),
         **({'dashboard_node': {'port': port}} if port is not None else {}),
     }

@@ -24,9 +24,8 @@ class DemoOptions:
     What the demo shows and how long; ``duration_s`` 0 is until Ctrl-C.
 
     ``video`` takes the place of a rendered room, and has a rate and labels of its own: ``rate_hz``
-    is 0 then unless another one is wanted. ``sheet`` says that frames are kept for a picture,
-    ``input_size`` is [height, width] of the maps. ``dashboard_port`` is None where there is no
-    dashboard.
+    is 0 then unless another one is wanted. ``sheet`` says that frames are kept for a picture.
+    ``dashboard_port`` is None where there is no dashboard.
     """
 
     duration_s: float
@@ -38,7 +37,6 @@ class DemoOptions:
     sheet: bool
     dashboard_port: int | None
     video: str | None = None
-    input_size: tuple[int, ...] | None = None
 
     @property
     def camera(self) -> str:

@@ -43,6 +43,18 @@ class Framing:
             scaled[row, 2] += 0.5 * factor - 0.5 - self.offset[axis]
         return scaled
 
+    def pick(self, values: np.ndarray) -> np.ndarray:
+        """
+        Return values (H, W, ...) of the camera image as the maps show them: (h, w, ...).
+
+        The nearest ones are taken and none are mixed, as classes and depths have to be.
+        """
+        rows, columns = (
+            np.minimum((np.arange(side) + offset + 0.5) * source / resized, source - 1).astype(int)
+            for side, offset, source, resized in zip(
+                self.input_size, self.offset, self.source_size, self.resized_size))
+        return values[rows[:, None], columns]
+
 
 def frame_to_cover(source_size: tuple[int, int], input_size: tuple[int, int]) -> Framing:
     """

@@ -95,9 +95,9 @@ class NodeReport:
 @dataclass(frozen=True)
 class MatchedSet:
     """
-    One camera image, as its maps show it, with true and predicted maps of exactly its stamp.
+    One camera image, with true and predicted maps of exactly its stamp.
 
-    The image is (H, W, 3) uint8 of the size of the maps.
+    All have the size of the predicted maps; the image is (H, W, 3) uint8.
     """
 
     image: np.ndarray
@@ -237,6 +237,8 @@ def _decode(messages: dict[str, Image]) -> MatchedSet:
         {name: read_map(messages[topic]) for name, topic in topics.items() if topic in messages}
         for topics in (TRUTH_TOPICS, FOUND_TOPICS))
     size, maps = image.shape[:2], found['mask'].shape
-    if size != maps:
-        image = fit_image(image, frame_to_cover((size[0], size[1]), (maps[0], maps[1])))
-    return MatchedSet(image, truth, found)
+    if size == maps:
+        return MatchedSet(image, truth, found)
+    framing = frame_to_cover((size[0], size[1]), (maps[0], maps[1]))
+    truth = {name: framing.pick(values) for name, values in truth.items()}
+    return MatchedSet(fit_image(image, framing), truth, found)

@@ -24,7 +24,13 @@ ONE_CAMERA = ['']
 """One camera without a name; rclpy takes an empty list for one of bytes."""
 
 
+SIZE_OF_MODEL = [0, 0]
+"""The input size that leaves the choice to the model."""
+
+
 def _check_input_size(value: list[int]) -> str:
+    if value == SIZE_OF_MODEL:
+        return ''
     whole = any(fits_patches(tuple(value), patch_size) for patch_size in PATCH_SIZES)
     if not whole or max(value) > _LARGEST_SIDE:
         return ('it must be [height, width], both multiples of the patch size of the model, 14 or '
@@ -101,8 +107,9 @@ PERCEPTION_PARAMETERS = ParameterTable((
         'fp32 on the CPU.', choices=('auto', 'fp32', 'bf16', 'fp16'), read_only=True,
     ),
     ParameterSpec(
-        'input_size', 'integer_array', [240, 320], 'Height and width of the network input and of '
-        'every output, multiples of the patch size of the model (14 or 16).', 'pixels',
+        'input_size', 'integer_array', SIZE_OF_MODEL, 'Height and width of the network input and '
+        'of every output, multiples of the patch size of the model (14 or 16); [0, 0] is the size '
+        'that the model was trained at.', 'pixels',
         read_only=True, check=_check_input_size,
     ),
     ParameterSpec(
@@ -154,12 +161,12 @@ class RuntimeSettings:
 
 @dataclass(frozen=True)
 class StartSettings:
-    """The parameters that hold from start to end."""
+    """The parameters that hold from start to end; ``input_size`` None is that of the model."""
 
     model: str
     device: str
     precision: str
-    input_size: tuple[int, int]
+    input_size: tuple[int, int] | None
     image_transport: str
     camera_matrix: str
     cameras: tuple[str, ...]
@@ -200,4 +207,6 @@ def _text(value: Any) -> str:
 
 def start_settings(values: Mapping[str, Any]) -> StartSettings:
     """Return the read-only settings from checked parameter values."""
-    return StartSettings(**{item.name: values[item.name] for item in fields(StartSettings)})
+    given = {item.name: values[item.name] for item in fields(StartSettings)}
+    size = given.pop('input_size')
+    return StartSettings(input_size=size if any(size) else None, **given)

@@ -61,7 +61,7 @@ class TestWhileItRuns(unittest.TestCase):
             lambda: self.observer.received['demo/depth/camera_info'], 'the calibration')
 
         info = self.observer.received['demo/depth/camera_info'][0]
-        assert (info.width, info.height) == (320, 240) and info.k[0] > 0
+        assert (info.width, info.height) == (128, 96) and info.k[0] > 0
 
 
 @post_shutdown_test()

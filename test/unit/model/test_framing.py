@@ -62,3 +62,24 @@ def test_an_image_too_small_is_refused_with_its_size(source):
 def test_an_array_that_is_no_rgb_image_is_refused(image):
     with pytest.raises(FrameError, match='uint8 RGB'):
         check_image(image)
+
+
+def test_classes_and_depths_lie_where_the_image_is_and_are_not_mixed():
+    depth = np.where(np.arange(200) < 100, 1.0, 5.0) * np.ones((100, 1))
+
+    picked = frame_to_cover((100, 200), (50, 60)).pick(depth)
+
+    assert picked.shape == (50, 60)
+    assert (picked[:, :30] == 1.0).all() and (picked[:, 30:] == 5.0).all()
+
+
+@pytest.mark.parametrize('source', SIZES)
+def test_what_is_picked_of_an_image_is_what_it_shows_there(source):
+    rows, columns = np.mgrid[:source[0], :source[1]]
+    smooth = (120 + 100 * np.sin(6 * rows / source[0]) * np.cos(6 * columns / source[1]))
+    image = np.repeat(smooth.astype(np.uint8)[..., None], 3, axis=2)
+    framing = frame_to_cover(source, (240, 320))
+
+    difference = framing.pick(image).astype(int) - fit_image(image, framing)
+
+    assert np.abs(difference).max() <= 10 and np.abs(difference).mean() < 1.5

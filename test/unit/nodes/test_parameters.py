@@ -81,6 +81,14 @@ def test_an_input_size_that_is_not_whole_patches_of_one_size_is_refused(value):
     assert 'input_size' in PERCEPTION_PARAMETERS['input_size'].problem(value)
 
 
+def test_without_an_input_size_the_model_chooses_it():
+    values = PERCEPTION_PARAMETERS.defaults()
+
+    assert not PERCEPTION_PARAMETERS['input_size'].problem(values['input_size'])
+    assert start_settings(values).input_size is None
+    assert start_settings({**values, 'input_size': (224, 308)}).input_size == (224, 308)
+
+
 @pytest.mark.parametrize('value', [[1.0], [3.0, 1.0], [2.0, 2.0], [-1.0, 2.0],
                                    [0.5, float('nan')]])
 def test_a_depth_range_that_is_not_near_then_far_is_refused(value):
