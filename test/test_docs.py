@@ -110,6 +110,17 @@ def test_the_results_are_what_the_committed_figures_say(monkeypatch):
         'run: mtshare report {} --recipe {} --output {}'.format(*words))
 
 
+def test_the_page_of_real_images_is_what_its_figures_say():
+    from mtshare_ros.evaluation.real.page import write_page
+
+    figures = json.loads((ROOT / 'docs/real_images.json').read_text())
+    notes = ROOT / 'docs/real_images_notes.txt'
+    expected = write_page(figures, notes.read_text() if notes.is_file() else '')
+
+    assert (ROOT / 'docs/real_images.md').read_text() == expected, (
+        f'run: {figures["command"]}')
+
+
 def test_the_interface_lists_every_encoding_that_is_read():
     page = (ROOT / 'docs/interface.md').read_text()
     listed = page.partition('## Encodings')[2].partition('## ')[0]

@@ -23,6 +23,7 @@ COMMANDS = {
     'calibrate': 'Find thresholds for sharing that keep a stated output error.',
     'train': 'Train a model.',
     'render': 'Render clips and training frames of procedural rooms.',
+    'real': 'Show and measure models on photographs and videos of the real world.',
     'report': 'Write what the networks of a recipe reach as a page, from their figures.',
     'import': 'Make a model of public weights: DINOv2 and its heads, Depth Anything, TIPSv2.',
     'models': 'List, verify, describe, add and remove models.',

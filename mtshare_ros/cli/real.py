@@ -1,0 +1,231 @@
+"""``mtshare real``: models on photographs and videos of the real world, as a page."""
+
+from dataclasses import asdict, dataclass
+import gzip
+from itertools import islice
+from pathlib import Path
+import shlex
+import shutil
+import tempfile
+from typing import Annotated, Any, Callable, Iterator, Mapping, Sequence, TYPE_CHECKING
+
+import typer
+
+from mtshare_ros.cli import recording_options as options
+from mtshare_ros.cli.options import DeviceOption, PrecisionOption
+from mtshare_ros.cli.output import write_json
+from mtshare_ros.cli.progress import progress_bar
+from mtshare_ros.cli.real_sheets import Sheets
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from mtshare_ros.evaluation.real.public_files import FoundFile
+    from mtshare_ros.evaluation.real.study import Study
+    from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.sharing.settings import SharingSettings
+
+PAGE, FIGURES, NOTES = 'real_images.md', 'real_images.json', 'real_images_notes.txt'
+
+EXAMPLES = """
+apt-get download opencv-doc && dpkg -x opencv-doc_*.deb opencv
+mtshare real --output pages --opencv-doc opencv
+mtshare real my.safetensors --output pages --opencv-doc opencv --all-pictures
+"""
+
+
+def real(
+    models: Annotated[list[str] | None, typer.Argument(
+        metavar='[MODEL]...', help='Models by name or file. Default: all that there are (mtshare '
+                                   'models list).')] = None,
+    *,
+    output: Annotated[Path, typer.Option(
+        metavar='DIR', help='Where the page, its figures and its pictures go.')],
+    opencv_doc: Annotated[Path, typer.Option(
+        metavar='DIR', help='The unpacked package opencv-doc.')] = Path(
+            '/usr/share/doc/opencv-doc'),
+    frames: Annotated[int, typer.Option(
+        min=2, metavar='N', help='Frames of each video.')] = 60,
+    input_size: Annotated[str, typer.Option(
+        metavar='HxW', help='Pixels of the maps; the motorcycle is measured at the own size of '
+                            'a model, too.')] = '336x448',
+    all_pictures: Annotated[bool, typer.Option(
+        '--all-pictures', help='Make pictures of files, too, whose licence does not plainly '
+                               'allow to publish them.')] = False,
+    temporal_factor: options.TemporalOption = 1.0,
+    task_factor: options.TaskOption = 1.0,
+    refresh_period: options.RefreshOption = 30,
+    device: DeviceOption = 'auto',
+    precision: PrecisionOption = 'auto',
+    threads: options.ThreadsOption = None,
+) -> None:
+    """
+    Show and measure models on photographs and videos of the real world.
+
+    The files are public: photographs of scikit-image (pip install 'mtshare_ros[train]'), one of
+    them with measured depth, and videos of the Debian package opencv-doc. Writes real_images.md,
+    real_images.json and images/ into DIR: contact sheets, how far off the metres are, and what
+    sharing computes on the videos, beside what it costs. What the sheets show, in your words, may
+    stand in real_images_notes.txt there.
+    """
+    from mtshare_ros.output_paths import check_new_folder
+
+    check_new_folder(output)
+    material = _find(opencv_doc, frames, all_pictures)
+    sharing = options.sharing_settings(True, temporal_factor, task_factor, refresh_period)
+    names = models or _all_models()
+    page = _Page(material, sharing)
+    for name in names:
+        page.add(options.load_network(name, device, precision, input_size, threads), output)
+    command = ['mtshare', 'real', *(models or ()), '--output', str(output), '--opencv-doc',
+               'opencv', '--frames', str(frames), '--input-size', input_size]
+    page.write(output, shlex.join(command))
+
+
+@dataclass(frozen=True)
+class _Material:
+    """The public files as they lie here, and how much of them is used."""
+
+    photographs: 'Sequence[FoundFile]'
+    films: 'Sequence[FoundFile]'
+    frames: int
+    all_pictures: bool
+
+    def is_shown(self, name: str) -> bool:
+        """Whether pictures are made of a file."""
+        return self.all_pictures or name in {
+            found.what.name for found in (*self.photographs, *self.films) if found.what.shared}
+
+
+class _Page:
+    """Measures one model after the other, and writes the page of all."""
+
+    def __init__(self, material: _Material, sharing: 'SharingSettings') -> None:
+        from mtshare_ros.evaluation.real.motorcycle import read_motorcycle
+
+        self._material = material
+        self._sharing = sharing
+        self._motorcycle = read_motorcycle(material.photographs[0].path.parent)
+        self._figures: dict[str, Any] = {}
+        self._models: dict[str, Any] = {}
+        self._pictures: list[dict[str, Any]] = []
+
+    def add(self, engine: 'Engine', output: Path) -> None:
+        """Measure a model and save its sheets."""
+        from mtshare_ros.evaluation.real.study import study_model
+
+        name = engine.file.name if engine.file else 'model'
+        material = self._material
+        sheets = Sheets(output, name, material.frames)
+        with progress_bar(name, len(material.films) * material.frames) as progress:
+            self._models[name] = study_model(engine, self._study(sheets, progress))
+        self._pictures += sheets.save(engine.labels)
+        self._figures = {'device': engine.device, 'input_size': list(engine.input_size),
+                         'precision': str(engine.dtype).removeprefix('torch.')}
+
+    def write(self, output: Path, command: str) -> None:
+        """Write figures and page."""
+        from mtshare_ros.evaluation.real.page import write_page
+        from mtshare_ros.evaluation.real.study import constant_depth
+
+        figures = {
+            'command': command, **self._figures, 'frames': self._material.frames,
+            'sharing': asdict(self._sharing), **_listing(self._material),
+            'constant': constant_depth(
+                self._motorcycle, self._figures['input_size']), 'pictures': self._pictures,
+            'models': self._models}
+        write_json(output / FIGURES, figures)
+        notes = output / NOTES
+        page = write_page(figures, notes.read_text() if notes.is_file() else '')
+        (output / PAGE).write_text(page)
+        typer.echo(f'wrote {output / PAGE}')
+
+    def _study(self, sheets: Sheets, progress: Callable[[int], None]) -> 'Study':
+        from mtshare_ros.evaluation.real.study import Study
+
+        shown, done = self._material.is_shown, _Counter(progress)
+
+        def see_frame(film: str, frame: Any) -> None:
+            done.count()
+            if shown(film):
+                sheets.see_frame(film, frame)
+
+        return Study(
+            {found.what.name: found.path for found in self._material.photographs},
+            self._motorcycle, _film_readers(self._material), self._sharing,
+            lambda name, prediction: sheets.see_photograph(prediction) if shown(name) else None,
+            see_frame)
+
+
+class _Counter:
+    """Counts aloud."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+        self._done = 0
+
+    def count(self) -> None:
+        """Count one more."""
+        self._done += 1
+        self._progress(self._done)
+
+
+def _find(folder: Path, frames: int, all_pictures: bool) -> _Material:
+    from mtshare_ros.evaluation.real.public_files import (
+        find_films,
+        find_photographs,
+        photograph_folder,
+    )
+
+    return _Material(find_photographs(photograph_folder()), find_films(folder), frames,
+                     all_pictures)
+
+
+def _listing(material: _Material) -> dict[str, Any]:
+    """Return what the files are, as the page tells it."""
+    return {
+        'files': [{'file': found.what.file, 'shows': found.what.shows,
+                   'licence': found.what.licence}
+                  for found in (*material.photographs, *material.films)],
+        'films': {found.what.name: {'shows': found.what.shows} for found in material.films},
+    }
+
+
+def _film_readers(
+    material: _Material
+) -> 'Mapping[str, Callable[[], Iterator[np.ndarray]]]':
+    def reader(path: Path) -> 'Callable[[], Iterator[np.ndarray]]':
+        return lambda: islice(_read_film(path), material.frames)
+
+    return {found.what.name: reader(found.path) for found in material.films}
+
+
+def _read_film(path: Path) -> 'Iterator[np.ndarray]':
+    """Yield the frames of a video, which may be compressed as Debian does it."""
+    import numpy as np
+
+    from mtshare_ros.recording.sources import open_source
+
+    with tempfile.TemporaryDirectory(prefix='mtshare_real_') as folder:
+        if path.suffix == '.gz':
+            with gzip.open(path) as packed, (Path(folder) / path.stem).open('wb') as plain:
+                shutil.copyfileobj(packed, plain)
+            path = Path(folder) / path.stem
+        for frame in open_source([str(path)]).read(_Quiet()):
+            yield np.asarray(frame.picture)
+
+
+class _Quiet:
+    """Hears what a video does not show, and says nothing: these are known to be whole."""
+
+    def skip(self, line: str) -> None:
+        """Hear of a frame that is left out."""
+
+    def note(self, line: str) -> None:
+        """Hear of anything else."""
+
+
+def _all_models() -> list[str]:
+    from mtshare_ros.model.manifest import load_catalogue
+
+    return [name for name, _ in load_catalogue()]

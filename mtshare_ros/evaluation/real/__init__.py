@@ -1,0 +1,1 @@
+"""Models on photographs and videos of the real world that package registries carry."""
