@@ -1,7 +1,7 @@
 """The simplest competitor: a dense frame now and then, and its maps held in between."""
 
 import math
-from typing import Iterable, Sequence
+from typing import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -27,13 +27,14 @@ def hold_period(dense_ms: float, rival_ms: float) -> int:
 
 def hold(
     log: ReferenceLog, period: int, record: SideRecord, options: RunOptions,
-    rooms: Iterable[Sequence[Truth]] | None,
+    rooms: Iterable[Sequence[Truth]] | None, encodings: Mapping[str, str] | None = None,
 ) -> None:
     """
     Record what holding every ``period``-th dense frame would have given.
 
     Its maps are those of the reference, some frames old, so nothing has to be run again. ``rooms``
-    are the frames of the run once more, for the metrics; None leaves those out.
+    are the frames of the run once more, for the metrics; None leaves those out. ``encodings`` are
+    those of the raw outputs by task, where one is not the usual.
     """
     frames = None if rooms is None else iter(rooms)
     number = 0
@@ -49,12 +50,14 @@ def hold(
             record.compare_clean(held, cleans[place])
             if truths is not None and number % options.score_every == 0:
                 truth = truths[options.warm_up + place]
-                record.score(_maps(held, truth.image), truth)
+                record.score(_maps(held, truth.image, encodings or {}), truth)
             number += 1
 
 
-def _maps(raw: dict[str, torch.Tensor], image: np.ndarray) -> Prediction:
+def _maps(
+    raw: dict[str, torch.Tensor], image: np.ndarray, encodings: Mapping[str, str]
+) -> Prediction:
     size = (image.shape[0], image.shape[1])
     maps = {name: value for task, output in raw.items()
-            for name, value in decode(task, output, size).items()}
+            for name, value in decode(task, output, size, encodings.get(task, '')).items()}
     return Prediction.from_maps(frame_to_cover(size, size), _NOTHING, maps)

@@ -21,6 +21,7 @@ from mtshare_ros.evaluation.dense_sides import (
 from mtshare_ros.evaluation.engine_side import ENGINE_SIDES, make_engine_side
 from mtshare_ros.evaluation.truth import Truth
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.sharing.settings import SharingSettings
 
 SIDES = (*DENSE_SIDES, *ENGINE_SIDES, 'hold')
@@ -83,9 +84,10 @@ class Comparison:
         self._dense = tuple(name for name in DENSE_SIDES if name in settings.sides)
         self.pieces: DensePieces | None = None
         if self._dense:
+            size = engine.input_size
             self.pieces = build_pieces(
-                self._network, settings.tasks, engine.input_size, device=engine.device,
-                dtype=engine.dtype, chooser=chooser)
+                self._network, settings.tasks, size, device=engine.device, dtype=engine.dtype,
+                chooser=chooser, camera=engine.assumed_camera(frame_to_cover(size, size)))
 
     def values(self) -> dict[str, Any]:
         """Return the settings as plain values, with the forms the dense sides were tried in."""
@@ -161,7 +163,9 @@ class Comparison:
         period = hold_period(dense.p50, combined.mean)
         record = self._record(self.settings.tasks)
         again: Iterator[Sequence[Truth]] | None = film(plan) if self._trained else None
-        hold(race.log, period, record, options, again)
+        shape = self._network.config
+        encodings = {task: shape.head_of(task).encoding for task in self.settings.tasks}
+        hold(race.log, period, record, options, again, encodings)
         return SideSource(record, f'{REFERENCE}, every {period}. frame', period=period)
 
     def _cache_bytes(self, runners: Mapping[str, Runner]) -> dict[str, int]:

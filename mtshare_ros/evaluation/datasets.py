@@ -15,6 +15,7 @@ from mtshare_ros.errors import ConfigError, DatasetError
 from mtshare_ros.evaluation.clips import ClipFrame, EvaluationClip
 from mtshare_ros.evaluation.room_clips import CLIP_FRAMES, room_clips
 from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views, room_labels
+from mtshare_ros.evaluation.scoring import tasks_with_truth
 from mtshare_ros.evaluation.truth import Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.labels import LabelSet
@@ -147,11 +148,11 @@ def tasks_to_score(
     Raises ConfigError where there are none, where one that is wanted is not among them, or where
     classes are to be scored that are not the same.
     """
-    both = tuple(task for task in engine.tasks if task in data.tasks)
+    both = tuple(task for task in tasks_with_truth(engine) if task in data.tasks)
     tasks = both if wanted is None else ordered(wanted)
     absent = [task for task in tasks if task not in both]
     if not both or absent:
-        raise ConfigError(f'the model has {", ".join(engine.tasks)}, the data set {data.dataset} '
+        raise ConfigError(f'the model has {_words_of(engine)}, the data set {data.dataset} '
                           f'the truth of {", ".join(data.tasks)}: {_lacking(absent)}')
     if 'semseg' in tasks and engine.labels.names != data.labels.names:
         raise ConfigError(
@@ -160,6 +161,12 @@ def tasks_to_score(
             'be compared with that truth; take a model that was trained on those classes'
             + _without_classes(both))
     return tasks
+
+
+def _words_of(engine: Engine) -> str:
+    """Name the tasks of a model, and those whose maps no truth is compared with."""
+    known = tasks_with_truth(engine)
+    return ', '.join(task if task in known else f'{task} without metres' for task in engine.tasks)
 
 
 def _without_classes(both: Sequence[str]) -> str:

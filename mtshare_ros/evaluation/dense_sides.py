@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.evaluation.dense_forms import Call, FormChooser, Piece, PIECEWISE, Trial
+from mtshare_ros.evaluation.dense_geometry import DenseGeometry
 from mtshare_ros.evaluation.dense_graph import capture, Compute, DenseOutputs
 from mtshare_ros.evaluation.dense_pieces import (
     EncoderPiece,
@@ -18,6 +19,7 @@ from mtshare_ros.evaluation.dense_pieces import (
     StemPiece,
     taps_of,
 )
+from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.framing import frame_to_cover
@@ -45,8 +47,8 @@ class DensePieces:
 
     ``encoders`` by task: all blocks of that task, which give their output wherever a head reads
     it. ``arguments`` by task: what of that, and of the stem's features, its head is called with.
-    ``forms`` says which form each piece has and ``trials`` what the forms took, in milliseconds.
-    ``notices`` tell what could not be tried.
+    ``geometry`` is for tasks without a head. ``forms`` says which form each piece has and
+    ``trials`` what the forms took, in milliseconds. ``notices`` tell what could not be tried.
     """
 
     stem: Call
@@ -55,6 +57,7 @@ class DensePieces:
     arguments: dict[str, Call]
     maps: dict[str, Call]
     rotation: tuple[torch.Tensor, ...]
+    geometry: DenseGeometry
     size: tuple[int, int]
     device: torch.device
     forms: dict[str, str] = field(default_factory=dict)
@@ -69,33 +72,34 @@ class DensePieces:
 
 def build_pieces(
     network: MultiTaskNetwork, tasks: Sequence[str], size: tuple[int, int], *, device: str,
-    dtype: torch.dtype, chooser: FormChooser,
+    dtype: torch.dtype, chooser: FormChooser, camera: Pinhole | None = None,
 ) -> DensePieces:
     """
     Find the fastest form of every piece of a network for frames of (height, width).
 
     Encoders of all tasks have the same shape, so the forms take turns on one of them and the
-    others get the form that won; likewise the encoders above a shared prefix.
+    others get the form that won; likewise the encoders above a shared prefix. ``camera`` is that
+    of the maps, for what is worked out from depths.
     """
     place = torch.device(device)
     with torch.inference_mode(False), torch.no_grad():
         ready = prepare(network, place, dtype)
-    side = network.config.patch_size
-    grid = size[0] // side, size[1] // side
+    geometry = DenseGeometry.of(network, tasks, size, camera)
+    asked, grid = geometry.of_network(tasks), geometry.grid
     rotation = rotation_of(ready, grid, place)
     image = to_tensor(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8), place)
     with torch.inference_mode():
         stem = chooser.fastest(Piece('stem', StemPiece(ready, grid), (image,)))
         tokens, *fine = stem.call(image)
-        encoders = _encoders(ready, tasks, chooser, (tokens, *rotation))
+        encoders = _encoders(ready, asked, chooser, (tokens, *rotation))
         encoded = encoders[ready.base_task].call(tokens, *rotation)
-        taps = taps_of(ready, tasks)
-        modules = {task: HeadPiece(ready, task, grid, taps) for task in tasks}
+        taps = taps_of(ready, asked)
+        modules = {task: HeadPiece(ready, task, grid, taps) for task in asked}
         given = {task: module.arguments(encoded, fine) for task, module in modules.items()}
         heads = {task: chooser.fastest(Piece(f'head {task}', modules[task], given[task]))
-                 for task in tasks}
+                 for task in asked}
         maps = {task: chooser.fastest(_map_piece(
-            task, size, network.config, heads[task].call(*given[task]))) for task in tasks}
+            task, size, network.config, heads[task].call(*given[task]))) for task in asked}
     found = {'stem': stem, 'encoder': encoders[ready.base_task],
              **{f'head {task}': trial for task, trial in heads.items()},
              **{f'maps {task}': trial for task, trial in maps.items()}}
@@ -103,7 +107,7 @@ def build_pieces(
         stem.call, {task: trial.call for task, trial in encoders.items()},
         {task: trial.call for task, trial in heads.items()},
         {task: module.arguments for task, module in modules.items()},
-        {task: trial.call for task, trial in maps.items()}, rotation, size, place,
+        {task: trial.call for task, trial in maps.items()}, rotation, geometry, size, place,
         forms={name: trial.form for name, trial in found.items()},
         trials={name: trial.milliseconds for name, trial in found.items()},
         notices=tuple(chooser.notices))
@@ -150,10 +154,18 @@ def encoder_piece(
 
 
 class DenseSide:
-    """One dense opponent: which encoders run on a frame, and which heads read them."""
+    """
+    One dense opponent: which encoders run on a frame, and which heads read them.
 
-    def __init__(self, name: str, passes: Sequence[Pass], pieces: DensePieces) -> None:
+    ``derived`` are the tasks that are worked out of what the heads give.
+    """
+
+    def __init__(
+        self, name: str, passes: Sequence[Pass], pieces: DensePieces,
+        derived: Sequence[str] = (),
+    ) -> None:
         self.name = name
+        self._derived = tuple(derived)
         self.form = pieces.form
         self.passes = tuple(passes)
         self._pieces = pieces
@@ -168,7 +180,7 @@ class DenseSide:
         framing = frame_to_cover((frame.shape[0], frame.shape[1]), self._pieces.size)
         image = to_tensor(fit_image(frame, framing), self._pieces.device)
         with torch.inference_mode():
-            outputs = self._compute(image)
+            outputs = self._derive(self._compute(image))
         self._raw = outputs.raw
         arrays = {name: value.cpu().numpy() for name, value in outputs.maps.items()}
         return Prediction.from_maps(framing, FrameStats(0.0), arrays)
@@ -199,6 +211,16 @@ class DenseSide:
         return outputs
 
 
+    def _derive(self, outputs: DenseOutputs) -> DenseOutputs:
+        """Return the outputs with those of tasks without a head."""
+        geometry, size = self._pieces.geometry, self._pieces.size
+        raw, maps = dict(outputs.raw), dict(outputs.maps)
+        for task in self._derived:
+            raw[task] = geometry.work_out(task, outputs.raw, outputs.maps)
+            maps.update(MapPiece(task, size)(raw[task]))
+        return DenseOutputs(raw, maps)
+
+
 def make_dense_side(
     name: str, network: MultiTaskNetwork, tasks: Sequence[str], pieces: DensePieces
 ) -> DenseSide:
@@ -208,14 +230,15 @@ def make_dense_side(
     ``independent`` is as costly as one whole network per task; it runs the base task's encoder for
     each, because cost does not depend on weights.
     """
-    base = network.base_task
+    tasks = tasks[:1] if name == 'single' else tasks
+    base, asked = network.base_task, pieces.geometry.of_network(tasks)
     passes = {
-        'independent': [Pass(base, (task,), own_stem=True) for task in tasks],
-        'shared_encoder': [Pass(base, tuple(tasks))],
-        'dense': [Pass(task, (task,)) for task in tasks],
-        'single': [Pass(base, (tasks[0],))],
+        'independent': [Pass(base, (task,), own_stem=True) for task in asked],
+        'shared_encoder': [Pass(base, asked)],
+        'dense': [Pass(task, (task,)) for task in asked],
+        'single': [Pass(base, asked)],
     }
-    side = DenseSide(name, passes[name], pieces)
+    side = DenseSide(name, passes[name], pieces, pieces.geometry.without_heads(tasks))
     if pieces.device.type == 'cuda':
         side.use_graph()
     return side

@@ -10,6 +10,7 @@ from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.splits import test_views, validation_views
 from mtshare_ros.data.rooms.views import render_view, View
 from mtshare_ros.errors import ConfigError
+from mtshare_ros.evaluation.scoring import tasks_with_truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.labels import LabelSet, load_labels
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -25,7 +26,7 @@ def room_labels() -> LabelSet:
 def tasks_of_rooms(engine: Engine) -> tuple[str, ...]:
     """Return the tasks of a model that rooms have the truth of; classes must be the same."""
     same = engine.labels.names == room_labels().names
-    return tuple(task for task in engine.tasks
+    return tuple(task for task in tasks_with_truth(engine)
                  if task in DEFAULT_TASKS and (task != 'semseg' or same))
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from mtshare_ros.evaluation.truth import focal_length_of, Truth
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.geometric import RELATIVE
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.tasks import UNLABELLED
 
@@ -28,6 +29,12 @@ def bring_to_scale(engine: Engine, prediction: Prediction, truth: Truth) -> None
     focal_length = focal_length_of(truth)
     if focal_length is not None:
         engine.scale_depth(prediction, focal_length)
+
+
+def tasks_with_truth(engine: Engine) -> tuple[str, ...]:
+    """Return the tasks of a model whose maps are in the unit of truth: a relative depth is not."""
+    heads = engine.description.architecture
+    return tuple(task for task in engine.tasks if heads.head_of(task).encoding != RELATIVE)
 
 
 def map_of(prediction: Prediction, task: str) -> np.ndarray:

@@ -46,7 +46,9 @@ def public_model(tiny_description, tmp_path_factory):
     """Write a model of the shape of public backbones and return its path."""
     shape = replace(TINY, stem='patch', position='absolute', patch_size=14, class_token=True,
                     input_size=(84, 112), heads={
-                        'semseg': HeadConfig(kind='linear', taps=(1, 2), class_token=True)})
+                        'semseg': HeadConfig(kind='linear', taps=(1, 2), class_token=True),
+                        'depth': HeadConfig(kind='linear', encoding='disparity'),
+                        'edge': HeadConfig(kind='geometry')})
     description = replace(tiny_description, architecture=shape)
     path = tmp_path_factory.mktemp('models') / 'public.safetensors'
     save_checkpoint(path, build_model(shape, description.tasks, len(description.labels)),
@@ -62,6 +64,10 @@ def test_a_model_is_measured_at_its_own_size(command_in, public_model, tmp_path,
     assert result.returncode == 0, result.stderr
     figures = json.loads((tmp_path / 'bench.json').read_text())
     assert figures['machine']['input_size'] == [84, 112]
+    sides = figures.get('sides', {})
+    # a relative depth is no depth in metres, and there is nothing to score it by
+    assert all(set(side['metrics']) == {'semseg', 'normals', 'edge'}
+               for name, side in sides.items() if name in ('combined', 'hold'))
 
 
 def test_a_size_of_other_patches_is_refused_with_the_nearest(command, public_model):

@@ -16,9 +16,13 @@ from mtshare_ros.evaluation.dense_sides import (
     encoder_piece,
     make_dense_side,
 )
+from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.postprocess import decode
+from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
+from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.tasks import DEFAULT_TASKS
 
 SIZE = (96, 128)
 IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
@@ -74,6 +78,28 @@ def test_every_kind_of_network_can_be_cut_into_pieces(change):
 
     for task, raw in raw_of(network).items():
         torch.testing.assert_close(side.raw(task), raw, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('name', DENSE_SIDES)
+def test_tasks_without_weights_are_worked_out_as_the_engine_does(name):
+    shape = replace(TINY, heads={
+        'depth': HeadConfig(kind='linear', encoding='metres', depth_range=(0.1, 8.0)),
+        'normals': HeadConfig(kind='geometry'), 'edge': HeadConfig(kind='geometry')})
+    checkpoint = random_checkpoint(shape)
+    checkpoint = replace(checkpoint, description=replace(
+        checkpoint.description, tasks=DEFAULT_TASKS))
+    engine, chooser = Engine(checkpoint), FormChooser('cpu', compiling=False, rounds=1)
+    camera = engine.assumed_camera(frame_to_cover(SIZE, SIZE))
+    asked = ('depth', 'normals', 'edge')
+    pieces = build_pieces(checkpoint.network, asked, SIZE, device='cpu', dtype=torch.float32,
+                          chooser=chooser, camera=camera)
+    side = make_dense_side(name, checkpoint.network, asked, pieces)
+    session, found = engine.new_session(), side.run(IMAGE)
+    expected = engine.infer(IMAGE, session, InferenceSettings(asked))
+    assert (found.normals is None) == (found.edges is None) == (name == 'single')
+    for task in asked if name != 'single' else ('depth',):
+        torch.testing.assert_close(side.raw(task), engine.raw(session, task), rtol=1e-3, atol=1e-3)
+    assert np.allclose(found.depth, expected.depth, rtol=1e-4)
 
 
 def test_the_maps_are_those_of_the_raw_outputs(network, pieces):
