@@ -19,6 +19,7 @@ def transformers():
         warnings.simplefilter('ignore')
         import transformers as library
     library.logging.set_verbosity_error()
+    library.logging.disable_progress_bar()
     return library
 
 

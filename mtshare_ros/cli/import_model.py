@@ -52,8 +52,9 @@ def import_model(
 
     Reads local files only, and of those only safetensors. Read are: DINOv2 (Hugging Face, timm,
     Meta) and DINOv3 backbones, DINOv2's linear heads, Depth Anything, TIPSv2 with its heads.
-    Normals and edges that no head gives are worked out from depths in metres. What was taken, what
-    was not, and every source with its licence and sha256 is printed and stands in the file.
+    Normals and edges that no head gives are worked out from the depth; a relative depth gives
+    edges only. What was taken, what was not, and every source with its licence and sha256 is
+    printed and stands in the file.
     """
     from mtshare_ros.labels import read_labels
     from mtshare_ros.model.checkpoint import check_new, save_checkpoint

@@ -29,7 +29,7 @@ from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import ordered
 
 BY_GEOMETRY = ('normals', 'edge')
-"""Tasks whose maps can be worked out from depths in metres."""
+"""Tasks whose maps can be worked out from depths."""
 
 
 @dataclass(frozen=True)
@@ -145,20 +145,31 @@ def _with_heads(backbone: Backbone, heads: Sequence[ImportedHead]) -> Architectu
 def _with_geometry(
     architecture: ArchitectureConfig, heads: Sequence[ImportedHead], options: ImportOptions
 ) -> tuple[ArchitectureConfig, tuple[str, ...]]:
-    """Add the tasks that depths in metres give without weights, and say what cannot be had."""
+    """Add the tasks that the depth map gives without weights, and say what cannot be had."""
     present = {head.task: head for head in heads}
-    missing = [task for task in options.tasks or BY_GEOMETRY if task not in present]
     depth = present.get('depth')
-    if depth is None or depth.config.encoding == 'disparity':
-        why = 'no depth is imported' if depth is None else (
-            'a disparity without a scale has no metres, so the depth is relative')
-        notes = [f'no {task}: no source has a head for it, and {why}' for task in missing]
-        return architecture, tuple(notes)
-    derived = [task for task in missing if task in BY_GEOMETRY]
-    notes = [f'{task}: worked out from the depth map, by geometry' if task in derived else
-             f'no {task}: no source has a head for it' for task in missing]
-    by_geometry = {task: HeadConfig(kind=GEOMETRY) for task in derived}
-    return replace(architecture, heads={**architecture.heads, **by_geometry}), tuple(notes)
+    derived, notes = {}, []
+    for task in options.tasks or BY_GEOMETRY:
+        if task in present:
+            continue
+        why = _why_not(task, depth)
+        if why:
+            notes.append(f'no {task}: no source has a head for it{why}')
+        else:
+            derived[task] = HeadConfig(kind=GEOMETRY)
+            notes.append(f'{task}: worked out from the depth map, by geometry')
+    return replace(architecture, heads={**architecture.heads, **derived}), tuple(notes)
+
+
+def _why_not(task: str, depth: ImportedHead | None) -> str:
+    """Return why a task cannot be worked out from the depth map, empty where it can."""
+    if task not in BY_GEOMETRY:
+        return ', and it cannot be worked out from another map'
+    if depth is None:
+        return ', and there is no depth to work it out from'
+    if task == 'normals' and depth.config.encoding == 'disparity':
+        return ', and the depth is relative: without scale and shift it has no surfaces'
+    return ''
 
 
 def _build(

@@ -113,8 +113,8 @@ def test_relative_depth_never_becomes_metres(run, tmp_path):
     done = run('relative')
     description = read_description(tmp_path / 'out.safetensors')
     assert description.architecture.heads['depth'].encoding == 'disparity'
-    assert description.tasks == ('depth',) and description.depth_range is None
-    assert 'no normals: no source has a head for it, and a disparity' in done.stdout
+    assert description.tasks == ('depth', 'edge') and description.depth_range is None
+    assert 'no normals: no source has a head for it, and the depth is relative' in done.stdout
 
 
 def test_classes_that_no_label_set_has_need_names(run, tmp_path):
@@ -159,6 +159,7 @@ def changed(folder, target, **tensors):
 
 @pytest.mark.parametrize('tensors, expected', [
     ({'encoder.layer.3.mlp.weights_in.weight': torch.zeros(2, 2)}, 'gated layer (SwiGLU)'),
+    ({'encoder.layer.3.attn.q_norm.weight': torch.ones(64)}, 'would compute something else'),
     ({'encoder.layer.3.norm2.weight': None}, 'blocks.3.norm2.weight and 0 more tensors'),
     ({'encoder.layer.3.norm2.weight': torch.zeros(9)}, 'blocks.3.norm2.weight is (9,) in'),
     ({'encoder.layer.3.norm2.weight': torch.full((64,), torch.nan)}, 'holds NaN'),
