@@ -3,12 +3,12 @@
 from collections import Counter
 from pathlib import Path
 import re
-from typing import Annotated, Any, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli import import_options as options
 from mtshare_ros.cli.bench_options import read_list, read_sides
-from mtshare_ros.cli.completion import offer_task_list
 from mtshare_ros.cli.options import JsonOption
 from mtshare_ros.cli.output import check_folder, print_table, write_json
 from mtshare_ros.errors import ConfigError
@@ -25,26 +25,14 @@ mtshare import dinov2 head.safetensors --licence dinov2=Apache-2.0 --output my.s
 """
 
 def import_model(
-    sources: Annotated[list[Path], typer.Argument(
-        metavar='SOURCE', help='Folders with config.json, or .safetensors files: a backbone '
-                              'and the heads on it.')],
-    output: Annotated[Path, typer.Option(metavar='FILE', help='The model, a new file.')],
-    input_size: Annotated[str, typer.Option(
-        metavar='HxW', help='Pixels of the input, multiples of the patch.')] = '336x448',
-    labels: Annotated[Path | None, typer.Option(
-        metavar='FILE', help='Names of the classes: a list of {id, name, rgb}, as in '
-                             'config/labels/ade20k150.yaml.')] = None,
-    tasks: Annotated[str | None, typer.Option(
-        metavar='TASK,...', autocompletion=offer_task_list, help='Only these tasks.')] = None,
-    depth_range: Annotated[tuple[float, float] | None, typer.Option(
-        metavar='NEAR FAR', help='Metres that the bins of a depth head reach, where neither '
-                                 'configuration nor name of the file say so.')] = None,
-    licence: Annotated[list[str] | None, typer.Option(
-        metavar='SOURCE=TEXT', help='The licence of a source, where its folder does not say it.'
-    )] = None,
-    tensors: Annotated[bool, typer.Option(
-        '--tensors', help='Print every tensor of the sources with its shape; '
-                          'those that are not used end with a dash.')] = False,
+    sources: options.SourcesArgument,
+    output: options.OutputOption,
+    input_size: options.InputSizeOption = '336x448',
+    labels: options.LabelsOption = None,
+    tasks: options.TasksOption = None,
+    depth_range: options.DepthRangeOption = None,
+    licence: options.LicenceOption = None,
+    tensors: options.TensorsOption = False,
     json: JsonOption = None,
 ) -> None:
     """
@@ -64,12 +52,12 @@ def import_model(
 
     check_new(output)
     check_folder(json)
-    options = ImportOptions(
+    said = ImportOptions(
         input_size=read_sides(input_size, '--input-size'), depth_range=depth_range or (),
         tasks=() if tasks is None else read_list('--tasks', tasks, TASKS),
         labels=None if labels is None else read_labels(labels))
     known = _licences(licence or [], sources)
-    imported = import_model([open_source(path, known.get(path, '')) for path in sources], options)
+    imported = import_model([open_source(path, known.get(path, '')) for path in sources], said)
     for part in imported.parts:
         _print_part(part, tensors)
     _print_tasks(imported)
