@@ -122,7 +122,7 @@ write_constraints() {
 }
 
 requirements() {
-  local extras='rooms,cli,dashboard,video'
+  local extras='rooms,cli,dashboard,video,real'
   [[ -n ${ROS_DISTRO:-} ]] || extras+=',ros'
   [[ $level != test ]] || extras+=',train,test'
   echo ".[$extras]"

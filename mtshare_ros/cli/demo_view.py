@@ -85,8 +85,10 @@ def _table(session: DemoSession, options: DemoOptions) -> Any:
 
 
 def _line(session: DemoSession) -> str:
-    rates = [tally.recent_hz() for tally in session.monitor.tallies.values()]
-    ages = [tally.recent_age_ms() for tally in session.monitor.tallies.values() if tally.count]
+    # without a calibration, which a video may lack, some topics never come
+    coming = [tally for tally in session.monitor.tallies.values() if tally.count]
+    rates = [tally.recent_hz() for tally in coming] or [math.nan]
+    ages = [tally.recent_age_ms() for tally in coming]
     oldest = max(ages, default=math.nan)
     return (f'{session.elapsed_s() or 0.0:5.1f} s   maps {_hz(min(rates))} to {_hz(max(rates))}   '
             f'age up to {_ms(oldest)}   {_node_line(session)}')

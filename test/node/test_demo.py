@@ -103,7 +103,7 @@ def test_a_video_takes_the_place_of_the_room(start, tiny_model, tmp_path):
                     '--json', 'figures.json', '--sheet', 'maps.png')
     output, errors = finish(process)
     assert process.returncode == 0, errors
-    assert 'starting: walk.mp4 at 10 Hz, model' in output
+    assert 'starting: walk.mp4 at 10 Hz, model' in output and 'maps 0.0 Hz' not in output
     assert 'perception.launch.py video:=walk.mp4' in output and 'demo.launch.py' not in output
     rates = json.loads((tmp_path / 'figures.json').read_text())['output_hz']
     # nobody said what the camera is, so nothing that needs to know it is made up
