@@ -12,6 +12,8 @@ from mtshare_ros.errors import ModelError
 from mtshare_ros.model.deltas import branch_out, delta_density
 from mtshare_ros.model.load_report import explain
 from mtshare_ros.model.pretrained import load_initial_weights
+from mtshare_ros.resources import share_directory
+from mtshare_ros.training.recipe import load_recipe
 
 
 def elements(network, task):
@@ -141,3 +143,23 @@ def test_a_file_that_fills_the_network_is_said_to(tmp_path):
     network = build(('semseg',))
     report = load_initial_weights(network, save(tmp_path / 'base.safetensors', network))
     assert explain(report, 'base').endswith('tensors were read, which is all of the network')
+
+
+@pytest.mark.parametrize(('name', 'width', 'positions'), [
+    ('nyud', 768, 14), ('pascal', 768, 14), ('nyud_dinov2', 384, 37)])
+def test_the_recipes_of_the_literature_read_all_of_the_encoder_they_start_from(
+        tmp_path, name, width, positions):
+    recipe = load_recipe(share_directory() / f'config/train/{name}.yaml')
+    config = replace(recipe.architecture, depth=1, shared_blocks=0, heads={})
+    network = build(recipe.tasks, config)
+    tensors = {key.replace('stem.', 'patch_embed.'): torch.rand_like(value)
+               for key, value in network.state_dict().items()
+               if key.startswith(('blocks.', 'norm.', 'stem.'))}
+    save_file({**tensors, 'pos_embed': torch.rand(1, 1 + positions ** 2, width),
+               'cls_token': torch.rand(1, 1, width), 'mask_token': torch.zeros(1, 1, width)},
+              tmp_path / 'vit.safetensors')
+
+    report = load_initial_weights(network, tmp_path / 'vit.safetensors')
+
+    assert report.left_out == ('mask_token',) and not report.notes
+    assert all(key.startswith('heads.') for key in report.by_chance)
