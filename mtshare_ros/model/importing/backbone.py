@@ -7,11 +7,11 @@ from typing import Any, Mapping
 
 import torch
 
-from mtshare_ros.errors import ConfigError, ModelError
+from mtshare_ros.errors import ModelError
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.importing.folding import fold_block
 from mtshare_ros.model.importing.names import backbone_tensors, is_foreign
-from mtshare_ros.model.importing.source import Source
+from mtshare_ros.model.importing.source import reading, Source
 from mtshare_ros.model.preprocessing import IMAGE_MEAN, IMAGE_STD
 
 HEAD_DIM = 64
@@ -53,13 +53,12 @@ def read_backbone(source: Source, input_size: tuple[int, int] = DEFAULT_INPUT) -
     found, used = backbone_tensors(source.tensors, source.name)
     if not any(name.startswith('blocks.') for name in found):
         return None
-    config = {**source.config, **source.config.get('backbone_config', {})}
     _check_complete(found, source.name)
-    try:
+    with reading(source):
+        config = {**source.config, **source.config.get('backbone_config', {})}
         architecture = _architecture(found, config, source, input_size)
-    except ConfigError as error:
-        raise ModelError(f'{source.name}: no network of this package: {error}') from error
-    return Backbone(source.name, architecture, _tensors(found, architecture), used)
+        tensors = _tensors(found, architecture)
+    return Backbone(source.name, architecture, tensors, used)
 
 
 def check_kind(source: Source) -> None:

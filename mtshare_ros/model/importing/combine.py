@@ -23,7 +23,7 @@ from mtshare_ros.model.importing.class_names import labels_for
 from mtshare_ros.model.importing.depth_anything import read_depth_anything
 from mtshare_ros.model.importing.head import HeadOptions, ImportedHead
 from mtshare_ros.model.importing.linear import read_linear_heads
-from mtshare_ros.model.importing.source import Source
+from mtshare_ros.model.importing.source import reading, Source
 from mtshare_ros.model.importing.tips import read_tips
 from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import ordered
@@ -111,8 +111,9 @@ def _heads_of(
 ) -> list[ImportedHead]:
     shape = backbone.architecture
     said = HeadOptions(options.labels, options.depth_range)
-    return [*read_depth_anything(source, shape), *read_tips(source, shape),
-            *read_linear_heads(source, shape, said)]
+    with reading(source):
+        return [*read_depth_anything(source, shape), *read_tips(source, shape),
+                *read_linear_heads(source, shape, said)]
 
 
 def _chosen(

@@ -18,9 +18,7 @@ def fold_block(
     prefix = f'blocks.{number}.'
     block = {name.removeprefix(prefix): value for name, value in found.items()
              if name.startswith(prefix)}
-    if 'attn.qkv.weight' not in block:
-        _join_projections(block)
-    _mend_bias(block)
+    _join_projections(block)
     if rotary:
         _order_for_rotation(block, num_heads)
     for scale, layer in (('scale1', 'attn.proj'), ('scale2', 'mlp.fc2')):
@@ -32,17 +30,17 @@ def fold_block(
 
 
 def _join_projections(block: dict[str, torch.Tensor]) -> None:
-    weights = [block.pop(f'attn.{part}.weight') for part in QKV]
-    biases = [block.pop(f'attn.{part}.bias', torch.zeros(len(weight)))
-              for part, weight in zip(QKV, weights)]
-    block['attn.qkv.weight'], block['attn.qkv.bias'] = torch.cat(weights), torch.cat(biases)
-
-
-def _mend_bias(block: dict[str, torch.Tensor]) -> None:
+    """Make one matrix and one bias of what may be one, three, or partly absent."""
+    if 'attn.qkv.weight' not in block:
+        block['attn.qkv.weight'] = torch.cat([block.pop(f'attn.{part}.weight') for part in QKV])
+    if 'attn.qkv.bias' not in block:
+        zeros = torch.zeros(len(block['attn.qkv.weight']) // 3)
+        block['attn.qkv.bias'] = torch.cat(
+            [block.pop(f'attn.{part}.bias', zeros) for part in QKV])
     mask = block.pop('attn.qkv.bias_mask', None)
-    bias = block.get('attn.qkv.bias', torch.zeros(len(block['attn.qkv.weight'])))
-    # the mask of a file that was never loaded into a model holds NaN where it lets through
-    block['attn.qkv.bias'] = bias if mask is None else torch.where(mask == 0, 0.0, bias)
+    if mask is not None:
+        # where the mask is zero the bias may hold anything, NaN too
+        block['attn.qkv.bias'] = torch.where(mask == 0, 0.0, block['attn.qkv.bias'])
 
 
 def _order_for_rotation(block: dict[str, torch.Tensor], num_heads: int) -> None:

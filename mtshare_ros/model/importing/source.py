@@ -1,20 +1,24 @@
 """A local file of weights, and what the folder around it says of it."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
 import re
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping
 
 import torch
 
-from mtshare_ros.errors import ModelError
+from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.model.checkpoint import open_weights
 from mtshare_ros.model.manifest import sha256_of
 
 NOT_STATED = 'not stated: look it up'
 _LARGEST_TEXT = 1 << 20
 """Bytes of a text beside the weights; the longest model card has a tenth of that."""
+_SURPRISES = (
+    ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What plain values and tensors of any other form lead to."""
 _LICENCES = (
     ('apache license', 'Apache-2.0'), ('mit license', 'MIT'), ('bsd 3-clause', 'BSD-3-Clause'),
     ('attribution-noncommercial', 'CC-BY-NC'), ('dinov3 license', 'DINOv3 License'),
@@ -59,6 +63,19 @@ def open_source(path: Path, licence: str = '') -> Source:
         config=_json_in(folder, 'config.json'),
         processor=_json_in(folder, 'preprocessor_config.json'),
         licence=licence or (_licence_in(folder) if folder else NOT_STATED))
+
+
+@contextmanager
+def reading(source: Source) -> Iterator[None]:
+    """Raise ModelError where a configuration or a tensor has a form that nobody expects."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ModelError(f'{source.name}: no network of this package: {error}') from error
+    except _SURPRISES as error:
+        raise ModelError(
+            f'{source.name}: its configuration or one of its tensors has a form that is not '
+            f'read: {error!r}; the files are damaged, or of another version') from error
 
 
 def _weights_in(folder: Path) -> Path:

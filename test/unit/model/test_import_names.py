@@ -91,6 +91,16 @@ def timm_dinov3(tensors):
     return found
 
 
+def timm_dinov3_with_biases(tensors):
+    """Rename as timm does for variants that keep the biases of queries and values."""
+    found = timm_dinov3(tensors)
+    for name in [name for name in found if name.endswith('qkv.bias')]:
+        query, _, value = found.pop(name).chunk(3)
+        found |= {name.replace('qkv.bias', 'q_bias'): query.clone(),
+                  name.replace('qkv.bias', 'v_bias'): value.clone()}
+    return found
+
+
 def read(tensors, name='other'):
     return read_backbone(Source(name, None, tensors))
 
@@ -110,7 +120,7 @@ def test_dinov2_by_other_names(tmp_path, rename, interpolation, registers):
     assert theirs.architecture.register_tokens == registers
 
 
-@pytest.mark.parametrize('rename', [meta_dinov3, timm_dinov3])
+@pytest.mark.parametrize('rename', [meta_dinov3, timm_dinov3, timm_dinov3_with_biases])
 def test_dinov3_by_other_names(tmp_path, rename):
     folder = saved(dinov3(), tmp_path / 'dinov3')
     theirs = read(rename(load_file(folder / 'model.safetensors')))
