@@ -13,7 +13,11 @@ from mtshare_ros.resources import share_directory
 
 @dataclass(frozen=True)
 class LabelSet:
-    """At most 255 class names in the order of their ids, and one RGB colour (0-255) each."""
+    """
+    At most 255 class names in the order of their ids, and one RGB colour (0-255) each.
+
+    A model without classes has none.
+    """
 
     name: str
     names: tuple[str, ...]
@@ -34,7 +38,7 @@ class LabelSet:
     def palette(self) -> np.ndarray:
         """Return the colours as a (256, 3) uint8 table; ids without a class are black."""
         table = np.zeros((256, 3), np.uint8)
-        table[:len(self)] = self.colors
+        table[:len(self)] = np.reshape(self.colors, (-1, 3))
         return table
 
 

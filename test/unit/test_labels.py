@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.labels import load_labels, read_labels
+from mtshare_ros.labels import LabelSet, load_labels, read_labels
 
 
 def test_the_shipped_label_set_has_forty_names_and_distinct_colors():
@@ -18,6 +18,10 @@ def test_the_palette_is_black_beyond_the_last_class():
     palette = load_labels('nyu40').palette()
     assert palette.shape == (256, 3) and palette.dtype == np.uint8
     assert not palette[40:].any()
+
+
+def test_a_model_without_classes_has_a_black_palette():
+    assert not LabelSet('none', (), ()).palette().any()
 
 
 def test_an_unknown_label_set_lists_the_known_ones():

@@ -38,7 +38,8 @@ class Backbone:
     def summary(self) -> str:
         """What it is, in a few words."""
         shape = self.architecture
-        registers = f', {shape.register_tokens} registers' if shape.register_tokens else ''
+        count = shape.register_tokens
+        registers = f', {count} register{"s" if count > 1 else ""}' if count else ''
         return (f'ViT of {shape.depth} blocks of width {shape.embed_dim}, patches of '
                 f'{shape.patch_size}, {"a" if shape.class_token else "no"} class token{registers}')
 

@@ -10,6 +10,9 @@ from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.load_report import explain
 from mtshare_ros.model.network import build_model
 from mtshare_ros.model.pretrained import load_initial_weights
+from mtshare_ros.training.config import DataConfig, Phase, StagePlan
+from mtshare_ros.training.preparing import prepare_network
+from mtshare_ros.training.recipe import Recipe, runs_of
 
 pytest.importorskip('transformers')
 
@@ -82,3 +85,16 @@ def test_what_the_recipe_has_to_name_is_said(tmp_path):
                      'source 1e-06', 'architecture.num_heads is 2', 'architecture.image_mean is',
                      'architecture.position_interpolation is bicubic_offset'):
         assert expected in text, expected
+
+
+@pytest.mark.parametrize('form', ['folder', 'file'])
+def test_a_recipe_names_a_folder_or_a_file(tmp_path, form):
+    folder = saved(dinov2(), tmp_path / 'dinov2')
+    initial = folder if form == 'folder' else folder / 'model.safetensors'
+    phase = Phase((84, 126), batch_size=1, images=1)
+    recipe = Recipe({'base': StagePlan((phase,))}, DINOV2, DataConfig(name='folder'), ('depth',),
+                    initial=str(initial))
+    prepared = prepare_network(runs_of(recipe, 'base')[0], 40, None)
+    assert prepared.initial is not None and not prepared.initial.notes
+    image = an_image(84, 126)
+    assert distance(first_step(prepared.network.eval(), image), theirs(dinov2(), image)) < 1e-5
