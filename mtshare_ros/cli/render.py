@@ -80,9 +80,10 @@ def frames(
     count: Annotated[int, typer.Option(min=1, metavar='N', help='How many frames.')] = 10000,
     width: WidthOption = 320,
     height: HeightOption = 240,
-    varied: Annotated[bool, typer.Option(
-        '--varied', help='Other paint and light, wide and narrow cameras in more places, blurred '
-                         'and badly exposed: for models that have to leave the rooms.')] = False,
+    varied: Annotated[float, typer.Option(
+        min=0.0, max=1.0, metavar='SHARE',
+        help='Rooms with other paint and light, wide and narrow cameras in more places, blurred '
+             'and badly exposed: for models that have to leave the rooms.')] = 0.0,
     workers: Annotated[int, typer.Option(
         min=1, metavar='N', help='Processes; the pixels do not depend on it.')] = 1,
 ) -> None:

@@ -67,7 +67,7 @@ def train(
         torch.set_num_threads(threads)
     plan = override(load_recipe(recipe), settings or [])
     check_new_folder(output)
-    family, places = Family(plan, output), Places(data, root)
+    family, places = Family(plan, output), Places(data, root, output)
     with joined_processes(device) as processes:
         for run in runs_of(plan, stage, task):
             _train_stage(family, run, places, processes, device, workers)
@@ -94,7 +94,7 @@ def _train_stage(
     start = family.start_of(run)
     with TrainingView(run, shown=processes.writes) as view:
         with processes.one_first():
-            source = open_source(run, places, view.preparing)
+            source = open_source(run, places, view.preparing, processes.device(device))
         trainer = Trainer(run, describe(run, places), source, directory, start=start,
                           device=device, processes=processes, ahead=workers)
         if trainer.initial is not None and processes.writes:

@@ -119,21 +119,28 @@ class GateConfig:
 
 @dataclass(frozen=True)
 class StagePlan:
-    """How long a stage trains and with what; ``delta`` and ``gates`` act where the stage asks."""
+    """
+    How long a stage trains and with what; ``delta`` and ``gates`` act where the stage asks.
+
+    ``rounds`` is how often a stage on kept features sees each of its images; other stages see
+    them as often as their phases say.
+    """
 
     phases: tuple[Phase, ...]
     optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
     delta: DeltaConfig = field(default_factory=DeltaConfig)
     gates: GateConfig = field(default_factory=GateConfig)
+    rounds: int = 1
 
     def __post_init__(self) -> None:
         """Raise ConfigError where there is no phase."""
         require(bool(self.phases), 'phases', list(self.phases), 'one or more')
+        require(self.rounds >= 1, 'rounds', self.rounds, '1 or more')
 
     @property
     def steps(self) -> int:
         """Optimiser steps of the whole stage."""
-        return sum(phase.steps for phase in self.phases)
+        return sum(phase.steps for phase in self.phases) * self.rounds
 
     @property
     def items(self) -> int:
@@ -147,7 +154,8 @@ class DataConfig:
     What is learnt from.
 
     ``name``: ``rooms`` (rendered here: so many ``frames`` and ``films`` of (height, width)), or
-    ``nyud``, ``pascal``, ``folder``, which lie where ``mtshare train --root`` says.
+    ``nyud``, ``pascal``, ``folder``, which lie where ``mtshare train --root`` says. A share
+    of the rooms is ``varied`` where a model has to leave them: other paint, light and cameras.
     """
 
     name: str = 'rooms'
@@ -155,6 +163,11 @@ class DataConfig:
     films: int = 1600
     height: int = 240
     width: int = 320
+    varied: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a share beyond 1."""
+        require(0 <= self.varied <= 1, 'varied', self.varied, '0 to 1, a share of the rooms')
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.config import require
-from mtshare_ros.data.batches import Batch
 from mtshare_ros.tasks import TASKS, UNLABELLED
 from mtshare_ros.training.config import LossConfig
 
@@ -18,6 +17,7 @@ PUBLISHED_EDGE_WEIGHT = 0.95
 """The same in the multi-task literature on real data sets."""
 
 _BERHU_SHARE = 0.2
+_BALANCE, _LEAST_SHARE = 0.4, 2e-3
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ def check_losses(losses: Mapping[str, LossConfig]) -> None:
 
 
 def task_losses(
-    raw: Mapping[str, torch.Tensor], batch: Batch, chosen: Mapping[str, LossConfig]
+    raw: Mapping[str, torch.Tensor], truth: Mapping[str, torch.Tensor],
+    chosen: Mapping[str, LossConfig],
 ) -> dict[str, PartialLoss]:
-    """Return the weighted loss of every task that has a raw output (B, C, H/4, W/4)."""
-    return {task: _task_loss(task, value, batch.truth[task], chosen.get(task, LossConfig()))
+    """Return the weighted loss of every task that has a raw output, see ``Batch`` for truth."""
+    return {task: _task_loss(task, value, truth[task], chosen.get(task, LossConfig()))
             for task, value in raw.items()}
 
 
@@ -66,10 +67,79 @@ def _cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> PartialLoss:
     return PartialLoss(total, (labels != UNLABELLED).sum())
 
 
+def _balanced_dice(logits: torch.Tensor, labels: torch.Tensor) -> PartialLoss:
+    """
+    Cross-entropy in which rare classes count more, and half the Dice loss of the classes present.
+
+    A pixel weighs its class's share of the labelled pixels to the power of -0.4, shares below a
+    floor as if they were that: the mean over classes is to rise, not that over pixels. Of several
+    processes, each looks at its own part of the batch.
+    """
+    known = labels != UNLABELLED
+    if not known.any():
+        return PartialLoss(logits.sum() * 0, known.sum())
+    pixels = torch.bincount(labels[known], minlength=logits.shape[1]).float()
+    share = pixels / pixels.sum()
+    weights = share.clamp(min=_LEAST_SHARE) ** -_BALANCE
+    weights = weights / (weights * share).sum()
+    entropy = functional.cross_entropy(
+        logits, labels, weights, ignore_index=UNLABELLED, reduction='sum')
+    count = known.sum()
+    return PartialLoss(entropy + 0.5 * count * _dice(logits, labels, pixels), count)
+
+
+def _dice(logits: torch.Tensor, labels: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
+    """Return 1 - Dice, the mean over classes of which the labels have ``pixels`` (C,)."""
+    known = labels != UNLABELLED
+    chance = logits.softmax(dim=1) * known[:, None]
+    place = torch.where(known, labels, 0)[:, None]
+    hit = torch.zeros_like(pixels).index_add(
+        0, place.flatten(), (chance.gather(1, place)[:, 0] * known).flatten())
+    dice = 2 * hit / (chance.sum(dim=(0, 2, 3)) + pixels).clamp(min=1)
+    return (1 - dice)[pixels > 0].mean()
+
+
 def _log_l1(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
     valid = depth > 0
     error = (log_metres[:, 0] - depth.clamp(min=1e-3).log())[valid].abs()
     return PartialLoss(error.sum(), valid.sum())
+
+
+def _log_l1_shape(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
+    """
+    Log L1, half of it again without each image's own scale, half the error of depth steps.
+
+    Some L1 in metres keeps what is far from counting too little. What does not hang on the scale
+    carries over to scenes of another size. Steps are those between pixels 1, 2, 4 and 8 apart (Li
+    and Snavely, CVPR 2018).
+    """
+    valid = depth > 0
+    error = log_metres[:, 0] - depth.clamp(min=1e-3).log()
+    metres = (log_metres[:, 0].exp() - depth)[valid].abs().sum()
+    shapes = torch.stack([_shape_error(own, known) for own, known in zip(error, valid)])
+    return PartialLoss(
+        error[valid].abs().sum() + 0.5 * shapes.sum() + 0.15 * metres, valid.sum())
+
+
+def _shape_error(error: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    """Return what a depth map (H, W) errs but for its scale, summed over the valid pixels."""
+    known = error[valid]
+    if not known.numel():
+        return known.sum()
+    steps = torch.stack([_step_error(error, valid, 2 ** scale) for scale in range(4)])
+    return (known - known.median()).abs().sum() + known.numel() * steps.mean()
+
+
+def _step_error(error: torch.Tensor, valid: torch.Tensor, apart: int) -> torch.Tensor:
+    """Return the mean error of the differences of pixels some pixels apart, right and down."""
+    error, valid = error[::apart, ::apart], valid[::apart, ::apart]
+    total = error.new_zeros(())
+    for axis in (0, 1):
+        count = valid.shape[axis] - 1
+        both = valid.narrow(axis, 1, count) & valid.narrow(axis, 0, count)
+        steps = error.diff(dim=axis)[both].abs()
+        total = total + steps.sum() / max(1, steps.numel())
+    return total
 
 
 def _l1(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
@@ -96,6 +166,13 @@ def _cosine(direction: torch.Tensor, normals: torch.Tensor) -> PartialLoss:
     valid = normals.square().sum(dim=1) > 0
     error = (1 - functional.cosine_similarity(direction, normals, dim=1))[valid]
     return PartialLoss(error.sum(), valid.sum())
+
+
+def _chord(direction: torch.Tensor, normals: torch.Tensor) -> PartialLoss:
+    """Length of the difference of unit vectors: nearly the angle, whose mean is to fall."""
+    valid = normals.square().sum(dim=1) > 0
+    difference = (functional.normalize(direction, dim=1) - normals).square().sum(dim=1)[valid]
+    return PartialLoss((difference + 1e-6).sqrt().sum(), valid.sum())
 
 
 def _normals_l1(direction: torch.Tensor, normals: torch.Tensor) -> PartialLoss:
@@ -137,10 +214,13 @@ def _weighted_bce(
 
 LOSSES: dict[str, Loss] = {
     'cross_entropy': _cross_entropy,
+    'balanced_dice': _balanced_dice,
     'log_l1': _log_l1,
+    'log_l1_shape': _log_l1_shape,
     'l1': _l1,
     'berhu': _berhu,
     'cosine': _cosine,
+    'chord': _chord,
     'normals_l1': _normals_l1,
     'balanced_bce': _balanced_bce,
     'published_bce': _published_bce,

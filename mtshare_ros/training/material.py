@@ -12,14 +12,18 @@ from mtshare_ros.data.opening import DATASETS, open_samples
 from mtshare_ros.data.rooms.batches import RoomsClipSet, RoomsTrainingSet
 from mtshare_ros.data.rooms.dataset import FrameSet, open_frames, render_frames
 from mtshare_ros.data.rooms.films import LENGTH, open_films, render_films
+from mtshare_ros.data.rooms.renderer import Renderer
 from mtshare_ros.data.sample import SampleClip, SampleSet
 from mtshare_ros.data.transforms import fit_for_evaluation, SampleClipSet, SampleTrainingSet
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views
 from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.inference.geometry import assumed_focal_length
 from mtshare_ros.labels import LabelSet, load_labels
-from mtshare_ros.model.description import ModelDescription
-from mtshare_ros.training.config import DataConfig
+from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.description import HALF, ModelDescription, PIXELS, SINGLE, VIEW
+from mtshare_ros.training.config import DataConfig, Phase
+from mtshare_ros.training.frozen import open_features, PhaseImages
 from mtshare_ros.training.recipe import StageRun
 from mtshare_ros.training.sources import FilmSource, ImageSource, Source
 
@@ -30,25 +34,38 @@ _SAMPLED = 500
 
 @dataclass(frozen=True)
 class Places:
-    """``rendered`` is the folder for rendered rooms, ``root`` that of a data set on disk."""
+    """
+    Folders: ``rendered`` for rendered rooms, ``root`` of a data set, ``output`` of the runs.
+
+    The last holds what is kept of a frozen backbone, below the folder of the run.
+    """
 
     rendered: Path
     root: Path | None = None
+    output: Path = Path()
 
 
 Progress = Callable[[str, int, int], None]
 """Told what is being made, how much of it is done and how much there will be."""
 
 
-def open_source(run: StageRun, places: Places, progress: Progress) -> Source:
+def open_source(
+    run: StageRun, places: Places, progress: Progress, device: str = 'cpu'
+) -> Source:
     """
     Return the images or films of a stage; rooms are rendered where they are missing.
+
+    Of a frozen backbone it is the features of the images, computed on ``device``.
 
     Raises ConfigError for an unknown data set, DatasetError saying what is expected where.
     """
     data = run.recipe.data
     require(data.name in (ROOMS, *DATASETS), 'data.name', data.name,
             f'one of {", ".join((ROOMS, *DATASETS))}')
+    if run.stage.kept_features:
+        return open_features(
+            run, places.output / run.folder / 'features', device=device, progress=progress,
+            images_of=lambda phase: _phase_images(run, phase, places, progress))
     if data.name == ROOMS:
         return _films(data, places, progress) if run.stage.films else ImageSource(
             RoomsTrainingSet(_frames(data, places, progress)), 'the rendered frames')
@@ -64,8 +81,7 @@ def describe(run: StageRun, places: Places) -> ModelDescription:
     data = run.recipe.data
     focal: float | None
     if data.name == ROOMS:
-        frames = open_frames(places.rendered / 'frames')
-        depth, focal = _depth_range(frames.depth, len(frames)), frames.meta.fx
+        depth, focal = _rooms_depth(run, places)
         labels = load_labels(run.recipe.labels)
     else:
         samples = open_samples(data.name, _root(data, places), 'train')
@@ -75,7 +91,10 @@ def describe(run: StageRun, places: Places) -> ModelDescription:
     start = f' from the weights of {run.recipe.initial}' if run.recipe.initial else ''
     text = f'{run.images_in_all} images of {data.name}{start}, stage {run.stage.name}'
     return ModelDescription(architecture=architecture, tasks=run.tasks, labels=labels,
-                            focal_length=focal, depth_range=depth, trained_on=text)
+                            focal_length=focal, depth_range=depth, trained_on=text,
+                            storage=SINGLE if run.stage.kept_features else HALF,
+                            depth_scaling=_depth_scaling(architecture) if
+                            run.stage.kept_features else PIXELS)
 
 
 def validation_frames(run: StageRun, places: Places) -> Callable[[], Iterable[Truth]]:
@@ -94,8 +113,66 @@ def validation_frames(run: StageRun, places: Places) -> Callable[[], Iterable[Tr
 def _frames(data: DataConfig, places: Places, progress: Progress) -> FrameSet:
     folder = places.rendered / 'frames'
     render_frames(folder, split='train', count=data.frames, height=data.height, width=data.width,
+                  varied=data.varied,
                   progress=lambda done, total: progress('rendering frames', done, total))
     return open_frames(folder)
+
+
+def _phase_images(
+    run: StageRun, phase: Phase, places: Places, progress: Progress
+) -> PhaseImages:
+    """Return the images of a phase of a frozen backbone; rooms are rendered at its size."""
+    data = run.recipe.data
+    if data.name == ROOMS:
+        frames = _frames(_sized(data, phase), _sized_places(places, phase), progress)
+        factor = _depth_factor(run, phase, _rooms_focal(run) / frames.meta.fx)
+        return PhaseImages(RoomsTrainingSet(frames), factor)
+    samples = open_samples(data.name, _root(data, places), 'train')
+    # the same view in half as many pixels looks twice as far
+    factor = _depth_factor(run, phase, float(phase.downscale))
+    return PhaseImages(SampleTrainingSet(samples, run.trained), factor)
+
+
+def _depth_factor(run: StageRun, phase: Phase, by_pixels: float) -> float:
+    """
+    Return the factor on true depths; ``by_pixels`` is that of a network that counts pixels.
+
+    For one that goes by the share of the view, a view counts as if it had the network's size.
+    """
+    architecture = run.recipe.architecture
+    if _depth_scaling(architecture) == PIXELS:
+        return by_pixels
+    return assumed_focal_length(
+        by_pixels, trained_size=architecture.input_size, size=phase.size)
+
+
+def _depth_scaling(architecture: ArchitectureConfig) -> str:
+    """Positions that are stretched to each grid let a network see no more than shares."""
+    return PIXELS if architecture.position == 'rope' else VIEW
+
+
+def _sized(data: DataConfig, phase: Phase) -> DataConfig:
+    height, width = phase.size
+    return replace(data, frames=phase.images, height=height, width=width)
+
+
+def _sized_places(places: Places, phase: Phase) -> Places:
+    return replace(places, rendered=places.rendered / f'{phase.size[0]}x{phase.size[1]}')
+
+
+def _rooms_focal(run: StageRun) -> float:
+    """Return the focal length in pixels of the rooms' camera at the network's input size."""
+    height, width = run.recipe.architecture.input_size
+    return Renderer(height=height, width=width).focal
+
+
+def _rooms_depth(run: StageRun, places: Places) -> tuple[tuple[float, float] | None, float]:
+    """Return the range of depths that a stage on rooms learns, and the focal length it is of."""
+    if not run.stage.kept_features:
+        frames = open_frames(places.rendered / 'frames')
+        return _depth_range(frames.depth, len(frames)), frames.meta.fx
+    frames = open_frames(_sized_places(places, run.plan.phases[0]).rendered / 'frames')
+    return _depth_range(frames.depth, len(frames)), _rooms_focal(run)
 
 
 def _films(data: DataConfig, places: Places, progress: Progress) -> Source:

@@ -11,6 +11,7 @@ from mtshare_ros.inference.device import autocast
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.training.config import GateConfig, LossConfig
 from mtshare_ros.training.delta_weights import DeltaGates
+from mtshare_ros.training.features import FeatureBatch
 from mtshare_ros.training.gated_pass import GatedPass
 from mtshare_ros.training.input_gate import InputGate
 from mtshare_ros.training.losses import PartialLoss, task_losses
@@ -47,13 +48,36 @@ class ImageObjective(nn.Module):
         """Return the terms for a batch when ``progress`` (0 to 1) of the stage is done."""
         with autocast(batch.image.device.type, self._dtype):
             raw = self.network(batch.image, self._tasks)
-        losses = task_losses(raw, batch, self._losses)
+        losses = task_losses(raw, batch.truth, self._losses)
         if self._gates is None:
             return Terms(losses, {})
         penalty = self._gates.penalty(progress)
         losses[GATES] = PartialLoss(penalty, torch.ones_like(penalty))
         density = torch.stack(self._gates.densities()).mean().detach()
         return Terms(losses, {'density': density})
+
+
+class HeadObjective(nn.Module):
+    """The losses of heads on kept features of a frozen backbone."""
+
+    def __init__(
+        self, network: MultiTaskNetwork, tasks: tuple[str, ...],
+        losses: Mapping[str, LossConfig], dtype: torch.dtype,
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self._tasks, self._losses, self._dtype = tasks, losses, dtype
+
+    def forward(self, batch: FeatureBatch, progress: float) -> Terms:
+        """Return the terms for a batch; ``progress`` of the stage changes nothing."""
+        with autocast(batch.features.tokens.device.type, self._dtype):
+            raw = {task: self._raw(task, batch) for task in self._tasks}
+        return Terms(task_losses(raw, batch.truth, self._losses), {})
+
+    def _raw(self, task: str, batch: FeatureBatch) -> torch.Tensor:
+        config = self.network.config
+        outputs = [batch.outputs[tap] for tap in config.taps_of(config.head_of(task))]
+        return self.network.heads[task](self.network.head_input(task, outputs, batch.features))
 
 
 class FilmObjective(nn.Module):
@@ -75,7 +99,7 @@ class FilmObjective(nn.Module):
         films = self._gate(batch.frames, turns)
         with autocast(batch.frames.device.type, self._dtype):
             frame = self._pass(films)
-        losses = task_losses({self._task: frame.raw}, batch.last, self._losses)
+        losses = task_losses({self._task: frame.raw}, batch.last.truth, self._losses)
         losses[ROWS_IN_TIME] = _weighed(frame.temporal_excess(), self._config.temporal_penalty)
         figures = {'passed': frame.passed_share().detach()}
         if self._task in self.network.branches:

@@ -66,7 +66,9 @@ def set_modes(network: MultiTaskNetwork, run: StageRun) -> None:
     What is frozen stays as it will run; on films everything does, because a difference that comes
     from statistics of the batch would count as a change of the scene.
     """
-    network.train(run.stage.role != SUB and not run.stage.films)
+    network.train(run.stage.role != SUB and not run.stage.films and not run.stage.kept_features)
+    if run.stage.kept_features:
+        network.heads.train()
     if run.stage.frozen_stem:
         network.stem.eval()
     if run.stage.role == SUB:
@@ -76,7 +78,9 @@ def set_modes(network: MultiTaskNetwork, run: StageRun) -> None:
 
 def _choose_what_learns(network: MultiTaskNetwork, run: StageRun) -> None:
     """Let a sub-task learn its deltas and its head; norms of its blocks stay the base's."""
-    network.requires_grad_(run.stage.role != SUB)
+    network.requires_grad_(run.stage.role != SUB and not run.stage.kept_features)
+    if run.stage.kept_features:
+        network.heads.requires_grad_(True)
     if run.stage.frozen_stem:
         network.stem.requires_grad_(False)
     if run.stage.role == SUB:

@@ -51,14 +51,33 @@ class Recipe:
         require(stage.role != SUB or self.architecture.shared_depth < depth,
                 'shared_blocks', shared, f'0 to {depth - 1} with the stage {stage.name}: a '
                 'sub-task learns in blocks of its own')
+        self._check_kept(stage)
         for phase in self.stages[stage.name].phases:
             check_input_size(phase.input_size, self.architecture.patch_size)
             require(phase.downscale == 1 or not stage.films, f'{stage.name}: downscale',
                     phase.downscale, '1: films are not shrunk, or noise would go')
             largest = (self.data.height // phase.downscale, self.data.width // phase.downscale)
-            require(self.data.name != 'rooms' or phase.size[0] <= largest[0]
+            rendered_larger = self.data.name == 'rooms' and not stage.kept_features
+            require(not rendered_larger or phase.size[0] <= largest[0]
                     and phase.size[1] <= largest[1], f'{stage.name}: input_size',
                     list(phase.size), f'up to the rendered size, {list(largest)} when shrunk')
+
+    def _check_kept(self, stage: Stage) -> None:
+        """Features are kept of a backbone that is there, at sizes that images are made for."""
+        plan = self.stages[stage.name]
+        require(stage.kept_features or plan.rounds == 1, f'{stage.name}: rounds', plan.rounds,
+                '1: only a stage on kept features sees its images in rounds; raise images')
+        if not stage.kept_features:
+            return
+        require(bool(self.initial), 'initial', self.initial,
+                f'the weights of a backbone: the stage {stage.name} learns heads on it')
+        require(self.architecture.stem == 'patch', 'architecture.stem', self.architecture.stem,
+                f'patch with the stage {stage.name}: heads of other stems read the image as well')
+        require(self.data.name != 'rooms' or all(phase.downscale == 1 for phase in plan.phases),
+                f'{stage.name}: downscale', [phase.downscale for phase in plan.phases],
+                '1 on rooms, which are rendered at the size of the phase')
+        require(len(set(plan.phases)) == len(plan.phases), f'{stage.name}: phases',
+                [list(phase.size) for phase in plan.phases], 'phases that differ')
 
     @property
     def base_task(self) -> str:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -24,6 +25,41 @@ class Step:
         Every item has its own, so that processes that share a batch draw what one would have.
         """
         return np.random.default_rng((self.seed, self.number, place))
+
+
+class Steps(Protocol):
+    """The steps of a stage."""
+
+    def step(self, number: int) -> Step:
+        """Return a step of the run by its number."""
+
+
+class MixedPlan:
+    """
+    The batches of all phases in one order, shuffled anew for each round.
+
+    A phase's items are its own, from 0 to the images it counts; each is seen once in a round.
+    """
+
+    def __init__(self, plan: StagePlan, seed: int) -> None:
+        self._plan = plan
+        self._seed = seed
+        self._round = lru_cache(maxsize=4)(self._shuffle)
+
+    def step(self, number: int) -> Step:
+        """Return a step of the run by its number."""
+        turn, place = divmod(number, self._plan.steps // self._plan.rounds)
+        phase, indices = self._round(turn)[place]
+        return Step(number, phase, indices, self._seed)
+
+    def _shuffle(self, turn: int) -> list[tuple[Phase, tuple[int, ...]]]:
+        random = np.random.default_rng((self._seed, turn))
+        batches = []
+        for phase in self._plan.phases:
+            items = random.permutation(phase.images)[:phase.steps * phase.batch_size]
+            batches += [(phase, tuple(sorted(map(int, batch))))
+                        for batch in items.reshape(phase.steps, phase.batch_size)]
+        return [batches[place] for place in random.permutation(len(batches))]
 
 
 class StepPlan:

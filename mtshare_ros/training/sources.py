@@ -7,7 +7,10 @@ from typing import Protocol
 import torch
 
 from mtshare_ros.data.batches import Batch, ClipBatch, ClipSet, TrainingSet
+from mtshare_ros.training.features import FeatureBatch
 from mtshare_ros.training.sampling import Step
+
+AnyBatch = Batch | ClipBatch | FeatureBatch
 
 
 class Source(Protocol):
@@ -20,7 +23,7 @@ class Source(Protocol):
     def __len__(self) -> int:
         """Return how many items there are."""
 
-    def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> Batch | ClipBatch:
+    def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> AnyBatch:
         """Return the items ``share``, pairs of place in the batch and index."""
 
 

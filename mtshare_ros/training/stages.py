@@ -14,7 +14,8 @@ class Stage:
     from: the first that the recipe has; none: it starts from the recipe's initial weights.
     ``frozen_stem`` keeps the features that all tasks share as they are. ``learns_support``: which
     delta weights differ from zero is learnt here; elsewhere a sub-task's support stays.
-    ``films``: the engine's gates act in the forward pass, on short films.
+    ``films``: the engine's gates act in the forward pass, on short films. ``kept_features``: the
+    backbone is frozen, so its features of every image are computed once and kept.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Stage:
     frozen_stem: bool = False
     learns_support: bool = False
     films: bool = False
+    kept_features: bool = False
 
     @property
     def all_tasks(self) -> bool:
@@ -53,6 +55,7 @@ STAGES = {
               frozen_stem=True, films=True),
         Stage('single-task', SINGLE),
         Stage('multi-task', MULTI),
+        Stage('heads', MULTI, kept_features=True),
     )
 }
 """All stages by name, in the order they are run."""

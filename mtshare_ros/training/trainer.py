@@ -1,29 +1,35 @@
 """The training loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from mtshare_ros.data.batches import Batch, ClipBatch
 from mtshare_ros.errors import TrainingError
 from mtshare_ros.inference.device import cuda_device_count, resolve_device
+from mtshare_ros.model.backbone_digest import backbone_digest
 from mtshare_ros.model.checkpoint import Checkpoint, save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.training.averaging import AveragedNetwork
 from mtshare_ros.training.delta_weights import merged
 from mtshare_ros.training.loading import Prefetcher
-from mtshare_ros.training.objectives import FilmObjective, ImageObjective, Terms
+from mtshare_ros.training.objectives import (
+    FilmObjective,
+    HeadObjective,
+    ImageObjective,
+    Terms,
+)
 from mtshare_ros.training.optimizer import build_optimizer, set_learning_rate
+from mtshare_ros.training.precision import dtype_of
 from mtshare_ros.training.preparing import prepare_network, set_modes
 from mtshare_ros.training.processes import Processes, share_batch_norms
 from mtshare_ros.training.recipe import StageRun
 from mtshare_ros.training.run_directory import RunDirectory
-from mtshare_ros.training.sampling import StepPlan
-from mtshare_ros.training.sources import Source
+from mtshare_ros.training.sampling import MixedPlan, StepPlan, Steps
+from mtshare_ros.training.sources import AnyBatch, Source
 
 _TURNS = 1 << 16
 
@@ -70,10 +76,15 @@ class Trainer:
         choice = resolve_device(device, cuda_devices=cuda_device_count())
         self.device = self.processes.device(choice.name)
         self._source = source
-        self._plan = StepPlan(run.plan, run.recipe.seed, len(source))
+        self._plan: Steps = (
+            MixedPlan(run.plan, run.recipe.seed) if run.stage.kept_features
+            else StepPlan(run.plan, run.recipe.seed, len(source)))
         torch.manual_seed(run.recipe.seed)
         prepared = prepare_network(run, len(description.labels), start)
         network, self._gates, self.initial = prepared.network, prepared.gates, prepared.initial
+        if run.stage.kept_features:
+            self.description = replace(
+                description, backbone_sha256=backbone_digest(network.state_dict()))
         if self.processes.count > 1:
             share_batch_norms(network)
         self._network = network.to(self.device, memory_format=torch.channels_last)
@@ -118,9 +129,11 @@ class Trainer:
 
     def _make_objective(self) -> nn.Module:
         recipe, plan = self.run.recipe, self.run.plan
-        dtype = _dtype(recipe.precision, self.device)
+        dtype = dtype_of(recipe.precision, self.device)
         if self.run.stage.films:
             return FilmObjective(self._network, self.run.task, recipe.losses, plan.gates, dtype)
+        if self.run.stage.kept_features:
+            return HeadObjective(self._network, self.run.trained, recipe.losses, dtype)
         return ImageObjective(
             self._network, self.run.trained, recipe.losses, self._gates, dtype)
 
@@ -157,7 +170,7 @@ class Trainer:
             return self._objective(batch, self._turns(number))
         return self._objective(batch, number / self.run.plan.steps)
 
-    def _batch(self, number: int) -> Batch | ClipBatch:
+    def _batch(self, number: int) -> AnyBatch:
         """Return this process' part of a step's batch."""
         step = self._plan.step(number)
         return self._source.batch(step, self.processes.share(step.indices))
@@ -180,9 +193,3 @@ class Trainer:
                 f'{list(self._plan.step(number).indices)} of {self._source.name}; look at them, '
                 f'or lower optimizer.learning_rate; {self.directory.path} holds the state before'
             )
-
-
-def _dtype(precision: str, device: str) -> torch.dtype:
-    """Return the arithmetic of products; ``auto`` is bf16 on CUDA, fp32 on the CPU."""
-    short = precision == 'bf16' or precision == 'auto' and device.startswith('cuda')
-    return torch.bfloat16 if short else torch.float32

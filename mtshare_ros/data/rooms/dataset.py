@@ -28,9 +28,9 @@ class FrameSetMeta:
     """
     What ``meta.json`` says of a folder of frames.
 
-    ``fx`` is the focal length in pixels. ``varied`` frames are those of ``variety.py``, each of
-    another focal length: their depths are as if all had ``fx``, under which a thing as large in
-    the image would be that much farther or nearer.
+    ``fx`` is the focal length in pixels. ``varied`` is the share of rooms whose frames are those
+    of ``variety.py``, each of another focal length: their depths are as if all had ``fx``, under
+    which a thing as large in the image would be that much farther or nearer.
     """
 
     split: str
@@ -42,7 +42,7 @@ class FrameSetMeta:
     noise: str
     generator: int
     done: int = 0
-    varied: bool = False
+    varied: float = 0.0
 
     def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return the shape and type of each array by its name."""
@@ -77,16 +77,16 @@ class FrameSet:
 
 
 def render_frames(directory: Path, *, split: str, count: int, height: int, width: int,
-                  views_per_room: int = 4, varied: bool = False,
+                  views_per_room: int = 4, varied: float = 0.0,
                   progress: Progress | None = None, workers: int = 1) -> None:
     """
     Render ``count`` views of a split into a folder; a second call goes on where one ended.
 
-    ``varied`` views differ in paint, light, field of view and the faults of the camera, see
-    ``FrameSetMeta``. A kill loses the rooms in work only. ``progress`` is called with the frames
-    done and the frames wanted; ``workers`` is the number of processes, which changes no pixel.
-    Raises DatasetError where the folder holds frames of another kind, MissingExtraError without
-    numba.
+    The views of a share of rooms, ``varied``, differ in paint, light, field of view and the faults
+    of the camera, see ``FrameSetMeta``. A kill loses the rooms in work only. ``progress`` is
+    called with the frames done and the frames wanted; ``workers`` is the number of processes,
+    which changes no pixel. Raises DatasetError where the folder holds frames of another kind,
+    MissingExtraError without numba.
     """
     renderer = Renderer(height=height, width=width, quality=LIVE)
     wanted = FrameSetMeta(split, height, width, count, views_per_room, renderer.focal, NOISE,
@@ -115,11 +115,17 @@ def _render_room(directory: Path, meta: FrameSetMeta, index: int) -> int:
     room = make_room(split_seeds(meta.split)[index])
     arrays = {name: open_array(directory, meta, name, 'r+') for name in meta.layout()}
     first = index * meta.views_per_room
+    varied = _is_varied(index, meta.varied)
     for row in range(first, min(first + meta.views_per_room, meta.count)):
-        frame = _view(renderer, room, row - first, varied=meta.varied)
+        frame = _view(renderer, room, row - first, varied=varied)
         arrays['image'][row] = frame.image
         store_truth(arrays, row, frame)
     return index
+
+
+def _is_varied(index: int, share: float) -> bool:
+    """Spread the varied rooms evenly among the others."""
+    return int((index + 1) * share) > int(index * share)
 
 
 def _view(renderer: Renderer, room: Room, number: int, *, varied: bool) -> RoomFrame:

@@ -27,7 +27,7 @@ def views(room):
 @pytest.fixture(scope='module')
 def varied(tmp_path_factory):
     folder = tmp_path_factory.mktemp('rooms') / 'varied'
-    render_frames(folder, **WANTED, varied=True)
+    render_frames(folder, **WANTED, varied=1.0)
     return folder
 
 
@@ -69,13 +69,22 @@ def test_depths_of_a_folder_are_those_of_one_focal_length(varied):
     frames, room = open_frames(varied), make_room(0)
     view = render_varied_view(room, 1, **SIZE, quality=LIVE)
 
-    assert frames.meta.varied and frames.meta.fx == pytest.approx(55.4, abs=0.1)
+    assert frames.meta.varied == 1 and frames.meta.fx == pytest.approx(55.4, abs=0.1)
     assert np.array_equal(frames.image[1], view.image)
     # twice as far through twice the focal length is as large in the image
     expected = view.depth * frames.meta.fx / view.focal_length
     assert frames.depth[1] == pytest.approx(expected, rel=1e-3)
 
 
+def test_a_share_of_the_rooms_is_varied(varied, tmp_path):
+    render_frames(tmp_path / 'half', **WANTED, varied=0.5)
+    render_frames(tmp_path / 'plain', **WANTED)
+
+    half, plain, other = (open_frames(folder).image for folder in (
+        tmp_path / 'half', tmp_path / 'plain', varied))
+    assert np.array_equal(half[:2], plain[:2]) and np.array_equal(half[2:], other[2:])
+
+
 def test_varied_frames_are_not_mixed_with_plain_ones(varied):
-    with pytest.raises(DatasetError, match='varied True instead of False'):
+    with pytest.raises(DatasetError, match='varied 1.0 instead of 0.0'):
         render_frames(varied, **WANTED)

@@ -15,6 +15,7 @@ METRES = ((1.0, 2.0, 0.0), (4.0, 0.5, 0.0))
 LOG_METRES = torch.tensor(((0.1, 0.5, 9.0), (1.0, -1.0, 9.0)))
 MARKED = ((1.0, 0.0, UNLABELLED), (0.0, 1.0, 1.0))
 LOGITS = torch.tensor(((0.3, -0.7, 50.0), (1.2, 2.0, -0.1)))
+BY_CLASS = ('cross_entropy', 'balanced_dice')
 
 
 def mean_of(name, raw, truth):
@@ -57,6 +58,41 @@ def test_log_l1_compares_logarithms_of_valid_depths():
     assert len(errors) == 4
     assert mean_of('log_l1', LOG_METRES[None, None], torch.tensor(METRES)[None]) == pytest.approx(
         sum(errors) / 4, rel=1e-5)
+
+
+def test_log_l1_shape_adds_what_does_not_hang_on_the_scale_and_a_little_of_the_metres():
+    log_error = torch.tensor([[0.1, 0.3], [0.2, -0.2]])
+    truth = torch.full((1, 2, 2), math.e)
+    # about the median 0.1; of the neighbours right (0.2, 0.4) and down (0.1, 0.5), at one scale
+    absolute, relative, steps = 0.8, 0.2 + 0.1 + 0.3, (0.3 + 0.3) / 4
+    metres = sum(abs(math.exp(1 + error) - math.e) for error in log_error.flatten().tolist())
+
+    loss = LOSSES['log_l1_shape'](1 + log_error[None, None], truth)
+
+    assert loss.total.item() == pytest.approx(
+        absolute + 0.5 * (relative + 4 * steps) + 0.15 * metres, rel=1e-5)
+    assert loss.count == 4
+
+
+def test_chord_is_the_distance_of_unit_vectors():
+    found = torch.tensor([[3.0, 0.0], [4.0, 0.0], [0.0, 7.0]])
+    truth = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
+
+    assert mean_of('chord', found[None, :, None], truth[None, :, None]) == pytest.approx(
+        math.sqrt(0.4), rel=1e-4)
+
+
+def test_balanced_dice_makes_rare_classes_count_more_and_adds_half_of_dice():
+    logits = torch.tensor([[0.0, 0.0, 0.0, 0.0, 9.0], [1.0, 0.0, 0.0, 0.0, 9.0]])
+    labels = torch.tensor([1, 0, 0, 0, UNLABELLED])
+    weights = [(3 / 4) ** -0.4, (1 / 4) ** -0.4]
+    chance = 1 / (1 + math.exp(-1))
+    entropy = (3 * weights[0] * math.log(2) - weights[1] * math.log(chance)) / (
+        3 * weights[0] + weights[1])
+    dice = (2 * 1.5 / (1.5 + 1 - chance + 3), 2 * chance / (1.5 + chance + 1))
+
+    assert mean_of('balanced_dice', logits[None, :, None], labels[None, None]) == pytest.approx(
+        entropy + 0.5 * (1 - sum(dice) / 2), rel=1e-5)
 
 
 def test_l1_compares_metres():
@@ -106,21 +142,21 @@ def make_case(name):
     """Return a raw output (4, C, 6, 8) and a truth in which some pixels have none."""
     random = torch.Generator().manual_seed(0)
     holes = torch.rand(4, 6, 8, generator=random) < 0.3
-    if name == 'cross_entropy':
+    if name in BY_CLASS:
         labels = torch.randint(0, 5, (4, 6, 8), generator=random)
         return torch.randn(4, 5, 6, 8, generator=random), labels.masked_fill(holes, UNLABELLED)
-    if name in ('cosine', 'normals_l1'):
+    if name in ('cosine', 'chord', 'normals_l1'):
         normals = torch.nn.functional.normalize(torch.randn(4, 3, 6, 8, generator=random))
         return torch.randn(4, 3, 6, 8, generator=random), normals * ~holes[:, None]
     raw = torch.randn(4, 1, 6, 8, generator=random)
-    if name in ('log_l1', 'l1', 'berhu'):
+    if name in ('log_l1', 'log_l1_shape', 'l1', 'berhu'):
         return raw, (0.5 + 5 * torch.rand(4, 6, 8, generator=random)) * ~holes
     marked = (torch.rand(4, 6, 8, generator=random) < 0.2).float()
     return raw, marked.masked_fill(holes, UNLABELLED)
 
 
 def without_truth(name, truth):
-    return torch.full_like(truth, UNLABELLED if name == 'cross_entropy' or 'bce' in name else 0)
+    return torch.full_like(truth, UNLABELLED if name in BY_CLASS or 'bce' in name else 0)
 
 
 @pytest.mark.parametrize('name', LOSSES)
@@ -150,8 +186,9 @@ def test_images_without_any_truth_give_zero(name):
     assert not raw.grad.any()
 
 
-# the two others look at all images at hand, see there
-@pytest.mark.parametrize('name', [name for name in LOSSES if name not in ('berhu', 'shared_bce')])
+# the others look at all images at hand, see there
+@pytest.mark.parametrize('name', [
+    name for name in LOSSES if name not in ('balanced_dice', 'berhu', 'shared_bce')])
 def test_the_losses_of_halves_add_up_to_that_of_the_whole(name):
     raw, truth = make_case(name)
     whole = LOSSES[name](raw, truth)
@@ -166,7 +203,7 @@ def test_a_raw_output_is_enlarged_to_the_truth_and_weighed():
     raw = torch.tensor([[1.0, 3.0]]).view(1, 1, 1, 2)
     batch = Batch(torch.zeros(1, 3, 4, 8), {'depth': torch.full((1, 2, 4), math.exp(2.0))})
 
-    loss = task_losses({'depth': raw}, batch, {})['depth']
+    loss = task_losses({'depth': raw}, batch.truth, {})['depth']
 
     # bilinear: 1, 1.5, 2.5, 3 in both rows; the task's own weight
     assert loss.total.item() == pytest.approx(TASKS['depth'].loss_weight * 2 * 3.0, rel=1e-5)
@@ -177,7 +214,7 @@ def test_a_recipe_chooses_loss_and_weight():
     raw, truth = make_case('berhu')
     batch = Batch(torch.zeros(4, 3, 6, 8), {'depth': truth})
 
-    loss = task_losses({'depth': raw}, batch, {'depth': LossConfig('berhu', 7.0)})['depth']
+    loss = task_losses({'depth': raw}, batch.truth, {'depth': LossConfig('berhu', 7.0)})['depth']
 
     torch.testing.assert_close(loss.total, 7 * LOSSES['berhu'](raw, truth).total)
 

@@ -1,15 +1,17 @@
 """Which items a step sees."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.training.config import Phase, StagePlan
 from mtshare_ros.training.loading import Prefetcher
-from mtshare_ros.training.sampling import StepPlan
+from mtshare_ros.training.sampling import MixedPlan, StepPlan
 
 PLAN = StagePlan((Phase((48, 64), 4, 40, 2), Phase((96, 128), 2, 20)))
+ROUNDS = replace(PLAN, rounds=2)
 
 
 def test_every_item_is_seen_once_per_epoch():
@@ -66,3 +68,30 @@ def test_what_making_a_batch_raised_is_raised_where_it_is_asked_for():
     with pytest.raises(OSError, match='batch 0'):
         batches.get(0)
     batches.close()
+
+
+def test_a_mixed_plan_shows_every_image_of_every_phase_once_in_a_round():
+    plan = MixedPlan(ROUNDS, 0)
+    rounds = [[plan.step(number) for number in numbers] for numbers in (range(20), range(20, 40))]
+
+    for steps in rounds:
+        seen = Counter((step.phase, index) for step in steps for index in step.indices)
+        assert seen == Counter((phase, index) for phase in PLAN.phases
+                               for index in range(phase.images))
+    first, second = ([(step.phase, step.indices) for step in steps] for steps in rounds)
+    assert first != second
+
+
+def test_a_mixed_plan_mixes_the_phases():
+    phases = [MixedPlan(ROUNDS, 0).step(number).phase for number in range(20)]
+
+    assert 4 < sum(phase != other for phase, other in zip(phases, phases[1:]))
+
+
+def test_a_mixed_plan_tells_a_step_whatever_was_asked_before():
+    plan = MixedPlan(ROUNDS, 3)
+    for number in range(ROUNDS.steps):
+        plan.step(number)
+
+    assert plan.step(25) == MixedPlan(ROUNDS, 3).step(25)
+    assert plan.step(25) != MixedPlan(ROUNDS, 4).step(25)
