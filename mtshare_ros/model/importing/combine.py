@@ -112,7 +112,7 @@ def _heads_of(
     shape = backbone.architecture
     said = HeadOptions(options.labels, options.depth_range)
     with reading(source):
-        return [*read_depth_anything(source, shape), *read_tips(source, shape),
+        return [*read_depth_anything(source, shape, said), *read_tips(source, shape),
                 *read_linear_heads(source, shape, said)]
 
 

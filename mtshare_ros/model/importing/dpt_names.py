@@ -16,6 +16,20 @@ DEPTH_ANYTHING = (
 )
 """Hugging Face's ``DepthAnythingForDepthEstimation``."""
 
+DEPTH_ANYTHING_ORIGINAL = (
+    (rf'projects\.(\d){_ENDS}', r'project.\1.\2'),
+    (rf'resize_layers\.(\d){_ENDS}', r'resize.\1.\2'),
+    *((rf'scratch\.layer{level}_rn{_ENDS}', rf'lateral.{level - 1}.\1') for level in range(1, 5)),
+    *((rf'scratch\.refinenet{level}\.resConfUnit(\d)\.conv(\d){_ENDS}',
+       rf'fuse.{4 - level}.res\1.conv\2.\3') for level in range(1, 5)),
+    *((rf'scratch\.refinenet{level}\.out_conv{_ENDS}', rf'fuse.{4 - level}.out.\1')
+      for level in range(1, 5)),
+    (rf'scratch\.output_conv1{_ENDS}', r'out.conv1.\1'),
+    (rf'scratch\.output_conv2\.0{_ENDS}', r'out.conv2.\1'),
+    (rf'scratch\.output_conv2\.2{_ENDS}', r'out.conv3.\1'),
+)
+"""The files of Depth Anything's authors, below ``depth_head.``."""
+
 TIPS = (
     (rf'reassemble\.readout_projects\.(\d){_ENDS}', r'readout.\1.\2'),
     (rf'reassemble\.out_projections\.(\d){_ENDS}', r'project.\1.\2'),

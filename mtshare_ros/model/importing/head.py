@@ -14,6 +14,9 @@ NYU_RANGE, KITTI_RANGE = (0.001, 10.0), (0.001, 80.0)
 NYU_FOCAL = 518.86 / 640
 """Focal length of NYUD-v2's camera over the width of its images."""
 
+_SPREAD = {12: (3, 6, 9, 12), 24: (5, 12, 18, 24)}
+"""Four blocks that heads on DINOv2 read, by the number of blocks."""
+
 
 @dataclass(frozen=True)
 class HeadOptions:
@@ -54,6 +57,15 @@ def take(
             f'{source}: {missing[0]} and {len(missing) - 1} more tensors of the head are missing; '
             'the file is not complete')
     return {ours: tensors[theirs].contiguous() for theirs, ours in names.items()}
+
+
+def spread_taps(depth: int, source: str) -> tuple[int, ...]:
+    """Return the four blocks that a head on DINOv2 reads, which its file does not say."""
+    if depth not in _SPREAD:
+        raise ModelError(
+            f'{source}: which four of {depth} blocks its head reads is not known; it is for '
+            f'backbones of {" or ".join(map(str, _SPREAD))} blocks')
+    return _SPREAD[depth]
 
 
 def check_width(found: int, config: ArchitectureConfig, source: str) -> None:

@@ -13,13 +13,12 @@ from mtshare_ros.model.importing.head import (
     KITTI_RANGE,
     NYU_FOCAL,
     NYU_RANGE,
+    spread_taps,
     take,
 )
 from mtshare_ros.model.importing.source import Source
 
 _BN_EPS = 1e-5
-_SPREAD = {12: (3, 6, 9, 12), 24: (5, 12, 18, 24)}
-"""Blocks that depth heads of four taps read, by the number of blocks."""
 
 
 def read_linear_heads(
@@ -69,7 +68,8 @@ def _depth(
     taps, has_class = (parts // 2, True) if parts in (2, 8) else (parts, False)
     near_far, focal = _depth_range(source, options)
     config = HeadConfig(
-        kind=LINEAR, side=4, taps=_depth_taps(backbone.depth, taps, source), normed=False,
+        kind=LINEAR, side=4, normed=False,
+        taps=(backbone.depth,) if taps == 1 else spread_taps(backbone.depth, source.name),
         class_token=has_class, encoding='metres', bins=bins, depth_range=near_far)
     return ImportedHead(
         source.name, 'depth', config=config, used=frozenset(names), focal_length=focal,
@@ -93,16 +93,6 @@ def _tap_count(width: int, embed_dim: int, allowed: tuple[int, ...], source: Sou
             f'{" or ".join(map(str, allowed))} times the {embed_dim} of the backbone; take head '
             'and backbone of one size (small, base, large)')
     return width // embed_dim
-
-
-def _depth_taps(depth: int, count: int, source: Source) -> tuple[int, ...]:
-    if count == 1:
-        return (depth,)
-    if depth not in _SPREAD:
-        raise ModelError(
-            f'{source.name}: which four of {depth} blocks its depth head reads is not known; it '
-            f'is for backbones of {" or ".join(map(str, _SPREAD))} blocks')
-    return _SPREAD[depth]
 
 
 def _depth_range(

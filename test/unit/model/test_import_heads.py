@@ -1,6 +1,7 @@
 """Heads of public models give here what they give in the library of their authors."""
 
 from dataclasses import replace
+import re
 
 from public_models import (
     an_image,
@@ -16,9 +17,11 @@ from public_models import (
     write_linear_head,
 )
 import pytest
+from safetensors.torch import load_file, save_file
 import torch
 from torch.nn import functional
 
+from mtshare_ros.errors import ModelError
 from mtshare_ros.model.importing.combine import import_model, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
@@ -61,6 +64,64 @@ def test_depth_anything_reads_the_blocks_its_configuration_names(tmp_path):
     expected = theirs(model, image).predicted_depth[:, None]
     assert distance(raw(checkpoint, image)['depth'], expected) < 1e-4
     assert checkpoint.description.architecture.heads['depth'].taps == (2, 3, 5, 6)
+
+
+TO_ORIGINAL = (
+    (r'neck.reassemble_stage.layers.(\d).projection', 'depth_head.projects.{}', 0),
+    (r'neck.reassemble_stage.layers.(\d).resize', 'depth_head.resize_layers.{}', 0),
+    (r'neck.convs.(\d)', 'depth_head.scratch.layer{}_rn', 1),
+    (r'neck.fusion_stage.layers.(\d).projection', 'depth_head.scratch.refinenet{}.out_conv', -4),
+    *((rf'neck.fusion_stage.layers.(\d).residual_layer{unit}.convolution{layer}',
+       f'depth_head.scratch.refinenet{{}}.resConfUnit{unit}.conv{layer}', -4)
+      for unit in (1, 2) for layer in (1, 2)),
+    ('head.conv(1)', 'depth_head.scratch.output_conv{}', 0),
+    ('head.conv(2)', 'depth_head.scratch.output_conv2.{}', -2),
+    ('head.conv(3)', 'depth_head.scratch.output_conv2.{}', -5))
+"""Names of the authors' files by Hugging Face's; a negative offset counts down from there."""
+TO_META = (
+    ('backbone.embeddings.patch_embeddings.projection', 'pretrained.patch_embed.proj'),
+    ('backbone.embeddings.position_embeddings', 'pretrained.pos_embed'),
+    ('backbone.embeddings.', 'pretrained.'), ('backbone.layernorm', 'pretrained.norm'),
+    ('backbone.encoder.layer', 'pretrained.blocks'), ('attention.output.dense', 'attn.proj'),
+    ('layer_scale1.lambda1', 'ls1.gamma'), ('layer_scale2.lambda1', 'ls2.gamma'))
+
+
+def as_published(model, folder, name):
+    """Write a Depth Anything as its authors do, and return the path."""
+    found = {}
+    for key, value in load_file(saved(model, folder / 'hf') / 'model.safetensors').items():
+        for pattern, target, offset in TO_ORIGINAL:
+            match = re.match(pattern, key)
+            if match:
+                number = int(match[1]) + offset if offset >= 0 else -offset - int(match[1])
+                key = target.format(number) + key[match.end():]
+                break
+        for old, new in TO_META:
+            key = key.replace(old, new)
+        found[key] = value
+    save_file(found, folder / name)
+    return folder / name
+
+
+@pytest.mark.parametrize('name, taps, settings', [
+    ('depth_anything_v2_vits', SMALL_TAPS, {}),
+    ('depth_anything_v2_metric_hypersim_vits', SMALL_TAPS, METRIC),
+    ('depth_anything_vits14', (9, 10, 11, 12), {})])
+def test_depth_anything_as_its_authors_publish_it(tmp_path, name, taps, settings):
+    vit = {'hidden_size': 64, 'num_hidden_layers': 12, 'num_attention_heads': 1}
+    model = depth_anything(vit, taps, **settings)
+    checkpoint = imported(as_published(model, tmp_path, f'{name}.safetensors'))
+    shape, image = checkpoint.description.architecture, an_image(112, 112)
+    expected = theirs(model, image).predicted_depth[:, None]
+    assert distance(raw(checkpoint, image)['depth'], expected) < 1e-4
+    assert shape.position_interpolation == 'bicubic_offset'
+
+
+def test_a_depth_anything_without_its_name_is_refused(tmp_path):
+    vit = {'hidden_size': 64, 'num_hidden_layers': 12, 'num_attention_heads': 1}
+    path = as_published(depth_anything(vit, SMALL_TAPS), tmp_path, 'model_of_mine.safetensors')
+    with pytest.raises(ModelError, match='version 1 or 2 of Depth Anything'):
+        imported(path)
 
 
 def tips_outputs(model, image):
