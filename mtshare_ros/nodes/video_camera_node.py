@@ -82,10 +82,10 @@ class VideoCameraNode(Node):
     def _publish_news(self) -> None:
         if self._player is None:
             return
-        frame = self._player.take()
-        if frame is not None:
+        ended = self._player.ended
+        while (frame := self._player.take()) is not None:
             self._publish(frame, self._player.name)
-        if self._player.ended:
+        if ended:
             self.tell(f'{self._player.name} is at its end')
             self.context.try_shutdown()
 

@@ -150,6 +150,18 @@ def test_a_video_that_cannot_be_read_ends_the_node_with_the_reason(
     assert words in camera.output and 'Traceback' not in camera.output
 
 
+def test_a_video_that_lacks_its_end_is_shown_to_there_and_ends_the_node_with_the_reason(
+        stage, tmp_path):
+    whole = write_numbered(tmp_path / 'whole.mkv', 20, rate=4).read_bytes()
+    path = tmp_path / 'cut.mkv'
+    path.write_bytes(whole[:len(whole) // 2])
+
+    camera = stage.nodes.video_camera(video=path, loop=False, rate=60.0)
+
+    assert camera.wait() == 1
+    assert 'cut.mkv cannot be read any further after' in camera.output
+
+
 @pytest.mark.parametrize(('parameters', 'words'), [
     ({}, 'parameter video is empty'),
     ({'video': 'x.mp4', 'rate': 30}, 'parameter rate cannot be 30: it has the wrong type'),

@@ -1,6 +1,7 @@
 """Images, folders and videos come as the frames a person sees, in their order and to their end."""
 
 from fractions import Fraction
+import socket
 import struct
 
 import numpy as np
@@ -258,3 +259,11 @@ def test_a_stream_is_read_and_its_password_stands_in_no_message(tmp_path):
 def test_a_camera_comes_alone(tmp_path):
     with pytest.raises(RecordingError, match='/dev/video0: a camera comes alone'):
         open_source([str(save(tmp_path / 'a.png')), '/dev/video0'])
+
+
+def test_a_stream_that_sends_nothing_is_not_waited_for_for_ever(monkeypatch):
+    pytest.importorskip('av', reason='videos need the extra [video]')
+    monkeypatch.setattr('mtshare_ros.recording.camera_source._PATIENCE_S', 0.2)
+    with socket.create_server(('127.0.0.1', 0)) as mute:
+        with pytest.raises(RecordingError, match='nothing came for too long'):
+            open_source([f'tcp://127.0.0.1:{mute.getsockname()[1]}'])
