@@ -30,6 +30,7 @@ def import_model(
     input_size: options.InputSizeOption = '336x448',
     labels: options.LabelsOption = None,
     tasks: options.TasksOption = None,
+    by_geometry: options.ByGeometryOption = None,
     depth_range: options.DepthRangeOption = None,
     licence: options.LicenceOption = None,
     tensors: options.TensorsOption = False,
@@ -46,7 +47,7 @@ def import_model(
     """
     from mtshare_ros.labels import read_labels
     from mtshare_ros.model.checkpoint import check_new, save_checkpoint
-    from mtshare_ros.model.importing.combine import import_model, ImportOptions
+    from mtshare_ros.model.importing.combine import BY_GEOMETRY, import_model, ImportOptions
     from mtshare_ros.model.importing.source import open_source
     from mtshare_ros.tasks import TASKS
 
@@ -55,6 +56,8 @@ def import_model(
     said = ImportOptions(
         input_size=read_sides(input_size, '--input-size'), depth_range=depth_range or (),
         tasks=() if tasks is None else read_list('--tasks', tasks, TASKS),
+        by_geometry=() if by_geometry is None else read_list(
+            '--by-geometry', by_geometry, BY_GEOMETRY),
         labels=None if labels is None else read_labels(labels))
     known = _licences(licence or [], sources)
     imported = import_model([open_source(path, known.get(path, '')) for path in sources], said)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from mtshare_ros.cli.completion import offer_task_list
+from mtshare_ros.cli.completion import offer_task_list, offering
 
 SourcesArgument = Annotated[list[Path], typer.Argument(
     metavar='SOURCE', help='Folders with config.json, or .safetensors files: a backbone and the '
@@ -18,6 +18,9 @@ LabelsOption = Annotated[Path | None, typer.Option(
                          'config/labels/ade20k150.yaml.')]
 TasksOption = Annotated[str | None, typer.Option(
     metavar='TASK,...', autocompletion=offer_task_list, help='Only these tasks.')]
+ByGeometryOption = Annotated[str | None, typer.Option(
+    metavar='TASK,...', autocompletion=offering('normals', 'edge', 'normals,edge'),
+    help='Work normals or edges out from the depth, although a source has a head for them.')]
 DepthRangeOption = Annotated[tuple[float, float] | None, typer.Option(
     metavar='NEAR FAR', help='Metres that the bins of a depth head reach, where neither '
                              'configuration nor name of the file say so.')]

@@ -31,20 +31,26 @@ from mtshare_ros.tasks import ordered
 BY_GEOMETRY = ('normals', 'edge')
 """Tasks whose maps can be worked out from depths."""
 
+_WITHOUT_WEIGHTS = (
+    'num_heads', 'norm_eps', 'image_mean', 'image_std', 'position_interpolation')
+"""What decides about a backbone's features and stands in no tensor."""
+
 
 @dataclass(frozen=True)
 class ImportOptions:
     """
     What the user says besides the sources.
 
-    ``tasks`` are those that are wanted, none for all there are; ``labels`` and ``depth_range``
-    stand in for what the sources do not say.
+    ``tasks`` are those that are wanted, none for all there are, and ``by_geometry`` those that are
+    worked out from the depth even where a source has a head for them; ``labels`` and
+    ``depth_range`` stand in for what the sources do not say.
     """
 
     input_size: tuple[int, int] = DEFAULT_INPUT
     tasks: tuple[str, ...] = ()
     labels: LabelSet | None = None
     depth_range: tuple[float, ...] = ()
+    by_geometry: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,8 @@ def import_model(
     for source in sources:
         check_kind(source)
     found = [(source, read_backbone(source, options.input_size)) for source in sources]
-    backbone = _only_backbone([item for _, item in found if item is not None], sources)
+    backbones = [item for _, item in found if item is not None]
+    backbone = _only_backbone(backbones, sources)
     heads = [_heads_of(source, backbone, options) for source in sources]
     wanted = _chosen([head for own in heads for head in own], options, sources)
     architecture, notes = _with_geometry(_with_heads(backbone, wanted), wanted, options)
@@ -86,7 +93,8 @@ def import_model(
                   for (source, own), items in zip(found, heads))
     checkpoint = _build(architecture, backbone, wanted, options)
     described = replace(checkpoint.description, sources=tuple(map(_weight_source, parts)))
-    return Imported(replace(checkpoint, description=described), parts, notes)
+    return Imported(replace(checkpoint, description=described), parts,
+                    (*notes, *_disagreements(backbones)))
 
 
 def _only_backbone(found: Sequence[Backbone], sources: Sequence[Source]) -> Backbone:
@@ -106,6 +114,16 @@ def _only_backbone(found: Sequence[Backbone], sources: Sequence[Source]) -> Back
     return first
 
 
+def _disagreements(backbones: Sequence[Backbone]) -> list[str]:
+    """Say what sources of the same tensors make of them differently; the first is believed."""
+    first = backbones[0]
+    return [
+        f'{name} of {first.source} is {getattr(first.architecture, name)}, which is taken; that '
+        f'of {other.source} is {getattr(other.architecture, name)}'
+        for other in backbones[1:] for name in _WITHOUT_WEIGHTS
+        if getattr(first.architecture, name) != getattr(other.architecture, name)]
+
+
 def _heads_of(
     source: Source, backbone: Backbone, options: ImportOptions
 ) -> list[ImportedHead]:
@@ -119,13 +137,15 @@ def _heads_of(
 def _chosen(
     heads: Sequence[ImportedHead], options: ImportOptions, sources: Sequence[Source]
 ) -> list[ImportedHead]:
-    wanted = [head for head in heads if not options.tasks or head.task in options.tasks]
+    wanted = [head for head in heads if head.task not in options.by_geometry
+              and (not options.tasks or head.task in options.tasks)]
     if not wanted:
         tasks = f' for {", ".join(options.tasks)}' if heads else ''
         raise ModelError(
             f'{", ".join(source.name for source in sources)}: there is a backbone and no head'
-            f'{tasks}, so there is no map to give; name files with heads as well, or train heads: '
-            '`initial:` of a recipe takes the same files (docs/training.md)')
+            f'{tasks}, so there is no map to give (normals and edges by geometry need a depth '
+            'head); name files with heads as well, or train heads: `initial:` of a recipe takes '
+            'the same files (docs/training.md)')
     for number, head in enumerate(wanted):
         twin = next((other for other in wanted[:number] if other.task == head.task), None)
         if twin is not None:
@@ -150,12 +170,12 @@ def _with_geometry(
     present = {head.task: head for head in heads}
     depth = present.get('depth')
     derived, notes = {}, []
-    for task in options.tasks or BY_GEOMETRY:
+    for task in ordered((*(options.tasks or BY_GEOMETRY), *options.by_geometry)):
         if task in present:
             continue
         why = _why_not(task, depth)
         if why:
-            notes.append(f'no {task}: no source has a head for it{why}')
+            notes.append(f'no {task}: no head for it was taken{why}')
         else:
             derived[task] = HeadConfig(kind=GEOMETRY)
             notes.append(f'{task}: worked out from the depth map, by geometry')

@@ -76,6 +76,15 @@ def test_only_the_tasks_that_are_asked_for_are_imported(run, public, tmp_path):
     assert description.sources[1].parts == ('semseg',) and not description.sources[2].parts
 
 
+def test_normals_can_be_worked_out_although_there_is_a_head_for_them(run, tmp_path):
+    saved(tips(), tmp_path / 'tips')
+    done = run('tips', '--by-geometry', 'normals')
+    shape = read_description(tmp_path / 'out.safetensors').architecture
+    assert [shape.heads[task].kind for task in ('depth', 'normals', 'edge')] == [
+        'dpt', 'geometry', 'geometry']
+    assert 'normals_head.convs.*.weight (4)' in done.stdout
+
+
 def test_the_same_backbone_twice_is_one(run, public, tmp_path):
     model = depth_anything(depth_estimation_type='metric', max_depth=20)
     folder = saved(model, tmp_path / 'metric')
@@ -88,6 +97,16 @@ def test_the_same_backbone_twice_is_one(run, public, tmp_path):
     assert done.returncode == 0, done.stderr
     assert read_description(tmp_path / 'out.safetensors').tasks == (
         'semseg', 'depth', 'normals', 'edge')
+    assert 'norm_eps' not in done.stdout
+
+
+def test_what_two_sources_say_of_one_backbone_differently_is_told(run, public, tmp_path):
+    other = changed(public / 'dinov2', tmp_path / 'other')
+    (other / 'preprocessor_config.json').write_text(
+        '{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}')
+    done = run(public / 'dinov2', 'other', public / 'ade20k.safetensors')
+    assert 'image_mean of dinov2 is (123.675, 116.28, 103.53), which is taken; that of other' in \
+        ' '.join(done.stdout.split())
 
 
 def test_another_backbone_is_refused_by_the_first_tensor_that_differs(run, tmp_path):
@@ -114,7 +133,7 @@ def test_relative_depth_never_becomes_metres(run, tmp_path):
     description = read_description(tmp_path / 'out.safetensors')
     assert description.architecture.heads['depth'].encoding == 'disparity'
     assert description.tasks == ('depth', 'edge') and description.depth_range is None
-    assert 'no normals: no source has a head for it, and the depth is relative' in done.stdout
+    assert 'no normals: no head for it was taken, and the depth is relative' in done.stdout
 
 
 def test_classes_that_no_label_set_has_need_names(run, tmp_path):
