@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 import gzip
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 import shlex
 import shutil
@@ -143,10 +143,10 @@ class _Page:
     def _study(self, sheets: Sheets, progress: Callable[[int], None]) -> 'Study':
         from mtshare_ros.evaluation.real.study import Study
 
-        shown, done = self._material.is_shown, _Counter(progress)
+        shown, numbers = self._material.is_shown, count(1)
 
         def see_frame(film: str, frame: Any) -> None:
-            done.count()
+            progress(next(numbers))
             if shown(film):
                 sheets.see_frame(film, frame)
 
@@ -155,19 +155,6 @@ class _Page:
             self._motorcycle, _film_readers(self._material), self._sharing,
             lambda name, prediction: sheets.see_photograph(prediction) if shown(name) else None,
             see_frame)
-
-
-class _Counter:
-    """Counts aloud."""
-
-    def __init__(self, progress: Callable[[int], None]) -> None:
-        self._progress = progress
-        self._done = 0
-
-    def count(self) -> None:
-        """Count one more."""
-        self._done += 1
-        self._progress(self._done)
 
 
 def _find(folder: Path, frames: int, all_pictures: bool) -> _Material:

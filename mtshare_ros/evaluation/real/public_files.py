@@ -6,9 +6,6 @@ from pathlib import Path
 
 from mtshare_ros.errors import DatasetError, MissingExtraError
 
-OPENCV_DOC = Path('/usr/share/doc/opencv-doc')
-"""Where Debian and Ubuntu install the package opencv-doc."""
-
 _HOW_TO_GET = (
     'install the package opencv-doc of Debian or Ubuntu, or unpack it anywhere: apt-get download '
     'opencv-doc && dpkg -x opencv-doc_*.deb opencv, then --opencv-doc opencv')
