@@ -107,6 +107,7 @@ def write_shipped_heads(path, public):
     torch.manual_seed(1)
     network = build_model(description.architecture, description.tasks, len(description.labels))
     network.load_state_dict(backbone.tensors, strict=False)
+    network.heads.half().float()  # as they are stored
     write_heads(path, network.state_dict(), description)
     return network.eval()
 

@@ -32,15 +32,18 @@ def write_heads(
     """
     Write all of a network's tensors but the backbone's, with the description of the whole model.
 
-    ``description.backbone_sha256`` is the digest of the backbone that the heads stand on. Raises
-    ModelError where that is another one than the tensors hold, or the file cannot be written.
+    Matrices become float16, vectors float32. ``description.backbone_sha256`` is the digest of the
+    backbone that the heads stand on. Raises ModelError where that is another one than the tensors
+    hold, or the file cannot be written.
     """
     own = backbone_digest(tensors)
     if own != description.backbone_sha256:
         raise ModelError(f'{path}: the tensors are those of the backbone {own}, the description '
                          f'names {description.backbone_sha256 or "none"}; train the heads on it')
-    heads = {name: value.detach().cpu().float().contiguous() for name, value in tensors.items()
-             if value.is_floating_point() and not is_backbone(name)}
+    heads = {
+        name: value.detach().cpu().to(torch.float16 if value.ndim > 1 else torch.float32)
+        .contiguous()
+        for name, value in tensors.items() if value.is_floating_point() and not is_backbone(name)}
     _write(path, heads, to_header(description, FORMAT))
 
 

@@ -41,6 +41,37 @@ def test_every_shipped_model_computes_its_reference(name):
     assert check_reference(Engine(load_checkpoint(file.path), device='cpu', file=file)) == ''
 
 
+@pytest.mark.parametrize('name', list(load_manifest().heads))
+def test_shipped_heads_have_a_reference_for_the_whole_model(name):
+    with np.load(reference_path()) as arrays:
+        known = {key.split('/')[1] for key in arrays
+                 if key.startswith(load_manifest().heads[name].sha256)}
+
+    assert known == set(load_manifest().heads[name].tasks)
+
+
+def test_a_model_made_of_heads_is_compared_with_what_ships_for_them(tiny_model, path, engine):
+    with np.load(path) as arrays:
+        renamed = {key.replace(engine.file.sha256, 'h' * 64): arrays[key] + 1 for key in arrays}
+        renamed['image'] = arrays['image']
+    np.savez(path, **renamed)
+    file = replace(engine.file, sha256='0' * 64, heads_sha256='h' * 64)
+    made = Engine(load_checkpoint(tiny_model), device='cpu', precision='fp32', file=file)
+
+    assert 'something else than it should' in check_reference(made, path)
+    assert check_reference(engine, path) == ''
+
+
+def test_references_of_models_that_are_not_here_can_be_kept(path, engine):
+    sha256 = engine.file.sha256
+    write_references([], path, keep=[sha256])
+    assert check_reference(engine, path) == ''
+
+    write_references([], path)
+    with np.load(path) as arrays:
+        assert set(arrays) == {'image'}
+
+
 def test_the_file_stays_small():
     assert reference_path().stat().st_size < LARGEST_BYTES
 

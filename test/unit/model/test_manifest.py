@@ -9,13 +9,16 @@ import yaml
 
 from mtshare_ros.errors import MtshareError
 from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.model.heads_file import read_heads
 from mtshare_ros.model.manifest import (
     Catalogue,
+    find_heads,
     find_model,
     load_manifest,
     Manifest,
     ManifestEntry,
 )
+from mtshare_ros.model.quality import read_quality
 
 
 @pytest.fixture
@@ -88,6 +91,18 @@ def test_every_shipped_model_is_what_its_manifest_entry_says(name):
     assert description.architecture.input_size == entry.input_size
     assert description.focal_length == pytest.approx(entry.focal_length, abs=0.1)
     assert description.depth_range == pytest.approx(entry.depth_range, abs=0.01)
+
+
+@pytest.mark.parametrize('name', list(load_manifest().heads))
+def test_shipped_heads_are_what_their_manifest_entry_says(name):
+    manifest = load_manifest()
+    description, entry = read_heads(find_heads(name, manifest).path), manifest.heads[name]
+    assert entry.sha256 == find_heads(name, manifest).sha256
+    assert description.tasks == entry.tasks
+    assert description.labels.name == entry.labels
+    assert description.architecture.input_size == entry.input_size
+    assert read_quality(find_heads(name, manifest)), 'measure the model and store it'
+    assert f'## {name}' in (manifest.folder / 'README.md').read_text()
 
 
 def test_the_default_model_ships():
