@@ -24,7 +24,7 @@ def test_the_list_names_every_shipped_model_with_its_size(command):
 
 def test_every_shipped_model_is_good(command):
     result = command('models', 'verify')
-    count = len(load_manifest().models)
+    count = len(load_manifest().models) + len(load_manifest().heads)
     assert result.returncode == 0, result.stderr
     assert f'{count} of {count} models are good' in result.stdout
 
@@ -38,8 +38,9 @@ def test_the_list_and_the_verdict_are_kept_as_json(command, tmp_path):
                         for words in ('list', 'verify'))
     assert listed['default'] == manifest.default
     assert listed['models'].keys() == manifest.models.keys()
-    assert verified == {
-        'good': {name: entry.sha256 for name, entry in manifest.models.items()}, 'errors': {}}
+    heads = {f'{name}.heads': entry.sha256 for name, entry in manifest.heads.items()}
+    good = {name: entry.sha256 for name, entry in manifest.models.items()}
+    assert verified == {'good': {**good, **heads}, 'errors': {}}
 
 
 @pytest.fixture
