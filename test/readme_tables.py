@@ -8,7 +8,7 @@ from pathlib import Path
 import re
 from typing import Callable, Iterable
 
-from mtshare_ros.nodes.outputs import OUTPUTS
+from mtshare_ros.nodes.outputs import ALL_OUTPUTS
 from mtshare_ros.nodes.parameters import ParameterSpec
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS
 from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS
@@ -29,7 +29,7 @@ def output_table() -> str:
     rows = [
         [f'`{output.topic}`', f'`{output.encoding}`' if output.encoding else output.message,
          output.text]
-        for output in OUTPUTS
+        for output in ALL_OUTPUTS
     ]
     return table(['topic', 'encoding', 'what it holds'], rows)
 

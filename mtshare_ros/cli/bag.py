@@ -72,7 +72,7 @@ def bag(
             sharing_settings(sharing, temporal_factor, task_factor, refresh_period))
         plan.prepare_target()
         engine = load_network(model, device, precision, input_size, threads)
-        outcome = _run(opened, plan.with_outputs(topics, engine.tasks), engine, pictures)
+        outcome = _run(opened, plan.with_outputs(topics, engine), engine, pictures)
     report(outcome, json)
 
 

@@ -124,7 +124,7 @@ def _run(
 ) -> 'Calibration':
     from mtshare_ros.evaluation.calibration import calibrate as find_thresholds, count_frames
 
-    total = count_frames(engine.description.architecture, engine.tasks, clips, held_out)
+    total = count_frames(engine.description.architecture, engine.network_tasks, clips, held_out)
     with progress_bar('calibrating', total) as progress:
         return find_thresholds(engine, clips, held_out, settings, progress)
 

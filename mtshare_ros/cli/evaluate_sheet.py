@@ -46,7 +46,8 @@ def _rows(truth: 'Truth', found: Mapping[str, 'Prediction']) -> 'list[SheetRow]'
 
     rows: list['SheetRow'] = []
     for prediction in found.values():
-        maps = SheetMaps(prediction.mask, prediction.depth, prediction.normals, prediction.edges)
+        maps = SheetMaps(prediction.mask, prediction.depth, prediction.normals, prediction.edges,
+                         prediction.disparity)
         rows.append(SheetRow(truth.image, SheetMaps(), maps, _activity(prediction)) if rows else
                     SheetRow(truth.image, _true_maps(truth), maps))
     return rows

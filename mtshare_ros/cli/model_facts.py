@@ -14,7 +14,7 @@ def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
     weights = sum(value.numel() for value in checkpoint.network.parameters())
     return {
         'sha256': file.sha256,
-        'tasks': ', '.join(description.tasks),
+        'tasks': _tasks(description),
         'labels': f'{description.labels.name}, {len(description.labels)} classes',
         'input': f'{size_in_words(shape.input_size)} (width x height)',
         'network': f'{shape.depth} blocks of width {shape.embed_dim}, {shape.num_heads} heads, '
@@ -42,7 +42,17 @@ def _focal_length(description: 'ModelDescription') -> str:
     return f'trained with a focal length of {description.focal_length:.1f} pixels'
 
 
+def _tasks(description: 'ModelDescription') -> str:
+    """Name the tasks, and say of those without weights where they come from."""
+    derived = [task for task in description.tasks
+               if description.architecture.head_of(task).kind == 'geometry']
+    from_depth = f'; {", ".join(derived)} worked out from depth' if derived else ''
+    return f'{", ".join(description.tasks)}{from_depth}'
+
+
 def _depths(description: 'ModelDescription') -> str:
+    if description.architecture.relative_depth:
+        return 'depth is relative (inverse depth without scale and shift), never metres'
     if description.depth_range is None:
         return 'range of the depths not known'
     near, far = description.depth_range

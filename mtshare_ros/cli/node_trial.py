@@ -66,7 +66,7 @@ def node_on_trial(
     from mtshare_ros.model.checkpoint import read_description
     from mtshare_ros.model.manifest import find_model
 
-    tasks = read_description(find_model(parameters['model']).path).tasks
+    description = read_description(find_model(parameters['model']).path)
     lock = prepare_environment()
     with lock or nullcontext(), StopRequest() as stop, \
             tempfile.TemporaryDirectory(prefix='mtshare_trial_') as folder:
@@ -78,7 +78,8 @@ def node_on_trial(
             from mtshare_ros.nodes.trial_camera import Look
 
             trial = NodeTrial(process, stop)
-            with Trial(namespace=namespace, tasks=tasks, tick=trial.tick,
+            with Trial(namespace=namespace, tasks=description.tasks,
+                       relative=description.architecture.relative_depth, tick=trial.tick,
                        look=Look(**(look or {}))) as trial.surroundings:
                 yield trial
         finally:

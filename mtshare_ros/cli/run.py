@@ -67,7 +67,8 @@ def run(
     prepare_folder(output, overwrite)
     source = open_source(sources)
     engine = load_network(model, device, precision, input_size, threads)
-    outputs = choose_outputs(topics, MAP_TOPICS, engine.tasks)
+    outputs = choose_outputs(topics, MAP_TOPICS, engine.tasks,
+                             engine.description.architecture.relative_depth)
     settings = InferenceSettings.to_show(map(task_of, outputs), engine.tasks, sharing_settings(
         source.continuous if sharing is None else sharing, temporal_factor, task_factor,
         refresh_period), activity=pictures.wanted)

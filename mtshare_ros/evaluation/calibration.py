@@ -115,14 +115,14 @@ class _Search:
         self._reference = UngatedReference(engine, clips, settings.sharing, done.tick)
         self._shape = engine.description.architecture
         none = (0.0,) * self._shape.depth
-        self._thresholds = {task: TaskThresholds(none, none) for task in engine.tasks}
+        self._thresholds = {task: TaskThresholds(none, none) for task in engine.network_tasks}
         self._first = {'temporal': FIRST, 'task': FIRST}
 
     def run(self) -> dict[str, TaskThresholds]:
         """Return the thresholds of every task."""
-        taking_over = _with_own_blocks(self._shape, self._engine.tasks)
+        taking_over = _with_own_blocks(self._shape, self._engine.network_tasks)
         share = self._settings.temporal_share
-        for task in self._engine.tasks:
+        for task in self._engine.network_tasks:
             self._settle(task, 'temporal', share if task in taking_over else 1.0)
         for task in taking_over:
             self._settle(task, 'task', 1.0)

@@ -8,6 +8,7 @@ import numpy as np
 from mtshare_ros.evaluation.activity_account import ActivityAccount, SharingActivity
 from mtshare_ros.evaluation.evaluate import Metrics, Scorer
 from mtshare_ros.evaluation.metrics import MetricRules, ROOMS_RULES
+from mtshare_ros.evaluation.scoring import camera_of
 from mtshare_ros.evaluation.truth import Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
@@ -154,7 +155,8 @@ class _Side:
         """Compute and score a frame."""
         if self._alone:  # the buffers stay, which a frame without a session would make anew
             self._session.reset(_ALONE)
-        prediction = self._engine.infer(truth.image, self._session, self._settings)
+        prediction = self._engine.infer(
+            truth.image, self._session, self._settings, camera_of(truth))
         self._milliseconds.append(prediction.stats.total_ms)
         self._scorer.add(prediction, truth)
         return prediction

@@ -6,7 +6,7 @@ import numpy as np
 
 from mtshare_ros.errors import DatasetError
 from mtshare_ros.evaluation.metrics import make_metric, MetricRules, ROOMS_RULES
-from mtshare_ros.evaluation.scoring import bring_to_scale
+from mtshare_ros.evaluation.scoring import bring_to_scale, camera_of
 from mtshare_ros.evaluation.truth import Truth, truth_of
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
@@ -63,7 +63,7 @@ def evaluate(
     settings = InferenceSettings(engine.tasks if tasks is None else tuple(tasks))
     scorer = Scorer(engine, settings.tasks, rules)
     for truth in frames:
-        prediction = engine.infer(truth.image, None, settings)
+        prediction = engine.infer(truth.image, None, settings, camera_of(truth))
         scorer.add(prediction, truth)
         if progress is not None:
             progress(scorer.frames)

@@ -79,7 +79,8 @@ def gated(sharing: SharingSettings) -> SharingSettings:
 def without_thresholds(engine: Engine) -> Engine:
     """Return an engine in which every row that enters goes through all blocks."""
     none = (0.0,) * engine.description.architecture.depth
-    return engine.with_thresholds({task: TaskThresholds(none, none) for task in engine.tasks})
+    return engine.with_thresholds(
+        {task: TaskThresholds(none, none) for task in engine.network_tasks})
 
 
 def outputs(
@@ -106,7 +107,7 @@ class UngatedReference:
         engine, sharing = without_thresholds(engine), gated(sharing)
         self._raw = [
             [{task: raw.float().cpu().clone() for task, raw in frame.raw.items()}
-             for frame in outputs(engine, clip, engine.tasks, sharing, tick)]
+             for frame in outputs(engine, clip, engine.network_tasks, sharing, tick)]
             for clip in self.clips]
 
     def added_by(
@@ -117,7 +118,7 @@ class UngatedReference:
 
         The task runs alone, or beside the base task where it may take rows over from that.
         """
-        tasks = (engine.tasks[0], task) if sharing.task else (task,)
+        tasks = (engine.network_tasks[0], task) if sharing.task else (task,)
         errors = []
         for clip, references in zip(self.clips, self._raw):
             frames = outputs(engine, clip, tasks, gated(sharing), tick)
@@ -132,7 +133,7 @@ def compare(
     tick: Callable[[], None],
 ) -> Comparison:
     """Run all tasks with an engine's thresholds, without them, and dense, frame by frame."""
-    none, sharing, tasks = without_thresholds(engine), gated(sharing), engine.tasks
+    none, sharing, tasks = without_thresholds(engine), gated(sharing), engine.network_tasks
     errors: dict[str, tuple[list[float], ...]] = {task: ([], [], []) for task in tasks}
     done = dense = 0
     for clip in clips:
@@ -155,12 +156,12 @@ def noise_response(
     engine: Engine, clips: Sequence[FilmedClip], tick: Callable[[], None]
 ) -> dict[str, float]:
     """Return by task how much the dense output differs between two draws of the sensor's noise."""
-    errors: dict[str, list[float]] = {task: [] for task in engine.tasks}
+    errors: dict[str, list[float]] = {task: [] for task in engine.network_tasks}
     for clip in clips:
         first = replace(clip, images=clip.images[::NOISE_STEP])
         second = replace(clip, images=clip.again)
-        for one, other in zip(outputs(engine, first, engine.tasks, DENSE, tick),
-                              outputs(engine, second, engine.tasks, DENSE, tick)):
+        for one, other in zip(outputs(engine, first, engine.network_tasks, DENSE, tick),
+                              outputs(engine, second, engine.network_tasks, DENSE, tick)):
             for task, found in errors.items():
                 found.append(relative_error(other.raw[task], one.raw[task]))
     return {task: float(np.mean(found)) for task, found in errors.items()}

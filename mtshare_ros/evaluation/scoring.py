@@ -7,6 +7,7 @@ import numpy as np
 from mtshare_ros.evaluation.truth import focal_length_of, Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometric import RELATIVE
+from mtshare_ros.inference.geometry import centred_camera, Pinhole
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.tasks import UNLABELLED
 
@@ -22,6 +23,14 @@ class Metric(Protocol):
 
     def result(self) -> dict[str, float]:
         """Return the figures of all frames so far by name."""
+
+
+def camera_of(truth: Truth) -> Pinhole | None:
+    """Return the camera that took a frame, None where nobody knows it."""
+    focal_length = focal_length_of(truth)
+    if focal_length is None:
+        return None
+    return centred_camera(focal_length, (truth.image.shape[0], truth.image.shape[1]))
 
 
 def bring_to_scale(engine: Engine, prediction: Prediction, truth: Truth) -> None:

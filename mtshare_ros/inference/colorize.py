@@ -47,6 +47,17 @@ def color_depth(depth: np.ndarray, color_range: tuple[float, float]) -> np.ndarr
     return colors
 
 
+def color_disparity(disparity: np.ndarray) -> np.ndarray:
+    """
+    Colour (H, W) inverse depth without a scale, near (warm) to far (cool); invalid is black.
+
+    The colours span what lies between the second and the 98th percentile of the image.
+    """
+    known = disparity[np.isfinite(disparity)]
+    far, near = np.percentile(known, (2, 98)) if known.size else (0.0, 1.0)
+    return color_depth(-disparity, (-float(near), -float(far) + 1e-9))
+
+
 def color_normals(normals: np.ndarray) -> np.ndarray:
     """
     Colour (H, W, 3) unit vectors: each of x, y, z from -1..1 to 0..255; invalid pixels are black.

@@ -6,7 +6,13 @@ from typing import Any, Sequence
 import numpy as np
 
 from mtshare_ros.errors import MissingExtraError
-from mtshare_ros.inference.colorize import color_depth, color_mask, color_normals, depth_palette
+from mtshare_ros.inference.colorize import (
+    color_depth,
+    color_disparity,
+    color_mask,
+    color_normals,
+    depth_palette,
+)
 from mtshare_ros.labels import LabelSet
 
 WIDTH = 1800
@@ -24,13 +30,14 @@ class SheetMaps:
     Four maps of one frame, each (H, W), or None where there is none.
 
     ``mask`` uint8 class ids, ``depth`` metres, ``normals`` (H, W, 3) unit vectors, ``edges`` bool
-    or uint8 probability x 255.
+    or uint8 probability x 255. ``disparity`` stands in place of a depth that is relative.
     """
 
     mask: np.ndarray | None = None
     depth: np.ndarray | None = None
     normals: np.ndarray | None = None
     edges: np.ndarray | None = None
+    disparity: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -154,6 +161,8 @@ class _Painter:
         return color_mask(maps.mask, image, self._palette, _ALPHA)
 
     def _depth(self, maps: SheetMaps, image: np.ndarray) -> np.ndarray | None:
+        if maps.disparity is not None:
+            return color_disparity(maps.disparity)
         return None if maps.depth is None else color_depth(maps.depth, self.depth_range)
 
     def _normals(self, maps: SheetMaps, image: np.ndarray) -> np.ndarray | None:

@@ -56,6 +56,13 @@ def centred_camera(focal_length: float, size: tuple[int, int]) -> Pinhole:
     return Pinhole(focal_length, focal_length, (size[1] - 1) / 2, (size[0] - 1) / 2)
 
 
+def say_assumed_camera(focal_length: float | None) -> str:
+    """Say what is assumed of a camera, with the focal length that a model assumes, if any."""
+    if focal_length is None:
+        return f'a camera with a field of view of {USUAL_FIELD_OF_VIEW:.0f} degrees'
+    return 'a camera with the field of view of the training images'
+
+
 def usual_focal_length(framing: Framing) -> float:
     """Return that of a camera with USUAL_FIELD_OF_VIEW, in pixels of the maps of its images."""
     half = math.tan(math.radians(USUAL_FIELD_OF_VIEW / 2))

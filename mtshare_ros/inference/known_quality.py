@@ -18,3 +18,12 @@ def known_quality(
         notices.append(str(error))
     notices.append(doubt_size(known, input_size, description.architecture.input_size))
     return known, tuple(filter(None, notices))
+
+
+def doubt_depth(description: ModelDescription) -> tuple[str, ...]:
+    """Return what the user of a model should know of its depth, nothing where it is metres."""
+    if not description.architecture.relative_depth:
+        return ()
+    return ('the depth of this model is relative, an inverse depth without scale and shift: there '
+            'are no metres and no points, depth/relative stands in place of depth/image; for '
+            'metres import a metric depth head',)

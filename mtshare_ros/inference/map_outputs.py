@@ -10,7 +10,12 @@ from typing import Callable, Iterable
 import numpy as np
 
 from mtshare_ros.inference.activity import color_activity
-from mtshare_ros.inference.colorize import color_depth, color_mask, color_normals
+from mtshare_ros.inference.colorize import (
+    color_depth,
+    color_disparity,
+    color_mask,
+    color_normals,
+)
 from mtshare_ros.inference.prediction import Prediction
 
 
@@ -35,7 +40,8 @@ class MapOutput:
 
     ``topic`` is its relative name. ``task`` is empty for what shows whichever tasks are computed.
     ``draw`` returns the (H, W) or (H, W, C) array that ``encoding`` describes. ``companion`` says
-    that it is a picture for people, beside a map that holds the values.
+    that it is a picture for people, beside a map that holds the values. ``relative`` is False for
+    what needs metres, True for what stands in its place where a model's depth is relative.
     """
 
     topic: str
@@ -44,6 +50,7 @@ class MapOutput:
     text: str
     draw: Callable[[Prediction, Look], np.ndarray]
     companion: bool = False
+    relative: bool | None = None
 
     @property
     def activity(self) -> bool:
@@ -61,6 +68,12 @@ def present(values: np.ndarray | None) -> np.ndarray:
 def _semantic_color(found: Prediction, look: Look) -> np.ndarray:
     mask, image = present(found.mask), present(found.image)
     return color_mask(mask, image, look.palette, look.mask_alpha)
+
+
+def _depth_color(found: Prediction, look: Look) -> np.ndarray:
+    if found.disparity is not None:
+        return color_disparity(found.disparity)
+    return color_depth(present(found.depth), look.depth_range)
 
 
 def _activity(found: Prediction, look: Look) -> np.ndarray:
@@ -82,11 +95,16 @@ MAPS = (
     ),
     MapOutput(
         'depth/image', 'depth', '32FC1', 'z-depth in metres; NaN is invalid',
-        lambda found, look: present(found.depth),
+        lambda found, look: present(found.depth), relative=False,
+    ),
+    MapOutput(
+        'depth/relative', 'depth', '32FC1', 'in place of depth/image, where the depth of a model '
+        'is relative: inverse depth without scale and shift, larger is nearer; NaN is invalid',
+        lambda found, look: present(found.disparity), relative=True,
     ),
     MapOutput(
         'depth/color', 'depth', 'rgb8', 'depth in colours, for people',
-        lambda found, look: color_depth(present(found.depth), look.depth_range), companion=True,
+        _depth_color, companion=True,
     ),
     MapOutput(
         'normals/image', 'normals', '32FC3', 'unit vectors in the optical frame (x right, y down, '

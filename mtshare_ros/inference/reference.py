@@ -50,11 +50,11 @@ def sample_outputs(engine: Engine, image: np.ndarray) -> dict[str, np.ndarray]:
     """Return every task's raw output (C, h, w) float32 for an RGB image, at some pixels."""
     engine = engine.with_input_size(engine.description.architecture.input_size)
     session = engine.new_session()
-    settings = InferenceSettings(engine.tasks, SharingSettings(temporal=False, task=False))
+    settings = InferenceSettings(engine.network_tasks, SharingSettings(temporal=False, task=False))
     engine.infer(image, session, settings)
     return {
         task: engine.raw(session, task)[0, :, _EVERY, _EVERY].cpu().numpy()
-        for task in engine.tasks
+        for task in engine.network_tasks
     }
 
 

@@ -173,6 +173,11 @@ class ArchitectureConfig:
         return self.heads.get(task) or HeadConfig(
             channels=self.head_channels, depth=self.head_depth)
 
+    @property
+    def relative_depth(self) -> bool:
+        """Whether depth is a disparity without scale and shift, which gives no metres."""
+        return self.head_of('depth').encoding == 'disparity'
+
     def taps_of(self, head: HeadConfig) -> tuple[int, ...]:
         """Return the blocks, counted from 1, whose output a head reads."""
         return head.taps or (self.depth,)

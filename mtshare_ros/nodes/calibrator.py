@@ -3,6 +3,7 @@
 from typing import Sequence
 
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.geometry import say_assumed_camera
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import (
@@ -12,6 +13,7 @@ from mtshare_ros.messages.camera_info import (
     find_lens_fault,
     scale_camera_info,
 )
+from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import OutputSpec
 from mtshare_ros.nodes.publishing import OutputPublishers
@@ -35,14 +37,19 @@ class Calibrator:
         self.withheld: dict[OutputSpec, str] = {}
         """Why outputs of the last frame were not published, by output."""
 
-    def calibrate(self, prediction: Prediction, image: CameraImage) -> CameraInfoMatch:
-        """Return the calibration of a frame's maps, and bring its depth to that camera's scale."""
-        match = self._infos.match(image.header, (image.height, image.width))
-        if match.info is not None:
-            match = CameraInfoMatch(
-                scale_camera_info(match.info, prediction.framing, image.header))
-        self._scale_depth(prediction, match)
-        return match
+    def calibrate(self, image: CameraImage) -> CameraInfoMatch:
+        """Return the calibration of an image's maps."""
+        size = image.height, image.width
+        match = self._infos.match(image.header, size)
+        if match.info is None:
+            return match
+        framing = frame_to_cover(size, self._engine.input_size)
+        return CameraInfoMatch(scale_camera_info(match.info, framing, image.header))
+
+    def bring_to_scale(self, prediction: Prediction, calibration: CameraInfoMatch) -> None:
+        """Bring a frame's depth to the camera's scale; say what maps rest on without one."""
+        self._scale_depth(prediction, calibration)
+        self._notices.state('normals camera', self._assumed_of_normals(prediction, calibration))
 
     def admit(
         self, outputs: Sequence[OutputSpec], calibration: CameraInfoMatch
@@ -56,6 +63,16 @@ class Calibrator:
                 self._notices.state('lens', find_lens_doubt(calibration.info))
         self.withheld = {output: reason for output, reason in reasons.items() if reason}
         return [output for output in outputs if output not in self.withheld]
+
+    def _assumed_of_normals(
+        self, prediction: Prediction, calibration: CameraInfoMatch
+    ) -> str:
+        """Say what normals rest on that come from depth, and for what camera."""
+        derived = 'normals' not in self._engine.network_tasks
+        if prediction.normals is None or not derived or calibration.info is not None:
+            return ''
+        assumed = say_assumed_camera(self._engine.assumed_focal_length)
+        return f'normals are worked out from depth, for {assumed}: {calibration.reason}'
 
     def _scale_depth(self, prediction: Prediction, calibration: CameraInfoMatch) -> None:
         """Scale depth in place, or say what it rests on without a calibration."""

@@ -42,7 +42,9 @@ class Camera:
     def offer(self, engine: Engine) -> None:
         """Put the topics of the tasks that a model has on the graph."""
         self._publishers = OutputPublishers(
-            self._node, offered_outputs(engine.tasks), self.name, engine.labels)
+            self._node,
+            offered_outputs(engine.tasks, engine.description.architecture.relative_depth),
+            self.name, engine.labels)
 
     def follow(self, shared: Shared) -> None:
         """Take images from now on."""

@@ -136,7 +136,9 @@ class CameraStream:
         self._tell(change)
 
     def _outputs_wanted(self, settings: RuntimeSettings) -> tuple[OutputSpec, ...]:
-        enabled = enabled_outputs(settings, self._shared.engine.tasks)
+        engine = self._shared.engine
+        enabled = enabled_outputs(
+            settings, engine.tasks, engine.description.architecture.relative_depth)
         wanted = self._publishers.wanted(enabled, settings.lazy) if self.enabled else ()
         self.idle = '' if wanted else self._why_idle(enabled)
         self._notices.state('idle', self.idle)

@@ -38,7 +38,7 @@ class OutputSpec:
 
     ``task`` is empty for what shows whichever tasks are computed. ``message`` is the type by its
     name in ROS. An Image has a ``draw``, which returns the (H, W) or (H, W, C) map that is
-    published in ``encoding``.
+    published in ``encoding``. ``relative`` is as in ``MapOutput``.
     """
 
     topic: str
@@ -47,6 +47,7 @@ class OutputSpec:
     text: str
     draw: Callable[[Prediction, Look], np.ndarray] | None = None
     message: str = 'Image'
+    relative: bool | None = None
 
     @property
     def activity(self) -> bool:
@@ -67,10 +68,11 @@ class OutputSpec:
 def _map(topic: str) -> OutputSpec:
     """Return the output that publishes one of MAPS."""
     row = next(row for row in MAPS if row.topic == topic)
-    return OutputSpec(row.topic, row.task, row.encoding, row.text, row.draw)
+    return OutputSpec(
+        row.topic, row.task, row.encoding, row.text, row.draw, relative=row.relative)
 
 
-OUTPUTS = (
+ALL_OUTPUTS = (
     _map('semantic/mask'),
     _map('semantic/confidence'),
     OutputSpec(
@@ -79,6 +81,7 @@ OUTPUTS = (
     ),
     _map('semantic/color'),
     _map('depth/image'),
+    _map('depth/relative'),
     _map('depth/color'),
     OutputSpec(
         'depth/camera_info', 'depth', '', 'calibration of the maps, where the camera has one',
@@ -87,27 +90,34 @@ OUTPUTS = (
     OutputSpec(
         'depth/points', 'depth', '', 'organised coloured cloud (x, y, z, rgb) in the optical '
         'frame, where the camera has a calibration; NaN is invalid', message='PointCloud2',
+        relative=False,
     ),
     _map('normals/image'),
     _map('normals/color'),
     _map('edges/image'),
     _map('sharing/activity'),
 )
-"""Every output of the perception node; the topics are relative names."""
+"""Every output of the perception node, whatever its model; the topics are relative names."""
+
+OUTPUTS = tuple(output for output in ALL_OUTPUTS if not output.relative)
+"""The outputs with a model that has every task, and depth in metres."""
 
 
-def offered_outputs(available: Iterable[str]) -> tuple[OutputSpec, ...]:
-    """Return the outputs of a model that has these task ids."""
+def offered_outputs(
+    available: Iterable[str], relative: bool = False
+) -> tuple[OutputSpec, ...]:
+    """Return the outputs of a model that has these task ids, and depth that is relative or not."""
     tasks = {'', *available}
-    return tuple(output for output in OUTPUTS if output.task in tasks)
+    return tuple(output for output in ALL_OUTPUTS
+                 if output.task in tasks and output.relative in (None, relative))
 
 
 def enabled_outputs(
-    settings: RuntimeSettings, available: Iterable[str]
+    settings: RuntimeSettings, available: Iterable[str], relative: bool = False
 ) -> tuple[OutputSpec, ...]:
     """Return the outputs of a frame that are switched on, of the task ids that the model has."""
     tasks = settings.enabled.intersection(available)
-    offered = offered_outputs(tasks) if tasks else ()
+    offered = offered_outputs(tasks, relative) if tasks else ()
     return tuple(output for output in offered if not output.latched)
 
 

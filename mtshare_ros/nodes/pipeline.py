@@ -8,6 +8,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import Look
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_image import CameraImage
+from mtshare_ros.messages.camera_info import CameraInfoMatch, pinhole_of
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.calibrator import Calibrator
@@ -71,9 +72,10 @@ class Pipeline:
         image = self._transport.read(
             job.message, self._engine.input_size, self._max_pixels)
         read_s = time.perf_counter()
-        prediction = self._infer(image, job)
+        calibration = self._calibrator.calibrate(image)
+        prediction = self._infer(image, job, calibration)
         inference_ms = (time.perf_counter() - read_s) * 1e3
-        calibration = self._calibrator.calibrate(prediction, image)
+        self._calibrator.bring_to_scale(prediction, calibration)
         frame = Frame(image.header, prediction, calibration, self._look(job.settings))
         for output in self._calibrator.admit(job.outputs, calibration):
             message = self._publishers.draw(output, frame)
@@ -83,9 +85,10 @@ class Pipeline:
             image.header, prediction.stats, inference_ms=inference_ms,
             overhead_ms=in_all_ms - inference_ms, parameters=job.settings.changed)
 
-    def _infer(self, image: CameraImage, job: Job) -> Prediction:
+    def _infer(self, image: CameraImage, job: Job, calibration: CameraInfoMatch) -> Prediction:
         """Return the maps that the outputs of a job show."""
         settings = settings_to_infer(job.outputs, job.settings, self._engine.tasks)
+        camera = None if calibration.info is None else pinhole_of(calibration.info)
         if not settings.tasks:  # only the calibration of the maps is asked for
             framing = frame_to_cover((image.height, image.width), self._engine.input_size)
             return Prediction(framing, FrameStats(0.0))
@@ -94,7 +97,7 @@ class Pipeline:
             self._session.reset(reason)
         try:
             return run_with_retry(
-                lambda: self._engine.infer(image.picture, self._session, settings),
+                lambda: self._engine.infer(image.picture, self._session, settings, camera),
                 self._free_memory)
         except Exception:
             # It may have stopped half way, so nothing may build on what it left.

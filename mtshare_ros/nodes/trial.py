@@ -19,17 +19,18 @@ class Trial:
     """
     The surroundings of a perception node in the same namespace, while it is entered.
 
-    ``tasks`` are those of the node's model, which say what it publishes: ``topics``. Signals stay
+    ``tasks`` are those of the node's model, ``relative`` tells whether its depth is; these say
+    what it publishes: ``topics``. Signals stay
     with the command. ``tick`` is called at least twenty times a second while messages
     are handled; what it raises ends the waiting.
     """
 
     def __init__(
-        self, *, namespace: str, tasks: Iterable[str] = DEFAULT_TASKS,
+        self, *, namespace: str, tasks: Iterable[str] = DEFAULT_TASKS, relative: bool = False,
         tick: Callable[[], None] = lambda: None, look: Look | None = None,
     ) -> None:
         self.topics = tuple(
-            output.topic for output in offered_outputs(tasks) if not output.latched)
+            output.topic for output in offered_outputs(tasks, relative) if not output.latched)
         self._context = Context()
         rclpy.init(context=self._context)
         self.node = rclpy.create_node('trial', context=self._context, namespace=namespace)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 import re
-from typing import Any, Iterable
+from typing import Any
 
 from mtshare_ros.errors import ConfigError, RecordingError
 from mtshare_ros.inference.choices import choices_of
@@ -41,9 +41,10 @@ class BagPlan:
     camera_matrix: str = 'auto'
     sharing: SharingSettings = SharingSettings(crossover=1.0)
 
-    def with_outputs(self, text: str | None, tasks: Iterable[str]) -> 'BagPlan':
+    def with_outputs(self, text: str | None, engine: Engine) -> 'BagPlan':
         """Return the plan with the outputs of a text with commas; None stands for the default."""
-        return replace(self, outputs=choose_outputs(text, BAG_TOPICS, tasks))
+        relative = engine.description.architecture.relative_depth
+        return replace(self, outputs=choose_outputs(text, BAG_TOPICS, engine.tasks, relative))
 
     def identity(self, engine: Engine) -> dict[str, Any]:
         """Return what an interrupted run must have in common with the one that goes on."""

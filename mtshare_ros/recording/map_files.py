@@ -58,7 +58,8 @@ class MapFiles:
     def _encode(self, row: MapOutput, values: np.ndarray) -> tuple[str, bytes]:
         """Return the ending and the bytes of a file."""
         buffer = io.BytesIO()
-        if self._npy and values.dtype == np.float32:
+        # numbers without a unit have no picture that could be read back
+        if values.dtype == np.float32 and (self._npy or row.relative):
             np.save(buffer, values)
             return 'npy', buffer.getvalue()
         self._picture(row, values).save(buffer, 'png')

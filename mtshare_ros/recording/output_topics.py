@@ -17,15 +17,17 @@ DEFAULT_TOPICS = (*(row.topic for row in MAPS if not row.companion), CALIBRATION
 
 
 def choose_outputs(
-    text: str | None, known: Iterable[str], tasks: Iterable[str]
+    text: str | None, known: Iterable[str], tasks: Iterable[str], relative: bool = False
 ) -> tuple[str, ...]:
     """
     Return the relative topics that a text names, with commas, in the order of ``known``.
 
-    None chooses those of DEFAULT_TOPICS; what a model without a task cannot have is left out.
+    None chooses those of DEFAULT_TOPICS; what a model without a task, or with depth that is
+    ``relative``, cannot have is left out.
     Raises ConfigError for a topic that there is not.
     """
-    offered = [topic for topic in known if task_of(topic) in {'', *tasks}]
+    offered = [topic for topic in known if task_of(topic) in {'', *tasks}
+               and relative_of(topic) in (None, relative)]
     if text is None:
         return tuple(topic for topic in offered if topic in DEFAULT_TOPICS)
     names = [name.strip() for name in text.split(',') if name.strip()]
@@ -34,6 +36,13 @@ def choose_outputs(
         raise ConfigError(f'--topics is {text!r}; allowed is a list, with commas, of '
                           f'{", ".join(offered)}')
     return tuple(topic for topic in offered if topic in names)
+
+
+def relative_of(topic: str) -> bool | None:
+    """Return whether a topic is for depth that is relative, or is not, None where it fits both."""
+    if topic in FURTHER_TOPICS:
+        return False if topic == POINTS else None
+    return next(row.relative for row in MAPS if row.topic == topic)
 
 
 def task_of(topic: str) -> str:

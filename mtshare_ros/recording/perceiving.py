@@ -10,6 +10,7 @@ from mtshare_ros.model.picture import Picture
 if TYPE_CHECKING:  # a camera of frames needs no network, and so no PyTorch
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.messages.camera_info import pinhole_of
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Perception:
         Raises FrameError for an image too small to hold anything.
         """
         session = None if self._alone else self._session
-        prediction = self._engine.infer(frame.picture, session, self._settings)
+        camera = None if frame.calibration is None else pinhole_of(frame.calibration)
+        prediction = self._engine.infer(frame.picture, session, self._settings, camera)
         self._engine.scale_depth(
             prediction, None if frame.calibration is None else frame.calibration.k[0])
         return prediction

@@ -35,7 +35,7 @@ class SheetWriter:
         """Let one frame pass."""
         if self._passed % self._stride == 0 and prediction.image is not None:
             maps = SheetMaps(prediction.mask, prediction.depth, prediction.normals,
-                             prediction.edges)
+                             prediction.edges, prediction.disparity)
             self._rows.append(SheetRow(prediction.image.copy(), SheetMaps(), maps))
         self._passed += 1
         if len(self._rows) > 2 * SHEET_ROWS:

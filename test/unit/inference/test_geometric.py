@@ -8,13 +8,16 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.data.rooms.video import RoomVideo
-from mtshare_ros.errors import ModelError
+from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometry import Pinhole
+from mtshare_ros.inference.map_outputs import Look, maps_of
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint
+from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
+from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
 from mtshare_ros.sharing.settings import SharingSettings
 
 BY_GEOMETRY = {'normals': HeadConfig(kind='geometry'), 'edge': HeadConfig(kind='geometry')}
@@ -220,3 +223,31 @@ def test_classes_cannot_be_worked_out_from_depth(tiny_description):
     heads = {'semseg': HeadConfig(kind='geometry')}
     with pytest.raises(ModelError, match='no weights for semseg'):
         engine_of(tiny_description, heads, ('semseg', 'depth'))
+
+
+def test_what_is_offered_of_relative_depth_claims_no_metres(tiny_description, frames):
+    engine = engine_of(tiny_description, {'depth': DISPARITY}, ('depth',))
+    relative = engine.description.architecture.relative_depth
+    topics = choose_outputs(','.join(('depth/relative', 'depth/color', 'depth/camera_info')),
+                            BAG_TOPICS, engine.tasks, relative)
+    assert choose_outputs(None, BAG_TOPICS, engine.tasks, relative) == (
+        'depth/relative', 'depth/camera_info')
+    with pytest.raises(ConfigError, match='depth/points'):
+        choose_outputs('depth/points', BAG_TOPICS, engine.tasks, relative)
+    assert 'depth/relative' not in choose_outputs(None, BAG_TOPICS, engine.tasks)
+    assert any('depth of this model is relative' in notice for notice in engine.notices)
+    found, = run(engine, frames[:1])
+    for row in maps_of(topics):
+        assert row.draw(found, Look(engine.labels.palette())).shape[:2] == (96, 128)
+
+
+def test_without_a_camera_the_field_of_view_of_the_training_or_a_usual_one_is_assumed(
+    tiny_description
+):
+    trained = engine_of(tiny_description)
+    unknown = engine_of(replace(tiny_description, focal_length=None))
+    framing = frame_to_cover((480, 640), (96, 128))
+    assert trained.assumed_camera(framing) == Pinhole(110, 110, 63.5, 47.5)
+    assert unknown.assumed_camera(framing).fx == pytest.approx(100.45, abs=0.01)
+    wide = frame_to_cover((270, 480), (96, 128))  # cut at its sides: the same lens, more pixels
+    assert unknown.assumed_camera(wide).fx > 130

@@ -28,7 +28,7 @@ def run_bag(engine, tmp_path):
                       'calibration_topic': calibration.name if calibration else '',
                       'sharing': SharingSettings(crossover=1.0), **options}
             plan = BagPlan(source, tmp_path / target, **values).with_outputs(
-                topics, engine.tasks)
+                topics, engine)
             job = BagRun(bag, plan, engine, say=[].append if said is None else said.append)
             job.run(progress)
         return read(tmp_path / target)

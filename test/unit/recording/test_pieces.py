@@ -17,17 +17,18 @@ from mtshare_ros.recording.sheet import SHEET_ROWS, SheetWriter
 
 def test_the_maps_are_those_that_the_node_publishes():
     pytest.importorskip('sensor_msgs', reason='ROS 2 is neither sourced nor installed as wheels')
-    from mtshare_ros.nodes.outputs import OUTPUTS
+    from mtshare_ros.nodes.outputs import ALL_OUTPUTS
 
-    drawn = {(item.topic, item.task, item.encoding) for item in OUTPUTS if item.draw is not None}
+    drawn = {(item.topic, item.task, item.encoding)
+             for item in ALL_OUTPUTS if item.draw is not None}
     assert {(row.topic, row.task, row.encoding) for row in MAPS} == drawn
-    assert set(BAG_TOPICS) == {item.topic for item in OUTPUTS}
+    assert set(BAG_TOPICS) == {item.topic for item in ALL_OUTPUTS}
 
 
 def test_by_default_no_picture_for_people_is_written():
     assert DEFAULT_TOPICS == (
-        'semantic/mask', 'semantic/confidence', 'depth/image', 'normals/image', 'edges/image',
-        'depth/camera_info', 'semantic/label_info')
+        'semantic/mask', 'semantic/confidence', 'depth/image', 'depth/relative', 'normals/image',
+        'edges/image', 'depth/camera_info', 'semantic/label_info')
 
 
 @pytest.mark.parametrize('passing', [1, SHEET_ROWS, 5 * SHEET_ROWS + 3, 1000])
