@@ -3,10 +3,12 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Any, Sequence, TYPE_CHECKING
+from typing import Any, Sequence, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli import calibrate_options as options
+from mtshare_ros.cli.calibrate_recording import calibrate_on
 from mtshare_ros.cli.engines import load_engine
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelArgument, PrecisionOption
 from mtshare_ros.cli.output import check_folder, print_table, write_json
@@ -15,6 +17,7 @@ from mtshare_ros.cli.progress import progress_bar
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.calibration import Calibration, CalibrationSettings
     from mtshare_ros.evaluation.calibration_clips import ClipSpec, FilmedClip
+    from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ManifestEntry, ModelFile
@@ -23,6 +26,7 @@ EXAMPLES = """
 mtshare calibrate default
 mtshare calibrate my.safetensors --target-error 0.03 --output my_exact.safetensors
 mtshare calibrate default --register rooms_calibrated
+mtshare calibrate default --video street.mp4 --target-error 0.2
 """
 
 NOTES = """\
@@ -37,23 +41,15 @@ to dense   the difference to computing everything, with the thresholds, in the o
 
 def calibrate(
     model: ModelArgument = 'default',
-    target_error: Annotated[float, typer.Option(
-        metavar='E', help='Relative error that thresholds may add to a raw output, in 95 % of the '
-                          'frames.')] = 0.05,
-    temporal_share: Annotated[float, typer.Option(
-        metavar='S', help='Part of it for gates in time; taking over from the base task gets the '
-                          'rest.')] = 0.75,
-    rooms: Annotated[int, typer.Option(
-        min=1, metavar='N', help='Rooms to calibrate on, one clip each, the motions in turn; as '
-                                 'many others check the result.')] = 8,
-    frames: Annotated[int, typer.Option(
-        min=2, metavar='N', help='Frames of a clip; more than the refresh period.')] = 48,
-    output: Annotated[Path | None, typer.Option(
-        metavar='FILE', help='The new model file; it must not exist yet. Default: '
-                             'NAME_calibrated.safetensors in this folder.')] = None,
-    register: Annotated[str | None, typer.Option(
-        metavar='NAME', help='Keep the new file among your models under this name, or in place of '
-                             'the shipped model of that name.')] = None,
+    target_error: options.ErrorOption = 0.05,
+    temporal_share: options.ShareOption = 0.75,
+    rooms: options.RoomsOption = 8,
+    frames: options.FramesOption = 48,
+    bag: options.BagOption = None,
+    video: options.VideoOption = None,
+    image_topic: options.ImageTopicOption = None,
+    output: options.OutputOption = None,
+    register: options.RegisterOption = None,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
     json: JsonOption = None,
@@ -67,6 +63,9 @@ def calibrate(
     validation rooms, with all sharing on. The result goes to a new file, the model itself is not
     touched; its entry for models/manifest.yaml is printed. Above which share of rows a frame is
     faster dense on this device is timed, too, and put into the file: let the machine rest.
+
+    With --bag or --video it is calibrated on that recording, without truth: the refresh period and
+    a factor on its thresholds in time that keep the difference to dense frames, at least work.
     """
     from mtshare_ros.evaluation.calibration import CalibrationSettings
     from mtshare_ros.evaluation.calibration_clips import plan_clips
@@ -76,9 +75,13 @@ def calibrate(
     check_folder(json)
     target = _target(file := find_model(model), output, register)
     engine = load_engine(model, device, precision)
-    clips = _film((*plan.calibration, *plan.held_out), frames, engine.input_size)
-    result = _run(engine, clips[:rooms], clips[rooms:], settings)
-    _print_result(result, settings)
+    result: 'Calibration | RecordedCalibration'
+    if bag is None and video is None:
+        clips = _film((*plan.calibration, *plan.held_out), frames, engine.input_size)
+        result = _run(engine, clips[:rooms], clips[rooms:], settings)
+        _print_result(result, settings)
+    else:
+        result = calibrate_on(engine, bag, video, image_topic, target_error)
     crossovers = _measure_crossover(engine)
     entry = _save(file, replace(engine.description, crossovers=crossovers), target, result)
     _carry_quality(engine, target)
@@ -160,7 +163,8 @@ def _measure_crossover(engine: 'Engine') -> dict[str, float]:
 
 
 def _save(
-    file: 'ModelFile', description: 'ModelDescription', target: Path, result: 'Calibration'
+    file: 'ModelFile', description: 'ModelDescription', target: Path,
+    result: 'Calibration | RecordedCalibration',
 ) -> 'ManifestEntry':
     from mtshare_ros.model.checkpoint import save_described_anew
     from mtshare_ros.model.manifest import load_catalogue
