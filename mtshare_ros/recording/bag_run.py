@@ -6,6 +6,7 @@ from typing import Any, Callable, Iterator, Sequence
 
 from mtshare_ros.errors import FrameError, MtshareError, RecordingError
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.geometry import say_assumed_camera
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import (
@@ -200,8 +201,12 @@ class BagRun:
         left_out = self._messages.left_out(match.info)
         self.left_out.update(left_out)
         without = [f'{topic} is left out' for topic in left_out]
-        if match.info is None and 'depth' in map(task_of, self._plan.outputs):
+        shown = set(map(task_of, self._plan.outputs))
+        if match.info is None and 'depth' in shown:
             without.append('depth is in the scale of the camera that the model was trained with')
+        if match.info is None and 'normals' in shown.difference(self._engine.network_tasks):
+            assumed = say_assumed_camera(self._engine.assumed_focal_length)
+            without.append(f'normals are worked out from depth, for {assumed}')
         reason = match.reason or find_lens_fault(match.info)
         if without:
             self._note(f'{", ".join(without)}: {reason}', reason)

@@ -1,6 +1,7 @@
 """Normals and edges of a model without weights for them follow its depth, cell by cell."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
+from mtshare_ros.recording.perceiving import Perception, RecordedFrame
 from mtshare_ros.sharing.settings import SharingSettings
 
 BY_GEOMETRY = {'normals': HeadConfig(kind='geometry'), 'edge': HeadConfig(kind='geometry')}
@@ -251,3 +253,12 @@ def test_without_a_camera_the_field_of_view_of_the_training_or_a_usual_one_is_as
     assert unknown.assumed_camera(framing).fx == pytest.approx(100.45, abs=0.01)
     wide = frame_to_cover((270, 480), (96, 128))  # cut at its sides: the same lens, more pixels
     assert unknown.assumed_camera(wide).fx > 130
+
+
+def test_a_recorded_frame_has_the_normals_of_its_own_camera(engine, frames):
+    calibration = SimpleNamespace(k=[300.0, 0, 63.5, 0, 300.0, 47.5, 0, 0, 1])
+    settings = InferenceSettings(engine.tasks)
+    found = Perception(engine, settings).infer(
+        RecordedFrame(frames[0], 0, 'a', calibration)).normals
+    expected, = run(engine, frames[:1], camera=Pinhole(300, 300, 63.5, 47.5))
+    assert np.array_equal(found, expected.normals)

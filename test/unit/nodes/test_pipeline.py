@@ -8,14 +8,18 @@ import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image
+from tiny import TINY
 import torch
 
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
 from mtshare_ros.messages.pixels import MAX_PIXELS
-from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.model.network import build_model
 from mtshare_ros.nodes.calibrator import Calibrator
 from mtshare_ros.nodes.frame_reports import FrameReports
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
@@ -204,3 +208,40 @@ def test_another_encoding_begins_anew(make_camera):
     pipeline.process(job(0, 1, encoding='bgr8'))
 
     assert statistics.summary()['last_reset'].startswith('image encoding changed from')
+
+
+class Kept(OutputPublishers):
+    """Publishers that keep the normals they publish."""
+
+    def publish(self, output, message):
+        if output.topic == 'normals/image':
+            self.normals = np.frombuffer(bytes(message.data), np.float32).copy()
+        super().publish(output, message)
+
+
+def test_normals_from_depth_are_those_of_the_calibrated_camera(node, tiny_description):
+    shape = replace(TINY, heads={'normals': HeadConfig(kind='geometry')})
+    torch.manual_seed(0)
+    network = build_model(shape, DEFAULT_TASKS, 40).eval()
+    description = replace(tiny_description, architecture=shape)
+    engine = Engine(Checkpoint(network, description), device='cpu')
+    infos, publishers, said = CameraInfoBuffer(), Kept(node, OUTPUTS), []
+    notices = Notices(node.get_logger())
+    notices.state = lambda key, text, **how: said.append((key, text))
+    pipeline = Pipeline(
+        engine=engine, transport=TRANSPORTS['raw'], publishers=publishers,
+        calibrator=Calibrator(engine, infos, publishers, notices),
+        reports=FrameReports(node, 'image', FrameStatistics(), notices), max_pixels=MAX_PIXELS)
+    pipeline.process(job(0, 0))
+    without = publishers.normals
+    assert any(key == 'normals camera' and 'field of view of the training' in text
+               for key, text in said)
+
+    said.clear()
+    infos.add(CameraInfo(height=96, width=128, k=[400.0, 0, 63.5, 0, 400.0, 47.5, 0, 0, 1]))
+    pipeline.process(job(0, 1))
+    expected = engine.infer(pixels(0), camera=Pinhole(400, 400, 63.5, 47.5)).normals
+    assert np.allclose(publishers.normals, expected.reshape(-1), atol=2e-3)
+    assert not np.allclose(publishers.normals, without, atol=0.05)
+    assert ('normals camera', '') in said
+    publishers.destroy()
