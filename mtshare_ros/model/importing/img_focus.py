@@ -90,6 +90,8 @@ def _tensors_of(graph: Any) -> dict[str, torch.Tensor]:
     constants = {item.name: item for item in graph.initializer}
 
     def read(name: str) -> torch.Tensor:
+        if constants[name].external_data:
+            raise ValueError(f'{name} lies in another file')
         return torch.from_numpy(numpy_helper.to_array(constants[name]).copy()).float()
 
     tensors = {name.removeprefix(_PREFIX): read(name) for name in constants

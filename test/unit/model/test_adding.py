@@ -107,6 +107,7 @@ def test_the_same_weights_from_elsewhere_are_the_same_backbone(package, tmp_path
     assert all(torch.equal(value, found[name]) for name, value in package.state_dict().items())
 
 
+@pytest.mark.fault(32)
 def test_another_backbone_is_refused_with_both_digests_and_the_way_on(package, tmp_path):
     other = write_public(tmp_path / 'other.safetensors', seed=1)
 
@@ -149,6 +150,23 @@ def test_an_onnx_file_that_is_none_is_refused(package, tmp_path, make, reason):
     make(path)
 
     with pytest.raises(MtshareError, match=reason):
+        add(path)
+
+
+def test_an_onnx_file_that_points_to_other_files_is_refused(package, tmp_path, monkeypatch):
+    import onnx
+
+    path, secret = write_onnx(tmp_path / 'focus.onnx'), tmp_path / 'secret'
+    secret.write_bytes(b'x' * 4096)
+    model = onnx.load(path)
+    tensor = model.graph.initializer[0]
+    tensor.ClearField('raw_data')
+    tensor.data_location = onnx.TensorProto.EXTERNAL
+    tensor.external_data.add(key='location', value='secret')
+    path.write_bytes(model.SerializeToString())
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(MtshareError, match='lies in another file'):
         add(path)
 
 
@@ -198,6 +216,7 @@ def test_only_models_whose_heads_ship_can_be_added(package, name):
         check_heads(name)
 
 
+@pytest.mark.fault(32)
 def test_a_full_disk_leaves_what_was_there(package, tmp_path, monkeypatch):
     path = add(tmp_path / 'hf.safetensors').path
     before = path.read_bytes()
@@ -274,6 +293,7 @@ def test_an_added_model_is_removed_and_can_be_added_again(package, tmp_path):
     assert add(tmp_path / 'hf.safetensors').path == path
 
 
+@pytest.mark.fault(32)
 def test_heads_alone_are_no_model_and_say_what_they_need(package, tmp_path):
     with pytest.raises(MtshareError, match='heads without their backbone; .*mtshare models add'):
         load_checkpoint(tmp_path / 'share/models' / HEADS)
