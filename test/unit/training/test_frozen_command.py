@@ -101,6 +101,9 @@ def test_rooms_are_rendered_at_each_size_and_tell_the_focal_length_of_the_networ
     small, large = (open_frames(tmp_path / 'rooms' / size / 'frames')
                     for size in ('42x56', '56x70'))
     assert (len(small), len(large)) == (4, 2) and small.meta.varied == 0.5
+    # the same view counts as equally deep at either size, as the engine will have it
+    kept = np.load(tmp_path / 'run/heads/features/0_42x56/depth.npy')
+    assert kept.max() == pytest.approx(small.depth[:4].max(), rel=0.02)
     assert description.focal_length == pytest.approx(35 / math.tan(math.radians(30)))
     assert description.trained_on == f'6 images of rooms from the weights of {backbone}, ' \
                                      'stage heads'
