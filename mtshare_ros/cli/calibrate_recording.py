@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
     from mtshare_ros.inference.engine import Engine
 
-MOST_FRAMES = 300
-"""Frames of a recording that are looked at: ten seconds at 30 Hz."""
+MOST_FRAMES = 120
+"""Frames of a recording that are looked at: four of the longest refresh periods."""
 
 
 class _Listener:

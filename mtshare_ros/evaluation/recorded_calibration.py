@@ -1,14 +1,19 @@
 """Choose the refresh period and thresholds of a model on a user's own recording."""
 
 from dataclasses import dataclass, replace
-from typing import Callable, Mapping, Sequence
+from typing import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-import torch
 
 from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError, DatasetError
-from mtshare_ros.evaluation.output_error import DENSE, ErrorFigures, gated, relative_error
+from mtshare_ros.evaluation.output_error import (
+    DENSE,
+    ErrorFigures,
+    FrameOutputs,
+    gated,
+    relative_error,
+)
 from mtshare_ros.evaluation.search import largest_within
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
@@ -107,7 +112,9 @@ class _Search:
         tick: Callable[[], None],
     ) -> None:
         self._engine, self._images, self._target, self._tick = engine, images, target, tick
-        self._dense = [raw for raw, _, _ in self._run(engine, DENSE)]
+        # halves the memory; their rounding is far below any error that is asked for
+        self._dense = [{task: values.half().cpu() for task, values in frame.raw.items()}
+                       for frame in self._run(engine, DENSE)]
         self.consecutive = {
             task: ErrorFigures.of([relative_error(one[task], other[task]) for one, other in
                                    zip(self._dense, self._dense[1:])]).p95
@@ -130,26 +137,23 @@ class _Search:
         engine = self._engine.with_thresholds(scaled(self._engine, factor))
         errors: dict[str, list[float]] = {task: [] for task in engine.network_tasks}
         done = dense = 0
-        for number, (raw, macs, dense_macs) in enumerate(self._run(engine, sharing)):
+        for number, frame in enumerate(self._run(engine, sharing)):
             if number == 0:  # it is computed in full
                 continue
-            done, dense = done + macs, dense + dense_macs
+            done, dense = done + frame.stats.macs, dense + frame.stats.dense_macs
             for task, found in errors.items():
-                found.append(relative_error(raw[task], self._dense[number][task]))
+                found.append(relative_error(frame.raw[task], self._dense[number][task]))
         p95 = {task: ErrorFigures.of(found).p95 for task, found in errors.items()}
         return PeriodTrial(period, factor, p95, done / dense, max(p95.values()) <= self._target)
 
-    def _run(
-        self, engine: Engine, sharing: SharingSettings
-    ) -> list[tuple[dict[str, torch.Tensor], int, int]]:
+    def _run(self, engine: Engine, sharing: SharingSettings) -> Iterator[FrameOutputs]:
+        """Compute the recording as one camera; what it yields holds until the next frame."""
         session, tasks = engine.new_session(), engine.network_tasks
-        settings, frames = InferenceSettings(tasks, sharing), []
+        settings = InferenceSettings(tasks, sharing)
         for image in self._images:
             stats = engine.infer(image, session, settings).stats
-            frames.append(({task: engine.raw(session, task).float().cpu().clone()
-                            for task in tasks}, stats.macs, stats.dense_macs))
             self._tick()
-        return frames
+            yield FrameOutputs({task: engine.raw(session, task) for task in tasks}, stats)
 
 
 def _check(images: Sequence[np.ndarray], source: str) -> None:
