@@ -34,7 +34,7 @@ def ship(name: str, heads: Path, text: str) -> None:
     text = text or manifest.heads[name].description
     entry = describe_file(target, read_heads(target), licence=LICENCE, text=text)
     path = manifest.folder / 'manifest.yaml'
-    block = re.compile(rf'(?ms)^  {name}:\n(    .*\n|\n(?=    ))+')
+    block = re.compile(rf'(?m)^  {name}:\n(?:    .*\n)+')
     before = path.read_text()
     kept = block.sub('', before) if name in manifest.heads else before
     if 'heads:\n' not in kept:
