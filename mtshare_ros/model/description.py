@@ -87,6 +87,12 @@ class ModelDescription:
                     'a share of the rows, 0 to 1')
 
 
+def usual_depth_scaling(architecture: ArchitectureConfig) -> str:
+    """Return by what a network judges distance, as its positions let it see."""
+    # positions that are stretched to each grid show no more than shares of the view
+    return PIXELS if architecture.position == 'rope' else VIEW
+
+
 def _is_range(values: tuple[float, ...]) -> bool:
     return len(values) == 2 and 0 <= values[0] <= values[1] < math.inf and values[1] > 0
 

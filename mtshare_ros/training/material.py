@@ -20,8 +20,13 @@ from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views
 from mtshare_ros.evaluation.truth import Truth
 from mtshare_ros.inference.geometry import assumed_focal_length
 from mtshare_ros.labels import LabelSet, load_labels
-from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.description import HALF, ModelDescription, PIXELS, SINGLE, VIEW
+from mtshare_ros.model.description import (
+    HALF,
+    ModelDescription,
+    PIXELS,
+    SINGLE,
+    usual_depth_scaling,
+)
 from mtshare_ros.training.config import DataConfig, Phase
 from mtshare_ros.training.frozen import open_features, PhaseImages
 from mtshare_ros.training.recipe import StageRun
@@ -93,7 +98,7 @@ def describe(run: StageRun, places: Places) -> ModelDescription:
     return ModelDescription(architecture=architecture, tasks=run.tasks, labels=labels,
                             focal_length=focal, depth_range=depth, trained_on=text,
                             storage=SINGLE if run.stage.kept_features else HALF,
-                            depth_scaling=_depth_scaling(architecture) if
+                            depth_scaling=usual_depth_scaling(architecture) if
                             run.stage.kept_features else PIXELS)
 
 
@@ -140,15 +145,10 @@ def _depth_factor(run: StageRun, phase: Phase, by_pixels: float) -> float:
     For one that goes by the share of the view, a view counts as if it had the network's size.
     """
     architecture = run.recipe.architecture
-    if _depth_scaling(architecture) == PIXELS:
+    if usual_depth_scaling(architecture) == PIXELS:
         return by_pixels
     return assumed_focal_length(
         by_pixels, trained_size=architecture.input_size, size=phase.size)
-
-
-def _depth_scaling(architecture: ArchitectureConfig) -> str:
-    """Positions that are stretched to each grid let a network see no more than shares."""
-    return PIXELS if architecture.position == 'rope' else VIEW
 
 
 def _sized(data: DataConfig, phase: Phase) -> DataConfig:

@@ -11,7 +11,12 @@ from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.backbone_digest import backbone_digest, first_difference
 from mtshare_ros.model.checkpoint import Checkpoint
-from mtshare_ros.model.description import ModelDescription, SINGLE, WeightSource
+from mtshare_ros.model.description import (
+    ModelDescription,
+    SINGLE,
+    usual_depth_scaling,
+    WeightSource,
+)
 from mtshare_ros.model.head_config import GEOMETRY, HeadConfig
 from mtshare_ros.model.importing.backbone import (
     Backbone,
@@ -212,6 +217,7 @@ def _build(
         depth_range=(depth.config.depth_range or None) if depth else None,
         trained_on=f'imported: {backbone.summary}; '
         + '; '.join(f'{head.summary} of {head.source}' for head in heads),
+        depth_scaling=usual_depth_scaling(architecture),
         storage=SINGLE, backbone_sha256=backbone_digest(tensors))
     return Checkpoint(network.eval(), description)
 

@@ -51,6 +51,7 @@ def test_a_backbone_and_its_heads_become_one_model_with_every_task(run, public, 
     assert (description.labels.name, len(description.labels)) == ('ade20k150', 150)
     assert description.storage == 'float32' and description.depth_range == (0.001, 10.0)
     assert description.focal_length == pytest.approx(518.86 * 112 / 640)
+    assert description.depth_scaling == 'view'
     values = json.loads((tmp_path / 'out.json').read_text())
     assert values['sources'][0]['tensors']['embeddings.cls_token'] == [1, 1, 64]
     assert values['backbone_sha256'] == description.backbone_sha256
