@@ -129,3 +129,25 @@ def write_package(share, public, whole):
         'heads': {NAME: to_values(without)},
         'models': {name: to_values(entry) for name, entry in shipped.items()}}))
     return network
+
+
+def in_meta_names(tensors):
+    """Return the backbone by the names of Meta, of which timm's are a part."""
+    found = {}
+    for name, value in tensors.items():
+        new = name.removeprefix('encoder.').replace('layer.', 'blocks.')
+        for ours, theirs in (
+                ('embeddings.cls_token', 'cls_token'), ('layernorm', 'norm'),
+                ('embeddings.position_embeddings', 'pos_embed'),
+                ('embeddings.patch_embeddings.projection', 'patch_embed.proj'),
+                ('attention.output.dense', 'attn.proj'), ('layer_scale1.lambda1', 'ls1.gamma'),
+                ('layer_scale2.lambda1', 'ls2.gamma')):
+            new = new.replace(ours, theirs)
+        if 'attention.attention' not in new:
+            found[new] = value
+    for number in range(2):
+        start = f'encoder.layer.{number}.attention.attention.'
+        for end in ('weight', 'bias'):
+            found[f'blocks.{number}.attn.qkv.{end}'] = torch.cat(
+                [tensors[f'{start}{part}.{end}'] for part in ('query', 'key', 'value')])
+    return found

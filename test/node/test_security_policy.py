@@ -42,9 +42,13 @@ def graph(observer):
     return {rule: {name for name, _ in ask(NODE, '/')} for rule, ask in questions.items()}
 
 
+RELATIVE_DEPTH = '/depth/relative'
+"""What models publish in place of depth/image whose depth has no metres."""
+
+
 def expect_graph(observer, absent):
     """Wait until the node has every name of the policy except those that need something else."""
-    absent = set(absent)
+    absent = {*absent, RELATIVE_DEPTH}
     absent |= set() if find_spec('vision_msgs') else {LABEL_INFO}
     absent |= set() if find_spec('type_description_interfaces') else {TYPES}
     observer.spin_until(lambda: NODE in observer.node.get_node_names(), 'the node')

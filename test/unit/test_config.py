@@ -87,7 +87,7 @@ def test_an_override_of_an_unknown_key_is_refused():
 @pytest.mark.parametrize('values, named', [
     ({'input_size': [250, 320]}, 'multiples of the patch size 16'),
     ({'stem': 'resnet'}, 'conv, patch'),
-    ({'position': 'none'}, 'rope, absolute'),
+    ({'position': 'none'}, 'rope, rope_centred, absolute'),
     ({'embed_dim': 100, 'num_heads': 3}, 'multiple of 4 x num_heads'),
 ])
 def test_an_impossible_architecture_is_refused(values, named):

@@ -29,6 +29,7 @@ STAGE_TEXTS = {
     'delta-weights': 'a sub-task from the base: which weights differ from it is learnt',
     'delta-tune': 'the values of those weights',
     'delta-activations': 'the same weights, with all gates of sharing in the forward pass',
+    'heads': 'decode heads alone, on features of a frozen backbone that are computed once',
     'single-task': 'baseline: a network of its own for every sub-task, all weights',
     'multi-task': 'baseline: one encoder and a decode head for every task, all weights',
 }

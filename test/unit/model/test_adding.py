@@ -4,7 +4,14 @@ from dataclasses import replace
 from pathlib import Path
 import zipfile
 
-from heads_models import NAME, public_tensors, write_onnx, write_package, write_public
+from heads_models import (
+    in_meta_names,
+    NAME,
+    public_tensors,
+    write_onnx,
+    write_package,
+    write_public,
+)
 import pytest
 from safetensors.torch import load_file, save_file
 import torch
@@ -34,28 +41,6 @@ def package(tmp_path, monkeypatch, tiny_model):
 
 def add(path):
     return add_model(NAME, *open_backbone(path))
-
-
-def in_meta_names(tensors):
-    """Return the backbone by the names of Meta, of which timm's are a part."""
-    found = {}
-    for name, value in tensors.items():
-        new = name.removeprefix('encoder.').replace('layer.', 'blocks.')
-        for ours, theirs in (
-                ('embeddings.cls_token', 'cls_token'), ('layernorm', 'norm'),
-                ('embeddings.position_embeddings', 'pos_embed'),
-                ('embeddings.patch_embeddings.projection', 'patch_embed.proj'),
-                ('attention.output.dense', 'attn.proj'), ('layer_scale1.lambda1', 'ls1.gamma'),
-                ('layer_scale2.lambda1', 'ls2.gamma')):
-            new = new.replace(ours, theirs)
-        if 'attention.attention' not in new:
-            found[new] = value
-    for number in range(2):
-        start = f'encoder.layer.{number}.attention.attention.'
-        for end in ('weight', 'bias'):
-            found[f'blocks.{number}.attn.qkv.{end}'] = torch.cat(
-                [tensors[f'{start}{part}.{end}'] for part in ('query', 'key', 'value')])
-    return found
 
 
 def test_the_whole_model_computes_what_the_trained_one_did(package, tmp_path):
