@@ -78,8 +78,18 @@ def real(
     for name in names:
         page.add(options.load_network(name, device, precision, input_size, threads), output)
     command = ['mtshare', 'real', *(models or ()), '--output', str(output), '--opencv-doc',
-               'opencv', '--frames', str(frames), '--input-size', input_size]
+               'opencv', '--frames', str(frames), '--input-size', input_size,
+               *_arguments(sharing)]
     page.write(output, shlex.join(command))
+
+
+def _arguments(sharing: 'SharingSettings') -> Iterator[str]:
+    """Yield what the command has to name of the settings: those that are not the usual ones."""
+    usual = type(sharing)()
+    for name in ('temporal_factor', 'task_factor', 'refresh_period'):
+        value = getattr(sharing, name)
+        if value != getattr(usual, name):
+            yield from (f'--{name.replace("_", "-")}', f'{value:g}')
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from mtshare_ros.inference.geometry import (
     usual_focal_length,
 )
 from mtshare_ros.inference.input_size import choose_input_size
-from mtshare_ros.inference.known_quality import doubt_depth, known_quality
+from mtshare_ros.inference.known_quality import doubt_depth, doubt_gates, known_quality
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.statistics import frame_stats, with_derived
@@ -82,7 +82,8 @@ class Engine:
         self.input_size = self._choose_size(input_size)
         self.quality, doubts = known_quality(file, self.input_size, self.description)
         threads = thread_notices() if self.device == 'cpu' else ()
-        self.notices = (*choice.notices, *threads, *doubts, *doubt_depth(self.description))
+        self.notices = (*choice.notices, *threads, *doubts, *doubt_depth(self.description),
+                        *doubt_gates(self.description))
         self.transfer_doubt = doubt_transfer(self.description)
         network = fuse_batch_norm(checkpoint.network).to(self.device)
         self.network_tasks, self.tasks = network.tasks, ordered(self.description.tasks)

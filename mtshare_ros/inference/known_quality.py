@@ -4,6 +4,7 @@ from mtshare_ros.errors import ModelError
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import ModelFile
 from mtshare_ros.model.quality import doubt_size, read_quality, SizeQuality
+from mtshare_ros.model.thresholds import never_gated, UNTRAINED_REFRESH_PERIOD
 
 
 def known_quality(
@@ -18,6 +19,16 @@ def known_quality(
         notices.append(str(error))
     notices.append(doubt_size(known, input_size, description.architecture.input_size))
     return known, tuple(filter(None, notices))
+
+
+def doubt_gates(description: ModelDescription) -> tuple[str, ...]:
+    """Return what the user of a model that never met the gates of sharing should know of them."""
+    if description.thresholds or not never_gated(description.architecture):
+        return ()
+    return ('the backbone of this model never met the gates of sharing, and what they keep gets '
+            f'older than it likes: a temporal.refresh_period of {UNTRAINED_REFRESH_PERIOD} brings '
+            'the maps nearer to the exact ones, at about twice the work; mtshare calibrate '
+            'chooses it, and thresholds, on a recording of your camera',)
 
 
 def doubt_depth(description: ModelDescription) -> tuple[str, ...]:

@@ -18,6 +18,9 @@ On videos of a street and of things held in the hand, DINOv2 with heads of ours 
 than at 0.2 for 6 to 30 % more work; below 0.1 hardly a row drops out any more.
 """
 
+UNTRAINED_REFRESH_PERIOD = 7
+"""Frames within which such a network, on a street, stays nearer than the next dense frame is."""
+
 
 @dataclass(frozen=True)
 class TaskThresholds:
@@ -65,10 +68,15 @@ def block_profile(depth: int) -> tuple[float, ...]:
     return tuple(1 - (block - middle) / (2 * middle) if middle else 1.0 for block in range(depth))
 
 
+def never_gated(architecture: ArchitectureConfig) -> bool:
+    """Tell whether a network without thresholds was trained without the gates, by others."""
+    # the networks that public weights fit have a stem of one projection
+    return architecture.stem == 'patch'
+
+
 def default_thresholds(architecture: ArchitectureConfig) -> TaskThresholds:
     """Return thresholds to begin with where a model has none."""
     shared, depth = architecture.shared_depth, architecture.depth
-    # the networks that public weights fit have a stem of one projection
-    temporal = UNTRAINED_TEMPORAL if architecture.stem == 'patch' else DEFAULT_TEMPORAL
+    temporal = UNTRAINED_TEMPORAL if never_gated(architecture) else DEFAULT_TEMPORAL
     return TaskThresholds(tuple(temporal * value for value in block_profile(depth)),
                           (0.0,) * shared + (DEFAULT_TASK,) * (depth - shared))
