@@ -96,6 +96,7 @@ def test_a_short_demo_measures_every_output_and_draws_the_sheet(start, tiny_mode
         assert sheet.height > 100
 
 
+@pytest.mark.slow
 def test_a_video_takes_the_place_of_the_room(start, tiny_model, tmp_path):
     pytest.importorskip('av', reason='videos need the extra [video]')
     write_numbered(tmp_path / 'walk.mp4', 20)

@@ -194,6 +194,7 @@ def test_an_absent_webcam_that_is_not_waited_for_ends_the_node(stage):
     assert 'camera /dev/video97: cannot be opened' in camera.output
 
 
+@pytest.mark.slow
 def test_a_camera_that_is_unplugged_and_plugged_in_again_goes_on(stage, tmp_path):
     path = write_numbered(tmp_path / 'camera.ts', 10, codec='mpeg2video', rate=25)
     first = Stream(path)
