@@ -109,7 +109,9 @@ def test_the_maps_are_those_of_the_raw_outputs(network, pieces):
 
     for task in network.tasks:
         for name, expected in decode(task, side.raw(task), SIZE).items():
-            np.testing.assert_allclose(getattr(prediction, name), expected, rtol=1e-5)
+            # a unit vector's part near zero is rounded as its larger parts are
+            np.testing.assert_allclose(
+                getattr(prediction, name), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_shared_encoder_gives_sub_tasks_the_tokens_of_the_base_task(network, pieces):
