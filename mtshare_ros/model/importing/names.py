@@ -1,7 +1,7 @@
 """What the parts of a vision transformer are called in public files, and what they are here."""
 
 import re
-from typing import Mapping
+from typing import Iterable, Mapping
 
 import torch
 
@@ -13,7 +13,9 @@ _PREFIXES = (
 """Where whole models keep their backbone."""
 
 _BLOCK = r'(?:encoder\.layer|model\.layer|layers?|blocks|encoder)\.(\d+)\.'
-_ENDS = r'\.(weight|bias)'
+ENDS = r'\.(weight|bias)'
+"""How the names of most tensors end; one group of a rule."""
+
 _ATTENTION = r'(?:attention\.)?(?:attention\.|self_attn\.)?'
 
 _RULES = tuple((re.compile(pattern), ours) for pattern, ours in (
@@ -21,24 +23,24 @@ _RULES = tuple((re.compile(pattern), ours) for pattern, ours in (
     (r'(?:embeddings\.)?(?:register|storage)_tokens|reg_token', 'registers'),
     (r'embeddings\.position_embeddings|pos_embed|input_adapters\.rgb\.pos_emb', 'positions'),
     (r'(?:embeddings\.patch_embeddings(?:\.projection)?|patch_embed\.proj|'
-     rf'input_adapters\.rgb\.proj){_ENDS}', r'stem.proj.\1'),
-    (rf'{_BLOCK}(?:norm1|layernorm_before){_ENDS}', r'blocks.\1.norm1.\2'),
-    (rf'{_BLOCK}(?:norm2|layernorm_after){_ENDS}', r'blocks.\1.norm2.\2'),
+     rf'input_adapters\.rgb\.proj){ENDS}', r'stem.proj.\1'),
+    (rf'{_BLOCK}(?:norm1|layernorm_before){ENDS}', r'blocks.\1.norm1.\2'),
+    (rf'{_BLOCK}(?:norm2|layernorm_after){ENDS}', r'blocks.\1.norm2.\2'),
     (rf'{_BLOCK}attn\.qkv\.(weight|bias|bias_mask)', r'blocks.\1.attn.qkv.\2'),
-    (rf'{_BLOCK}{_ATTENTION}(?:query|q_proj){_ENDS}', r'blocks.\1.attn.query.\2'),
-    (rf'{_BLOCK}{_ATTENTION}(?:key|k_proj){_ENDS}', r'blocks.\1.attn.key.\2'),
-    (rf'{_BLOCK}{_ATTENTION}(?:value|v_proj){_ENDS}', r'blocks.\1.attn.value.\2'),
+    (rf'{_BLOCK}{_ATTENTION}(?:query|q_proj){ENDS}', r'blocks.\1.attn.query.\2'),
+    (rf'{_BLOCK}{_ATTENTION}(?:key|k_proj){ENDS}', r'blocks.\1.attn.key.\2'),
+    (rf'{_BLOCK}{_ATTENTION}(?:value|v_proj){ENDS}', r'blocks.\1.attn.value.\2'),
     (rf'{_BLOCK}attn\.q_bias', r'blocks.\1.attn.query.bias'),
     (rf'{_BLOCK}attn\.k_bias', r'blocks.\1.attn.key.bias'),
     (rf'{_BLOCK}attn\.v_bias', r'blocks.\1.attn.value.bias'),
-    (rf'{_BLOCK}(?:attn\.proj|attention\.output\.dense|(?:attention\.)?o_proj){_ENDS}',
+    (rf'{_BLOCK}(?:attn\.proj|attention\.output\.dense|(?:attention\.)?o_proj){ENDS}',
      r'blocks.\1.attn.proj.\2'),
-    (rf'{_BLOCK}(?:mlp\.(?:fc1|up_proj|c_fc)|intermediate\.dense){_ENDS}',
+    (rf'{_BLOCK}(?:mlp\.(?:fc1|up_proj|c_fc)|intermediate\.dense){ENDS}',
      r'blocks.\1.mlp.fc1.\2'),
-    (rf'{_BLOCK}(?:mlp\.(?:fc2|down_proj|c_proj)|output\.dense){_ENDS}', r'blocks.\1.mlp.fc2.\2'),
+    (rf'{_BLOCK}(?:mlp\.(?:fc2|down_proj|c_proj)|output\.dense){ENDS}', r'blocks.\1.mlp.fc2.\2'),
     (rf'{_BLOCK}(?:layer_scale1\.lambda1|ls1\.gamma|gamma_1)', r'blocks.\1.scale1'),
     (rf'{_BLOCK}(?:layer_scale2\.lambda1|ls2\.gamma|gamma_2)', r'blocks.\1.scale2'),
-    (rf'(?:layernorm|norm){_ENDS}', r'norm.\1'),
+    (rf'(?:layernorm|norm){ENDS}', r'norm.\1'),
 ))
 """Hugging Face's names of today and of older files, those of timm, Meta, TIPSv2 and MultiMAE."""
 
@@ -49,8 +51,12 @@ _FOREIGN = re.compile(
 
 def backbone_name(name: str) -> str | None:
     """Return what a tensor of a backbone is called here, None for any other."""
-    name = _without_prefix(name)
-    for pattern, ours in _RULES:
+    return translate(_without_prefix(name), _RULES)
+
+
+def translate(name: str, rules: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
+    """Return what the first rule whose pattern is all of a name makes of it, None for none."""
+    for pattern, ours in rules:
         match = pattern.fullmatch(name)
         if match:
             return match.expand(ours)
