@@ -17,7 +17,7 @@ from mtshare_ros.model.preprocessing import Normalize
 from mtshare_ros.model.stem import StemFeatures
 from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.sharing.linear import PackedLinear
-from mtshare_ros.sharing.taps import Tap
+from mtshare_ros.sharing.taps import Tap, taps_of
 
 
 class StemPiece(nn.Module):
@@ -46,11 +46,9 @@ class StemPiece(nn.Module):
         return tokens, features.eighth, features.quarter
 
 
-def taps_of(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[Tap, ...]:
+def taps_of_all(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[Tap, ...]:
     """Return where the heads of some tasks read the encoder, each place once."""
-    heads = ((task, network.config.head_of(task)) for task in tasks)
-    return tuple(dict.fromkeys(
-        Tap(block, head.normed) for _, head in heads for block in network.config.taps_of(head)))
+    return tuple(dict.fromkeys(tap for task in tasks for tap in taps_of(network.config, task)))
 
 
 class EncoderPiece(nn.Module):
@@ -91,7 +89,7 @@ class HeadPiece(nn.Module):
         super().__init__()
         self.head = network.heads[task]
         self.grid = grid
-        self.places = tuple(taps.index(tap) for tap in taps_of(network, [task]))
+        self.places = tuple(taps.index(tap) for tap in taps_of(network.config, task))
 
     def arguments(
         self, tapped: Sequence[torch.Tensor], fine: Sequence[torch.Tensor]

@@ -17,7 +17,7 @@ from mtshare_ros.evaluation.dense_pieces import (
     prepare,
     rotation_of,
     StemPiece,
-    taps_of,
+    taps_of_all,
 )
 from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.prediction import FrameStats, Prediction
@@ -93,7 +93,7 @@ def build_pieces(
         tokens, *fine = stem.call(image)
         encoders = _encoders(ready, asked, chooser, (tokens, *rotation))
         encoded = encoders[ready.base_task].call(tokens, *rotation)
-        taps = taps_of(ready, asked)
+        taps = taps_of_all(ready, asked)
         modules = {task: HeadPiece(ready, task, grid, taps) for task in asked}
         given = {task: module.arguments(encoded, fine) for task, module in modules.items()}
         heads = {task: chooser.fastest(Piece(f'head {task}', modules[task], given[task]))
@@ -118,7 +118,7 @@ def _encoders(
     arguments: tuple[torch.Tensor, ...],
 ) -> dict[str, Trial]:
     """Return an encoder for the base task and every task; tasks without a branch share one."""
-    base, taps = network.base_task, taps_of(network, tasks)
+    base, taps = network.base_task, taps_of_all(network, tasks)
     found = {base: chooser.fastest(encoder_piece(network, base, arguments, taps))}
     form = found[base].form
     for task in tasks:

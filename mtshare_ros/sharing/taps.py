@@ -56,7 +56,7 @@ class TapTable:
     def __init__(self, network: MultiTaskNetwork, members: tuple[str, ...]) -> None:
         self.last = Tap(network.config.depth)
         self._shared_depth, self._width = network.config.shared_depth, network.config.embed_dim
-        self._of = {task: _taps_of(network.config, task) for task in network.tasks}
+        self._of = {task: taps_of(network.config, task) for task in network.tasks}
         self._readers: dict[Tap, set[int]] = {self.last: set()}
         for task, taps in self._of.items():
             for tap in taps:
@@ -107,6 +107,7 @@ class TapTable:
         return 1 if serves_all else len(self._norms)
 
 
-def _taps_of(config: ArchitectureConfig, task: str) -> tuple[Tap, ...]:
+def taps_of(config: ArchitectureConfig, task: str) -> tuple[Tap, ...]:
+    """Return where a task's head reads the encoder, in the order in which it does."""
     head = config.head_of(task)
     return tuple(Tap(block, head.normed) for block in config.taps_of(head))
