@@ -1,0 +1,1 @@
+"""Frames whose shapes never depend on data, as CUDA graphs need them."""

@@ -1,0 +1,49 @@
+"""The lengths of a frame's lists."""
+
+import pytest
+
+from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.static.sizes import bucket_sizes, choose
+
+GRID = (30, 40)
+GEOMETRY = HeadGeometry(4, (3, 3), (1, 1), (1, 2), 1)
+BUCKETS = bucket_sizes(GRID, [GEOMETRY])
+
+
+def chosen(cells: int, pixels: tuple[int, int], reached: int):
+    return choose(BUCKETS, cells, {GEOMETRY: pixels}, {GEOMETRY: reached})
+
+
+def test_lists_grow_from_a_sixteenth_of_the_cells_to_a_half_in_small_steps():
+    cells = [sizes.cells for sizes in BUCKETS]
+    assert cells == [80, 120, 152, 232, 304, 456, 600]
+    assert all(after <= 1.55 * before for before, after in zip(cells, cells[1:]))
+
+
+def test_a_tiny_grid_has_lists_no_longer_than_its_cells():
+    assert {sizes.cells for sizes in bucket_sizes((2, 3), [GEOMETRY])} == {6}
+
+
+def test_the_blocks_compute_the_share_that_is_kept():
+    assert [sizes.kept for sizes in bucket_sizes(GRID, [GEOMETRY], keep=0.5)] == [
+        40, 64, 80, 120, 152, 232, 304]
+
+
+def test_no_list_is_longer_than_the_map_it_is_of():
+    assert BUCKETS[-1].pixels[GEOMETRY] == (600 * 16 * 9 // 4, 1200 * 16)
+    assert BUCKETS[-1].reached[GEOMETRY] == 1200
+
+
+def test_the_smallest_lists_that_have_room_are_chosen():
+    assert chosen(80, (2000, 3000), 200) is BUCKETS[0]
+    assert chosen(81, (2000, 3000), 200) is BUCKETS[1]
+
+
+@pytest.mark.parametrize('pixels, reached', [((2881, 100), 100), ((100, 3841), 100),
+                                             ((100, 100), 241)])
+def test_scattered_cells_take_longer_lists_than_their_number_asks_for(pixels, reached):
+    assert chosen(80, pixels, reached) is BUCKETS[1]
+
+
+def test_a_frame_that_no_list_holds_is_computed_whole():
+    assert chosen(601, (100, 100), 100) is None
