@@ -30,7 +30,7 @@ def test_the_blocks_compute_the_share_that_is_kept():
 
 
 def test_no_list_is_longer_than_the_map_it_is_of():
-    assert BUCKETS[-1].pixels[GEOMETRY] == (600 * 16 * 9 // 4, 1200 * 16)
+    assert BUCKETS[-1].pixels[GEOMETRY] == (1200 * 16, 1200 * 16)
     assert BUCKETS[-1].reached[GEOMETRY] == 1200
 
 
