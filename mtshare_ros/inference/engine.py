@@ -10,7 +10,7 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.crossover import choose_crossover, Crossover, UNKNOWN
-from mtshare_ros.inference.decoding import find_non_finite, FrameDecoder, raw_output
+from mtshare_ros.inference.decoding import FrameDecoder, raw_output
 from mtshare_ros.inference.device import (
     cuda_device_count,
     explained_faults,
@@ -18,6 +18,7 @@ from mtshare_ros.inference.device import (
     resolve_precision,
 )
 from mtshare_ros.inference.factors import carry_factors
+from mtshare_ros.inference.frame_path import FrameRequest
 from mtshare_ros.inference.geometry import (
     assumed_focal_length,
     centred_camera,
@@ -27,6 +28,7 @@ from mtshare_ros.inference.geometry import (
 )
 from mtshare_ros.inference.input_size import choose_input_size
 from mtshare_ros.inference.known_quality import doubt_depth, doubt_gates, known_quality
+from mtshare_ros.inference.list_path import ListPath
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.statistics import frame_stats, with_derived
@@ -38,7 +40,6 @@ from mtshare_ros.model.framing import frame_to_cover, Framing
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.picture import fit_frame, Picture, size_of
-from mtshare_ros.model.preprocessing import to_tensor
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.sharing.budget import FrameCost
 from mtshare_ros.sharing.layout import AUTO, choose_layout
@@ -94,6 +95,7 @@ class Engine:
                 task: self.description.thresholds.get(task, fallback) for task in network.tasks
             }, self.dtype, self.weight_layout)
         self._decoder = FrameDecoder(self.tasks, network.config, self._network.sides)
+        self._path = ListPath(self._network, self._decoder)
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None
 
@@ -152,6 +154,7 @@ class Engine:
         """Return an engine with the same weights and other thresholds, one for every task."""
         engine = copy.copy(self)
         engine._network = self._network.with_thresholds(thresholds)
+        engine._path = ListPath(engine._network, engine._decoder)
         return engine
 
     def with_input_size(self, input_size: tuple[int, ...]) -> 'Engine':
@@ -205,27 +208,22 @@ class Engine:
         seen = fit_frame(frame, framing)
         memory = self.new_session() if session is None else session
         memory.see(framing.source_size)
+        sharing = carry_factors(settings.sharing, decoder.sources_of(asked))
+        request = FrameRequest(
+            seen, asked, needed, sharing, self._bounds(memory, sharing, cost),
+            camera or self.assumed_camera(framing))
+        run = self._path.run_alone if session is None else self._path.run
         with torch.inference_mode():
-            image = to_tensor(seen, torch.device(self.device))
-            clock.lap('preprocess')
-            if session is None:
-                account = self._network.run_alone(memory.cache, image, needed, clock.lap)
-            else:
-                sharing = carry_factors(settings.sharing, decoder.sources_of(asked))
-                account = self._network.run(
-                    memory.cache, image, needed, sharing, self._bounds(memory, sharing, cost),
-                    clock.lap)
-            maps = decoder.decode(memory, account, asked, camera or self.assumed_camera(framing))
-            non_finite = find_non_finite(memory, account)
-            if non_finite:  # it may have spoilt the cache
-                memory.reset(NON_FINITE)
-            clock.lap('decode')
-        stats = frame_stats(with_derived(account, decoder.sources_of(asked)), memory.cache, clock,
+            outcome = run(memory, request, clock)
+        account, non_finite = outcome.account, outcome.non_finite
+        if non_finite:  # it may have spoilt the cache
+            memory.reset(NON_FINITE)
+        stats = frame_stats(with_derived(account, decoder.sources_of(asked)), self._grid, clock,
                             non_finite=non_finite, activity=settings.activity)
         if memory.controller is not None and not stats.reset_reason:
             most = self.crossover(settings.sharing).share * account.cell_count
             memory.controller.observe(min(account.rows, int(most)), stats.total_ms)
-        return Prediction.from_maps(framing, stats, maps, image=seen)
+        return Prediction.from_maps(framing, stats, outcome.maps, image=seen)
 
     @property
     def assumed_focal_length(self) -> float | None:
@@ -271,12 +269,16 @@ class Engine:
         if cost is None:
             session.controller = None
             return PlanLimits(crossover, settings.scene_cut_fraction)
-        side = self.description.architecture.patch_size
-        cells = self.input_size[0] * self.input_size[1] // side ** 2
+        cells = self._grid[0] * self._grid[1]
         budget = session.control(settings, cost, cells).budget()
         if budget >= crossover * cells:
             return PlanLimits(crossover, settings.scene_cut_fraction)
         return PlanLimits(budget=budget)
+
+    @property
+    def _grid(self) -> tuple[int, int]:
+        """Rows and columns of cells."""
+        return self.description.architecture.grid_of(self.input_size)
 
     def _choose_size(self, asked: tuple[int, ...] | None) -> tuple[int, int]:
         name = f'the model {self.file.name!r}' if self.file else 'the model'

@@ -8,7 +8,6 @@ import numpy as np
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.sharing.account import FrameAccount
-from mtshare_ros.sharing.cache import ActivationCache
 
 
 def with_derived(
@@ -25,10 +24,14 @@ def with_derived(
 
 
 def frame_stats(
-    account: FrameAccount, cache: ActivationCache, clock: StageClock, *,
+    account: FrameAccount, grid: tuple[int, int], clock: StageClock, *,
     non_finite: tuple[str, ...], activity: bool,
 ) -> FrameStats:
-    """Return what a frame took; with ``activity`` also the maps of what was recomputed."""
+    """
+    Return what a frame of a (rows, columns) grid took.
+
+    With ``activity`` also the maps of what was recomputed.
+    """
     stages = clock.stages()
     tasks = account.tasks
     return FrameStats(
@@ -43,10 +46,9 @@ def frame_stats(
         oldest_age={task: item.oldest_age for task, item in tasks.items()},
         reset_reason=account.reset_reason,
         non_finite=non_finite,
-        activity=_activity(account, cache) if activity else {},
+        activity=_activity(account, grid) if activity else {},
     )
 
 
-def _activity(account: FrameAccount, cache: ActivationCache) -> dict[str, np.ndarray]:
-    grid = cache.camera.grid
+def _activity(account: FrameAccount, grid: tuple[int, int]) -> dict[str, np.ndarray]:
     return {task: account.activity(task).view(grid).numpy() for task in account.tasks}
