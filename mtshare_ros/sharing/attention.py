@@ -41,6 +41,11 @@ class RotationTable:
         self._cosine = table.cosine.to(dtype)[:, None]
         self._sine = signed.to(dtype)[:, None]
 
+    @property
+    def stacked(self) -> torch.Tensor:
+        """Cosines and signed sines of all tokens as one tensor (T, 2, head_dim)."""
+        return torch.cat((self._cosine, self._sine), dim=1)
+
     def of(self, tokens: torch.Tensor) -> RowRotation:
         """Return the rotation of tokens (n,)."""
         return RowRotation(self._cosine.index_select(0, tokens),

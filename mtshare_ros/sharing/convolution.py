@@ -51,9 +51,12 @@ class RowConvolution:
 
     def rows(self, source: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
         """Return (p, outputs) for p pixels with ``taps`` (p * kernel ** 2,) of a map of rows."""
-        values = self._windows(
-            source.index_select(0, taps).view(-1, self.kernel ** 2 * self.inputs))
-        return values.relu_() if self.activated else values
+        return self.windows(source.index_select(0, taps))
+
+    def windows(self, values: torch.Tensor) -> torch.Tensor:
+        """Return (p, outputs) for the channels of ``taps`` that p pixels read, in their order."""
+        product = self._windows(values.view(-1, self.kernel ** 2 * self.inputs))
+        return product.relu_() if self.activated else product
 
     def everywhere(self, level: Level, source: torch.Tensor) -> torch.Tensor:
         """Return all pixels (count, outputs) where input and output have one size."""

@@ -110,7 +110,7 @@ class EncoderRunner:
     def __init__(self, weights: EncoderWeights, kind: str) -> None:
         self.kind, self.members, self.device = kind, weights.members, weights.device
         self._network, self._dtype, self.taps = weights.network, weights.dtype, weights.taps
-        self._prefix = _prefix_of(weights.network)
+        self._prefix = prefix_of(weights.network)
         self.shared = [make_block(kind, item) for item in weights.shared]
         self.own = [make_block(kind, item) for item in weights.own]
 
@@ -195,7 +195,7 @@ class EncoderRunner:
         return self._network.position(grid)[0].float()
 
 
-def _prefix_of(network: MultiTaskNetwork) -> torch.Tensor:
+def prefix_of(network: MultiTaskNetwork) -> torch.Tensor:
     """Return the class and register tokens (P, D), the same in every frame."""
     if network.config.prefix_tokens:
         return network.prefix.tokens.detach().float()

@@ -38,9 +38,13 @@ class Level:
         """Return a map as a view (1, channels, height, width)."""
         return rows[:-1].view(1, *self.size, -1).permute(0, 3, 1, 2)
 
+    def strips(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return a map as a view in which ``side`` pixels beside each other are one row."""
+        return rows[:-1].view(-1, self.side * rows.shape[1])
+
     def write(self, rows: torch.Tensor, cells: torch.Tensor, values: torch.Tensor) -> None:
         """Overwrite cells (n,) of a map by (n * side * side, channels), each in raster order."""
-        strips = rows[:-1].view(-1, self.side * rows.shape[1])
+        strips = self.strips(rows)
         index = strips_of_cells(self, rows.device).index_select(0, cells).view(-1)
         strips.index_copy_(0, index, values.reshape(-1, strips.shape[1]))
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Sequence
 
 import torch
 from torch import nn
@@ -63,7 +64,63 @@ class StemState:
         return features.get(side)
 
 
-class StemRunner:
+class StemLayers:
+    """
+    The convolutions of a network's stem, prepared once; weights are in ``dtype``.
+
+    ``layers`` are those of ``layers_of``, or what takes their place.
+    """
+
+    def __init__(
+        self, network: MultiTaskNetwork, layers: Sequence[nn.Conv2d | nn.Sequential],
+        dtype: torch.dtype, layout: str,
+    ) -> None:
+        self.dtype = dtype
+        self.patch_size = network.config.patch_size
+        self._convolutions = [
+            RowConvolution(layer, dtype=dtype, blocks=number == 0, layout=layout)
+            for number, layer in enumerate(layers)
+        ]
+        modules = [convolution.module for convolution in self._convolutions]
+        self._block = modules[0].stride[0]
+        self._sides = _sides(modules, self.patch_size)
+        self._reach = reach_of_stem(network)
+        self.macs_per_cell = sum(
+            convolution.macs_per_pixel * side * side
+            for convolution, side in zip(self._convolutions, self._sides))
+
+    def reach(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return the cells (rows, columns) bool that patches which changed make different."""
+        return self._reach.spread(mask)
+
+    def _levels(self, grid: tuple[int, int]) -> tuple[Level, ...]:
+        sides = (self.patch_size // self._block, *self._sides[:-1])
+        return tuple(Level(grid, side) for side in sides)
+
+    def _maps(
+        self, levels: Sequence[Level], device: torch.device
+    ) -> tuple[torch.Tensor, ...]:
+        return tuple(level.allocate(convolution.inputs, self.dtype, device)
+                     for level, convolution in zip(levels, self._convolutions))
+
+    def _blocks(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return images (n, h, w, 3) as blocks (n x blocks, values), raster order in each."""
+        count, height, width, _ = pixels.shape
+        block = self._block
+        split = pixels.reshape(count, height // block, block, width // block, block * 3)
+        return split.transpose(2, 3).reshape(-1, block * block * 3)
+
+    def _compute_all(self, state: StemState) -> torch.Tensor:
+        images = [level.image(rows) for level, rows in zip(state.levels, state.maps)]
+        *others, last = self._convolutions
+        for number, convolution in enumerate(others):
+            convolution.image(images[number], images[number + 1])
+        tokens = state.maps[0].new_empty(1, *state.grid, last.outputs)
+        last.image(images[-1], tokens.permute(0, 3, 1, 2))
+        return tokens.view(-1, last.outputs)
+
+
+class StemRunner(StemLayers):
     """
     The network's stem, prepared once; batch norm is folded, weights are in ``dtype``.
 
@@ -73,39 +130,19 @@ class StemRunner:
     def __init__(
         self, network: MultiTaskNetwork, dtype: torch.dtype = torch.float32, layout: str = AUTO
     ) -> None:
-        self.dtype = dtype
-        self.patch_size = network.config.patch_size
-        layers = _layers_of(network)
-        self._convolutions = [
-            RowConvolution(layer, dtype=dtype, blocks=number == 0, layout=layout)
-            for number, layer in enumerate(layers)
-        ]
-        modules = [convolution.module for convolution in self._convolutions]
-        self._block = modules[0].stride[0]
-        self._sides = _sides(modules, self.patch_size)
-        self._reach = reach_of_stem(network)
+        super().__init__(network, layers_of(network), dtype, layout)
         self._mean = network.normalize.mean.view(-1).repeat(self._block ** 2)
         self._std = network.normalize.std.view(-1).repeat(self._block ** 2)
-        self.macs_per_cell = sum(
-            convolution.macs_per_pixel * side * side
-            for convolution, side in zip(self._convolutions, self._sides))
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> StemState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
-        sides = (self.patch_size // self._block, *self._sides[:-1])
-        levels = tuple(Level(grid, side) for side in sides)
-        maps = tuple(level.allocate(convolution.inputs, self.dtype, device)
-                     for level, convolution in zip(levels, self._convolutions))
-        return StemState(levels, maps)
-
-    def reach(self, mask: torch.Tensor) -> torch.Tensor:
-        """Return the cells (rows, columns) bool that patches which changed make different."""
-        return self._reach.spread(mask)
+        levels = self._levels(grid)
+        return StemState(levels, self._maps(levels, device))
 
     def dense(self, state: StemState, image: torch.Tensor) -> torch.Tensor:
         """Take the whole (1, 3, H, W) uint8 image for the reference; return tokens (N, D)."""
         pixels = image[0].permute(1, 2, 0)[None]
-        state.maps[0][:-1].copy_(self._blocks(pixels))
+        state.maps[0][:-1].copy_(self._normalised(pixels))
         return self._compute_all(state)
 
     def update(
@@ -122,19 +159,15 @@ class StemRunner:
         strips = image[0].permute(1, 2, 0).reshape(-1, side * 3)
         index = strips_of_cells(Level(state.grid, side), image.device)
         pixels = strips.index_select(0, index.index_select(0, patches).view(-1))
-        blocks = self._blocks(pixels.view(-1, side, side, 3))
+        blocks = self._normalised(pixels.view(-1, side, side, 3))
         level.write(state.maps[0], patches, blocks)
         if cells.shape[0] == level.grid[0] * level.grid[1]:
             return self._compute_all(state)
         return self._compute(state, cells)
 
-    def _blocks(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Return the normalised blocks of images (n, h, w, 3), raster order in each image."""
-        count, height, width, _ = pixels.shape
-        block = self._block
-        split = pixels.reshape(count, height // block, block, width // block, block * 3)
-        values = split.transpose(2, 3).reshape(-1, block * block * 3)
-        return (values - self._mean).div_(self._std).to(self.dtype)
+    def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the normalised blocks of images (n, h, w, 3)."""
+        return (self._blocks(pixels) - self._mean).div_(self._std).to(self.dtype)
 
     def _compute(self, state: StemState, cells: torch.Tensor) -> torch.Tensor:
         for number, level in enumerate(state.levels[1:]):
@@ -148,15 +181,6 @@ class StemRunner:
         taps = convolution.taps_of_cells(source, target, cells.device)
         return convolution.rows(state.maps[number], taps.index_select(0, cells).view(-1))
 
-    def _compute_all(self, state: StemState) -> torch.Tensor:
-        images = [level.image(rows) for level, rows in zip(state.levels, state.maps)]
-        *others, last = self._convolutions
-        for number, convolution in enumerate(others):
-            convolution.image(images[number], images[number + 1])
-        tokens = state.maps[0].new_empty(1, *state.grid, last.outputs)
-        last.image(images[-1], tokens.permute(0, 3, 1, 2))
-        return tokens.view(-1, last.outputs)
-
 
 def reach_of_stem(network: MultiTaskNetwork) -> Reach:
     """Return the cells whose tokens differ when the pixels of one patch do."""
@@ -164,7 +188,8 @@ def reach_of_stem(network: MultiTaskNetwork) -> Reach:
     return Reach.of_cell(network.config.patch_size).through(layers)
 
 
-def _layers_of(network: MultiTaskNetwork) -> list[nn.Conv2d | nn.Sequential]:
+def layers_of(network: MultiTaskNetwork) -> list[nn.Conv2d | nn.Sequential]:
+    """Return the convolutions of a stem, with the batch norm and ReLU that follow them."""
     stem = network.stem
     if isinstance(stem, ConvStem):
         return [stem.to_half, stem.to_quarter, stem.to_eighth, stem.proj]
