@@ -1,0 +1,100 @@
+"""A transformer block of one or several members on lists of rows of fixed lengths."""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mtshare_ros.model.backbone import Block
+from mtshare_ros.sharing.static.fused import bias_gelu, Norm, residual_norm, rotate_and_store
+
+
+@dataclass(frozen=True)
+class Rows:
+    """
+    The rows of a frame, the same for all members: their tokens ``index`` (n,) int64.
+
+    ``rotation`` (n, 2, head_dim) are the cosines and signed sines of their positions, None where
+    positions do not turn.
+    """
+
+    index: torch.Tensor
+    rotation: torch.Tensor | None
+
+
+class StackedLinear:
+    """
+    A linear layer of M members as one product.
+
+    With several members ``bias`` (M, 1, out) is left to the operator that follows: a batched
+    product would first write it to every row. With one it is part of the product, and None.
+    """
+
+    def __init__(self, layers: Sequence[nn.Linear], dtype: torch.dtype) -> None:
+        self._single = len(layers) == 1
+        weights, biases = ([value.detach().to(dtype) for value in values] for values in (
+            [layer.weight for layer in layers], [layer.bias for layer in layers]))
+        if self._single:
+            self._matrix, self._own_bias = weights[0].t(), biases[0]
+        else:
+            self._matrix = torch.stack(weights).transpose(1, 2)
+        self.bias = None if self._single else torch.stack(biases)[:, None]
+
+    def __call__(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return (M, n, out) for rows (M, n, in), or (1, n, in) that all members share."""
+        if self._single:
+            return torch.addmm(self._own_bias, rows[0], self._matrix)[None]
+        return torch.bmm(rows.expand(self._matrix.shape[0], -1, -1), self._matrix)
+
+
+class StaticBlock:
+    """
+    One transformer block, its weights stacked over M members; products are in ``dtype``.
+
+    What it remembers of a camera are the keys and values of all tokens: (M, T, 2D), keys first
+    and turned by their positions.
+    """
+
+    def __init__(self, blocks: Sequence[Block], dtype: torch.dtype) -> None:
+        attention, mlp = [block.attn for block in blocks], [block.mlp for block in blocks]
+        self.members, self._dtype = len(blocks), dtype
+        self._heads, self._width = attention[0].num_heads, attention[0].proj.out_features
+        self.norm = Norm.of([block.norm1 for block in blocks])
+        self._norm2 = Norm.of([block.norm2 for block in blocks])
+        self._qkv = StackedLinear([item.qkv for item in attention], dtype)
+        self._proj = StackedLinear([item.proj for item in attention], dtype)
+        self._fc1 = StackedLinear([item.fc1 for item in mlp], dtype)
+        self._fc2 = StackedLinear([item.fc2 for item in mlp], dtype)
+
+    def allocate(self, token_count: int, device: torch.device) -> torch.Tensor:
+        """Return an empty cache for T tokens."""
+        return torch.zeros(
+            self.members, token_count, 2 * self._width, dtype=self._dtype, device=device)
+
+    def __call__(
+        self, cache: torch.Tensor, rows: Rows, values: torch.Tensor, normed: torch.Tensor,
+        following: Norm,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Return the rows' output (M, n, D) float32, and its norm by the ``following`` layer.
+
+        ``values`` (1 or M, n, D) float32 is their input and ``normed`` the norm of it by
+        ``norm``, in the products' dtype. The cache gets their keys and values.
+        """
+        query = rotate_and_store(self._qkv(normed), self._qkv.bias, rows.rotation, cache,
+                                 rows.index, self._heads)
+        values, normed = residual_norm(
+            values, self._proj(attend(query, cache, self._heads)), self._proj.bias, self._norm2,
+            self._dtype)
+        hidden = bias_gelu(self._fc1(normed), self._fc1.bias)
+        return residual_norm(values, self._fc2(hidden), self._fc2.bias, following, self._dtype)
+
+
+def attend(query: torch.Tensor, cache: torch.Tensor, heads: int) -> torch.Tensor:
+    """Return what queries (M, n, D) make of all keys and values (M, T, 2D): (M, n, D)."""
+    key, value = cache.chunk(2, dim=-1)
+    mixed = functional.scaled_dot_product_attention(
+        *(rows.unflatten(-1, (heads, -1)).transpose(1, 2) for rows in (query, key, value)))
+    return mixed.transpose(1, 2).flatten(2)

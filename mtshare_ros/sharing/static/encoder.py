@@ -1,0 +1,167 @@
+"""The transformer on lists of rows of fixed lengths: shared blocks, then those of its members."""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import torch
+
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.attention import RotationTable
+from mtshare_ros.sharing.encoder import prefix_of
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.static.block import Rows, StaticBlock
+from mtshare_ros.sharing.static.cut import most_changed
+from mtshare_ros.sharing.static.fused import Norm, residual_norm
+from mtshare_ros.sharing.taps import Tap, taps_of
+
+
+@dataclass(frozen=True)
+class StaticEncoderState:
+    """
+    What the encoder remembers of one camera, for N cells, T tokens and M members.
+
+    ``every`` (T,) are all tokens; ``rotation`` (T, 2, head_dim) and ``position`` (N, D) float32
+    their places, None where the network does without. ``reference`` (N, D) float32 is what entered
+    the first block when a cell was last computed. ``caches`` are keys and values by block.
+    ``taps`` are the outputs that heads read: (M, T, D), or (1, T, D) where all members have the
+    same; in the dtype of the products behind the final norm, else float32.
+    """
+
+    cell_count: int
+    every: torch.Tensor
+    rotation: torch.Tensor | None
+    position: torch.Tensor | None
+    reference: torch.Tensor
+    caches: tuple[torch.Tensor, ...]
+    taps: dict[Tap, torch.Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return tensor_bytes(self.reference, *self.caches, *self.taps.values())
+
+    @property
+    def prefix_rows(self) -> torch.Tensor:
+        """The tokens (P,) after the cells, which stand for no place."""
+        return self.every[self.cell_count:]
+
+    def rows(self, tap: Tap, member: int) -> torch.Tensor:
+        """Return a member's rows (T, D) at a tap, cells first."""
+        buffer = self.taps[tap]
+        return buffer[member if buffer.shape[0] > 1 else 0]
+
+
+class StaticEncoder:
+    """
+    The encoders of some tasks, their blocks stacked; products are in ``dtype``.
+
+    Its members are the encoders that the tasks use, see ``MultiTaskNetwork.encoder_of``. Rows and
+    statistics of norms are float32. Holds weights only.
+    """
+
+    def __init__(
+        self, network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype
+    ) -> None:
+        self._network, self._dtype = network, dtype
+        self._device = next(network.parameters()).device
+        self._prefix = prefix_of(network)
+        used = {network.encoder_of(task) for task in tasks}
+        self.members = tuple(task for task in network.tasks if task in used)
+        own = zip(*(network.own_blocks(member) for member in self.members))
+        self._blocks = [StaticBlock(blocks, dtype) for blocks in (
+            *([block] for block in network.shared_blocks), *own)]
+        self._taps = tuple(dict.fromkeys(
+            tap for task in tasks for tap in taps_of(network.config, task)))
+        self._norm = Norm.of([network.final_norm(member) for member in self.members])
+
+    def member_of(self, task: str) -> int:
+        """Return the number of the member whose rows a task's head reads."""
+        return self.members.index(self._network.encoder_of(task))
+
+    def taps_of(self, task: str) -> tuple[Tap, ...]:
+        """Return the taps of a task's head, in the order in which it reads them."""
+        return taps_of(self._network.config, task)
+
+    def allocate(self, grid: tuple[int, int]) -> StaticEncoderState:
+        """Return empty buffers for a (rows, columns) grid; ``dense`` must run first."""
+        cells, config, device = grid[0] * grid[1], self._network.config, self._device
+        count = cells + self._prefix.shape[0]
+        table = self._network.rotary(grid, device)
+        absolute = config.position == 'absolute'
+        return StaticEncoderState(
+            cells, torch.arange(count, device=device),
+            None if table is None else RotationTable(table, self._dtype).stacked,
+            self._network.position(grid)[0].detach().float() if absolute else None,
+            torch.zeros(cells, config.embed_dim, device=device),
+            tuple(block.allocate(count, device) for block in self._blocks),
+            {tap: self._allocate_tap(tap, count) for tap in self._taps},
+        )
+
+    def dense(self, state: StaticEncoderState, tokens: torch.Tensor) -> None:
+        """Compute all cells from stem tokens (N, D)."""
+        values = tokens.float()
+        if state.position is not None:
+            values = values + state.position
+        state.reference.copy_(values)
+        self._run(state, Rows(state.every, state.rotation), self._with_prefix(values))
+
+    def update(
+        self, state: StaticEncoderState, tokens: torch.Tensor, cells: torch.Tensor,
+        forced: torch.Tensor, kept: int,
+    ) -> torch.Tensor:
+        """
+        Compute ``kept`` of the cells (n,) anew from their stem tokens (n, D), and return those.
+
+        They are the ``forced`` ones (n,) bool, then those whose tokens differ most from what they
+        were when they were last computed. Repetitions at the end of the list come last.
+        """
+        values = tokens.float()
+        if state.position is not None:
+            values = values + state.position.index_select(0, cells)
+        if kept < cells.shape[0]:
+            places = most_changed(state.reference, cells, values, forced, kept)
+            cells, values = cells.index_select(0, places), values.index_select(0, places)
+        state.reference.index_copy_(0, cells, values)
+        self._run(state, self._rows(state, cells), self._with_prefix(values))
+        return cells
+
+    def _rows(self, state: StaticEncoderState, cells: torch.Tensor) -> Rows:
+        index = cells
+        if self._prefix.shape[0]:
+            index = torch.cat((cells, state.prefix_rows))
+        if state.rotation is None:
+            return Rows(index, None)
+        return Rows(index, state.rotation.index_select(0, index))
+
+    def _with_prefix(self, values: torch.Tensor) -> torch.Tensor:
+        return torch.cat((values, self._prefix)) if self._prefix.shape[0] else values
+
+    def _run(self, state: StaticEncoderState, rows: Rows, values: torch.Tensor) -> None:
+        """Send rows (n, D) float32 through all blocks and keep what heads read."""
+        following = [*(block.norm for block in self._blocks), self._norm]
+        values, normed = residual_norm(values[None], None, None, following[0], self._dtype)
+        for number, (block, cache) in enumerate(zip(self._blocks, state.caches), 1):
+            values, normed = block(cache, rows, values, normed, following[number])
+            self._keep(state, number, rows, values, normed)
+
+    def _keep(
+        self, state: StaticEncoderState, number: int, rows: Rows, values: torch.Tensor,
+        normed: torch.Tensor,
+    ) -> None:
+        """Keep the output (1 or M, n, D) of a block, and that of the last block ``normed``."""
+        for tap, buffer in state.taps.items():
+            if tap.block != number:
+                continue
+            kept = values
+            if tap.normed:
+                last = number == len(self._blocks)
+                kept = normed if last else residual_norm(
+                    values, None, None, self._norm, self._dtype)[1]
+            buffer.index_copy_(1, rows.index, kept)
+
+    def _allocate_tap(self, tap: Tap, count: int) -> torch.Tensor:
+        config = self._network.config
+        alike = tap.block <= config.shared_depth and not (tap.normed and self._norm.differs)
+        return torch.zeros(
+            1 if alike else len(self.members), count, config.embed_dim, device=self._device,
+            dtype=self._dtype if tap.normed else torch.float32)

@@ -1,0 +1,143 @@
+"""The stem on lists of patches and cells of fixed lengths, in few launches."""
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.preprocessing import Normalize
+from mtshare_ros.sharing.layout import PLAIN
+from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.stem import layers_of, StemLayers, StemState
+
+_UNIT = 64.0
+"""Pixels are kept in units of so many steps: a power of two, which no format rounds."""
+
+_CPU = torch.device('cpu')
+
+
+@dataclass
+class StaticStemState(StemState):
+    """
+    What the stem remembers of one camera, and the index tables that its graphs point to.
+
+    The reference image is kept centred: (pixel - mean) / 64. ``patch_table`` (N, ...) are the
+    strips of the camera image that are a patch's blocks and, where it has several, the strips of
+    the reference that they fill. ``cell_table`` (N, ...) are for each convolution in turn the
+    pixels that a cell reads and, but for the last one, the strips of the next map that it fills;
+    it is None where a cell is one block, whose number is that of the cell.
+    """
+
+    patch_table: torch.Tensor
+    cell_table: torch.Tensor | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the buffers take."""
+        tables = [table for table in (self.patch_table, self.cell_table) if table is not None]
+        return super().nbytes + tensor_bytes(*tables)
+
+
+class StaticStem(StemLayers):
+    """
+    The network's stem on lists whose lengths depend on no data; weights are in ``dtype``.
+
+    Lists may repeat entries. Its tokens are those of the stem alone, without a position
+    embedding.
+    """
+
+    def __init__(self, network: MultiTaskNetwork, dtype: torch.dtype) -> None:
+        normalize = network.normalize
+        mean = normalize.mean.view(-1).to(dtype)
+        first, *others = layers_of(network)
+        super().__init__(
+            network, [_for_centred_pixels(first, normalize, mean), *others], dtype, PLAIN)
+        self._shift = (mean / -_UNIT).repeat(self._block ** 2)
+        self._unit = mean.new_full((1,), 1 / _UNIT)
+        pieces = ((side ** 2 * convolution.kernel ** 2, side)
+                  for convolution, side in zip(self._convolutions, self._sides))
+        self._widths = [width for piece in pieces for width in piece][:-1]
+
+    def allocate(self, grid: tuple[int, int], device: torch.device) -> StaticStemState:
+        """Return the state of one camera for a grid of (rows, columns) cells."""
+        levels = self._levels(grid)
+        patch_table = self._patch_table(levels[0]).to(device)
+        cell_table = None if len(levels) == 1 else self._cell_table(levels).to(device)
+        return StaticStemState(levels, self._maps(levels, device), patch_table, cell_table)
+
+    def dense(self, state: StaticStemState, image: torch.Tensor) -> torch.Tensor:
+        """Take the whole (1, 3, H, W) uint8 image for the reference; return tokens (N, D)."""
+        blocks = self._blocks(image[0].permute(1, 2, 0)[None])
+        state.maps[0][:-1].copy_(self._centred(blocks))
+        return self._compute_all(state)
+
+    def update(
+        self, state: StaticStemState, image: torch.Tensor, patches: torch.Tensor,
+        cells: torch.Tensor,
+    ) -> torch.Tensor:
+        """
+        Let the ``patches`` (p,) of a (1, 3, H, W) uint8 image enter the reference.
+
+        Computes the features of ``cells`` (n,), which contain the patches, anew and returns their
+        tokens (n, D). Features of other cells stay as they are.
+        """
+        self._take(state, image, patches)
+        *others, last = self._convolutions
+        if state.cell_table is None:
+            return last.rows(state.maps[0], cells)
+        columns = state.cell_table.index_select(0, cells).split(self._widths, dim=1)
+        for number, (convolution, level) in enumerate(zip(others, state.levels[1:])):
+            taps, strips = columns[2 * number:2 * number + 2]
+            values = convolution.windows(state.maps[number][taps])
+            level.strips(state.maps[number + 1])[strips] = values.view(*strips.shape, -1)
+        return last.windows(state.maps[-1][columns[-1]])
+
+    def _take(
+        self, state: StaticStemState, image: torch.Tensor, patches: torch.Tensor
+    ) -> None:
+        """Let patches enter the reference."""
+        level = state.levels[0]
+        strips = image[0].permute(1, 2, 0).reshape(-1, self._block * 3)
+        places = state.patch_table.index_select(0, patches)
+        blocks = strips[places[:, :level.side ** 2 * self._block]]
+        values = self._centred(blocks.view(-1, self._block ** 2 * 3))
+        if level.side == 1:
+            state.maps[0].index_copy_(0, patches, values)
+        else:
+            target = places[:, -level.side:]
+            level.strips(state.maps[0])[target] = values.view(*target.shape, -1)
+
+    def _centred(self, blocks: torch.Tensor) -> torch.Tensor:
+        """Return blocks (n, values) of 8-bit pixels as the reference keeps them."""
+        return torch.addcmul(self._shift, blocks, self._unit)
+
+    def _patch_table(self, level: Level) -> torch.Tensor:
+        (rows, columns), side, block = level.grid, level.side, self._block
+        numbers = torch.arange(level.count * block).view(rows, side, block, columns, side)
+        image = numbers.permute(0, 3, 1, 4, 2).reshape(rows * columns, -1)
+        return image if side == 1 else torch.cat((image, strips_of_cells(level, _CPU)), dim=1)
+
+    def _cell_table(self, levels: tuple[Level, ...]) -> torch.Tensor:
+        pieces = []
+        for convolution, source, side in zip(self._convolutions, levels, self._sides):
+            target = Level(source.grid, side)
+            pieces.append(convolution.taps_of_cells(source, target, _CPU).long())
+            pieces.append(strips_of_cells(target, _CPU))
+        return torch.cat(pieces[:-1], dim=1)
+
+
+def _for_centred_pixels(
+    layer: nn.Conv2d | nn.Sequential, normalize: Normalize, centre: torch.Tensor
+) -> nn.Conv2d | nn.Sequential:
+    """Return a stem's first layer for pixels (x - centre) / 64 in place of (x - mean) / std."""
+    layer = copy.deepcopy(layer)
+    convolution = layer[0] if isinstance(layer, nn.Sequential) else layer
+    mean, std = (value.view(-1) for value in (normalize.mean, normalize.std))
+    scaled = convolution.weight.detach() / std[:, None, None]
+    offset = (scaled.sum(dim=(2, 3)) @ (centre.to(mean) - mean))
+    bias = offset if convolution.bias is None else convolution.bias.detach() + offset
+    convolution.weight, convolution.bias = nn.Parameter(scaled * _UNIT), nn.Parameter(bias)
+    return layer
