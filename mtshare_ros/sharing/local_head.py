@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-import math
 from typing import Sequence
 
 import torch
@@ -17,6 +16,7 @@ from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan
 from mtshare_ros.sharing.layout import AUTO, PLAIN
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.linear import PackedLinear
+from mtshare_ros.sharing.local_weights import MergeWeights, Projection
 from mtshare_ros.sharing.memory import tensor_bytes
 
 
@@ -53,16 +53,16 @@ class LocalRunner:
     ) -> None:
         head: DecodeHead = network.heads[task]
         self.dtype = dtype
-        self._merge = _Merge(head, dtype, layout)
+        merge = MergeWeights.of(head)
+        self._merge = _Merge(merge, dtype, layout)
         self._refine = [RowConvolution(layer, dtype=dtype, layout=layout)
                         for layer in head.refine]
         self._predict = PackedLinear(
             head.predict.weight.flatten(1), head.predict.bias, dtype=dtype, layout=PLAIN)
-        self._width, self._outputs = head.predict.in_channels, head.predict.out_channels
-        self.side = self._merge.side
+        self.side, self._width, self._outputs = merge.side, merge.width, head.predict.out_channels
         self.geometry = HeadGeometry.of([layer.module for layer in self._refine], self.side,
                                         network.config.patch_size)
-        self._macs_per_cell = self._merge.macs_per_cell + self.side ** 2 * (
+        self._macs_per_cell = merge.macs_per_cell + self.side ** 2 * (
             sum(layer.macs_per_pixel for layer in self._refine) + self._predict.macs_per_row)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> LocalHeadState:
@@ -111,26 +111,17 @@ def _store(rows: torch.Tensor, pixels: torch.Tensor | None, values: torch.Tensor
 class _Merge:
     """The sum of all levels at ``side`` pixels a cell, with batch norm and ReLU."""
 
-    def __init__(self, head: DecodeHead, dtype: torch.dtype, layout: str) -> None:
-        self._width = head.predict.in_channels
-        self.side = math.isqrt(head.from_tokens.out_channels // self._width)
-        norm = head.norm
-        scale = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
-        shift = (norm.bias - norm.running_mean * scale).detach()
-        self._mix: PackedLinear | None = None
-        if hasattr(head, 'mix'):
-            self._mix = PackedLinear(head.mix.weight.flatten(1), head.mix.bias, dtype=dtype,
-                                     activation='gelu', layout=layout)
-        weight = _scaled(head.from_tokens.weight, scale)
-        bias = _scaled(head.from_tokens.bias, scale) + shift.repeat(self.side ** 2)
-        self._from_tokens = PackedLinear(weight, bias, dtype=dtype, layout=layout)
-        self._from_eighth = self._from_quarter = None
-        self.macs_per_cell = weight.numel() + (self._mix.macs_per_row if self._mix else 0)
-        if hasattr(head, 'from_eighth'):
-            self._from_eighth = _scaled(head.from_eighth.weight, scale).t().to(dtype)
-            self._from_quarter = _scaled(head.from_quarter.weight, scale).t().to(dtype)
-            self.macs_per_cell += self.side ** 2 * (
-                self._from_eighth.numel() // 4 + self._from_quarter.numel())
+    def __init__(self, weights: MergeWeights, dtype: torch.dtype, layout: str) -> None:
+        def prepared(part: Projection, activation: str = 'none') -> PackedLinear:
+            return PackedLinear(part.weight, part.bias, dtype=dtype, activation=activation,
+                                layout=layout)
+
+        self._width = weights.width
+        self._mix = None if weights.mix is None else prepared(weights.mix, 'gelu')
+        self._from_tokens = prepared(weights.tokens)
+        self._from_eighth, self._from_quarter = (
+            None if part is None else part.weight.t().to(dtype)
+            for part in (weights.eighth, weights.quarter))
 
     def __call__(self, tokens: torch.Tensor, plan: HeadPlan) -> torch.Tensor:
         """Return (n * side ** 2, width) for tokens (n, D), pixels in merging order."""
@@ -142,18 +133,3 @@ class _Merge:
         if self._from_quarter is not None:
             merged.addmm_(plan.quarter, self._from_quarter)
         return merged.relu_()
-
-
-def _scaled(parameter: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """
-    Return a projection's weight (outputs, inputs) or bias (outputs,), scaled for each channel.
-
-    Its outputs come as (channel, y, x) of the pixels they are rearranged to, and go in merging
-    order: pixels before channels, those of a pixel at 1/8 after each other.
-    """
-    parameter = parameter.detach().flatten(1) if parameter.ndim > 1 else parameter.detach()
-    side = math.isqrt(parameter.shape[0] // scale.shape[0])
-    outer, inner = max(side // 2, 1), min(side, 2)
-    split = parameter.reshape(scale.shape[0], outer, inner, outer, inner, -1)
-    ordered = (split * scale.view(-1, 1, 1, 1, 1, 1)).permute(1, 3, 2, 4, 0, 5)
-    return ordered.reshape(parameter.shape)
