@@ -9,20 +9,23 @@ class StageClock:
     """
     Milliseconds of consecutive stages.
 
-    On CUDA the stages are marked in the device's queue and read once at the end, so that measuring
-    makes nobody wait.
+    On CUDA the stages are marked in the queue of the device, whichever the thread's current one
+    is, and read once at the end: measuring makes nobody wait, and reading waits for the last mark,
+    not for what others gave the device to do.
     """
 
     def __init__(self, device: str) -> None:
-        self._cuda = device.startswith('cuda')
+        self._device = torch.device(device) if device.startswith('cuda') else None
         self._marks: list[tuple[str, object]] = [('', self._mark())]
+        self._passed = False
 
     def lap(self, stage: str) -> None:
         """End a stage; one that comes again adds up."""
         self._marks.append((stage, self._mark()))
+        self._passed = False
 
     def stages(self) -> dict[str, float]:
-        """Return the milliseconds of every stage in the order they ran; waits for the device."""
+        """Return the milliseconds of every stage in the order they ran; waits for the last."""
         self._wait()
         times: dict[str, float] = {}
         for (_, before), (stage, after) in zip(self._marks, self._marks[1:]):
@@ -35,14 +38,15 @@ class StageClock:
         return self._between(self._marks[0][1], self._marks[-1][1])
 
     def _wait(self) -> None:
-        if self._cuda:
-            torch.cuda.synchronize()
+        if self._device is not None and not self._passed:
+            self._marks[-1][1].synchronize()  # type: ignore[attr-defined]
+            self._passed = True
 
     def _mark(self) -> object:
-        if not self._cuda:
+        if self._device is None:
             return time.perf_counter()
         event = torch.cuda.Event(enable_timing=True)
-        event.record()
+        event.record(torch.cuda.current_stream(self._device))
         return event
 
     def _between(self, before: object, after: object) -> float:

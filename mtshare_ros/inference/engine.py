@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.errors import ConfigError
+from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.crossover import choose_crossover, Crossover, UNKNOWN
@@ -90,7 +91,7 @@ class Engine:
         self.network_tasks, self.tasks = network.tasks, ordered(self.description.tasks)
         keep_freed_memory()
         fallback = default_thresholds(network.config)
-        with torch.inference_mode():
+        with computing_on(self.device), torch.inference_mode():
             self._network = SharingNetwork(network, {
                 task: self.description.thresholds.get(task, fallback) for task in network.tasks
             }, self.dtype, self.weight_layout)
@@ -136,8 +137,8 @@ class Engine:
     def costs(self) -> MachineCosts:
         """What frames cost here, timed when first asked for; of frames, a latency target asks."""
         if self._costs is None:
-            with torch.inference_mode():
-                self._costs = measure_costs(self._network, self.input_size, self.network_tasks)
+            self._costs = measure_costs(self.infer, self.tasks, self.input_size,
+                                        self.description.architecture.patch_size)
         return self._costs
 
     def crossover(self, settings: SharingSettings | None = None) -> Crossover:
@@ -173,7 +174,8 @@ class Engine:
     def free_memory(self) -> None:
         """Give back the memory of the device that nothing uses; needed after it ran out."""
         if self.device.startswith('cuda'):
-            torch.cuda.empty_cache()
+            with computing_on(self.device):
+                torch.cuda.empty_cache()
 
     def new_session(self) -> Session:
         """Return the memory of a camera that has sent nothing yet."""
@@ -213,7 +215,7 @@ class Engine:
             seen, asked, needed, sharing, self._bounds(memory, sharing, cost),
             camera or self.assumed_camera(framing))
         run = self._path.run_alone if session is None else self._path.run
-        with torch.inference_mode():
+        with computing_on(self.device), torch.inference_mode():
             outcome = run(memory, request, clock)
         account, non_finite = outcome.account, outcome.non_finite
         if non_finite:  # it may have spoilt the cache

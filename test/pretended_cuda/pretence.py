@@ -63,6 +63,8 @@ def _nonzero(tensor: torch.Tensor, **options: Any) -> Any:
 
 def _replacements(device: PretendedDevice) -> dict[str, object]:
     return {
+        'current_stream': lambda *_: None,
+        'device': contextlib.nullcontext,
         'device_count': lambda: 1,
         'empty_cache': lambda: None,
         'Event': lambda *_, **__: PretendedEvent(device),

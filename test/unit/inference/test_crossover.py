@@ -92,6 +92,29 @@ def test_to_measure_changes_no_random_numbers(checkpoint):
     assert torch.equal(torch.get_rng_state(), before)
 
 
+def test_what_is_measured_are_frames_as_cameras_send_them(checkpoint, monkeypatch):
+    engine, seen = Engine(checkpoint, device='cpu'), []
+
+    def infer(image, session, settings):
+        prediction = Engine.infer(engine, image, session, settings)
+        seen.append((settings, prediction))
+        return prediction
+
+    monkeypatch.setattr(engine, 'infer', infer)
+    assert engine.costs.rows.base_ms >= 0
+
+    settled = seen[2:]  # the first ones have nothing to build on
+    assert all(settings.tasks == engine.tasks and settings.sharing.task
+               and settings.sharing.temporal for settings, _ in settled)
+    assert all('gate' in item.stats.stage_ms and 'decode' in item.stats.stage_ms
+               and item.mask is not None for _, item in settled)
+    by_rows = [item.stats for settings, item in settled if settings.sharing.crossover == 1]
+    whole = [item.stats for settings, item in settled if settings.sharing.crossover == 0]
+    assert all(0.1 < stats.input_fraction < 0.9 for stats in by_rows)
+    assert {stats.input_fraction for stats in whole} == {1.0}
+    assert not any(stats.reset_reason for stats in by_rows + whole)
+
+
 @pytest.fixture
 def mad_clock(monkeypatch):
     """Let every reading of a clock be another random time, as if each step took random times."""
