@@ -14,6 +14,7 @@ from mtshare_ros.evaluation.benchmark import Times
 from mtshare_ros.evaluation.dense_forms import Call, FormChooser, Report, synchronize
 from mtshare_ros.evaluation.dense_pieces import prepare, rotation_of
 from mtshare_ros.evaluation.dense_sides import encoder_piece
+from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.block import BlockLimits
@@ -60,11 +61,11 @@ def time_active(
     network = base_encoder(model.checkpoint.network)
     side = network.config.patch_size
     grid = engine.input_size[0] // side, engine.input_size[1] // side
-    with torch.inference_mode():
+    with computing_on(engine.device), torch.inference_mode():
         sparse = _Sparse(prepare(network, device, torch.float32), grid, engine.dtype, block,
                          fraction, engine.crossover().share)
     chooser = FormChooser(engine.device, compiling=compiling, report=report)
-    with torch.inference_mode():
+    with computing_on(engine.device), torch.inference_mode():
         dense = _dense_forms(prepare(network, device, engine.dtype), grid, sparse.embedded(),
                              engine.dtype, chooser)
         times = _interleave({**dense, 'temporal': sparse.run}, sparse.renew, rounds, engine.device)

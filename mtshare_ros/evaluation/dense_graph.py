@@ -6,6 +6,7 @@ from typing import Callable
 import torch
 
 from mtshare_ros.evaluation.dense_forms import time_in_turns
+from mtshare_ros.inference.arithmetic import computing_on
 
 _WARM_UPS = 3
 _ROUNDS = 9
@@ -31,7 +32,7 @@ def capture(compute: Compute, size: tuple[int, int], device: torch.device) -> Co
     image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=device).contiguous(
         memory_format=torch.channels_last)
     try:
-        with torch.inference_mode():
+        with computing_on(str(device)), torch.inference_mode():
             graphed = _Graphed(compute, image)
             calls = {'graph': lambda: graphed(image), 'calls': lambda: compute(image)}
             times = time_in_turns(calls, _ROUNDS, str(device))

@@ -26,8 +26,9 @@ class StemPiece(nn.Module):
     def __init__(self, network: MultiTaskNetwork, grid: tuple[int, int]) -> None:
         super().__init__()
         config = network.config
-        self.normalize = Normalize(config.image_mean, config.image_std)
         self.stem = network.stem
+        self.normalize = Normalize(config.image_mean, config.image_std).to(
+            network.stem.proj.weight.device)
         absolute, prefix = config.position == 'absolute', bool(config.prefix_tokens)
         self.register_buffer('position', network.position(grid).detach() if absolute else None)
         self.register_buffer('prefix', network.prefix.tokens.detach()[None] if prefix else None)

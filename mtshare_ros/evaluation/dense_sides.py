@@ -19,6 +19,7 @@ from mtshare_ros.evaluation.dense_pieces import (
     StemPiece,
     taps_of_all,
 )
+from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.architecture import ArchitectureConfig
@@ -88,7 +89,7 @@ def build_pieces(
     asked, grid = geometry.of_network(tasks), geometry.grid
     rotation = rotation_of(ready, grid, place)
     image = to_tensor(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8), place)
-    with torch.inference_mode():
+    with computing_on(device), torch.inference_mode():
         stem = chooser.fastest(Piece('stem', StemPiece(ready, grid), (image,)))
         tokens, *fine = stem.call(image)
         encoders = _encoders(ready, asked, chooser, (tokens, *rotation))
@@ -179,7 +180,7 @@ class DenseSide:
         """Compute the maps of one (H, W, 3) uint8 RGB frame."""
         framing = frame_to_cover((frame.shape[0], frame.shape[1]), self._pieces.size)
         image = to_tensor(fit_image(frame, framing), self._pieces.device)
-        with torch.inference_mode():
+        with computing_on(str(self._pieces.device)), torch.inference_mode():
             outputs = self._derive(self._compute(image))
         self._raw = outputs.raw
         arrays = {name: value.cpu().numpy() for name, value in outputs.maps.items()}

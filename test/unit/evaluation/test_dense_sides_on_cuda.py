@@ -1,0 +1,76 @@
+"""The dense opponents run on a GPU, here a pretended one."""
+
+from dataclasses import replace
+
+import numpy as np
+from pretended_cuda import pretended_cuda
+import pytest
+from tiny import TINY
+import torch
+
+from mtshare_ros.evaluation import dense_sides
+from mtshare_ros.evaluation.dense_forms import FormChooser
+from mtshare_ros.evaluation.dense_sides import build_pieces, DENSE_SIDES, make_dense_side
+from mtshare_ros.model.deltas import branch_out
+from mtshare_ros.model.network import build_model
+from mtshare_ros.tasks import DEFAULT_TASKS
+
+SIZE = (96, 128)
+IMAGE = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), np.uint8)
+PUBLIC = {'stem': 'patch', 'class_token': True, 'register_tokens': 2, 'position': 'rope_centred'}
+
+
+@pytest.fixture(autouse=True)
+def no_graph(monkeypatch):
+    """Leave the graphs out, which are tested by themselves."""
+    monkeypatch.setattr(dense_sides, 'capture', lambda *_: None)
+
+
+def sides(network, device, dtype=torch.float32):
+    """Return all dense sides of a network on a device."""
+    pieces = build_pieces(network, DEFAULT_TASKS, SIZE, device=device, dtype=dtype,
+                          chooser=FormChooser(device, compiling=False, rounds=1))
+    return [make_dense_side(name, network, DEFAULT_TASKS, pieces) for name in DENSE_SIDES]
+
+
+def maps_of(side):
+    """Return what a side makes of the image, by name."""
+    prediction = side.run(IMAGE)
+    names = ('mask', 'confidence', 'depth', 'normals', 'edges')
+    return {name: getattr(prediction, name) for name in names
+            if getattr(prediction, name) is not None}
+
+
+@pytest.mark.parametrize('change', [{}, PUBLIC])
+def test_the_maps_of_a_gpu_are_those_of_the_cpu(change):
+    network = branch_out(build_model(replace(TINY, **change), DEFAULT_TASKS, 40), 1)
+    expected = [maps_of(side) for side in sides(network, 'cpu')]
+    with pretended_cuda():
+        found = [maps_of(side) for side in sides(network, 'cuda:0')]
+
+    for ours, theirs in zip(found, expected):
+        assert ours.keys() == theirs.keys()
+        for name, values in ours.items():
+            np.testing.assert_allclose(values.astype(float), theirs[name].astype(float),
+                                       rtol=1e-4, atol=1.0 if values.dtype == np.uint8 else 1e-5)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_the_work_of_every_side_makes_nobody_wait(dtype):
+    network = branch_out(build_model(TINY, DEFAULT_TASKS, 40), 1)
+    with pretended_cuda() as device:
+        image = torch.from_numpy(IMAGE).permute(2, 0, 1)[None].to('cuda:0')
+        for side in sides(network, 'cuda:0', dtype):
+            side.compute(image)  # tables are made once
+            device.clear()
+            side.compute(image)
+            assert device.synchronisations == [], side.name
+
+
+def test_an_image_is_normalised_in_float32_whatever_the_precision():
+    network = build_model(replace(TINY, image_mean=(123.675, 116.28, 103.53)), DEFAULT_TASKS, 40)
+    with pretended_cuda():
+        ready = dense_sides.prepare(network, torch.device('cuda:0'), torch.float16)
+        piece = dense_sides.StemPiece(ready, (6, 8))
+        assert piece.normalize.mean.dtype == torch.float32
+        assert piece.normalize.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
