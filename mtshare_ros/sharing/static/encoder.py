@@ -11,8 +11,8 @@ from mtshare_ros.sharing.encoder import prefix_of
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.block import Rows, StaticBlock
 from mtshare_ros.sharing.static.cut import most_changed
-from mtshare_ros.sharing.static.fused import Norm, residual_norm
-from mtshare_ros.sharing.taps import Tap, taps_of
+from mtshare_ros.sharing.static.fused import residual_norm
+from mtshare_ros.sharing.static.taps import StaticTaps, Taps
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class StaticEncoderState:
     ``every`` (T,) are all tokens; ``rotation`` (T, 2, head_dim) and ``position`` (N, D) float32
     their places, None where the network does without. ``reference`` (N, D) float32 is what entered
     the first block when a cell was last computed. ``caches`` are keys and values by block.
-    ``taps`` are the outputs that heads read: (M, T, D), or (1, T, D) where all members have the
-    same; in the dtype of the products behind the final norm, else float32.
+    ``taps`` are the outputs that heads read, see ``StaticTaps``.
     """
 
     cell_count: int
@@ -33,7 +32,7 @@ class StaticEncoderState:
     position: torch.Tensor | None
     reference: torch.Tensor
     caches: tuple[torch.Tensor, ...]
-    taps: dict[Tap, torch.Tensor]
+    taps: dict[Taps, torch.Tensor]
 
     @property
     def nbytes(self) -> int:
@@ -45,9 +44,9 @@ class StaticEncoderState:
         """The tokens (P,) after the cells, which stand for no place."""
         return self.every[self.cell_count:]
 
-    def rows(self, tap: Tap, member: int) -> torch.Tensor:
-        """Return a member's rows (T, D) at a tap, cells first."""
-        buffer = self.taps[tap]
+    def rows(self, taps: Taps, member: int) -> torch.Tensor:
+        """Return a member's rows (T, taps x D) at some taps, cells first."""
+        buffer = self.taps[taps]
         return buffer[member if buffer.shape[0] > 1 else 0]
 
 
@@ -70,17 +69,15 @@ class StaticEncoder:
         own = zip(*(network.own_blocks(member) for member in self.members))
         self._blocks = [StaticBlock(blocks, dtype) for blocks in (
             *([block] for block in network.shared_blocks), *own)]
-        self._taps = tuple(dict.fromkeys(
-            tap for task in tasks for tap in taps_of(network.config, task)))
-        self._norm = Norm.of([network.final_norm(member) for member in self.members])
+        self._taps = StaticTaps(network, tasks, self.members, dtype)
 
     def member_of(self, task: str) -> int:
         """Return the number of the member whose rows a task's head reads."""
         return self.members.index(self._network.encoder_of(task))
 
-    def taps_of(self, task: str) -> tuple[Tap, ...]:
+    def taps_of(self, task: str) -> Taps:
         """Return the taps of a task's head, in the order in which it reads them."""
-        return taps_of(self._network.config, task)
+        return self._taps.of(task)
 
     def allocate(self, grid: tuple[int, int]) -> StaticEncoderState:
         """Return empty buffers for a (rows, columns) grid; ``dense`` must run first."""
@@ -94,7 +91,7 @@ class StaticEncoder:
             self._network.position(grid)[0].detach().float() if absolute else None,
             torch.zeros(cells, config.embed_dim, device=device),
             tuple(block.allocate(count, device) for block in self._blocks),
-            {tap: self._allocate_tap(tap, count) for tap in self._taps},
+            self._taps.allocate(count, device),
         )
 
     def dense(self, state: StaticEncoderState, tokens: torch.Tensor) -> None:
@@ -138,30 +135,8 @@ class StaticEncoder:
 
     def _run(self, state: StaticEncoderState, rows: Rows, values: torch.Tensor) -> None:
         """Send rows (n, D) float32 through all blocks and keep what heads read."""
-        following = [*(block.norm for block in self._blocks), self._norm]
+        following = [*(block.norm for block in self._blocks), self._taps.norm]
         values, normed = residual_norm(values[None], None, None, following[0], self._dtype)
         for number, (block, cache) in enumerate(zip(self._blocks, state.caches), 1):
             values, normed = block(cache, rows, values, normed, following[number])
-            self._keep(state, number, rows, values, normed)
-
-    def _keep(
-        self, state: StaticEncoderState, number: int, rows: Rows, values: torch.Tensor,
-        normed: torch.Tensor,
-    ) -> None:
-        """Keep the output (1 or M, n, D) of a block, and that of the last block ``normed``."""
-        for tap, buffer in state.taps.items():
-            if tap.block != number:
-                continue
-            kept = values
-            if tap.normed:
-                last = number == len(self._blocks)
-                kept = normed if last else residual_norm(
-                    values, None, None, self._norm, self._dtype)[1]
-            buffer.index_copy_(1, rows.index, kept)
-
-    def _allocate_tap(self, tap: Tap, count: int) -> torch.Tensor:
-        config = self._network.config
-        alike = tap.block <= config.shared_depth and not (tap.normed and self._norm.differs)
-        return torch.zeros(
-            1 if alike else len(self.members), count, config.embed_dim, device=self._device,
-            dtype=self._dtype if tap.normed else torch.float32)
+            self._taps.keep(state.taps, number, rows, values, normed)

@@ -1,0 +1,92 @@
+"""Stem and encoder on a GPU: no waiting, nothing mixed, few launches."""
+
+from branched import branched_network
+from padded import padded
+from pretended_cuda import pretended_cuda
+import pytest
+import torch
+
+from mtshare_ros.sharing.static.encoder import StaticEncoder
+from mtshare_ros.sharing.static.stem import StaticStem
+from mtshare_ros.tasks import DEFAULT_TASKS
+
+ROWS = (3, 4, 11, 12, 13, 20, 38, 47)
+PATCHES = {'stem': 'patch', 'class_token': True, 'position': 'absolute'}
+SHAPES = {'convolutions': {}, 'patches': PATCHES}
+
+shapes = pytest.mark.parametrize('shape', SHAPES)
+dtypes = pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.bfloat16])
+
+
+class OnGpu:
+    """Stem and encoder of a network on the pretended device."""
+
+    def __init__(self, device, dtype, tasks=DEFAULT_TASKS, **shape):
+        self.device, where = device, torch.device('cuda', 0)
+        network = branched_network(**shape).requires_grad_(False).to(where)
+        self.stem, self.encoder = StaticStem(network, dtype), StaticEncoder(network, tasks, dtype)
+        self.stem_state = self.stem.allocate((6, 8), where)
+        self.state = self.encoder.allocate((6, 8))
+        image = torch.arange(96 * 128 * 3).remainder(251).to(torch.uint8).view(96, 128, 3)
+        self.image = image.to(where).permute(2, 0, 1)[None]
+        self.cells = padded(torch.tensor(ROWS)).to(where)
+        self.forced = (self.cells == 13).to(where)
+        self.tokens = self.stem.dense(self.stem_state, self.image)
+        self.encoder.dense(self.state, self.tokens)
+
+    def launches(self, work, *arguments):
+        """Return the launches of a piece of work, which may not wait for the device."""
+        self.device.clear()
+        work(*arguments)
+        assert self.device.synchronisations == []
+        return self.device.launches
+
+    def of_stem(self):
+        return self.launches(
+            self.stem.update, self.stem_state, self.image, self.cells, self.cells)
+
+    def of_encoder(self, kept=None):
+        kept = len(self.cells) if kept is None else kept
+        return self.launches(self.encoder.update, self.state, self.tokens[:len(self.cells)],
+                             self.cells, self.forced, kept)
+
+
+@pytest.fixture
+def device():
+    with pretended_cuda() as device:
+        yield device
+
+
+@dtypes
+@shapes
+def test_whole_frames_and_updates_neither_wait_nor_mix_formats(device, shape, dtype):
+    gpu = OnGpu(device, dtype, **SHAPES[shape])
+    gpu.launches(gpu.encoder.dense, gpu.state, gpu.stem.dense(gpu.stem_state, gpu.image))
+    gpu.of_stem()
+    gpu.of_encoder(kept=9)
+    assert all(rows.isfinite().all() for rows in gpu.state.taps.values())
+
+
+@dtypes
+@pytest.mark.parametrize('shape, most', [('convolutions', 19), ('patches', 6)])
+def test_the_launches_of_the_stem(device, shape, most, dtype):
+    assert OnGpu(device, dtype, **SHAPES[shape]).of_stem() <= most
+
+
+@dtypes
+@pytest.mark.parametrize('tasks, most', [(('depth',), 16), (DEFAULT_TASKS, 20)])
+def test_the_launches_of_a_block(device, tasks, most, dtype):
+    few, more = (OnGpu(device, dtype, tasks, depth=depth).of_encoder() for depth in (3, 4))
+    assert more - few <= most
+
+
+@pytest.mark.parametrize('shape, most', [('convolutions', 8), ('patches', 9)])
+def test_the_launches_round_the_blocks(device, shape, most):
+    two, four = (OnGpu(device, torch.float16, depth=depth, prefix=depth,
+                       **SHAPES[shape]).of_encoder() for depth in (2, 4))
+    assert two - (four - two) <= most
+
+
+def test_the_launches_of_the_cut(device):
+    gpu = OnGpu(device, torch.float16)
+    assert gpu.of_encoder(kept=5) - gpu.of_encoder() <= 13
