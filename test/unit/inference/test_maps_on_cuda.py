@@ -1,0 +1,51 @@
+"""Maps that a GPU decodes, here a pretended one."""
+
+import numpy as np
+from pretended_cuda import pretended_cuda
+import pytest
+import torch
+
+from mtshare_ros.inference import maps
+from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.tasks import channels_of, get_task, TASKS
+
+GRID = (12, 24)
+
+
+def decoded(task, device):
+    """Return the maps of a task after a dense frame and one by rows, decoded on a device."""
+    generator = torch.Generator().manual_seed(0)
+    shape = (1, channels_of(get_task(task), 40), GRID[0] * 4, GRID[1] * 4)
+    first, second = (torch.randn(shape, generator=generator) for _ in range(2))
+    decoder = MapDecoder(task, 4, 16)
+    state = decoder.allocate(GRID, torch.device(device))
+    decoder.dense(state, first.to(device))
+    decoder.update(state, second.to(device), torch.arange(30, 250, 3).to(device))
+    return decoder.maps(state)
+
+
+@pytest.mark.parametrize('task', TASKS)
+def test_they_equal_those_that_the_cpu_decodes(task):
+    expected = decoded(task, 'cpu')
+    with pretended_cuda():
+        found = decoded(task, 'cuda:0')
+
+    for name, values in expected.items():
+        close = 1.0 if values.dtype == np.uint8 else 1e-5
+        near = np.isclose(found[name].astype(float), values.astype(float), rtol=1e-5, atol=close)
+        assert near.mean() > 0.9999, name
+
+
+@pytest.mark.parametrize('device', ['cpu', 'cuda:0'])
+def test_no_device_enlarges_all_cells_at_once(device, monkeypatch):
+    sizes, decode_pixels = [], maps.decode_pixels
+
+    def noting(task, values, encoding):
+        sizes.append(values.numel() * values.element_size())
+        return decode_pixels(task, values, encoding)
+
+    monkeypatch.setattr(maps, 'decode_pixels', noting)
+    with pretended_cuda():
+        decoded('semseg', device)
+    whole = GRID[0] * GRID[1] * 40 * 256 * 4
+    assert max(sizes) < min(whole, 10e6)
