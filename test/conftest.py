@@ -15,6 +15,9 @@ from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import DEFAULT_TASKS
 
+if not torch.cuda.is_available():
+    os.environ.setdefault('TRITON_INTERPRET', '1')  # read when Triton is imported
+
 
 @pytest.fixture(scope='session', autouse=True)
 def one_thread():
