@@ -85,7 +85,8 @@ class BlockWeights:
     ) -> torch.Tensor:
         """Return the block's residual update (n, D) float32 for the attention's output (n, D)."""
         attended = self.proj(mixed, counts)
-        return (attended + self.mlp(values + attended, counts)).float()
+        # in half precision the sum of the two would be rounded once more
+        return attended.float() + self.mlp(values + attended, counts)
 
     def mlp(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return the MLP's update (n, D) of rows (n, D)."""

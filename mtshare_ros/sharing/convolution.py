@@ -61,7 +61,8 @@ class RowConvolution:
     def everywhere(self, level: Level, source: torch.Tensor) -> torch.Tensor:
         """Return all pixels (count, outputs) where input and output have one size."""
         values = functional.conv2d(
-            level.image(source), self._weight, self._bias, padding=self.padding)
+            level.image(source).to(self._weight.dtype), self._weight, self._bias,
+            padding=self.padding)
         values = values.relu_() if self.activated else values
         return values.permute(0, 2, 3, 1).reshape(level.count, self.outputs)
 

@@ -96,11 +96,14 @@ class FineStages:
         self._out = PackedLinear(fuse.out.weight.flatten(1), fuse.out.bias, dtype=dtype,
                                  layout=layout)
         self._narrow = None if self.side == PYRAMID_SIDE else prepared(out.conv1)
-        self._spread = prepared(out.conv2 if out.hidden else out.conv3)
+        # the last layer is float32: half precision would round every depth to a thousandth
         self._last = None
         if out.hidden:
-            self._last = PackedLinear(out.conv3.weight.flatten(1), out.conv3.bias, dtype=dtype,
-                                      layout=layout)
+            self._spread = prepared(out.conv2)
+            self._last = PackedLinear(out.conv3.weight.flatten(1), out.conv3.bias,
+                                      dtype=torch.float32, layout=layout)
+        else:
+            self._spread = RowConvolution(out.conv3, dtype=torch.float32, layout=layout)
         self._width, self._outputs = fuse.out.out_channels, out.conv3.out_channels
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> FineState:

@@ -80,7 +80,12 @@ class LinearGeometry:
 
 
 class LinearRunner:
-    """One task's linear head, prepared once; its matrices are in ``dtype``."""
+    """
+    One task's linear head, prepared once.
+
+    It is but one layer, the last, whose matrices are float32 whatever ``dtype`` is: half precision
+    would round every depth to a thousandth.
+    """
 
     def __init__(
         self, network: MultiTaskNetwork, task: str, dtype: torch.dtype = torch.float32,
@@ -90,12 +95,13 @@ class LinearRunner:
         config, shape = head.config, network.config
         weight = head.from_tokens.weight.flatten(1)
         self.side, self._config = head.side, config
-        self._matrix = PackedLinear(weight, head.from_tokens.bias, dtype=dtype, layout=layout)
+        self._matrix = PackedLinear(
+            weight, head.from_tokens.bias, dtype=torch.float32, layout=layout)
         self._blocks, self._logits = shape.taps_of(config), weight.shape[0]
         self._outputs = 1 if config.bins else self._logits
         self._class_matrix: PackedLinear | None = None
         if config.class_token:
-            self._class_matrix = PackedLinear(head.from_class.weight, None, dtype=dtype,
+            self._class_matrix = PackedLinear(head.from_class.weight, None, dtype=torch.float32,
                                               layout=layout)
         self._enlargement = Enlargement(1, self.side)
         self._geometry = LinearGeometry.of(self.side, shape.patch_size)

@@ -45,7 +45,11 @@ class LocalHeadState:
 
 
 class LocalRunner:
-    """One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``."""
+    """
+    One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``.
+
+    Those of the last layer are float32: half precision would round every depth to a thousandth.
+    """
 
     def __init__(
         self, network: MultiTaskNetwork, task: str, dtype: torch.dtype = torch.float32,
@@ -58,7 +62,7 @@ class LocalRunner:
         self._refine = [RowConvolution(layer, dtype=dtype, layout=layout)
                         for layer in head.refine]
         self._predict = PackedLinear(
-            head.predict.weight.flatten(1), head.predict.bias, dtype=dtype, layout=PLAIN)
+            head.predict.weight.flatten(1), head.predict.bias, dtype=torch.float32, layout=PLAIN)
         self.side, self._width, self._outputs = merge.side, merge.width, head.predict.out_channels
         self.geometry = HeadGeometry.of([layer.module for layer in self._refine], self.side,
                                         network.config.patch_size)

@@ -5,7 +5,7 @@ import pytest
 from reference_encoder import ReferenceBlock
 import torch
 
-from mtshare_ros.sharing.block import BlockLimits
+from mtshare_ros.sharing.block import BlockLimits, BlockWeights
 from mtshare_ros.sharing.fast import FastBlock
 from mtshare_ros.sharing.fast_members import FastMemberBlock
 
@@ -166,3 +166,17 @@ def test_a_shared_block_has_one_member(network, generator):
 def test_the_state_knows_its_bytes(network):
     run = BlockRun(network, FastBlock)
     assert run.state.nbytes == 4 * (3 * run.inputs.numel() + 4)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+def test_the_residual_update_of_half_precision_is_a_sum_in_float32(network, dtype):
+    weights = BlockWeights([network.shared_blocks[0]], dtype)
+    mixed = torch.randn(40, weights.width, generator=torch.Generator().manual_seed(2))
+    values, counts = 3 * mixed, (40,)
+
+    update = weights.finish(values, mixed, counts)
+
+    attended = weights.proj(mixed, counts)
+    assert attended.dtype == dtype and update.dtype == torch.float32
+    expanded = weights.mlp(values + attended, counts)
+    assert torch.equal(update, attended.float() + expanded.float())

@@ -138,3 +138,14 @@ def test_half_precision_stays_close():
             head.update(MASKS['blob'])
             assert head.raw().dtype == torch.float32
             torch.testing.assert_close(head.raw(), head.expected(), rtol=0.1, atol=0.1)
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('name', [name for name, head in HEADS.items() if not head.bins])
+def test_what_the_last_layer_gives_is_not_rounded_to_half_precision(name, dtype):
+    with torch.inference_mode():
+        head = HeadCase(name, 14, dtype=dtype)
+        for mask in (None, MASKS['blob']):
+            head.update(mask)
+            values = head.raw()[head.raw() != 0]
+            assert (values == values.to(dtype).float()).float().mean() < 0.2
