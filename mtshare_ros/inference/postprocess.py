@@ -80,8 +80,13 @@ def decode_pixels(
     ``values`` (n, C, p) are p enlarged raw outputs of n pieces of the image; they are overwritten.
     A map is (n, p), or (n, p, channels) where a pixel has several.
     """
-    maps = _DECODERS[encoding or TASKS[task].encoding](values)
+    maps = decode_values(values, encoding or TASKS[task].encoding)
     return {field.name: found for field, found in zip(fields_of(task, encoding), maps)}
+
+
+def decode_values(values: torch.Tensor, encoding: str) -> tuple[torch.Tensor, ...]:
+    """Return the maps of an encoding as ``decode_pixels`` does, in the order of ``fields_of``."""
+    return _DECODERS[encoding](values)
 
 
 def _decode_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:

@@ -18,6 +18,19 @@ def enlarge(raw: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
+class CellWindows:
+    """
+    The pixels of each cell and of a border round it, rows of a map: (N, pixels) each.
+
+    The border of ``narrow`` is what a cell depends on, that of ``wide`` a whole number of enlarged
+    pixels.
+    """
+
+    narrow: torch.Tensor
+    wide: torch.Tensor
+
+
+@dataclass(frozen=True)
 class Enlargement:
     """
     What ``enlarge`` makes of maps with ``side`` pixels along a side of a cell.
@@ -41,13 +54,28 @@ class Enlargement:
         ``raw`` (pixels, C) are the map's pixels in raster order, float32, of a (rows, columns)
         grid of cells.
         """
-        windows = self._windows(raw, grid, cells, 0 if self.copies else 1)
+        return self.cells_at(raw, self.windows(grid, raw.device), cells)
+
+    def cells_at(
+        self, raw: torch.Tensor, windows: CellWindows, cells: torch.Tensor
+    ) -> torch.Tensor:
+        """As ``cells``, with the ``windows`` of the grid."""
         if self.copies:
-            return windows
-        if _can_multiply(windows):
-            large = torch.mm(windows.flatten(0, 1), _weights(self, raw.device))
-            return large.view(*windows.shape[:2], -1)
-        return self.inner(self._windows(raw, grid, cells, self.wide_border), self.wide_border)
+            return _gathered(raw, windows.narrow, cells)
+        if _multiplies_on(raw.device):
+            pixels = _gathered(raw, windows.narrow, cells)
+            # a product spreads a value that is not finite over its window
+            if bool(torch.isfinite(pixels.sum())):
+                large = torch.mm(pixels.flatten(0, 1), _weights(self, raw.device))
+                return large.view(*pixels.shape[:2], -1)
+        return self.inner(_gathered(raw, windows.wide, cells), self.wide_border)
+
+    def windows(self, grid: tuple[int, int], device: torch.device) -> CellWindows:
+        """Return where the cells of a (rows, columns) grid read; the edge goes on outside."""
+        narrow, wide = (
+            pixels_of_cells(Level(grid, self.side), device, border=border, nearest=True)
+            for border in ((0, 0) if self.copies else (1, self.wide_border)))
+        return CellWindows(narrow, wide)
 
     @property
     def wide_border(self) -> int:
@@ -62,24 +90,21 @@ class Enlargement:
         own = slice(around, around + self.target)
         return large[..., own, own].flatten(2)
 
-    def _windows(
-        self, raw: torch.Tensor, grid: tuple[int, int], cells: torch.Tensor, border: int
-    ) -> torch.Tensor:
-        """Return the pixels (n, C, pixels) of cells and a border; the edge goes on outside."""
-        index = pixels_of_cells(Level(grid, self.side), raw.device, border=border, nearest=True)
-        windows = raw.index_select(0, index.index_select(0, cells).view(-1))
-        shape = cells.shape[0], index.shape[1], raw.shape[1]
-        return windows.view(shape).transpose(1, 2).contiguous()
+
+def _gathered(raw: torch.Tensor, index: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
+    """Return the pixels (n, C, pixels) that windows ``index`` of cells (n,) name."""
+    pixels = raw.index_select(0, index.index_select(0, cells).view(-1))
+    return pixels.view(-1, index.shape[1], raw.shape[1]).transpose(1, 2).contiguous()
 
 
-def _can_multiply(windows: torch.Tensor) -> bool:
+def _multiplies_on(device: torch.device) -> bool:
     """
-    Tell whether a matrix product with the weights enlarges the windows.
+    Tell whether a matrix product with the weights enlarges windows.
 
-    On the CPU it is the fastest way, but spreads a value that is not finite over its window; to
-    look for one on CUDA would wait for the device.
+    On the CPU it is the fastest way; on CUDA, to look for values that are not finite would wait
+    for the device.
     """
-    return windows.device.type == 'cpu' and bool(torch.isfinite(windows.sum()))
+    return device.type == 'cpu'
 
 
 @lru_cache(maxsize=8)

@@ -5,7 +5,7 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.inference import maps
+from mtshare_ros.inference import cell_decoding
 from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.tasks import channels_of, get_task, TASKS
 
@@ -38,13 +38,13 @@ def test_they_equal_those_that_the_cpu_decodes(task):
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda:0'])
 def test_no_device_enlarges_all_cells_at_once(device, monkeypatch):
-    sizes, decode_pixels = [], maps.decode_pixels
+    sizes, decode_values = [], cell_decoding.decode_values
 
-    def noting(task, values, encoding):
+    def noting(values, encoding):
         sizes.append(values.numel() * values.element_size())
-        return decode_pixels(task, values, encoding)
+        return decode_values(values, encoding)
 
-    monkeypatch.setattr(maps, 'decode_pixels', noting)
+    monkeypatch.setattr(cell_decoding, 'decode_values', noting)
     with pretended_cuda():
         decoded('semseg', device)
     whole = GRID[0] * GRID[1] * 40 * 256 * 4
