@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from mtshare_ros.sharing.attention import RowRotation
 from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, measure_spread
 from mtshare_ros.sharing.incremental_attention import AttentionMemory
 from mtshare_ros.sharing.memory import tensor_bytes
@@ -61,8 +60,7 @@ class AccurateState:
     What an accurate block remembers, the rows of all members one after another.
 
     ``attended`` and ``expanded`` (M x T, D) float32 are the residual updates of attention and MLP.
-    The reference of the ``entry`` gate is the block's input in use. ``rotation`` is that of all
-    tokens, known from the first dense frame.
+    The reference of the ``entry`` gate is the block's input in use.
     """
 
     attention: AttentionMemory
@@ -72,11 +70,10 @@ class AccurateState:
     expansion: ModuleGate
     attended: torch.Tensor
     expanded: torch.Tensor
-    rotation: RowRotation | None = None
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the buffers; rotations are shared by all blocks and not counted."""
+        """Bytes of the buffers."""
         gates = sum(gate.nbytes for gate in (self.entry, self.mixing, self.expansion))
         return gates + self.attention.nbytes + tensor_bytes(self.attended, self.expanded)
 
@@ -110,7 +107,6 @@ class AccurateBlock:
 
     def dense(self, state: AccurateState, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
         """Compute every row of the members that have rows, and remember them."""
-        state.rotation = _rotation_of_tokens(rows)
         state.entry.start(rows, values)
         self._attend(state, rows, values)
         mixed = _pick(state.attention.mixed, rows)
@@ -159,10 +155,7 @@ class AccurateBlock:
         places = mask.nonzero()[:, 0]
         self._project(state, every.at(places), mixed.index_select(0, places))
         mask.index_fill_(0, torch.searchsorted(every.index, rows.index), True)
-        changed = every.at(mask.nonzero()[:, 0])
-        if state.rotation is None:
-            return changed
-        return replace(changed, rotation=state.rotation.at(changed.tokens))
+        return every.at(mask.nonzero()[:, 0])
 
     def _project(self, state: AccurateState, rows: ActiveRows, mixed: torch.Tensor) -> None:
         state.mixing.reference.index_copy_(0, rows.index, mixed)
@@ -182,22 +175,13 @@ def _rows_of_members(rows: ActiveRows) -> ActiveRows:
     index = torch.cat([
         torch.arange(member * count, (member + 1) * count, device=device)
         for member, count in enumerate(counts)])
-    if rows.forced is None:
-        return ActiveRows(index, counts, rows.token_count, prefix=rows.prefix)
-    forced = torch.zeros(index.shape[0], dtype=torch.bool, device=device)
-    forced.index_copy_(0, torch.searchsorted(index, rows.index), rows.forced)
-    return ActiveRows(index, counts, rows.token_count, forced, prefix=rows.prefix)
+    marks = rows.marks
+    if marks is not None and rows.forced is not None:
+        marks = torch.zeros_like(marks).index_copy_(0, rows.index, rows.forced)
+    return replace(rows, index=index, counts=counts, marks=marks)
 
 
 def _pick(buffer: torch.Tensor, rows: ActiveRows) -> torch.Tensor:
     """Return the rows (n, D) of a buffer (M x T, D): the buffer itself where all are listed."""
     everything = rows.total == buffer.shape[0]
     return buffer if everything else buffer.index_select(0, rows.index)
-
-
-def _rotation_of_tokens(rows: ActiveRows) -> RowRotation | None:
-    """Return the rotation of every token from a list of all rows."""
-    if rows.rotation is None:
-        return None
-    count = rows.token_count
-    return RowRotation(rows.rotation.cosine[:count], rows.rotation.sine[:count])

@@ -27,10 +27,6 @@ class RowRotation:
         turned = quarters.flip(3).flatten(2)
         return torch.addcmul(vectors * self.cosine, turned, self.sine)
 
-    def at(self, places: torch.Tensor) -> 'RowRotation':
-        """Return the rotation of the rows at positions (m,)."""
-        return RowRotation(self.cosine.index_select(0, places), self.sine.index_select(0, places))
-
 
 class RotationTable:
     """The rotations of all tokens, from which those of a list of rows are picked."""

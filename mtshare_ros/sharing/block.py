@@ -74,9 +74,10 @@ class BlockWeights:
         qkv = self.qkv(self.norm1(values, rows.counts), rows.counts)
         width = self.width
         query, key = qkv[:, :width], qkv[:, width:2 * width]
-        if rows.rotation is not None:
+        rotation = rows.rotation
+        if rotation is not None:
             both = qkv[:, :2 * width].unflatten(1, (2 * self.heads, -1))
-            turned = rows.rotation.rotate(both).flatten(1)
+            turned = rotation.rotate(both).flatten(1)
             query, key = turned[:, :width], turned[:, width:]
         return query, key, qkv[:, 2 * width:]
 

@@ -144,12 +144,10 @@ class EncoderRunner:
         after them, forced. ``forced`` (N,) bool are cells that no gate drops.
         """
         index, counts = _listed(cells, state)
-        tokens = index if len(cells) == 1 else index % state.token_count
         if forced is None and state.prefix:
             forced = torch.zeros(state.cell_count, dtype=torch.bool, device=index.device)
-        marks = None if forced is None else state.with_prefix(forced).index_select(0, tokens)
-        rotation = None if state.rotations is None else state.rotations.of(tokens)
-        return ActiveRows(index, counts, state.token_count, marks, rotation, state.prefix)
+        marks = None if forced is None else state.with_prefix(forced).repeat(len(cells))
+        return ActiveRows(index, counts, state.token_count, marks, state.rotations, state.prefix)
 
     def embed(self, state: EncoderState, tokens: torch.Tensor, index: torch.Tensor
               ) -> torch.Tensor:
@@ -247,7 +245,7 @@ class _Stage:
                 rows, values, done, taken = (
                     update.rows, update.values, update.computed, update.taken)
             if due is not None and number == 0:
-                rows = rows.force(due.index_select(0, rows.tokens))
+                rows = rows.mark(due)
             passed.append(rows.cell_counts)
             computed.append(rows.cells_among(done))
             macs += block.weights.macs(done, rows.token_count)

@@ -1,11 +1,11 @@
 """The list of rows that are active in a block."""
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import torch
 
-from mtshare_ros.sharing.attention import RowRotation
+from mtshare_ros.sharing.attention import RotationTable, RowRotation
 
 
 @dataclass(frozen=True)
@@ -14,17 +14,17 @@ class ActiveRows:
     Token rows of one or several members (tasks), one member's after the other's.
 
     ``index`` (n,) int64, sorted, counts rows through all members: member x T + token, with
-    ``token_count`` = T. ``counts`` are the rows of each member. ``forced`` (n,) bool marks rows
-    that no gate may drop, None where there are none. ``rotation`` turns their queries and keys.
-    Tokens are the N cells of the grid and after them ``prefix`` = T - N rows that stand for no
-    place of it: each member that has rows has all of these, forced, at the end.
+    ``token_count`` = T. ``counts`` are the rows of each of M members. ``marks`` (M x T,) bool
+    names, of all rows, those that no gate may drop, None where there are none; ``rotations`` turn
+    queries and keys. Tokens are the N cells of the grid and after them ``prefix`` = T - N rows
+    that stand for no place of it: each member that has rows has all of these, marked, at the end.
     """
 
     index: torch.Tensor
     counts: tuple[int, ...]
     token_count: int
-    forced: torch.Tensor | None = None
-    rotation: RowRotation | None = None
+    marks: torch.Tensor | None = None
+    rotations: RotationTable | None = None
     prefix: int = 0
 
     @property
@@ -36,6 +36,21 @@ class ActiveRows:
     def tokens(self) -> torch.Tensor:
         """Each row's token (n,)."""
         return self.index if len(self.counts) == 1 else self.index % self.token_count
+
+    @cached_property
+    def members(self) -> torch.Tensor:
+        """The number of each row's member (n,)."""
+        return self.index // self.token_count
+
+    @cached_property
+    def forced(self) -> torch.Tensor | None:
+        """Which rows (n,) bool no gate may drop, None where there are none."""
+        return None if self.marks is None else self.marks.index_select(0, self.index)
+
+    @property
+    def rotation(self) -> RowRotation | None:
+        """What turns the rows' queries and keys, None where nothing does."""
+        return None if self.rotations is None else self.rotations.of(self.tokens)
 
     @property
     def cell_counts(self) -> tuple[int, ...]:
@@ -54,29 +69,28 @@ class ActiveRows:
 
     def per_row(self, values: torch.Tensor) -> torch.Tensor:
         """Return each row's own of one value per member (M,)."""
-        if len(self.counts) == 1:
-            return values
-        repeats = torch.tensor(self.counts, device=values.device)
-        return torch.repeat_interleave(values, repeats, output_size=self.total)
+        return values if len(self.counts) == 1 else values.index_select(0, self.members)
 
     def at(self, places: torch.Tensor) -> 'ActiveRows':
         """Return the rows at sorted positions (m,) of the list."""
         index = self.index.index_select(0, places)
-        return ActiveRows(
-            index, count_members(index, len(self.counts), self.token_count), self.token_count,
-            None if self.forced is None else self.forced.index_select(0, places),
-            None if self.rotation is None else self.rotation.at(places), self.prefix,
-        )
+        counts = count_members(index, len(self.counts), self.token_count)
+        return replace(self, index=index, counts=counts)
 
-    def force(self, forced: torch.Tensor | None) -> 'ActiveRows':
-        """Return the same rows with other ones forced."""
-        return replace(self, forced=forced)
+    def mark(self, marks: torch.Tensor | None) -> 'ActiveRows':
+        """Return the same rows with other ones marked."""
+        return replace(self, marks=marks)
 
 
 def count_members(index: torch.Tensor, members: int, token_count: int) -> tuple[int, ...]:
     """Return how many of the sorted rows belong to each member."""
     if members == 1:
         return (index.shape[0],)
-    ends = torch.arange(1, members + 1, device=index.device) * token_count
-    places = torch.searchsorted(index, ends).tolist()
+    places = torch.searchsorted(index, _ends(members, token_count, index.device)).tolist()
     return tuple(end - start for start, end in zip([0, *places], places))
+
+
+@lru_cache(maxsize=32)
+def _ends(members: int, token_count: int, device: torch.device) -> torch.Tensor:
+    """Return where each member's rows end (M,)."""
+    return torch.arange(1, members + 1, device=device) * token_count

@@ -68,8 +68,11 @@ class BlockRun:
 
     def rows(self, index: torch.Tensor, forced: torch.Tensor | None = None) -> ActiveRows:
         counts = count_members(index, self.members, TOKENS)
-        rotation = self._rotations and self._rotations.of(index % TOKENS)
-        return ActiveRows(index, counts, TOKENS, forced, rotation)
+        marks = None
+        if forced is not None:
+            marks = torch.zeros(self.members * TOKENS, dtype=torch.bool)
+            marks[index] = forced
+        return ActiveRows(index, counts, TOKENS, marks, self._rotations)
 
     def start(self) -> None:
         every = torch.arange(self.inputs.shape[0])

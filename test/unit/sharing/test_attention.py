@@ -34,13 +34,6 @@ def test_rows_turn_as_the_whole_grid_does():
     assert torch.allclose(turned, whole[tokens], atol=1e-6)
 
 
-def test_a_part_of_a_rotation_turns_its_own_rows():
-    table = RotationTable(rotary_table(*GRID, WIDTH // HEADS, CPU), torch.float32)
-    part = table.of(torch.arange(20)).at(torch.tensor([3, 11]))
-    other = table.of(torch.tensor([3, 11]))
-    assert torch.equal(part.cosine, other.cosine) and torch.equal(part.sine, other.sine)
-
-
 def test_turning_keeps_lengths():
     turn = RotationTable(rotary_table(*GRID, WIDTH // HEADS, CPU), torch.float32)
     rows = draw(TOKENS).view(TOKENS, HEADS, -1)

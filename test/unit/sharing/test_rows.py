@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from mtshare_ros.sharing.attention import RowRotation
+from mtshare_ros.model.position import rotary_table
+from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.rows import ActiveRows, count_members
 
 N = 10
@@ -12,6 +13,10 @@ N = 10
 def listed(*index, members=3, **rest):
     rows = torch.tensor(index, dtype=torch.int64)
     return ActiveRows(rows, count_members(rows, members, N), N, **rest)
+
+
+def marked(*rows):
+    return torch.zeros(3 * N, dtype=torch.bool).index_fill_(0, torch.tensor(rows), True)
 
 
 @pytest.mark.parametrize('index, counts', [
@@ -41,13 +46,13 @@ def test_every_row_gets_the_value_of_its_member(members):
 
 
 def test_a_part_of_a_list_keeps_what_belongs_to_its_rows():
-    turn = RowRotation(torch.arange(4.0).view(4, 1, 1), torch.arange(4.0, 8.0).view(4, 1, 1))
-    rows = listed(1, 2, 15, 20, forced=torch.tensor([True, False, False, True]), rotation=turn)
+    turns = RotationTable(rotary_table(2, 5, 8, torch.device('cpu')), torch.float32)
+    rows = listed(1, 2, 15, 20, marks=marked(1, 20), rotations=turns)
     part = rows.at(torch.tensor([1, 3]))
     assert part.index.tolist() == [2, 20] and part.counts == (1, 0, 1)
+    assert part.tokens.tolist() == [2, 0] and part.members.tolist() == [0, 2]
     assert part.forced.tolist() == [False, True]
-    assert part.rotation.cosine.flatten().tolist() == [1, 3]
-    assert part.rotation.sine.flatten().tolist() == [5, 7]
+    assert torch.equal(part.rotation.cosine, turns.of(torch.tensor([2, 0])).cosine)
     assert part.token_count == N
 
 
@@ -55,8 +60,8 @@ def test_an_empty_part_has_no_rows_of_any_member():
     assert listed(1, 15).at(torch.arange(0)).counts == (0, 0, 0)
 
 
-def test_forcing_other_rows_leaves_the_list_as_it_is():
+def test_marking_other_rows_leaves_the_list_as_it_is():
     rows = listed(1, 2)
-    forced = rows.force(torch.tensor([False, True]))
+    forced = rows.mark(marked(2))
     assert forced.forced.tolist() == [False, True] and forced.index is rows.index
     assert rows.forced is None
