@@ -138,7 +138,7 @@ class AccurateBlock:
 
     def _attend(self, state: AccurateState, rows: ActiveRows, values: torch.Tensor) -> None:
         """Let the attention of all rows follow the new inputs (n, D) of some."""
-        query, key, value = self.weights.project(values, rows)
+        query, key, value = self.weights.project(values, rows).chunk(3, dim=1)
         start = 0
         for memory, count in zip(state.members, rows.counts):
             own = slice(start, start + count)

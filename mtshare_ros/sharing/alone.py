@@ -19,10 +19,14 @@ class AloneBlock:
     def dense(self, state: None, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
         """Compute every row (n, D) of the members that have rows."""
         counts = [count for count in rows.counts if count]
-        members = zip(*(item.split(counts) for item in self.weights.project(values, rows)))
-        mixed = torch.cat([attend(query, key, value, self.weights.heads)
-                           for query, key, value in members])
+        members = self.weights.project(values, rows).split(counts)
+        mixed = torch.cat([self._attend(*qkv.chunk(3, dim=1)) for qkv in members])
         return values + self.weights.finish(values, mixed, rows.counts)
+
+    def _attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        return attend(query, key, value, self.weights.heads)
 
     def update(
         self, state: None, rows: ActiveRows, values: torch.Tensor, limits: BlockLimits

@@ -1,6 +1,7 @@
 """Attention of some rows against all cached keys and values."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Sequence
 
 import torch
@@ -21,11 +22,11 @@ class RowRotation:
     cosine: torch.Tensor
     sine: torch.Tensor
 
-    def rotate(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Rotate (n, heads, head_dim) queries or keys."""
+    def rotate_(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Rotate (n, heads, head_dim) queries or keys in place."""
         quarters = vectors.unflatten(2, (2, 2, -1))
         turned = quarters.flip(3).flatten(2)
-        return torch.addcmul(vectors * self.cosine, turned, self.sine)
+        return vectors.mul_(self.cosine).addcmul_(turned, self.sine)
 
 
 class RotationTable:
@@ -48,6 +49,47 @@ class RotationTable:
                            self._sine.index_select(0, tokens))
 
 
+@dataclass(frozen=True)
+class KeyValueCache:
+    """
+    The keys and values of the T tokens of M members.
+
+    ``rows`` (M x T, 2D): the key of a token, and beside it its value, of all ``heads`` each.
+    """
+
+    rows: torch.Tensor
+    members: int
+    heads: int
+
+    @classmethod
+    def allocate(
+        cls, members: int, token_count: int, width: int, heads: int, dtype: torch.dtype,
+        device: torch.device,
+    ) -> 'KeyValueCache':
+        """Return an empty cache for rows of ``width`` D."""
+        rows = torch.zeros(members * token_count, 2 * width, dtype=dtype, device=device)
+        return cls(rows, members, heads)
+
+    @cached_property
+    def _of_members(self) -> list[tuple[torch.Tensor, ...]]:
+        """Each member's keys and values (1, heads, T, head_dim)."""
+        return [tuple(_split(half, self.heads) for half in own.chunk(2, dim=1))
+                for own in self.rows.chunk(self.members)]
+
+    def attend(self, query: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
+        """Return (n, D) for queries (n, D), ``counts`` of each member, over its own tokens."""
+        split, pieces, start = _split(query, self.heads), [], 0
+        for count, (key, value) in zip(counts, self._of_members):
+            if count:
+                mixed = functional.scaled_dot_product_attention(
+                    split.narrow(2, start, count), key, value)
+                pieces.append(mixed[0].transpose(0, 1))
+                start += count
+        if not pieces:
+            return query
+        return (pieces[0] if len(pieces) == 1 else torch.cat(pieces)).flatten(1)
+
+
 def attend(
     query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: int
 ) -> torch.Tensor:
@@ -59,22 +101,6 @@ def attend(
     return functional.scaled_dot_product_attention(
         _split(query, heads), _split(key, heads), _split(value, heads)
     )[0].transpose(0, 1).flatten(1)
-
-
-def attend_members(
-    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: int,
-    counts: Sequence[int], token_count: int,
-) -> torch.Tensor:
-    """As ``attend``, each member's queries over its own T of the keys and values (M x T, D)."""
-    pieces, start = [], 0
-    for member, count in enumerate(counts):
-        if count:
-            own = slice(member * token_count, (member + 1) * token_count)
-            pieces.append(attend(query[start:start + count], key[own], value[own], heads))
-            start += count
-    if not pieces:
-        return query
-    return pieces[0] if len(pieces) == 1 else torch.cat(pieces)
 
 
 def _split(rows: torch.Tensor, heads: int) -> torch.Tensor:

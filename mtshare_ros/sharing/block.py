@@ -67,19 +67,13 @@ class BlockWeights:
         """D, the length of a row."""
         return self.proj.features
 
-    def project(
-        self, values: torch.Tensor, rows: ActiveRows
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return queries, keys and values (n, D) each, positions already turned in."""
+    def project(self, values: torch.Tensor, rows: ActiveRows) -> torch.Tensor:
+        """Return queries, keys and values (n, 3D) side by side, positions already turned in."""
         qkv = self.qkv(self.norm1(values, rows.counts), rows.counts)
-        width = self.width
-        query, key = qkv[:, :width], qkv[:, width:2 * width]
         rotation = rows.rotation
         if rotation is not None:
-            both = qkv[:, :2 * width].unflatten(1, (2 * self.heads, -1))
-            turned = rotation.rotate(both).flatten(1)
-            query, key = turned[:, :width], turned[:, width:]
-        return query, key, qkv[:, 2 * width:]
+            rotation.rotate_(qkv[:, :2 * self.width].unflatten(1, (2 * self.heads, -1)))
+        return qkv
 
     def finish(
         self, values: torch.Tensor, mixed: torch.Tensor, counts: Sequence[int]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mtshare_ros.sharing.attention import attend_members
+from mtshare_ros.sharing.attention import KeyValueCache
 from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, measure_spread
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
@@ -16,13 +16,12 @@ class FastState:
     """
     What a fast block remembers, the rows of all members one after another.
 
-    ``key`` and ``value`` are (M x T, D); ``reference`` (M x T, D) float32 is the input of a row
-    when it was last processed; ``scale`` (M,) the references' spread at the last dense frame: what
-    all rows have in common says nothing of how much one of them changed.
+    ``reference`` (M x T, D) float32 is the input of a row when it was last processed; ``scale``
+    (M,) the references' spread at the last dense frame: what all rows have in common says nothing
+    of how much one of them changed.
     """
 
-    key: torch.Tensor
-    value: torch.Tensor
+    cache: KeyValueCache
     reference: torch.Tensor
     scale: torch.Tensor
 
@@ -31,16 +30,16 @@ class FastState:
         cls, weights: BlockWeights, token_count: int, device: torch.device
     ) -> 'FastState':
         """Return empty buffers for T tokens."""
-        shape = (weights.members * token_count, weights.width)
-        return cls(key=torch.zeros(shape, dtype=weights.dtype, device=device),
-                   value=torch.zeros(shape, dtype=weights.dtype, device=device),
-                   reference=torch.zeros(shape, device=device),
-                   scale=torch.ones(weights.members, device=device))
+        members, width = weights.members, weights.width
+        return cls(KeyValueCache.allocate(members, token_count, width, weights.heads,
+                                          weights.dtype, device),
+                   reference=torch.zeros(members * token_count, width, device=device),
+                   scale=torch.ones(members, device=device))
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return tensor_bytes(self.key, self.value, self.reference, self.scale)
+        return tensor_bytes(self.cache.rows, self.reference, self.scale)
 
 
 class FastBlock:
@@ -103,10 +102,9 @@ def renew_keys(
     weights: BlockWeights, state: FastState, rows: ActiveRows, values: torch.Tensor
 ) -> torch.Tensor:
     """Overwrite the keys and values of rows and return their queries (n, D)."""
-    query, key, value = weights.project(values, rows)
-    state.key.index_copy_(0, rows.index, key)
-    state.value.index_copy_(0, rows.index, value)
-    return query
+    qkv = weights.project(values, rows)
+    state.cache.rows.index_copy_(0, rows.index, qkv[:, weights.width:])
+    return qkv[:, :weights.width]
 
 
 def finish_rows(
@@ -114,9 +112,7 @@ def finish_rows(
     query: torch.Tensor,
 ) -> torch.Tensor:
     """Let queries (n, D) attend and return the residual update (n, D) of their rows."""
-    mixed = attend_members(
-        query, state.key, state.value, weights.heads, rows.counts, rows.token_count)
-    return weights.finish(values, mixed, rows.counts)
+    return weights.finish(values, state.cache.attend(query, rows.counts), rows.counts)
 
 
 def _changed(

@@ -41,7 +41,7 @@ class FastMemberBlock:
         weights = self.weights
         own = FastState.allocate(weights, token_count, device)
         base = self._take_over.allocate(token_count, weights.width, weights.dtype, device)
-        return MemberState(own.key, own.value, own.reference, own.scale, base)
+        return MemberState(own.cache, own.reference, own.scale, base)
 
     def dense(self, state: MemberState, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
         """Compute every row of the members that have rows, and remember them."""
@@ -74,12 +74,12 @@ class FastMemberBlock:
         if computed.total:
             inputs = values.index_select(0, split.computed)
             query = renew_keys(self.weights, state, computed, inputs)
-            self._take_over.fill_keys(state.base, state.key, state.value, taken)
+            self._take_over.fill_keys(state.base, state.cache.rows, taken)
             own = finish_rows(self.weights, state, computed, inputs, query)
             self._remember(state, computed, inputs, own)
             update.index_copy_(0, split.computed, own)
         else:
-            self._take_over.fill_keys(state.base, state.key, state.value, taken)
+            self._take_over.fill_keys(state.base, state.cache.rows, taken)
         update.index_copy_(0, split.taken, self._take_over.update(state.base, taken))
         return BlockUpdate(rows, update.add_(values), computed.counts, taken.index)
 
@@ -87,4 +87,4 @@ class FastMemberBlock:
         self, state: MemberState, rows: ActiveRows, values: torch.Tensor, update: torch.Tensor
     ) -> None:
         self._take_over.remember(
-            state.base, state.reference, state.key, state.value, rows, values, update)
+            state.base, state.reference, state.cache.rows, rows, values, update)

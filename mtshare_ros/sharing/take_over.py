@@ -17,6 +17,7 @@ r being the size of the delta weights relative to the base weights in this block
 from dataclasses import dataclass
 
 import torch
+from torch.nn import functional
 
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.rows import ActiveRows
@@ -28,27 +29,26 @@ class TakeOverState:
     """
     What taking over needs to remember, by token of the base and by row of the M - 1 sub-tasks.
 
-    ``base_update`` (T, D) float32; ``difference``, ``gap`` and ``input`` ((M - 1) x T, D) float32;
-    ``key_difference``, ``value_difference`` the same in the keys' dtype. A row that was never
-    computed has an infinite ``gap``.
+    ``base_update`` (T, D) float32; ``difference`` ((M - 1) x T, D) float32 is that of updates,
+    ``cached_difference`` (..., 2D) in the keys' dtype that of keys and values. ``kept``
+    (..., 2, D) float32 is the gap to the base's input and the input itself, of a row when it was
+    computed. A row that never was has an infinite gap.
     """
 
     base_update: torch.Tensor
     difference: torch.Tensor
-    key_difference: torch.Tensor
-    value_difference: torch.Tensor
-    gap: torch.Tensor
-    input: torch.Tensor
+    cached_difference: torch.Tensor
+    kept: torch.Tensor
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return tensor_bytes(self.base_update, self.difference, self.key_difference,
-                            self.value_difference, self.gap, self.input)
+        return tensor_bytes(
+            self.base_update, self.difference, self.cached_difference, self.kept)
 
     def forget(self) -> None:
         """Make every row one that was never computed."""
-        self.gap.fill_(torch.inf)
+        self.kept.select(1, 0).fill_(torch.inf)
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class TakeOver:
         """Return buffers in which every row is one that was never computed."""
         rows = (self._delta_share.shape[0] - 1) * token_count
 
-        def make(count: int, kind: torch.dtype = torch.float32) -> torch.Tensor:
-            return torch.zeros(count, width, dtype=kind, device=device)
+        def make(*shape: int, kind: torch.dtype = torch.float32) -> torch.Tensor:
+            return torch.zeros(shape, dtype=kind, device=device)
 
-        state = TakeOverState(make(token_count), make(rows), make(rows, dtype), make(rows, dtype),
-                              make(rows), make(rows))
+        state = TakeOverState(make(token_count, width), make(rows, width),
+                              make(rows, 2 * width, kind=dtype), make(rows, 2, width))
         state.forget()
         return state
 
@@ -92,28 +92,24 @@ class TakeOver:
         base_rows = rows.counts[0]
         if rows.total == base_rows:
             return None
-        inputs = values[base_rows:]
-        kept = rows.index[base_rows:] - rows.token_count
+        inputs, members = values[base_rows:], rows.members[base_rows:]
+        kept = state.kept.index_select(0, rows.index[base_rows:] - rows.token_count)
+        kept_gap, kept_input = kept.unbind(1)
         gap = inputs - reference.index_select(0, rows.tokens[base_rows:])
-        share, bound = (rows.per_row(item)[base_rows:]
-                        for item in (self._delta_share, limit * scale))
         distances = distance_to_take_over(
-            gap, state.gap.index_select(0, kept), inputs, state.input.index_select(0, kept), share)
+            gap, kept_gap, inputs, kept_input, self._delta_share.index_select(0, members))
         forced = None if rows.forced is None else rows.forced[base_rows:]
+        bound = (limit * scale).index_select(0, members)
         return _split(passes(distances, bound, forced), base_rows)
 
-    def fill_keys(
-        self, state: TakeOverState, key: torch.Tensor, value: torch.Tensor, taken: ActiveRows
-    ) -> None:
-        """Write the taken rows' keys and values (M x T, D), those of the base being renewed."""
-        kept = taken.index - taken.token_count
-        for cache, difference in ((key, state.key_difference), (value, state.value_difference)):
-            rows = cache.index_select(0, taken.tokens) + difference.index_select(0, kept)
-            cache.index_copy_(0, taken.index, rows)
+    def fill_keys(self, state: TakeOverState, cache: torch.Tensor, taken: ActiveRows) -> None:
+        """Write the taken rows' keys and values (M x T, 2D), those of the base being renewed."""
+        difference = state.cached_difference.index_select(0, taken.index - taken.token_count)
+        cache.index_copy_(0, taken.index, difference.add_(cache.index_select(0, taken.tokens)))
 
     def remember(
-        self, state: TakeOverState, reference: torch.Tensor, key: torch.Tensor,
-        value: torch.Tensor, rows: ActiveRows, values: torch.Tensor, update: torch.Tensor,
+        self, state: TakeOverState, reference: torch.Tensor, cache: torch.Tensor,
+        rows: ActiveRows, values: torch.Tensor, update: torch.Tensor,
     ) -> None:
         """Keep the updates of computed base rows, and how computed sub-task rows differ."""
         base_rows = rows.counts[0]
@@ -121,14 +117,14 @@ class TakeOver:
         if rows.total == base_rows:
             return
         index, tokens = rows.index[base_rows:], rows.tokens[base_rows:]
-        kept, inputs = index - rows.token_count, values[base_rows:]
-        state.input.index_copy_(0, kept, inputs)
-        state.gap.index_copy_(0, kept, inputs - reference.index_select(0, tokens))
+        kept = index - rows.token_count
+        inputs = values[base_rows:]
+        gap = inputs - reference.index_select(0, tokens)
+        state.kept.index_copy_(0, kept, torch.stack((gap, inputs), dim=1))
         state.difference.index_copy_(
             0, kept, update[base_rows:] - state.base_update.index_select(0, tokens))
-        for cache, difference in ((key, state.key_difference), (value, state.value_difference)):
-            own = cache.index_select(0, index) - cache.index_select(0, tokens)
-            difference.index_copy_(0, kept, own)
+        state.cached_difference.index_copy_(
+            0, kept, cache.index_select(0, index) - cache.index_select(0, tokens))
 
     def update(self, state: TakeOverState, taken: ActiveRows) -> torch.Tensor:
         """Return the residual update (m, D) of the taken rows."""
@@ -137,9 +133,6 @@ class TakeOver:
 
 
 def _split(passing: torch.Tensor, base_rows: int) -> Split | None:
-    taken = (~passing).nonzero()[:, 0]
-    if taken.shape[0] == 0:
-        return None
-    base = torch.arange(base_rows, device=passing.device)
-    computed = passing.nonzero()[:, 0] + base_rows
-    return Split(torch.cat((base, computed)), taken + base_rows)
+    computed = functional.pad(passing, (base_rows, 0), value=True)
+    taken = (~computed).nonzero()[:, 0]
+    return Split(computed.nonzero()[:, 0], taken) if taken.shape[0] else None

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.model.position import rotary_table
-from mtshare_ros.sharing.attention import attend, attend_members, RotationTable
+from mtshare_ros.sharing.attention import attend, KeyValueCache, RotationTable
 
 HEADS, WIDTH = 2, 32
 
@@ -30,14 +30,14 @@ def test_rows_turn_as_the_whole_grid_does():
     whole = table.rotate(split(draw(TOKENS)))[0].transpose(0, 1)
     tokens = torch.tensor([0, 7, 8, 30, 47])
     turn = RotationTable(table, torch.float32).of(tokens)
-    turned = turn.rotate(draw(TOKENS).view(TOKENS, HEADS, -1)[tokens])
+    turned = turn.rotate_(draw(TOKENS).view(TOKENS, HEADS, -1)[tokens])
     assert torch.allclose(turned, whole[tokens], atol=1e-6)
 
 
 def test_turning_keeps_lengths():
     turn = RotationTable(rotary_table(*GRID, WIDTH // HEADS, CPU), torch.float32)
     rows = draw(TOKENS).view(TOKENS, HEADS, -1)
-    turned = turn.of(torch.arange(TOKENS)).rotate(rows)
+    turned = turn.of(torch.arange(TOKENS)).rotate_(rows.clone())
     assert torch.allclose(turned.norm(dim=2), rows.norm(dim=2), atol=1e-5)
     assert not torch.allclose(turned, rows, atol=0.1)
 
@@ -53,7 +53,9 @@ def test_some_queries_see_all_keys(count):
 def test_every_member_sees_its_own_keys_only(counts):
     query = draw(sum(counts), 1)
     key, value = draw(3 * TOKENS, 2), draw(3 * TOKENS, 3)
-    mixed = attend_members(query, key, value, HEADS, counts, TOKENS)
+    cache = KeyValueCache.allocate(3, TOKENS, WIDTH, HEADS, torch.float32, CPU)
+    cache.rows.copy_(torch.cat((key, value), dim=1))
+    mixed = cache.attend(query, counts)
     parts = zip(query.split(counts), key.split(TOKENS), value.split(TOKENS))
     expected = torch.cat([whole_attention(*part) for part in parts if len(part[0])] or [query])
     assert torch.allclose(mixed, expected, atol=1e-6)

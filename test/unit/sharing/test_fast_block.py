@@ -48,14 +48,15 @@ def test_listed_rows_see_the_present_keys_and_the_others_stay(run, generator):
 
 
 def test_rows_that_are_not_updated_keep_exactly_what_is_remembered_of_them(run, generator):
-    kept = [buffer.clone() for buffer in (run.state.key, run.state.value, run.state.reference)]
+    buffers = run.state.cache.rows, run.state.reference
+    kept = [buffer.clone() for buffer in buffers]
     index, values = some_rows(run, 30, generator)
     values[:10] = run.inputs[index[:10]]  # within any limit
     update = run.step(index, values, temporal=[0.05] * 4)
     assert update.rows.index.tolist() == index[10:].tolist()
     still = torch.ones(len(run.inputs), dtype=torch.bool)
     still[index[10:]] = False
-    for buffer, before in zip((run.state.key, run.state.value, run.state.reference), kept):
+    for buffer, before in zip(buffers, kept):
         assert torch.equal(buffer[still], before[still])
         assert (buffer[~still] != before[~still]).any(dim=1).all()
 
@@ -115,13 +116,14 @@ def test_forced_rows_pass_the_gate(run):
 
 
 def test_a_dense_frame_of_one_member_leaves_the_others_as_they_were(run):
-    kept = run.state.key.clone()
+    cache = run.state.cache.rows
+    kept = cache.clone()
     index = torch.arange(TOKENS, 2 * TOKENS)
     run.inputs[index] += 1.0
     run.outputs[index] = run.block.dense(run.state, run.rows(index), run.inputs[index])
     assert run.error() < 1e-5
-    assert torch.equal(run.state.key[:TOKENS], kept[:TOKENS])
-    assert torch.equal(run.state.key[2 * TOKENS:], kept[2 * TOKENS:])
+    assert torch.equal(cache[:TOKENS], kept[:TOKENS])
+    assert torch.equal(cache[2 * TOKENS:], kept[2 * TOKENS:])
 
 
 def test_an_empty_list_changes_nothing(run):

@@ -159,9 +159,9 @@ def test_prefix_rows_are_never_taken_over(shape):
         seen.see(frame)
     own = seen.session.cache.camera.encoder.own[-1]
     tokens = CELLS + network_of(shape).config.prefix_tokens
-    kept = own.base.input.view(3, tokens, -1).clone()
+    kept = own.base.kept.view(3, tokens, -1).clone()
     stats = seen.see(drive()[3]).stats
-    changed = (own.base.input.view(3, tokens, -1) != kept).any(dim=2)
+    changed = (own.base.kept.view(3, tokens, -1) != kept).any(dim=2)
     assert max(stats.taken_over['depth']) > 0
     assert changed[:, CELLS:].all() and not changed[:, :CELLS].all()
 

@@ -165,22 +165,20 @@ def test_forced_rows_are_computed(run):
 def test_keys_of_rows_that_are_taken_over_follow_the_base(run, generator):
     rows = EVERY.view(MEMBERS, TOKENS)[:, :24].flatten()
     moved = alike(run, generator, 0.3)[rows]
-    before = run.state.key[rows].clone()
+    before = run.state.cache.rows[rows].clone()
     run.step(rows, moved, task=HUGE)
-    taken = run.state.key[rows]
+    taken = run.state.cache.rows[rows]
     run.step(rows, moved)
-    exact = run.state.key[rows]
+    exact = run.state.cache.rows[rows]
     assert (taken - exact).norm() < 0.5 * (before - exact).norm()
 
 
 def test_taking_over_remembers_nothing_new(run, generator):
-    kept = [buffer.clone() for buffer in (
-        run.state.base.difference, run.state.base.gap, run.state.base.input,
-        run.state.base.key_difference, run.state.base.value_difference)]
+    base = run.state.base
+    buffers = base.difference, base.cached_difference, base.kept
+    before = [buffer.clone() for buffer in buffers]
     run.step(EVERY, alike(run, generator, 0.3), task=HUGE)
-    now = (run.state.base.difference, run.state.base.gap, run.state.base.input,
-           run.state.base.key_difference, run.state.base.value_difference)
-    assert all(torch.equal(*pair) for pair in zip(kept, now))
+    assert all(torch.equal(*pair) for pair in zip(buffers, before))
 
 
 def test_a_sub_task_may_be_taken_over_from_an_older_run_of_the_base(run):
