@@ -22,7 +22,7 @@ class FrameError(MtshareError):
 
 
 class DeviceError(MtshareError):
-    """The requested compute device is not there."""
+    """The requested compute device is not there, or cannot do what is asked of it."""
 
 
 class DatasetError(MtshareError):

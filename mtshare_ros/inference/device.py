@@ -87,6 +87,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that the device, or the machine, has no memory left."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
+    if isinstance(error, DeviceError) and error.__cause__ is not None:
+        return is_out_of_memory(error.__cause__)
     return isinstance(error, RuntimeError) and any(
         text in str(error) for text in _OUT_OF_MEMORY)
 

@@ -195,7 +195,7 @@ class Engine:
         that shares nothing, whatever the settings. ``settings`` default to every task of the
         model. ``camera`` is that of the maps, which normals from depth need; without one it is
         ``assumed_camera``. Raises FrameError for an array that is no image, ConfigError for a task
-        the model does not have.
+        the model does not have, DeviceError where the device runs out of memory.
         """
         settings = settings or InferenceSettings(self.tasks)
         asked, decoder = settings.tasks, self._decoder
@@ -215,7 +215,8 @@ class Engine:
             seen, asked, needed, sharing, self._bounds(memory, sharing, cost),
             camera or self.assumed_camera(framing))
         run = self._path.run_alone if session is None else self._path.run
-        with computing_on(self.device), torch.inference_mode():
+        with (explained_faults(self.device), computing_on(self.device),
+              torch.inference_mode()):
             outcome = run(memory, request, clock)
         account, non_finite = outcome.account, outcome.non_finite
         if non_finite:  # it may have spoilt the cache

@@ -13,6 +13,7 @@ from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.calibrator import Calibrator
 from mtshare_ros.nodes.frame_reports import FrameReports
+from mtshare_ros.nodes.freeing import free_memory
 from mtshare_ros.nodes.image_input import ImageTransport
 from mtshare_ros.nodes.outputs import Frame, OutputSpec, settings_to_infer
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
@@ -108,6 +109,8 @@ class Pipeline:
         """Drop what is remembered of the camera, the largest thing that can be dropped."""
         self._reports.ran_out_of_memory(error)
         self._session.release('out of memory')
+        # a Jetson's GPU shares the memory of the process; captured work may stand in circles
+        free_memory()
         self._engine.free_memory()
 
     def _look(self, settings: RuntimeSettings) -> Look:

@@ -18,6 +18,13 @@ def run_with_retry(
             raise
         shortage = error
     # Outside the handler: the traceback of the error keeps the tensors of the failed try alive.
-    shortage.__traceback__ = None
+    _forget_where(shortage)
     free_memory(shortage)
     return action()
+
+
+def _forget_where(error: BaseException | None) -> None:
+    """Drop the tracebacks of an error and of all that led to it, which stay with it."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -5,9 +5,12 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
+from mtshare_ros.errors import DeviceError
 from mtshare_ros.inference.clock import StageClock
+from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.sharing.stem import StemRunner
 
 
 @pytest.fixture(scope='module')
@@ -71,3 +74,15 @@ def test_a_frame_is_computed_without_rounding_more_than_its_precision(
         engine.infer(np.zeros((96, 128, 3), np.uint8))
     assert set(seen) == {(False, False, False)}
     assert roundings() == before
+
+
+def test_every_tool_is_told_what_to_do_where_a_frame_finds_no_memory(checkpoint, monkeypatch):
+    def full(*_):
+        raise RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED')
+
+    with pretended_cuda():
+        engine = Engine(checkpoint, device='cuda:0')
+        monkeypatch.setattr(StemRunner, 'dense', full)
+        with pytest.raises(DeviceError, match='device cuda:0.*NVML.*smaller input_size') as raised:
+            engine.infer(np.zeros((96, 128, 3), np.uint8))
+    assert is_out_of_memory(raised.value)

@@ -1,8 +1,11 @@
 """Failures in a row are counted, and memory that does not come back ends in giving up."""
 
+import weakref
+
 import pytest
 import torch
 
+from mtshare_ros.errors import DeviceError
 from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.nodes.failure_streak import ERROR_AFTER, FailureStreak, GIVE_UP_AFTER
 from mtshare_ros.nodes.recovery import run_with_retry
@@ -100,3 +103,27 @@ def test_another_error_is_not_tried_again():
 
     with pytest.raises(ValueError, match='broken'):
         run_with_retry(action, pytest.fail)
+
+
+def test_what_led_to_a_shortage_lets_go_of_its_tensors_before_the_second_try():
+    held = []
+
+    def inner():
+        buffer = torch.zeros(8)
+        held.append(weakref.ref(buffer))
+        raise RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED')
+
+    def action():
+        if len(held) == 2:
+            return 'done'
+        try:
+            inner()
+        except RuntimeError as error:
+            buffer = torch.zeros(8)
+            held.append(weakref.ref(buffer))
+            raise DeviceError('the network cannot be computed') from error
+
+    def free(error):
+        assert [reference() for reference in held] == [None, None]
+
+    assert run_with_retry(action, free) == 'done'

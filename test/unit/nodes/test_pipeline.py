@@ -163,6 +163,30 @@ def test_a_frame_that_runs_out_of_memory_once_is_computed_anew_and_reported(
     assert 'ran out of memory' in statistics.recent_error
 
 
+@pytest.mark.fault(17)
+def test_what_the_driver_of_a_jetson_says_of_a_full_memory_is_one(make_camera, monkeypatch):
+    # Simulated, deep in the network: there NVML cannot be asked how much memory is left.
+    statistics, pipeline = make_camera()
+    pipeline.process(job(0, 0))
+    dense, left = StemRunner.dense, [1]
+
+    def full(*arguments):
+        if left[0]:
+            left[0] -= 1
+            raise RuntimeError('NVML_SUCCESS == r INTERNAL ASSERT FAILED at '
+                               '"CUDACachingAllocator.cpp":838, please report a bug to PyTorch.')
+        return dense(*arguments)
+
+    monkeypatch.setattr(StemRunner, 'dense', full)
+
+    pipeline.start_anew('so that every row is computed')
+    pipeline.process(job(0, 1))
+
+    summary = statistics.summary()
+    assert (summary['processed'], summary['last_reset']) == ('2', 'out of memory')
+    assert 'NVML_SUCCESS' in statistics.recent_error
+
+
 def test_a_frame_that_runs_out_of_memory_twice_is_lost(make_camera, monkeypatch):
     statistics, pipeline = make_camera()
     fail_times(monkeypatch, 2)
