@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn import functional
 
 from mtshare_ros.model.backbone import Block
-from mtshare_ros.sharing.static.fused import bias_gelu, Norm, residual_norm, rotate_and_store
+from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.sharing.static.operators import Operators, PLAIN
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,11 @@ class StaticBlock:
     and turned by their positions.
     """
 
-    def __init__(self, blocks: Sequence[Block], dtype: torch.dtype) -> None:
+    def __init__(
+        self, blocks: Sequence[Block], dtype: torch.dtype, operators: Operators = PLAIN
+    ) -> None:
         attention, mlp = [block.attn for block in blocks], [block.mlp for block in blocks]
-        self.members, self._dtype = len(blocks), dtype
+        self.members, self._dtype, self._operators = len(blocks), dtype, operators
         self._heads, self._width = attention[0].num_heads, attention[0].proj.out_features
         self.norm = Norm.of([block.norm1 for block in blocks])
         self._norm2 = Norm.of([block.norm2 for block in blocks])
@@ -83,13 +86,15 @@ class StaticBlock:
         ``values`` (1 or M, n, D) float32 is their input and ``normed`` the norm of it by
         ``norm``, in the products' dtype. The cache gets their keys and values.
         """
-        query = rotate_and_store(self._qkv(normed), self._qkv.bias, rows.rotation, cache,
-                                 rows.index, self._heads)
-        values, normed = residual_norm(
+        operators = self._operators
+        query = operators.rotate_and_store(
+            self._qkv(normed), self._qkv.bias, rows.rotation, cache, rows.index, self._heads)
+        values, normed = operators.residual_norm(
             values, self._proj(attend(query, cache, self._heads)), self._proj.bias, self._norm2,
             self._dtype)
-        hidden = bias_gelu(self._fc1(normed), self._fc1.bias)
-        return residual_norm(values, self._fc2(hidden), self._fc2.bias, following, self._dtype)
+        hidden = operators.bias_gelu(self._fc1(normed), self._fc1.bias)
+        return operators.residual_norm(
+            values, self._fc2(hidden), self._fc2.bias, following, self._dtype)
 
 
 def attend(query: torch.Tensor, cache: torch.Tensor, heads: int) -> torch.Tensor:

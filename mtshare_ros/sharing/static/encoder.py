@@ -11,7 +11,7 @@ from mtshare_ros.sharing.encoder import prefix_of
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.block import Rows, StaticBlock
 from mtshare_ros.sharing.static.cut import most_changed
-from mtshare_ros.sharing.static.fused import residual_norm
+from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.taps import StaticTaps, Taps
 
 
@@ -55,21 +55,23 @@ class StaticEncoder:
     The encoders of some tasks, their blocks stacked; products are in ``dtype``.
 
     Its members are the encoders that the tasks use, see ``MultiTaskNetwork.encoder_of``. Rows and
-    statistics of norms are float32. Holds weights only.
+    statistics of norms are float32; ``operators`` are the steps that one kernel can do. Holds
+    weights only.
     """
 
     def __init__(
-        self, network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype
+        self, network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype,
+        operators: Operators = PLAIN,
     ) -> None:
-        self._network, self._dtype = network, dtype
+        self._network, self._dtype, self._operators = network, dtype, operators
         self._device = next(network.parameters()).device
         self._prefix = prefix_of(network)
         used = {network.encoder_of(task) for task in tasks}
         self.members = tuple(task for task in network.tasks if task in used)
         own = zip(*(network.own_blocks(member) for member in self.members))
-        self._blocks = [StaticBlock(blocks, dtype) for blocks in (
+        self._blocks = [StaticBlock(blocks, dtype, operators) for blocks in (
             *([block] for block in network.shared_blocks), *own)]
-        self._taps = StaticTaps(network, tasks, self.members, dtype)
+        self._taps = StaticTaps(network, tasks, self.members, dtype, operators)
 
     def member_of(self, task: str) -> int:
         """Return the number of the member whose rows a task's head reads."""
@@ -136,7 +138,8 @@ class StaticEncoder:
     def _run(self, state: StaticEncoderState, rows: Rows, values: torch.Tensor) -> None:
         """Send rows (n, D) float32 through all blocks and keep what heads read."""
         following = [*(block.norm for block in self._blocks), self._taps.norm]
-        values, normed = residual_norm(values[None], None, None, following[0], self._dtype)
+        values, normed = self._operators.residual_norm(
+            values[None], None, None, following[0], self._dtype)
         for number, (block, cache) in enumerate(zip(self._blocks, state.caches), 1):
             values, normed = block(cache, rows, values, normed, following[number])
             self._taps.keep(state.taps, number, rows, values, normed)

@@ -6,7 +6,8 @@ import torch
 
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.static.block import Rows
-from mtshare_ros.sharing.static.fused import Norm, residual_norm
+from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.taps import Tap, taps_of
 
 Taps = tuple[Tap, ...]
@@ -24,9 +25,10 @@ class StaticTaps:
 
     def __init__(
         self, network: MultiTaskNetwork, tasks: Sequence[str], members: Sequence[str],
-        dtype: torch.dtype,
+        dtype: torch.dtype, operators: Operators = PLAIN,
     ) -> None:
-        self._config, self._members, self._dtype = network.config, len(members), dtype
+        self._config, self._members = network.config, len(members)
+        self._dtype, self._operators = dtype, operators
         self._of = {task: taps_of(network.config, task) for task in tasks}
         self.norm = Norm.of([network.final_norm(member) for member in members])
 
@@ -60,7 +62,8 @@ class StaticTaps:
                 if tap.block != block:
                     continue
                 if tap not in outputs:
-                    outputs[tap] = residual_norm(values, None, None, self.norm, self._dtype)[1]
+                    outputs[tap] = self._operators.residual_norm(
+                        values, None, None, self.norm, self._dtype)[1]
                 target = buffer[..., place * width:(place + 1) * width]
                 source = outputs[tap].expand(target.shape[0], -1, -1)
                 target.index_copy_(1, rows.index, source)

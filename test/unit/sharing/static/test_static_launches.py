@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from mtshare_ros.sharing.static.encoder import StaticEncoder
+from mtshare_ros.sharing.static.operators import FUSED, PLAIN
 from mtshare_ros.sharing.static.stem import StaticStem
 from mtshare_ros.tasks import DEFAULT_TASKS
 
@@ -21,10 +22,11 @@ dtypes = pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.b
 class OnGpu:
     """Stem and encoder of a network on the pretended device."""
 
-    def __init__(self, device, dtype, tasks=DEFAULT_TASKS, **shape):
+    def __init__(self, device, dtype, tasks=DEFAULT_TASKS, operators=PLAIN, **shape):
         self.device, where = device, torch.device('cuda', 0)
         network = branched_network(**shape).requires_grad_(False).to(where)
-        self.stem, self.encoder = StaticStem(network, dtype), StaticEncoder(network, tasks, dtype)
+        self.stem = StaticStem(network, dtype)
+        self.encoder = StaticEncoder(network, tasks, dtype, operators)
         self.stem_state = self.stem.allocate((6, 8), where)
         self.state = self.encoder.allocate((6, 8))
         image = torch.arange(96 * 128 * 3).remainder(251).to(torch.uint8).view(96, 128, 3)
@@ -74,15 +76,19 @@ def test_the_launches_of_the_stem(device, shape, most, dtype):
 
 
 @dtypes
-@pytest.mark.parametrize('tasks, most', [(('depth',), 16), (DEFAULT_TASKS, 20)])
-def test_the_launches_of_a_block(device, tasks, most, dtype):
-    few, more = (OnGpu(device, dtype, tasks, depth=depth).of_encoder() for depth in (3, 4))
+@shapes
+@pytest.mark.parametrize('tasks, operators, most', [
+    (('depth',), PLAIN, 16), (DEFAULT_TASKS, PLAIN, 20),
+    (('depth',), FUSED, 9), (DEFAULT_TASKS, FUSED, 9)])
+def test_the_launches_of_a_block(device, shape, tasks, operators, most, dtype):
+    few, more = (OnGpu(device, dtype, tasks, operators, depth=depth,
+                       **SHAPES[shape]).of_encoder() for depth in (3, 4))
     assert more - few <= most
 
 
-@pytest.mark.parametrize('shape, most', [('convolutions', 8), ('patches', 9)])
+@pytest.mark.parametrize('shape, most', [('convolutions', 5), ('patches', 8)])
 def test_the_launches_round_the_blocks(device, shape, most):
-    two, four = (OnGpu(device, torch.float16, depth=depth, prefix=depth,
+    two, four = (OnGpu(device, torch.float16, operators=FUSED, depth=depth, prefix=depth,
                        **SHAPES[shape]).of_encoder() for depth in (2, 4))
     assert two - (four - two) <= most
 
