@@ -66,8 +66,7 @@ class StaticEncoder:
         self._network, self._dtype, self._operators = network, dtype, operators
         self._device = next(network.parameters()).device
         self._prefix = prefix_of(network)
-        used = {network.encoder_of(task) for task in tasks}
-        self.members = tuple(task for task in network.tasks if task in used)
+        self.members = members_of(network, tasks)
         own = zip(*(network.own_blocks(member) for member in self.members))
         self._blocks = [StaticBlock(blocks, dtype, operators) for blocks in (
             *([block] for block in network.shared_blocks), *own)]
@@ -143,3 +142,9 @@ class StaticEncoder:
         for number, (block, cache) in enumerate(zip(self._blocks, state.caches), 1):
             values, normed = block(cache, rows, values, normed, following[number])
             self._taps.keep(state.taps, number, rows, values, normed)
+
+
+def members_of(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return the encoders that tasks use, in the network's order."""
+    used = {network.encoder_of(task) for task in tasks}
+    return tuple(task for task in network.tasks if task in used)
