@@ -52,6 +52,7 @@ CLI = ['pillow', 'rich', 'typer']
 BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12', 'zstandard'] + CLI
 VIDEO = ['av>=11']
 REAL = ['onnx>=1.14']
+EXPORT = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.2']
 DASHBOARD = ['pillow', 'tornado>=6.1']
 ROS_WHEELS = [
     'ros-kilted-rclpy[fastrtps]',
@@ -74,6 +75,7 @@ setup(
         'bags': BAGS,
         'video': VIDEO,
         'real': REAL,
+        'export': EXPORT,
         'rerun': ['rerun-sdk>=0.23'],
         'compressed': ['pillow>=8'],
         'dashboard': DASHBOARD,
@@ -82,7 +84,7 @@ setup(
         'test': [
             'catkin-pkg', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4', 'pytest-xdist>=3.7',
             'ruff', 'selenium', 'transformers>=5.24', 'types-PyYAML',
-        ] + BAGS + REAL + VIDEO,
+        ] + BAGS + EXPORT + REAL + VIDEO,
     },
     zip_safe=True,
     maintainer='mtshare_ros maintainers',

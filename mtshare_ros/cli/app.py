@@ -26,6 +26,7 @@ COMMANDS = {
     'real': 'Show and measure models on photographs and videos of the real world.',
     'report': 'Write what the networks of a recipe reach as a page, from their figures.',
     'import': 'Make a model of public weights: DINOv2 and its heads, Depth Anything, TIPSv2.',
+    'export': 'Write a model as an ONNX file, for TensorRT and other runtimes.',
     'models': 'List, verify, describe, add and remove models.',
 }
 """Sub-commands and what the overview says of them; each lives in the module of its name."""
@@ -45,6 +46,7 @@ How good    mtshare evaluate default --dataset rooms --split test
 How fast    mtshare bench
 How sturdy  mtshare soak
 Others'     mtshare import FOLDER --output my.safetensors
+TensorRT    mtshare export default --output dense.onnx
 Your model  mtshare train --help, mtshare calibrate --help
 Its report  mtshare report --help
 

@@ -96,10 +96,17 @@ class MultiTaskNetwork(nn.Module):
         given = self.encode(self.stem(self.normalize(image)), wanted)
         return {name: self.heads[name](given[name]) for name in wanted}
 
-    def encode(self, features: StemFeatures, tasks: Sequence[str]) -> dict[str, HeadInput]:
-        """Return what each task's head reads; the shared blocks run once for all of them."""
-        grid = (features.tokens.shape[2], features.tokens.shape[3])
-        rotary = self.rotary(grid, features.tokens.device)
+    def encode(
+        self, features: StemFeatures, tasks: Sequence[str], rotary: RotaryTable | None = None
+    ) -> dict[str, HeadInput]:
+        """
+        Return what each task's head reads; the shared blocks run once for all of them.
+
+        ``rotary`` is what ``rotary`` returns for the grid, where that is at hand.
+        """
+        if rotary is None:
+            grid = (features.tokens.shape[2], features.tokens.shape[3])
+            rotary = self.rotary(grid, features.tokens.device)
         embedded = self.embed(features.tokens)
         # the blocks count from 1: number 0 is what enters the first one
         shared = [embedded, *_outputs(self.shared_blocks, embedded, rotary)]

@@ -1,0 +1,89 @@
+"""``mtshare export``: a model as a file for TensorRT and other runtimes."""
+
+from typing import Any, TYPE_CHECKING
+
+import typer
+
+from mtshare_ros.cli import export_options as options
+from mtshare_ros.cli.bench_options import read_list, read_sides
+from mtshare_ros.cli.export_options import FileOutputs, FilePrecision
+from mtshare_ros.cli.options import JsonOption, ModelArgument
+from mtshare_ros.cli.output import check_folder, print_table, write_json
+
+if TYPE_CHECKING:
+    from mtshare_ros.export.graph import Graph
+    from mtshare_ros.export.onnx_file import Written
+
+EXAMPLES = """
+mtshare export default --output dense.onnx
+mtshare export default --output dense.onnx --size 480x640 --precision fp16
+mtshare export default --output raw.onnx --outputs raw --tasks semseg,depth
+"""
+
+
+def export(
+    model: ModelArgument,
+    output: options.OutputOption,
+    size: options.SizeOption = None,
+    precision: options.PrecisionOption = FilePrecision.FP32,
+    tasks: options.TasksOption = None,
+    outputs: options.OutputsOption = FileOutputs.MAPS,
+    json: JsonOption = None,
+) -> None:
+    """
+    Write a model as an ONNX file, for TensorRT and other runtimes.
+
+    The file holds the dense network for images of one size: an RGB image as a camera gives it in,
+    all maps out, in standard operators. Names, units, classes, normalisation and licences stand in
+    its metadata. Where ONNX Runtime is installed, it says how far it is from PyTorch.
+    """
+    from mtshare_ros.export.dense import choose_tasks, dense_graph
+    from mtshare_ros.export.facts import facts_of
+    from mtshare_ros.export.onnx_file import check_export, write_onnx
+    from mtshare_ros.inference.device import resolve_precision
+    from mtshare_ros.inference.input_size import choose_input_size
+    from mtshare_ros.model.checkpoint import load_checkpoint
+    from mtshare_ros.model.manifest import find_model
+    from mtshare_ros.tasks import TASKS
+
+    check_export(output)
+    check_folder(json)
+    file = find_model(model)
+    checkpoint = load_checkpoint(file.path)
+    network = checkpoint.network
+    pixels = choose_input_size(None if size is None else read_sides(size, '--size'),
+                               network.config, f'the model {file.name!r}')
+    asked = None if tasks is None else read_list('--tasks', tasks, TASKS)
+    dtype = resolve_precision(precision.value, 'cuda')
+    graph = dense_graph(network, choose_tasks(network, asked), pixels, outputs=outputs.value,
+                        precision=dtype)
+    facts = facts_of(file, checkpoint.description, pixels, precision.value)
+    written = write_onnx(output, graph, facts, dtype)
+    _print(written, graph)
+    left_out = [task for task in checkpoint.description.tasks if task not in network.tasks]
+    if left_out and asked is None:
+        typer.echo(f'not in the file: {", ".join(left_out)}, which have no weights and are worked '
+                   'out from the depth by whoever runs the file')
+    if json is not None:
+        write_json(json, _values(written))
+
+
+def _print(written: 'Written', graph: 'Graph') -> None:
+    rows = [(f'{kind} {port.name}', 'x'.join(map(str, value.shape)),
+             str(value.dtype).removeprefix('torch.'), port.text)
+            for kind, ports, values in (('input', graph.inputs, graph.examples),
+                                        ('output', graph.outputs, graph.results))
+            for port, value in zip(ports, values)]
+    print_table(str(written.path), ('', 'shape', 'type', 'what it holds'), rows)
+    count = sum(written.operators.values())
+    typer.echo(f'wrote {written.path} ({written.bytes / 1e6:.1f} MB, {count} operators, '
+               f'{written.seconds:.0f} s)')
+    if written.difference is None:
+        typer.echo("not checked: ONNX Runtime is not installed: pip install 'mtshare_ros[export]'")
+    else:
+        typer.echo(f'ONNX Runtime differs from PyTorch by {written.difference:.1e}')
+
+
+def _values(written: 'Written') -> dict[str, Any]:
+    return {'file': str(written.path), 'bytes': written.bytes, 'seconds': written.seconds,
+            'operators': written.operators, 'difference': written.difference}
