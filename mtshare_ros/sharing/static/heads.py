@@ -11,6 +11,7 @@ from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.static.encoder import members_of
 from mtshare_ros.sharing.static.lists import FrameLists
 from mtshare_ros.sharing.static.local_heads import LocalHeads
+from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.taps import Taps
 from mtshare_ros.sharing.stem import StemState
 from mtshare_ros.tasks import ordered
@@ -64,7 +65,8 @@ class StaticHeads:
     """
 
     def __init__(
-        self, network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype
+        self, network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype,
+        operators: Operators = PLAIN,
     ) -> None:
         self.tasks = ordered(tasks)
         self._device = next(network.parameters()).device
@@ -72,7 +74,8 @@ class StaticHeads:
         of_kind = {kind: [task for task in self.tasks if network.config.head_of(task).kind == kind]
                    for kind in _KINDS}
         self._heads: list[StaticHead] = [
-            _KINDS[kind](network, some, members, dtype) for kind, some in of_kind.items() if some]
+            _KINDS[kind](network, some, members, dtype, operators)
+            for kind, some in of_kind.items() if some]
         self.geometries = {
             task: geometry for heads in self._heads for task, geometry in heads.geometries.items()}
         self._place = {task: number for number, heads in enumerate(self._heads)

@@ -11,8 +11,8 @@ from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.local_weights import MergeWeights, Projection
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.local_plan import LocalPlan
+from mtshare_ros.sharing.static.operators import Operators
 from mtshare_ros.sharing.static.stacked import StackedConvolution, StackedLinear
-from mtshare_ros.sharing.static.stores import relu_bias, relu_store, store
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class LocalGroup:
 
     def __init__(
         self, tasks: Sequence[str], heads: Sequence[DecodeHead], patch_size: int,
-        dtype: torch.dtype,
+        dtype: torch.dtype, operators: Operators,
     ) -> None:
-        self.tasks = tuple(tasks)
+        self.tasks, self._operators = tuple(tasks), operators
         weights = [MergeWeights.of(head) for head in heads]
         self.side, self._width, self._dtype = weights[0].side, weights[0].width, dtype
         self._tokens = StackedLinear.of([item.tokens for item in weights], dtype)
@@ -79,18 +79,18 @@ class LocalGroup:
         """Compute the cells and pixels of a plan from tokens (H or 1, n, D)."""
         values, bias, pixels = *self._merge(tokens, plan), plan.merged
         for number, (layer, source) in enumerate(zip(self._refine, state.features)):
-            relu_store(values, bias, source, pixels)
+            self._operators.relu_store(values, bias, source, pixels)
             listed = plan.layer(self.geometry, number)
             values, bias, pixels = layer.rows(source, listed.taps), layer.bias, listed.pixels
-        shown = self._predict(relu_bias(values, bias, torch.float32))
-        store(shown, self._predict.bias, state.output, pixels)
+        shown = self._predict(self._operators.relu_bias(values, bias, torch.float32))
+        self._operators.store(shown, self._predict.bias, state.output, pixels)
 
     def dense(self, state: LocalGroupState, tokens: torch.Tensor, plan: LocalPlan) -> None:
         """Compute all cells from tokens (H or 1, N, D)."""
         if not self._refine:
             return self.update(state, tokens, plan)
         values, bias = self._merge(tokens, plan)
-        relu_store(values, bias, state.features[0], plan.merged)
+        self._operators.relu_store(values, bias, state.features[0], plan.merged)
         refined = torch.empty_like(state.features[0])
         for layer, source, target in zip(
                 self._refine, state.features, (*state.features[1:], refined)):

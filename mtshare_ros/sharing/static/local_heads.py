@@ -12,6 +12,7 @@ from mtshare_ros.sharing.static.lists import FrameLists
 from mtshare_ros.sharing.static.local_group import LocalGroupState
 from mtshare_ros.sharing.static.local_plan import LocalPlan, LocalTables
 from mtshare_ros.sharing.static.local_source import LocalSource
+from mtshare_ros.sharing.static.operators import Operators
 from mtshare_ros.sharing.static.taps import Taps
 from mtshare_ros.sharing.stem import StemState
 from mtshare_ros.sharing.taps import taps_of
@@ -35,12 +36,12 @@ class LocalHeads:
 
     def __init__(
         self, network: MultiTaskNetwork, tasks: Sequence[str], members: Sequence[str],
-        dtype: torch.dtype,
+        dtype: torch.dtype, operators: Operators,
     ) -> None:
         read = defaultdict(list)
         for task in tasks:
             read[taps_of(network.config, task)].append(task)
-        self._sources = {taps: LocalSource(network, some, members, dtype)
+        self._sources = {taps: LocalSource(network, some, members, dtype, operators)
                          for taps, some in read.items()}
         self._groups = [group for source in self._sources.values() for group in source.groups]
         self._place = {task: number for number, group in enumerate(self._groups)

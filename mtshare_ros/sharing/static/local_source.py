@@ -10,6 +10,7 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.local_weights import MergeWeights
 from mtshare_ros.sharing.static.local_group import LocalGroup
 from mtshare_ros.sharing.static.mixing import GroupMixing, JointMixing
+from mtshare_ros.sharing.static.operators import Operators
 
 
 class LocalSource:
@@ -21,7 +22,7 @@ class LocalSource:
 
     def __init__(
         self, network: MultiTaskNetwork, tasks: Sequence[str], members: Sequence[str],
-        dtype: torch.dtype,
+        dtype: torch.dtype, operators: Operators,
     ) -> None:
         alike = defaultdict(list)
         for task in tasks:
@@ -31,15 +32,15 @@ class LocalSource:
         self._dtype = dtype
         self.groups = [
             LocalGroup(group, [network.heads[task] for task in group], network.config.patch_size,
-                       dtype) for group in named]
+                       dtype, operators) for group in named]
         self._read = [[members.index(network.encoder_of(task)) for task in group]
                       for group in named]
         mixed = {number: [item.mix for item in group if item.mix is not None]
                  for number, group in enumerate(weights) if group[0].mix is not None}
         joint = len(members) == 1 and bool(mixed)
-        self._joint = JointMixing(mixed, dtype) if joint else None
+        self._joint = JointMixing(mixed, dtype, operators) if joint else None
         self._own = {} if joint else {
-            number: GroupMixing(group, dtype) for number, group in mixed.items()}
+            number: GroupMixing(group, dtype, operators) for number, group in mixed.items()}
 
     def tokens(self, rows: torch.Tensor) -> list[torch.Tensor]:
         """Return by group tokens (H or 1, n, D) for the members' rows (M or 1, n, taps x D)."""

@@ -5,14 +5,17 @@ from typing import Mapping, Sequence
 import torch
 
 from mtshare_ros.sharing.local_weights import Projection
-from mtshare_ros.sharing.static.fused import bias_gelu
+from mtshare_ros.sharing.static.operators import Operators
 from mtshare_ros.sharing.static.stacked import StackedLinear
 
 
 class JointMixing:
     """One product for several groups of heads, all of which read the same rows."""
 
-    def __init__(self, groups: Mapping[int, Sequence[Projection]], dtype: torch.dtype) -> None:
+    def __init__(
+        self, groups: Mapping[int, Sequence[Projection]], dtype: torch.dtype, operators: Operators
+    ) -> None:
+        self._operators = operators
         layers = [layer for group in groups.values() for layer in group]
         self._sizes = {number: (len(group), group[0].weight.shape[0])
                        for number, group in groups.items()}
@@ -22,7 +25,7 @@ class JointMixing:
 
     def __call__(self, rows: torch.Tensor) -> dict[int, torch.Tensor]:
         """Return (H, n, hidden) by the number of the group, for rows (1, n, D)."""
-        mixed = bias_gelu(self._layer(rows), self._layer.bias)[0]
+        mixed = self._operators.bias_gelu(self._layer(rows), self._layer.bias)[0]
         pieces = mixed.split([heads * width for heads, width in self._sizes.values()], dim=1)
         return {number: piece.unflatten(1, size).transpose(0, 1)
                 for (number, size), piece in zip(self._sizes.items(), pieces)}
@@ -31,9 +34,12 @@ class JointMixing:
 class GroupMixing:
     """One product for the heads of a group, whose rows may differ."""
 
-    def __init__(self, group: Sequence[Projection], dtype: torch.dtype) -> None:
+    def __init__(
+        self, group: Sequence[Projection], dtype: torch.dtype, operators: Operators
+    ) -> None:
+        self._operators = operators
         self._layer = StackedLinear.of(group, dtype)
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (H, n, hidden) for rows (H or 1, n, D)."""
-        return bias_gelu(self._layer(rows), self._layer.bias)
+        return self._operators.bias_gelu(self._layer(rows), self._layer.bias)

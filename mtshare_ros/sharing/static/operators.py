@@ -5,7 +5,7 @@ from typing import Any, Callable
 
 import torch
 
-from mtshare_ros.sharing.static import fused
+from mtshare_ros.sharing.static import fused, stores
 from mtshare_ros.sharing.static.fused import Norm
 
 NAMESPACE = 'mtshare'
@@ -16,11 +16,14 @@ LIBRARY = torch.library.Library(NAMESPACE, 'DEF')
 
 @dataclass(frozen=True)
 class Operators:
-    """The steps of a block that one kernel can do, as the functions of ``fused``."""
+    """The steps that one kernel can do, as the functions of ``fused`` and ``stores``."""
 
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     rotate_and_store: Callable[..., torch.Tensor]
     bias_gelu: Callable[..., torch.Tensor]
+    relu_store: Callable[..., None] = stores.relu_store
+    relu_bias: Callable[..., torch.Tensor] = stores.relu_bias
+    store: Callable[..., None] = stores.store
 
 
 def define(
