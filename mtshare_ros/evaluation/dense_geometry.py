@@ -31,8 +31,9 @@ class DenseGeometry:
         shape = network.config
         sides = {task: shape.side_of(shape.head_of(task)) for task in network.tasks}
         usual = centred_camera(usual_focal_length(frame_to_cover(size, size)), size)
-        return cls(FrameDecoder(ordered((*network.tasks, *tasks)), shape, sides),
-                   shape.grid_of(size), camera or usual)
+        decoder = FrameDecoder(
+            ordered((*network.tasks, *tasks)), shape, sides, torch.device('cpu'))
+        return cls(decoder, shape.grid_of(size), camera or usual)
 
     def of_network(self, tasks: Sequence[str]) -> tuple[str, ...]:
         """Return the tasks of the network that the asked ones are made of, or are."""

@@ -8,6 +8,7 @@ import torch
 from mtshare_ros.errors import ModelError
 from mtshare_ros.inference.geometric import GeometryDecoder, Sources
 from mtshare_ros.inference.geometry import Pinhole
+from mtshare_ros.inference.map_operator import choose_decoder
 from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.session import Session
@@ -22,18 +23,24 @@ class FrameDecoder:
     Keeps the maps of a camera, which lie in its session, up to its raw outputs.
 
     ``tasks`` are all of a model; those without weights are worked out from what the others give.
-    ``sides`` are by task the pixels of a network's raw output along a side of a cell. Raises
-    ModelError for a task that cannot be worked out.
+    ``sides`` are by task the pixels of a network's raw output along a side of a cell. ``notices``
+    are what the user should be told about the device. Raises ModelError for a task that cannot be
+    worked out.
     """
 
     def __init__(
-        self, tasks: tuple[str, ...], shape: ArchitectureConfig, sides: Mapping[str, int]
+        self, tasks: tuple[str, ...], shape: ArchitectureConfig, sides: Mapping[str, int],
+        device: torch.device,
     ) -> None:
         self.derived = _derived(tasks, shape, sides)
         all_sides = {**sides, **{task: sides['depth'] for task in self.derived}}
-        self._maps = {
-            task: MapDecoder(task, side, shape.patch_size, shape.head_of(task).encoding)
-            for task, side in all_sides.items()}
+        geometry = {task: (task, side, shape.patch_size, shape.head_of(task).encoding)
+                    for task, side in all_sides.items()}
+        chosen = {task: choose_decoder(device, *given) for task, given in geometry.items()}
+        self.notices = tuple(dict.fromkeys(
+            notice for choice in chosen.values() for notice in choice.notices))
+        self._maps = {task: MapDecoder(*given, decode=chosen[task].decode)
+                      for task, given in geometry.items()}
 
     def needed(self, asked: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tasks that a network has to compute for those that are asked for."""

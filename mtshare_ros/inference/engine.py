@@ -95,7 +95,9 @@ class Engine:
             self._network = SharingNetwork(network, {
                 task: self.description.thresholds.get(task, fallback) for task in network.tasks
             }, self.dtype, self.weight_layout)
-        self._decoder = FrameDecoder(self.tasks, network.config, self._network.sides)
+            self._decoder = FrameDecoder(
+                self.tasks, network.config, self._network.sides, self._network.device)
+        self.notices += self._decoder.notices
         self._path = ListPath(self._network, self._decoder)
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None

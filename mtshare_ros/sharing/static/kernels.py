@@ -9,8 +9,6 @@ import torch
 import triton
 import triton.language as tl
 
-from mtshare_ros.sharing.static.fused import Norm
-
 _ELEMENTS = 1024
 """Elements of one program where every element is on its own."""
 
@@ -18,26 +16,39 @@ HALF_ROOT = tl.constexpr(0.5 ** 0.5)
 
 
 def residual_norm(
-    values: torch.Tensor, update: torch.Tensor | None, update_bias: torch.Tensor | None,
-    norm: Norm, dtype: torch.dtype,
+    values: torch.Tensor, update: torch.Tensor, update_bias: torch.Tensor | None,
+    weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what ``fused.residual_norm`` does."""
-    width = values.shape[-1]
-    members = _members(values, update, norm)
-    rows = values.shape[1]
-    normed = values.new_empty((members, rows, width), dtype=dtype)
-    if update is None:
-        total, added = values, values
-    else:
-        total, added = values.new_empty((members, rows, width)), update.contiguous()
-    values = values.contiguous()
-    _residual_norm_kernel[rows, members](
-        values, added, added if update_bias is None else update_bias, norm.weight, norm.bias,
-        total, normed, rows, width,
-        0 if values.shape[0] == 1 else rows * width, 0 if norm.weight.ndim == 1 else width,
-        norm.eps, HAS_UPDATE=update is not None, HAS_BIAS=update_bias is not None,
-        BLOCK=triton.next_power_of_2(width), num_warps=4)
+    """Return what ``fused.residual_norm`` does, for the weight and bias of its norm."""
+    total = torch.empty_like(update, dtype=torch.float32)
+    normed = torch.empty_like(update, dtype=dtype)
+    _launch_norm(values, update, update_bias, weight, bias, eps, total, normed)
     return total, normed
+
+
+def norm(
+    values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
+    dtype: torch.dtype,
+) -> torch.Tensor:
+    """Return the norm that ``fused.residual_norm`` does without an update."""
+    members = max(values.shape[0], weight.shape[0] if weight.ndim == 3 else 1)
+    normed = values.new_empty((members, *values.shape[1:]), dtype=dtype)
+    _launch_norm(values, None, None, weight, bias, eps, values, normed)
+    return normed
+
+
+def _launch_norm(
+    values: torch.Tensor, update: torch.Tensor | None, update_bias: torch.Tensor | None,
+    weight: torch.Tensor, bias: torch.Tensor, eps: float, total: torch.Tensor,
+    normed: torch.Tensor,
+) -> None:
+    members, rows, width = normed.shape
+    _residual_norm_kernel[rows, members](
+        values.contiguous(), values if update is None else update,
+        values if update_bias is None else update_bias, weight, bias, total, normed, rows, width,
+        0 if values.shape[0] == 1 else rows * width, 0 if weight.ndim == 1 else width, eps,
+        HAS_UPDATE=update is not None, HAS_BIAS=update_bias is not None,
+        BLOCK=triton.next_power_of_2(width), num_warps=4)
 
 
 def rotate_and_store(
@@ -63,11 +74,6 @@ def bias_gelu(rows: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         rows, rows if bias is None else bias, found, count, width, width * rows.shape[-2],
         HAS_BIAS=bias is not None, BLOCK=_ELEMENTS, num_warps=4)
     return found
-
-
-def _members(values: torch.Tensor, update: torch.Tensor | None, norm: Norm) -> int:
-    given = values.shape[0] if update is None else update.shape[0]
-    return max(given, norm.weight.shape[0] if norm.weight.ndim == 3 else 1)
 
 
 @triton.jit

@@ -13,6 +13,9 @@ NAMESPACE = 'mtshare'
 LIBRARY = torch.library.Library(NAMESPACE, 'DEF')
 """Holds the operators, which are gone without it."""
 
+KERNELS: dict[str, Callable[..., Any]] = {}
+"""What CUDA runs, by operator."""
+
 
 @dataclass(frozen=True)
 class Operators:
@@ -36,15 +39,16 @@ def define(
     It is ``plain`` on the CPU, ``kernel`` on CUDA and ``shape`` where tensors have no data.
     """
     name = schema.partition('(')[0]
+    KERNELS[name] = _on_its_device(kernel)
     LIBRARY.define(schema)
-    for key, function in (('CPU', plain), ('CUDA', _on_its_device(kernel)), ('Meta', shape)):
+    for key, function in (('CPU', plain), ('CUDA', KERNELS[name]), ('Meta', shape)):
         LIBRARY.impl(name, function, key)
 
 
 def _on_its_device(kernel: Callable[..., Any]) -> Callable[..., Any]:
     """Return a kernel that runs where its first tensor is: Triton takes the current device."""
     def launch(first: torch.Tensor, *others: Any) -> Any:
-        with torch.cuda.device(first.device):
+        with torch.cuda.device_of(first):
             return kernel(first, *others)
     return launch
 
@@ -54,42 +58,28 @@ def _kernels() -> Any:
     return kernels
 
 
-def _residual_norm_on_cpu(
+def _plain_residual_norm(
     values: torch.Tensor, update: torch.Tensor, update_bias: torch.Tensor | None,
     weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     return fused.residual_norm(values, update, update_bias, Norm(weight, bias, eps), dtype)
 
 
-def _residual_norm_on_cuda(
-    values: torch.Tensor, update: torch.Tensor, update_bias: torch.Tensor | None,
-    weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    return _kernels().residual_norm(values, update, update_bias, Norm(weight, bias, eps), dtype)
-
-
-def _residual_norm_shape(
+def _shape_of_residual_norm(
     values: torch.Tensor, update: torch.Tensor, update_bias: torch.Tensor | None,
     weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.empty_like(update, dtype=torch.float32), torch.empty_like(update, dtype=dtype)
 
 
-def _norm_on_cpu(
+def _plain_norm(
     values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
     dtype: torch.dtype,
 ) -> torch.Tensor:
     return fused.residual_norm(values, None, None, Norm(weight, bias, eps), dtype)[1]
 
 
-def _norm_on_cuda(
-    values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
-    dtype: torch.dtype,
-) -> torch.Tensor:
-    return _kernels().residual_norm(values, None, None, Norm(weight, bias, eps), dtype)[1]
-
-
-def _norm_shape(
+def _shape_of_norm(
     values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
     dtype: torch.dtype,
 ) -> torch.Tensor:
@@ -97,7 +87,7 @@ def _norm_shape(
     return values.new_empty((members, *values.shape[1:]), dtype=dtype)
 
 
-def _rotate_and_store_on_cpu(
+def _plain_rotate_and_store(
     qkv: torch.Tensor, bias: torch.Tensor | None, rotation: torch.Tensor | None,
     cache: torch.Tensor, index: torch.Tensor, heads: int,
 ) -> torch.Tensor:
@@ -106,54 +96,42 @@ def _rotate_and_store_on_cpu(
         memory_format=torch.contiguous_format)
 
 
-def _rotate_and_store_on_cuda(
-    qkv: torch.Tensor, bias: torch.Tensor | None, rotation: torch.Tensor | None,
-    cache: torch.Tensor, index: torch.Tensor, heads: int,
-) -> torch.Tensor:
-    return _kernels().rotate_and_store(qkv, bias, rotation, cache, index, heads)
-
-
-def _rotate_and_store_shape(
-    qkv: torch.Tensor, bias: torch.Tensor | None, rotation: torch.Tensor | None,
-    cache: torch.Tensor, index: torch.Tensor, heads: int,
-) -> torch.Tensor:
+def _shape_of_query(qkv: torch.Tensor, *others: Any) -> torch.Tensor:
     return qkv.new_empty((*qkv.shape[:2], qkv.shape[2] // 3))
 
 
-def _bias_gelu_on_cuda(rows: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    return _kernels().bias_gelu(rows, bias)
-
-
-def _bias_gelu_shape(rows: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+def _shape_of_rows(rows: torch.Tensor, *others: Any) -> torch.Tensor:
     return torch.empty_like(rows)
 
 
 define('residual_norm(Tensor values, Tensor update, Tensor? update_bias, Tensor weight, '
        'Tensor bias, float eps, ScalarType dtype) -> (Tensor, Tensor)',
-       plain=_residual_norm_on_cpu, kernel=_residual_norm_on_cuda, shape=_residual_norm_shape)
+       plain=_plain_residual_norm, shape=_shape_of_residual_norm,
+       kernel=lambda *given: _kernels().residual_norm(*given))
 define('norm(Tensor values, Tensor weight, Tensor bias, float eps, ScalarType dtype) -> Tensor',
-       plain=_norm_on_cpu, kernel=_norm_on_cuda, shape=_norm_shape)
+       plain=_plain_norm, shape=_shape_of_norm, kernel=lambda *given: _kernels().norm(*given))
 define('rotate_and_store(Tensor(a!) qkv, Tensor? bias, Tensor? rotation, Tensor(b!) cache, '
-       'Tensor index, int heads) -> Tensor', plain=_rotate_and_store_on_cpu,
-       kernel=_rotate_and_store_on_cuda, shape=_rotate_and_store_shape)
+       'Tensor index, int heads) -> Tensor', plain=_plain_rotate_and_store,
+       shape=_shape_of_query, kernel=lambda *given: _kernels().rotate_and_store(*given))
 define('bias_gelu(Tensor(a!) rows, Tensor? bias) -> Tensor', plain=fused.bias_gelu,
-       kernel=_bias_gelu_on_cuda, shape=_bias_gelu_shape)
+       shape=_shape_of_rows, kernel=lambda *given: _kernels().bias_gelu(*given))
 
 
-def _residual_norm(
-    values: torch.Tensor, update: torch.Tensor | None, update_bias: torch.Tensor | None,
-    norm: Norm, dtype: torch.dtype,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    if update is None:
-        normed = torch.ops.mtshare.norm(values, norm.weight, norm.bias, norm.eps, dtype)
-        return values, normed
-    return torch.ops.mtshare.residual_norm(
-        values, update, update_bias, norm.weight, norm.bias, norm.eps, dtype)
+def operators_of(calls: Any) -> Operators:
+    """Return the steps made of operators that are attributes of ``calls``."""
+    def residual_norm(
+        values: torch.Tensor, update: torch.Tensor | None, update_bias: torch.Tensor | None,
+        norm: Norm, dtype: torch.dtype,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        if update is None:
+            return values, calls.norm(values, norm.weight, norm.bias, norm.eps, dtype)
+        return calls.residual_norm(
+            values, update, update_bias, norm.weight, norm.bias, norm.eps, dtype)
+    return Operators(residual_norm, calls.rotate_and_store, calls.bias_gelu)
 
 
 PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu)
 """Several launches each, on any device and in any export."""
 
-FUSED = Operators(
-    _residual_norm, torch.ops.mtshare.rotate_and_store, torch.ops.mtshare.bias_gelu)
+FUSED = operators_of(torch.ops.mtshare)
 """One launch each on CUDA, with Triton; on the CPU they are the plain ones."""

@@ -1,6 +1,7 @@
 """The kernels of blocks give what their plain twins give; operators show as one call."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 from pretended_cuda import pretended_cuda
 import pytest
@@ -9,7 +10,7 @@ import torch
 from mtshare_ros.sharing.static import choosing, fused
 from mtshare_ros.sharing.static.choosing import choose
 from mtshare_ros.sharing.static.fused import Norm
-from mtshare_ros.sharing.static.operators import FUSED, PLAIN
+from mtshare_ros.sharing.static.operators import FUSED, KERNELS, operators_of, PLAIN
 
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 SHAPES = [(192, 3, torch.float32), (384, 6, torch.float16), (768, 12, torch.bfloat16),
@@ -20,9 +21,9 @@ ROWS, TOKENS = 5, 11
 
 @pytest.fixture
 def kernels():
+    """Return the operators as CUDA runs them, by the interpreter of Triton where there is none."""
     pytest.importorskip('triton', reason='the kernels need Triton')
-    from mtshare_ros.sharing.static import kernels
-    return kernels
+    return operators_of(SimpleNamespace(**KERNELS))
 
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: f'{shape[0]}-{str(shape[2])[6:]}')
