@@ -6,7 +6,7 @@ import math
 import torch
 
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.noise import NoiseEstimator, NoiseState
+from mtshare_ros.sharing.noise import NoiseEstimator, NoiseState, quantile_places
 from mtshare_ros.sharing.pooling import COLORS, Pooling, SIDE, VALUES
 
 NOTICED = 2.8
@@ -26,23 +26,23 @@ class ChangeState:
     """
     What a camera's patches looked like, pooled to (N, 48) float32 grey levels.
 
-    ``current``, ``previous`` and ``older`` are the last three frames; ``reference`` is each patch
-    when it was last transmitted; ``frames`` counts the frames seen.
+    ``current`` is the last frame; ``past`` (2, N, 48), whenever noise is learnt, are the one
+    before it and the one before that; ``reference`` is each patch when it was last transmitted.
+    ``places`` see ``quantile_places``; ``frames`` counts the frames seen.
     """
 
     grid: tuple[int, int]
     noise: NoiseState
     current: torch.Tensor
-    previous: torch.Tensor
-    older: torch.Tensor
+    past: torch.Tensor
     reference: torch.Tensor
+    places: torch.Tensor
     frames: int = 0
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return self.noise.nbytes + tensor_bytes(
-            self.current, self.previous, self.older, self.reference)
+        return self.noise.nbytes + tensor_bytes(self.current, self.past, self.reference)
 
 
 class ChangeDetector:
@@ -59,14 +59,18 @@ class ChangeDetector:
         self._noise = NoiseEstimator(device, self._pooling)
         self._lines = self._pooling.lines(device)
         self._matrix = self._pooling.matrix(device)
-        self._coloring = torch.eye(COLORS, device=device).repeat(SIDE ** 2, 1)
         # the mean square of n differences of noise deviates by its mean times the root of 2 / n
         self._least = _DEVIATIONS * math.sqrt(2 / self._pooling.independent)
 
     def allocate(self, grid: tuple[int, int], noise: NoiseState | None = None) -> ChangeState:
         """Return the state for a (rows, columns) grid; ``noise`` of the same camera goes on."""
-        buffers = self._matrix.new_zeros(4, grid[0] * grid[1], VALUES)
-        return ChangeState(grid, noise or self._noise.allocate(), *buffers.unbind())
+        count = grid[0] * grid[1]
+        return ChangeState(
+            grid, noise or self._noise.allocate(),
+            current=self._matrix.new_zeros(count, VALUES),
+            past=self._matrix.new_zeros(2, count, VALUES),
+            reference=self._matrix.new_zeros(count, VALUES),
+            places=quantile_places(count, self._matrix.device))
 
     def observe(self, state: ChangeState, image: torch.Tensor) -> torch.Tensor:
         """
@@ -74,15 +78,27 @@ class ChangeDetector:
 
         The scores of the first frame are infinite.
         """
+        state.frames += 1
         with torch.autocast(image.device.type, enabled=False):
-            self._advance(state, image)
             if state.frames == 1:
+                self.begin(state, image)
                 return state.current.new_full(state.current.shape[:1], math.inf)
-            weights = self._noise.weights(state.current.mean(dim=1))
-            # noise changes slowly: every other frame costs half and says as much
-            if state.frames % _LEARNING_INTERVAL == 0:
-                self._noise.learn(state.noise, weights, self._energy(state))
-            return self._score(state, self._noise.variance(state.noise, weights))
+            return self.score(state, image, learn=learns(state.frames))
+
+    def begin(self, state: ChangeState, image: torch.Tensor) -> None:
+        """Take in a first frame, before which there was none."""
+        self._pool(image, state)
+        state.past.copy_(state.current)
+
+    def score(self, state: ChangeState, image: torch.Tensor, *, learn: bool) -> torch.Tensor:
+        """Take in a further frame and return the scores; whether to ``learn``, ``learns`` says."""
+        # learning takes turns with not learning, so that both of the past frames are in place
+        state.past[0 if learn else 1].copy_(state.current)
+        self._pool(image, state)
+        weights = self._noise.weights(state.current.mean(dim=1))
+        if learn:
+            self._noise.learn(state.noise, weights, state.current - state.past, state.places)
+        return self._score(state, self._noise.variance(state.noise, weights))
 
     def transmit(self, state: ChangeState, rows: torch.Tensor) -> None:
         """Remember patches (n,) of the last frame seen as transmitted."""
@@ -91,14 +107,6 @@ class ChangeDetector:
     def transmit_all(self, state: ChangeState) -> None:
         """Remember the whole last frame seen as transmitted."""
         state.reference.copy_(state.current)
-
-    def _advance(self, state: ChangeState, image: torch.Tensor) -> None:
-        state.older.copy_(state.previous)
-        state.previous.copy_(state.current)
-        self._pool(image, state)
-        if state.frames == 0:
-            state.previous.copy_(state.current)
-        state.frames += 1
 
     def _pool(self, image: torch.Tensor, state: ChangeState) -> None:
         rows, columns = state.grid
@@ -115,17 +123,18 @@ class ChangeDetector:
         # plain sums along memory are four times as fast as a pooling of channels-last images
         return lines.reshape(rows * SIDE, height, -1).float().sum(dim=1)
 
-    def _energy(self, state: ChangeState) -> torch.Tensor:
-        """Return (2, N): see NoiseEstimator.learn."""
-        change = state.current - torch.stack((state.previous, state.older))
-        sums = change @ self._coloring
-        square = torch.linalg.vecdot(change, change) - torch.linalg.vecdot(sums, sums) / SIDE ** 2
-        return square / (2 * self._pooling.freedom)
-
     def _score(self, state: ChangeState, variance: torch.Tensor) -> torch.Tensor:
         """Return the scores (N,) of patches whose values have a noise ``variance`` (N,)."""
-        change = state.current - state.reference
-        noise = 2 * variance
-        excess = (torch.linalg.vecdot(change, change) / VALUES).sub_(noise).clamp_(min=0)
-        least = (noise * self._least).clamp_(min=NOTICED ** 2)
+        square = (state.current - state.reference).square_().mean(dim=1)
+        excess = square.sub_(variance, alpha=2).clamp_(min=0)
+        least = (variance * (2 * self._least)).clamp_(min=NOTICED ** 2)
         return excess.div_(least).sqrt_()
+
+
+def learns(frame: int) -> bool:
+    """
+    Tell whether the noise is learnt from a frame, counted from 1.
+
+    Noise changes slowly: every other frame costs half and says as much.
+    """
+    return frame % _LEARNING_INTERVAL == 0

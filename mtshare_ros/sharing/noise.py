@@ -1,12 +1,13 @@
 """The sensor's noise, estimated while the camera runs and not fooled by what moves."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 import math
 
 import torch
 
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.pooling import Pooling
+from mtshare_ros.sharing.pooling import COLORS, Pooling, SIDE
 
 LEAST_PIXEL_NOISE = 1.0
 """Grey levels: below one, rounding to 8 bits hides what the sensor does."""
@@ -34,7 +35,7 @@ _SPREAD = (1.0, 1.25, 1.5)
 """How many times as far as in white noise the quantiles may lie from the lowest of them."""
 
 _MOST_GROWTH = 1.15
-_SLOWEST_GAIN = 0.1
+_MOST_STEPS = 10.0
 _FALL_GAIN = 0.2
 _PROFILE_GAIN = 0.3
 _PROFILE_COUNT = 4.0
@@ -46,25 +47,27 @@ class NoiseState:
     What is known of one camera's noise; it outlives a change of the scene.
 
     ``log_variance`` (K,) float32 is the logarithm of the variance of pooled values in squared
-    grey levels at K brightness levels; ``quiet_frames`` () float32 counts the frames it rests on.
+    grey levels at K brightness levels. ``steps`` () float32: what a frame says is followed by one
+    step of so many.
     """
 
     log_variance: torch.Tensor
-    quiet_frames: torch.Tensor
+    steps: torch.Tensor
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return tensor_bytes(self.log_variance, self.quiet_frames)
+        return tensor_bytes(self.log_variance, self.steps)
 
 
 @dataclass(frozen=True)
 class _Evidence:
     """
-    What one frame says of the noise, all () float32.
+    What one frame says of the noise.
 
-    ``log_scale``: by how much the estimate is too small; ``quiet``: 1 where the quietest quarter
-    of the patches looks like noise; ``still``: 1 where the quieter half does.
+    ``log_scale`` () float32: by how much the estimate is too small; ``quiet`` () bool: whether the
+    quietest quarter of the patches looks like noise; ``still`` () bool: whether the quieter half
+    does.
     """
 
     log_scale: torch.Tensor
@@ -86,70 +89,66 @@ class NoiseEstimator:
 
     def __init__(self, device: torch.device, pooling: Pooling) -> None:
         self._shrinkage = pooling.shrinkage
-        self._rounding = 1.0 / (12 * pooling.shrinkage ** 2)
-        self._knots = torch.arange(_KNOTS, dtype=torch.float32, device=device)
-        self._shares = torch.tensor(_SHARES, device=device)
-        self._expected = torch.tensor(_CHI_SQUARE, device=device)
-        self._spread = torch.tensor(_SPREAD, device=device)
+        self._silence = 1.0 / (12 * pooling.shrinkage ** 2 * _CHI_SQUARE[0])
+        # a knot counts up to the next one; the first does below it, too, and the last above it
+        self._rise = torch.tensor(
+            [math.inf, *(-0.5 - knot for knot in range(_KNOTS - 1)), -math.inf], device=device)
+        self._energy = _energy_matrices(pooling).to(device)
+        self._most = torch.tensor([
+            spread * expected / _CHI_SQUARE[0] for spread, expected in zip(_SPREAD, _CHI_SQUARE)
+        ], device=device)
 
     def allocate(self) -> NoiseState:
         """Return the state of a camera of which nothing is known."""
         start = self._log_variance(TYPICAL_PIXEL_NOISE)
-        return NoiseState(torch.full_like(self._knots, start), self._knots.new_zeros(()))
+        return NoiseState(self._rise.new_full((_KNOTS,), start), self._rise.new_ones(()))
 
     def weights(self, brightness: torch.Tensor) -> torch.Tensor:
         """Return how much each brightness level counts (N, K) for patches (N,) of 0-255."""
-        position = (brightness / _KNOT_STEP - 0.5).clamp_(0, _KNOTS - 1)
-        return (1 - (position[:, None] - self._knots).abs_()).clamp_(min=0)
+        risen = torch.add(self._rise, brightness[:, None], alpha=1 / _KNOT_STEP).clamp_(0, 1)
+        return risen[:, :-1] - risen[:, 1:]
 
     def variance(self, state: NoiseState, weights: torch.Tensor) -> torch.Tensor:
         """Return the variance of pooled values (N,) of patches with ``weights`` (N, K)."""
         return (weights @ state.log_variance).exp_()
 
-    def learn(self, state: NoiseState, weights: torch.Tensor, energy: torch.Tensor) -> None:
+    def learn(
+        self, state: NoiseState, weights: torch.Tensor, change: torch.Tensor, places: torch.Tensor
+    ) -> None:
         """
         Take in one frame.
 
-        ``energy`` (2, N) is half the mean square of a patch's differences, without the mean of
-        each colour, per degree of freedom: to the last frame and to the one before it.
+        ``change`` (2, N, 48) is what became of the patches since the last frame and since the one
+        before it; ``places`` are ``quantile_places`` of N.
         """
+        energy = (change @ self._energy).square_().sum(dim=2)
         ratio = energy[0] / self.variance(state, weights)
-        evidence = self._weigh(ratio, energy)
-        gain = (state.quiet_frames + 1).reciprocal_().clamp_(min=_SLOWEST_GAIN)
-        shift = torch.lerp(evidence.log_scale.clamp(max=0) * _FALL_GAIN,
-                           evidence.log_scale * gain, evidence.quiet)
+        evidence = self._weigh(ratio, energy, places)
         counts = weights.sum(dim=0)
-        lean = _lean(ratio, weights, counts) * (evidence.still * _PROFILE_GAIN)
-        state.log_variance.add_(lean.add_(shift))
-        self._bound(state.log_variance, counts)
-        state.quiet_frames.add_(evidence.quiet)
+        # by level, how many patches more than a quarter are in its quietest quarter
+        surplus = (ratio.lt_(_CHI_SQUARE[1] / _CHI_SQUARE[0]) @ weights).sub_(
+            counts, alpha=_SHARES[1]).mul_(evidence.still)
+        state.log_variance.addcdiv_(surplus, counts + _PROFILE_COUNT, value=-_PROFILE_GAIN)
+        state.log_variance.add_(_shift(evidence, state.steps))
+        self._bound(state.log_variance, counts, ratio.shape[0])
+        state.steps.add_(evidence.quiet).clamp_(max=_MOST_STEPS)
 
-    def _weigh(self, ratio: torch.Tensor, energy: torch.Tensor) -> _Evidence:
-        """Compare the quantiles of (N,) ratios with those of white noise."""
-        scales = self._quantiles(ratio, (energy[0] < self._rounding).sum()).div_(self._expected)
-        scale = scales[0]
+    def _weigh(
+        self, ratio: torch.Tensor, energy: torch.Tensor, places: torch.Tensor
+    ) -> _Evidence:
+        """Compare low quantiles of (N,) ratios with those of white noise."""
+        silent = (energy[0] < self._silence).sum().view(1)
+        quantiles = ratio.sort().values.gather(0, places.index_select(0, silent)[0])
+        scale = quantiles[0]
         growth = energy.kthvalue(max(1, energy.shape[1] // 4), dim=1).values
-        stays = growth[1] <= growth[0] * _MOST_GROWTH
-        _, quiet, still = ((scales <= scale * self._spread) & stays).float().unbind()
-        return _Evidence(scale.clamp(min=1e-6).log_(), quiet, still * quiet)
+        white = (quantiles <= scale * self._most) & (growth[1] <= growth[0])
+        return _Evidence(scale.clamp(min=1e-6).log_(), white[1], white[1] & white[2])
 
-    def _quantiles(self, ratio: torch.Tensor, silent: torch.Tensor) -> torch.Tensor:
-        """
-        Return low quantiles (3,) of (N,) ratios, leaving out the ``silent`` lowest ones.
-
-        Blown-out windows and black borders are silent whatever the sensor does; where most of the
-        image is, there is no noise, and the quantiles are 0.
-        """
-        count = ratio.shape[0]
-        noisy = silent * 2 < count
-        skipped = silent * noisy
-        places = ((count - skipped) * self._shares).long().add_(skipped).clamp_(max=count - 1)
-        return ratio.sort().values.gather(0, places).mul_(noisy)
-
-    def _bound(self, log_variance: torch.Tensor, counts: torch.Tensor) -> None:
+    def _bound(self, log_variance: torch.Tensor, counts: torch.Tensor, patches: int) -> None:
         """Keep the levels together, so that a brightness only movers have cannot run away."""
-        level = torch.dot(log_variance, counts) / counts.sum()
-        log_variance.clamp_(level - _MOST_CONTRAST, level + _MOST_CONTRAST)
+        level = torch.dot(log_variance, counts)
+        log_variance.sub_(level, alpha=1 / patches).clamp_(-_MOST_CONTRAST, _MOST_CONTRAST)
+        log_variance.add_(level, alpha=1 / patches)
         log_variance.clamp_(self._log_variance(LEAST_PIXEL_NOISE),
                             self._log_variance(MOST_PIXEL_NOISE))
 
@@ -158,7 +157,35 @@ class NoiseEstimator:
         return 2 * math.log(pixel_noise / self._shrinkage)
 
 
-def _lean(ratio: torch.Tensor, weights: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Return for each brightness (K,) how many patches less than a quarter are in its quarter."""
-    below = (ratio < _CHI_SQUARE[1]).float() @ weights
-    return (_SHARES[1] * counts - below) / (counts + _PROFILE_COUNT)
+@lru_cache(maxsize=16)
+def quantile_places(count: int, device: torch.device) -> torch.Tensor:
+    """
+    Return where low quantiles of sorted values stand, (count + 1, 3) int64, by the silent ones.
+
+    Blown-out windows and black borders are silent whatever the sensor does, and left out: they are
+    the lowest. Where most of the image is, there is no noise, and the place is the first.
+    """
+    silent = torch.arange(count + 1)[:, None]
+    places = ((count - silent) * torch.tensor(_SHARES)).long() + silent
+    return torch.where(silent * 2 < count, places.clamp_(max=count - 1), 0).to(device)
+
+
+def _shift(evidence: _Evidence, steps: torch.Tensor) -> torch.Tensor:
+    """Return by how much () the estimate rises, or falls as it may with any frame."""
+    falling = evidence.log_scale.clamp(max=0).mul_(_FALL_GAIN)
+    return torch.where(evidence.quiet, evidence.log_scale / steps, falling)
+
+
+def _energy_matrices(pooling: Pooling) -> torch.Tensor:
+    """
+    Return (2, 48, 48): the squares of a patch's differences, multiplied by them, sum to an energy.
+
+    It is half the mean square of the differences without the mean of each colour, per degree of
+    freedom, over what the first quantile of white noise is; that since the frame before the last
+    also over how much larger it may be.
+    """
+    means = torch.full((SIDE ** 2, SIDE ** 2), 1 / SIDE ** 2, dtype=torch.float64)
+    around = torch.kron(torch.eye(SIDE ** 2) - means, torch.eye(COLORS))
+    since_last = 1 / math.sqrt(2 * pooling.freedom * _CHI_SQUARE[0])
+    scales = torch.tensor([since_last, since_last / math.sqrt(_MOST_GROWTH)], dtype=torch.float64)
+    return (scales[:, None, None] * around).float()
