@@ -44,9 +44,9 @@ class BudgetGate:
     """
     Passes at most ``budget`` of the rows whose score is above ``limit``, the most changed first.
 
-    Changes within the same doubling count as equal; of those the oldest row goes first. Forced
-    rows take from the budget before all others and pass even where there are more of them. No
-    shape depends on the data, so the selection can be captured in a graph.
+    Changes within the same doubling count as equal; of those the oldest row goes first, then the
+    first in order. Forced rows take from the budget before all others and pass even where there
+    are more of them. No shape depends on the data, so the selection can be captured in a graph.
     """
 
     limit: float
@@ -56,26 +56,38 @@ class BudgetGate:
         self, scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor
     ) -> torch.Tensor:
         """See TokenGate."""
-        count = min(max(self.budget, 0), scores.shape[0])
-        places = _urgency(scores, forced, ages, self.limit).topk(count).indices
-        within = torch.zeros_like(forced).index_fill_(0, places, True)
-        return (within & (scores > self.limit)) | forced
+        return UrgentRows(scores, forced, ages, self.limit).within(self.budget)
 
 
-def raise_due(scores: torch.Tensor, due: torch.Tensor, limit: float) -> torch.Tensor:
+class UrgentRows:
+    """
+    The rows (N,) that ``BudgetGate`` would pass, the most urgent ones first.
+
+    ``limit``, and the budgets, may be tensors () on the device of the rows.
+    """
+
+    def __init__(
+        self, scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor,
+        limit: float | torch.Tensor,
+    ) -> None:
+        self._forced, self._above = forced, scores > limit
+        doublings = (scores / limit).log2_().floor_().clamp_(0, _MOST_DOUBLINGS)
+        urgency = doublings.add_(ages / (ages + 32.0)).add_(1).mul_(self._above)
+        order = urgency.add_(forced, alpha=_FORCED).sort(descending=True, stable=True).indices
+        self._ranks = torch.empty_like(order).scatter_(0, order, torch.arange(
+            order.shape[0], device=order.device))
+
+    def within(self, budget: int | torch.Tensor) -> torch.Tensor:
+        """Return as many of them as a budget allows, and all forced rows, as a mask (N,)."""
+        return ((self._ranks < budget) & self._above) | self._forced
+
+
+def raise_due(
+    scores: torch.Tensor, due: torch.Tensor, limit: float | torch.Tensor
+) -> torch.Tensor:
     """
     Return scores (N,) in which rows that are ``due`` (N,) for a refresh count as just changed.
 
     A budget then serves them by their age, after the patches that changed more.
     """
     return torch.where(due, scores.clamp(min=1.001 * limit), scores)
-
-
-def _urgency(
-    scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor, limit: float
-) -> torch.Tensor:
-    """Return a number (N,) for each row: doublings of the limit, ages as fractions of one."""
-    above = scores > limit
-    doublings = (scores / limit).log2_().floor_().clamp_(0, _MOST_DOUBLINGS)
-    waited = ages / (ages + 32.0)
-    return torch.where(above, doublings + 1 + waited, scores.new_zeros(())) + forced * _FORCED

@@ -5,14 +5,15 @@ from typing import Callable
 
 import torch
 
-from mtshare_ros.sharing.gates import BudgetGate, CHANGE_LIMIT, raise_due, ThresholdGate
+from mtshare_ros.sharing.gates import CHANGE_LIMIT, raise_due, ThresholdGate, UrgentRows
 from mtshare_ros.sharing.reach import Reach
 from mtshare_ros.sharing.refresh import make_schedule, overdue
 from mtshare_ros.sharing.settings import SharingSettings
 
 SCENE_CUT = 'scene cut'
 
-_HALO = Reach(-1, 1)
+HALO = Reach(-1, 1)
+"""The cells that are computed with a changed one where the user asks for it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ class PlanLimits:
     scene_cut: float = 1.0
     budget: int | None = None
 
+    def cuts(self, fired: int, count: int) -> bool:
+        """Tell whether so many of ``count`` patches changed that nothing is worth keeping."""
+        return fired > self.scene_cut * count
+
+    def exceeded(self, rows: int, count: int) -> bool:
+        """Tell whether so many of ``count`` rows enter that all may as well."""
+        return rows > self.crossover * count
+
 
 class Planner:
     """
@@ -87,9 +96,9 @@ class Planner:
             active = self._within(grid, scores, due, ages, limit, limits.budget, settings.max_age)
         rows = self._rows(grid, active, fired, due, settings.halo)
         fired_count, row_count = torch.stack((fired.sum(), rows.mask.sum())).tolist()
-        if fired_count > limits.scene_cut * count:
+        if limits.cuts(fired_count, count):
             return everything(SCENE_CUT)
-        if row_count > limits.crossover * count:
+        if limits.exceeded(row_count, count):
             return FramePlan(due=due)
         return rows.plan()
 
@@ -98,12 +107,10 @@ class Planner:
         limit: float, budget: int, max_age: int,
     ) -> torch.Tensor:
         """Return the patches whose cells stay within a budget; what a patch reaches counts."""
-        raised, forced = raise_due(scores, due, limit), overdue(ages, max_age)
-        active = BudgetGate(limit, budget).select(raised, forced, ages)
+        urgent = UrgentRows(raise_due(scores, due, limit), overdue(ages, max_age), ages, limit)
+        active = urgent.within(budget)
         reached = self._rows(grid, active, scores > limit, due, 0).mask.sum().item()
-        if reached <= budget:
-            return active
-        return BudgetGate(limit, int(budget * budget / reached)).select(raised, forced, ages)
+        return active if reached <= budget else urgent.within(budget * budget // reached)
 
     def _rows(
         self, grid: tuple[int, int], active: torch.Tensor, fired: torch.Tensor,
@@ -111,7 +118,7 @@ class Planner:
     ) -> '_Rows':
         changed = active & fired
         reached = self._reach(changed.view(grid))
-        around = _HALO.spread(reached).view(-1) if halo else None
+        around = HALO.spread(reached).view(-1) if halo else None
         mask = active | (reached.view(-1) if around is None else around)
         return _Rows(mask, active, active & due, changed, around)
 

@@ -55,6 +55,10 @@ class Reach:
         """Return by how many pixels the wider end sticks out of a cell of ``side`` pixels."""
         return max(-self.first, self.last - (side - 1))
 
+    def followed_by(self, other: 'Reach') -> 'Reach':
+        """Return the pixels that what is reached reaches."""
+        return Reach(self.first + other.first, self.last + other.last)
+
     def spread(self, mask: torch.Tensor) -> torch.Tensor:
         """Return a bool mask (rows, columns) with what its true cells reach."""
         return _spread(_spread(mask, self, 0), self, 1)

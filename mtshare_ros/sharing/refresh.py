@@ -1,7 +1,7 @@
 """Refresh schedules: when a token is computed anew although nothing seems to have changed."""
 
 from functools import lru_cache
-from typing import Protocol
+from typing import Callable, Protocol
 
 import torch
 
@@ -23,45 +23,20 @@ class RefreshSchedule(Protocol):
         """
 
 
-class RoundRobin:
+class TurnSchedule:
     """
-    Refreshes tile after tile in raster order, spread evenly over a period.
+    Refreshes every token when its turn comes, once in a period.
 
-    No token waits longer than ``period`` frames, also where the period was another before.
-    Raises ConfigError for a period below 1.
+    ``turns`` (N,) int64 are the tokens' frames within the period. None waits longer than
+    ``period`` frames, also where the period was another before.
     """
 
-    def __init__(self, grid: tuple[int, int], period: int, device: torch.device) -> None:
-        self.period = _checked(period)
-        self._turn = _turns(grid, period).to(device)
+    def __init__(self, turns: torch.Tensor, period: int) -> None:
+        self.turns, self.period = turns, period
 
     def due(self, frame: int, ages: torch.Tensor) -> torch.Tensor:
         """See RefreshSchedule."""
-        return (self._turn == frame % self.period) | overdue(ages, self.period)
-
-
-class KeyframeSchedule:
-    """
-    Refreshes all tokens in every frame whose number the period divides.
-
-    A token that would be older than ``period`` frames is refreshed before. Raises ConfigError for
-    a period below 1.
-    """
-
-    def __init__(self, grid: tuple[int, int], period: int, device: torch.device) -> None:
-        self.period = _checked(period)
-        count = grid[0] * grid[1]
-        self._all = torch.ones(count, dtype=torch.bool, device=device)
-
-    def due(self, frame: int, ages: torch.Tensor) -> torch.Tensor:
-        """See RefreshSchedule."""
-        whole = frame % self.period == 0
-        return self._all.clone() if whole else overdue(ages, self.period)
-
-
-_SCHEDULES: dict[str, type[RoundRobin] | type[KeyframeSchedule]] = {
-    'round_robin': RoundRobin, 'keyframe': KeyframeSchedule,
-}
+        return (self.turns == frame % self.period) | overdue(ages, self.period)
 
 
 class NoRefresh:
@@ -75,7 +50,7 @@ class NoRefresh:
 @lru_cache(maxsize=64)
 def make_schedule(
     policy: str, grid: tuple[int, int], period: int, device: torch.device | None = None
-) -> RefreshSchedule:
+) -> TurnSchedule | NoRefresh:
     """
     Return the schedule of a (rows, columns) grid, its tensors on ``device`` (the CPU if None).
 
@@ -84,26 +59,28 @@ def make_schedule(
     """
     if policy == 'none':
         return NoRefresh()
-    if policy not in _SCHEDULES:
+    if policy not in _TURNS:
         raise ConfigError(f'the refresh policy is {policy!r}; allowed are '
-                          f'{", ".join(_SCHEDULES)} and none')
-    return _SCHEDULES[policy](grid, period, device or torch.device('cpu'))
+                          f'{", ".join(_TURNS)} and none')
+    if period < 1:
+        raise ConfigError(f'the refresh period is {period} frames; it must be 1 or more: choose '
+                          'how many frames may pass until every token is computed anew')
+    turns = _TURNS[policy](grid, period)
+    return TurnSchedule(turns.to(device or torch.device('cpu')), period)
 
 
 def overdue(ages: torch.Tensor, limit: int) -> torch.Tensor:
     """Return which tokens (N,) must be refreshed now, lest ``limit`` frames pass."""
-    return ages >= limit - 1
+    return ages >= last_age(limit)
 
 
-def _checked(period: int) -> int:
-    if period < 1:
-        raise ConfigError(f'the refresh period is {period} frames; it must be 1 or more: choose '
-                          'how many frames may pass until every token is computed anew')
-    return period
+def last_age(limit: int) -> int:
+    """Return the age at which a token must be refreshed, lest ``limit`` frames pass."""
+    return limit - 1
 
 
-def _turns(grid: tuple[int, int], period: int) -> torch.Tensor:
-    """Return each token's frame (N,) within the period; a tile counts by its tokens."""
+def _tile_by_tile(grid: tuple[int, int], period: int) -> torch.Tensor:
+    """Let tile after tile have its turn in raster order; a tile counts by its tokens."""
     rows, columns = grid
     tiles_across = -(-columns // TILE)
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
@@ -112,3 +89,13 @@ def _turns(grid: tuple[int, int], period: int) -> torch.Tensor:
     before = sizes.cumsum(0) - sizes
     turns = (2 * before + sizes) * period // (2 * rows * columns)
     return turns.clamp_(max=period - 1)[tile]
+
+
+def _all_at_once(grid: tuple[int, int], period: int) -> torch.Tensor:
+    """Let all tokens have their turn in every frame whose number the period divides."""
+    return torch.zeros(grid[0] * grid[1], dtype=torch.int64)
+
+
+_TURNS: dict[str, Callable[[tuple[int, int], int], torch.Tensor]] = {
+    'round_robin': _tile_by_tile, 'keyframe': _all_at_once,
+}

@@ -45,6 +45,10 @@ def test_age_does_not_outweigh_a_doubling():
     assert chosen(BudgetGate(1.0, 1), [2.1, 1.9], ages=[0, 1000]) == [0]
 
 
+def test_of_rows_that_are_alike_the_first_go_first():
+    assert chosen(BudgetGate(1.0, 3), [1.5] * 40, ages=[2] * 40) == [0, 1, 2]
+
+
 def test_forced_rows_take_from_the_budget():
     assert chosen(BudgetGate(1.0, 2), [9.0, 8.0, 0.0], forced=[2]) == [0, 2]
 
