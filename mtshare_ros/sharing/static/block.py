@@ -1,5 +1,6 @@
 """A transformer block of one or several members on lists of rows of fixed lengths."""
 
+import copy
 from dataclasses import dataclass
 from typing import Sequence
 
@@ -24,6 +25,10 @@ class Rows:
     index: torch.Tensor
     rotation: torch.Tensor | None
 
+    def store(self, buffer: torch.Tensor, values: torch.Tensor) -> None:
+        """Keep values (1 or M, n, D) of the rows in a buffer (M, T, D)."""
+        buffer.index_copy_(1, self.index, values.expand(buffer.shape[0], -1, -1))
+
 
 class StackedLinear:
     """
@@ -42,12 +47,21 @@ class StackedLinear:
         else:
             self._matrix = torch.stack(weights).transpose(1, 2)
         self.bias = None if self._single else torch.stack(biases)[:, None]
+        self.macs_per_row = sum(layer.weight.numel() for layer in layers)
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (M, n, out) for rows (M, n, in), or (1, n, in) that all members share."""
         if self._single:
             return torch.addmm(self._own_bias, rows[0], self._matrix)[None]
         return torch.bmm(rows.expand(self._matrix.shape[0], -1, -1), self._matrix)
+
+    def last(self, members: int) -> 'StackedLinear':
+        """Return the layer of the last of several members, two or more; the weights are shared."""
+        other = copy.copy(self)
+        other._matrix = self._matrix[-members:]
+        other.bias = None if self.bias is None else self.bias[-members:]
+        other.macs_per_row = self.macs_per_row // self._matrix.shape[0] * members
+        return other
 
 
 class StaticBlock:
@@ -62,19 +76,29 @@ class StaticBlock:
         self, blocks: Sequence[Block], dtype: torch.dtype, operators: Operators = PLAIN
     ) -> None:
         attention, mlp = [block.attn for block in blocks], [block.mlp for block in blocks]
-        self.members, self._dtype, self._operators = len(blocks), dtype, operators
-        self._heads, self._width = attention[0].num_heads, attention[0].proj.out_features
+        self.members, self.dtype, self.operators = len(blocks), dtype, operators
+        self.heads, self._width = attention[0].num_heads, attention[0].proj.out_features
         self.norm = Norm.of([block.norm1 for block in blocks])
         self._norm2 = Norm.of([block.norm2 for block in blocks])
-        self._qkv = StackedLinear([item.qkv for item in attention], dtype)
+        self.qkv = StackedLinear([item.qkv for item in attention], dtype)
         self._proj = StackedLinear([item.proj for item in attention], dtype)
         self._fc1 = StackedLinear([item.fc1 for item in mlp], dtype)
         self._fc2 = StackedLinear([item.fc2 for item in mlp], dtype)
 
-    def allocate(self, token_count: int, device: torch.device) -> torch.Tensor:
-        """Return an empty cache for T tokens."""
-        return torch.zeros(
-            self.members, token_count, 2 * self._width, dtype=self._dtype, device=device)
+    def last(self, members: int) -> 'StaticBlock':
+        """Return the block of the last of several members, two or more; weights are shared."""
+        other = copy.copy(self)
+        other.members = members
+        other.norm, other._norm2 = self.norm.last(members), self._norm2.last(members)
+        other.qkv, other._proj = self.qkv.last(members), self._proj.last(members)
+        other._fc1, other._fc2 = self._fc1.last(members), self._fc2.last(members)
+        return other
+
+    def macs(self, rows: int, token_count: int) -> int:
+        """Return the multiply-accumulates of so many rows of each member that attend to T."""
+        layers = (self.qkv, self._proj, self._fc1, self._fc2)
+        attention = self.members * 2 * token_count * self._width
+        return rows * (sum(layer.macs_per_row for layer in layers) + attention)
 
     def __call__(
         self, cache: torch.Tensor, rows: Rows, values: torch.Tensor, normed: torch.Tensor,
@@ -86,15 +110,20 @@ class StaticBlock:
         ``values`` (1 or M, n, D) float32 is their input and ``normed`` the norm of it by
         ``norm``, in the products' dtype. The cache gets their keys and values.
         """
-        operators = self._operators
-        query = operators.rotate_and_store(
-            self._qkv(normed), self._qkv.bias, rows.rotation, cache, rows.index, self._heads)
+        query = self.operators.rotate_and_store(
+            self.qkv(normed), self.qkv.bias, rows.rotation, cache, rows.index, self.heads)
+        return self.finish(values, attend(query, cache, self.heads), following)
+
+    def finish(
+        self, values: torch.Tensor, mixed: torch.Tensor, following: Norm
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return output and norm as a call does, for the attention's output (M, n, D)."""
+        operators = self.operators
         values, normed = operators.residual_norm(
-            values, self._proj(attend(query, cache, self._heads)), self._proj.bias, self._norm2,
-            self._dtype)
+            values, self._proj(mixed), self._proj.bias, self._norm2, self.dtype)
         hidden = operators.bias_gelu(self._fc1(normed), self._fc1.bias)
         return operators.residual_norm(
-            values, self._fc2(hidden), self._fc2.bias, following, self._dtype)
+            values, self._fc2(hidden), self._fc2.bias, following, self.dtype)
 
 
 def attend(query: torch.Tensor, cache: torch.Tensor, heads: int) -> torch.Tensor:

@@ -5,13 +5,16 @@ from typing import Sequence
 
 import torch
 
+from mtshare_ros.config import require
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.encoder import prefix_of
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.block import Rows, StaticBlock
-from mtshare_ros.sharing.static.cut import most_changed
+from mtshare_ros.sharing.static.cut import most_urgent, urgency
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
+from mtshare_ros.sharing.static.reuse import Reuse
+from mtshare_ros.sharing.static.stage import Stage
 from mtshare_ros.sharing.static.taps import StaticTaps, Taps
 
 
@@ -22,8 +25,10 @@ class StaticEncoderState:
 
     ``every`` (T,) are all tokens; ``rotation`` (T, 2, head_dim) and ``position`` (N, D) float32
     their places, None where the network does without. ``reference`` (N, D) float32 is what entered
-    the first block when a cell was last computed. ``caches`` are keys and values by block.
-    ``taps`` are the outputs that heads read, see ``StaticTaps``.
+    the first block when a cell was last computed; ``trunk`` (T, D) float32 what left the last
+    shared one when the sub-tasks last computed a row, None where no rows are reused. ``shared``
+    and ``own`` (blocks, M, T, 2D) are the keys and values of the blocks, ``taps`` what heads read,
+    see ``StaticTaps``.
     """
 
     cell_count: int
@@ -31,13 +36,16 @@ class StaticEncoderState:
     rotation: torch.Tensor | None
     position: torch.Tensor | None
     reference: torch.Tensor
-    caches: tuple[torch.Tensor, ...]
+    trunk: torch.Tensor | None
+    shared: tuple[torch.Tensor, ...]
+    own: torch.Tensor
     taps: dict[Taps, torch.Tensor]
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return tensor_bytes(self.reference, *self.caches, *self.taps.values())
+        trunk = () if self.trunk is None else (self.trunk,)
+        return tensor_bytes(self.reference, *trunk, *self.shared, self.own, *self.taps.values())
 
     @property
     def prefix_rows(self) -> torch.Tensor:
@@ -56,21 +64,33 @@ class StaticEncoder:
 
     Its members are the encoders that the tasks use, see ``MultiTaskNetwork.encoder_of``. Rows and
     statistics of norms are float32; ``operators`` are the steps that one kernel can do. Holds
-    weights only.
+    weights only. With ``reuse`` above 1, sub-tasks compute one row of so many that the base task
+    computes, see ``Reuse``; without the base task among the members it has no effect.
     """
 
     def __init__(
         self, network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype,
-        operators: Operators = PLAIN,
+        operators: Operators = PLAIN, *, reuse: int = 1,
     ) -> None:
+        require(reuse >= 1, 'reuse', reuse, '1 or more')
         self._network, self._dtype, self._operators = network, dtype, operators
         self._device = next(network.parameters()).device
         self._prefix = prefix_of(network)
         self.members = members_of(network, tasks)
-        own = zip(*(network.own_blocks(member) for member in self.members))
-        self._blocks = [StaticBlock(blocks, dtype, operators) for blocks in (
-            *([block] for block in network.shared_blocks), *own)]
         self._taps = StaticTaps(network, tasks, self.members, dtype, operators)
+        shared = [StaticBlock([block], dtype, operators) for block in network.shared_blocks]
+        blocks = list(zip(*(network.own_blocks(member) for member in self.members)))
+        self._reuse = None
+        if reuse > 1 and blocks and len(self.members) > 1 and network.base_task in self.members:
+            self._reuse = Reuse(blocks, reuse, self._taps, len(shared), dtype, operators)
+            own = self._reuse.plain
+        else:
+            own = [StaticBlock(members, dtype, operators) for members in blocks]
+        final = self._taps.norm
+        norms = [*(block.norm for block in (*shared, *own)), final]
+        self._first = norms[0]
+        self._shared = Stage(shared, norms[:len(shared) + 1], self._taps, final)
+        self._own = Stage(own, norms[len(shared):], self._taps, final, len(shared))
 
     def member_of(self, task: str) -> int:
         """Return the number of the member whose rows a task's head reads."""
@@ -80,18 +100,31 @@ class StaticEncoder:
         """Return the taps of a task's head, in the order in which it reads them."""
         return self._taps.of(task)
 
+    def macs(self, grid: tuple[int, int], cells: int) -> int:
+        """Return the multiply-accumulates of an update that computes so many cells of a grid."""
+        own = self._reuse.stage if self._reuse else self._own
+        return self._macs(grid, cells, own)
+
+    def dense_macs(self, grid: tuple[int, int]) -> int:
+        """Return the multiply-accumulates of a whole frame."""
+        return self._macs(grid, grid[0] * grid[1], self._own)
+
     def allocate(self, grid: tuple[int, int]) -> StaticEncoderState:
         """Return empty buffers for a (rows, columns) grid; ``dense`` must run first."""
-        cells, config, device = grid[0] * grid[1], self._network.config, self._device
+        cells, width, device = grid[0] * grid[1], self._network.config.embed_dim, self._device
         count = cells + self._prefix.shape[0]
         table = self._network.rotary(grid, device)
-        absolute = config.position == 'absolute'
+        absolute = self._network.config.position == 'absolute'
+        own = (len(self._own.blocks), len(self.members), count, 2 * width)
         return StaticEncoderState(
             cells, torch.arange(count, device=device),
             None if table is None else RotationTable(table, self._dtype).stacked,
             self._network.position(grid)[0].detach().float() if absolute else None,
-            torch.zeros(cells, config.embed_dim, device=device),
-            tuple(block.allocate(count, device) for block in self._blocks),
+            torch.zeros(cells, width, device=device),
+            torch.full((count, width), torch.inf, device=device) if self._reuse else None,
+            tuple(torch.zeros(1, count, 2 * width, dtype=self._dtype, device=device)
+                  for _ in self._shared.blocks),
+            torch.zeros(own, dtype=self._dtype, device=device),
             self._taps.allocate(count, device),
         )
 
@@ -101,7 +134,11 @@ class StaticEncoder:
         if state.position is not None:
             values = values + state.position
         state.reference.copy_(values)
-        self._run(state, Rows(state.every, state.rotation), self._with_prefix(values))
+        rows = Rows(state.every, state.rotation)
+        values, normed = self._run_shared(state, rows, values)
+        if state.trunk is not None:
+            state.trunk.copy_(values[0])
+        self._own.run(state.own, state.taps, rows, values, normed)
 
     def update(
         self, state: StaticEncoderState, tokens: torch.Tensor, cells: torch.Tensor,
@@ -117,11 +154,24 @@ class StaticEncoder:
         if state.position is not None:
             values = values + state.position.index_select(0, cells)
         if kept < cells.shape[0]:
-            places = most_changed(state.reference, cells, values, forced, kept)
-            cells, values = cells.index_select(0, places), values.index_select(0, places)
+            places = most_urgent(urgency(state.reference, cells, values, forced), kept)
+            cells, values, forced = (
+                item.index_select(0, places) for item in (cells, values, forced))
         state.reference.index_copy_(0, cells, values)
-        self._run(state, self._rows(state, cells), self._with_prefix(values))
+        rows = self._rows(state, cells)
+        values, normed = self._run_shared(state, rows, values)
+        if self._reuse is None or state.trunk is None:
+            self._own.run(state.own, state.taps, rows, values, normed)
+        else:
+            grouped, values, normed = self._reuse.group(
+                state.own, state.trunk, rows, values, forced)
+            self._reuse.stage.run(state.own, state.taps, grouped, values, normed)
         return cells
+
+    def _macs(self, grid: tuple[int, int], cells: int, own: Stage) -> int:
+        prefix = self._prefix.shape[0]
+        rows, tokens = cells + prefix, grid[0] * grid[1] + prefix
+        return self._shared.macs(rows, tokens) + own.macs(rows, tokens)
 
     def _rows(self, state: StaticEncoderState, cells: torch.Tensor) -> Rows:
         index = cells
@@ -131,17 +181,15 @@ class StaticEncoder:
             return Rows(index, None)
         return Rows(index, state.rotation.index_select(0, index))
 
-    def _with_prefix(self, values: torch.Tensor) -> torch.Tensor:
-        return torch.cat((values, self._prefix)) if self._prefix.shape[0] else values
-
-    def _run(self, state: StaticEncoderState, rows: Rows, values: torch.Tensor) -> None:
-        """Send rows (n, D) float32 through all blocks and keep what heads read."""
-        following = [*(block.norm for block in self._blocks), self._taps.norm]
+    def _run_shared(
+        self, state: StaticEncoderState, rows: Rows, values: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Send cells (n, D) float32 and the prefix through the shared blocks: (1, n + P, D)."""
+        if self._prefix.shape[0]:
+            values = torch.cat((values, self._prefix))
         values, normed = self._operators.residual_norm(
-            values[None], None, None, following[0], self._dtype)
-        for number, (block, cache) in enumerate(zip(self._blocks, state.caches), 1):
-            values, normed = block(cache, rows, values, normed, following[number])
-            self._taps.keep(state.taps, number, rows, values, normed)
+            values[None], None, None, self._first, self._dtype)
+        return self._shared.run(state.shared, state.taps, rows, values, normed)
 
 
 def members_of(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[str, ...]:

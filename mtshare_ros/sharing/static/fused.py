@@ -25,6 +25,12 @@ class Norm:
         """Whether members have norms of their own."""
         return self.weight.ndim > 1
 
+    def last(self, members: int) -> 'Norm':
+        """Return the norms of the last of the members."""
+        if not self.differs:
+            return self
+        return Norm(self.weight[-members:], self.bias[-members:], self.eps)
+
     @classmethod
     def of(cls, norms: Sequence[nn.LayerNorm]) -> 'Norm':
         """Return the norms of members as one."""

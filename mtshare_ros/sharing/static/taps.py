@@ -30,7 +30,8 @@ class StaticTaps:
         self._config, self._members = network.config, len(members)
         self._dtype, self._operators = dtype, operators
         self._of = {task: taps_of(network.config, task) for task in tasks}
-        self.norm = Norm.of([network.final_norm(member) for member in members])
+        self.norms = [network.final_norm(member) for member in members]
+        self.norm = Norm.of(self.norms)
 
     def of(self, task: str) -> Taps:
         """Return the taps of a task's head."""
@@ -46,13 +47,13 @@ class StaticTaps:
 
     def keep(
         self, buffers: dict[Taps, torch.Tensor], block: int, rows: Rows, values: torch.Tensor,
-        normed: torch.Tensor,
+        normed: torch.Tensor, norm: Norm,
     ) -> None:
         """
         Keep what heads read of a block's output (1 or M, n, D) float32.
 
-        ``normed`` is its norm by the layer that follows, which behind the last block is the final
-        norm.
+        ``normed`` is its norm by the layer that follows, which behind the last block is ``norm``,
+        the final one.
         """
         width, outputs = values.shape[-1], {Tap(block, normed=False): values}
         if block == self._config.depth:
@@ -63,10 +64,8 @@ class StaticTaps:
                     continue
                 if tap not in outputs:
                     outputs[tap] = self._operators.residual_norm(
-                        values, None, None, self.norm, self._dtype)[1]
-                target = buffer[..., place * width:(place + 1) * width]
-                source = outputs[tap].expand(target.shape[0], -1, -1)
-                target.index_copy_(1, rows.index, source)
+                        values, None, None, norm, self._dtype)[1]
+                rows.store(buffer[..., place * width:(place + 1) * width], outputs[tap])
 
     def _alike(self, tap: Tap) -> bool:
         return tap.block <= self._config.shared_depth and not (tap.normed and self.norm.differs)

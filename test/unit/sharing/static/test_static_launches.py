@@ -22,11 +22,12 @@ dtypes = pytest.mark.parametrize('dtype', [torch.float32, torch.float16, torch.b
 class OnGpu:
     """Stem and encoder of a network on the pretended device."""
 
-    def __init__(self, device, dtype, tasks=DEFAULT_TASKS, operators=PLAIN, **shape):
+    def __init__(self, device, dtype, tasks=DEFAULT_TASKS, operators=PLAIN, *, reuse=1,
+                 **shape):
         self.device, where = device, torch.device('cuda', 0)
         network = branched_network(**shape).requires_grad_(False).to(where)
         self.stem = StaticStem(network, dtype)
-        self.encoder = StaticEncoder(network, tasks, dtype, operators)
+        self.encoder = StaticEncoder(network, tasks, dtype, operators, reuse=reuse)
         self.stem_state = self.stem.allocate((6, 8), where)
         self.state = self.encoder.allocate((6, 8))
         image = torch.arange(96 * 128 * 3).remainder(251).to(torch.uint8).view(96, 128, 3)
@@ -91,6 +92,22 @@ def test_the_launches_round_the_blocks(device, shape, most):
     two, four = (OnGpu(device, torch.float16, operators=FUSED, depth=depth, prefix=depth,
                        **SHAPES[shape]).of_encoder() for depth in (2, 4))
     assert two - (four - two) <= most
+
+
+@dtypes
+@shapes
+@pytest.mark.parametrize('operators, most', [(PLAIN, 30), (FUSED, 15)])
+def test_the_launches_of_a_block_with_reused_rows(device, shape, operators, most, dtype):
+    few, more = (OnGpu(device, dtype, operators=operators, reuse=2, depth=depth,
+                       **SHAPES[shape]).of_encoder() for depth in (3, 4))
+    assert more - few <= most
+
+
+@pytest.mark.parametrize('shape, most', [('convolutions', 22), ('patches', 25)])
+def test_the_launches_round_the_blocks_with_reused_rows(device, shape, most):
+    every, some = (OnGpu(device, torch.float16, operators=FUSED, reuse=reuse,
+                         **SHAPES[shape]).of_encoder() for reuse in (1, 2))
+    assert some - every - 2 * (15 - 9) <= most
 
 
 def test_the_launches_of_the_cut(device):

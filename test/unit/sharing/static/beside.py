@@ -1,0 +1,110 @@
+"""Stem and encoder on lists of fixed lengths, and beside them the engine on the same rows."""
+
+from functools import lru_cache
+
+from branched import branched_network
+from clips import room_clip, uniform_thresholds
+import torch
+
+from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.static.encoder import StaticEncoder
+from mtshare_ros.sharing.static.stem import StaticStem
+from mtshare_ros.tasks import DEFAULT_TASKS
+
+CPU = torch.device('cpu')
+ROWS = torch.tensor([3, 4, 11, 12, 13, 20, 38, 47])
+TAPS = {
+    'semseg': HeadConfig(taps=(1, 3, 4), channels=8, depth=1),
+    'depth': HeadConfig(taps=(2, 4), normed=False, channels=8, depth=1),
+    'normals': HeadConfig(taps=(1, 2), channels=8, depth=1),
+}
+SHAPES = {
+    'convolutions': {},
+    'patches': {'stem': 'patch'},
+    'absolute': {'class_token': True, 'stem': 'patch', 'position': 'absolute',
+                 'position_grid': (5, 7)},
+    'registers': {'class_token': True, 'register_tokens': 4, 'position': 'rope_centred'},
+    'taps': {'class_token': True, 'heads': TAPS},
+}
+
+@lru_cache(maxsize=None)
+def network_of(shape, prefix):
+    network = branched_network(prefix=prefix, **SHAPES[shape]).requires_grad_(False)
+    for branch in network.branches.values():
+        # trained branches have norms of their own, too
+        for value in (branch.norm.weight, branch.blocks[0].norm1.bias):
+            value.add_(0.2 * torch.randn(value.shape, generator=torch.Generator().manual_seed(2)))
+    return network
+
+
+def image_of(number):
+    return torch.from_numpy(room_clip('drive', noise=1.0)[number]).permute(2, 0, 1)[None]
+
+
+class Static:
+    """Stem and encoder of some tasks on a camera; the first frame is computed whole."""
+
+    def __init__(self, network, image, *, tasks=DEFAULT_TASKS, dtype=torch.float32, **options):
+        self.stem = StaticStem(network, dtype)
+        self.encoder = StaticEncoder(network, tasks, dtype, **options)
+        side = network.config.patch_size
+        grid = image.shape[2] // side, image.shape[3] // side
+        self.stem_state = self.stem.allocate(grid, CPU)
+        self.state = self.encoder.allocate(grid)
+        self.see(image)
+
+    def see(self, image, cells=None, *, kept=None, forced=()):
+        """Compute ``kept`` of the cells (n,), or everything; return which cells it was."""
+        if cells is None:
+            return self.encoder.dense(self.state, self.stem.dense(self.stem_state, image))
+        tokens = self.stem.update(self.stem_state, image, cells, cells)
+        return self.encoder.update(
+            self.state, tokens, cells, torch.isin(cells, torch.tensor(forced)),
+            len(cells) if kept is None else kept)
+
+    def caches(self):
+        return [*self.state.shared, self.state.own]
+
+    def taps(self):
+        return {taps: rows.clone() for taps, rows in self.state.taps.items()}
+
+
+class Present:
+    """The engine beside it, computing the rows that it is told."""
+
+    def __init__(self, network, image, tasks=DEFAULT_TASKS):
+        thresholds = uniform_thresholds(network.config.depth, temporal=0.0, task=0.0)
+        self.network, self.tasks = network, tasks
+        self.engine = SharingNetwork(network, thresholds, torch.float32)
+        self.cache, self.settings = ActivationCache(), SharingSettings(policy='none')
+        self.engine.run(self.cache, image, tasks, self.settings, PlanLimits())
+
+    def see(self, image, rows=None):
+        if rows is None:
+            self.cache.reset('whole')
+            self.engine.run(self.cache, image, self.tasks, self.settings, PlanLimits())
+        else:
+            self.engine.run_rows(self.cache, image, self.tasks, self.settings, rows)
+
+    def rows(self, tap, task):
+        """Return what a task's head reads at a tap (T, D)."""
+        member = (self.network.base_task, *self.network.branches).index(
+            self.network.encoder_of(task))
+        taps = self.cache.camera.encoder.taps
+        return torch.cat((taps.cells(tap, member), taps.prefix(tap, member)))
+
+
+def error(static, present):
+    """Return the largest relative difference of what any head reads."""
+    worst = 0.0
+    for task in present.tasks:
+        taps = static.encoder.taps_of(task)
+        found = static.state.rows(taps, static.encoder.member_of(task))
+        for tap, rows in zip(taps, found.chunk(len(taps), dim=1), strict=True):
+            expected = present.rows(tap, task)
+            worst = max(worst, ((rows - expected).norm() / expected.norm()).item())
+    return worst
