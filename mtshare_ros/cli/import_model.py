@@ -1,6 +1,7 @@
 """``mtshare import``: a model of public weights that lie in local files."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 import re
 from typing import Any, TYPE_CHECKING
@@ -14,6 +15,7 @@ from mtshare_ros.cli.output import check_folder, print_table, write_json
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
+    from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.importing.combine import Imported, Part
 
 EXAMPLES = """
@@ -64,11 +66,25 @@ def import_model(
     for part in imported.parts:
         _print_part(part, tensors)
     _print_tasks(imported)
-    save_checkpoint(output, imported.checkpoint.network, imported.checkpoint.description)
+    description = _with_peaks(imported)
+    save_checkpoint(output, imported.checkpoint.network, description)
     typer.echo(f'\nwrote {output} ({output.stat().st_size / 1e6:.0f} MB); not calibrated: mtshare '
                'calibrate --help')
     if json is not None:
         write_json(json, _values(imported))
+
+
+def _with_peaks(imported: 'Imported') -> 'ModelDescription':
+    """Return the description with how large the model's numbers get, and print that."""
+    from mtshare_ros.model.ranges import doubt_half, HALF_MAX, measure_peaks, weight_peak
+
+    network, description = imported.checkpoint.network, imported.checkpoint.description
+    peaks = measure_peaks(network, description.architecture.input_size)
+    typer.echo(f'\nthe largest number on a trial picture is {peaks[0].value:,.0f}, at '
+               f'{peaks[0].name}; fp16 holds {HALF_MAX:,.0f}')
+    for doubt in doubt_half(weight_peak(network), peaks):
+        typer.echo(f'warning: {doubt}', err=True)
+    return replace(description, peaks=peaks)
 
 
 def _licences(texts: list[str], sources: list[Path]) -> dict[Path, str]:

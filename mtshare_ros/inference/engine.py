@@ -28,7 +28,7 @@ from mtshare_ros.inference.geometry import (
     usual_focal_length,
 )
 from mtshare_ros.inference.input_size import choose_input_size
-from mtshare_ros.inference.known_quality import doubt_depth, doubt_gates, known_quality
+from mtshare_ros.inference.known_quality import doubt_numbers, doubts_of, known_quality
 from mtshare_ros.inference.list_path import ListPath
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
@@ -41,6 +41,7 @@ from mtshare_ros.model.framing import frame_to_cover, Framing
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.picture import fit_frame, Picture, size_of
+from mtshare_ros.model.ranges import trial_picture
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.sharing.budget import FrameCost
 from mtshare_ros.sharing.layout import AUTO, choose_layout
@@ -84,10 +85,10 @@ class Engine:
         self.input_size = self._choose_size(input_size)
         self.quality, doubts = known_quality(file, self.input_size, self.description)
         threads = thread_notices() if self.device == 'cpu' else ()
-        self.notices = (*choice.notices, *threads, *doubts, *doubt_depth(self.description),
-                        *doubt_gates(self.description))
         self.transfer_doubt = doubt_transfer(self.description)
         network = fuse_batch_norm(checkpoint.network).to(self.device)
+        self.notices = (*choice.notices, *threads, *doubts,
+                        *doubts_of(network, self.description, self.dtype))
         self.network_tasks, self.tasks = network.tasks, ordered(self.description.tasks)
         keep_freed_memory()
         fallback = default_thresholds(network.config)
@@ -122,7 +123,8 @@ class Engine:
         with explained_faults(device):
             engine = cls(checkpoint, device=device, precision=precision, input_size=input_size,
                          file=file, weight_layout=weight_layout)
-            engine.infer(np.zeros((*engine.input_size, 3), np.uint8), engine.new_session())
+            first = engine.infer(trial_picture(engine.input_size).numpy(), engine.new_session())
+        engine.notices += doubt_numbers(first.stats.non_finite, engine.dtype)
         return engine
 
     @property

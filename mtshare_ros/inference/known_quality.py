@@ -1,9 +1,13 @@
 """What an engine knows of how good its model is at its input size."""
 
+import torch
+
 from mtshare_ros.errors import ModelError
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import ModelFile
+from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.quality import doubt_size, read_quality, SizeQuality
+from mtshare_ros.model.ranges import doubt_half, weight_peak
 from mtshare_ros.model.thresholds import never_gated, UNTRAINED_REFRESH_PERIOD
 
 
@@ -29,6 +33,23 @@ def doubt_gates(description: ModelDescription) -> tuple[str, ...]:
             f'older than it likes: a temporal.refresh_period of {UNTRAINED_REFRESH_PERIOD} brings '
             'the maps nearer to the exact ones, at about twice the work; mtshare calibrate '
             'chooses it, and thresholds, on a recording of your camera',)
+
+
+def doubts_of(
+    network: MultiTaskNetwork, description: ModelDescription, dtype: torch.dtype
+) -> tuple[str, ...]:
+    """Return what the user of a network should know that computes in ``dtype``."""
+    halves = doubt_half(weight_peak(network), description.peaks) if dtype == torch.float16 else ()
+    return *doubt_depth(description), *doubt_gates(description), *halves
+
+
+def doubt_numbers(non_finite: tuple[str, ...], dtype: torch.dtype) -> tuple[str, ...]:
+    """Return what the user should know where a trial picture had outputs that are no numbers."""
+    if not non_finite:
+        return ()
+    advice = 'set precision to bf16 or fp32' if dtype == torch.float16 else 'get the file again'
+    return (f'on a trial picture the network returned NaN or infinity for {", ".join(non_finite)} '
+            f'in {str(dtype).removeprefix("torch.")}: {advice}',)
 
 
 def doubt_depth(description: ModelDescription) -> tuple[str, ...]:

@@ -38,6 +38,14 @@ class WeightSource:
 
 
 @dataclass(frozen=True)
+class Peak:
+    """The largest magnitude of a weight, or of what a layer took or gave; ``name`` says whose."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True)
 class ModelDescription:
     """
     Everything besides the weights that inference needs.
@@ -52,7 +60,8 @@ class ModelDescription:
     type of device, ``cpu`` or ``cuda``, the share of the rows above which a frame is faster dense.
     ``storage`` is the dtype of the matrices in the file. ``sources`` are the files of others that
     weights came from; ``backbone_sha256`` is the digest of the backbone's tensors, empty where
-    nothing depends on it.
+    nothing depends on it. ``peaks`` are the largest numbers that the layers reached on a trial
+    picture, the largest first, empty where nobody measured; fp16 may not hold them.
     """
 
     architecture: ArchitectureConfig
@@ -68,6 +77,7 @@ class ModelDescription:
     storage: str = HALF
     sources: tuple[WeightSource, ...] = ()
     backbone_sha256: str = ''
+    peaks: tuple[Peak, ...] = ()
 
     def __post_init__(self) -> None:
         """Raise ConfigError for unknown tasks, impossible numbers, thresholds that do not fit."""

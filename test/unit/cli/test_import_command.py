@@ -52,6 +52,8 @@ def test_a_backbone_and_its_heads_become_one_model_with_every_task(run, public, 
     assert description.storage == 'float32' and description.depth_range == (0.001, 10.0)
     assert description.focal_length == pytest.approx(518.86 * 112 / 640)
     assert description.depth_scaling == 'view'
+    assert 0 < description.peaks[0].value < 65504
+    assert f'at {description.peaks[0].name}; fp16 holds 65,504' in done.stdout
     values = json.loads((tmp_path / 'out.json').read_text())
     assert values['sources'][0]['tensors']['embeddings.cls_token'] == [1, 1, 64]
     assert values['backbone_sha256'] == description.backbone_sha256
@@ -218,3 +220,16 @@ def test_the_range_of_bins_can_be_said(run, public, tmp_path):
 def test_a_model_is_never_overwritten(run, public, tmp_path):
     (tmp_path / 'out.safetensors').write_bytes(b'mine')
     assert 'a model is never overwritten' in run(*sources(public)).stderr
+
+
+def test_a_model_whose_numbers_fp16_cannot_hold_is_imported_with_a_warning(run, public, tmp_path):
+    head = load_file(public / 'ade20k.safetensors')
+    loud = tmp_path / 'loud.safetensors'
+    save_file({name: value * 1e6 if name.endswith('conv_seg.weight') else value
+               for name, value in head.items()}, loud)
+
+    done = run(public / 'dinov2', loud)
+
+    assert done.returncode == 0, done.stderr
+    assert 'warning: the ' in done.stderr and 'heads.semseg.from_tokens' in done.stderr
+    assert 'set precision to bf16 or fp32' in done.stderr

@@ -1,5 +1,8 @@
 """The engine on a GPU, here a pretended one."""
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 from pretended_cuda import pretended_cuda
 import pytest
@@ -9,7 +12,8 @@ from mtshare_ros.errors import DeviceError
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from mtshare_ros.model.description import Peak
 from mtshare_ros.sharing.stem import StemRunner
 
 
@@ -86,3 +90,32 @@ def test_every_tool_is_told_what_to_do_where_a_frame_finds_no_memory(checkpoint,
         with pytest.raises(DeviceError, match='device cuda:0.*NVML.*smaller input_size') as raised:
             engine.infer(np.zeros((96, 128, 3), np.uint8))
     assert is_out_of_memory(raised.value)
+
+
+def test_who_computes_in_halves_is_told_what_they_cannot_hold(checkpoint):
+    weighty = copy.deepcopy(checkpoint.network)
+    weighty.blocks[0].mlp.fc1.weight.data[0, 0] = 1e5
+    described = replace(checkpoint.description, peaks=(Peak('blocks.0.mlp.fc1', 3e4),))
+    with pretended_cuda():
+        told = {precision: ' '.join(Engine(Checkpoint(weighty, described), device='cuda:0',
+                                           precision=precision).notices)
+                for precision in ('fp16', 'bf16', 'fp32')}
+    assert 'the weight blocks.0.mlp.fc1.weight holds 100,000' in told['fp16']
+    assert 'the layer blocks.0.mlp.fc1 reached 30,000' in told['fp16']
+    assert 'fp16' not in told['bf16'] + told['fp32']
+
+
+def test_an_overflow_that_nobody_measured_is_told_when_the_model_is_loaded(
+    checkpoint, tmp_path
+):
+    weighty = copy.deepcopy(checkpoint.network)
+    weighty.blocks[0].mlp.fc1.weight.data *= 1e4
+    weighty.blocks[0].mlp.fc2.weight.data *= 1e4
+    path = tmp_path / 'weighty.safetensors'
+    save_checkpoint(path, weighty, checkpoint.description)
+    with pretended_cuda():
+        loaded = {precision: Engine.load(str(path), device='cuda:0', precision=precision).notices
+                  for precision in ('fp16', 'fp32')}
+    assert any('NaN or infinity for semseg' in line and 'bf16 or fp32' in line
+               for line in loaded['fp16'])
+    assert not any('NaN' in line for line in loaded['fp32'])
