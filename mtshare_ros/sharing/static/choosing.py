@@ -1,6 +1,6 @@
 """Kernels are used where they run, and give what their plain twins give."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib.util import find_spec
 from typing import Any, Callable
 
@@ -25,7 +25,7 @@ def choose(
     device: torch.device, dtype: torch.dtype, *, width: int = 192, heads: int = 3
 ) -> Chosen:
     """
-    Return the operators of blocks for a device, tried on rows of ``width`` D and ``heads``.
+    Return the operators for a device, tried on rows of ``width`` D and ``heads``.
 
     A kernel that fails there, or gives something else than its plain twin, is left out.
     """
@@ -35,7 +35,7 @@ def choose(
         return Chosen(PLAIN, (NO_TRITON,))
     samples = _Samples(device, dtype, width, heads)
     plain, notices = {}, []
-    for name in ('residual_norm', 'rotate_and_store', 'bias_gelu'):
+    for name in (field.name for field in fields(Operators)):
         fault = fault_of(getattr(samples, name), getattr(FUSED, name), getattr(PLAIN, name))
         if fault:
             plain[name] = getattr(PLAIN, name)
@@ -89,7 +89,7 @@ def _steps_apart(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 class _Samples:
-    """Small data of every operator: four members, rows that are no multiple of anything."""
+    """Small data of every operator, of four members; rows are no multiple of anything."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype, width: int, heads: int) -> None:
         self._device, self._dtype, self._width, self._heads = device, dtype, width, heads
@@ -119,6 +119,27 @@ class _Samples:
         draw = self._drawer()
         rows, bias = draw(4, 7, 4 * self._width), draw(4, 1, 4 * self._width)
         return (operator(rows.to(self._dtype), bias.to(self._dtype)),)
+
+    def relu_store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        return self._stored(operator, self._dtype)
+
+    def relu_bias(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        values, bias = draw(4, 12, 48).to(self._dtype), draw(4, 3, 48)
+        return (operator(values, bias, torch.float32).to(self._dtype),)
+
+    def store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        return self._stored(operator, torch.float32)
+
+    def _stored(
+        self, operator: Callable[..., None], dtype: torch.dtype
+    ) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        values, bias, rows = draw(4, 6, 37).to(dtype), draw(4, 3, 37), draw(4, 11, 37).to(dtype)
+        values[:, -1] = values[:, -4]
+        index = torch.tensor([1, 2, 8, 5, 4, 8], device=self._device)
+        operator(values, bias, rows, index)
+        return (rows,)
 
     def _drawer(self) -> Callable[..., torch.Tensor]:
         generator = torch.Generator().manual_seed(0)

@@ -24,9 +24,9 @@ class Operators:
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     rotate_and_store: Callable[..., torch.Tensor]
     bias_gelu: Callable[..., torch.Tensor]
-    relu_store: Callable[..., None] = stores.relu_store
-    relu_bias: Callable[..., torch.Tensor] = stores.relu_bias
-    store: Callable[..., None] = stores.store
+    relu_store: Callable[..., None]
+    relu_bias: Callable[..., torch.Tensor]
+    store: Callable[..., None]
 
 
 def define(
@@ -96,8 +96,25 @@ def _plain_rotate_and_store(
         memory_format=torch.contiguous_format)
 
 
+def _plain_relu_bias(
+    values: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype
+) -> torch.Tensor:
+    found = stores.relu_bias(values, bias, dtype)
+    return found.clone() if found.data_ptr() == values.data_ptr() else found
+
+
 def _shape_of_query(qkv: torch.Tensor, *others: Any) -> torch.Tensor:
     return qkv.new_empty((*qkv.shape[:2], qkv.shape[2] // 3))
+
+
+def _shape_in(
+    values: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype
+) -> torch.Tensor:
+    return torch.empty_like(values, dtype=dtype)
+
+
+def _no_shape(*given: Any) -> None:
+    """Nothing comes out."""
 
 
 def _shape_of_rows(rows: torch.Tensor, *others: Any) -> torch.Tensor:
@@ -115,6 +132,13 @@ define('rotate_and_store(Tensor(a!) qkv, Tensor? bias, Tensor? rotation, Tensor(
        shape=_shape_of_query, kernel=lambda *given: _kernels().rotate_and_store(*given))
 define('bias_gelu(Tensor(a!) rows, Tensor? bias) -> Tensor', plain=fused.bias_gelu,
        shape=_shape_of_rows, kernel=lambda *given: _kernels().bias_gelu(*given))
+define('relu_store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()',
+       plain=stores.relu_store, shape=_no_shape,
+       kernel=lambda *given: _kernels().relu_store(*given))
+define('relu_bias(Tensor(a!) values, Tensor? bias, ScalarType dtype) -> Tensor',
+       plain=_plain_relu_bias, shape=_shape_in, kernel=lambda *given: _kernels().relu_bias(*given))
+define('store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()',
+       plain=stores.store, shape=_no_shape, kernel=lambda *given: _kernels().store(*given))
 
 
 def operators_of(calls: Any) -> Operators:
@@ -127,10 +151,12 @@ def operators_of(calls: Any) -> Operators:
             return values, calls.norm(values, norm.weight, norm.bias, norm.eps, dtype)
         return calls.residual_norm(
             values, update, update_bias, norm.weight, norm.bias, norm.eps, dtype)
-    return Operators(residual_norm, calls.rotate_and_store, calls.bias_gelu)
+    return Operators(residual_norm, calls.rotate_and_store, calls.bias_gelu, calls.relu_store,
+                     calls.relu_bias, calls.store)
 
 
-PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu)
+PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu,
+                  stores.relu_store, stores.relu_bias, stores.store)
 """Several launches each, on any device and in any export."""
 
 FUSED = operators_of(torch.ops.mtshare)

@@ -1,6 +1,6 @@
 """The kernels of blocks give what their plain twins give; operators show as one call."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 
 from pretended_cuda import pretended_cuda
@@ -15,7 +15,7 @@ from mtshare_ros.sharing.static.operators import FUSED, KERNELS, operators_of, P
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 SHAPES = [(192, 3, torch.float32), (384, 6, torch.float16), (768, 12, torch.bfloat16),
           (36, 3, torch.float32)]
-NAMES = ['residual_norm', 'rotate_and_store', 'bias_gelu']
+NAMES = [field.name for field in fields(PLAIN)]
 ROWS, TOKENS = 5, 11
 
 
@@ -113,6 +113,36 @@ def test_the_gelu_is_that_of_the_twin(kernels, draw, members, with_bias):
     assert_close(found, fused.bias_gelu(rows, bias))
 
 
+@pytest.mark.parametrize('of_rows', [torch.float32, None], ids=['float32', 'same'])
+@pytest.mark.parametrize('name, repeats', [
+    ('relu_store', 0), ('relu_store', 1), ('relu_store', 4), ('store', 0), ('store', 1)])
+def test_pixels_are_stored_as_by_the_twin(kernels, draw, name, repeats, of_rows):
+    values = draw(3, 8, 37)
+    bias = draw(3, repeats, 37, of=torch.float32) if repeats else None
+    if of_rows is None:
+        of_rows = draw.dtype
+    else:
+        values = values.float()
+    index = torch.tensor([0, 3, 4, 10, 12, 17, 18, 2], device=DEVICE)
+    rows = [torch.full((3, 20, 37), 7.0, dtype=of_rows, device=DEVICE) for _ in range(2)]
+
+    getattr(kernels, name)(values.clone(), bias, rows[0], index)
+
+    getattr(PLAIN, name)(values, bias, rows[1], index)
+    assert_close(*rows)
+
+
+@pytest.mark.parametrize('repeats', [0, 1, 4])
+def test_the_relu_is_that_of_the_twin(kernels, draw, repeats):
+    values = draw(3, 8, 37)
+    values[1, 2, 3] = torch.nan
+    bias = draw(3, repeats, 37, of=torch.float32) if repeats else None
+    for dtype in {torch.float32, draw.dtype}:
+        found = kernels.relu_bias(values.clone(), bias, dtype)
+        assert found.isnan().sum() == 1
+        assert_close(found.nan_to_num(), PLAIN.relu_bias(values.clone(), bias, dtype).nan_to_num())
+
+
 @pytest.fixture
 def example():
     """Return the arguments of each operator, the same in every call."""
@@ -124,7 +154,15 @@ def example():
         'residual_norm': (values, update, bias, Norm(bias[0, 0], bias[1, 0], 1e-6),
                           torch.float16),
         'rotate_and_store': (qkv, None, rotation, cache, torch.tensor([0, 2, 5]), 2),
-        'bias_gelu': (update, bias)}
+        'bias_gelu': (update, bias),
+        'relu_store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5])),
+        'relu_bias': (update, None, torch.float32),
+        'store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5]))}
+
+
+def listed(result):
+    """Return the tensors of a result."""
+    return [result] if isinstance(result, torch.Tensor) else list(result or ())
 
 
 @pytest.mark.parametrize('name', NAMES)
@@ -134,8 +172,7 @@ def test_on_the_cpu_an_operator_is_its_plain_twin(example, name):
     found, expected = (getattr(operators, name)(*values)
                        for operators, values in zip((FUSED, PLAIN), copies))
 
-    pairs = zip(found, expected) if name == 'residual_norm' else [(found, expected)]
-    assert all(torch.equal(ours, twin) for ours, twin in pairs)
+    assert all(torch.equal(*pair) for pair in zip(listed(found), listed(expected)))
     assert all(torch.equal(ours, twin) for ours, twin in zip(*copies)
                if isinstance(ours, torch.Tensor))
 
@@ -155,8 +192,7 @@ def test_an_operator_tells_its_shapes_without_data(example, name):
                for value in example[name]]
     found, expected = (getattr(FUSED, name)(*values) for values in (on_meta, example[name]))
 
-    for shape, real in zip(*([each] if isinstance(each, torch.Tensor) else each
-                             for each in (found, expected))):
+    for shape, real in zip(listed(found), listed(expected)):
         assert (shape.shape, shape.dtype) == (real.shape, real.dtype)
 
 
