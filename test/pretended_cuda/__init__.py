@@ -7,7 +7,9 @@ launches are counted.
 """
 
 from pretended_cuda.device import PretendedDevice, Synchronisation
+from pretended_cuda.errors import MisuseError
 from pretended_cuda.pretence import pretended_cuda
 from pretended_cuda.tensor import PretendedTensor
 
-__all__ = ['PretendedDevice', 'PretendedTensor', 'pretended_cuda', 'Synchronisation']
+__all__ = ['MisuseError', 'PretendedDevice', 'PretendedTensor', 'pretended_cuda',
+           'Synchronisation']

@@ -8,10 +8,11 @@ from pretended_cuda.lines import line, lines
 
 @dataclass(frozen=True)
 class Synchronisation:
-    """The host waited for the device: how, and at which lines (innermost first)."""
+    """The host waited: how, at which lines (innermost first), for which device."""
 
     kind: str
     line: str
+    device: int | None = 0
 
 
 @dataclass(frozen=True)
@@ -24,32 +25,51 @@ class Copy:
 
 
 class PretendedDevice:
-    """The account of everything that was asked of the device since the last ``clear``."""
+    """
+    The account of everything that was asked of the pretended GPUs since the last ``clear``.
+
+    ``launches`` are the host's: kernels, copies, fills, and one for each replay of a graph.
+    ``nodes`` are what the replayed graphs launched by themselves; ``kernels`` is what the GPU ran.
+    ``touched`` are the devices that have a context, whatever was cleared.
+    """
 
     def __init__(self) -> None:
+        self.touched: set[int] = set()
         self.clear()
 
     def clear(self) -> None:
         """Forget what was counted."""
-        self.launches = 0
+        self.launches = self.replays = self.nodes = 0
         self.synchronisations: list[Synchronisation] = []
         self.copies: list[Copy] = []
         self.operators: Counter[str] = Counter()
         self.launches_by_operator: Counter[str] = Counter()
         self.launches_by_line: Counter[str] = Counter()
 
-    def synchronised(self, kind: str) -> None:
+    @property
+    def kernels(self) -> int:
+        """What the GPU ran, within graphs and without."""
+        return self.launches - self.replays + self.nodes
+
+    def synchronised(self, kind: str, device: int | None = 0) -> None:
         """Note that the host waits."""
-        self.synchronisations.append(Synchronisation(kind, lines()))
+        self.synchronisations.append(Synchronisation(kind, lines(), device))
 
-    def copied(self, kind: str, nbytes: int) -> None:
-        """Note a transfer."""
-        self.copies.append(Copy(kind, nbytes, line()))
+    def copied(self, kind: str, nbytes: int, captured: bool = False) -> None:
+        """Note a transfer, unless it was only recorded."""
+        if not captured:
+            self.copies.append(Copy(kind, nbytes, line()))
 
-    def launched(self, name: str, count: int) -> None:
+    def launched(self, name: str, count: int, at: str) -> None:
         """Note a call of an operator, and its kernels."""
         self.operators[name] += 1
         if count:
             self.launches += count
             self.launches_by_operator[name] += count
-            self.launches_by_line[line()] += count
+            self.launches_by_line[at] += count
+
+    def replayed(self, nodes: int, at: str) -> None:
+        """Note the replay of a graph."""
+        self.launched('replay', 1, at)
+        self.replays += 1
+        self.nodes += nodes

@@ -1,25 +1,24 @@
 """Where every operator of PyTorch passes, and is run on the CPU for the device."""
 
+from __future__ import annotations
+
 import contextlib
-from typing import Any, Iterator
+from typing import Any, Callable, Iterator
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from pretended_cuda import current, placement
-from pretended_cuda.device import PretendedDevice
-from pretended_cuda.launches import launches
+from pretended_cuda.copies import run_copy
+from pretended_cuda.launches import ALLOCATIONS, launches
+from pretended_cuda.lines import line
+from pretended_cuda.machine import Machine
+from pretended_cuda.memory import Block, fill_with_garbage
+from pretended_cuda.operators import is_masked, Operator, operator, waits
+from pretended_cuda.ordering import Use, use_blocks
+from pretended_cuda.streams import KERNEL_MS, PretendedStream
 from pretended_cuda.tensor import PretendedTensor
-
-_COPIES = frozenset(('_to_copy', 'copy_'))
-_WAITS = frozenset(('nonzero', 'equal', 'masked_select', '_unique2', 'unique_dim',
-                    'unique_consecutive', 'bincount', 'is_nonzero', 'allclose',
-                    '_local_scalar_dense'))
-_MASKED = frozenset(('index', 'index_put_', '_index_put_impl_'))
-# composed of others, but not of those that the CPU build can run for CUDA; a kernel on a GPU
-_WHOLE = frozenset(('sort', 'scaled_dot_product_attention', 'addmm_', '_to_copy', 'copy_',
-                    'nonzero_static'))
 
 
 class PretendedMode(TorchDispatchMode):
@@ -28,9 +27,9 @@ class PretendedMode(TorchDispatchMode):
     # PyTorch lets device='cuda' through to a mode that says it makes fake tensors
     _mode_key = torch._C._TorchDispatchModeKey.FAKE
 
-    def __init__(self, device: PretendedDevice) -> None:
+    def __init__(self, machine: Machine) -> None:
         super().__init__()
-        self.device = device
+        self.machine = machine
 
     def __enter__(self):
         current.enter(self)
@@ -48,26 +47,123 @@ class PretendedMode(TorchDispatchMode):
 
     def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operator where its operands are."""
-        args, kwargs = tree_map(_with_index, (args, kwargs))
+        args, kwargs = tree_map(self._with_index, (args, kwargs))
         leaves = tree_leaves((args, kwargs))
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         pretended = [tensor for tensor in tensors if isinstance(tensor, PretendedTensor)]
         asked = next((leaf for leaf in leaves if isinstance(leaf, torch.device)), None)
         if not pretended and (asked is None or asked.type != 'cuda'):
             return func(*args, **kwargs)
-        name = func._schema.name.partition('::')[2]
-        if _is_composed(func, name):
+        op = operator(func)
+        if op.composed:
             with self._inside():
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
                 return result
-        target = asked or pretended[0].device
-        if name in _COPIES:
-            target = self._copy(name, args, target if asked else None)
-        elif placement.check(func, name, args, tensors):
-            self.device.synchronised(f'H2D index of {name}')
-        self._account(name, args, tensors)
-        return self._compute(func, args, kwargs, tensors, target)
+        if op.name in ('_to_copy', 'copy_'):
+            copied = run_copy(self, op, func, args, kwargs, asked)
+            if copied is not None:
+                return copied
+        device = pretended[0].device if pretended else asked
+        for _ in placement.check(op, args, tensors) if op.name != 'copy_' else ():
+            self.machine.wait(f'H2D operand of {op.name}', self.machine.current_stream(device))
+        return self.launch(op, func, args, kwargs, tensors, self.machine.current_stream(device))
+
+    def launch(self, op: Operator, func: Any, args: Any, kwargs: Any,
+               tensors: list[torch.Tensor], stream: PretendedStream) -> Any:
+        """Run an operator on a stream: compute, or record, and keep the account."""
+        kind = waits(op.name, args, kwargs)
+        if kind:
+            self.machine.wait(kind, stream)
+        count = launches(op.name, tensors, masked=is_masked(op.name, args))
+        run_args, run_kwargs = tree_map(_data, (args, kwargs))
+        if 'device' in run_kwargs:
+            run_kwargs = {**run_kwargs, 'device': torch.device('cpu')}
+        if op.is_view:
+            self.machine.account.launched(op.name, 0, '')
+            return self._wrapped(func(*run_args, **run_kwargs), tensors, stream)
+        written = {id(leaf): leaf for leaf in tree_leaves(op.written(args, kwargs))
+                   if isinstance(leaf, PretendedTensor)}
+        writes = list({tensor.block: tensor for tensor in written.values()}.values())
+        reads = [tensor.block for tensor in tensors
+                 if isinstance(tensor, PretendedTensor) and id(tensor) not in written]
+        use = self.before(stream, reads, writes)
+        result = func(*run_args, **run_kwargs)
+        made: list[tuple[int, torch.Tensor]] = []
+        wrapped = self._wrapped(result, tensors, stream, made)
+        if op.name in ALLOCATIONS:
+            for _, data in made:
+                fill_with_garbage(data)
+        new_blocks = _blocks(wrapped, made)
+        if count:
+            for block in new_blocks:
+                block.written = use
+        step = _again(func, tree_map(_frozen, (args, kwargs)), made)
+        self.account(op.name, count, stream, step, reads,
+                     [*(tensor.block for tensor in writes), *new_blocks])
+        return wrapped
+
+    def before(self, stream: PretendedStream, reads: list[Block],
+               writes: list[PretendedTensor]) -> Use | None:
+        """Prepare for a launch: check who else uses the memory, keep what a capture undoes."""
+        self.machine.memories[stream.device_index].raise_fault()
+        if stream.capture is None:
+            return use_blocks(stream, reads, [tensor.block for tensor in writes], line())
+        stream.next_tick()
+        for tensor in writes:
+            stream.capture.before_writing(tensor.block, tensor.data_on_cpu)
+        return None
+
+    def account(self, name: str, count: int, stream: PretendedStream, step: Callable[[], None],
+                reads: list[Block], writes: list[Block]) -> None:
+        """Count a launch, or record it."""
+        if stream.capture is not None:
+            if count:
+                stream.capture.record(name, count, step, reads, writes)
+            return
+        stream.time_ms += count * KERNEL_MS
+        self.machine.account.launched(name, count, line() if count else '')
+
+    def to_host(self, kind: str, tensor: PretendedTensor) -> torch.Tensor:
+        """Return a tensor's data, for which the host waits."""
+        stream = self.machine.current_stream(tensor.device)
+        self.machine.wait(kind, stream)
+        self.before(stream, [tensor.block], [])
+        return tensor.data_on_cpu
+
+    def new(self, data: torch.Tensor, stream: PretendedStream) -> PretendedTensor:
+        """Return a tensor in memory of its own."""
+        device = stream.device
+        self.machine.touch(device.index)
+        block = Block(self.machine.memories[device.index], data.untyped_storage().nbytes(),
+                      stream, line())
+        if stream.capture is not None:
+            stream.capture.made(block, data)
+        return PretendedTensor(data, device, block)
+
+    def _wrapped(self, result: Any, tensors: list[torch.Tensor], stream: PretendedStream,
+                 made: list[tuple[int, torch.Tensor]] | None = None) -> Any:
+        """Return the results as tensors of the device; the new ones are added to ``made``."""
+        same = {id(_data(tensor)): tensor for tensor in tensors}
+        blocks = {tensor.data_on_cpu.untyped_storage()._cdata: tensor.block
+                  for tensor in tensors if isinstance(tensor, PretendedTensor)}
+        place = -1
+
+        def wrapped(value: Any) -> Any:
+            nonlocal place
+            place += 1
+            if not isinstance(value, torch.Tensor):
+                return value
+            if id(value) in same:
+                return same[id(value)]
+            block = blocks.get(value.untyped_storage()._cdata)
+            if block is not None:
+                return PretendedTensor(value, stream.device, block)
+            if made is not None:
+                made.append((place, value))
+            return self.new(value, stream)
+
+        return tree_map(wrapped, result)
 
     @contextlib.contextmanager
     def _inside(self) -> Iterator[None]:
@@ -79,61 +175,38 @@ class PretendedMode(TorchDispatchMode):
             finally:
                 torch._C._unset_dispatch_mode(self._mode_key)
 
-    def _copy(self, name: str, args: tuple[Any, ...], asked: torch.device | None) -> torch.device:
-        """Note a copy between host and device; return where the result lies."""
-        source = args[1] if name == 'copy_' else args[0]
-        target = args[0].device if name == 'copy_' else asked or source.device
-        if target.type != source.device.type:
-            kind = 'H2D' if target.type == 'cuda' else 'D2H'
-            self.device.copied(kind, source.nbytes)
-            self.device.synchronised(kind)
-        return target
-
-    def _account(self, name: str, args: tuple[Any, ...], tensors: list[torch.Tensor]) -> None:
-        masked = name in _MASKED and _has_mask(name, args)
-        if name in _WAITS or masked:
-            self.device.synchronised('boolean mask' if masked else _kind(name))
-        self.device.launched(name, launches(name, tensors, masked=masked))
-
-    def _compute(self, func: Any, args: Any, kwargs: Any, tensors: list[torch.Tensor],
-                 target: torch.device) -> Any:
-        known = {id(_data(tensor)): tensor for tensor in tensors}
-        args, kwargs = tree_map(_data, (args, kwargs))
-        if 'device' in kwargs:
-            kwargs = {**kwargs, 'device': torch.device('cpu')}
-
-        def wrapped(value: Any) -> Any:
-            if not isinstance(value, torch.Tensor):
-                return value
-            if id(value) in known:
-                return known[id(value)]
-            return PretendedTensor(value, target) if target.type == 'cuda' else value
-
-        return tree_map(wrapped, func(*args, **kwargs))
+    def _with_index(self, value: Any) -> Any:
+        """Return a value, a device 'cuda' with its index; raises where there is no such device."""
+        if isinstance(value, torch.device) and value.type == 'cuda':
+            return torch.device('cuda', self.machine.index_of(value))
+        return value
 
 
-def _with_index(value: Any) -> Any:
-    """Return a value; the device 'cuda' is the first of its kind."""
-    if isinstance(value, torch.device) and value.type == 'cuda' and value.index is None:
-        return torch.device('cuda', 0)
-    return value
+def _again(func: Any, frozen: Any, made: list[tuple[int, torch.Tensor]]) -> Callable[[], None]:
+    """Return what computes the same again, into the same memory."""
+    args, kwargs = frozen
+    if 'device' in kwargs:
+        kwargs = {**kwargs, 'device': torch.device('cpu')}
+
+    def step() -> None:
+        results = tree_leaves(func(*args, **kwargs))
+        for place, data in made:
+            data.copy_(results[place])
+
+    return step
 
 
-def _is_composed(func: Any, name: str) -> bool:
-    return (func._can_decompose() and name not in _WHOLE and not name.startswith('upsample'))
-
-
-def _has_mask(name: str, args: tuple[Any, ...]) -> bool:
-    """Tell whether an index is a mask; one number for all its places needs no list of them."""
-    if name != 'index' and args[2].numel() == 1:
-        return False
-    return any(index is not None and index.dtype in (torch.bool, torch.uint8)
-               for index in args[1] or ())
-
-
-def _kind(name: str) -> str:
-    return 'item' if name == '_local_scalar_dense' else name
+def _blocks(wrapped: Any, made: list[tuple[int, torch.Tensor]]) -> list[Block]:
+    leaves = tree_leaves(wrapped)
+    return [leaves[place].block for place, _ in made]
 
 
 def _data(value: Any) -> Any:
     return value.data_on_cpu if isinstance(value, PretendedTensor) else value
+
+
+def _frozen(value: Any) -> Any:
+    """Return a value as a kernel gets it: numbers are copied, memory is an address."""
+    if isinstance(value, torch.Tensor) and not isinstance(value, PretendedTensor):
+        return value.clone()
+    return _data(value)

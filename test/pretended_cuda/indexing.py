@@ -29,7 +29,7 @@ def put(tensor: torch.Tensor, index: Any, value: Any) -> None:
         target.masked_fill_(tensors[0], value)
     else:
         if not isinstance(value, torch.Tensor):
-            value = torch.scalar_tensor(value, dtype=tensor.dtype, device=tensor.device)
+            value = torch.scalar_tensor(value, dtype=tensor.dtype)  # as PyTorch does: on the CPU
         aten.index_put_.default(target, tensors, value)
 
 

@@ -1,77 +1,58 @@
 """The context in which PyTorch believes in a CUDA device."""
 
+from __future__ import annotations
+
 import contextlib
 from typing import Any, Iterator
 from unittest import mock
 
 import torch
 
+from pretended_cuda import host_memory, torch_cuda
 from pretended_cuda.device import PretendedDevice
 from pretended_cuda.dispatch import PretendedMode
+from pretended_cuda.machine import Machine
 from pretended_cuda.tensor import PretendedTensor
 
-nonzero = torch.nonzero
-
-
-class PretendedEvent:
-    """A mark in the device's queue."""
-
-    def __init__(self, device: PretendedDevice) -> None:
-        self._device = device
-
-    def record(self, stream=None) -> None:
-        """Do nothing: what was queued is done."""
-
-    def wait(self, stream=None) -> None:
-        """Do nothing."""
-
-    def elapsed_time(self, other: 'PretendedEvent') -> float:
-        """Return milliseconds, always the same."""
-        return 1.0
-
-    def synchronize(self) -> None:
-        """Let the host wait."""
-        self._device.synchronised('event.synchronize')
-
-    def query(self) -> bool:
-        """Tell that everything is done."""
-        return True
+_nonzero = torch.nonzero
 
 
 @contextlib.contextmanager
-def pretended_cuda() -> Iterator[PretendedDevice]:
-    """Make PyTorch believe in a CUDA device, and keep an account of what is asked of it."""
-    device = PretendedDevice()
-    inference_mode = torch.inference_mode
+def pretended_cuda(devices: int = 1, *, jetson: bool = False) -> Iterator[PretendedDevice]:
+    """
+    Make PyTorch believe in CUDA devices, and keep an account of what is asked of them.
+
+    With ``jetson``, memory that runs out raises what it does there.
+    """
+    account = PretendedDevice()
+    machine = Machine(account, devices, jetson=jetson)
     with contextlib.ExitStack() as stack:
-        for name, value in _replacements(device).items():
-            stack.enter_context(mock.patch.object(torch.cuda, name, value))
-        stack.enter_context(mock.patch.object(torch, 'nonzero', _nonzero))
-        # with gradients, operators would be taken apart before they get here
-        stack.enter_context(mock.patch.object(
-            torch, 'inference_mode', lambda mode=True: inference_mode(True)))
+        for target, name, value in _replaced(machine):
+            stack.enter_context(mock.patch.object(target, name, value))
         stack.enter_context(_exchanged_parameters())
-        stack.enter_context(PretendedMode(device))
-        stack.enter_context(inference_mode())
-        yield device
+        stack.enter_context(PretendedMode(machine))
+        stack.enter_context(torch.inference_mode())
+        yield account
 
 
-def _nonzero(tensor: torch.Tensor, **options: Any) -> Any:
-    return tensor.nonzero(**options) if isinstance(tensor, PretendedTensor) else nonzero(
-        tensor, **options)
+def _replaced(machine: Machine) -> Iterator[tuple[Any, str, Any]]:
+    """Return what is replaced, where, and by what."""
+    inference_mode = torch.inference_mode
+    # with gradients, operators would be taken apart before they get to the device
+    yield torch, 'inference_mode', lambda mode=True: inference_mode(True)
+    yield torch, 'nonzero', _nonzero_of
+    for name, value in torch_cuda.replacements(machine).items():
+        yield torch.cuda, name, value
+    for name in host_memory.FACTORIES:
+        yield torch, name, host_memory.pinning(machine, getattr(torch, name))
+    for name, value in host_memory.methods(machine).items():
+        yield torch.Tensor, name, value
 
 
-def _replacements(device: PretendedDevice) -> dict[str, object]:
-    return {
-        'current_stream': lambda *_: None,
-        'device': contextlib.nullcontext,
-        'device_count': lambda: 1,
-        'empty_cache': lambda: None,
-        'Event': lambda *_, **__: PretendedEvent(device),
-        'is_available': lambda: True,
-        'memory_reserved': lambda *_: 0,
-        'synchronize': lambda *_: device.synchronised('torch.cuda.synchronize'),
-    }
+def _nonzero_of(tensor: torch.Tensor, **options: Any) -> Any:
+    if isinstance(tensor, PretendedTensor):
+        return tensor.nonzero(**options)
+    return _nonzero(tensor, **options)
 
 
 @contextlib.contextmanager

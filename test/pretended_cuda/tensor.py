@@ -18,14 +18,15 @@ class PretendedTensor(torch.Tensor):
     """
 
     data_on_cpu: torch.Tensor
+    block: Any
     __torch_function__ = torch._C._disabled_torch_function_impl
 
     @staticmethod
-    def __new__(cls, data: torch.Tensor, device: torch.device) -> 'PretendedTensor':
+    def __new__(cls, data: torch.Tensor, device: torch.device, block: Any) -> 'PretendedTensor':
         tensor = torch.Tensor._make_wrapper_subclass(
             cls, data.size(), strides=data.stride(), storage_offset=data.storage_offset(),
             dtype=data.dtype, layout=data.layout, device=device, requires_grad=False)
-        tensor.data_on_cpu = data
+        tensor.data_on_cpu, tensor.block = data, block
         return tensor
 
     @classmethod
@@ -45,7 +46,7 @@ class PretendedTensor(torch.Tensor):
         return aten.bitwise_not.default(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> 'PretendedTensor':
-        copied = PretendedTensor(self.data_on_cpu.detach().clone(), self.device)
+        copied = aten.clone.default(self)
         if getattr(self, '_is_param', False):
             copied._is_param = True
         memo[id(self)] = copied
@@ -83,6 +84,14 @@ class PretendedTensor(torch.Tensor):
     def __array__(self, dtype: Any = None) -> Any:
         return self.numpy()
 
+    def record_stream(self, stream: Any) -> None:
+        """Let the memory, once freed, wait for what a stream has been given by then."""
+        self.block.recorded.add(stream.stream_id)
+
+    def is_pinned(self, device: Any = None) -> bool:
+        """Tell that this is no memory of the host."""
+        return False
+
     def item(self) -> Any:
         """Return the only number; the host waits."""
         return self._on_host('item').item()
@@ -104,5 +113,4 @@ class PretendedTensor(torch.Tensor):
         return int(self._on_host('index()'))
 
     def _on_host(self, kind: str) -> torch.Tensor:
-        current.mode().device.synchronised(kind)
-        return self.data_on_cpu
+        return current.mode().to_host(kind, self)

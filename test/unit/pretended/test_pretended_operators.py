@@ -62,7 +62,7 @@ def test_a_number_on_the_cpu_is_an_argument_of_a_kernel(device):
     (lambda tensor: tensor.cpu(), 'D2H'),
     (lambda tensor: tensor.copy_(torch.zeros(4)), 'H2D'),
     (lambda tensor: torch.tensor([1, 2], device='cuda'), 'H2D'),
-    (lambda tensor: tensor[torch.tensor([0])], 'H2D index of index'),
+    (lambda tensor: tensor[torch.tensor([0])], 'H2D operand of index'),
     (lambda tensor: torch.cuda.synchronize(), 'torch.cuda.synchronize'),
 ])
 def test_what_makes_the_host_wait_is_logged_with_its_line(device, wait, kind):
@@ -72,7 +72,7 @@ def test_what_makes_the_host_wait_is_logged_with_its_line(device, wait, kind):
     wait(tensor)
 
     assert kinds(device) == [kind]
-    assert 'test_pretended_cuda.py:' in device.synchronisations[0].line
+    assert 'test_pretended_operators.py:' in device.synchronisations[0].line
 
 
 def test_work_on_the_device_alone_makes_nobody_wait(device):
