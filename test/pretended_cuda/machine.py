@@ -36,6 +36,11 @@ class Machine:
         self._streams: list[PretendedStream] = []
         self._thread = threading.local()
 
+    def close(self) -> None:
+        """End the account: what caches free from now on concerns nobody."""
+        for memory in self.memories:
+            memory.closed = True
+
     # -- devices
 
     @property

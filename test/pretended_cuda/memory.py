@@ -41,6 +41,7 @@ class GpuMemory:
         self.index, self.total, self.limit, self.jetson = index, total, total, jetson
         self.allocated = self.reserved = self.peak = self.peak_reserved = 0
         self.fault: RuntimeError | None = None
+        self.closed = False
 
 
     def allocate(self, nbytes: int) -> None:
@@ -56,6 +57,8 @@ class GpuMemory:
     def free(self, block: Block) -> None:
         """Give memory back; it will be handed out again on the stream that it was made on."""
         self.allocated -= block.nbytes
+        if self.closed:
+            return
         for use in (block.written, *block.read.values()):
             if use is not None and not use.over_for(block):
                 self.fault = errors.MisuseError(

@@ -27,6 +27,7 @@ def pretended_cuda(devices: int = 1, *, jetson: bool = False) -> Iterator[Preten
     account = PretendedDevice()
     machine = Machine(account, devices, jetson=jetson)
     with contextlib.ExitStack() as stack:
+        stack.callback(machine.close)
         for target, name, value in _replaced(machine):
             stack.enter_context(mock.patch.object(target, name, value))
         stack.enter_context(_exchanged_parameters())

@@ -19,7 +19,7 @@ class PretendedStream:
     """A queue of launches on one device."""
 
     def __init__(self, machine: Any, index: int, priority: int) -> None:
-        self._machine = machine
+        self.machine = machine
         self.device = torch.device('cuda', index)
         self.priority = priority
         self.stream_id = self.cuda_stream = next(_numbers)
@@ -38,28 +38,28 @@ class PretendedStream:
     @property
     def host_clock(self) -> Clock:
         """What the host has waited for."""
-        return self._machine.clock
+        return self.machine.clock
 
     def next_tick(self) -> int:
         """Count a launch, which comes after all that the host has waited for."""
-        join(self.clock, self._machine.clock)
+        join(self.clock, self.machine.clock)
         tick = self.clock[self.stream_id] = self.clock.get(self.stream_id, 0) + 1
         return tick
 
     def synchronize(self) -> None:
         """Let the host wait for the stream."""
-        self._machine.wait('stream.synchronize', self)
+        self.machine.wait('stream.synchronize', self)
 
     def query(self) -> bool:
         """Tell whether all is done; what has not been waited for is not, the first time."""
-        self._machine.refuse_in_capture('stream.query')
+        self.machine.refuse_in_capture('stream.query')
         done = not self.unfinished
-        self._machine.finish(self.clock, self.unfinished)
+        self.machine.finish(self.clock, self.unfinished)
         return done
 
     def record_event(self, event: PretendedEvent | None = None) -> PretendedEvent:
         """Record an event, a new one where none is given."""
-        event = event or PretendedEvent(self._machine)
+        event = event or PretendedEvent(self.machine)
         event.record(self)
         return event
 
@@ -72,11 +72,11 @@ class PretendedStream:
         self.wait_event(stream.record_event())
 
     def __enter__(self) -> PretendedStream:
-        self._entered.append(self._machine.exchange_stream(self))
+        self._entered.append(self.machine.exchange_stream(self))
         return self
 
     def __exit__(self, *_: Any) -> None:
-        self._machine.restore_stream(self._entered.pop())
+        self.machine.restore_stream(self._entered.pop())
 
     def __repr__(self) -> str:
         return f'<PretendedStream {self.stream_id} of {self.device}>'

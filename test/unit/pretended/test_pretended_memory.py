@@ -43,3 +43,12 @@ def test_fresh_memory_holds_garbage():
         assert torch.empty(2, device='cuda').isnan().all().item()
         with pytest.raises(IndexError):
             torch.zeros(4, device='cuda')[torch.empty(1, dtype=torch.int64, device='cuda')]
+
+
+def test_a_tensor_that_a_cache_kept_is_of_use_to_the_next_machine():
+    with pretended_cuda():
+        table = torch.arange(2, device='cuda')
+
+    with pretended_cuda() as device:
+        assert (table + 1).tolist() == [1, 2]
+        assert len(device.synchronisations) == 1
