@@ -1,7 +1,8 @@
 """A transformer block prepared for rows, and what every incremental block can do."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from operator import mul
 from typing import Any, Protocol, Sequence
 
 import torch
@@ -9,7 +10,7 @@ from torch.nn import functional
 
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.linear import GroupedLinear, MOST_APPENDED
+from mtshare_ros.sharing.linear import GroupedLinear, MOST_APPENDED, widened
 from mtshare_ros.sharing.rows import ActiveRows
 from mtshare_ros.sharing.rules import delta_share, spread_of
 
@@ -24,11 +25,11 @@ class GroupedNorm:
                           and torch.equal(norm.bias, base.bias) for norm in norms)
 
     def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return (n, D) for rows (n, D), ``counts`` of each member in turn."""
+        """Return (n, D) for rows (n, D), ``counts`` of each member in turn, then spare ones."""
         if self._equal:
             return _norm(self.norms[0], rows)
-        parts = zip(self.norms, rows.split(list(counts)))
-        return torch.cat([_norm(norm, part) for norm, part in parts])
+        *parts, spare = rows.split([*counts, rows.shape[0] - sum(counts)])
+        return torch.cat([*map(_norm, self.norms, parts), spare])
 
 
 class BlockWeights:
@@ -69,7 +70,8 @@ class BlockWeights:
 
     def project(self, values: torch.Tensor, rows: ActiveRows) -> torch.Tensor:
         """Return queries, keys and values (n, 3D) side by side, positions already turned in."""
-        qkv = self.qkv(self.norm1(values, rows.counts), rows.counts)
+        values = widened(values, self.qkv.spare(rows.total))
+        qkv = self.qkv(self.norm1(values, rows.counts), rows.counts)[:rows.total]
         rotation = rows.rotation
         if rotation is not None:
             rotation.rotate_(qkv[:, :2 * self.width].unflatten(1, (2 * self.heads, -1)))
@@ -85,13 +87,20 @@ class BlockWeights:
 
     def mlp(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return the MLP's update (n, D) of rows (n, D)."""
+        total = rows.shape[0]
+        rows = widened(rows, self.fc1.spare(total))
         hidden = self.fc1(self.norm2(rows, counts), counts)
-        return self.fc2(hidden, counts)
+        return self.fc2(hidden, counts)[:total]
 
     def macs(self, counts: Sequence[int], token_count: int) -> int:
         """Return the multiply-accumulates of rows that attend to ``token_count`` tokens each."""
-        return (sum(layer.macs(counts) for layer in self._layers())
-                + sum(counts) * 2 * token_count * self.width)
+        linear = sum(map(mul, counts, self._linear_macs))
+        return linear + sum(counts) * 2 * token_count * self.width
+
+    @cached_property
+    def _linear_macs(self) -> tuple[int, ...]:
+        """Multiply-accumulates of a row of each member in the linear layers."""
+        return tuple(map(sum, zip(*(layer.macs_per_row for layer in self._layers()))))
 
     def plain_macs(self, rows: int, token_count: int) -> int:
         """Return those of rows of one member through plain matrices."""

@@ -51,7 +51,12 @@ class RowConvolution:
 
     def rows(self, source: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
         """Return (p, outputs) for p pixels with ``taps`` (p * kernel ** 2,) of a map of rows."""
-        return self.windows(source.index_select(0, taps))
+        area = self.kernel ** 2
+        count = taps.shape[0] // area
+        spare = self._windows.spare(count)
+        # to read the zeros behind the map costs less than to copy the windows to where there are
+        taps = functional.pad(taps, (0, spare * area), value=source.shape[0] - 1)
+        return self.windows(source.index_select(0, taps))[:count]
 
     def windows(self, values: torch.Tensor) -> torch.Tensor:
         """Return (p, outputs) for the channels of ``taps`` that p pixels read, in their order."""

@@ -73,6 +73,14 @@ def pack(weight: torch.Tensor) -> torch.Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_ROWS)
 
 
+def packed_product(
+    rows: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor, activation: str = 'none'
+) -> torch.Tensor:
+    """Return ``activation(x W^T + b)`` (n, out) of rows (n, in) with a weight that is packed."""
+    return torch.ops.mkldnn._linear_pointwise.default(
+        rows, packed, bias, activation, [], 'none')
+
+
 @lru_cache(maxsize=1)
 def processor(description: Path = Path('/proc/cpuinfo')) -> Processor:
     """Return what is known of the CPU that this process runs on."""
@@ -96,7 +104,7 @@ def _packing_runs(dtype: torch.dtype) -> bool:
         return False
     weight = torch.ones(16, 16, dtype=dtype)
     try:
-        torch.ops.mkldnn._linear_pointwise(weight, pack(weight), weight[0], 'none', [], 'none')
+        packed_product(weight, pack(weight), weight[0])
     except (AttributeError, NotImplementedError, RuntimeError):
         return False
     return True

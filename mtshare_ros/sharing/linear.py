@@ -1,11 +1,13 @@
 """Linear layers prepared once for inference on few rows."""
 
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Sequence
 
 import torch
 from torch.nn import functional
 
-from mtshare_ros.sharing.layout import AUTO, choose_layout, pack, PACKED
+from mtshare_ros.sharing.layout import AUTO, choose_layout, pack, PACKED, packed_product
 
 _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
 """Products have multiples of 16 rows; above 32 steps the step grows fourfold, and so on."""
@@ -35,9 +37,14 @@ class PackedLinear:
         self._packed = choose_layout(layout, weight.device.type, dtype) == PACKED
         self._matrix = pack(weight) if self._packed else weight.t().contiguous()
 
+    def spare(self, count: int) -> int:
+        """Return how many rows to add to so many, to spare every product doing it for itself."""
+        return rounded_up(count) - count if self._packed else 0
+
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (n, out) in the layer's dtype for (n, in) of any float dtype."""
-        rows = rows.to(self.dtype)
+        if rows.dtype != self.dtype:
+            rows = rows.to(self.dtype)
         if self._packed:
             return self._packed_product(rows)
         product = torch.addmm(self._bias, rows, self._matrix)
@@ -47,9 +54,18 @@ class PackedLinear:
         count = rows.shape[0]
         if count == 0:
             return rows.new_empty(0, self._bias.shape[0])
-        return torch.ops.mkldnn._linear_pointwise(
-            _padded(rows, rounded_up(count)), self._matrix, self._bias, self._activation, [],
-            'none')[:count]
+        spare = self.spare(count)
+        product = packed_product(widened(rows, spare), self._matrix, self._bias, self._activation)
+        return product[:count] if spare else product
+
+
+@dataclass(frozen=True)
+class _OwnFeatures:
+    """The ``features`` (k,) in which a member differs, appended from ``start`` to ``end``."""
+
+    features: torch.Tensor
+    start: int
+    end: int
 
 
 class GroupedLinear:
@@ -76,29 +92,40 @@ class GroupedLinear:
             PackedLinear(layer.weight, layer.bias, dtype=dtype, activation=activation,
                          layout=layout)
             for layer, features in zip(layers, differing)]
-        self._appended = differing if few else [features[:0] for features in differing]
+        appended = differing if few else [features[:0] for features in differing]
         weights = [base.weight, *(layer.weight[features]
-                                  for layer, features in zip(layers, self._appended))]
+                                  for layer, features in zip(layers, appended))]
         biases = None if base.bias is None else torch.cat([base.bias, *(
-            layer.bias[features] for layer, features in zip(layers, self._appended))])
+            layer.bias[features] for layer, features in zip(layers, appended))])
         self._shared = PackedLinear(torch.cat(weights), biases, dtype=dtype,
                                     activation=activation, layout=layout)
+        self._appended = _placed(appended, self.features)
+        self.macs_per_row = tuple((own or self._shared).macs_per_row for own in self._own)
+        """By member; appended features are computed for the rows of all."""
+
+    def spare(self, count: int) -> int:
+        """See PackedLinear."""
+        return 0 if any(self._own) else self._shared.spare(count)
 
     def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return (n, out) for (n, in) rows, ``counts`` of each member in turn."""
-        pieces, start = [], 0
-        for end, own in self._spans(counts):
-            pieces.append(own(rows[start:end]) if own else self._shared(rows[start:end]))
-            start = end
-        result = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
+        """
+        Return (n, out) for (n, in) rows, ``counts`` of each member in turn.
+
+        There may be spare rows behind them, of which nothing is asked.
+        """
+        if not any(self._own):
+            result = self._shared(rows)
+        else:
+            pieces, start = [], 0
+            for end, own in self._spans(counts, rows.shape[0]):
+                pieces.append(own(rows[start:end]) if own else self._shared(rows[start:end]))
+                start = end
+            result = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
         return self._pick(result, counts) if result.shape[1] > self.features else result
 
-    def macs(self, counts: Sequence[int]) -> int:
-        """Return the multiply-accumulates of a call: appended features are computed for all."""
-        return sum(count * (own or self._shared).macs_per_row
-                   for own, count in zip(self._own, counts))
-
-    def _spans(self, counts: Sequence[int]) -> list[tuple[int, PackedLinear | None]]:
+    def _spans(
+        self, counts: Sequence[int], total: int
+    ) -> list[tuple[int, PackedLinear | None]]:
         """Return where runs of rows that go through one matrix end, and whose own it is."""
         spans: list[tuple[int, PackedLinear | None]] = []
         end = 0
@@ -109,16 +136,16 @@ class GroupedLinear:
             if spans and spans[-1][1] is None and own is None:
                 spans.pop()
             spans.append((end, own))
-        return spans or [(0, None)]
+        return [*spans[:-1], (total, spans[-1][1] if spans else None)]
 
     def _pick(self, wide: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return (n, out) of (n, out + appended), every member's own features in place."""
-        result, row, column = wide[:, :self.features], 0, self.features
-        for features, count in zip(self._appended, counts):
-            if count and len(features):
-                own = wide[row:row + count, column:column + len(features)]
-                result[row:row + count].index_copy_(1, features, own)
-            row, column = row + count, column + len(features)
+        result, row = wide[:, :self.features], 0
+        for own, count in zip(self._appended, counts):
+            if count and own is not None:
+                result[row:row + count].index_copy_(
+                    1, own.features, wide[row:row + count, own.start:own.end])
+            row += count
         return result
 
 
@@ -135,14 +162,16 @@ def rounded_up(count: int) -> int:
     return -(-count // step) * step
 
 
-def _padded(rows: torch.Tensor, count: int) -> torch.Tensor:
-    """Return rows with zeros below them, ``count`` in all."""
-    if rows.shape[0] == count:
-        return rows
-    padded = rows.new_empty(count, rows.shape[1])
-    padded[:rows.shape[0]].copy_(rows)
-    padded[rows.shape[0]:].zero_()
-    return padded
+def widened(rows: torch.Tensor, spare: int) -> torch.Tensor:
+    """Return rows (n, D) with ``spare`` rows of zeros below them."""
+    return torch.cat((rows, rows.new_zeros(spare, rows.shape[1]))) if spare else rows
+
+
+def _placed(appended: Sequence[torch.Tensor], features: int) -> list[_OwnFeatures | None]:
+    """Return where the appended features of each member stand behind ``features`` others."""
+    ends = accumulate((len(own) for own in appended), initial=features)
+    return [_OwnFeatures(own, start, end) if end > start else None
+            for own, (start, end) in zip(appended, pairwise(ends))]
 
 
 def _differing(base: torch.nn.Linear, layer: torch.nn.Linear) -> torch.Tensor:

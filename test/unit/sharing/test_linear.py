@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from mtshare_ros.sharing.layout import PACKED, PLAIN
-from mtshare_ros.sharing.linear import GroupedLinear, PackedLinear, rounded_up
+from mtshare_ros.sharing.linear import GroupedLinear, PackedLinear, rounded_up, widened
 
 INPUTS, OUTPUTS = 16, 24
 
@@ -100,6 +100,16 @@ def test_members_may_have_no_rows(counts):
     assert torch.allclose(grouped(rows, counts), expected, atol=1e-6)
 
 
+@pytest.mark.parametrize('changed', [(3, 2), (3, OUTPUTS), (OUTPUTS, OUTPUTS)])
+def test_of_spare_rows_nothing_comes_into_the_others(changed):
+    layers, counts = members(*changed), (4, 0, 5)
+    grouped = GroupedLinear(layers, dtype=torch.float32)
+    rows = draw(9)
+    spared = grouped(widened(rows, 7), counts)
+    assert spared.shape[0] == 16
+    assert torch.allclose(spared[:9], grouped(rows, counts), atol=1e-6)
+
+
 def test_a_bias_alone_makes_a_feature_a_members_own():
     layers = members(0)
     layers[1].bias[4] += 1.0
@@ -110,10 +120,10 @@ def test_a_bias_alone_makes_a_feature_a_members_own():
 def test_few_features_of_their_own_cost_every_row_what_they_weigh():
     whole = INPUTS * OUTPUTS
     grouped = GroupedLinear(members(0, 3, 2), dtype=torch.float32)
-    assert grouped.macs((1, 0, 0, 0)) == grouped.macs((0, 0, 1, 0)) == whole + 5 * INPUTS
-    assert grouped.macs((2, 1, 1, 1)) == 5 * (whole + 5 * INPUTS)
+    assert grouped.macs_per_row == (whole + 5 * INPUTS,) * 4
 
 
 def test_a_matrix_of_its_own_costs_a_member_one_matrix():
     grouped = GroupedLinear(members(0, OUTPUTS), dtype=torch.float32)
-    assert grouped.macs((1, 1, 1)) == 3 * INPUTS * OUTPUTS == 3 * grouped.plain_macs_per_row
+    assert grouped.macs_per_row == (INPUTS * OUTPUTS,) * 3
+    assert grouped.plain_macs_per_row == INPUTS * OUTPUTS
