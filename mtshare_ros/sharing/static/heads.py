@@ -5,10 +5,12 @@ from typing import Any, Mapping, Protocol, Sequence
 
 import torch
 
-from mtshare_ros.model.head_config import LOCAL
+from mtshare_ros.model.head_config import DPT, LINEAR, LOCAL
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.static.dpt_head import StaticDptHead
 from mtshare_ros.sharing.static.encoder import members_of
+from mtshare_ros.sharing.static.linear_head import StaticLinearHead
 from mtshare_ros.sharing.static.lists import FrameLists
 from mtshare_ros.sharing.static.local_heads import LocalHeads
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
@@ -19,7 +21,7 @@ from mtshare_ros.tasks import ordered
 
 class StaticHead(Protocol):
     """
-    The heads of some tasks of one kind, prepared once; weights only.
+    The heads of some tasks, prepared once; weights only.
 
     ``taps`` are those of the encoder, by the taps that a head reads (M or 1, T, taps x D).
     """
@@ -42,17 +44,23 @@ class StaticHead(Protocol):
     def raw(self, state: Any, task: str) -> torch.Tensor:
         """Return a task's raw output as a view (1, C, h, w) float32."""
 
+    def sums(self, state: Any) -> Mapping[str, torch.Tensor]:
+        """Return the sum () of each raw output by task."""
+
+    def macs(self, state: Any, cells: int) -> int:
+        """Return the multiply-accumulates of an update of some cells, or of all that there are."""
+
 
 @dataclass(frozen=True)
 class StaticHeadsState:
-    """What the heads remember of one camera, by kind."""
+    """What the heads remember of one camera."""
 
-    kinds: tuple[Any, ...]
+    parts: tuple[Any, ...]
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return sum(state.nbytes for state in self.kinds)
+        return sum(state.nbytes for state in self.parts)
 
 
 class StaticHeads:
@@ -70,12 +78,7 @@ class StaticHeads:
     ) -> None:
         self.tasks = ordered(tasks)
         self._device = next(network.parameters()).device
-        members = members_of(network, self.tasks)
-        of_kind = {kind: [task for task in self.tasks if network.config.head_of(task).kind == kind]
-                   for kind in _KINDS}
-        self._heads: list[StaticHead] = [
-            _KINDS[kind](network, some, members, dtype, operators)
-            for kind, some in of_kind.items() if some]
+        self._heads = _heads_of(network, self.tasks, dtype, operators)
         self.geometries = {
             task: geometry for heads in self._heads for task, geometry in heads.geometries.items()}
         self._place = {task: number for number, heads in enumerate(self._heads)
@@ -90,7 +93,7 @@ class StaticHeads:
         self, state: StaticHeadsState, taps: Mapping[Taps, torch.Tensor], stem: StemState
     ) -> None:
         """Compute all cells from what the encoder keeps by ``taps``, and the stem."""
-        for heads, own in zip(self._heads, state.kinds):
+        for heads, own in zip(self._heads, state.parts):
             heads.dense(own, taps, stem)
 
     def update(
@@ -98,13 +101,35 @@ class StaticHeads:
         lists: FrameLists,
     ) -> None:
         """Compute what differs once the cells of ``lists`` do, in encoder or stem."""
-        for heads, own in zip(self._heads, state.kinds):
+        for heads, own in zip(self._heads, state.parts):
             heads.update(own, taps, stem, lists)
 
     def raw(self, state: StaticHeadsState, task: str) -> torch.Tensor:
         """Return a task's raw output as a view (1, C, h, w) float32."""
         number = self._place[task]
-        return self._heads[number].raw(state.kinds[number], task)
+        return self._heads[number].raw(state.parts[number], task)
+
+    def sums(self, state: StaticHeadsState) -> torch.Tensor:
+        """Return the sum (tasks,) of each raw output, which is not finite if a number is not."""
+        sums = {task: value for heads, own in zip(self._heads, state.parts)
+                for task, value in heads.sums(own).items()}
+        return torch.stack([sums[task] for task in self.tasks])
+
+    def macs(self, state: StaticHeadsState, cells: int) -> int:
+        """Return the multiply-accumulates of an update of some cells, or of all that there are."""
+        return sum(heads.macs(own, cells) for heads, own in zip(self._heads, state.parts))
 
 
-_KINDS = {LOCAL: LocalHeads}
+def _heads_of(
+    network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype, operators: Operators
+) -> list[StaticHead]:
+    """Return the local heads as one, the others one by one."""
+    members = members_of(network, tasks)
+    kinds = {task: network.config.head_of(task).kind for task in tasks}
+    local = [task for task in tasks if kinds[task] == LOCAL]
+    heads: list[StaticHead] = []
+    if local:
+        heads.append(LocalHeads(network, local, members, dtype, operators))
+    heads += [StaticLinearHead(network, task, members) for task in tasks if kinds[task] == LINEAR]
+    heads += [StaticDptHead(network, task, members, dtype) for task in tasks if kinds[task] == DPT]
+    return heads

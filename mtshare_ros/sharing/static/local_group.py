@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Sequence
 
 import torch
+from torch import nn
 
 from mtshare_ros.model.head import DecodeHead
 from mtshare_ros.sharing.head_plan import HeadGeometry
@@ -57,6 +58,10 @@ class LocalGroup:
         self._outputs = [head.predict.out_channels for head in heads]
         self._predict = StackedLinear([head.predict.weight.flatten(1) for head in heads],
                                       [head.predict.bias for head in heads], torch.float32)
+        self.macs_per_cell = sum(item.macs_per_cell for item in weights) + self.side ** 2 * sum(
+            module.weight.numel() for head in heads for module in (*head.refine.modules(),
+                                                                   head.predict)
+            if isinstance(module, nn.Conv2d))
         self.geometry = HeadGeometry.of(
             [layer.module for layer in self._refine], self.side, patch_size)
 
@@ -68,7 +73,7 @@ class LocalGroup:
 
         return LocalGroupState(
             level, tuple(make(self._width, self._dtype) for _ in self._refine),
-            make(max(self._outputs), torch.float32))
+            make(self._predict.outputs, torch.float32))
 
     def raw(self, state: LocalGroupState, task: str) -> torch.Tensor:
         """Return a task's raw output as a view (1, C, h, w) float32."""

@@ -81,6 +81,15 @@ class LocalHeads:
         number = self._place[task]
         return self._groups[number].raw(state.groups[number], task)
 
+    def sums(self, state: LocalHeadsState) -> Mapping[str, torch.Tensor]:
+        """See StaticHead."""
+        return {task: value for group, own in zip(self._groups, state.groups)
+                for task, value in zip(group.tasks, own.output.sum(dim=(1, 2)).unbind())}
+
+    def macs(self, state: LocalHeadsState, cells: int) -> int:
+        """See StaticHead."""
+        return cells * sum(group.macs_per_cell for group in self._groups)
+
     def _tokens(self, rows: Mapping[Taps, torch.Tensor]) -> list[torch.Tensor]:
         """Return what each group reads of rows (M or 1, n, taps x D) by taps."""
         return [tokens for read, source in self._sources.items()

@@ -15,7 +15,9 @@ class StackedLinear:
     """
     Linear layers of H heads, weights (outputs, inputs) and biases (outputs,) each, as one product.
 
-    Where outputs differ in number, the fewer ones are filled up with zeros. With several heads
+    Where heads differ in the number of their outputs, the fewer ones are filled up with zeros, to
+    two at least: a product with one column rounds differently in lists of other lengths. With
+    several heads
     ``bias`` (H, 1, outputs) float32 is left to the operator that follows: a batched product would
     first write it to every row. With one it is part of the product, and None.
     """
@@ -23,10 +25,11 @@ class StackedLinear:
     def __init__(
         self, weights: Sequence[torch.Tensor], biases: Sequence[torch.Tensor], dtype: torch.dtype
     ) -> None:
-        outputs, self.inputs = max(bias.shape[0] for bias in biases), weights[0].shape[1]
-        stacked = torch.stack([_filled_up(weight, outputs) for weight in weights])
-        self._matrices = stacked.to(dtype).transpose(1, 2)
-        bias = torch.stack([_filled_up(bias, outputs) for bias in biases]).float()
+        self.inputs = weights[0].shape[1]
+        self.outputs = max(2, *(bias.shape[0] for bias in biases))
+        stacked = torch.stack([_filled_up(weight, self.outputs) for weight in weights])
+        self._matrices = stacked.to(dtype).transpose(1, 2).contiguous()
+        bias = torch.stack([_filled_up(bias, self.outputs) for bias in biases]).float()
         single = len(bias) == 1
         self._own_bias = bias[0].to(dtype) if single else None
         self.bias = None if single else bias[:, None]

@@ -12,7 +12,7 @@ from mtshare_ros.tasks import DEFAULT_TASKS
 
 TAPS = (1, 2, 3, 4)
 PATCHES = {'stem': 'patch', 'position': 'absolute', 'class_token': True, 'register_tokens': 2}
-MIXED = HeadConfig(taps=TAPS, channels=8, depth=2, hidden=10)
+MIXED = HeadConfig(taps=TAPS, channels=8, depth=2, hidden=16)
 LOCAL = {
     'heads of four encoders': {'head_depth': 2},
     'heads of one encoder': {'head_depth': 2, 'prefix': 4},
@@ -20,7 +20,7 @@ LOCAL = {
     'no convolution': {'head_depth': 0},
     'two groups of four taps': {**PATCHES, 'prefix': 4, 'heads': {
         **dict.fromkeys(DEFAULT_TASKS, MIXED),
-        'semseg': HeadConfig(taps=TAPS, channels=12, depth=1, hidden=14)}},
+        'semseg': HeadConfig(taps=TAPS, channels=12, depth=1, hidden=32)}},
     'two groups of four encoders': {**PATCHES, 'heads': {
         **dict.fromkeys(DEFAULT_TASKS, MIXED), 'normals': replace(MIXED, depth=0)}},
     'some mixed, some not': {'prefix': 4, 'heads': {
@@ -29,7 +29,24 @@ LOCAL = {
         'semseg': HeadConfig(taps=(2, 4), channels=8, depth=1),
         'depth': HeadConfig(taps=(1, 3), channels=8, depth=2, normed=False)}},
 }
-SHAPES = {**LOCAL}
+METRES = {'encoding': 'metres', 'bins': 16, 'depth_range': (0.1, 8.0)}
+DPT = HeadConfig(kind='dpt', taps=TAPS, channels=8, pyramid=(4, 6, 8, 10))
+OTHERS = {
+    'linear heads': {**PATCHES, 'heads': {
+        'semseg': HeadConfig(kind='linear', taps=(2, 4), class_token=True),
+        'depth': HeadConfig(kind='linear', side=4, **METRES),
+        'normals': HeadConfig(kind='linear'),
+        'edge': HeadConfig(kind='linear', side=4, taps=(1, 3), normed=False, class_token=True)}},
+    'dpt heads': {**PATCHES, 'prefix': 4, 'patch_size': 14, 'input_size': (84, 112), 'heads': {
+        'semseg': DPT,
+        'depth': replace(DPT, hidden=5, encoding='disparity', normed=False),
+        'normals': replace(DPT, class_token=True, side=8),
+        'edge': replace(DPT, class_token=True, hidden=5)}},
+    'heads of all kinds': {**PATCHES, 'heads': {
+        'semseg': HeadConfig(kind='linear', taps=(2, 4)),
+        'depth': replace(DPT, **METRES), 'normals': MIXED}},
+}
+SHAPES = {**LOCAL, **OTHERS}
 
 
 @lru_cache(maxsize=None)

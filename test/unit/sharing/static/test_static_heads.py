@@ -1,10 +1,11 @@
 """Decode heads on lists of fixed lengths give what the network's heads do for the same rows."""
 
-from head_shapes import network_of, SHAPES
+from head_shapes import LOCAL, network_of, SHAPES
 import pytest
 from static_heads import HeadsCase
 import torch
 
+from mtshare_ros.sharing.heads import make_head
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 CELLS = {'a corner': [0], 'the last corner': [47], 'a blob': [11, 12, 19, 20, 21],
@@ -35,8 +36,9 @@ def test_changes_after_changes_give_the_output_of_the_network(shape):
 def test_entries_that_repeat_the_last_one_change_no_bit(shape):
     exact, longer = (HeadsCase(network_of(shape)) for _ in range(2))
     for cells in CELLS.values():
-        exact.change(torch.tensor(cells))
-        longer.change(torch.tensor(cells), more=7)
+        # no list has fewer than eight entries: products of so few rows are computed otherwise
+        exact.change(torch.tensor(cells), more=8)
+        longer.change(torch.tensor(cells), more=15)
     for task in DEFAULT_TASKS:
         assert torch.equal(exact.raw(task), longer.raw(task))
 
@@ -48,3 +50,34 @@ def test_heads_of_some_tasks_give_the_output_of_the_network(shape, tasks):
     heads = HeadsCase(network_of(shape), tasks)
     heads.change(torch.tensor(CELLS['a blob']), more=3)
     heads.check()
+
+
+@shapes
+def test_the_sums_tell_of_a_number_that_is_none(shape):
+    heads = HeadsCase(network_of(shape))
+    for task, value in zip(heads.tasks, heads.heads.sums(heads.state)):
+        torch.testing.assert_close(value, heads.raw(task).sum(), rtol=1e-4, atol=1e-3)
+    rows = next(iter(heads.taps.values()))
+    rows[:, 20] = torch.nan
+    heads.update(torch.tensor([20]))
+    assert not heads.heads.sums(heads.state).isfinite().all()
+
+
+@shapes
+def test_all_cells_cost_what_the_heads_of_the_engine_do(shape):
+    heads = HeadsCase(network_of(shape))
+    present = sum(make_head(heads.network, task).dense_macs(heads.grid) for task in heads.tasks)
+    assert heads.heads.macs(heads.state, 48) == present
+
+
+@pytest.mark.parametrize('shape', LOCAL)
+def test_local_heads_reach_as_far_as_those_of_the_engine(shape):
+    heads = HeadsCase(network_of(shape))
+    for task in heads.tasks:
+        assert heads.heads.geometries[task] == make_head(heads.network, task).geometry
+
+
+def test_heads_that_every_cell_reaches_everywhere_have_no_geometry():
+    geometries = HeadsCase(network_of('heads of all kinds')).heads.geometries
+    assert [task for task, item in geometries.items() if item is None] == ['depth']
+    assert geometries['semseg'].borders == ()

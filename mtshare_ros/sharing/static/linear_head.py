@@ -1,0 +1,123 @@
+"""A linear decode head on lists of fixed lengths."""
+
+from dataclasses import dataclass
+from typing import Mapping, Sequence
+
+import torch
+from torch.nn import functional
+
+from mtshare_ros.model.depth_output import finish_depth
+from mtshare_ros.model.linear_head import LinearHead
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.linear_head import LinearGeometry
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.static.lists import FrameLists
+from mtshare_ros.sharing.static.stacked import StackedLinear
+from mtshare_ros.sharing.static.taps import Taps
+from mtshare_ros.sharing.stem import StemState
+from mtshare_ros.sharing.taps import taps_of
+
+
+@dataclass(frozen=True)
+class LinearHeadState:
+    """Logits (N, K) float32 of all cells, K at least two, and the raw output (see ``Level``)."""
+
+    level: Level
+    logits: torch.Tensor
+    output: torch.Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return tensor_bytes(self.logits, self.output)
+
+
+class StaticLinearHead:
+    """
+    A task's linear head, which is a last layer: all of it is in float32.
+
+    Only the logits of cells that changed are computed. What class tokens add, and the enlargement,
+    are next to nothing beside them and are made anew for all cells in every frame.
+    """
+
+    def __init__(
+        self, network: MultiTaskNetwork, task: str, members: Sequence[str]
+    ) -> None:
+        head: LinearHead = network.heads[task]
+        self._task, self._config, self.side = task, head.config, head.side
+        self._read = taps_of(network.config, task)
+        self._member = members.index(network.encoder_of(task))
+        matrix = head.from_tokens.weight.flatten(1)
+        self._layer = StackedLinear([matrix], [head.from_tokens.bias], torch.float32)
+        self._width, self._macs = len(matrix), matrix.numel()
+        self._class_matrix: torch.Tensor | None = None
+        if head.config.class_token:
+            self._class_matrix = head.from_class.weight.detach().float().t()
+        self._patch_size = network.config.patch_size
+
+    @property
+    def geometries(self) -> Mapping[str, HeadGeometry | None]:
+        """See StaticHead."""
+        if self._class_matrix is not None:
+            return {self._task: None}
+        border = LinearGeometry.of(self.side, self._patch_size).cell_border
+        return {self._task: HeadGeometry(self.side, (), (), (), border)}
+
+    def allocate(self, grid: tuple[int, int], device: torch.device) -> LinearHeadState:
+        """See StaticHead."""
+        level = Level(grid, self.side)
+        return LinearHeadState(
+            level, torch.zeros(grid[0] * grid[1], self._layer.outputs, device=device),
+            level.allocate(1 if self._config.bins else self._width, torch.float32, device))
+
+    def dense(
+        self, state: LinearHeadState, taps: Mapping[Taps, torch.Tensor], stem: StemState
+    ) -> None:
+        """See StaticHead."""
+        rows = self._rows(taps)
+        state.logits.copy_(self._logits(rows[:len(state.logits)]))
+        self._show(state, rows)
+
+    def update(
+        self, state: LinearHeadState, taps: Mapping[Taps, torch.Tensor], stem: StemState,
+        lists: FrameLists,
+    ) -> None:
+        """See StaticHead."""
+        rows = self._rows(taps)
+        logits = self._logits(rows.index_select(0, lists.cells))
+        state.logits.index_copy_(0, lists.cells, logits)
+        self._show(state, rows)
+
+    def raw(self, state: LinearHeadState, task: str) -> torch.Tensor:
+        """See StaticHead."""
+        return state.level.image(state.output)
+
+    def sums(self, state: LinearHeadState) -> Mapping[str, torch.Tensor]:
+        """See StaticHead."""
+        return {self._task: state.output.sum()}
+
+    def macs(self, state: LinearHeadState, cells: int) -> int:
+        """See StaticHead."""
+        common = 0 if self._class_matrix is None else self._class_matrix.numel()
+        return cells * self._macs + common
+
+    def _rows(self, taps: Mapping[Taps, torch.Tensor]) -> torch.Tensor:
+        """Return what the head reads of every token (T, taps x D)."""
+        buffer = taps[self._read]
+        return buffer[self._member if buffer.shape[0] > 1 else 0]
+
+    def _logits(self, rows: torch.Tensor) -> torch.Tensor:
+        return self._layer(rows[None].float())[0]
+
+    def _show(self, state: LinearHeadState, rows: torch.Tensor) -> None:
+        """Work the output of all cells out of their logits, and of tokens (T, taps x D)."""
+        logits, count = state.logits[:, :self._width], len(state.logits)
+        if self._class_matrix is not None:
+            logits = logits + rows[count:count + 1].float() @ self._class_matrix
+        image = logits.unflatten(0, (1, *state.level.grid)).permute(0, 3, 1, 2)
+        if self.side > 1:
+            image = functional.interpolate(
+                image, scale_factor=self.side, mode='bilinear', align_corners=False)
+        state.level.image(state.output).copy_(finish_depth(image, self._config))
