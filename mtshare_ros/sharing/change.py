@@ -59,6 +59,7 @@ class ChangeDetector:
         self._noise = NoiseEstimator(device, self._pooling)
         self._lines = self._pooling.lines(device)
         self._matrix = self._pooling.matrix(device)
+        self._zero = self._matrix.new_zeros(())
         # the mean square of n differences of noise deviates by its mean times the root of 2 / n
         self._least = _DEVIATIONS * math.sqrt(2 / self._pooling.independent)
 
@@ -125,10 +126,11 @@ class ChangeDetector:
 
     def _score(self, state: ChangeState, variance: torch.Tensor) -> torch.Tensor:
         """Return the scores (N,) of patches whose values have a noise ``variance`` (N,)."""
-        square = (state.current - state.reference).square_().mean(dim=1)
-        excess = square.sub_(variance, alpha=2).clamp_(min=0)
-        least = (variance * (2 * self._least)).clamp_(min=NOTICED ** 2)
-        return excess.div_(least).sqrt_()
+        change = torch.linalg.vector_norm(state.current - state.reference, dim=1)
+        # half of what noise adds less half of the mean square: negative where there is excess
+        excess = torch.addcmul(variance, change, change, value=-1 / (2 * VALUES)).clamp_(max=0)
+        least = variance.clamp(min=NOTICED ** 2 / (2 * self._least))
+        return torch.addcdiv(self._zero, excess, least, value=-1 / self._least).sqrt_()
 
 
 def learns(frame: int) -> bool:

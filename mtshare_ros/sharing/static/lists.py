@@ -1,7 +1,7 @@
 """Lists of the true entries of masks, of fixed lengths and without asking what is in them."""
 
 from dataclasses import dataclass
-from typing import Mapping
+from typing import Hashable, Iterable, Mapping, Sequence
 
 import torch
 
@@ -46,3 +46,67 @@ def listed(mask: torch.Tensor, size: int) -> torch.Tensor:
     ranks = torch.arange(1, size + 1, device=mask.device)
     return torch.searchsorted(running, torch.minimum(ranks, running[-1]))
 
+
+class MaskRow:
+    """
+    Masks one behind the other, so that one running sum counts and lists all of them.
+
+    ``lengths`` are their entries by name.
+    """
+
+    def __init__(self, lengths: Mapping[Hashable, int], device: torch.device) -> None:
+        sizes = torch.tensor(list(lengths.values()))
+        bounds = torch.cat((sizes.new_zeros(1), sizes.cumsum(0)))
+        self._spans = {name: span for name, span in zip(lengths, bounds.unfold(0, 2, 1))}
+        self._bounds = bounds.to(device)
+        self._own_numbers = torch.cat([torch.arange(length) for length in sizes]).to(device)
+
+    @property
+    def names(self) -> tuple[Hashable, ...]:
+        """The masks, in order."""
+        return tuple(self._spans)
+
+    def allocate(self) -> torch.Tensor:
+        """Return a buffer for the running sum of all entries, int32, which begins with 0."""
+        return self._bounds.new_zeros(self._own_numbers.shape[0] + 1, dtype=torch.int32)
+
+    def count(
+        self, masks: Sequence[torch.Tensor], running: torch.Tensor, counts: torch.Tensor
+    ) -> None:
+        """Sum up masks bool, together all entries, and write the ``counts`` (names,) int32."""
+        torch.cumsum(torch.cat(tuple(masks)), 0, dtype=torch.int32, out=running[1:])
+        totals = running.index_select(0, self._bounds)
+        torch.sub(totals[1:], totals[:-1], out=counts)
+
+    def table(self, wanted: Iterable[tuple[Hashable, int]]) -> 'ListTable':
+        """Return what ``lists`` needs for lists of masks, by name and size."""
+        spans, ranks, sizes = [], [], []
+        for name, size in wanted:
+            spans.append(self._spans[name][:, None].expand(2, size))
+            ranks.append(torch.arange(1, size + 1, dtype=torch.int32))
+            sizes.append(size)
+        device = self._bounds.device
+        return ListTable(torch.cat(spans, dim=1).flatten().to(device),
+                         torch.cat(ranks).to(device), tuple(sizes))
+
+    def lists(self, running: torch.Tensor, table: 'ListTable') -> tuple[torch.Tensor, ...]:
+        """Return the lists, each as ``listed`` returns it."""
+        before, last = running.index_select(0, table.bounds).view(2, -1)
+        ranks = torch.minimum(before + table.ranks, last)
+        # of an empty mask it is an entry before the mask, unless there is none
+        places = torch.searchsorted(running[1:], ranks)
+        return self._own_numbers.index_select(0, places).split(table.sizes)
+
+
+@dataclass(frozen=True)
+class ListTable:
+    """
+    Lists of E entries together.
+
+    ``ranks`` (E,) int32 count the entries of each from 1; ``bounds`` (2 E,) int64 are where its
+    mask begins and ends.
+    """
+
+    bounds: torch.Tensor
+    ranks: torch.Tensor
+    sizes: tuple[int, ...]

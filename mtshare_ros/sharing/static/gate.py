@@ -1,0 +1,255 @@
+"""The gate of frames whose shapes never depend on data: it marks and counts, the host decides."""
+
+from dataclasses import dataclass, field
+from typing import Hashable, Iterable, Mapping, Sequence
+
+import torch
+
+from mtshare_ros.sharing.change import ChangeDetector, ChangeState
+from mtshare_ros.sharing.gates import raise_due, UrgentRows
+from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.noise import NoiseState
+from mtshare_ros.sharing.plan import HALO
+from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.refresh import make_schedule, TurnSchedule
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.static.controls import CONTROLS
+from mtshare_ros.sharing.static.lists import FrameLists, HeadLists, ListTable, MaskRow
+from mtshare_ros.sharing.static.sizes import ListSizes
+from mtshare_ros.sharing.static.sources import any_of, sources_of_cells, sources_of_pixels
+
+FIRED, DUE, ACTIVE, CELLS = 'fired', 'due', 'active', 'cells'
+
+Border = tuple[int, int]
+"""Pixels along a side of a cell, and those of a border round it."""
+
+
+Wanted = tuple[tuple[Hashable, int], ...]
+"""Lists by the name of a mask and their size."""
+
+
+@dataclass(frozen=True)
+class GateCounts:
+    """
+    What a gate counted in one frame.
+
+    Patches that ``fired`` changed, ``active`` ones would be transmitted, ``due`` are those of them
+    whose refresh turn has come. Of the ``cells`` that would enter, heads of each geometry would
+    compute ``pixels``, by convolution, and ``reached`` cells may differ in their maps.
+    """
+
+    fired: int
+    due: int
+    active: int
+    cells: int
+    pixels: Mapping[HeadGeometry, tuple[int, ...]]
+    reached: Mapping[HeadGeometry, int]
+
+
+@dataclass
+class GateState:
+    """
+    What a gate remembers of one camera with a grid of N cells, and what it found in a frame.
+
+    The host writes ``controls`` (CONTROLS,) float32 before every frame. ``due`` (N,) bool are the
+    active patches whose refresh turn has come, ``forced`` (N,) bool the cells that no cut may
+    drop. ``row`` says which masks the ``running`` sum is of and what ``counts`` int32 are.
+    ``ages`` (N,) int32 count the frames since a cell was last due or computed with all others;
+    ``oldest`` () int32 is the greatest.
+
+    ``turns`` (N,) int64 and ``around`` (N, k) int32 are tables of what a user seldom changes:
+    when cells are refreshed and which patches make them enter; ``tables`` names what they hold.
+    """
+
+    grid: tuple[int, int]
+    change: ChangeState
+    row: MaskRow
+    controls: torch.Tensor
+    due: torch.Tensor
+    forced: torch.Tensor
+    running: torch.Tensor
+    counts: torch.Tensor
+    ages: torch.Tensor
+    oldest: torch.Tensor
+    turns: torch.Tensor
+    near: torch.Tensor
+    around: torch.Tensor
+    pixels: tuple[torch.Tensor, ...]
+    tables: tuple[str, int, int] | None = None
+    lists: dict[Wanted, ListTable] = field(default_factory=dict)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return self.change.nbytes + tensor_bytes(
+            self.controls, self.due, self.forced, self.running, self.counts, self.ages,
+            self.oldest, self.turns, self.around)
+
+
+class StaticGate:
+    """
+    Chooses what enters the network, as ChangeDetector and Planner do, without asking the device.
+
+    ``reach`` is that of the stem; ``geometries`` are those of the heads that go by lists. What
+    depends on numbers of the frame it reads from a state's ``controls``, so that ``begin``,
+    ``observe``, ``lists``, ``settle`` and ``rest`` can be captured in graphs.
+    """
+
+    def __init__(
+        self, detector: ChangeDetector, reach: Reach, geometries: Iterable[HeadGeometry],
+    ) -> None:
+        self._detector, self._reach = detector, reach
+        self._geometries = tuple(dict.fromkeys(geometries))
+
+    def allocate(
+        self, grid: tuple[int, int], buckets: Iterable[ListSizes] = (),
+        noise: NoiseState | None = None,
+    ) -> GateState:
+        """
+        Return the state for a (rows, columns) grid and the sizes that its lists may have.
+
+        What is known of the ``noise`` of the same camera goes on.
+        """
+        count, change = grid[0] * grid[1], self._detector.allocate(grid, noise)
+        device = change.current.device
+        sources = self._pixel_sources(grid)
+        row = MaskRow({FIRED: count, DUE: count, ACTIVE: count, CELLS: count,
+                       **{border: table.shape[0] for border, table in sources.items()}}, device)
+        mask = torch.zeros(count, dtype=torch.bool, device=device)
+        ages = torch.zeros(count, dtype=torch.int32, device=device)
+        around = self._around(grid, 1).to(device, copy=True)
+        state = GateState(
+            grid, change, row, change.current.new_zeros(CONTROLS), due=mask, forced=mask.clone(),
+            running=row.allocate(), counts=ages.new_zeros(len(row.names)), ages=ages,
+            oldest=ages.new_zeros(()), turns=torch.zeros_like(ages, dtype=torch.int64),
+            near=sources_of_cells(grid, self._reach).to(device), around=around,
+            pixels=tuple(torch.cat(group).to(device) for group in _by_width(sources.values())))
+        for sizes in buckets:
+            self.prepare_lists(state, sizes)
+        return state
+
+    def prepare_lists(self, state: GateState, sizes: ListSizes) -> None:
+        """Make the table of lists of further sizes; for the host, outside of graphs."""
+        wanted = self._wanted(sizes)
+        state.lists[wanted] = state.row.table(wanted)
+
+    def prepare(self, state: GateState, settings: SharingSettings) -> None:
+        """Bring the tables up to settings; for the host, before a frame, outside of graphs."""
+        wanted = settings.policy, settings.refresh_period, settings.halo
+        if state.tables == wanted:
+            return
+        device = state.turns.device
+        schedule = make_schedule(settings.policy, state.grid, settings.refresh_period, device)
+        if isinstance(schedule, TurnSchedule):
+            state.turns.copy_(schedule.turns)
+        state.around.copy_(self._around(state.grid, settings.halo))
+        state.tables = wanted
+
+    def begin(self, state: GateState, image: torch.Tensor) -> None:
+        """Take in the first frame (1, 3, H, W) uint8, of which there is nothing to mark."""
+        self._detector.begin(state.change, image)
+
+    def observe(
+        self, state: GateState, image: torch.Tensor, *, learn: bool, budgeted: bool = False
+    ) -> None:
+        """
+        Take in a further frame; mark and count what would enter.
+
+        Whether to ``learn`` the noise ``change.learns`` says. ``budgeted``: no more patches enter
+        than the controls' budget allows.
+        """
+        scores = self._detector.score(state.change, image, learn=learn)
+        limit, turn, due_age, _, _, halo = state.controls.unbind()
+        fired = scores > limit
+        due = torch.logical_or(state.turns == turn, state.ages >= due_age, out=state.due)
+        if budgeted:
+            active = _within(state, scores, fired)
+            changed = active & fired
+            due.logical_and_(active)
+        else:
+            active, changed = fired | due, fired
+        reached = any_of(changed, state.around)
+        cells = active | reached
+        torch.logical_or(due, torch.logical_and(reached, halo), out=state.forced)
+        pixels = (any_of(cells, table) for table in state.pixels)
+        state.row.count((fired, due, active, cells, *pixels), state.running, state.counts)
+
+    def read(self, state: GateState, numbers: Sequence[int]) -> GateCounts:
+        """Return the counts by what they are of, once the host has them."""
+        found = dict(zip(state.row.names, numbers))
+        pixels = {item: tuple(found[item.side, border] for border in item.borders)
+                  for item in self._geometries}
+        reached = {item: found[1, item.cell_border] for item in self._geometries}
+        return GateCounts(found[FIRED], found[DUE], found[ACTIVE], found[CELLS], pixels, reached)
+
+    def lists(self, state: GateState, sizes: ListSizes) -> FrameLists:
+        """
+        Return the marked rows of the last frame, of which at least one cell must be counted.
+
+        Their sizes must be prepared.
+        """
+        table = state.lists[self._wanted(sizes)]
+        patches, cells, *others = state.row.lists(state.running, table)
+        heads, remaining = {}, iter(others)
+        for item in self._geometries:
+            layers = tuple(next(remaining) for _ in item.borders)
+            heads[item] = HeadLists(layers, next(remaining))
+        return FrameLists(patches, cells, state.forced.index_select(0, cells), heads)
+
+    def settle(self, state: GateState, lists: FrameLists | None) -> None:
+        """Note that listed rows of the last frame were computed, None for all."""
+        if lists is None:
+            self._detector.transmit_all(state.change)
+            state.ages.zero_()
+            state.oldest.zero_()
+        else:
+            self._detector.transmit(state.change, lists.patches)
+            self.rest(state)
+
+    def rest(self, state: GateState) -> None:
+        """Note that the last frame is over, its due cells having been computed."""
+        state.ages.add_(1).masked_fill_(state.due, 0)
+        torch.amax(state.ages, 0, out=state.oldest)
+
+    def _around(self, grid: tuple[int, int], halo: int) -> torch.Tensor:
+        """Return (N, k) int32: the patches whose change makes a cell enter, with a halo or not."""
+        widest = sources_of_cells(grid, self._reach.followed_by(HALO))
+        if halo:
+            return widest
+        near = sources_of_cells(grid, self._reach)
+        repeated = near[:, -1:].expand(-1, widest.shape[1] - near.shape[1])
+        return torch.cat((near, repeated), dim=1)
+
+    def _pixel_sources(self, grid: tuple[int, int]) -> dict[Hashable, torch.Tensor]:
+        """Return by border the cells that decide about each pixel, sorted by their number."""
+        borders: list[Border] = [(1, item.cell_border) for item in self._geometries]
+        borders += [(item.side, border) for item in self._geometries for border in item.borders]
+        tables = {border: sources_of_pixels(grid, *border) for border in borders}
+        return dict(sorted(tables.items(), key=lambda item: item[1].shape[1]))
+
+    def _wanted(self, sizes: ListSizes) -> Wanted:
+        wanted: list[tuple[Hashable, int]] = [(ACTIVE, sizes.cells), (CELLS, sizes.cells)]
+        for item in self._geometries:
+            for border, size in zip(item.borders, sizes.pixels[item]):
+                wanted.append(((item.side, border), size))
+            wanted.append(((1, item.cell_border), sizes.reached[item]))
+        return tuple(wanted)
+
+
+def _within(state: GateState, scores: torch.Tensor, fired: torch.Tensor) -> torch.Tensor:
+    """Return the patches (N,) bool whose cells stay within the budget, as Planner does."""
+    limit, _, _, forced_age, budget, _ = state.controls.unbind()
+    forced = state.ages >= forced_age
+    urgent = UrgentRows(raise_due(scores, state.due, limit), forced, state.ages, limit)
+    active, budget = urgent.within(budget), budget.long()
+    reached = (active | any_of(active & fired, state.near)).sum().clamp_(min=1)
+    return urgent.within(torch.minimum(budget, (budget * budget).floor_divide_(reached)))
+
+
+def _by_width(sources: Iterable[torch.Tensor]) -> list[list[torch.Tensor]]:
+    """Group sorted tables (n, k) by k, for each group is looked up at once."""
+    groups: dict[int, list[torch.Tensor]] = {}
+    for table in sources:
+        groups.setdefault(table.shape[1], []).append(table)
+    return list(groups.values())
