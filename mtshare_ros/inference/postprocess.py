@@ -91,6 +91,8 @@ def decode_values(values: torch.Tensor, encoding: str) -> tuple[torch.Tensor, ..
 
 def _decode_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Return the best classes and the probabilities of those."""
+    if logits.device.type != 'cpu':
+        return _reduce_labels(logits)
     logits.sub_(logits.amax(dim=1, keepdim=True))
     # max() with indices is ten times slower on the CPU than without: the best class is the one
     # whose difference is zero, the first of them where several are
@@ -105,18 +107,26 @@ def _decode_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
     )
 
 
+def _reduce_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """As ``_decode_labels``, reading the logits three times instead of ten."""
+    best = logits.max(dim=1).indices
+    probability = logits.softmax(dim=1).amax(dim=1)
+    return (best.masked_fill_(probability.isnan(), UNLABELLED).to(torch.uint8),
+            _to_byte(probability.nan_to_num_(0.0)))
+
+
 def _decode_depth(log_metres: torch.Tensor) -> tuple[torch.Tensor, ...]:
     metres = log_metres[:, 0].exp()
-    return (metres.masked_fill_(~torch.isfinite(metres), torch.nan),)
+    return (metres.masked_fill_(metres == torch.inf, torch.nan),)
 
 
 def _decode_metres(metres: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    known = torch.isfinite(metres) & (metres > 0)
+    known = (metres > 0) & (metres < torch.inf)
     return (metres.masked_fill_(~known, torch.nan)[:, 0],)
 
 
 def _decode_disparity(disparity: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    return (disparity.masked_fill_(~torch.isfinite(disparity), torch.nan)[:, 0],)
+    return (disparity.masked_fill_(disparity.abs() == torch.inf, torch.nan)[:, 0],)
 
 
 def _decode_direction(direction: torch.Tensor) -> tuple[torch.Tensor, ...]:

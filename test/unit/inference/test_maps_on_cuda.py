@@ -12,11 +12,17 @@ from mtshare_ros.tasks import channels_of, get_task, TASKS
 GRID = (12, 24)
 
 
-def decoded(task, device):
-    """Return the maps of a task after a dense frame and one by rows, decoded on a device."""
+def decoded(task, device, spoilt=None):
+    """
+    Return the maps of a task after a dense frame and one by rows, decoded on a device.
+
+    A value may be ``spoilt``.
+    """
     generator = torch.Generator().manual_seed(0)
     shape = (1, channels_of(get_task(task), 40), GRID[0] * 4, GRID[1] * 4)
     first, second = (torch.randn(shape, generator=generator) for _ in range(2))
+    if spoilt is not None:
+        second[0, 0, 6:9, 30], second[0, :, 20, 20] = spoilt, spoilt
     decoder = MapDecoder(task, 4, 16)
     state = decoder.allocate(GRID, torch.device(device))
     decoder.dense(state, first.to(device))
@@ -24,15 +30,17 @@ def decoded(task, device):
     return decoder.maps(state)
 
 
+@pytest.mark.parametrize('spoilt', [None, torch.nan, torch.inf, -torch.inf])
 @pytest.mark.parametrize('task', TASKS)
-def test_they_equal_those_that_the_cpu_decodes(task):
-    expected = decoded(task, 'cpu')
+def test_they_equal_those_that_the_cpu_decodes(task, spoilt):
+    expected = decoded(task, 'cpu', spoilt)
     with pretended_cuda():
-        found = decoded(task, 'cuda:0')
+        found = decoded(task, 'cuda:0', spoilt)
 
     for name, values in expected.items():
         close = 1.0 if values.dtype == np.uint8 else 1e-5
-        near = np.isclose(found[name].astype(float), values.astype(float), rtol=1e-5, atol=close)
+        near = np.isclose(found[name].astype(float), values.astype(float), rtol=1e-5, atol=close,
+                          equal_nan=True)
         assert near.mean() > 0.9999, name
 
 
