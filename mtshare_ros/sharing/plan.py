@@ -93,7 +93,9 @@ class Planner:
         if limits.budget is None:
             active = ThresholdGate(limit).select(scores, due, ages)
         else:
-            active = self._within(grid, scores, due, ages, limit, limits.budget, settings.max_age)
+            forced = overdue(ages, settings.max_age)
+            due |= forced
+            active = self._within(grid, scores, due, forced, ages, limit, limits.budget)
         rows = self._rows(grid, active, fired, due, settings.halo)
         fired_count, row_count = torch.stack((fired.sum(), rows.mask.sum())).tolist()
         if limits.cuts(fired_count, count):
@@ -103,11 +105,11 @@ class Planner:
         return rows.plan()
 
     def _within(
-        self, grid: tuple[int, int], scores: torch.Tensor, due: torch.Tensor, ages: torch.Tensor,
-        limit: float, budget: int, max_age: int,
+        self, grid: tuple[int, int], scores: torch.Tensor, due: torch.Tensor,
+        forced: torch.Tensor, ages: torch.Tensor, limit: float, budget: int,
     ) -> torch.Tensor:
         """Return the patches whose cells stay within a budget; what a patch reaches counts."""
-        urgent = UrgentRows(raise_due(scores, due, limit), overdue(ages, max_age), ages, limit)
+        urgent = UrgentRows(raise_due(scores, due, limit), forced, ages, limit)
         active = urgent.within(budget)
         reached = self._rows(grid, active, scores > limit, due, 0).mask.sum().item()
         return active if reached <= budget else urgent.within(budget * budget // reached)

@@ -39,11 +39,12 @@ class Controls:
     ) -> 'Controls':
         """Return those of a frame, counted from the last reset; ``factor`` as for a Planner."""
         refreshes = settings.policy != 'none'
+        forced_age = _NEVER if limits.budget is None else last_age(settings.max_age)
         return cls(
             limit=CHANGE_LIMIT * factor,
             turn=frame % settings.refresh_period if refreshes else -1,
-            due_age=last_age(settings.refresh_period) if refreshes else _NEVER,
-            forced_age=last_age(settings.max_age),
+            due_age=last_age(settings.refresh_period) if refreshes else forced_age,
+            forced_age=forced_age,
             budget=limits.budget or 0,
             halo=settings.halo,
         )

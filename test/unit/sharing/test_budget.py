@@ -10,7 +10,9 @@ import torch
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.gates import BudgetGate, raise_due, ThresholdGate
+from mtshare_ros.sharing.plan import PlanLimits, Planner
 from mtshare_ros.sharing.refresh import make_schedule, overdue
+from mtshare_ros.sharing.settings import SharingSettings
 
 COST = FrameCost(base_ms=5.0, ms_per_row=0.26)
 GRID = (14, 20)
@@ -150,3 +152,15 @@ def test_a_time_that_is_none_is_left_out(milliseconds):
 def test_a_target_that_is_no_time_is_refused(target_ms):
     with pytest.raises(ConfigError, match='latency target'):
         controller(target_ms=target_ms)
+
+
+def test_without_refresh_every_row_is_computed_anew_once_in_max_age_frames():
+    planner, ages, rows = Planner(lambda mask: mask), torch.zeros(TOKENS, dtype=torch.int32), []
+    settings = SharingSettings(policy='none', refresh_period=10, max_age=10)
+    for frame in range(1, 31):
+        plan = planner.plan(GRID, frame, torch.zeros(TOKENS), ages, 1.0, settings,
+                            PlanLimits(budget=20))
+        rows.append(plan.cells.shape[0])
+        ages = (ages + 1).masked_fill_(plan.due, 0)
+
+    assert rows == 3 * [*9 * [0], TOKENS]

@@ -146,6 +146,8 @@ SCENARIOS = {
     'budgets and a halo': lambda frame: Frame(settings_of(halo=1), PlanLimits(budget=30)),
     'budgets now and then': lambda frame: Frame(
         settings_of(), PlanLimits(budget=25 if frame % 3 else None)),
+    'a budget without refresh': lambda frame: Frame(
+        settings_of(policy='none'), PlanLimits(budget=30)),
     'hardly a budget': lambda frame: Frame(settings_of(), PlanLimits(budget=1)),
 }
 
