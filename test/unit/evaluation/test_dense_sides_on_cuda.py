@@ -8,9 +8,10 @@ import pytest
 from tiny import TINY
 import torch
 
-from mtshare_ros.evaluation import dense_sides
+from mtshare_ros.evaluation import dense_graph, dense_sides
 from mtshare_ros.evaluation.dense_forms import FormChooser
 from mtshare_ros.evaluation.dense_sides import build_pieces, DENSE_SIDES, make_dense_side
+from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.model.deltas import branch_out
 from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -22,7 +23,7 @@ PUBLIC = {'stem': 'patch', 'class_token': True, 'register_tokens': 2, 'position'
 
 @pytest.fixture(autouse=True)
 def no_graph(monkeypatch):
-    """Leave the graphs out, which are tested by themselves."""
+    """Let no side choose a graph: which one is faster, a pretended device cannot tell."""
     monkeypatch.setattr(dense_sides, 'capture', lambda *_: None)
 
 
@@ -74,3 +75,24 @@ def test_an_image_is_normalised_in_float32_whatever_the_precision():
         piece = dense_sides.StemPiece(ready, (6, 8))
         assert piece.normalize.mean.dtype == torch.float32
         assert piece.normalize.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
+
+
+@pytest.mark.parametrize('device', ['cuda:0', 'cuda:1'])
+def test_a_side_in_a_graph_computes_the_same_without_the_host_on_its_own_device(
+    device, monkeypatch
+):
+    monkeypatch.setattr(
+        dense_graph, 'time_in_turns', lambda *_: {'graph': 1.0, 'calls': 2.0})
+    network = branch_out(build_model(TINY, DEFAULT_TASKS, 40), 1)
+    with pretended_cuda(devices=2) as gpus:
+        side = sides(network, device, torch.float16)[DENSE_SIDES.index('dense')]
+        image = torch.from_numpy(IMAGE).permute(2, 0, 1)[None].to(device)
+        with computing_on(device):
+            expected = {name: value.clone() for name, value in side.compute(image).maps.items()}
+            graphed = dense_graph.capture(side.compute, SIZE, torch.device(device))
+            gpus.clear()
+            found = graphed(image).maps
+        assert (gpus.launches, gpus.synchronisations) == (2, [])
+        for name, value in expected.items():
+            assert torch.equal(found[name].cpu(), value.cpu()), name
+        assert gpus.touched == {torch.device(device).index}

@@ -14,6 +14,7 @@ from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import Peak
+from mtshare_ros.nodes.recovery import run_with_retry
 from mtshare_ros.sharing.stem import StemRunner
 
 
@@ -119,3 +120,38 @@ def test_an_overflow_that_nobody_measured_is_told_when_the_model_is_loaded(
     assert any('NaN or infinity for semseg' in line and 'bf16 or fp32' in line
                for line in loaded['fp16'])
     assert not any('NaN' in line for line in loaded['fp32'])
+
+
+def test_another_gpu_than_the_first_is_used_alone(checkpoint):
+    frame = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    with pretended_cuda(devices=2) as device:
+        engine = Engine(checkpoint, device='cuda:1')
+        session = engine.new_session()
+        for shift in (0, 16):
+            prediction = engine.infer(np.roll(frame, shift, axis=1), session)
+        assert engine.costs.dense_ms > 0
+        session.release('out of memory')
+        engine.free_memory()
+        assert device.touched == {1}
+    assert prediction.stats.total_ms > 0
+
+
+def test_a_frame_that_finds_no_memory_on_a_jetson_is_computed_once_some_was_let_go(checkpoint):
+    with pretended_cuda(jetson=True):
+        engine = Engine(checkpoint, device='cuda:0')
+        session, frame = engine.new_session(), np.zeros((96, 128, 3), np.uint8)
+        engine.infer(frame, session)
+        other = engine.with_input_size((192, 256))
+        full = torch.cuda.memory_allocated() + 1000
+        total = torch.cuda.get_device_properties(0).total_memory
+        torch.cuda.set_per_process_memory_fraction(full / total)
+
+        def make_room(error):
+            assert 'NVML_SUCCESS' in str(error)
+            session.release('out of memory')
+            engine.free_memory()
+            torch.cuda.set_per_process_memory_fraction(1.0)
+
+        large = np.zeros((192, 256, 3), np.uint8)
+        prediction = run_with_retry(lambda: other.infer(large, session), make_room)
+    assert prediction.stats.reset_reason == 'out of memory'
