@@ -11,8 +11,8 @@ from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.steps import edge_logits
 from mtshare_ros.inference.surface import find_normals, Rays
 from mtshare_ros.inference.tiles import Tiles
-from mtshare_ros.sharing.head_plan import around
-from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.head_plan import around, HeadGeometry
+from mtshare_ros.sharing.level import Level, strips_of_cells
 from mtshare_ros.sharing.memory import tensor_bytes
 
 CHANNELS = {'normals': 3, 'edge': 1}
@@ -52,14 +52,16 @@ class GeometryState:
     """
     A task's raw output of one camera, as rows (see ``Level``), and what it was worked out with.
 
-    ``floor`` is the least inverse depth that a step is measured by.
+    ``strips`` (N, side) are the rows of each cell, see ``strips_of_cells``. ``floor`` () float32
+    is the least inverse depth that a step is measured by.
     """
 
     level: Level
     output: torch.Tensor
+    strips: torch.Tensor
+    floor: torch.Tensor
     frame: int = 0
     camera: Pinhole | None = None
-    floor: float = 0.0
 
     @property
     def raw(self) -> torch.Tensor:
@@ -70,6 +72,12 @@ class GeometryState:
     def nbytes(self) -> int:
         """Bytes the buffers take."""
         return tensor_bytes(self.output)
+
+    def write(self, cells: torch.Tensor, values: torch.Tensor) -> None:
+        """Overwrite cells (n,) of the raw output by (n, side, side, C)."""
+        rows = self.level.strips(self.output)
+        index = self.strips.index_select(0, cells).view(-1)
+        rows.index_copy_(0, index, values.reshape(-1, rows.shape[1]))
 
 
 class GeometryDecoder:
@@ -102,25 +110,55 @@ class GeometryDecoder:
         """How many pixels round one decide about it."""
         return 2 * self._radius + (1 if self._task == 'edge' else 0)
 
+    def geometry(self, heads: Mapping[str, HeadGeometry | None]) -> HeadGeometry | None:
+        """
+        Return how far a cell reaches, given how far it does in the raw outputs of heads.
+
+        None where that is everywhere.
+        """
+        sources = [heads[task] for task in self.sources]
+        known = [item for item in sources if item is not None]
+        if len(known) < len(sources):
+            return None
+        border = max(item.cell_border for item in known) + self.border
+        return HeadGeometry(self._side, (), (), (), border)
+
     def allocate(self, grid: tuple[int, int], device: torch.device) -> GeometryState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
         level = Level(grid, self._side)
-        return GeometryState(level, level.allocate(CHANNELS[self._task], torch.float32, device))
+        return GeometryState(level, level.allocate(CHANNELS[self._task], torch.float32, device),
+                             strips_of_cells(level, device), torch.zeros((), device=device))
 
     def update(self, state: GeometryState, sources: Sources) -> torch.Tensor | None:
         """Bring the raw output up to a frame; return the cells (m,) that may differ, or None."""
         cells = self._dirty(state, sources)
         state.frame, state.camera = sources.frame, sources.camera
+        self.work_out(state, sources.depth, sources.mask, self.own_camera(sources.camera), cells)
+        return cells
+
+    def own_camera(self, camera: Pinhole) -> Pinhole:
+        """Return the camera of the raw output for that of the maps."""
+        return camera.scaled(self._side / self._patch_size)
+
+    def work_out(
+        self, state: GeometryState, depth: torch.Tensor, mask: torch.Tensor | None,
+        camera: Pinhole | torch.Tensor, cells: torch.Tensor | None,
+    ) -> None:
+        """
+        Work out cells (m,) of the raw output, None for all, without asking what is in them.
+
+        ``depth`` (h, w) is the raw depth, ``mask`` (H, W) the classes if there are any.
+        ``camera`` is ``own_camera``, on the device its numbers fx, fy, cx and cy (4,) float32.
+        """
         if cells is None and self._encoding == RELATIVE:
-            state.floor = _SHALLOW * float(sources.depth.nan_to_num(0, 0, 0).clamp(min=0).mean())
+            state.floor.copy_(_floor_of(depth))
         if cells is None or self._covers_most(state.level, cells):
-            tiles = Tiles.whole(state.level, self._reach, sources.depth.device)
-            state.raw.copy_(self._work_out(tiles, sources, state.floor))
+            tiles = Tiles.whole(state.level, self._reach, depth.device)
+            state.raw.copy_(self._values(tiles, state, depth, mask, camera))
         elif cells.shape[0]:
             tiles = Tiles.of_cells(state.level, cells, self._reach)
-            values = self._work_out(tiles, sources, state.floor)
-            state.level.write(state.output, cells, values.permute(0, 2, 3, 1))
-        return cells
+            values = self._values(tiles, state, depth, mask, camera)
+            state.write(cells, values.permute(0, 2, 3, 1))
 
     def _dirty(self, state: GeometryState, sources: Sources) -> torch.Tensor | None:
         """Return the cells to work out, None for all."""
@@ -135,18 +173,19 @@ class GeometryDecoder:
         """Tell whether single cells with their borders are more pixels than the whole map."""
         return cells.shape[0] * (self._side + 2 * self._reach) ** 2 > level.count
 
-    def _work_out(self, tiles: Tiles, sources: Sources, floor: float) -> torch.Tensor:
+    def _values(
+        self, tiles: Tiles, state: GeometryState, depth: torch.Tensor, mask: torch.Tensor | None,
+        camera: Pinhole | torch.Tensor,
+    ) -> torch.Tensor:
         """Return the raw output (n, C, h, w) of tiles without their borders."""
-        inverse = self._inverse_depth(tiles, sources.depth)
-        rays = None if self._encoding == RELATIVE else self._rays(tiles, sources.camera)
+        inverse = self._inverse_depth(tiles, depth)
+        rays = None if self._encoding == RELATIVE else _rays(tiles, camera)
         normals = None if rays is None else find_normals(inverse, rays, self._radius)
         if self._task == 'normals' and normals is not None:
             return normals
-        labels = None
-        if sources.mask is not None:
-            labels = tiles.cut(self._reach - 1).read(sources.mask)
-        return edge_logits(inverse[:, 1:-1, 1:-1], self._radius, floor=floor, normals=normals,
-                           labels=labels)[:, None]
+        labels = None if mask is None else tiles.cut(self._reach - 1).read(mask)
+        return edge_logits(inverse[:, 1:-1, 1:-1], self._radius, floor=state.floor,
+                           normals=normals, labels=labels)[:, None]
 
     def _inverse_depth(self, tiles: Tiles, depth: torch.Tensor) -> torch.Tensor:
         """Return the inverse depths (n, h, w), 0 where nothing is known."""
@@ -155,11 +194,18 @@ class GeometryDecoder:
         known = torch.isfinite(inverse) & (inverse > 0) & tiles.inside()
         return torch.where(known, inverse, 0.0)
 
-    def _rays(self, tiles: Tiles, camera: Pinhole) -> Rays:
-        """Return where the pixels of tiles lie, in pixels of the raw output."""
-        own = camera.scaled(self._side / self._patch_size)
-        right, down = tiles.columns - own.cx, tiles.rows - own.cy
-        return Rays(right.float()[:, None], down.float()[..., None], own.fx, own.fy)
+
+def _rays(tiles: Tiles, camera: Pinhole | torch.Tensor) -> Rays:
+    """Return where the pixels of tiles lie, in pixels of the raw output."""
+    fx, fy, cx, cy = (camera.unbind() if isinstance(camera, torch.Tensor)
+                      else (camera.fx, camera.fy, camera.cx, camera.cy))
+    right, down = tiles.columns - cx, tiles.rows - cy
+    return Rays(right.float()[:, None], down.float()[..., None], fx, fy)
+
+
+def _floor_of(disparity: torch.Tensor) -> torch.Tensor:
+    """Return the least disparity () that a step is measured by."""
+    return disparity.nan_to_num(0, 0, 0).clamp(min=0).mean().double() * _SHALLOW
 
 
 _INVERSE = {

@@ -11,18 +11,22 @@ NORMAL_STEP = 0.6
 _LABEL_ODDS = 9.0
 """How much likelier than not an edge is where the class changes."""
 
+_LEAST_FLOOR = 1e-12
+"""Keeps a step from being relative to nothing."""
+
 _LEAST_ODDS, _MOST_ODDS = 1e-3, 1e3
 
 
 def edge_logits(
-    inverse: torch.Tensor, radius: int, *, floor: float = 0.0,
+    inverse: torch.Tensor, radius: int, *, floor: torch.Tensor,
     normals: torch.Tensor | None = None, labels: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """
     Return the logit of an edge for every pixel: (n, h, w).
 
     ``inverse`` (n, h + 4 radius, w + 4 radius) are inverse depths, 0 where nothing is known, where
-    no step is seen; a step is relative to the nearer side, or to ``floor`` where that is larger.
+    no step is seen; a step is relative to the nearer side, or to ``floor`` () where that is
+    larger.
     ``normals`` (n, 3, h + 2, w + 2) are unit vectors, ``labels`` (n, h + 2, w + 2) classes.
     """
     odds = (depth_steps(inverse, radius, floor) / DEPTH_STEP).square()
@@ -33,7 +37,7 @@ def edge_logits(
     return odds.clamp(_LEAST_ODDS, _MOST_ODDS).log()
 
 
-def depth_steps(inverse: torch.Tensor, radius: int, floor: float = 0.0) -> torch.Tensor:
+def depth_steps(inverse: torch.Tensor, radius: int, floor: torch.Tensor) -> torch.Tensor:
     """
     Return the largest relative step of depth beside each pixel: (n, h, w), as ``edge_logits``.
 
@@ -44,14 +48,14 @@ def depth_steps(inverse: torch.Tensor, radius: int, floor: float = 0.0) -> torch
 
 
 def _steps_along(
-    inverse: torch.Tensor, axis: int, radius: int, floor: float
+    inverse: torch.Tensor, axis: int, radius: int, floor: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the steps (n, h, w) to the pixel ``radius`` before, and to the one as far behind."""
     inner = inverse.narrow(3 - axis, 2 * radius, inverse.shape[3 - axis] - 4 * radius)
     length = inner.shape[axis] - 3 * radius
     a, b, c, d = (inner.narrow(axis, number * radius, length) for number in range(4))
     step = torch.minimum((a - 2 * b + c).abs(), (b - 2 * c + d).abs())
-    relative = step / torch.maximum(b, c).clamp(min=max(floor, 1e-12))
+    relative = step / torch.maximum(b, c).clamp(min=floor.clamp(min=_LEAST_FLOOR))
     known = (a > 0) & (b > 0) & (c > 0) & (d > 0)
     between = torch.where(known, relative, 0.0)
     size = length - radius

@@ -20,13 +20,13 @@ class Rays:
     Where the pixels of windows lie in a pinhole camera.
 
     ``right`` (n, 1, w) and ``down`` (n, h, 1) are pixels from the principal point, ``fx`` and
-    ``fy`` the focal lengths in pixels.
+    ``fy`` the focal lengths in pixels, numbers or tensors ().
     """
 
     right: torch.Tensor
     down: torch.Tensor
-    fx: float
-    fy: float
+    fx: float | torch.Tensor
+    fy: float | torch.Tensor
 
     def cut(self, border: int) -> 'Rays':
         """Return the windows without ``border`` pixels along each side."""

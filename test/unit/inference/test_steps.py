@@ -16,7 +16,7 @@ def edges_of(inverse, radius=1, normals=None, labels=None, floor=0.0):
     """Return probabilities (H, W) from inverse depths (H, W), with the edge going on outside."""
     inverse = torch.nn.functional.pad(
         torch.as_tensor(inverse, dtype=torch.float32)[None], (2 * radius,) * 4)
-    logits = edge_logits(inverse, radius, floor=floor, normals=normals,
+    logits = edge_logits(inverse, radius, floor=torch.tensor(floor), normals=normals,
                          labels=None if labels is None else pad(torch.as_tensor(labels), 1))
     return logits[0].sigmoid().numpy()
 
