@@ -8,6 +8,7 @@ import torch
 from mtshare_ros.inference.postprocess import decode_values
 from mtshare_ros.sharing.enlargement import CellWindows, Enlargement
 from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.memory import overwrite
 
 CHANNELS_AT_ONCE = {'cpu': 2560, 'cuda': 8192}
 """
@@ -69,7 +70,7 @@ def decode_cells(
         strips = geometry.strips.index_select(0, some).view(-1)
         for rows_of_map, found in zip(maps, decode_values(values, encoding)):
             target = rows_of_map[:-1].view(-1, geometry.level.side * rows_of_map.shape[1])
-            target.index_copy_(0, strips, found.reshape(-1, target.shape[1]))
+            overwrite(target, strips, found.reshape(-1, target.shape[1]))
 
 
 def _cells_at_once(raw: torch.Tensor) -> int:

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.sharing.level import Level, pixels_of_cells
+from mtshare_ros.sharing.linear import PackedLinear
 
 
 def enlarge(raw: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -66,7 +67,7 @@ class Enlargement:
             pixels = _gathered(raw, windows.narrow, cells)
             # a product spreads a value that is not finite over its window
             if bool(torch.isfinite(pixels.sum())):
-                large = torch.mm(pixels.flatten(0, 1), _weights(self, raw.device))
+                large = _product(self)(pixels.flatten(0, 1))
                 return large.view(*pixels.shape[:2], -1)
         return self.inner(_gathered(raw, windows.wide, cells), self.wide_border)
 
@@ -108,11 +109,12 @@ def _multiplies_on(device: torch.device) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _weights(enlargement: Enlargement, device: torch.device) -> torch.Tensor:
-    """Return how much each pixel of a window counts ((side + 2) ** 2, target ** 2)."""
+def _product(enlargement: Enlargement) -> PackedLinear:
+    """Return the product with how much each pixel of a window ((side + 2) ** 2,) counts."""
     border = enlargement.wide_border
     across = enlargement.side + 2 * border
     units = torch.eye(across ** 2)[None]
     near = torch.arange(across ** 2).view(across, across)
     inside = slice(border - 1, across - border + 1)
-    return enlargement.inner(units, border)[0][near[inside, inside].flatten()].to(device)
+    weights = enlargement.inner(units, border)[0][near[inside, inside].flatten()]
+    return PackedLinear(weights.t(), None, dtype=torch.float32)

@@ -6,6 +6,8 @@ from functools import lru_cache
 import torch
 from torch.nn import functional
 
+from mtshare_ros.sharing.memory import overwrite
+
 
 @dataclass(frozen=True)
 class Level:
@@ -46,7 +48,7 @@ class Level:
         """Overwrite cells (n,) of a map by (n * side * side, channels), each in raster order."""
         strips = self.strips(rows)
         index = strips_of_cells(self, rows.device).index_select(0, cells).view(-1)
-        strips.index_copy_(0, index, values.reshape(-1, strips.shape[1]))
+        overwrite(strips, index, values.reshape(-1, strips.shape[1]))
 
 
 @lru_cache(maxsize=32)

@@ -17,7 +17,7 @@ from mtshare_ros.sharing.layout import AUTO, PLAIN
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.linear import PackedLinear
 from mtshare_ros.sharing.local_weights import MergeWeights, Projection
-from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.memory import overwrite, tensor_bytes
 
 
 @dataclass
@@ -109,7 +109,7 @@ def _store(rows: torch.Tensor, pixels: torch.Tensor | None, values: torch.Tensor
     if pixels is None:
         rows[:-1].copy_(values)
     else:
-        rows.index_copy_(0, pixels, values.to(rows.dtype))
+        overwrite(rows, pixels, values.to(rows.dtype))
 
 
 class _Merge:
