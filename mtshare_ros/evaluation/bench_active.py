@@ -98,8 +98,8 @@ class _Sparse:
         self.runs_dense = self.count > crossover * self.cell_count
         self._random = np.random.default_rng(0)
         self.tokens = torch.randn(
-            self.cell_count, network.config.embed_dim, device=self._runner.device,
-            generator=torch.Generator(self._runner.device).manual_seed(0))
+            self.cell_count, network.config.embed_dim,
+            generator=torch.Generator().manual_seed(0)).to(self._runner.device)
         self._limits = [BlockLimits()] * network.config.depth
         self._every = torch.arange(self.cell_count, device=self._runner.device)
         self._compute(self._every, self.tokens, dense=True)

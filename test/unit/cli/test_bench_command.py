@@ -4,6 +4,7 @@ from dataclasses import replace
 import json
 import subprocess
 
+from pretended_cuda import pretended_cuda
 import pytest
 from tiny import TINY
 
@@ -181,3 +182,14 @@ def test_a_list_comes_in_the_usual_order():
 def test_options_that_exclude_each_other_are_named():
     with pytest.raises(ConfigError, match='--active and --latency-target exclude'):
         check_one_of(active=0.1, latency_target=50.0, system=None)
+
+
+@pytest.mark.parametrize('part', [
+    ('--frames', 2, '--sides', 'dense,combined'), ('--active', 0.2)])
+def test_what_is_measured_on_a_gpu_runs_there(command_in, tiny_model, tmp_path, part):
+    with pretended_cuda():
+        done = command_in(tmp_path, 'bench', '--model', tiny_model, *part, *QUICK,
+                          '--device', 'cuda', '--json', 'bench.json')
+
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / 'bench.json').read_text())['machine']['precision'] == 'float16'
