@@ -1,5 +1,6 @@
 """``mtshare export``: a model as a file for TensorRT and other runtimes."""
 
+from dataclasses import dataclass
 from typing import Any, TYPE_CHECKING
 
 import typer
@@ -11,13 +12,18 @@ from mtshare_ros.cli.options import JsonOption, ModelArgument
 from mtshare_ros.cli.output import check_folder, print_table, write_json
 
 if TYPE_CHECKING:
+    import torch
+
     from mtshare_ros.export.graph import Graph
     from mtshare_ros.export.onnx_file import Written
+    from mtshare_ros.model.network import MultiTaskNetwork
 
 EXAMPLES = """
 mtshare export default --output dense.onnx
 mtshare export default --output dense.onnx --size 480x640 --precision fp16
 mtshare export default --output raw.onnx --outputs raw --tasks semseg,depth
+mtshare export default --output first.onnx --update all
+mtshare export default --output update.onnx --update 0.125
 """
 
 
@@ -28,16 +34,19 @@ def export(
     precision: options.PrecisionOption = FilePrecision.FP32,
     tasks: options.TasksOption = None,
     outputs: options.OutputsOption = FileOutputs.MAPS,
+    update: options.UpdateOption = None,
+    keep: options.KeepOption = 1.0,
     json: JsonOption = None,
 ) -> None:
     """
     Write a model as an ONNX file, for TensorRT and other runtimes.
 
     The file holds the dense network for images of one size: an RGB image as a camera gives it in,
-    all maps out, in standard operators. Names, units, classes, normalisation and licences stand in
-    its metadata. Where ONNX Runtime is installed, it says how far it is from PyTorch.
+    all maps out, in standard operators. With --update it computes the cells that a program lists,
+    and keeps the rest in states. Names, units, classes, normalisation and licences stand in its
+    metadata. Where ONNX Runtime is installed, it says how far it is from PyTorch.
     """
-    from mtshare_ros.export.dense import choose_tasks, dense_graph
+    from mtshare_ros.export.dense import choose_tasks
     from mtshare_ros.export.facts import facts_of
     from mtshare_ros.export.onnx_file import check_export, write_onnx
     from mtshare_ros.inference.device import resolve_precision
@@ -55,8 +64,8 @@ def export(
                                network.config, f'the model {file.name!r}')
     asked = None if tasks is None else read_list('--tasks', tasks, TASKS)
     dtype = resolve_precision(precision.value, 'cuda')
-    graph = dense_graph(network, choose_tasks(network, asked), pixels, outputs=outputs.value,
-                        precision=dtype)
+    wanted = _Wanted(network, choose_tasks(network, asked), pixels, outputs.value, dtype)
+    graph = wanted.dense() if update is None else wanted.update(update, keep)
     facts = facts_of(file, checkpoint.description, pixels, precision.value)
     written = write_onnx(output, graph, facts, dtype)
     _print(written, graph)
@@ -66,6 +75,39 @@ def export(
                    'out from the depth by whoever runs the file')
     if json is not None:
         write_json(json, _values(written))
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What every kind of file is made of."""
+
+    network: 'MultiTaskNetwork'
+    tasks: tuple[str, ...]
+    size: tuple[int, int]
+    outputs: str
+    precision: 'torch.dtype'
+
+    def dense(self) -> 'Graph':
+        from mtshare_ros.export.dense import dense_graph
+
+        return dense_graph(self.network, self.tasks, self.size, outputs=self.outputs,
+                           precision=self.precision)
+
+    def update(self, text: str, keep: float) -> 'Graph':
+        from mtshare_ros.export.update import (
+            choose_sizes,
+            update_graph,
+            UpdateNetwork,
+            whole_graph,
+        )
+
+        rows, columns = self.network.config.grid_of(self.size)
+        cells = options.read_update(text, rows * columns)
+        network = UpdateNetwork(
+            self.network, self.tasks, self.size, self.outputs, self.precision)
+        if cells is None:
+            return whole_graph(network)
+        return update_graph(network, choose_sizes(network, cells, keep))
 
 
 def _print(written: 'Written', graph: 'Graph') -> None:

@@ -1,12 +1,14 @@
 """The options of ``mtshare export``."""
 
 from enum import Enum
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from mtshare_ros.cli.completion import offer_task_list
+from mtshare_ros.errors import ConfigError
 
 
 class FilePrecision(str, Enum):
@@ -35,3 +37,27 @@ TasksOption = Annotated[str | None, typer.Option(
     help='Only these tasks: semseg, depth, normals, edge.')]
 OutputsOption = Annotated[FileOutputs, typer.Option(
     '--outputs', help='Maps in the size of the input, or the raw outputs of the heads.')]
+UpdateOption = Annotated[str | None, typer.Option(
+    '--update', metavar='CELLS|SHARE|all',
+    help='Instead of the dense network: frames of which only so many listed cells are computed, '
+         'the rest standing in states that go in and come out. all: a first frame, states out.')]
+KeepOption = Annotated[float, typer.Option(
+    '--keep', min=0.05, max=1.0, metavar='SHARE',
+    help='With --update: the share of the listed cells, those that changed most, that go through '
+         'the blocks.')]
+
+
+def read_update(text: str, cell_count: int) -> int | None:
+    """Return how many of some cells ``--update`` asks for, None for all."""
+    if text == 'all':
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if 0 < number < 1:
+        return math.ceil(number * cell_count)
+    if number >= 1 and number.is_integer():
+        return int(number)
+    raise ConfigError(f'--update is {text!r}; allowed are a number of cells, 1 or more, a share '
+                      'of them below 1, or all')

@@ -82,7 +82,7 @@ def dense_graph(
     """Return what becomes the file of a dense network for images of (height, width)."""
     module = DenseNetwork(network, tasks, size, outputs, precision)
     return Graph(module.eval().requires_grad_(False), (example_image(size),), (IMAGE,),
-                 _ports(network, tasks, outputs))
+                 output_ports(network, tasks, outputs))
 
 
 def choose_tasks(network: MultiTaskNetwork, asked: Sequence[str] | None) -> tuple[str, ...]:
@@ -108,7 +108,10 @@ def _fixed(network: MultiTaskNetwork, grid: tuple[int, int]) -> MultiTaskNetwork
     return fixed
 
 
-def _ports(network: MultiTaskNetwork, tasks: Sequence[str], outputs: str) -> tuple[Port, ...]:
+def output_ports(
+    network: MultiTaskNetwork, tasks: Sequence[str], outputs: str
+) -> tuple[Port, ...]:
+    """Return the outputs of a file for some tasks: their maps, or their raw outputs."""
     encodings = {task: network.config.head_of(task).encoding or get_task(task).encoding
                  for task in tasks}
     if outputs == RAW:

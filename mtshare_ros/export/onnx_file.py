@@ -3,7 +3,6 @@
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 import json
 import logging
 from pathlib import Path
@@ -15,7 +14,9 @@ import numpy as np
 import torch
 
 from mtshare_ros.errors import ConfigError, MissingExtraError, ModelError
+from mtshare_ros.export.extras import require_library
 from mtshare_ros.export.graph import Graph, Port
+from mtshare_ros.export.translations import translations
 from mtshare_ros.model.checkpoint import check_new
 from mtshare_ros.model.writing import replacing
 
@@ -59,7 +60,7 @@ def check_export(path: Path) -> None:
             f'--output is {str(path)!r}; allowed is a file name that ends with .onnx')
     check_new(path)
     for library in _LIBRARIES:
-        _library(library)
+        require_library(library)
     version = tuple(int(part) for part in torch.__version__.split('.')[:2])
     if version < _OLDEST_TORCH:
         raise MissingExtraError(
@@ -108,7 +109,9 @@ def compare_with_torch(content: bytes, graph: Graph) -> float | None:
     except ImportError:
         return None
     session = onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
-    feeds = {port.name: value.numpy() for port, value in zip(graph.inputs, graph.examples)}
+    read = {value.name for value in session.get_inputs()}
+    feeds = {port.name: value.numpy() for port, value in zip(graph.inputs, graph.examples)
+             if port.name in read}
     found = session.run([port.name for port in graph.outputs], feeds)
     return max(_difference(mine, theirs.numpy()) for mine, theirs in zip(found, graph.results))
 
@@ -120,21 +123,13 @@ def _difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(error.max() / max(np.abs(expected).max(), 1e-12))
 
 
-def _library(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(f'exporting needs {name}, which cannot be imported ({error}); '
-                                "install it with: pip install 'mtshare_ros[export]'") from error
-
-
 def _converted(graph: Graph) -> Any:
     """Return the ``onnx.ModelProto`` of a graph."""
     inputs, outputs = ([port.name for port in ports] for ports in (graph.inputs, graph.outputs))
     with torch.inference_mode(False), torch.no_grad(), _quiet():
         program = torch.onnx.export(
             graph.module, graph.examples, dynamo=True, verbose=False, opset_version=OPSET,
-            input_names=inputs, output_names=outputs)
+            input_names=inputs, output_names=outputs, custom_translation_table=translations())
     return program.model_proto
 
 
@@ -154,16 +149,18 @@ def _quiet() -> Iterator[None]:
 
 def _describe(model: Any, graph: Graph, facts: Mapping[str, Any]) -> None:
     """Write into the file what it is, and leave out where on this machine it came from."""
+    _drop_unused(model.graph)
     for values, ports in ((model.graph.input, graph.inputs), (model.graph.output, graph.outputs)):
-        for value, port in zip(values, ports):
-            value.doc_string = port.text
+        texts = _texts(ports)
+        for value in values:
+            value.doc_string = texts[value.name]
     for node in model.graph.node:
         del node.metadata_props[:]
         node.doc_string = ''
     del model.graph.value_info[:]
-    texts = {'inputs': _texts(graph.inputs), 'outputs': _texts(graph.outputs)}
+    described = {'inputs': _said(model.graph.input), 'outputs': _said(model.graph.output)}
     states = {'states': graph.states} if graph.states else {}
-    for key, value in {**facts, **graph.facts, **texts, **states}.items():
+    for key, value in {**facts, **graph.facts, **described, **states}.items():
         entry = model.metadata_props.add()
         entry.key = key
         entry.value = value if isinstance(value, str) else json.dumps(value)
@@ -171,6 +168,17 @@ def _describe(model: Any, graph: Graph, facts: Mapping[str, Any]) -> None:
 
 def _texts(ports: tuple[Port, ...]) -> dict[str, str]:
     return {port.name: port.text for port in ports}
+
+
+def _said(values: Any) -> dict[str, str]:
+    return {value.name: value.doc_string for value in values}
+
+
+def _drop_unused(graph: Any) -> None:
+    """Remove the inputs that nothing reads: TensorRT would not know them."""
+    read = {name for node in graph.node for name in node.input}
+    for value in [value for value in graph.input if value.name not in read]:
+        graph.input.remove(value)
 
 
 def _operators(nodes: Any) -> dict[str, int]:

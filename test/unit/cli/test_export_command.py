@@ -32,7 +32,21 @@ def test_a_model_becomes_a_file_whose_contents_are_told(command, tiny_model, tmp
     assert figures['difference'] < 1e-4
 
 
+def test_an_update_says_which_lists_and_states_go_in(command, tiny_model, tmp_path):
+    result = command('export', tiny_model, '--output', 'tiny.onnx', '--update', '0.25',
+                     '--tasks', 'depth', '--outputs', 'raw')
+
+    assert result.returncode == 0, result.stderr
+    rows = [line.split() for line in result.stdout.splitlines()]
+    assert ['input', 'cells', '16', 'int32'] in [row[:4] for row in rows]
+    assert ['input', 'encoder_shared_0', '1x48x64', 'float32'] in [row[:4] for row in rows]
+    assert ['output', 'encoder_shared_0_next', '1x48x64'] in [row[:3] for row in rows]
+
+
 @pytest.mark.parametrize('words, reason', [
+    (('--output', 'tiny.onnx', '--update', 'some'), "--update is 'some'; allowed are a number"),
+    (('--output', 'tiny.onnx', '--update', '0'), "--update is '0'; allowed are a number"),
+    (('--output', 'tiny.onnx', '--update', '0.9'), '--update asks for 44 of 48 .* 1 to 24'),
     (('--output', 'tiny.trt'), "--output is 'tiny.trt'; .* ends with .onnx"),
     (('--output', 'missing/tiny.onnx'), 'there is no folder .*missing; create it first'),
     (('--output', 'there.onnx'), 'there.onnx: this file exists, and .* never overwritten'),
