@@ -29,6 +29,12 @@ class Rows:
         """Keep values (1 or M, n, D) of the rows in a buffer (M, T, D)."""
         buffer.index_copy_(1, self.index, values.expand(buffer.shape[0], -1, -1))
 
+    def store_normed(
+        self, operators: Operators, buffer: torch.Tensor, values: torch.Tensor, norm: Norm
+    ) -> None:
+        """Keep the norm of values (1 or M, n, D) float32 as ``store`` keeps values."""
+        operators.norm_store(values, norm, buffer, self.index)
+
 
 class StackedLinear:
     """

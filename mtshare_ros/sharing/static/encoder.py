@@ -11,7 +11,7 @@ from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.encoder import prefix_of
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.block import Rows, StaticBlock
-from mtshare_ros.sharing.static.cut import most_urgent, urgency
+from mtshare_ros.sharing.static.entering import embed
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.reuse import Reuse
 from mtshare_ros.sharing.static.stage import Stage
@@ -130,12 +130,10 @@ class StaticEncoder:
 
     def dense(self, state: StaticEncoderState, tokens: torch.Tensor) -> None:
         """Compute all cells from stem tokens (N, D)."""
-        values = tokens.float()
-        if state.position is not None:
-            values = values + state.position
-        state.reference.copy_(values)
+        cells = state.every[:state.cell_count]
+        _, values, normed = self._take(state, embed(tokens, state.position, cells), cells, None)
         rows = Rows(state.every, state.rotation)
-        values, normed = self._run_shared(state, rows, values)
+        values, normed = self._shared.run(state.shared, state.taps, rows, values, normed)
         if state.trunk is not None:
             state.trunk.copy_(values[0])
         self._own.run(state.own, state.taps, rows, values, normed)
@@ -150,46 +148,43 @@ class StaticEncoder:
         They are the ``forced`` ones (n,) bool, then those whose tokens differ most from what they
         were when they were last computed. Repetitions at the end of the list come last.
         """
-        values = tokens.float()
-        if state.position is not None:
-            values = values + state.position.index_select(0, cells)
+        places = None
         if kept < cells.shape[0]:
-            places = most_urgent(urgency(state.reference, cells, values, forced), kept)
-            cells, values, forced = (
-                item.index_select(0, places) for item in (cells, values, forced))
-        state.reference.index_copy_(0, cells, values)
-        rows = self._rows(state, cells)
-        values, normed = self._run_shared(state, rows, values)
+            values, scores = self._operators.enter(
+                tokens, state.position, cells, state.reference, forced)
+            places = scores.topk(kept).indices
+        else:
+            values = embed(tokens, state.position, cells)
+        index, values, normed = self._take(state, values, cells, places)
+        rows = Rows(index, _at(state.rotation, index))
+        values, normed = self._shared.run(state.shared, state.taps, rows, values, normed)
         if self._reuse is None or state.trunk is None:
             self._own.run(state.own, state.taps, rows, values, normed)
         else:
             grouped, values, normed = self._reuse.group(
-                state.own, state.trunk, rows, values, forced)
+                state.own, state.trunk, rows, values,
+                forced if places is None else forced.index_select(0, places))
             self._reuse.stage.run(state.own, state.taps, grouped, values, normed)
-        return cells
+        return index[:kept]
+
+    def _take(
+        self, state: StaticEncoderState, values: torch.Tensor, cells: torch.Tensor,
+        places: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return the rows of the first block: their tokens, themselves and their norm."""
+        return self._operators.take(
+            values, cells, places, state.reference, self._prefix, state.prefix_rows, self._first,
+            self._dtype)
 
     def _macs(self, grid: tuple[int, int], cells: int, own: Stage) -> int:
         prefix = self._prefix.shape[0]
         rows, tokens = cells + prefix, grid[0] * grid[1] + prefix
         return self._shared.macs(rows, tokens) + own.macs(rows, tokens)
 
-    def _rows(self, state: StaticEncoderState, cells: torch.Tensor) -> Rows:
-        index = cells
-        if self._prefix.shape[0]:
-            index = torch.cat((cells, state.prefix_rows))
-        if state.rotation is None:
-            return Rows(index, None)
-        return Rows(index, state.rotation.index_select(0, index))
 
-    def _run_shared(
-        self, state: StaticEncoderState, rows: Rows, values: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Send cells (n, D) float32 and the prefix through the shared blocks: (1, n + P, D)."""
-        if self._prefix.shape[0]:
-            values = torch.cat((values, self._prefix))
-        values, normed = self._operators.residual_norm(
-            values[None], None, None, self._first, self._dtype)
-        return self._shared.run(state.shared, state.taps, rows, values, normed)
+def _at(table: torch.Tensor | None, index: torch.Tensor) -> torch.Tensor | None:
+    """Return the rows ``index`` (n,) of a table, where there is one."""
+    return None if table is None else table.index_select(0, index)
 
 
 def members_of(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from typing import Any, Callable
 
 import torch
 
-from mtshare_ros.sharing.static import fused, stores
+from mtshare_ros.sharing.static import entering, fused, stores
 from mtshare_ros.sharing.static.fused import Norm
 
 NAMESPACE = 'mtshare'
@@ -19,7 +19,7 @@ KERNELS: dict[str, Callable[..., Any]] = {}
 
 @dataclass(frozen=True)
 class Operators:
-    """The steps that one kernel can do, as the functions of ``fused`` and ``stores``."""
+    """The steps that one kernel can do, as functions of ``fused``, ``entering``, ``stores``."""
 
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     rotate_and_store: Callable[..., torch.Tensor]
@@ -27,6 +27,10 @@ class Operators:
     relu_store: Callable[..., None]
     relu_bias: Callable[..., torch.Tensor]
     store: Callable[..., None]
+    enter: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    take: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    norm_store: Callable[..., None]
+    take_patches: Callable[..., None]
 
 
 def define(
@@ -56,6 +60,11 @@ def _on_its_device(kernel: Callable[..., Any]) -> Callable[..., Any]:
 def _kernels() -> Any:
     from mtshare_ros.sharing.static import kernels  # needs Triton
     return kernels
+
+
+def _entering_kernels() -> Any:
+    from mtshare_ros.sharing.static import entering_kernels  # needs Triton
+    return entering_kernels
 
 
 def _plain_residual_norm(
@@ -94,6 +103,49 @@ def _plain_rotate_and_store(
     # an operator must not return a view of what it was given
     return fused.rotate_and_store(qkv, bias, rotation, cache, index, heads).clone(
         memory_format=torch.contiguous_format)
+
+
+def _plain_enter(
+    tokens: torch.Tensor, position: torch.Tensor | None, index: torch.Tensor,
+    reference: torch.Tensor, forced: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    values, scores = entering.enter(tokens, position, index, reference, forced)
+    return values.clone() if values is tokens else values, scores
+
+
+def _plain_take(
+    values: torch.Tensor, cells: torch.Tensor, places: torch.Tensor | None,
+    reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor,
+    weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    index, rows, normed = entering.take(
+        values, cells, places, reference, prefix, prefix_index, Norm(weight, bias, eps), dtype)
+    return index.clone(), rows.clone(), normed
+
+
+def _plain_norm_store(
+    values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
+    buffer: torch.Tensor, index: torch.Tensor,
+) -> None:
+    entering.norm_store(values, Norm(weight, bias, eps), buffer, index)
+
+
+def _shape_of_entered(
+    tokens: torch.Tensor, *others: Any
+) -> tuple[torch.Tensor, torch.Tensor]:
+    values = torch.empty_like(tokens, dtype=torch.float32)
+    return values, values.new_empty(tokens.shape[0])
+
+
+def _shape_of_taken(
+    values: torch.Tensor, cells: torch.Tensor, places: torch.Tensor | None,
+    reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor,
+    weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    rows = (cells if places is None else places).shape[0] + prefix.shape[0]
+    shape = weight.shape[0] if weight.ndim == 3 else 1, rows, values.shape[1]
+    return (cells.new_empty(rows), values.new_empty((1, *shape[1:])),
+            values.new_empty(shape, dtype=dtype))
 
 
 def _plain_relu_bias(
@@ -139,6 +191,19 @@ define('relu_bias(Tensor(a!) values, Tensor? bias, ScalarType dtype) -> Tensor',
        plain=_plain_relu_bias, shape=_shape_in, kernel=lambda *given: _kernels().relu_bias(*given))
 define('store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()',
        plain=stores.store, shape=_no_shape, kernel=lambda *given: _kernels().store(*given))
+define('enter(Tensor tokens, Tensor? position, Tensor index, Tensor reference, Tensor forced) '
+       '-> (Tensor, Tensor)', plain=_plain_enter, shape=_shape_of_entered,
+       kernel=lambda *given: _entering_kernels().enter(*given))
+define('take(Tensor values, Tensor cells, Tensor? places, Tensor(a!) reference, Tensor prefix, '
+       'Tensor prefix_index, Tensor weight, Tensor bias, float eps, ScalarType dtype) '
+       '-> (Tensor, Tensor, Tensor)', plain=_plain_take, shape=_shape_of_taken,
+       kernel=lambda *given: _entering_kernels().take(*given))
+define('norm_store(Tensor values, Tensor weight, Tensor bias, float eps, Tensor(a!) buffer, '
+       'Tensor index) -> ()', plain=_plain_norm_store, shape=_no_shape,
+       kernel=lambda *given: _entering_kernels().norm_store(*given))
+define('take_patches(Tensor image, Tensor patches, Tensor table, Tensor shift, Tensor unit, '
+       'Tensor(a!) reference, int side, int block) -> ()', plain=entering.take_patches,
+       shape=_no_shape, kernel=lambda *given: _entering_kernels().take_patches(*given))
 
 
 def operators_of(calls: Any) -> Operators:
@@ -151,12 +216,23 @@ def operators_of(calls: Any) -> Operators:
             return values, calls.norm(values, norm.weight, norm.bias, norm.eps, dtype)
         return calls.residual_norm(
             values, update, update_bias, norm.weight, norm.bias, norm.eps, dtype)
+
+    def take(*given: Any) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        *tensors, norm, dtype = given
+        return calls.take(*tensors, norm.weight, norm.bias, norm.eps, dtype)
+
+    def norm_store(
+        values: torch.Tensor, norm: Norm, buffer: torch.Tensor, index: torch.Tensor
+    ) -> None:
+        calls.norm_store(values, norm.weight, norm.bias, norm.eps, buffer, index)
     return Operators(residual_norm, calls.rotate_and_store, calls.bias_gelu, calls.relu_store,
-                     calls.relu_bias, calls.store)
+                     calls.relu_bias, calls.store, calls.enter, take, norm_store,
+                     calls.take_patches)
 
 
 PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu,
-                  stores.relu_store, stores.relu_bias, stores.store)
+                  stores.relu_store, stores.relu_bias, stores.store, entering.enter,
+                  entering.take, entering.norm_store, entering.take_patches)
 """Several launches each, on any device and in any export."""
 
 FUSED = operators_of(torch.ops.mtshare)

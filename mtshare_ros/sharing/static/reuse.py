@@ -17,7 +17,6 @@ from torch.nn import functional
 
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.sharing.static.block import attend, Rows, StaticBlock
-from mtshare_ros.sharing.static.cut import urgency
 from mtshare_ros.sharing.static.fused import Norm
 from mtshare_ros.sharing.static.operators import Operators
 from mtshare_ros.sharing.static.stage import Stage
@@ -54,6 +53,12 @@ class GroupedRows(Rows):
         buffer[1:].index_copy_(1, self.taken, base[:, self.own:] + gap)
         # last, since a list may end with repetitions of a row that is computed
         buffer[1:].index_copy_(1, self.computed, values[groups:])
+
+    def store_normed(
+        self, operators: Operators, buffer: torch.Tensor, values: torch.Tensor, norm: Norm
+    ) -> None:
+        """Keep the norm of values (groups, own, D) float32 as ``store`` keeps values."""
+        self.store(buffer, operators.residual_norm(values, None, None, norm, buffer.dtype)[1])
 
 
 class Reuse:
@@ -108,7 +113,8 @@ class Reuse:
         count = index.shape[0]
         if count > forced.shape[0]:
             forced = functional.pad(forced, (0, count - forced.shape[0]), value=True)
-        order = urgency(trunk, index, values, forced).argsort(descending=True, stable=True)
+        _, scores = self._operators.enter(values, None, index, trunk, forced)
+        order = scores.argsort(descending=True, stable=True)
         own = math.ceil(count / self._groups)
         more = own * self._groups - count
         return own, torch.cat((order, order[-1:].expand(more))) if more else order

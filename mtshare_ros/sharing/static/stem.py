@@ -8,9 +8,11 @@ from torch import nn
 
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.preprocessing import Normalize
-from mtshare_ros.sharing.layout import PLAIN
+from mtshare_ros.sharing import layout
 from mtshare_ros.sharing.level import Level, strips_of_cells
 from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.static.entering import patch_table
+from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.stem import layers_of, StemLayers, StemState
 
 _UNIT = 64.0
@@ -24,21 +26,21 @@ class StaticStemState(StemState):
     """
     What the stem remembers of one camera, and the index tables that its graphs point to.
 
-    The reference image is kept centred: (pixel - mean) / 64. ``patch_table`` (N, ...) are the
-    strips of the camera image that are a patch's blocks and, where it has several, the strips of
-    the reference that they fill. ``cell_table`` (N, ...) are for each convolution in turn the
-    pixels that a cell reads and, but for the last one, the strips of the next map that it fills;
-    it is None where a cell is one block, whose number is that of the cell.
+    The reference image is kept centred: (pixel - mean) / 64. ``every`` (N,) are all cells.
+    ``patch_table`` (N, ...) is that of ``entering.take_patches``. ``cell_table`` (N, ...) are for
+    each convolution in turn the pixels that a cell reads and, but for the last one, the strips of
+    the next map that it fills; None where a cell is one block, whose number is that of the cell.
     """
 
+    every: torch.Tensor
     patch_table: torch.Tensor
     cell_table: torch.Tensor | None
 
     @property
     def nbytes(self) -> int:
         """Bytes the buffers take."""
-        tables = [table for table in (self.patch_table, self.cell_table) if table is not None]
-        return super().nbytes + tensor_bytes(*tables)
+        tables = (self.every, self.patch_table, self.cell_table)
+        return super().nbytes + tensor_bytes(*(table for table in tables if table is not None))
 
 
 class StaticStem(StemLayers):
@@ -49,12 +51,15 @@ class StaticStem(StemLayers):
     embedding.
     """
 
-    def __init__(self, network: MultiTaskNetwork, dtype: torch.dtype) -> None:
+    def __init__(
+        self, network: MultiTaskNetwork, dtype: torch.dtype, operators: Operators = PLAIN
+    ) -> None:
+        self._operators = operators
         normalize = network.normalize
         mean = normalize.mean.view(-1).to(dtype)
         first, *others = layers_of(network)
         super().__init__(
-            network, [_for_centred_pixels(first, normalize, mean), *others], dtype, PLAIN)
+            network, [_for_centred_pixels(first, normalize, mean), *others], dtype, layout.PLAIN)
         self._shift = (mean / -_UNIT).repeat(self._block ** 2)
         self._unit = mean.new_full((1,), 1 / _UNIT)
         pieces = ((side ** 2 * convolution.kernel ** 2, side)
@@ -64,14 +69,15 @@ class StaticStem(StemLayers):
     def allocate(self, grid: tuple[int, int], device: torch.device) -> StaticStemState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
         levels = self._levels(grid)
-        patch_table = self._patch_table(levels[0]).to(device)
+        patches = patch_table(grid, levels[0].side, self._block).to(device)
         cell_table = None if len(levels) == 1 else self._cell_table(levels).to(device)
-        return StaticStemState(levels, self._maps(levels, device), patch_table, cell_table)
+        return StaticStemState(levels, self._maps(levels, device),
+                               torch.arange(grid[0] * grid[1], device=device), patches,
+                               cell_table)
 
     def dense(self, state: StaticStemState, image: torch.Tensor) -> torch.Tensor:
         """Take the whole (1, 3, H, W) uint8 image for the reference; return tokens (N, D)."""
-        blocks = self._blocks(image[0].permute(1, 2, 0)[None])
-        state.maps[0][:-1].copy_(self._centred(blocks))
+        self._take(state, image, state.every)
         return self._compute_all(state)
 
     def update(
@@ -99,26 +105,9 @@ class StaticStem(StemLayers):
         self, state: StaticStemState, image: torch.Tensor, patches: torch.Tensor
     ) -> None:
         """Let patches enter the reference."""
-        level = state.levels[0]
-        strips = image[0].permute(1, 2, 0).reshape(-1, self._block * 3)
-        places = state.patch_table.index_select(0, patches)
-        blocks = strips[places[:, :level.side ** 2 * self._block]]
-        values = self._centred(blocks.view(-1, self._block ** 2 * 3))
-        if level.side == 1:
-            state.maps[0].index_copy_(0, patches, values)
-        else:
-            target = places[:, -level.side:]
-            level.strips(state.maps[0])[target] = values.view(*target.shape, -1)
-
-    def _centred(self, blocks: torch.Tensor) -> torch.Tensor:
-        """Return blocks (n, values) of 8-bit pixels as the reference keeps them."""
-        return torch.addcmul(self._shift, blocks, self._unit)
-
-    def _patch_table(self, level: Level) -> torch.Tensor:
-        (rows, columns), side, block = level.grid, level.side, self._block
-        numbers = torch.arange(level.count * block).view(rows, side, block, columns, side)
-        image = numbers.permute(0, 3, 1, 4, 2).reshape(rows * columns, -1)
-        return image if side == 1 else torch.cat((image, strips_of_cells(level, _CPU)), dim=1)
+        self._operators.take_patches(
+            image[0].permute(1, 2, 0), patches, state.patch_table, self._shift, self._unit,
+            state.maps[0], state.levels[0].side, self._block)
 
     def _cell_table(self, levels: tuple[Level, ...]) -> torch.Tensor:
         pieces = []

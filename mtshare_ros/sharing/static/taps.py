@@ -62,10 +62,11 @@ class StaticTaps:
             for place, tap in enumerate(taps):
                 if tap.block != block:
                     continue
-                if tap not in outputs:
-                    outputs[tap] = self._operators.residual_norm(
-                        values, None, None, norm, self._dtype)[1]
-                rows.store(buffer[..., place * width:(place + 1) * width], outputs[tap])
+                target = buffer[..., place * width:(place + 1) * width]
+                if tap in outputs:
+                    rows.store(target, outputs[tap])
+                else:
+                    rows.store_normed(self._operators, target, values, norm)
 
     def _alike(self, tap: Tap) -> bool:
         return tap.block <= self._config.shared_depth and not (tap.normed and self.norm.differs)

@@ -3,6 +3,7 @@
 from dataclasses import fields, replace
 from types import SimpleNamespace
 
+from entering_examples import examples_of_entering
 from pretended_cuda import pretended_cuda
 import pytest
 import torch
@@ -157,7 +158,8 @@ def example():
         'bias_gelu': (update, bias),
         'relu_store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5])),
         'relu_bias': (update, None, torch.float32),
-        'store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5]))}
+        'store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5])),
+        **examples_of_entering()}
 
 
 def listed(result):
@@ -215,13 +217,15 @@ def test_kernels_that_agree_with_their_twins_are_chosen(gpu, dtype):
     assert chosen.operators == FUSED and not chosen.notices
 
 
+def on_gpu(value):
+    if isinstance(value, Norm):
+        return Norm(value.weight.to('cuda:0'), value.bias.to('cuda:0'), value.eps)
+    return value.to('cuda:0') if isinstance(value, torch.Tensor) else value
+
+
 def test_each_operator_is_one_launch(gpu, example):
     for name in NAMES:
-        values = [value.to('cuda:0') if isinstance(value, torch.Tensor) else value
-                  for value in example[name]]
-        if name == 'residual_norm':
-            norm = values[3]
-            values[3] = Norm(norm.weight.to('cuda:0'), norm.bias.to('cuda:0'), norm.eps)
+        values = [on_gpu(value) for value in example[name]]
         gpu.clear()
         getattr(FUSED, name)(*values)
         assert gpu.launches == 1 and not gpu.synchronisations

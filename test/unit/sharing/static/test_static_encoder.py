@@ -100,14 +100,15 @@ class TestTheCut:
         for cell in (11, 20, 38):
             row, column = divmod(cell, 8)
             image[..., 16 * row:16 * row + 16, 16 * column:16 * column + 16] ^= 128
-        assert static.see(image, ROWS, kept=3).tolist() == [11, 20, 38]
+        assert sorted(static.see(image, ROWS, kept=3).tolist()) == [11, 20, 38]
         for taps, rows in static.taps().items():
             changed = (rows != before[taps]).any(dim=2)
             assert changed[:, [11, 20, 38]].all() and changed.sum() == 3 * len(rows)
 
     def test_forced_cells_come_first(self):
         static = Static(network_of('convolutions', 2), image_of(0))
-        assert static.see(image_of(0), ROWS, kept=2, forced=(13, 47)).tolist() == [13, 47]
+        kept = static.see(image_of(0), ROWS, kept=2, forced=(13, 47))
+        assert sorted(kept.tolist()) == [13, 47]
 
     def test_a_cell_that_was_left_out_is_compared_with_what_was_computed_last(self):
         static = Static(network_of('patches', 2), image_of(0))

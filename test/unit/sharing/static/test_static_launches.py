@@ -6,6 +6,7 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
+from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.sharing.static.encoder import StaticEncoder
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
 from mtshare_ros.sharing.static.stem import StaticStem
@@ -26,7 +27,7 @@ class OnGpu:
                  **shape):
         self.device, where = device, torch.device('cuda', 0)
         network = branched_network(**shape).requires_grad_(False).to(where)
-        self.stem = StaticStem(network, dtype)
+        self.stem = StaticStem(network, dtype, operators)
         self.encoder = StaticEncoder(network, tasks, dtype, operators, reuse=reuse)
         self.stem_state = self.stem.allocate((6, 8), where)
         self.state = self.encoder.allocate((6, 8))
@@ -71,9 +72,12 @@ def test_whole_frames_and_updates_neither_wait_nor_mix_formats(device, shape, dt
 
 
 @dtypes
-@pytest.mark.parametrize('shape, most', [('convolutions', 19), ('patches', 6)])
-def test_the_launches_of_the_stem(device, shape, most, dtype):
-    assert OnGpu(device, dtype, **SHAPES[shape]).of_stem() <= most
+@pytest.mark.parametrize('shape, operators, most', [
+    ('convolutions', PLAIN, 19), ('patches', PLAIN, 6),
+    ('convolutions', FUSED, 16), ('patches', FUSED, 3)])
+def test_the_launches_of_the_stem(device, shape, operators, most, dtype):
+    gpu = OnGpu(device, dtype, operators=operators, **SHAPES[shape])
+    assert gpu.of_stem() <= most
 
 
 @dtypes
@@ -87,11 +91,19 @@ def test_the_launches_of_a_block(device, shape, tasks, operators, most, dtype):
     assert more - few <= most
 
 
-@pytest.mark.parametrize('shape, most', [('convolutions', 5), ('patches', 8)])
-def test_the_launches_round_the_blocks(device, shape, most):
+@pytest.mark.parametrize('shape, kept, most', [
+    ('convolutions', None, 4), ('convolutions', 9, 6), ('patches', None, 4), ('patches', 9, 5)])
+def test_the_launches_round_the_blocks(device, shape, kept, most):
     two, four = (OnGpu(device, torch.float16, operators=FUSED, depth=depth, prefix=depth,
-                       **SHAPES[shape]).of_encoder() for depth in (2, 4))
+                       **SHAPES[shape]).of_encoder(kept) for depth in (2, 4))
     assert two - (four - two) <= most
+
+
+def test_the_launches_of_a_tap(device):
+    heads = {'semseg': HeadConfig(taps=(1, 2, 3, 4)), 'depth': HeadConfig(taps=(1, 2, 3, 4))}
+    last, four = (OnGpu(device, torch.float16, ('semseg', 'depth'), FUSED, prefix=4, heads=read)
+                  .of_encoder() for read in ({}, heads))
+    assert four - last <= 3
 
 
 @dtypes
@@ -103,13 +115,13 @@ def test_the_launches_of_a_block_with_reused_rows(device, shape, operators, most
     assert more - few <= most
 
 
-@pytest.mark.parametrize('shape, most', [('convolutions', 22), ('patches', 25)])
+@pytest.mark.parametrize('shape, most', [('convolutions', 17), ('patches', 16)])
 def test_the_launches_round_the_blocks_with_reused_rows(device, shape, most):
     every, some = (OnGpu(device, torch.float16, operators=FUSED, reuse=reuse,
                          **SHAPES[shape]).of_encoder() for reuse in (1, 2))
     assert some - every - 2 * (15 - 9) <= most
 
 
-def test_the_launches_of_the_cut(device):
+def test_the_launches_of_the_cut_without_kernels(device):
     gpu = OnGpu(device, torch.float16)
-    assert gpu.of_encoder(kept=5) - gpu.of_encoder() <= 13
+    assert gpu.of_encoder(kept=5) - gpu.of_encoder() <= 10

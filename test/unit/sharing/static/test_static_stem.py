@@ -97,7 +97,7 @@ def test_other_formats_stay_close_up_to_the_border_of_the_image(kind, dtype, bou
 @kinds
 def test_the_tables_belong_to_the_state(kind):
     stem = Stem(kind)
-    tables = [table for table in (stem.state.patch_table, stem.state.cell_table)
-              if table is not None]
+    tables = [table for table in (
+        stem.state.every, stem.state.patch_table, stem.state.cell_table) if table is not None]
     maps = sum(rows.nbytes for rows in stem.state.maps)
     assert stem.state.nbytes == maps + sum(table.nbytes for table in tables)
