@@ -1,6 +1,7 @@
 """Decode heads on a GPU: no waiting, nothing mixed, few launches."""
 
 from head_shapes import network_of, SHAPES
+from padded import padded
 from pretended_cuda import pretended_cuda
 import pytest
 from static_heads import HeadsCase
@@ -61,3 +62,36 @@ def test_the_raw_outputs_are_float32_and_stay_where_they_are(shape):
     for task, raw in before.items():
         assert raw.dtype == torch.float32 and raw.data_ptr() == heads.raw(task).data_ptr()
         assert torch.equal(raw, heads.raw(task))
+
+
+@pytest.mark.parametrize('shape', ['heads of four encoders', 'two groups of four taps',
+                                   'linear heads', 'heads of all kinds'])
+def test_a_graph_gives_what_lists_and_rows_ask_for_whenever_it_is_run(device, shape):
+    heads = heads_on_gpu(shape, torch.float32)
+    lists, whole, update = heads.lists(ROWS.to(heads.device), more=99), *(
+        torch.cuda.CUDAGraph() for _ in range(2))
+    with torch.cuda.graph(whole):
+        heads.heads.dense(heads.state, heads.taps, heads.stem)
+    with torch.cuda.graph(update):
+        heads.heads.update(heads.state, heads.taps, heads.stem, lists)
+        sums = heads.heads.sums(heads.state)
+    heads.renew(torch.arange(48, device=heads.device))
+    whole.replay()
+    heads.check()
+    for start in (0, 7, 30):
+        cells = start + torch.arange(8, device=heads.device)
+        heads.renew(cells)
+        overwrite(lists, heads.lists(cells))
+        update.replay()
+        heads.check()
+    assert sums.isfinite().all()
+
+
+def overwrite(lists, others):
+    """Write the entries of other lists, which may be shorter, into lists that a graph reads."""
+    pairs = [(lists.patches, others.patches), (lists.cells, others.cells)]
+    for geometry, own in lists.heads.items():
+        pairs += zip((*own.layers, own.reached),
+                     (*others.heads[geometry].layers, others.heads[geometry].reached))
+    for target, source in pairs:
+        target.copy_(padded(source, len(target) - len(source)))
