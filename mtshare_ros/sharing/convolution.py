@@ -55,7 +55,8 @@ class RowConvolution:
         count = taps.shape[0] // area
         spare = self._windows.spare(count)
         # to read the zeros behind the map costs less than to copy the windows to where there are
-        taps = functional.pad(taps, (0, spare * area), value=source.shape[0] - 1)
+        if spare:
+            taps = functional.pad(taps, (0, spare * area), value=source.shape[0] - 1)
         return self.windows(source.index_select(0, taps))[:count]
 
     def windows(self, values: torch.Tensor) -> torch.Tensor:

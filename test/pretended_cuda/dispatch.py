@@ -75,7 +75,7 @@ class PretendedMode(TorchDispatchMode):
         kind = waits(op.name, args, kwargs)
         if kind:
             self.machine.wait(kind, stream)
-        count = launches(op.name, tensors, masked=is_masked(op.name, args))
+        count = launches(op.name, args, kwargs, tensors, masked=is_masked(op.name, args))
         run_args, run_kwargs = tree_map(_data, (args, kwargs))
         if 'device' in run_kwargs:
             run_kwargs = {**run_kwargs, 'device': torch.device('cpu')}

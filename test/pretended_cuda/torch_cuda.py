@@ -7,6 +7,7 @@ from functools import partial
 from types import SimpleNamespace
 from typing import Any, Callable, Iterator
 
+from pretended_cuda.attention import MULTIPROCESSORS
 from pretended_cuda.graphs import new_pool, PretendedGraph
 from pretended_cuda.machine import Machine
 from pretended_cuda.streams import PretendedEvent, PretendedStream
@@ -29,8 +30,8 @@ def _of_devices(machine: Machine) -> dict[str, Any]:
     def properties(device: Any = None) -> SimpleNamespace:
         memory = machine.memories[machine.index_of(device)]
         return SimpleNamespace(
-            name=NAME, major=CAPABILITY[0], minor=CAPABILITY[1], multi_processor_count=132,
-            total_memory=memory.total, is_integrated=memory.jetson)
+            name=NAME, major=CAPABILITY[0], minor=CAPABILITY[1], total_memory=memory.total,
+            multi_processor_count=MULTIPROCESSORS, is_integrated=memory.jetson)
 
     def set_mode(mode: Any) -> None:
         machine.sync_debug_mode = _MODES.get(mode, mode)
