@@ -93,7 +93,7 @@ class StaticStem(StemLayers):
         self._take(state, image, patches)
         *others, last = self._convolutions
         if state.cell_table is None:
-            return last.rows(state.maps[0], cells)
+            return last.windows(state.maps[0].index_select(0, cells))
         columns = state.cell_table.index_select(0, cells).split(self._widths, dim=1)
         for number, (convolution, level) in enumerate(zip(others, state.levels[1:])):
             taps, strips = columns[2 * number:2 * number + 2]
