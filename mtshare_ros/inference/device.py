@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 import re
-from typing import Iterator
+from typing import Any, Iterator
 
 import torch
 
@@ -91,6 +91,19 @@ def is_out_of_memory(error: BaseException) -> bool:
         return is_out_of_memory(error.__cause__)
     return isinstance(error, RuntimeError) and any(
         text in str(error) for text in _OUT_OF_MEMORY)
+
+
+def free_cached_memory() -> None:
+    """
+    Give back what PyTorch keeps of freed memory: the GPU's, and pinned memory of the host.
+
+    On a Jetson the two are one memory.
+    """
+    torch.cuda.empty_cache()
+    accelerator: Any = getattr(torch, 'accelerator', None)  # since PyTorch 2.6
+    empty = getattr(getattr(accelerator, 'memory', None), 'empty_host_cache', None)
+    if empty is not None and accelerator.is_available():
+        empty()
 
 
 def resolve_precision(requested: str, device: str) -> torch.dtype:

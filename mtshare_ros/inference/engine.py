@@ -15,6 +15,7 @@ from mtshare_ros.inference.decoding import FrameDecoder, raw_output
 from mtshare_ros.inference.device import (
     cuda_device_count,
     explained_faults,
+    free_cached_memory,
     resolve_device,
     resolve_precision,
 )
@@ -179,7 +180,7 @@ class Engine:
         """Give back the memory of the device that nothing uses; needed after it ran out."""
         if self.device.startswith('cuda'):
             with computing_on(self.device):
-                torch.cuda.empty_cache()
+                free_cached_memory()
 
     def new_session(self) -> Session:
         """Return the memory of a camera that has sent nothing yet."""

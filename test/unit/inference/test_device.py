@@ -1,10 +1,17 @@
 """Device and precision: loud fall-back, clear refusal."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from mtshare_ros.errors import ConfigError, DeviceError
-from mtshare_ros.inference.device import explained_faults, resolve_device, resolve_precision
+from mtshare_ros.inference.device import (
+    explained_faults,
+    free_cached_memory,
+    resolve_device,
+    resolve_precision,
+)
 
 
 def test_auto_takes_cuda_when_it_is_there():
@@ -65,3 +72,16 @@ def test_automatic_precision_depends_on_the_device(device, dtype):
 def test_a_precision_the_cpu_lacks_is_refused(requested):
     with pytest.raises(ConfigError, match=f"'{requested}' on cpu"):
         resolve_precision(requested, 'cpu')
+
+
+def test_pinned_memory_is_given_back_with_that_of_the_gpu_where_pytorch_can(monkeypatch):
+    # Simulated: there is no accelerator in the tests.
+    emptied = []
+    memory = SimpleNamespace(empty_host_cache=lambda: emptied.append('host'))
+    monkeypatch.setattr(torch.cuda, 'empty_cache', lambda: emptied.append('device'))
+    for accelerator in (None, SimpleNamespace(is_available=lambda: False, memory=memory),
+                        SimpleNamespace(is_available=lambda: True),
+                        SimpleNamespace(is_available=lambda: True, memory=memory)):
+        monkeypatch.setattr(torch, 'accelerator', accelerator, raising=False)
+        free_cached_memory()
+    assert emptied == ['device'] * 4 + ['host']
