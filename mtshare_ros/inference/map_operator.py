@@ -65,7 +65,7 @@ def choose_decoder(
         return ChosenDecoder(decode_cells)
     if not has_triton():
         return ChosenDecoder(decode_cells, (NO_TRITON,))
-    sample = _Sample(device, task, encoding or get_task(task).encoding, side, patch_size)
+    sample = MapSample(device, task, encoding or get_task(task).encoding, side, patch_size)
     fault = fault_of(sample, decode_cells_fused, decode_cells)
     if fault:
         name = f'decode_cells for {task}'
@@ -73,7 +73,7 @@ def choose_decoder(
     return ChosenDecoder(decode_cells_fused)
 
 
-class _Sample:
+class MapSample:
     """A small raw output that is decoded in part: cells at an edge, inside, and one repeatedly."""
 
     def __init__(

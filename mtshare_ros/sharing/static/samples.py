@@ -1,0 +1,113 @@
+"""Small data of every operator, on which a kernel and its plain twin must agree."""
+
+from typing import Any, Callable
+
+import torch
+
+from mtshare_ros.sharing.static.entering import patch_table
+from mtshare_ros.sharing.static.fused import Norm
+
+
+class Samples:
+    """Small data of every operator, of four members; rows are no multiple of anything."""
+
+    def __init__(self, device: torch.device, dtype: torch.dtype, width: int, heads: int) -> None:
+        self._device, self._dtype, self._width, self._heads = device, dtype, width, heads
+        self._index = torch.tensor([1, 2, 4, 5, 8, 10, 10], device=device)
+
+    def run(self, name: str, operator: Callable[..., Any]) -> tuple[torch.Tensor, ...]:
+        """Return what an operator gives, or overwrites, as numbers whose roundings may differ."""
+        return getattr(self, f'_{name}')(operator)
+
+    def _residual_norm(
+        self, operator: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    ) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        values, update, bias = (draw(*shape, self._width) for shape in ((1, 7), (4, 7), (4, 1)))
+        norm = Norm(draw(4, 1, self._width), draw(4, 1, self._width), 1e-6)
+        first = operator(values, None, None, norm, self._dtype)
+        return first[1], *operator(
+            values, update.to(self._dtype), bias.to(self._dtype), norm, self._dtype)
+
+    def _rotate_and_store(
+        self, operator: Callable[..., torch.Tensor]
+    ) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        qkv, bias, rotation, cache = (value.to(self._dtype) for value in (
+            draw(4, 7, 3 * self._width), draw(4, 1, 3 * self._width),
+            draw(7, 2, self._width // self._heads), draw(4, 11, 2 * self._width)))
+        qkv[:, -1], rotation[-1] = qkv[:, -2], rotation[-2]
+        return operator(qkv, bias, rotation, cache, self._index, self._heads), cache
+
+    def _bias_gelu(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        rows, bias = draw(4, 7, 4 * self._width), draw(4, 1, 4 * self._width)
+        return (operator(rows.to(self._dtype), bias.to(self._dtype)),)
+
+    def _relu_store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        return self._stored(operator, self._dtype)
+
+    def _relu_bias(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        values, bias = draw(4, 12, 48).to(self._dtype), draw(4, 3, 48)
+        return (operator(values, bias, torch.float32).to(self._dtype),)
+
+    def _store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        return self._stored(operator, torch.float32)
+
+    def _enter(
+        self, operator: Callable[..., tuple[torch.Tensor, torch.Tensor]]
+    ) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        tokens, position, reference = (draw(count, self._width) for count in (7, 11, 11))
+        values, scores = operator(
+            tokens.to(self._dtype), position, self._index, reference, self._index == 4)
+        # beside the score of what is forced no rounding of the others would show
+        order = scores.argsort(descending=True, stable=True)
+        return values, scores[order][1:], order.to(self._dtype)
+
+    def _take(
+        self, operator: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
+    ) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        values, reference, prefix = (draw(count, self._width) for count in (7, 11, 2))
+        norm = Norm(draw(4, 1, self._width), draw(4, 1, self._width), 1e-6)
+        places, after = (torch.tensor(items, device=self._device)
+                         for items in ((5, 1, 4), (11, 12)))
+        index, rows, normed = operator(
+            values, self._index, places, reference, prefix, after, norm, self._dtype)
+        return index.float(), rows, normed, reference
+
+    def _norm_store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        values, buffer = draw(1, 7, self._width), draw(4, 11, 2 * self._width).to(self._dtype)
+        values[:, -1] = values[:, -2]
+        norm = Norm(draw(4, 1, self._width), draw(4, 1, self._width), 1e-6)
+        operator(values, norm, buffer[..., self._width:], self._index)
+        return (buffer,)
+
+    def _take_patches(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        grid, side, block = (2, 3), 2, 2
+        table = patch_table(grid, side, block).to(self._device)
+        pixels = torch.arange(8 * 12 * 3, device=self._device) * 7 % 256
+        shift, reference, unit = (
+            value.to(self._dtype) for value in (draw(12), draw(25, 12), draw(1)))
+        patches = torch.tensor([0, 2, 4, 4], device=self._device)
+        operator(pixels.to(torch.uint8).view(8, 12, 3), patches, table, shift, unit, reference,
+                 side, block)
+        return (reference,)
+
+    def _stored(
+        self, operator: Callable[..., None], dtype: torch.dtype
+    ) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        values, bias, rows = draw(4, 6, 37).to(dtype), draw(4, 3, 37), draw(4, 11, 37).to(dtype)
+        values[:, -1] = values[:, -4]
+        index = torch.tensor([1, 2, 8, 5, 4, 8], device=self._device)
+        operator(values, bias, rows, index)
+        return (rows,)
+
+    def _drawer(self) -> Callable[..., torch.Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        return lambda *shape: torch.randn(shape, generator=generator).to(self._device)
