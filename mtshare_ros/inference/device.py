@@ -70,17 +70,30 @@ def resolve_device(requested: str, *, cuda_devices: int) -> DeviceChoice:
 @contextmanager
 def explained_faults(device: str) -> Iterator[None]:
     """Raise DeviceError, with what to do, for what a device raises that cannot take a network."""
+    with explained_shortage(device):
+        try:
+            yield
+        except RuntimeError as error:
+            if is_out_of_memory(error) or 'CUDA' not in str(error):
+                raise
+            raise _fault(device, error, 'PyTorch, its CUDA build and the driver must fit the GPU'
+                         ) from error
+
+
+@contextmanager
+def explained_shortage(device: str) -> Iterator[None]:
+    """Raise DeviceError, with what to do, where a device has no memory left for a frame."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            advice = 'free memory of other programs, or take a smaller input_size or model'
-        elif 'CUDA' in str(error):
-            advice = 'PyTorch, its CUDA build and the driver must fit the GPU'
-        else:
+        if not is_out_of_memory(error):
             raise
-        raise DeviceError(
-            f'the network cannot be computed on device {device}: {error}; {advice}') from error
+        raise _fault(device, error, 'free memory of other programs, or take a smaller input_size '
+                     'or model') from error
+
+
+def _fault(device: str, error: BaseException, advice: str) -> DeviceError:
+    return DeviceError(f'the network cannot be computed on device {device}: {error}; {advice}')
 
 
 def is_out_of_memory(error: BaseException) -> bool:

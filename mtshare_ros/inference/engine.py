@@ -15,6 +15,7 @@ from mtshare_ros.inference.decoding import FrameDecoder, raw_output
 from mtshare_ros.inference.device import (
     cuda_device_count,
     explained_faults,
+    explained_shortage,
     free_cached_memory,
     resolve_device,
     resolve_precision,
@@ -88,8 +89,6 @@ class Engine:
         threads = thread_notices() if self.device == 'cpu' else ()
         self.transfer_doubt = doubt_transfer(self.description)
         network = fuse_batch_norm(checkpoint.network).to(self.device)
-        self.notices = (*choice.notices, *threads, *doubts,
-                        *doubts_of(network, self.description, self.dtype))
         self.network_tasks, self.tasks = network.tasks, ordered(self.description.tasks)
         keep_freed_memory()
         fallback = default_thresholds(network.config)
@@ -99,7 +98,8 @@ class Engine:
             }, self.dtype, self.weight_layout)
             self._decoder = FrameDecoder(
                 self.tasks, network.config, self._network.sides, self._network.device)
-        self.notices += self._decoder.notices
+        self.notices = (*choice.notices, *threads, *doubts, *self._decoder.notices,
+                        *doubts_of(network, self.description, self.dtype))
         self._path = ListPath(self._network, self._decoder)
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None
@@ -220,7 +220,7 @@ class Engine:
             seen, asked, needed, sharing, self._bounds(memory, sharing, cost),
             camera or self.assumed_camera(framing))
         run = self._path.run_alone if session is None else self._path.run
-        with (explained_faults(self.device), computing_on(self.device),
+        with (explained_shortage(self.device), computing_on(self.device),
               torch.inference_mode()):
             outcome = run(memory, request, clock)
         account, non_finite = outcome.account, outcome.non_finite

@@ -93,6 +93,19 @@ def test_every_tool_is_told_what_to_do_where_a_frame_finds_no_memory(checkpoint,
     assert is_out_of_memory(raised.value)
 
 
+def test_a_fault_in_the_middle_of_a_frame_is_not_taken_for_a_wrong_installation(
+    checkpoint, monkeypatch
+):
+    def broken(*_):
+        raise RuntimeError('CUDA error: an illegal memory access was encountered')
+
+    with pretended_cuda():
+        engine = Engine(checkpoint, device='cuda:0')
+        monkeypatch.setattr(StemRunner, 'dense', broken)
+        with pytest.raises(RuntimeError, match='illegal memory access'):
+            engine.infer(np.zeros((96, 128, 3), np.uint8))
+
+
 def test_who_computes_in_halves_is_told_what_they_cannot_hold(checkpoint):
     weighty = copy.deepcopy(checkpoint.network)
     weighty.blocks[0].mlp.fc1.weight.data[0, 0] = 1e5
