@@ -114,12 +114,11 @@ class StaticEncoder:
         cells, width, device = grid[0] * grid[1], self._network.config.embed_dim, self._device
         count = cells + self._prefix.shape[0]
         table = self._network.rotary(grid, device)
-        absolute = self._network.config.position == 'absolute'
         own = (len(self._own.blocks), len(self.members), count, 2 * width)
         return StaticEncoderState(
             cells, torch.arange(count, device=device),
             None if table is None else RotationTable(table, self._dtype).stacked,
-            self._network.position(grid)[0].detach().float() if absolute else None,
+            self._position(grid),
             torch.zeros(cells, width, device=device),
             torch.full((count, width), torch.inf, device=device) if self._reuse else None,
             tuple(torch.zeros(1, count, 2 * width, dtype=self._dtype, device=device)
@@ -175,6 +174,11 @@ class StaticEncoder:
         return self._operators.take(
             values, cells, places, state.reference, self._prefix, state.prefix_rows, self._first,
             self._dtype)
+
+    def _position(self, grid: tuple[int, int]) -> torch.Tensor | None:
+        if self._network.config.position != 'absolute':
+            return None
+        return self._network.position(grid)[0].detach().float().contiguous()
 
     def _macs(self, grid: tuple[int, int], cells: int, own: Stage) -> int:
         prefix = self._prefix.shape[0]

@@ -85,6 +85,14 @@ def test_other_formats_stay_close_and_keep_what_is_normed_in_theirs(shape, dtype
         assert (found - rows).norm() < bound * rows.norm()
 
 
+@shapes
+def test_kernels_find_every_row_of_the_state_behind_the_one_before(shape):
+    state = Static(network_of(shape, 2), image_of(0)).state
+    tables = [table for table in (state.rotation, state.position) if table is not None]
+    assert all(table.is_contiguous() for table in (
+        *tables, state.every, state.reference, *state.shared, state.own, *state.taps.values()))
+
+
 def test_the_weights_of_a_single_encoder_in_float32_are_those_of_the_network():
     network = network_of('convolutions', 4)
     matrix = Static(network, image_of(0)).encoder._shared.blocks[0].qkv._matrix
