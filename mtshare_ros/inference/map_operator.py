@@ -83,8 +83,10 @@ class MapSample:
         self._geometry = MapGeometry.of(Enlargement(side, patch_size), (3, 3), device)
         generator = torch.Generator().manual_seed(0)
         channels = channels_of(get_task(task), 5)
-        self._raw = torch.randn(
-            1, channels, 3 * side, 3 * side, generator=generator).mul_(3).to(device)
+        raw = torch.randn(1, channels, 3 * side, 3 * side, generator=generator)
+        if encoding == 'direction':
+            raw[:, 2] += 5  # to bring short vectors to length one would magnify their roundings
+        self._raw = raw.to(device)
         self._cells = torch.tensor([0, 4, 5, 7, 7], device=device)
 
     def __call__(self, decode: CellDecoder) -> tuple[torch.Tensor, ...]:

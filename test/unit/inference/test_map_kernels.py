@@ -131,6 +131,7 @@ def test_a_list_of_cells_and_a_whole_frame_are_one_launch(gpu, task, encoding):
     assert gpu.launches == 2 and not gpu.synchronisations
 
 
+@pytest.mark.fault(33)
 def test_without_triton_one_notice_says_so(gpu, monkeypatch):
     monkeypatch.setattr(map_operator, 'has_triton', lambda: False)
     chosen = choose_decoder(torch.device('cuda:0'), 'depth', 4, 16)
@@ -142,6 +143,7 @@ def one_class_too_many(geometry, encoding, raw, cells, maps):
     maps[0][0] += 1
 
 
+@pytest.mark.fault(33)
 def test_a_kernel_that_takes_another_class_is_left_out_with_its_reason(gpu, monkeypatch):
     monkeypatch.setattr(map_operator, 'decode_cells_fused', one_class_too_many)
 

@@ -231,6 +231,7 @@ def test_each_operator_is_one_launch(gpu, example):
         assert gpu.launches == 1 and not gpu.synchronisations
 
 
+@pytest.mark.fault(33)
 def test_without_triton_one_notice_says_so(gpu, monkeypatch):
     monkeypatch.setattr(choosing, 'has_triton', lambda: False)
     chosen = choose(torch.device('cuda:0'), torch.float16)
@@ -241,6 +242,7 @@ def broken(*arguments):
     raise RuntimeError('ptxas fatal: no such target\nand a long story')
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize('kernel, reason', [
     (broken, 'RuntimeError: ptxas fatal: no such target;'),
     (lambda rows, bias: fused.bias_gelu(rows, bias) + 0.1, 'differs from its plain form by'),
