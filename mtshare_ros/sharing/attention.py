@@ -24,8 +24,8 @@ class RowRotation:
 
     def rotate_(self, vectors: torch.Tensor) -> torch.Tensor:
         """Rotate (n, heads, head_dim) queries or keys in place."""
-        quarters = vectors.unflatten(2, (2, 2, -1))
-        turned = quarters.flip(3).flatten(2)
+        first, second, third, fourth = vectors.chunk(4, dim=2)
+        turned = torch.cat((second, first, fourth, third), dim=2)
         return vectors.mul_(self.cosine).addcmul_(turned, self.sine)
 
 

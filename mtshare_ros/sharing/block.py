@@ -104,8 +104,11 @@ class BlockWeights:
 
     def plain_macs(self, rows: int, token_count: int) -> int:
         """Return those of rows of one member through plain matrices."""
-        linear = sum(layer.plain_macs_per_row for layer in self._layers())
-        return rows * (linear + 2 * token_count * self.width)
+        return rows * (self._plain_linear_macs + 2 * token_count * self.width)
+
+    @cached_property
+    def _plain_linear_macs(self) -> int:
+        return sum(layer.plain_macs_per_row for layer in self._layers())
 
     def _layers(self) -> tuple[GroupedLinear, ...]:
         return self.qkv, self.proj, self.fc1, self.fc2

@@ -82,7 +82,7 @@ def pass_changed(
     state: FastState, rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor | None
 ) -> tuple[ActiveRows, torch.Tensor]:
     """Return the rows, with their values, that a temporal limit (M,) lets in; note their input."""
-    if limit is not None:
+    if limit is not None and not rows.certain:
         places = _changed(state, rows, values, limit)
         if places.shape[0] < rows.total:
             rows, values = rows.at(places), values.index_select(0, places)

@@ -14,7 +14,7 @@ from mtshare_ros.sharing.fast import (
     renew_keys,
 )
 from mtshare_ros.sharing.rows import ActiveRows
-from mtshare_ros.sharing.take_over import Split, TakeOver, TakeOverState
+from mtshare_ros.sharing.take_over import Split, Taken, TakeOver, TakeOverState
 
 
 @dataclass
@@ -69,7 +69,7 @@ class FastMemberBlock:
         self, state: MemberState, rows: ActiveRows, values: torch.Tensor, split: Split
     ) -> BlockUpdate:
         """Compute some rows and take over the others."""
-        computed, taken = rows.at(split.computed), rows.at(split.taken)
+        computed, taken = rows.at(split.computed), Taken.of(rows, split.taken)
         update = torch.empty_like(values)
         if computed.total:
             inputs = values.index_select(0, split.computed)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Sequence
+from typing import Callable, Sequence
 
 import torch
 from torch.nn import functional
@@ -16,12 +16,18 @@ MOST_APPENDED = 0.5
 """Share of the output features that is worth appending, for rows of which few are computed."""
 
 
+_ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    'none': lambda values: values, 'gelu': functional.gelu, 'relu': torch.relu_,
+}
+
+
 class PackedLinear:
     """
     ``activation(x W^T + b)`` with the weight laid out once for the device's matrix kernels.
 
     Without that every call reorders the whole weight, which for few rows costs more than the
-    product. ``activation`` is ``none`` or ``gelu``, ``layout`` one of ``layout.LAYOUTS``.
+    product. ``activation`` is ``none``, ``gelu`` or ``relu``; ``layout`` is one of
+    ``layout.LAYOUTS``.
     """
 
     def __init__(
@@ -48,7 +54,7 @@ class PackedLinear:
         if self._packed:
             return self._packed_product(rows)
         product = torch.addmm(self._bias, rows, self._matrix)
-        return functional.gelu(product) if self._activation == 'gelu' else product
+        return _ACTIVATIONS[self._activation](product)
 
     def _packed_product(self, rows: torch.Tensor) -> torch.Tensor:
         count = rows.shape[0]

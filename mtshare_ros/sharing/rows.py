@@ -47,6 +47,11 @@ class ActiveRows:
         """Which rows (n,) bool no gate may drop, None where there are none."""
         return None if self.marks is None else self.marks.index_select(0, self.index)
 
+    @cached_property
+    def certain(self) -> bool:
+        """Whether every row is forced: then no gate need be asked."""
+        return self.forced is not None and bool(self.forced.all())
+
     @property
     def rotation(self) -> RowRotation | None:
         """What turns the rows' queries and keys, None where nothing does."""
@@ -59,6 +64,8 @@ class ActiveRows:
 
     def cells_among(self, counts: tuple[int, ...]) -> tuple[int, ...]:
         """Return how many of so many rows of each member are cells."""
+        if not self.prefix:
+            return counts
         return tuple(max(count - self.prefix, 0) for count in counts)
 
     def cells_of(self, member: int) -> torch.Tensor:

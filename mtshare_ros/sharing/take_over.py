@@ -59,6 +59,26 @@ class Split:
     taken: torch.Tensor
 
 
+@dataclass(frozen=True)
+class Taken:
+    """
+    Rows of sub-tasks that are taken over, (m,) each.
+
+    ``index`` counts them through all members and ``kept`` through the sub-tasks; ``tokens`` are
+    those of the base.
+    """
+
+    index: torch.Tensor
+    kept: torch.Tensor
+    tokens: torch.Tensor
+
+    @classmethod
+    def of(cls, rows: ActiveRows, places: torch.Tensor) -> 'Taken':
+        """Return those at positions (m,) of a list."""
+        index = rows.index.index_select(0, places)
+        return cls(index, index - rows.token_count, index % rows.token_count)
+
+
 class TakeOver:
     """The rule for one block; ``delta_share`` (M,) is r of each member, 0 for the base."""
 
@@ -90,7 +110,7 @@ class TakeOver:
         relative to ``scale`` (M,).
         """
         base_rows = rows.counts[0]
-        if rows.total == base_rows:
+        if rows.total == base_rows or rows.certain:
             return None
         inputs, members = values[base_rows:], rows.members[base_rows:]
         kept = state.kept.index_select(0, rows.index[base_rows:] - rows.token_count)
@@ -102,9 +122,9 @@ class TakeOver:
         bound = (limit * scale).index_select(0, members)
         return _split(passes(distances, bound, forced), base_rows)
 
-    def fill_keys(self, state: TakeOverState, cache: torch.Tensor, taken: ActiveRows) -> None:
+    def fill_keys(self, state: TakeOverState, cache: torch.Tensor, taken: Taken) -> None:
         """Write the taken rows' keys and values (M x T, 2D), those of the base being renewed."""
-        difference = state.cached_difference.index_select(0, taken.index - taken.token_count)
+        difference = state.cached_difference.index_select(0, taken.kept)
         cache.index_copy_(0, taken.index, difference.add_(cache.index_select(0, taken.tokens)))
 
     def remember(
@@ -126,9 +146,9 @@ class TakeOver:
         state.cached_difference.index_copy_(
             0, kept, cache.index_select(0, index) - cache.index_select(0, tokens))
 
-    def update(self, state: TakeOverState, taken: ActiveRows) -> torch.Tensor:
+    def update(self, state: TakeOverState, taken: Taken) -> torch.Tensor:
         """Return the residual update (m, D) of the taken rows."""
-        own = state.difference.index_select(0, taken.index - taken.token_count)
+        own = state.difference.index_select(0, taken.kept)
         return own.add_(state.base_update.index_select(0, taken.tokens))
 
 
