@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 import math
+from typing import Callable
 
 import torch
 
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.noise import NoiseEstimator, NoiseState, quantile_places
+from mtshare_ros.sharing.noise import NoiseEstimator, NoiseState, quantile_places, weights_of
 from mtshare_ros.sharing.pooling import COLORS, Pooling, SIDE, VALUES
 
 NOTICED = 2.8
@@ -54,12 +55,15 @@ class ChangeDetector:
     eight deviations of the noise's own share where the sensor is so noisy that this is more.
     """
 
-    def __init__(self, device: torch.device, patch_size: int) -> None:
+    def __init__(
+        self, device: torch.device, patch_size: int,
+        scorer: Callable[..., torch.Tensor] | None = None,
+    ) -> None:
+        self._score = scorer or score
         self._pooling = Pooling.of(patch_size)
         self._noise = NoiseEstimator(device, self._pooling)
         self._lines = self._pooling.lines(device)
         self._matrix = self._pooling.matrix(device)
-        self._zero = self._matrix.new_zeros(())
         # the mean square of n differences of noise deviates by its mean times the root of 2 / n
         self._least = _DEVIATIONS * math.sqrt(2 / self._pooling.independent)
 
@@ -93,13 +97,15 @@ class ChangeDetector:
 
     def score(self, state: ChangeState, image: torch.Tensor, *, learn: bool) -> torch.Tensor:
         """Take in a further frame and return the scores; whether to ``learn``, ``learns`` says."""
+        weights = None
         # learning takes turns with not learning, so that both of the past frames are in place
         state.past[0 if learn else 1].copy_(state.current)
         self._pool(image, state)
-        weights = self._noise.weights(state.current.mean(dim=1))
         if learn:
+            weights = self._noise.weights(state.current.mean(dim=1))
             self._noise.learn(state.noise, weights, state.current - state.past, state.places)
-        return self._score(state, self._noise.variance(state.noise, weights))
+        return self._score(state.current, state.reference, self._noise.rise,
+                           state.noise.log_variance, weights, self._least)
 
     def transmit(self, state: ChangeState, rows: torch.Tensor) -> None:
         """Remember patches (n,) of the last frame seen as transmitted."""
@@ -124,13 +130,25 @@ class ChangeDetector:
         # plain sums along memory are four times as fast as a pooling of channels-last images
         return lines.reshape(rows * SIDE, height, -1).float().sum(dim=1)
 
-    def _score(self, state: ChangeState, variance: torch.Tensor) -> torch.Tensor:
-        """Return the scores (N,) of patches whose values have a noise ``variance`` (N,)."""
-        change = torch.linalg.vector_norm(state.current - state.reference, dim=1)
-        # half of what noise adds less half of the mean square: negative where there is excess
-        excess = torch.addcmul(variance, change, change, value=-1 / (2 * VALUES)).clamp_(max=0)
-        least = variance.clamp(min=NOTICED ** 2 / (2 * self._least))
-        return torch.addcdiv(self._zero, excess, least, value=-1 / self._least).sqrt_()
+
+def score(
+    current: torch.Tensor, reference: torch.Tensor, rise: torch.Tensor,
+    log_variance: torch.Tensor, weights: torch.Tensor | None, least: float,
+) -> torch.Tensor:
+    """
+    Return the scores (N,) of patches (N, 48), whose ``reference`` is what was transmitted.
+
+    ``rise`` and ``log_variance`` are those of NoiseEstimator and NoiseState; ``weights`` what the
+    estimator returns, None where it was not asked. The noise's own share of a change deviates by a
+    ``least`` part of it.
+    """
+    if weights is None:
+        weights = weights_of(current.mean(dim=1), rise)
+    variance = (weights @ log_variance).exp_()
+    change = torch.linalg.vector_norm(current - reference, dim=1)
+    # half of what noise adds less half of the mean square: negative where there is excess
+    excess = torch.addcmul(variance, change, change, value=-1 / (2 * VALUES)).clamp_(max=0)
+    return excess.div_(variance.clamp_(min=NOTICED ** 2 / (2 * least))).mul_(-1 / least).sqrt_()
 
 
 def learns(frame: int) -> bool:

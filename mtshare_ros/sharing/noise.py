@@ -20,7 +20,8 @@ TYPICAL_PIXEL_NOISE = 2.5
 """Grey levels, assumed of a camera until it shows something still."""
 
 _KNOTS = 8
-_KNOT_STEP = 256.0 / _KNOTS
+KNOT_STEP = 256.0 / _KNOTS
+"""Grey levels from one brightness level to the next."""
 _MOST_CONTRAST = math.log(4.0)
 
 _SHARES = (0.05, 0.25, 0.5)
@@ -90,8 +91,7 @@ class NoiseEstimator:
     def __init__(self, device: torch.device, pooling: Pooling) -> None:
         self._shrinkage = pooling.shrinkage
         self._silence = 1.0 / (12 * pooling.shrinkage ** 2 * _CHI_SQUARE[0])
-        # a knot counts up to the next one; the first does below it, too, and the last above it
-        self._rise = torch.tensor(
+        self.rise = torch.tensor(
             [math.inf, *(-0.5 - knot for knot in range(_KNOTS - 1)), -math.inf], device=device)
         self._energy = _energy_matrices(pooling).to(device)
         self._most = torch.tensor([
@@ -101,12 +101,11 @@ class NoiseEstimator:
     def allocate(self) -> NoiseState:
         """Return the state of a camera of which nothing is known."""
         start = self._log_variance(TYPICAL_PIXEL_NOISE)
-        return NoiseState(self._rise.new_full((_KNOTS,), start), self._rise.new_ones(()))
+        return NoiseState(self.rise.new_full((_KNOTS,), start), self.rise.new_ones(()))
 
     def weights(self, brightness: torch.Tensor) -> torch.Tensor:
         """Return how much each brightness level counts (N, K) for patches (N,) of 0-255."""
-        risen = torch.add(self._rise, brightness[:, None], alpha=1 / _KNOT_STEP).clamp_(0, 1)
-        return risen[:, :-1] - risen[:, 1:]
+        return weights_of(brightness, self.rise)
 
     def variance(self, state: NoiseState, weights: torch.Tensor) -> torch.Tensor:
         """Return the variance of pooled values (N,) of patches with ``weights`` (N, K)."""
@@ -155,6 +154,17 @@ class NoiseEstimator:
     def _log_variance(self, pixel_noise: float) -> float:
         """Return the logarithm of the variance of pooled values for a deviation of pixels."""
         return 2 * math.log(pixel_noise / self._shrinkage)
+
+
+def weights_of(brightness: torch.Tensor, rise: torch.Tensor) -> torch.Tensor:
+    """
+    Return how much each of K levels counts (N, K) for a brightness (N,) of 0-255.
+
+    From each level to the next, one rises from 0 to 1 and the other falls. ``rise`` (K + 1,) is
+    where, in levels, that begins: the first counts wholly below it, the last above it.
+    """
+    risen = torch.add(rise, brightness[:, None], alpha=1 / KNOT_STEP).clamp_(0, 1)
+    return risen[:, :-1] - risen[:, 1:]
 
 
 @lru_cache(maxsize=16)

@@ -1,7 +1,7 @@
 """The gate of frames whose shapes never depend on data: it marks and counts, the host decides."""
 
 from dataclasses import dataclass, field
-from typing import Hashable, Iterable, Mapping, Sequence
+from typing import Collection, Hashable, Iterable, Mapping, Sequence
 
 import torch
 
@@ -16,8 +16,15 @@ from mtshare_ros.sharing.refresh import make_schedule, TurnSchedule
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.controls import CONTROLS
 from mtshare_ros.sharing.static.lists import FrameLists, HeadLists, ListTable, MaskRow
+from mtshare_ros.sharing.static.marking import marks_of
+from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.sizes import ListSizes
-from mtshare_ros.sharing.static.sources import any_of, sources_of_cells, sources_of_pixels
+from mtshare_ros.sharing.static.sources import (
+    any_of,
+    sources_of_cells,
+    sources_of_pixels,
+    widened,
+)
 
 FIRED, DUE, ACTIVE, CELLS = 'fired', 'due', 'active', 'cells'
 
@@ -75,7 +82,7 @@ class GateState:
     turns: torch.Tensor
     near: torch.Tensor
     around: torch.Tensor
-    pixels: tuple[torch.Tensor, ...]
+    sources: torch.Tensor
     tables: tuple[str, int, int] | None = None
     lists: dict[Wanted, ListTable] = field(default_factory=dict)
 
@@ -98,8 +105,9 @@ class StaticGate:
 
     def __init__(
         self, detector: ChangeDetector, reach: Reach, geometries: Iterable[HeadGeometry],
+        operators: Operators = PLAIN,
     ) -> None:
-        self._detector, self._reach = detector, reach
+        self._detector, self._reach, self._operators = detector, reach, operators
         self._geometries = tuple(dict.fromkeys(geometries))
 
     def allocate(
@@ -124,7 +132,7 @@ class StaticGate:
             running=row.allocate(), counts=ages.new_zeros(len(row.names)), ages=ages,
             oldest=ages.new_zeros(()), turns=torch.zeros_like(ages, dtype=torch.int64),
             near=sources_of_cells(grid, self._reach).to(device), around=around,
-            pixels=tuple(torch.cat(group).to(device) for group in _by_width(sources.values())))
+            sources=_joined(sources.values()).to(device))
         for sizes in buckets:
             self.prepare_lists(state, sizes)
         return state
@@ -160,20 +168,12 @@ class StaticGate:
         than the controls' budget allows.
         """
         scores = self._detector.score(state.change, image, learn=learn)
-        limit, turn, due_age, _, _, halo = state.controls.unbind()
-        fired = scores > limit
-        due = torch.logical_or(state.turns == turn, state.ages >= due_age, out=state.due)
         if budgeted:
-            active = _within(state, scores, fired)
-            changed = active & fired
-            due.logical_and_(active)
+            marks = _within(state, scores)
         else:
-            active, changed = fired | due, fired
-        reached = any_of(changed, state.around)
-        cells = active | reached
-        torch.logical_or(due, torch.logical_and(reached, halo), out=state.forced)
-        pixels = (any_of(cells, table) for table in state.pixels)
-        state.row.count((fired, due, active, cells, *pixels), state.running, state.counts)
+            marks = self._operators.mark(scores, state.turns, state.ages, state.controls,
+                                         state.around, state.due, state.forced)
+        state.row.count(self._operators.spread(marks, state.sources), state.running, state.counts)
 
     def read(self, state: GateState, numbers: Sequence[int]) -> GateCounts:
         """Return the counts by what they are of, once the host has them."""
@@ -190,7 +190,8 @@ class StaticGate:
         Their sizes must be prepared.
         """
         table = state.lists[self._wanted(sizes)]
-        patches, cells, *others = state.row.lists(state.running, table)
+        patches, cells, *others = state.row.lists(
+            state.running, table, self._operators.entries)
         heads, remaining = {}, iter(others)
         for item in self._geometries:
             layers = tuple(next(remaining) for _ in item.borders)
@@ -217,16 +218,13 @@ class StaticGate:
         widest = sources_of_cells(grid, self._reach.followed_by(HALO))
         if halo:
             return widest
-        near = sources_of_cells(grid, self._reach)
-        repeated = near[:, -1:].expand(-1, widest.shape[1] - near.shape[1])
-        return torch.cat((near, repeated), dim=1)
+        return widened(sources_of_cells(grid, self._reach), widest.shape[1])
 
     def _pixel_sources(self, grid: tuple[int, int]) -> dict[Hashable, torch.Tensor]:
-        """Return by border the cells that decide about each pixel, sorted by their number."""
+        """Return by border the cells that decide about each pixel."""
         borders: list[Border] = [(1, item.cell_border) for item in self._geometries]
         borders += [(item.side, border) for item in self._geometries for border in item.borders]
-        tables = {border: sources_of_pixels(grid, *border) for border in borders}
-        return dict(sorted(tables.items(), key=lambda item: item[1].shape[1]))
+        return {border: sources_of_pixels(grid, *border) for border in borders}
 
     def _wanted(self, sizes: ListSizes) -> Wanted:
         wanted: list[tuple[Hashable, int]] = [(ACTIVE, sizes.cells), (CELLS, sizes.cells)]
@@ -237,19 +235,21 @@ class StaticGate:
         return tuple(wanted)
 
 
-def _within(state: GateState, scores: torch.Tensor, fired: torch.Tensor) -> torch.Tensor:
-    """Return the patches (N,) bool whose cells stay within the budget, as Planner does."""
-    limit, _, _, forced_age, budget, _ = state.controls.unbind()
-    forced = state.ages >= forced_age
-    urgent = UrgentRows(raise_due(scores, state.due, limit), forced, state.ages, limit)
+def _within(state: GateState, scores: torch.Tensor) -> torch.Tensor:
+    """Return the marks of patches whose cells stay within the budget, as Planner finds them."""
+    limit, turn, due_age, forced_age, budget, halo = state.controls.unbind()
+    fired, forced = scores > limit, state.ages >= forced_age
+    due = (state.turns == turn) | (state.ages >= due_age)
+    urgent = UrgentRows(raise_due(scores, due, limit), forced, state.ages, limit)
     active, budget = urgent.within(budget), budget.long()
     reached = (active | any_of(active & fired, state.near)).sum().clamp_(min=1)
-    return urgent.within(torch.minimum(budget, (budget * budget).floor_divide_(reached)))
+    active = urgent.within(torch.minimum(budget, (budget * budget).floor_divide_(reached)))
+    due = torch.logical_and(due, active, out=state.due)
+    return marks_of(fired, due, active, active & fired, halo, state.around, state.forced)
 
 
-def _by_width(sources: Iterable[torch.Tensor]) -> list[list[torch.Tensor]]:
-    """Group sorted tables (n, k) by k, for each group is looked up at once."""
-    groups: dict[int, list[torch.Tensor]] = {}
-    for table in sources:
-        groups.setdefault(table.shape[1], []).append(table)
-    return list(groups.values())
+def _joined(tables: Collection[torch.Tensor]) -> torch.Tensor:
+    """Join tables (n, k) int32 of different k."""
+    width = max((table.shape[1] for table in tables), default=1)
+    nothing = torch.zeros(0, width, dtype=torch.int32)
+    return torch.cat([nothing, *(widened(table, width) for table in tables)])

@@ -1,11 +1,12 @@
 """Lists of the true entries of masks, of fixed lengths and without asking what is in them."""
 
 from dataclasses import dataclass
-from typing import Hashable, Iterable, Mapping, Sequence
+from typing import Callable, Hashable, Iterable, Mapping
 
 import torch
 
 from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.static import marking
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class MaskRow:
         bounds = torch.cat((sizes.new_zeros(1), sizes.cumsum(0)))
         self._spans = {name: span for name, span in zip(lengths, bounds.unfold(0, 2, 1))}
         self._bounds = bounds.to(device)
-        self._own_numbers = torch.cat([torch.arange(length) for length in sizes]).to(device)
+        self.numbers = torch.cat([torch.arange(length) for length in sizes]).to(device)
 
     @property
     def names(self) -> tuple[Hashable, ...]:
@@ -68,13 +69,11 @@ class MaskRow:
 
     def allocate(self) -> torch.Tensor:
         """Return a buffer for the running sum of all entries, int32, which begins with 0."""
-        return self._bounds.new_zeros(self._own_numbers.shape[0] + 1, dtype=torch.int32)
+        return self._bounds.new_zeros(self.numbers.shape[0] + 1, dtype=torch.int32)
 
-    def count(
-        self, masks: Sequence[torch.Tensor], running: torch.Tensor, counts: torch.Tensor
-    ) -> None:
-        """Sum up masks bool, together all entries, and write the ``counts`` (names,) int32."""
-        torch.cumsum(torch.cat(tuple(masks)), 0, dtype=torch.int32, out=running[1:])
+    def count(self, marks: torch.Tensor, running: torch.Tensor, counts: torch.Tensor) -> None:
+        """Sum up all masks (S,) bool, and write the ``counts`` (names,) int32."""
+        torch.cumsum(marks, 0, dtype=torch.int32, out=running[1:])
         totals = running.index_select(0, self._bounds)
         torch.sub(totals[1:], totals[:-1], out=counts)
 
@@ -89,13 +88,16 @@ class MaskRow:
         return ListTable(torch.cat(spans, dim=1).flatten().to(device),
                          torch.cat(ranks).to(device), tuple(sizes))
 
-    def lists(self, running: torch.Tensor, table: 'ListTable') -> tuple[torch.Tensor, ...]:
-        """Return the lists, each as ``listed`` returns it."""
-        before, last = running.index_select(0, table.bounds).view(2, -1)
-        ranks = torch.minimum(before + table.ranks, last)
-        # of an empty mask it is an entry before the mask, unless there is none
-        places = torch.searchsorted(running[1:], ranks)
-        return self._own_numbers.index_select(0, places).split(table.sizes)
+    def lists(
+        self, running: torch.Tensor, table: 'ListTable',
+        entries: Callable[..., torch.Tensor] = marking.entries,
+    ) -> tuple[torch.Tensor, ...]:
+        """
+        Return the lists, each as ``listed`` returns it.
+
+        But that of an empty mask is of some entry. ``entries`` see Operators.
+        """
+        return entries(running, table.bounds, table.ranks, self.numbers).split(table.sizes)
 
 
 @dataclass(frozen=True)

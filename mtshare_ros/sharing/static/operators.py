@@ -5,21 +5,22 @@ from typing import Any, Callable
 
 import torch
 
-from mtshare_ros.sharing.static import entering, fused, stores
+from mtshare_ros.sharing.change import score
+from mtshare_ros.sharing.static import entering, fused, gate_operators, marking, stores
 from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.sharing.static.operator_library import define, KERNELS
 
-NAMESPACE = 'mtshare'
-
-LIBRARY = torch.library.Library(NAMESPACE, 'DEF')
-"""Holds the operators, which are gone without it."""
-
-KERNELS: dict[str, Callable[..., Any]] = {}
-"""What CUDA runs, by operator."""
+__all__ = ['define', 'FUSED', 'KERNELS', 'Operators', 'operators_of', 'PLAIN']
 
 
 @dataclass(frozen=True)
 class Operators:
-    """The steps that one kernel can do, as functions of ``fused``, ``entering``, ``stores``."""
+    """
+    The steps that one kernel can do.
+
+    They are the functions of ``fused``, ``entering``, ``stores`` and ``marking``, and ``score`` of
+    ``change``.
+    """
 
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     rotate_and_store: Callable[..., torch.Tensor]
@@ -31,30 +32,10 @@ class Operators:
     take: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     norm_store: Callable[..., None]
     take_patches: Callable[..., None]
-
-
-def define(
-    schema: str, *, plain: Callable[..., Any], kernel: Callable[..., Any],
-    shape: Callable[..., Any],
-) -> None:
-    """
-    Add an operator with a schema as ``torch.library.Library.define`` takes it.
-
-    It is ``plain`` on the CPU, ``kernel`` on CUDA and ``shape`` where tensors have no data.
-    """
-    name = schema.partition('(')[0]
-    KERNELS[name] = _on_its_device(kernel)
-    LIBRARY.define(schema)
-    for key, function in (('CPU', plain), ('CUDA', KERNELS[name]), ('Meta', shape)):
-        LIBRARY.impl(name, function, key)
-
-
-def _on_its_device(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a kernel that runs where its first tensor is: Triton takes the current device."""
-    def launch(first: torch.Tensor, *others: Any) -> Any:
-        with torch.cuda.device_of(first):
-            return kernel(first, *others)
-    return launch
+    score: Callable[..., torch.Tensor]
+    mark: Callable[..., torch.Tensor]
+    spread: Callable[..., torch.Tensor]
+    entries: Callable[..., torch.Tensor]
 
 
 def _kernels() -> Any:
@@ -227,12 +208,13 @@ def operators_of(calls: Any) -> Operators:
         calls.norm_store(values, norm.weight, norm.bias, norm.eps, buffer, index)
     return Operators(residual_norm, calls.rotate_and_store, calls.bias_gelu, calls.relu_store,
                      calls.relu_bias, calls.store, calls.enter, take, norm_store,
-                     calls.take_patches)
+                     calls.take_patches, *(getattr(calls, name) for name in gate_operators.NAMES))
 
 
 PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu,
                   stores.relu_store, stores.relu_bias, stores.store, entering.enter,
-                  entering.take, entering.norm_store, entering.take_patches)
+                  entering.take, entering.norm_store, entering.take_patches, score,
+                  marking.mark, marking.spread, marking.entries)
 """Several launches each, on any device and in any export."""
 
 FUSED = operators_of(torch.ops.mtshare)

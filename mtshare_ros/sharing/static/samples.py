@@ -4,8 +4,11 @@ from typing import Any, Callable
 
 import torch
 
+from mtshare_ros.sharing.noise import NoiseEstimator
+from mtshare_ros.sharing.pooling import Pooling
 from mtshare_ros.sharing.static.entering import patch_table
 from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.sharing.static.lists import MaskRow
 
 
 class Samples:
@@ -97,6 +100,38 @@ class Samples:
         operator(pixels.to(torch.uint8).view(8, 12, 3), patches, table, shift, unit, reference,
                  side, block)
         return (reference,)
+
+    def _score(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        current, reference = (60 * draw(37, 48) for _ in range(2))
+        reference[::2] = current[::2] + draw(19, 48)
+        estimator = NoiseEstimator(self._device, Pooling.of(16))
+        return (operator(current + 128, reference + 128, estimator.rise, 1.0 + 0.1 * draw(8), None,
+                         1.6),)
+
+    def _mark(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        due, forced = (torch.zeros(300, dtype=torch.bool, device=self._device) for _ in range(2))
+        ages, around = self._whole_numbers(9, 300).int(), self._whole_numbers(300, 300, 9).int()
+        controls = torch.tensor([2.0, 3.0, 8.0, 0.0, 0.0, 1.0], device=self._device)
+        marks = operator(self._drawer()(300).abs_(), self._whole_numbers(30, 300), ages, controls,
+                         around, due, forced)
+        return marks.float(), due.float(), forced.float()
+
+    def _spread(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        marks = self._drawer()(4, 300) > 1.5
+        return (operator(marks, self._whole_numbers(300, 2000, 4).int()).float(),)
+
+    def _entries(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        marks = self._whole_numbers(2, 401).int()
+        marks[0] = 0
+        row = MaskRow({'first': 100, 'second': 300}, self._device)
+        table = row.table([('first', 90), ('second', 70)])
+        found = row.lists(marks.cumsum(0, dtype=torch.int32), table, operator)
+        return tuple(item.float() for item in found)
+
+    def _whole_numbers(self, below: int, *shape: int) -> torch.Tensor:
+        generator = torch.Generator().manual_seed(1)
+        return torch.randint(below, shape, generator=generator).to(self._device)
 
     def _stored(
         self, operator: Callable[..., None], dtype: torch.dtype

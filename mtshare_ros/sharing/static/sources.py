@@ -26,6 +26,11 @@ def any_of(mask: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
     return mask.index_select(0, sources.view(-1)).view(sources.shape).any(dim=1)
 
 
+def widened(sources: torch.Tensor, width: int) -> torch.Tensor:
+    """Return sources (n, k) as (n, width), the last column being repeated."""
+    return torch.cat((sources, sources[:, -1:].expand(-1, width - sources.shape[1])), dim=1)
+
+
 @lru_cache(maxsize=32)
 def _sources(grid: tuple[int, int], side: int, before: int, behind: int) -> torch.Tensor:
     """Return (pixels, k) int32 cells in raster order; where there are fewer, one is repeated."""

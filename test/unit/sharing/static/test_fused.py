@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 from types import SimpleNamespace
 
 from entering_examples import examples_of_entering
+from gate_examples import gate_examples
 from pretended_cuda import pretended_cuda
 import pytest
 import torch
@@ -159,7 +160,7 @@ def example():
         'relu_store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5])),
         'relu_bias': (update, None, torch.float32),
         'store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5])),
-        **examples_of_entering()}
+        **examples_of_entering(), **gate_examples()}
 
 
 def listed(result):

@@ -15,6 +15,7 @@ from mtshare_ros.sharing.reach import Reach
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.controls import Controls
 from mtshare_ros.sharing.static.gate import StaticGate
+from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
 from mtshare_ros.sharing.static.sizes import bucket_sizes, ListSizes
 
 CPU = torch.device('cpu')
@@ -36,8 +37,8 @@ class Stem:
         height, width = (cells * self.side for cells in self.grid)
         return image[:, :, :height, :width]
 
-    def detector(self, device: torch.device = CPU) -> ChangeDetector:
-        return ChangeDetector(device, self.side)
+    def detector(self, device: torch.device = CPU, operators: Operators = PLAIN):
+        return ChangeDetector(device, self.side, operators.score)
 
 
 STEMS = {
@@ -83,8 +84,12 @@ class PresentGate:
 class StaticHost:
     """A static gate and what a host does with it."""
 
-    def __init__(self, stem: Stem, device: torch.device = CPU) -> None:
-        self.gate = StaticGate(stem.detector(device), stem.reach, (LOCAL, LINEAR))
+    def __init__(
+        self, stem: Stem, device: torch.device = CPU, operators: Operators = PLAIN,
+        geometries: tuple[HeadGeometry, ...] = (LOCAL, LINEAR),
+    ) -> None:
+        self.gate = StaticGate(
+            stem.detector(device, operators), stem.reach, geometries, operators)
         self.state = self.gate.allocate(stem.grid)
         self.frame = 0
 
@@ -172,6 +177,16 @@ def test_the_same_rows_enter_as_today(stem, scenario, motion, no_gradients):
         assert torch.equal(host.state.change.reference, present.state.reference)
 
 
+def test_heads_that_go_by_no_lists_have_none(no_gradients):
+    stem = STEMS['patches of 14']
+    host = StaticHost(stem, geometries=())
+
+    for image in room_clip('static', 1.0)[:3]:
+        counts, lists = host.see(stem.cut(image), Frame())
+
+    assert counts.cells and not counts.pixels and not counts.reached and not lists.heads
+
+
 def check_lists(lists, plan: FramePlan, stem: Stem, counts) -> None:
     forced = plan.due if plan.halo is None else plan.due | plan.halo
     assert counts.due == plan.due.sum() and counts.active == plan.patches.shape[0]
@@ -195,13 +210,15 @@ def check(found: torch.Tensor, expected: torch.Tensor) -> None:
         assert (found[count:] == expected[-1]).all()
 
 
-@pytest.mark.parametrize('budgeted, most', [(False, 46), (True, 84)])
+@pytest.mark.parametrize('operators, budgeted, most, most_to_learn', [
+    (PLAIN, False, 45, 42), (PLAIN, True, 84, 42), (FUSED, False, 15, 46), (FUSED, True, 63, 46)])
 @pytest.mark.parametrize('stem', STEMS)
-def test_gate_and_lists_are_few_launches_and_never_wait(stem, budgeted, most):
+def test_gate_and_lists_are_few_launches_and_never_wait(
+        stem, operators, budgeted, most, most_to_learn):
     stem = STEMS[stem]
     asked = Frame(limits=PlanLimits(budget=30 if budgeted else None))
     with pretended_cuda() as device:
-        host = StaticHost(stem, torch.device('cuda:0'))
+        host = StaticHost(stem, torch.device('cuda:0'), operators)
         images = [stem.cut(image).to('cuda:0') for image in room_clip('static', 1.0)[:4]]
         for image in images[:3]:
             host.see(image, asked)
@@ -211,7 +228,7 @@ def test_gate_and_lists_are_few_launches_and_never_wait(stem, budgeted, most):
             device.clear()
             host.gate.observe(host.state, images[3], learn=learn, budgeted=budgeted)
             lists = host.gate.lists(host.state, sizes)
-            assert device.launches <= most + (42 if learn else 0)
+            assert device.launches <= most + (most_to_learn if learn else 0)
             assert not device.synchronisations
             device.clear()
             host.gate.settle(host.state, lists)

@@ -1,0 +1,47 @@
+"""The steps of the gate as operators of PyTorch; see ``operator_library``."""
+
+from typing import Any
+
+import torch
+
+from mtshare_ros.sharing import change
+from mtshare_ros.sharing.static import marking
+from mtshare_ros.sharing.static.operator_library import define
+
+NAMES = ('score', 'mark', 'spread', 'entries')
+
+
+def _kernels() -> Any:
+    from mtshare_ros.sharing.static import gate_kernels  # needs Triton
+    return gate_kernels
+
+
+def _shape_of_scores(current: torch.Tensor, *others: Any) -> torch.Tensor:
+    return current.new_empty(current.shape[0])
+
+
+def _shape_of_marks(scores: torch.Tensor, *others: Any) -> torch.Tensor:
+    return scores.new_empty((4, scores.shape[0]), dtype=torch.bool)
+
+
+def _shape_of_row(marks: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    return marks.new_empty(marks.numel() + sources.shape[0])
+
+
+def _shape_of_entries(
+    running: torch.Tensor, bounds: torch.Tensor, ranks: torch.Tensor, numbers: torch.Tensor
+) -> torch.Tensor:
+    return numbers.new_empty(ranks.shape[0])
+
+
+define('score(Tensor current, Tensor reference, Tensor rise, Tensor log_variance, '
+       'Tensor? weights, float least) -> Tensor', plain=change.score, shape=_shape_of_scores,
+       kernel=lambda *given: _kernels().score(*given))
+define('mark(Tensor scores, Tensor turns, Tensor ages, Tensor controls, Tensor around, '
+       'Tensor(a!) due, Tensor(b!) forced) -> Tensor', plain=marking.mark, shape=_shape_of_marks,
+       kernel=lambda *given: _kernels().mark(*given))
+define('spread(Tensor marks, Tensor sources) -> Tensor', plain=marking.spread,
+       shape=_shape_of_row, kernel=lambda *given: _kernels().spread(*given))
+define('entries(Tensor running, Tensor bounds, Tensor ranks, Tensor numbers) -> Tensor',
+       plain=marking.entries, shape=_shape_of_entries,
+       kernel=lambda *given: _kernels().entries(*given))

@@ -1,0 +1,60 @@
+"""What a gate's operators are called with, random but the same in every call."""
+
+import torch
+
+from mtshare_ros.sharing.noise import NoiseEstimator
+from mtshare_ros.sharing.pooling import Pooling
+from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.static.lists import MaskRow
+from mtshare_ros.sharing.static.sources import sources_of_cells, sources_of_pixels
+
+GRID = (9, 13)
+CELLS = GRID[0] * GRID[1]
+PIXELS = sources_of_pixels(GRID, 4, 2)
+
+
+def gate_examples(halo: int = 1, seed: int = 0) -> dict[str, tuple]:
+    """Return the arguments of each operator."""
+    return {
+        'score': score_example(seed), 'mark': mark_example(halo, seed),
+        'spread': (marks(4 * CELLS, seed).view(4, -1), PIXELS),
+        'entries': entries_example((CELLS, 40, PIXELS.shape[0]), (30, 7, 600), seed)}
+
+
+def score_example(seed: int) -> tuple:
+    """Return patches of which a third changed, in the dark, in the light and in between."""
+    draw = torch.Generator().manual_seed(seed)
+    brightness = torch.linspace(-20, 280, CELLS)[torch.randperm(CELLS, generator=draw)]
+    current = brightness[:, None] + 9 * torch.randn(CELLS, 48, generator=draw)
+    change = torch.randn(CELLS, 48, generator=draw) * (1 + 9 * (torch.arange(CELLS) % 3 == 0))[
+        :, None]
+    log_variance = torch.randn(8, generator=draw)
+    return (current, current + change, NoiseEstimator(current.device, Pooling.of(16)).rise,
+            log_variance, None, 1.6)
+
+
+def mark_example(halo: int, seed: int) -> tuple:
+    """Return what ``mark`` takes; the refresh turn is 3, or an age of 28."""
+    draw = torch.Generator().manual_seed(seed)
+    around = sources_of_cells(GRID, Reach(-1, 2) if halo else Reach(0, 1))
+    return (2 * torch.rand(CELLS, generator=draw) ** 4,
+            torch.randint(0, 30, (CELLS,), generator=draw),
+            torch.randint(0, 30, (CELLS,), generator=draw, dtype=torch.int32),
+            torch.tensor([1.0, 3.0, 28.0, 0.0, 0.0, halo]), around,
+            marks(CELLS, seed + 1), marks(CELLS, seed + 2))
+
+
+def entries_example(lengths: tuple, sizes: tuple, seed: int) -> tuple:
+    """Return what ``entries`` takes for lists of masks, where the second mask is empty."""
+    row = MaskRow(dict(enumerate(lengths)), torch.device('cpu'))
+    marked = marks(sum(lengths), seed)
+    marked[lengths[0]:lengths[0] + lengths[1]] = False
+    running = row.allocate()
+    torch.cumsum(marked, 0, dtype=torch.int32, out=running[1:])
+    table = row.table(enumerate(sizes))
+    return running, table.bounds, table.ranks, row.numbers
+
+
+def marks(count: int, seed: int) -> torch.Tensor:
+    """Return a mask of which a tenth is true."""
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed)) < 0.1

@@ -1,0 +1,64 @@
+"""The kernels of the gate give what their plain twins give."""
+
+from types import SimpleNamespace
+
+from gate_examples import entries_example, gate_examples, mark_example
+import pytest
+import torch
+
+from mtshare_ros.sharing.static.operators import KERNELS, operators_of, PLAIN
+
+DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+
+
+@pytest.fixture(scope='module')
+def kernels():
+    """Return the operators as CUDA runs them, by the interpreter of Triton where there is none."""
+    pytest.importorskip('triton', reason='the kernels need Triton')
+    return operators_of(SimpleNamespace(**KERNELS))
+
+
+def run(operators, name: str, arguments: tuple) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Return what an operator gives, and all its tensors as it leaves them."""
+    tensors = [value.clone().to(DEVICE) if isinstance(value, torch.Tensor) else value
+               for value in arguments]
+    return getattr(operators, name)(*tensors), [
+        value for value in tensors if isinstance(value, torch.Tensor)]
+
+
+def assert_equal(kernels, name: str, arguments: tuple) -> None:
+    found, left = run(kernels, name, arguments)
+    expected, expected_left = run(PLAIN, name, arguments)
+
+    assert found.dtype == expected.dtype and torch.equal(found, expected)
+    assert all(torch.equal(*pair) for pair in zip(left, expected_left))
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_scores_are_those_of_the_twin(kernels, seed):
+    arguments = gate_examples(seed=seed)['score']
+
+    found, _ = run(kernels, 'score', arguments)
+
+    expected, _ = run(PLAIN, 'score', arguments)
+    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+    assert 0 < (found > 1).sum() < len(found) and (found == 0).any()
+
+
+@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('halo', [0, 1])
+def test_the_same_cells_enter_as_by_the_twin(kernels, halo, seed):
+    assert_equal(kernels, 'mark', mark_example(halo, seed))
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_the_same_pixels_are_marked_as_by_the_twin(kernels, seed):
+    assert_equal(kernels, 'spread', gate_examples(seed=seed)['spread'])
+
+
+@pytest.mark.parametrize('lengths, sizes', [
+    ((117, 40, 1872), (30, 7, 600)), ((1, 1, 1), (1, 1, 1)), ((255, 1, 257), (300, 2, 9)),
+    ((64, 64, 128), (1, 300, 128))])
+def test_the_same_entries_are_listed_as_by_the_twin(kernels, lengths, sizes):
+    for seed in range(3):
+        assert_equal(kernels, 'entries', entries_example(lengths, sizes, seed))
