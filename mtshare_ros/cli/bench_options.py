@@ -69,7 +69,8 @@ SystemOption = Annotated[bool, typer.Option(
 NodeOption = Annotated[bool, typer.Option(
     '--node', help='Only the ROS 2 node: what it adds to the network, over real DDS.')]
 NoCompileOption = Annotated[bool, typer.Option(
-    '--no-compile', help='Do not compile the dense sides: sooner done, weaker opponents.')]
+    '--no-compile', help='Neither compile the dense sides nor try other runtimes for them: '
+                         'sooner done, weaker opponents.')]
 
 
 def read_size(text: str, option: str = '--size') -> tuple[int, int]:

@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from mtshare_ros.evaluation.dense_pieces import EncoderPiece, prepack
+from mtshare_ros.evaluation.dense_runtime import RuntimePiece
 
 EAGER, PREPACKED, PIECEWISE = 'eager', 'prepacked', 'piecewise'
 STATIC, DYNAMIC = 'compiled, static', 'compiled, dynamic'
+RUNTIME = 'ONNX Runtime'
 
 _COMPILED_COPIES = 64
 """Modules of one class that the compiler may meet; each piece of each form is one."""
@@ -51,15 +53,16 @@ class FormChooser:
     """
     Builds the forms of pieces and times them against each other.
 
-    ``compiling`` False leaves out the compiled ones. What the compiler cannot do on this machine
-    (no C++ compiler, say) is reported once, and left out from then on.
+    ``compiling`` False leaves out what takes long to make: the compiled ones, and other runtimes.
+    What cannot be had on this machine (no C++ compiler, say) is reported once, and left out from
+    then on.
     """
 
     def __init__(
         self, device: str, *, compiling: bool = True, rounds: int = 13,
         report: Report | None = None,
     ) -> None:
-        self.compiling = compiling
+        self.compiling = self._exporting = compiling
         self.notices: list[str] = []
         self._device = device
         self._rounds = rounds
@@ -88,6 +91,8 @@ class FormChooser:
             return piece.module
         if form == PREPACKED:
             return prepack(piece.module) if isinstance(piece.module, EncoderPiece) else None
+        if form == RUNTIME:
+            return self._export(piece)
         return self._compile(piece, dynamic=form == DYNAMIC)
 
     def forms_of(self, piece: Piece) -> Sequence[str]:
@@ -100,6 +105,8 @@ class FormChooser:
             forms.append(STATIC)
         if self.compiling and on_cpu and piece.shorter is not None:
             forms.append(DYNAMIC)
+        if self._exporting and on_cpu:
+            forms.append(RUNTIME)
         return forms
 
     def _compile(self, piece: Piece, *, dynamic: bool) -> Call | None:
@@ -117,6 +124,17 @@ class FormChooser:
             self.notices.append(f'nothing was compiled: {_first_line(error)}')
             return None
         return compiled
+
+    def _export(self, piece: Piece) -> Call | None:
+        if not self._exporting:
+            return None
+        self._report(f'exporting {piece.name} for ONNX Runtime')
+        try:
+            return RuntimePiece(piece.module, piece.arguments)
+        except Exception as error:  # the exporter has no common base class either
+            self._exporting = False
+            self.notices.append(f'ONNX Runtime was left out: {_first_line(error)}')
+            return None
 
 
 def time_in_turns(calls: dict[str, Call], rounds: int, device: str) -> dict[str, float]:

@@ -59,6 +59,11 @@ def check_export(path: Path) -> None:
         raise ConfigError(
             f'--output is {str(path)!r}; allowed is a file name that ends with .onnx')
     check_new(path)
+    check_libraries()
+
+
+def check_libraries() -> None:
+    """Raise MissingExtraError for libraries that are not installed, or are too old."""
     for library in _LIBRARIES:
         require_library(library)
     version = tuple(int(part) for part in torch.__version__.split('.')[:2])
@@ -79,7 +84,7 @@ def write_onnx(
     """
     check_export(path)
     start = time.perf_counter()
-    model = _converted(graph)
+    model = convert(graph)
     _describe(model, graph, facts)
     if model.ByteSize() > _LARGEST_FILE:
         raise ModelError(f'{path}: the network would take {model.ByteSize() / 1e9:.1f} GB, the '
@@ -123,7 +128,7 @@ def _difference(found: np.ndarray, expected: np.ndarray) -> float:
     return float(error.max() / max(np.abs(expected).max(), 1e-12))
 
 
-def _converted(graph: Graph) -> Any:
+def convert(graph: Graph) -> Any:
     """Return the ``onnx.ModelProto`` of a graph."""
     inputs, outputs = ([port.name for port in ports] for ports in (graph.inputs, graph.outputs))
     with torch.inference_mode(False), torch.no_grad(), _quiet():

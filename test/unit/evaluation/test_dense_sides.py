@@ -1,6 +1,7 @@
 """The dense opponents compute what the network computes, in every form."""
 
 from dataclasses import replace
+import sys
 
 import numpy as np
 import pytest
@@ -8,8 +9,24 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.evaluation.bench_model import DeltaSettings, random_checkpoint
-from mtshare_ros.evaluation.dense_forms import EAGER, FormChooser, PREPACKED, time_in_turns
-from mtshare_ros.evaluation.dense_pieces import EncoderPiece, prepack, prepare, rotation_of
+from mtshare_ros.evaluation.dense_forms import (
+    EAGER,
+    FormChooser,
+    Piece,
+    PREPACKED,
+    RUNTIME,
+    time_in_turns,
+)
+from mtshare_ros.evaluation.dense_pieces import (
+    EncoderPiece,
+    HeadPiece,
+    MapPiece,
+    prepack,
+    prepare,
+    rotation_of,
+    StemPiece,
+    taps_of_all,
+)
 from mtshare_ros.evaluation.dense_sides import (
     build_pieces,
     DENSE_SIDES,
@@ -177,6 +194,45 @@ def test_what_cannot_be_compiled_is_said_and_left_out(network):
 
     assert built is None and not chooser.compiling
     assert len(chooser.notices) == 1 and 'nothing was compiled' in chooser.notices[0]
+
+
+@pytest.mark.parametrize('piece', ['stem', 'encoder', 'head', 'maps'])
+def test_a_piece_in_onnx_runtime_computes_the_same(network, piece):
+    pytest.importorskip('onnxscript', reason='exporting needs the extra [export]')
+    pytest.importorskip('onnxruntime', reason='exporting needs the extra [export]')
+    cpu, grid = torch.device('cpu'), (6, 8)
+    ready = prepare(network, cpu, torch.float32)
+    taps = taps_of_all(ready, ['depth'])
+    image = torch.from_numpy(IMAGE).permute(2, 0, 1)[None]
+    with torch.inference_mode():
+        stem = StemPiece(ready, grid)
+        tokens, *fine = stem(image)
+        encoder, rotation = EncoderPiece(ready, 'depth', taps), rotation_of(ready, grid, cpu)
+        encoded = encoder(tokens, *rotation)
+        head = HeadPiece(ready, 'depth', grid, taps)
+        given = head.arguments(encoded, fine)
+        module, arguments = {
+            'stem': (stem, (image,)), 'encoder': (encoder, (tokens, *rotation)),
+            'head': (head, given), 'maps': (MapPiece('depth', SIZE), (head(*given),))}[piece]
+        found = FormChooser('cpu', rounds=1).build(
+            Piece(piece, module, arguments), RUNTIME)(*arguments)
+        expected = module(*arguments)
+
+    assert type(found) is type(expected)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_without_onnx_runtime_it_is_left_out_and_said_so(network, monkeypatch):
+    pytest.importorskip('onnxscript', reason='exporting needs the extra [export]')
+    monkeypatch.setitem(sys.modules, 'onnxruntime', None)
+    chooser = FormChooser('cpu', rounds=1)
+    piece = Piece('maps', MapPiece('depth', SIZE), (torch.randn(1, 1, 24, 32),))
+
+    assert chooser.build(piece, RUNTIME) is None
+
+    assert RUNTIME not in chooser.forms_of(piece)
+    notice, = chooser.notices
+    assert notice.startswith('ONNX Runtime was left out: ') and '[export]' in notice
 
 
 def test_calls_take_turns():
