@@ -1,4 +1,8 @@
-"""Stem and encoder on a GPU: no waiting, nothing mixed, few launches."""
+"""
+Stem and encoder on a GPU: no waiting, nothing mixed, few launches.
+
+They are counted in float16, in which there are the most of them.
+"""
 
 from branched import branched_network
 from padded import padded
@@ -63,30 +67,32 @@ def device():
 
 @dtypes
 @shapes
-def test_whole_frames_and_updates_neither_wait_nor_mix_formats(device, shape, dtype):
-    gpu = OnGpu(device, dtype, **SHAPES[shape])
+@pytest.mark.parametrize('operators', [PLAIN, FUSED], ids=['plain', 'fused'])
+@pytest.mark.parametrize('reuse', [1, 2])
+def test_whole_frames_and_updates_neither_wait_nor_mix_formats(
+    device, shape, dtype, operators, reuse
+):
+    gpu = OnGpu(device, dtype, operators=operators, reuse=reuse, **SHAPES[shape])
     gpu.launches(gpu.encoder.dense, gpu.state, gpu.stem.dense(gpu.stem_state, gpu.image))
     gpu.of_stem()
     gpu.of_encoder(kept=9)
     assert all(rows.isfinite().all() for rows in gpu.state.taps.values())
 
 
-@dtypes
 @pytest.mark.parametrize('shape, operators, most', [
     ('convolutions', PLAIN, 19), ('patches', PLAIN, 6),
     ('convolutions', FUSED, 16), ('patches', FUSED, 3)])
-def test_the_launches_of_the_stem(device, shape, operators, most, dtype):
-    gpu = OnGpu(device, dtype, operators=operators, **SHAPES[shape])
+def test_the_launches_of_the_stem(device, shape, operators, most):
+    gpu = OnGpu(device, torch.float16, operators=operators, **SHAPES[shape])
     assert gpu.of_stem() <= most
 
 
-@dtypes
 @shapes
 @pytest.mark.parametrize('tasks, operators, most', [
     (('depth',), PLAIN, 16), (DEFAULT_TASKS, PLAIN, 20),
     (('depth',), FUSED, 9), (DEFAULT_TASKS, FUSED, 9)])
-def test_the_launches_of_a_block(device, shape, tasks, operators, most, dtype):
-    few, more = (OnGpu(device, dtype, tasks, operators, depth=depth,
+def test_the_launches_of_a_block(device, shape, tasks, operators, most):
+    few, more = (OnGpu(device, torch.float16, tasks, operators, depth=depth,
                        **SHAPES[shape]).of_encoder() for depth in (3, 4))
     assert more - few <= most
 
@@ -106,11 +112,10 @@ def test_the_launches_of_a_tap(device):
     assert four - last <= 3
 
 
-@dtypes
 @shapes
 @pytest.mark.parametrize('operators, most', [(PLAIN, 30), (FUSED, 15)])
-def test_the_launches_of_a_block_with_reused_rows(device, shape, operators, most, dtype):
-    few, more = (OnGpu(device, dtype, operators=operators, reuse=2, depth=depth,
+def test_the_launches_of_a_block_with_reused_rows(device, shape, operators, most):
+    few, more = (OnGpu(device, torch.float16, operators=operators, reuse=2, depth=depth,
                        **SHAPES[shape]).of_encoder() for depth in (3, 4))
     assert more - few <= most
 
