@@ -8,7 +8,13 @@ import torch
 from mtshare_ros.inference.cell_decoding import CellDecoder, decode_cells, MapGeometry
 from mtshare_ros.inference.postprocess import fields_of
 from mtshare_ros.sharing.enlargement import Enlargement
-from mtshare_ros.sharing.static.choosing import fault_of, has_triton, left_out, NO_TRITON
+from mtshare_ros.sharing.static.choosing import (
+    DIFFERS,
+    fault_of,
+    has_triton,
+    left_out,
+    NO_TRITON,
+)
 from mtshare_ros.sharing.static.operators import define
 from mtshare_ros.tasks import channels_of, get_task
 
@@ -67,10 +73,11 @@ def choose_decoder(
         return ChosenDecoder(decode_cells, (NO_TRITON,))
     sample = MapSample(device, task, encoding or get_task(task).encoding, side, patch_size)
     fault = fault_of(sample, decode_cells_fused, decode_cells)
-    if fault:
-        name = f'decode_cells for {task}'
-        return ChosenDecoder(decode_cells, (left_out(name, device, fault),))
-    return ChosenDecoder(decode_cells_fused)
+    if not fault:
+        return ChosenDecoder(decode_cells_fused)
+    # what lets no kernel run is told once, not of every task
+    step = f'decode_cells of {task}' if fault.startswith(DIFFERS) else 'decode_cells'
+    return ChosenDecoder(decode_cells, (left_out([step], device, fault),))
 
 
 class MapSample:

@@ -3,12 +3,14 @@
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, Callable
+from typing import Any, Callable, Sequence
 
 import torch
 
 from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
 from mtshare_ros.sharing.static.samples import Samples
+
+DIFFERS = 'the kernel differs from the operators'
 
 _STEPS_APART = 8.0
 """Roundings of an arithmetic by which a kernel may differ from its twin."""
@@ -35,14 +37,15 @@ def choose(
     if not has_triton():
         return Chosen(PLAIN, (NO_TRITON,))
     samples = Samples(device, dtype, width, heads)
-    plain, notices = {}, []
+    left: dict[str, list[str]] = {}
     for name in (field.name for field in fields(Operators)):
         fault = fault_of(
             partial(samples.run, name), getattr(FUSED, name), getattr(PLAIN, name))
         if fault:
-            plain[name] = getattr(PLAIN, name)
-            notices.append(left_out(name, device, fault))
-    return Chosen(replace(FUSED, **plain), tuple(notices))
+            left.setdefault(fault, []).append(name)
+    plain = {name: getattr(PLAIN, name) for names in left.values() for name in names}
+    return Chosen(replace(FUSED, **plain),
+                  tuple(left_out(names, device, fault) for fault, names in left.items()))
 
 
 NO_TRITON = ('Triton is not installed: steps that one kernel can do take several launches, which '
@@ -54,9 +57,10 @@ def has_triton() -> bool:
     return find_spec('triton') is not None
 
 
-def left_out(name: str, device: torch.device, fault: str) -> str:
-    """Return the notice of a kernel that is not used."""
-    return f'the kernel {name} is not used on {device}: {fault}; several launches do its work'
+def left_out(names: Sequence[str], device: torch.device, fault: str) -> str:
+    """Return the notice of steps whose kernels are not used, all for the same reason."""
+    return (f'without a kernel on {device}: {", ".join(names)}, because {fault}; operators of '
+            'PyTorch do the work in more launches')
 
 
 def fault_of(
@@ -77,7 +81,7 @@ def fault_of(
     steps = max(_steps_apart(ours, twin) for ours, twin in zip(found, sample(plain)))
     if steps <= _STEPS_APART:
         return ''
-    return f'it differs from its plain form by {steps:.3g} roundings; {_STEPS_APART:g} are allowed'
+    return f'{DIFFERS} by {steps:.3g} roundings ({_STEPS_APART:g} are allowed)'
 
 
 def _steps_apart(found: torch.Tensor, expected: torch.Tensor) -> float:

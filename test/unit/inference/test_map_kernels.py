@@ -150,8 +150,20 @@ def test_a_kernel_that_takes_another_class_is_left_out_with_its_reason(gpu, monk
     chosen = choose_decoder(torch.device('cuda:0'), 'semseg', 4, 16)
 
     assert chosen.decode is decode_cells
-    assert 'the kernel decode_cells for semseg is not used on cuda:0: it differs' in \
-        chosen.notices[0]
+    notice, = chosen.notices
+    assert 'decode_cells of semseg, because the kernel differs' in notice
+
+
+@pytest.mark.fault(33)
+def test_what_lets_no_kernel_run_is_told_alike_for_every_task(gpu, monkeypatch):
+    def broken(*arguments):
+        raise RuntimeError('no C compiler')
+
+    monkeypatch.setattr(map_operator, 'decode_cells_fused', broken)
+    told = {choose_decoder(torch.device('cuda:0'), task, 4, 16).notices
+            for task in ('semseg', 'depth', 'edge')}
+
+    assert len(told) == 1 and 'decode_cells, because RuntimeError: no C' in str(told)
 
 
 def test_the_cpu_decodes_plainly_and_has_nothing_to_tell():

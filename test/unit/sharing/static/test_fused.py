@@ -12,7 +12,13 @@ import torch
 from mtshare_ros.sharing.static import choosing, fused
 from mtshare_ros.sharing.static.choosing import choose
 from mtshare_ros.sharing.static.fused import Norm
-from mtshare_ros.sharing.static.operators import FUSED, KERNELS, operators_of, PLAIN
+from mtshare_ros.sharing.static.operators import (
+    FUSED,
+    KERNELS,
+    Operators,
+    operators_of,
+    PLAIN,
+)
 
 DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 SHAPES = [(192, 3, torch.float32), (384, 6, torch.float16), (768, 12, torch.bfloat16),
@@ -199,6 +205,32 @@ def test_an_operator_tells_its_shapes_without_data(example, name):
         assert (shape.shape, shape.dtype) == (real.shape, real.dtype)
 
 
+class Steps(torch.nn.Module):
+    """What follows a product in a block."""
+
+    def forward(self, values, update, cache, index):
+        _, normed = FUSED.residual_norm(values, update, None, self.norm, torch.float32)
+        query = FUSED.rotate_and_store(normed.repeat(1, 1, 3), None, None, cache, index, 2)
+        return FUSED.bias_gelu(query, None), cache
+
+
+def test_an_export_holds_each_operator_as_one_step(example):
+    values, update, _, norm, _ = example['residual_norm']
+    cache, index = example['rotate_and_store'][3:5]
+    steps = Steps()
+    steps.norm = norm
+
+    exported = torch.export.export(steps, (values, update, cache, index), strict=False)
+
+    names = [str(node.target) for node in exported.graph.nodes]
+    assert [name for name in names if name.startswith('mtshare.')] == [
+        'mtshare.residual_norm.default', 'mtshare.rotate_and_store.default',
+        'mtshare.bias_gelu.default']
+    results = [module(values, update, cache.clone(), index)
+               for module in (exported.module(), steps)]
+    assert all(torch.equal(*pair) for pair in zip(*results))
+
+
 def test_the_cpu_has_plain_operators_and_nothing_to_tell():
     chosen = choose(torch.device('cpu'), torch.float32)
     assert chosen.operators is PLAIN and not chosen.notices
@@ -246,8 +278,8 @@ def broken(*arguments):
 @pytest.mark.fault(33)
 @pytest.mark.parametrize('kernel, reason', [
     (broken, 'RuntimeError: ptxas fatal: no such target;'),
-    (lambda rows, bias: fused.bias_gelu(rows, bias) + 0.1, 'differs from its plain form by'),
-    (lambda rows, bias: fused.bias_gelu(rows, bias) * torch.nan, 'differs from its plain form by'),
+    (lambda rows, bias: fused.bias_gelu(rows, bias) + 0.1, 'because the kernel differs'),
+    (lambda rows, bias: fused.bias_gelu(rows, bias) * torch.nan, 'because the kernel differs'),
 ])
 def test_a_kernel_that_fails_or_differs_is_left_out_with_its_reason(
         gpu, monkeypatch, kernel, reason):
@@ -256,5 +288,16 @@ def test_a_kernel_that_fails_or_differs_is_left_out_with_its_reason(
     chosen = choose(torch.device('cuda:0'), torch.float16)
 
     assert chosen.operators == replace(FUSED, bias_gelu=PLAIN.bias_gelu)
-    assert len(chosen.notices) == 1 and 'the kernel bias_gelu is not used on cuda:0' in \
-        chosen.notices[0] and reason in chosen.notices[0]
+    notice, = chosen.notices
+    assert 'without a kernel on cuda:0: bias_gelu, ' in notice and reason in notice
+
+
+@pytest.mark.fault(33)
+def test_what_lets_no_kernel_run_is_told_once(gpu, monkeypatch):
+    monkeypatch.setattr(choosing, 'FUSED', Operators(**dict.fromkeys(NAMES, broken)))
+
+    chosen = choose(torch.device('cuda:0'), torch.float16)
+
+    assert chosen.operators == PLAIN
+    notice, = chosen.notices
+    assert all(name in notice for name in NAMES)
