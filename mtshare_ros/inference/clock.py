@@ -19,10 +19,14 @@ class StageClock:
         self._marks: list[tuple[str, object]] = [('', self._mark())]
         self._passed = False
 
-    def lap(self, stage: str) -> None:
-        """End a stage; one that comes again adds up."""
-        self._marks.append((stage, self._mark()))
-        self._passed = False
+    def lap(self, stage: str, waited: torch.cuda.Event | None = None) -> None:
+        """
+        End a stage; one that comes again adds up.
+
+        It ends at an event of the device that the host has ``waited`` for, if there is one.
+        """
+        self._marks.append((stage, self._mark() if waited is None else waited))
+        self._passed = waited is not None
 
     def stages(self) -> dict[str, float]:
         """Return the milliseconds of every stage in the order they ran; waits for the last."""

@@ -18,6 +18,8 @@ class Download:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._stream = torch.cuda.Stream(device) if device.type == 'cuda' else None
+        self.end: torch.cuda.Event | None = None
+        """Passed when the last tensors had come; None on the CPU."""
 
     def fetch(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
         """Return what the tensors hold once all work is done that the current stream was given."""
@@ -29,7 +31,9 @@ class Download:
         with torch.cuda.stream(self._stream):
             for name, tensor in tensors.items():
                 copies[name].copy_(tensor, non_blocking=True)
-        self._stream.record_event().synchronize()
+        self.end = torch.cuda.Event(enable_timing=True)
+        self.end.record(self._stream)
+        self.end.synchronize()
         return {name: copy.numpy() for name, copy in copies.items()}
 
 

@@ -11,7 +11,7 @@ from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
 from mtshare_ros.inference.crossover import choose_crossover, Crossover, UNKNOWN
-from mtshare_ros.inference.decoding import FrameDecoder, raw_output
+from mtshare_ros.inference.decoding import raw_output
 from mtshare_ros.inference.device import (
     cuda_device_count,
     explained_faults,
@@ -21,24 +21,19 @@ from mtshare_ros.inference.device import (
     resolve_precision,
 )
 from mtshare_ros.inference.factors import carry_factors
-from mtshare_ros.inference.frame_path import FrameRequest
-from mtshare_ros.inference.geometry import (
-    assumed_focal_length,
-    centred_camera,
-    depth_scale,
-    Pinhole,
-    usual_focal_length,
-)
+from mtshare_ros.inference.frame_request import FrameRequest
+from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.input_size import choose_input_size
 from mtshare_ros.inference.known_quality import doubt_numbers, doubts_of, known_quality
-from mtshare_ros.inference.list_path import ListPath
+from mtshare_ros.inference.paths import Paths
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.statistics import frame_stats, with_derived
+from mtshare_ros.inference.task_decoders import TaskDecoders
+from mtshare_ros.inference.trained_camera import TrainedCamera
 from mtshare_ros.inference.transfer import doubt_transfer
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.description import VIEW
 from mtshare_ros.model.framing import frame_to_cover, Framing
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
@@ -59,12 +54,12 @@ NON_FINITE = 'the network returned NaN or infinity'
 
 class Engine:
     """
-    A loaded model on a device.
+    A loaded model on a device; it keeps no state between frames, that is in sessions.
 
     The node, the benchmark, the evaluation and the demo all call ``infer``, so a measured speed is
-    the published speed. The engine keeps no state between frames: what is known of a camera is in
-    the session that is handed in. Nothing that it computes depends on a clock, unless a latency
-    target or ``settle_crossover`` asks for that. ``weight_layout`` is one of ``layout.LAYOUTS``.
+    the published speed. Nothing that it computes depends on a clock, unless a latency target or
+    ``settle_crossover`` asks for that. ``weight_layout`` is one of ``layout.LAYOUTS``;
+    ``fixed_shapes`` and ``cuda_graphs`` are those of ``Paths``.
     """
 
     def __init__(
@@ -76,6 +71,8 @@ class Engine:
         input_size: tuple[int, int] | None = None,
         file: ModelFile | None = None,
         weight_layout: str = AUTO,
+        fixed_shapes: bool | None = None,
+        cuda_graphs: bool = True,
     ) -> None:
         choice = resolve_device(device, cuda_devices=cuda_device_count())
         self.device = choice.name
@@ -96,11 +93,12 @@ class Engine:
             self._network = SharingNetwork(network, {
                 task: self.description.thresholds.get(task, fallback) for task in network.tasks
             }, self.dtype, self.weight_layout)
-            self._decoder = FrameDecoder(
+            self._decoders = TaskDecoders(
                 self.tasks, network.config, self._network.sides, self._network.device)
-        self.notices = (*choice.notices, *threads, *doubts, *self._decoder.notices,
-                        *doubts_of(network, self.description, self.dtype))
-        self._path = ListPath(self._network, self._decoder)
+            self._paths = Paths(network, self._network, self._decoders, self.dtype,
+                                fixed_shapes=fixed_shapes, cuda_graphs=cuda_graphs)
+        self.notices = (*choice.notices, *threads, *doubts, *self._decoders.notices,
+                        *self._paths.notices, *doubts_of(network, self.description, self.dtype))
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None
 
@@ -113,6 +111,7 @@ class Engine:
         precision: str = 'auto',
         input_size: tuple[int, int] | None = None,
         weight_layout: str = AUTO,
+        cuda_graphs: bool = True,
     ) -> 'Engine':
         """
         Load a shipped model by name, or any model by path, and run one frame, which warms it up.
@@ -123,9 +122,10 @@ class Engine:
         checkpoint = load_checkpoint(file.path)
         with explained_faults(device):
             engine = cls(checkpoint, device=device, precision=precision, input_size=input_size,
-                         file=file, weight_layout=weight_layout)
+                         file=file, weight_layout=weight_layout, cuda_graphs=cuda_graphs)
             first = engine.infer(trial_picture(engine.input_size).numpy(), engine.new_session())
-        engine.notices += doubt_numbers(first.stats.non_finite, engine.dtype)
+            faults = engine.prepare(engine.new_session())
+        engine.notices += (*doubt_numbers(first.stats.non_finite, engine.dtype), *faults)
         return engine
 
     @property
@@ -160,7 +160,7 @@ class Engine:
         """Return an engine with the same weights and other thresholds, one for every task."""
         engine = copy.copy(self)
         engine._network = self._network.with_thresholds(thresholds)
-        engine._path = ListPath(engine._network, engine._decoder)
+        engine._paths = self._paths.with_network(engine._network)
         return engine
 
     def with_input_size(self, input_size: tuple[int, ...]) -> 'Engine':
@@ -200,74 +200,71 @@ class Engine:
         that shares nothing, whatever the settings. ``settings`` default to every task of the
         model. ``camera`` is that of the maps, which normals from depth need; without one it is
         ``assumed_camera``. Raises FrameError for an array that is no image, ConfigError for a task
-        the model does not have, DeviceError where the device runs out of memory.
+        the model does not have, DeviceError where memory runs out.
         """
         settings = settings or InferenceSettings(self.tasks)
-        asked, decoder = settings.tasks, self._decoder
-        self._check_tasks(asked)
-        needed = decoder.needed(asked)
-        size = size_of(frame)
+        self._check_tasks(settings.tasks)
+        framing = frame_to_cover(size_of(frame), self.input_size)
         # first, because it may take a measurement, which is no part of the frame's time
         aiming = session is not None and settings.sharing.latency_target_ms > 0
         cost = self.costs.rows if aiming else None
         clock = StageClock(self.device)
-        framing = frame_to_cover(size, self.input_size)
         seen = fit_frame(frame, framing)
         memory = self.new_session() if session is None else session
         memory.see(framing.source_size)
-        sharing = carry_factors(settings.sharing, decoder.sources_of(asked))
-        request = FrameRequest(
-            seen, asked, needed, sharing, self._bounds(memory, sharing, cost),
-            camera or self.assumed_camera(framing))
-        run = self._path.run_alone if session is None else self._path.run
-        with (explained_shortage(self.device), computing_on(self.device),
-              torch.inference_mode()):
+        request = self._request(
+            seen, framing, settings, self._bounds(memory, settings.sharing, cost), camera)
+        run = self._paths.alone.run_alone if session is None else self._paths.of(
+            memory, request.sharing).run
+        with explained_shortage(self.device), computing_on(self.device), torch.inference_mode():
             outcome = run(memory, request, clock)
-        account, non_finite = outcome.account, outcome.non_finite
-        if non_finite:  # it may have spoilt the cache
+        if outcome.non_finite:  # it may have spoilt the cache
             memory.reset(NON_FINITE)
-        stats = frame_stats(with_derived(account, decoder.sources_of(asked)), self._grid, clock,
-                            non_finite=non_finite, activity=settings.activity)
+        account = with_derived(outcome.account, self._decoders.sources_of(settings.tasks))
+        stats = frame_stats(account, self._grid, clock, non_finite=outcome.non_finite,
+                            activity=settings.activity)
         if memory.controller is not None and not stats.reset_reason:
             most = self.crossover(settings.sharing).share * account.cell_count
             memory.controller.observe(min(account.rows, int(most)), stats.total_ms)
         return Prediction.from_maps(framing, stats, outcome.maps, image=seen)
 
+    def prepare(
+        self, session: Session, settings: InferenceSettings | None = None,
+        camera: Pinhole | None = None,
+    ) -> tuple[str, ...]:
+        """Capture, on CUDA, the graphs of a camera's frames; return what to tell the user."""
+        settings = settings or InferenceSettings(self.tasks)
+        image = np.zeros((*self.input_size, 3), np.uint8)
+        request = self._request(image, frame_to_cover(self.input_size, self.input_size), settings,
+                                PlanLimits(), camera)
+        with computing_on(self.device), torch.inference_mode():
+            return self._paths.prepare(session, request)
+
     @property
     def assumed_focal_length(self) -> float | None:
         """Of the camera that the model was trained with, in pixels of the maps; None: unknown."""
-        description = self.description
-        if description.focal_length is None:
-            return None
-        return assumed_focal_length(
-            description.focal_length, trained_size=description.architecture.input_size,
-            size=self.input_size)
+        return TrainedCamera(self.description, self.input_size).focal_length
 
     def assumed_camera(self, framing: Framing) -> Pinhole:
         """Return the camera of maps of which nothing is known: like the training's, or usual."""
-        return centred_camera(
-            self.assumed_focal_length or usual_focal_length(framing), framing.input_size)
+        return TrainedCamera(self.description, self.input_size).of(framing)
 
     def scale_depth(self, prediction: Prediction, focal_length: float | None = None) -> None:
-        """
-        Turn a prediction's depth, in place, into metres of the camera at hand.
-
-        ``focal_length`` is that of the camera in pixels of the maps; without one the camera is
-        taken for that of the training. Nothing changes where there is no depth, or where the focal
-        length of the training images is unknown.
-        """
-        assumed = self.assumed_focal_length
-        focal_length = assumed if focal_length is None else focal_length
-        if prediction.depth is None or focal_length is None:
-            return
-        by_view = self.description.depth_scaling == VIEW
-        trained = assumed if by_view else self.description.focal_length
-        scale = depth_scale(focal_length, trained=trained)
-        np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)
+        """Turn a prediction's depth into metres of the camera at hand; see ``TrainedCamera``."""
+        TrainedCamera(self.description, self.input_size).scale_depth(prediction, focal_length)
 
     def raw(self, session: Session, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, h, w) float32 as of the last frame."""
         return raw_output(session, task)
+
+    def _request(
+        self, image: np.ndarray, framing: Framing, settings: InferenceSettings,
+        bounds: PlanLimits, camera: Pinhole | None,
+    ) -> FrameRequest:
+        asked, decoders = settings.tasks, self._decoders
+        sharing = carry_factors(settings.sharing, decoders.sources_of(asked))
+        return FrameRequest(image, asked, decoders.needed(asked), sharing, bounds,
+                            camera or self.assumed_camera(framing))
 
     def _bounds(
         self, session: Session, settings: SharingSettings, cost: FrameCost | None

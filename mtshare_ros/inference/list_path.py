@@ -4,7 +4,7 @@ import torch
 
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.decoding import find_non_finite, FrameDecoder
-from mtshare_ros.inference.frame_path import FrameOutcome, FrameRequest
+from mtshare_ros.inference.frame_request import FrameOutcome, FrameRequest
 from mtshare_ros.inference.session import Session
 from mtshare_ros.model.preprocessing import to_tensor
 from mtshare_ros.sharing.account import FrameAccount

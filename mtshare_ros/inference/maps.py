@@ -72,14 +72,15 @@ class MapDecoder:
             maps = [state.maps[field.name] for field in self._fields]
             self._decode(state.geometry, self._encoding, raw, cells, maps)
 
+    def views(self, state: MapState) -> dict[str, torch.Tensor]:
+        """Return the maps, (H, W) or (H, W, channels), views that the next frame changes."""
+        height, width = state.level.size
+        return {
+            field.name: state.maps[field.name][:-1].view(
+                (height, width) if field.channels == 1 else (height, width, field.channels))
+            for field in self._fields}
+
     def maps(self, state: MapState) -> dict[str, np.ndarray]:
         """Return copies of the maps, (H, W) or (H, W, channels), which belong to the caller."""
-        return {
-            field.name: self._copy(state, field.name, field.channels) for field in self._fields
-        }
-
-    def _copy(self, state: MapState, name: str, channels: int) -> np.ndarray:
-        height, width = state.level.size
-        shape = (height, width) if channels == 1 else (height, width, channels)
-        fresh = torch.empty(shape, dtype=state.maps[name].dtype)
-        return fresh.copy_(state.maps[name][:-1].view(shape)).numpy()
+        return {name: torch.empty(view.shape, dtype=view.dtype).copy_(view).numpy()
+                for name, view in self.views(state).items()}

@@ -2,6 +2,7 @@
 
 from mtshare_ros.inference.geometric import GeometryDecoder, GeometryState
 from mtshare_ros.inference.maps import MapDecoder, MapState
+from mtshare_ros.inference.static_camera import StaticCamera
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.settings import SharingSettings
@@ -14,14 +15,16 @@ class Session:
     The memory of one camera, handed to every call of ``Engine.infer``; the engine has none.
 
     ``cache`` holds what the network computed, ``derived`` by task what was worked out from that,
-    ``maps`` by task what was decoded of both, and ``controller`` holds the latency target where
-    there is one. After ``reset`` the next frame is computed as if it were the first.
+    ``maps`` by task what was decoded of both. ``static`` is all that in one, for a camera whose
+    frames go by lists of fixed lengths; the others are empty then. ``controller`` holds a latency
+    target. After ``reset`` the next frame is computed as if it were the first.
     """
 
     def __init__(self) -> None:
         self.cache = ActivationCache()
         self.derived: dict[str, GeometryState] = {}
         self.maps: dict[str, MapState] = {}
+        self.static: StaticCamera | None = None
         self.controller: LatencyController | None = None
         self._source_size: tuple[int, int] | None = None
 
@@ -34,6 +37,7 @@ class Session:
         self.cache.release(reason)
         self.derived.clear()
         self.maps.clear()
+        self.static = None
 
     def see(self, source_size: tuple[int, int]) -> None:
         """Note the (height, width) of the camera's image; another one than before is a reset."""
@@ -70,6 +74,8 @@ class Session:
 
     def nbytes(self) -> dict[str, int]:
         """Return the bytes by task, and what all tasks share as ``shared``."""
+        if self.static is not None:
+            return {'shared': self.static.nbytes}
         sizes = self.cache.nbytes()
         for states in (self.derived, self.maps):
             for task, state in states.items():

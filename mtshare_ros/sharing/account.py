@@ -37,7 +37,8 @@ class FrameAccount:
 
     ``macs`` were spent of the ``dense_macs`` that the asked tasks cost when every row is computed
     and the shared blocks run once. ``rows`` of the N cells entered the network; ``due`` (N,) bool
-    are those whose refresh turn had come, None where no gate acted.
+    are those whose refresh turn had come, None where no gate acted; ``due_count`` is how many they
+    are, None where nobody counted.
     """
 
     reset_reason: str
@@ -47,11 +48,15 @@ class FrameAccount:
     dense_macs: int
     tasks: dict[str, TaskAccount]
     due: torch.Tensor | None
+    due_count: int | None = None
 
     @property
     def refreshed(self) -> float:
         """The share of the cells whose refresh turn had come."""
-        return 0.0 if self.due is None else int(self.due.sum()) / self.cell_count
+        if self.due is None:
+            return 0.0
+        counted = int(self.due.sum()) if self.due_count is None else self.due_count
+        return counted / self.cell_count
 
     def activity(self, task: str) -> torch.Tensor:
         """Return what became of each cell (N,) uint8: kept, taken over, computed, refreshed."""

@@ -26,6 +26,11 @@ class FrameLimits:
     own: tuple[BlockLimits, ...]
     heads: Mapping[str, tuple[float, ...]]
 
+    @property
+    def gates_first_block(self) -> bool:
+        """Whether rows that enter may be dropped before the first block."""
+        return (*self.shared, *self.own)[0].temporal is not None
+
 
 class LimitTable:
     """Limits by tasks and settings, made once for each combination."""

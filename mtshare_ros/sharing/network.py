@@ -16,7 +16,7 @@ from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights, StageRun
 from mtshare_ros.sharing.frame import Frame, Runners
 from mtshare_ros.sharing.heads import make_head
 from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.limits import LimitTable
+from mtshare_ros.sharing.limits import FrameLimits, LimitTable
 from mtshare_ros.sharing.members import run_members
 from mtshare_ros.sharing.outputs import run_outputs
 from mtshare_ros.sharing.plan import everything, FramePlan, PlanLimits, Planner
@@ -69,6 +69,10 @@ class SharingNetwork:
         self._limits = LimitTable(thresholds, self._weights.members, len(self._weights.shared),
                                   self._depth, self.device)
 
+    def limits_of(self, tasks: tuple[str, ...], settings: SharingSettings) -> FrameLimits:
+        """Return the limits for a frame of ``tasks``."""
+        return self._limits.of(tasks, settings)
+
     def run(
         self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
         settings: SharingSettings, bounds: PlanLimits, lap: Callable[[str], None] = _ignore,
@@ -79,7 +83,7 @@ class SharingNetwork:
         ``lap`` is told whenever a stage has ended.
         """
         state = self._state_of(cache, image, settings.block)
-        limits = self._limits.of(tasks, settings)
+        limits = self.limits_of(tasks, settings)
         plan = self._plan(cache, state, image, limits.input_factor, settings, bounds)
         lap('gate')
         return self._compute(cache, Frame(self._runners(settings.block), state, tasks, plan,
@@ -96,7 +100,7 @@ class SharingNetwork:
         """
         state = self._state_of(cache, image, ALONE)
         settings = SharingSettings(temporal=False, task=False)
-        limits, plan = self._limits.of(tasks, settings), everything(cache.reset_reason)
+        limits, plan = self.limits_of(tasks, settings), everything(cache.reset_reason)
         lap('gate')
         return self._compute(cache, Frame(self._runners(ALONE), state, tasks, plan,
                                           limits, settings), image, lap)
@@ -112,7 +116,7 @@ class SharingNetwork:
         mask[rows] = True
         plan = FramePlan(rows, rows, due=mask, changed=mask)
         self._detector.transmit(state.change, rows)
-        limits = self._limits.of(tasks, settings)
+        limits = self.limits_of(tasks, settings)
         return self._compute(cache, Frame(self._runners(settings.block), state, tasks, plan,
                                           limits, settings), image, _ignore)
 

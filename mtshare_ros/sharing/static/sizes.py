@@ -62,6 +62,16 @@ def bucket_sizes(
     return tuple(_sizes(count, entering, keep, known) for entering in cells)
 
 
+def kept_share(factor: float) -> float:
+    """
+    Return the share of the entering cells that the blocks compute under a temporal ``factor``.
+
+    Half at 1, where the error is that of the calibrated thresholds inside the blocks; more below
+    and less above, in quarters, because every share has graphs of its own.
+    """
+    return max(1, round(4 / (1 + factor))) / 4
+
+
 def choose(
     buckets: Sequence[ListSizes], cells: int, pixels: Mapping[HeadGeometry, Sequence[int]],
     reached: Mapping[HeadGeometry, int],

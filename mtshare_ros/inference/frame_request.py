@@ -1,0 +1,42 @@
+"""What a frame is computed from, and what becomes of it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtshare_ros.inference.geometry import Pinhole
+from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.settings import SharingSettings
+
+
+@dataclass(frozen=True)
+class FrameRequest:
+    """
+    One frame, ready for the network.
+
+    ``image`` (H, W, 3) uint8 has the input's size, ``asked`` are the tasks whose maps are wanted,
+    ``needed`` those of the network for them. ``sharing`` holds factors for the latter. ``camera``
+    is that of the maps.
+    """
+
+    image: np.ndarray
+    asked: tuple[str, ...]
+    needed: tuple[str, ...]
+    sharing: SharingSettings
+    bounds: PlanLimits
+    camera: Pinhole
+
+
+@dataclass(frozen=True)
+class FrameOutcome:
+    """
+    What became of a frame.
+
+    ``maps`` are by name in ``Prediction`` and belong to the caller; ``non_finite`` are the tasks
+    whose raw output holds NaN or infinity.
+    """
+
+    account: FrameAccount
+    maps: dict[str, np.ndarray]
+    non_finite: tuple[str, ...]

@@ -1,0 +1,201 @@
+"""One camera on lists of fixed lengths: its buffers, and the graphs that point to them."""
+
+from dataclasses import astuple, dataclass
+from functools import partial
+import math
+from typing import Callable
+
+import numpy as np
+import torch
+
+from mtshare_ros.inference.download import Download
+from mtshare_ros.inference.frame_request import FrameRequest
+from mtshare_ros.inference.graphs import Captured, GraphPool
+from mtshare_ros.inference.postprocess import holds_numbers_only
+from mtshare_ros.inference.static_decoding import StaticDecoder
+from mtshare_ros.inference.upload import Upload
+from mtshare_ros.sharing.change import learns
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.static.controls import Controls
+from mtshare_ros.sharing.static.gate import GateCounts
+from mtshare_ros.sharing.static.network import StaticNetwork
+from mtshare_ros.sharing.static.sizes import ListSizes
+
+_REPORT = 'report'
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """
+    What came back of a frame.
+
+    ``maps`` are by name in ``Prediction`` and belong to the caller. ``oldest_age`` are the frames
+    since some cell was last computed ungated, ``non_finite`` the tasks whose raw output holds NaN
+    or infinity.
+    """
+
+    maps: dict[str, np.ndarray]
+    oldest_age: int
+    non_finite: tuple[str, ...]
+
+
+class StaticCamera:
+    """
+    What is remembered of a camera for the tasks of a request, and the steps of a frame.
+
+    In this order: ``send`` an image, ``observe``, ask for the ``counts`` where they matter,
+    ``compute``, ``fetch``. Only ``counts`` and ``fetch`` wait for the device. ``frame`` counts
+    from 0 since the last frame that built on nothing.
+    """
+
+    def __init__(
+        self, request: FrameRequest, network: StaticNetwork, decoder: StaticDecoder,
+        pool: GraphPool,
+    ) -> None:
+        self.network, self.pool, self.request = network, pool, request
+        self.frame = self._frames_seen = 0
+        grid = network.grid_of(request.image.shape[:2])
+        self.state = network.allocate(grid)
+        self._decoder, self._maps = decoder, decoder.allocate(grid, network.device)
+        tasks = len(network.tasks)
+        self._report = torch.zeros(tasks + 1, device=network.device)
+        self._upload, self._download = Upload(network.device), Download(network.device)
+        self._begin = Captured(partial(network.begin, self.state), pool)
+        self._looks = {
+            (learn, budgeted): Captured(partial(
+                network.observe, self.state, learn=learn, budgeted=budgeted), pool)
+            for learn in (False, True) for budgeted in (False, True)}
+        self._whole = Captured(self._compute_whole, pool)
+        self._rest = Captured(self._compute_nothing, pool)
+        self._keep = 1.0
+        self._buckets = network.buckets(grid, self._keep)
+        self._updates: dict[ListSizes, Captured] = {}
+
+    @property
+    def cell_count(self) -> int:
+        """N."""
+        return self.state.grid[0] * self.state.grid[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers; the graphs' memory comes on top."""
+        return self.state.nbytes + self._maps.nbytes + tensor_bytes(self._report)
+
+    @property
+    def last_download(self) -> torch.cuda.Event | None:
+        """When the device had sent what the host fetched last; None on the CPU."""
+        return self._download.end
+
+    def serves(self, request: FrameRequest, reuse: int) -> bool:
+        """Tell whether the buffers and graphs are those that a request needs."""
+        mine = self.request
+        return (request.asked == mine.asked and request.image.shape == mine.image.shape
+                and reuse == self.network.reuse
+                and (request.camera == mine.camera or not self._decoder.sees_camera))
+
+    def start_anew(self) -> None:
+        """Let the next frame be the first."""
+        self.frame = 0
+
+    def buckets(self, keep: float) -> tuple[ListSizes, ...]:
+        """Return the lengths of lists; where the share ``keep`` is new, graphs are made anew."""
+        if keep != self._keep:
+            self._keep, self._buckets = keep, self.network.buckets(self.state.grid, keep)
+            self._updates.clear()
+        return self._buckets
+
+    def send(self, image: np.ndarray) -> None:
+        """Bring an (H, W, 3) uint8 image to the device."""
+        self._upload.send(image, self.state.image)
+
+    def observe(self, settings: SharingSettings, bounds: PlanLimits, factor: float) -> None:
+        """Find out which cells the frame changes, under a temporal ``factor``."""
+        self.network.prepare(self.state, settings)
+        controls = Controls.of(settings, bounds, frame=self.frame, factor=factor)
+        self._upload.send(np.array(astuple(controls), np.float32), self.state.gate.controls)
+        self._frames_seen += 1
+        if self._frames_seen == 1:
+            self._begin()
+        else:
+            self._looks[learns(self._frames_seen), bounds.budget is not None]()
+
+    def counts(self) -> GateCounts:
+        """Return how much the frame changes; waits for the device."""
+        found = self._download.fetch({'counts': self.state.gate.counts})
+        return self.network.read_counts(self.state, found['counts'].tolist())
+
+    def compute(self, sizes: ListSizes | None) -> None:
+        """Compute the cells that the gate let in, on lists of these sizes; None: all cells."""
+        if sizes is None:
+            self._whole()
+        else:
+            if sizes not in self._updates:
+                self._updates[sizes] = Captured(partial(self._compute_some, sizes), self.pool)
+            self._updates[sizes]()
+        self.frame += 1
+
+    def rest(self) -> None:
+        """End a frame that changes nothing."""
+        self._rest()
+        self.frame += 1
+
+    def fetch(self) -> FrameResult:
+        """Return the maps; waits for the device."""
+        maps = self._download.fetch(
+            {**self._decoder.outputs(self._maps), _REPORT: self._report})
+        *sums, oldest = maps.pop(_REPORT).tolist()
+        doubtful = [task for task, total in zip(self.network.tasks, sums)
+                    if not math.isfinite(total)]
+        return FrameResult(
+            maps, int(oldest),
+            tuple(task for task in doubtful if not holds_numbers_only(self.raw(task))))
+
+    def rehearse(self, keep: float) -> None:
+        """
+        Run on noise whatever a frame may need, twice, so that all graphs are captured.
+
+        ``keep`` is that of ``buckets``. The next frame is the camera's first.
+        """
+        noise = vars(self.state.gate.change.noise)
+        known = {name: value.clone() for name, value in noise.items()}
+        self.state.image.random_(256)
+        steps: list[Callable[[], None]] = [self._begin, *self._looks.values()]
+        steps += [partial(self.compute, sizes) for sizes in (None, *self.buckets(keep))]
+        steps.append(self._rest)
+        for step in steps:
+            step()
+            step()
+            # what the camera sees now differs, or the lists would be of nothing
+            self.state.image.bitwise_not_()
+        for name, value in known.items():
+            noise[name].copy_(value)
+        self.frame = self._frames_seen = 0
+
+    def raw(self, task: str) -> torch.Tensor:
+        """Return a task's raw output (1, C, h, w) float32 as of the last frame."""
+        if task in self._maps.derived:
+            return self._maps.derived[task].raw
+        return self.network.raw(self.state, task)
+
+    def _compute_nothing(self) -> None:
+        self.network.rest(self.state)
+        self._report[-1].copy_(self.state.gate.oldest)
+
+    def _compute_whole(self) -> None:
+        self.network.whole(self.state)
+        self._finish(dict.fromkeys(self.network.geometries))
+
+    def _compute_some(self, sizes: ListSizes) -> None:
+        lists = self.network.update(self.state, sizes)
+        self._finish({
+            task: None if geometry is None else lists.heads[geometry].reached
+            for task, geometry in self.network.geometries.items()})
+
+    def _finish(self, cells: dict[str, torch.Tensor | None]) -> None:
+        """Decode the cells by task, and note what the host wants to know."""
+        raws = {task: self.network.raw(self.state, task) for task in self.network.tasks}
+        self._decoder.decode(self._maps, raws, cells)
+        self._report[:-1].copy_(self.network.sums(self.state))
+        self._report[-1].copy_(self.state.gate.oldest)

@@ -1,0 +1,145 @@
+"""Frames on lists of fixed lengths: two graphs and two waits, as they are fastest on a GPU."""
+
+import copy
+from typing import Callable
+
+import torch
+
+from mtshare_ros.inference.clock import StageClock
+from mtshare_ros.inference.frame_request import FrameOutcome, FrameRequest
+from mtshare_ros.inference.graphs import GraphPool
+from mtshare_ros.inference.session import Session
+from mtshare_ros.inference.static_account import account_of, Choice
+from mtshare_ros.inference.static_camera import StaticCamera
+from mtshare_ros.inference.static_decoding import StaticDecoder
+from mtshare_ros.inference.task_decoders import TaskDecoders
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.limits import FrameLimits
+from mtshare_ros.sharing.plan import SCENE_CUT
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.static.network import reuse_pays, StaticNetwork
+from mtshare_ros.sharing.static.operators import Operators
+from mtshare_ros.sharing.static.sizes import choose, kept_share
+
+OTHER_MAPS = 'other tasks, or maps of another size or camera, are asked for'
+
+
+LimitsOf = Callable[[tuple[str, ...], SharingSettings], FrameLimits]
+
+_MOST_NETWORKS = 2
+"""Sets of tasks whose stacked weights are kept; a user who changes tasks often goes back."""
+
+
+class StaticPath:
+    """
+    Runs frames whose shapes depend on no data; see ``FramePath``.
+
+    ``limits_of`` returns the limits of tasks under the user's settings; products are in
+    ``dtype``; with ``graphs`` frames are captured where the device can.
+    """
+
+    def __init__(
+        self, network: MultiTaskNetwork, decoders: TaskDecoders, limits_of: LimitsOf,
+        dtype: torch.dtype, operators: Operators, *, graphs: bool,
+    ) -> None:
+        self._network, self._decoders, self._limits_of = network, decoders, limits_of
+        self._dtype, self._operators, self._graphs = dtype, operators, graphs
+        self._networks: dict[tuple[tuple[str, ...], int], StaticNetwork] = {}
+
+    def with_limits(self, limits_of: LimitsOf) -> 'StaticPath':
+        """Return a path with the same weights and other limits."""
+        other = copy.copy(self)
+        other._limits_of = limits_of
+        return other
+
+    def run(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
+        """See FramePath."""
+        camera = self._camera_of(memory, request)
+        camera.send(request.image)
+        clock.lap('preprocess')
+        choice = self._choose(memory.cache.reset_reason, camera, request)
+        clock.lap('gate')
+        if choice.nothing:
+            camera.rest()
+        else:
+            camera.compute(choice.sizes)
+        clock.lap('network')
+        result = camera.fetch()
+        clock.lap('download', camera.last_download)
+        memory.cache.started()
+        account = account_of(camera, choice, result.oldest_age)
+        return FrameOutcome(account, result.maps, result.non_finite)
+
+    def prepare(self, memory: Session, request: FrameRequest) -> str:
+        """
+        Capture all graphs of a camera; its next frame is the first.
+
+        Returns why they cannot be captured, so that every kernel is launched singly; empty where
+        they are.
+        """
+        camera = self._camera_of(memory, request)
+        limits = self._limits_of(request.needed, request.sharing)
+        camera.rehearse(_share_to_keep(limits))
+        return camera.pool.fault
+
+    def _camera_of(self, memory: Session, request: FrameRequest) -> StaticCamera:
+        """Return the camera's buffers, made anew where they are those of other maps."""
+        known = memory.static
+        reuse = self._reuse(request)
+        if known is not None and known.serves(request, reuse):
+            return known
+        if known is not None:
+            memory.release(OTHER_MAPS)
+        memory.static = self._make_camera(request, reuse)
+        return memory.static
+
+    def _make_camera(self, request: FrameRequest, reuse: int) -> StaticCamera:
+        decoder = StaticDecoder(self._decoders, request.asked, request.camera)
+        network = self._network_for(request, reuse, decoder)
+        pool = GraphPool(network.device, enabled=self._graphs)
+        return StaticCamera(request, network, decoder, pool)
+
+    def _network_for(
+        self, request: FrameRequest, reuse: int, decoder: StaticDecoder
+    ) -> StaticNetwork:
+        key = request.asked, reuse
+        known = self._networks.pop(key, None)
+        if known is None:
+            known = StaticNetwork(self._network, request.needed, self._dtype, self._operators,
+                                  reuse=reuse, derive=decoder.derive)
+        while len(self._networks) >= _MOST_NETWORKS:
+            self._networks.pop(next(iter(self._networks)))
+        self._networks[key] = known
+        return known
+
+    def _reuse(self, request: FrameRequest) -> int:
+        """Return of how many rows of the base task a sub-task computes one."""
+        wanted = any(request.sharing.task_factor_of(task) for task in request.needed)
+        grid = self._network.config.grid_of(request.image.shape[:2])
+        return 2 if wanted and reuse_pays(self._network, request.needed, grid) else 1
+
+    def _choose(self, reset_reason: str, camera: StaticCamera, request: FrameRequest) -> Choice:
+        """Look at the image, and decide which of the graphs computes it."""
+        limits, bounds = self._limits_of(request.needed, request.sharing), request.bounds
+        factor, count = limits.input_factor, camera.cell_count
+        if reset_reason:
+            camera.start_anew()
+        camera.observe(request.sharing, bounds, factor)
+        if reset_reason or factor == 0:
+            return Choice(reset_reason=reset_reason)
+        counts = camera.counts()
+        if counts.fired > bounds.scene_cut * count:
+            camera.start_anew()
+            return Choice(reset_reason=SCENE_CUT)
+        if counts.cells > bounds.crossover * count:
+            return Choice(counts=counts)
+        if counts.cells == 0:
+            return Choice(nothing=True, counts=counts)
+        buckets = camera.buckets(_share_to_keep(limits))
+        sizes = choose(buckets, counts.cells, counts.pixels, counts.reached)
+        return Choice(sizes, counts=counts)
+
+
+def _share_to_keep(limits: FrameLimits) -> float:
+    """Return the share of the entering cells that the blocks compute."""
+    return kept_share(limits.input_factor) if limits.gates_first_block else 1.0

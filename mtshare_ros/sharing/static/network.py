@@ -1,0 +1,192 @@
+"""A network with its memory on lists of fixed lengths: nothing in a frame asks the device."""
+
+from dataclasses import dataclass
+from typing import Callable, Mapping, Sequence
+
+import torch
+
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.change import ChangeDetector
+from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.static.encoder import members_of, StaticEncoder, StaticEncoderState
+from mtshare_ros.sharing.static.gate import GateCounts, GateState, StaticGate
+from mtshare_ros.sharing.static.heads import StaticHeads, StaticHeadsState
+from mtshare_ros.sharing.static.lists import FrameLists
+from mtshare_ros.sharing.static.operators import Operators, PLAIN
+from mtshare_ros.sharing.static.sizes import bucket_sizes, ListSizes
+from mtshare_ros.sharing.static.stem import StaticStem, StaticStemState
+from mtshare_ros.sharing.stem import reach_of_stem
+from mtshare_ros.tasks import ordered
+
+_PAYING_MACS = 3e9
+"""
+Multiply-accumulates a frame that taking rows over must save to be worth its launches.
+
+These are about 60 more, 60 to 300 microseconds in a graph: as long as a data centre's GPU, or an
+Orin, takes for so many multiplications.
+"""
+
+Geometries = Mapping[str, HeadGeometry | None]
+"""By task how far a cell reaches in its map, None where it does everywhere."""
+
+Derive = Callable[[Geometries], Geometries]
+"""From the geometries of heads to those of what is worked out from their outputs."""
+
+
+def _nothing(heads: Geometries) -> Geometries:
+    return {}
+
+
+@dataclass(frozen=True)
+class StaticState:
+    """
+    What is remembered of one camera; graphs point to all of it.
+
+    ``image`` (H, W, 3) uint8 is the frame to come, ``kept`` (N,) bool the cells that the blocks
+    computed in the last one.
+    """
+
+    grid: tuple[int, int]
+    image: torch.Tensor
+    gate: GateState
+    stem: StaticStemState
+    encoder: StaticEncoderState
+    heads: StaticHeadsState
+    kept: torch.Tensor
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        parts = (self.gate, self.stem, self.encoder, self.heads)
+        return tensor_bytes(self.image, self.kept) + sum(part.nbytes for part in parts)
+
+
+class StaticNetwork:
+    """
+    The part of a network that some tasks need, on lists of fixed lengths; holds weights only.
+
+    A frame is ``observe``, then ``update`` or ``whole``. Each is a row of operators that depends
+    on no data and can be captured as a graph; what changes from frame to frame, the image and the
+    gate's controls, lies in the state. ``reuse`` is that of ``StaticEncoder``;
+    ``geometries`` are by task those of the heads, and what ``derive`` makes of them.
+    """
+
+    def __init__(
+        self, network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype,
+        operators: Operators = PLAIN, *, reuse: int = 1, derive: Derive = _nothing,
+    ) -> None:
+        self.tasks, self.reuse = ordered(tasks), reuse
+        self.device = next(network.parameters()).device
+        self.depth = network.config.depth
+        self._config = network.config
+        self._patch_size = network.config.patch_size
+        self._stem = StaticStem(network, dtype)
+        self._encoder = StaticEncoder(network, tasks, dtype, operators, reuse=reuse)
+        self._heads = StaticHeads(network, tasks, dtype, operators)
+        self.geometries = {
+            **self._heads.geometries, **derive(self._heads.geometries)}
+        self._gate = StaticGate(
+            ChangeDetector(self.device, self._patch_size), reach_of_stem(network), self._listed)
+
+    @property
+    def _listed(self) -> tuple[HeadGeometry, ...]:
+        """The geometries of the maps that are decoded on lists."""
+        return tuple(dict.fromkeys(
+            item for item in self.geometries.values() if item is not None))
+
+    def grid_of(self, size: tuple[int, ...]) -> tuple[int, int]:
+        """Return rows and columns of the cells of an image (height, width)."""
+        return self._config.grid_of(size)
+
+    def buckets(self, grid: tuple[int, int], keep: float) -> tuple[ListSizes, ...]:
+        """Return the lengths of lists for a grid; blocks compute the share ``keep`` of cells."""
+        return bucket_sizes(grid, self._listed, keep)
+
+    def allocate(self, grid: tuple[int, int]) -> StaticState:
+        """Return empty buffers for a (rows, columns) grid; ``whole`` must run first."""
+        side, device = self._patch_size, self.device
+        return StaticState(
+            grid,
+            torch.zeros(grid[0] * side, grid[1] * side, 3, dtype=torch.uint8, device=device),
+            self._gate.allocate(grid, self.buckets(grid, 1.0)), self._stem.allocate(grid, device),
+            self._encoder.allocate(grid), self._heads.allocate(grid),
+            torch.zeros(grid[0] * grid[1], dtype=torch.bool, device=device))
+
+    def prepare(self, state: StaticState, settings: SharingSettings) -> None:
+        """Bring the gate's tables up to settings; for the host, before a frame."""
+        self._gate.prepare(state.gate, settings)
+
+    def begin(self, state: StaticState) -> None:
+        """Let the gate look at the first image of a camera, of which nothing is known."""
+        self._gate.begin(state.gate, _network_image(state.image))
+
+    def observe(self, state: StaticState, *, learn: bool, budgeted: bool) -> None:
+        """Let the gate look at the image: which cells enter, and how many, is in its state."""
+        self._gate.observe(
+            state.gate, _network_image(state.image), learn=learn, budgeted=budgeted)
+
+    def read_counts(self, state: StaticState, numbers: Sequence[int]) -> GateCounts:
+        """Return what the gate's counts say, once the host has them."""
+        return self._gate.read(state.gate, numbers)
+
+    def rest(self, state: StaticState) -> None:
+        """End a frame in which nothing entered."""
+        state.kept.zero_()
+        self._gate.rest(state.gate)
+
+    def update(self, state: StaticState, sizes: ListSizes) -> FrameLists:
+        """Compute the cells that entered; lists of these ``sizes`` must have room for them."""
+        lists = self._gate.lists(state.gate, sizes)
+        tokens = self._stem.update(
+            state.stem, _network_image(state.image), lists.patches, lists.cells)
+        kept = self._encoder.update(
+            state.encoder, tokens, lists.cells, lists.forced, sizes.kept)
+        state.kept.zero_().index_fill_(0, kept, True)
+        self._heads.update(state.heads, state.encoder.taps, state.stem, lists)
+        self._gate.settle(state.gate, lists)
+        return lists
+
+    def whole(self, state: StaticState) -> None:
+        """Compute all cells, from nothing but the image."""
+        tokens = self._stem.dense(state.stem, _network_image(state.image))
+        self._encoder.dense(state.encoder, tokens)
+        state.kept.fill_(True)
+        self._heads.dense(state.heads, state.encoder.taps, state.stem)
+        self._gate.settle(state.gate, None)
+
+    def sums(self, state: StaticState) -> torch.Tensor:
+        """Return the sum of every raw output (T,), not finite where one of its numbers is not."""
+        return self._heads.sums(state.heads)
+
+    def macs(self, state: StaticState, sizes: ListSizes | None) -> int:
+        """Return the multiply-accumulates of a frame by lists of such sizes, None for all."""
+        count = state.grid[0] * state.grid[1]
+        cells, kept = (count, count) if sizes is None else (sizes.cells, sizes.kept)
+        blocks = self._encoder.dense_macs(state.grid) if sizes is None else self._encoder.macs(
+            state.grid, kept)
+        return (cells * self._stem.macs_per_cell + blocks
+                + self._heads.macs(state.heads, cells))
+
+    def raw(self, state: StaticState, task: str) -> torch.Tensor:
+        """Return a task's raw output (1, C, h, w) float32, which the next frame overwrites."""
+        return self._heads.raw(state.heads, task)
+
+
+def reuse_pays(
+    network: MultiTaskNetwork, tasks: Sequence[str], grid: tuple[int, int]
+) -> bool:
+    """Tell whether sub-tasks had better take every other row over from the base task."""
+    config, members = network.config, len(members_of(network, tasks))
+    if members < 2:
+        return False
+    kept = grid[0] * grid[1] // 16  # of a frame of which an eighth changed
+    per_row = (4 + 2 * config.mlp_ratio) * config.embed_dim ** 2
+    own_blocks = config.depth - config.shared_depth
+    return kept * per_row * own_blocks * (members - 1) / 2 >= _PAYING_MACS
+
+
+def _network_image(image: torch.Tensor) -> torch.Tensor:
+    """Return an (H, W, 3) image as a view (1, 3, H, W)."""
+    return image.permute(2, 0, 1)[None]
