@@ -107,11 +107,11 @@ class Pipeline:
 
     def _free_memory(self, error: Exception) -> None:
         """Drop what is remembered of the camera, the largest thing that can be dropped."""
-        self._reports.ran_out_of_memory(error)
         self._session.release('out of memory')
         # a Jetson's GPU shares the memory of the process; captured work may stand in circles
         free_memory()
         self._engine.free_memory()
+        self._reports.ran_out_of_memory(error)
 
     def _look(self, settings: RuntimeSettings) -> Look:
         return Look(self._palette, settings.semantic_color_alpha, settings.depth_color_range)
