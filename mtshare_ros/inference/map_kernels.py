@@ -5,7 +5,7 @@ What it computes is ``cell_decoding.decode_cells``, in float32. It uses nothing 
 does not have.
 """
 
-from typing import Sequence
+from typing import Any, Sequence
 
 import torch
 import triton
@@ -13,17 +13,19 @@ import triton.language as tl
 
 from mtshare_ros.tasks import UNLABELLED
 
-KINDS = {'class_logits': 0, 'log_metres': 1, 'metres': 2, 'disparity': 3, 'direction': 4,
-         'logit': 5}
-"""What becomes of the enlarged values, by encoding."""
+KINDS = {'log_metres': 0, 'metres': 1, 'disparity': 2, 'direction': 3, 'logit': 4}
+"""What becomes of enlarged values that are no logits of classes, by encoding."""
 
-CLASSES, LOGARITHM, METRES, DISPARITY, DIRECTION, LOGIT = (
+LOGARITHM, METRES, DISPARITY, DIRECTION, LOGIT = (
     tl.constexpr(kind) for kind in KINDS.values())
 
 NO_CLASS = tl.constexpr(UNLABELLED)
 
 PIXELS = 128
 """Pixels of one program."""
+
+LOGITS = 2048
+"""Enlarged logits of one program, where a pixel has several."""
 
 ROUNDER = tl.constexpr(8388608.0)
 """A float32 of this size has no fraction: adding it rounds halves to even."""
@@ -38,47 +40,94 @@ def decode_cells(
 
     ``columns`` are the cells of a row of the grid.
     """
-    _, channels, height, width = raw.shape
-    _decode_cells_kernel[cells.shape[0], triton.cdiv(target * target, PIXELS)](
-        raw, cells, maps[0], maps[-1], channels, height, width, *raw.stride()[1:], columns,
-        SIDE=side, TARGET=target, KIND=KINDS[encoding], HAS_SECOND=len(maps) > 1,
-        BLOCK=PIXELS, num_warps=4)
+    given = raw, cells, maps[0], *raw.shape[2:], *raw.stride()[1:], columns
+    if encoding == 'class_logits':
+        _launch_classes(given, raw.shape[1], cells.shape[0], maps, side, target)
+    else:
+        _decode_values_kernel[cells.shape[0], triton.cdiv(target * target, PIXELS)](
+            *given, SIDE=side, TARGET=target, KIND=KINDS[encoding], BLOCK=PIXELS, num_warps=4)
+
+
+def _launch_classes(
+    given: tuple[Any, ...], channels: int, count: int, maps: Sequence[torch.Tensor], side: int,
+    target: int,
+) -> None:
+    across = triton.next_power_of_2(channels)
+    pixels = max(1, LOGITS // across)
+    _decode_classes_kernel[count, triton.cdiv(target * target, pixels)](
+        *given, maps[-1], channels, SIDE=side, TARGET=target, HAS_SECOND=len(maps) > 1,
+        BLOCK=pixels, CHANNELS=across, num_warps=4)
 
 
 @triton.jit
-def _decode_cells_kernel(
-    raw, cells, first, second, channels, height, width, channel_stride, row_stride, column_stride,
-    columns, SIDE: tl.constexpr, TARGET: tl.constexpr, KIND: tl.constexpr,
-    HAS_SECOND: tl.constexpr, BLOCK: tl.constexpr,
+def _decode_values_kernel(
+    raw, cells, found, height, width, channel_stride, row_stride, column_stride, columns,
+    SIDE: tl.constexpr, TARGET: tl.constexpr, KIND: tl.constexpr, BLOCK: tl.constexpr,
 ):
     cell = tl.load(cells + tl.program_id(0))
     pixel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < TARGET * TARGET
-    row, column = cell // columns, cell % columns
-    above, down = _source(row * SIDE, pixel // TARGET, SIDE, TARGET)
-    before, right = _source(column * SIDE, pixel % TARGET, SIDE, TARGET)
-    a = raw + _bounded(above, height) * row_stride + _bounded(before, width) * column_stride
-    to_below = (_bounded(above + 1, height) - _bounded(above, height)) * row_stride
-    to_right = (_bounded(before + 1, width) - _bounded(before, width)) * column_stride
-    place = (row * TARGET + pixel // TARGET) * columns * TARGET + column * TARGET + pixel % TARGET
+    a, to_below, to_right, down, right = _corners(
+        raw, cell, pixel, height, width, row_stride, column_stride, columns, SIDE, TARGET)
+    place = _place(cell, pixel, columns, TARGET)
     same: tl.constexpr = SIDE == TARGET
-    if KIND == CLASSES:
-        number, share = _best_class(
-            a, to_below, to_right, down, right, inside, channels, channel_stride, same, BLOCK)
-        tl.store(first + place, number.to(tl.uint8), mask=inside)
-        if HAS_SECOND:
-            tl.store(second + place, _to_byte(share), mask=inside)
-    elif KIND == DIRECTION:
-        x = _enlarged(a, to_below, to_right, down, right, inside, same)
+    x = _enlarged(a, to_below, to_right, down, right, inside, same)
+    if KIND == DIRECTION:
         y = _enlarged(a + channel_stride, to_below, to_right, down, right, inside, same)
         z = _enlarged(a + 2 * channel_stride, to_below, to_right, down, right, inside, same)
         scale = 1.0 / tl.sqrt(x * x + y * y + z * z)
-        tl.store(first + 3 * place, x * scale, mask=inside)
-        tl.store(first + 3 * place + 1, y * scale, mask=inside)
-        tl.store(first + 3 * place + 2, z * scale, mask=inside)
+        tl.store(found + 3 * place, x * scale, mask=inside)
+        tl.store(found + 3 * place + 1, y * scale, mask=inside)
+        tl.store(found + 3 * place + 2, z * scale, mask=inside)
     else:
-        value = _enlarged(a, to_below, to_right, down, right, inside, same)
-        tl.store(first + place, _one_value(value, KIND), mask=inside)
+        tl.store(found + place, _one_value(x, KIND), mask=inside)
+
+
+@triton.jit
+def _decode_classes_kernel(
+    raw, cells, labels, height, width, channel_stride, row_stride, column_stride, columns,
+    shares, channels, SIDE: tl.constexpr, TARGET: tl.constexpr, HAS_SECOND: tl.constexpr,
+    BLOCK: tl.constexpr, CHANNELS: tl.constexpr,
+):
+    cell = tl.load(cells + tl.program_id(0))
+    pixel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
+    inside = pixel < TARGET * TARGET
+    channel = tl.arange(0, CHANNELS)[None, :]
+    a, to_below, to_right, down, right = _corners(
+        raw, cell, pixel, height, width, row_stride, column_stride, columns, SIDE, TARGET)
+    logits = _enlarged(
+        a[:, None] + channel * channel_stride, to_below[:, None], to_right[:, None],
+        down[:, None], right[:, None], inside[:, None] & (channel < channels), SIDE == TARGET)
+    logits = tl.where(channel < channels, logits, -float('inf'))
+    apart = logits - tl.max(logits, axis=1)[:, None]
+    number = tl.min(tl.where(apart == 0.0, channel, CHANNELS), axis=1)
+    total = tl.sum(tl.exp(apart), axis=1)
+    known = total == total
+    place = _place(cell, pixel, columns, TARGET)
+    tl.store(labels + place, tl.where(known, number, NO_CLASS).to(tl.uint8), mask=inside)
+    if HAS_SECOND:
+        tl.store(shares + place, _to_byte(tl.where(known, 1.0 / total, 0.0)), mask=inside)
+
+
+@triton.jit
+def _place(cell, pixel, columns, TARGET: tl.constexpr):
+    """Return where the pixels of a cell stand in its map."""
+    row = cell // columns * TARGET + pixel // TARGET
+    return row * columns * TARGET + cell % columns * TARGET + pixel % TARGET
+
+
+@triton.jit
+def _corners(
+    raw, cell, pixel, height, width, row_stride, column_stride, columns, SIDE: tl.constexpr,
+    TARGET: tl.constexpr,
+):
+    """Return what lies above and before pixels, the steps to what follows, how near that is."""
+    above, down = _source(cell // columns * SIDE, pixel // TARGET, SIDE, TARGET)
+    before, right = _source(cell % columns * SIDE, pixel % TARGET, SIDE, TARGET)
+    top, left = _bounded(above, height), _bounded(before, width)
+    to_below = (_bounded(above + 1, height) - top) * row_stride
+    to_right = (_bounded(before + 1, width) - left) * column_stride
+    return raw + top * row_stride + left * column_stride, to_below, to_right, down, right
 
 
 @triton.jit
@@ -104,28 +153,6 @@ def _enlarged(a, to_below, to_right, down, right, inside, SAME: tl.constexpr):
         value = (1.0 - down) * ((1.0 - right) * value + right * b) + down * (
             (1.0 - right) * c + right * d)
     return value
-
-
-@triton.jit
-def _best_class(
-    a, to_below, to_right, down, right, inside, channels, channel_stride, SAME: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    """Return the first class of the largest logits, and its probability."""
-    best = tl.full((BLOCK,), -float('inf'), tl.float32)
-    total = tl.zeros((BLOCK,), tl.float32)
-    number = tl.zeros((BLOCK,), tl.int32)
-    for channel in range(channels):
-        value = _enlarged(
-            a + channel * channel_stride, to_below, to_right, down, right, inside, SAME)
-        # minus infinity minus itself would be no number
-        apart = tl.where(value == best, 0.0, value - best)
-        smaller = tl.exp(-tl.abs(apart))
-        total = tl.where(value > best, total * smaller + 1.0, total + smaller)
-        number = tl.where(value > best, channel, number)
-        best = tl.where(value > best, value, best)
-    known = (tl.abs(best) < float('inf')) & (total == total)
-    return tl.where(known, number, NO_CLASS), tl.where(known, 1.0 / total, 0.0)
 
 
 @triton.jit

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 SCRIPT = Path(__file__).parent / 'compile_kernels.py'
-KERNELS = ('_bias_gelu_kernel', '_decode_cells_kernel', '_residual_norm_kernel',
-           '_rotate_and_store_kernel', '_store_kernel')
+KERNELS = (
+    '_bias_gelu_kernel', '_decode_classes_kernel', '_decode_values_kernel',
+    '_residual_norm_kernel', '_rotate_and_store_kernel', '_store_kernel')
 
 
 @pytest.mark.slow
