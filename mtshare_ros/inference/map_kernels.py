@@ -24,7 +24,7 @@ NO_CLASS = tl.constexpr(UNLABELLED)
 PIXELS = 128
 """Pixels of one program."""
 
-LOGITS = 2048
+LOGITS = 1024
 """Enlarged logits of one program, where a pixel has several."""
 
 ROUNDER = tl.constexpr(8388608.0)
