@@ -1,7 +1,9 @@
 """What the pretended device has seen."""
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Callable, ContextManager
 
 from pretended_cuda.lines import line, lines
 
@@ -30,11 +32,13 @@ class PretendedDevice:
 
     ``launches`` are the host's: kernels, copies, fills, and one for each replay of a graph.
     ``nodes`` are what the replayed graphs launched by themselves; ``kernels`` is what the GPU ran.
-    ``touched`` are the devices that have a context, whatever was cleared.
+    ``touched`` are the devices that have a context, whatever was cleared. What another thread
+    does with the GPU has to stand in ``with device.thread()``.
     """
 
     def __init__(self) -> None:
         self.touched: set[int] = set()
+        self.thread: Callable[[], ContextManager[None]] = nullcontext
         self.clear()
 
     def clear(self) -> None:

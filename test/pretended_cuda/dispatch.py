@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
 from pretended_cuda import current, placement
+from pretended_cuda.conflicts import check_writes
 from pretended_cuda.copies import run_copy
 from pretended_cuda.launches import ALLOCATIONS, launches
 from pretended_cuda.lines import line
@@ -98,7 +99,9 @@ class PretendedMode(TorchDispatchMode):
         if count:
             for block in new_blocks:
                 block.written = use
-        step = _again(func, tree_map(_frozen, (args, kwargs)), made)
+        if writes:
+            check_writes(op.name, run_args, run_kwargs, result, line())
+        step = _again(op.name, func, tree_map(_frozen, (args, kwargs)), made)
         self.account(op.name, count, stream, step, reads,
                      [*(tensor.block for tensor in writes), *new_blocks])
         return wrapped
@@ -135,8 +138,9 @@ class PretendedMode(TorchDispatchMode):
         """Return a tensor in memory of its own."""
         device = stream.device
         self.machine.touch(device.index)
+        pool = None if stream.capture is None else stream.capture.pool
         block = Block(self.machine.memories[device.index], data.untyped_storage().nbytes(),
-                      stream, line())
+                      stream, line(), pool)
         if stream.capture is not None:
             stream.capture.made(block, data)
         return PretendedTensor(data, device, block)
@@ -182,16 +186,22 @@ class PretendedMode(TorchDispatchMode):
         return value
 
 
-def _again(func: Any, frozen: Any, made: list[tuple[int, torch.Tensor]]) -> Callable[[], None]:
+def _again(name: str, func: Any, frozen: Any,
+           made: list[tuple[int, torch.Tensor]]) -> Callable[[], None]:
     """Return what computes the same again, into the same memory."""
     args, kwargs = frozen
     if 'device' in kwargs:
         kwargs = {**kwargs, 'device': torch.device('cpu')}
 
+    at = line()
+
     def step() -> None:
-        results = tree_leaves(func(*args, **kwargs))
+        result = func(*args, **kwargs)
+        results = tree_leaves(result)
         for place, data in made:
             data.copy_(results[place])
+        if not made:
+            check_writes(name, args, kwargs, result, at)
 
     return step
 

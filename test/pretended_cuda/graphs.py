@@ -7,17 +7,20 @@ from dataclasses import dataclass, field
 import itertools
 import threading
 from typing import Any, Callable
+import warnings
 import weakref
 
 import torch
 
-from pretended_cuda.errors import cuda_error, MisuseError
+from pretended_cuda.errors import cuda_error, MisuseError, not_while_capturing
 from pretended_cuda.lines import line, lines
-from pretended_cuda.memory import Block, fill_with_garbage
+from pretended_cuda.memory import Block, fill_with_garbage, Pool
 from pretended_cuda.ordering import use_blocks
 from pretended_cuda.streams import KERNEL_MS, PretendedStream
 
 _pools = itertools.count(1)
+EMPTY = ('The CUDA Graph is empty. This usually means that the graph was attempted to be captured '
+         'on wrong device or stream.')
 
 
 def new_pool() -> tuple[int, int]:
@@ -55,8 +58,8 @@ class Tape:
 class Capture:
     """A stream that is being captured."""
 
-    def __init__(self, machine: Any, stream: PretendedStream, mode: str) -> None:
-        self.machine, self.stream, self.active = machine, stream, True
+    def __init__(self, machine: Any, stream: PretendedStream, mode: str, pool: Pool) -> None:
+        self.machine, self.stream, self.active, self.pool = machine, stream, True, pool
         self.tape = Tape()
         self._mode, self._thread = mode, threading.get_ident()
         self._spoiled = ''
@@ -75,6 +78,12 @@ class Capture:
         if self._mode == 'relaxed':
             return False
         return self._mode == 'global' or threading.get_ident() == self._thread
+
+    def refuse_memory(self) -> None:
+        """Raise where another thread asks the driver for memory, which 'global' forbids."""
+        if self._mode == 'global' and threading.get_ident() != self._thread:
+            self.spoil('cudaMalloc')
+            raise not_while_capturing('cudaMalloc of another thread', lines())
 
     def spoil(self, kind: str) -> None:
         """Note what made the capture worthless."""
@@ -136,7 +145,8 @@ class PretendedGraph:
         self._machine = machine
         self._tape: Tape | None = None
         self._capture: Capture | None = None
-        self._pool: tuple[int, int] | None = None
+        self._handle: tuple[int, int] | None = None
+        self._pool: Pool | None = None
 
     @property
     def kernels(self) -> int:
@@ -163,9 +173,10 @@ class PretendedGraph:
         if stream is self._machine.default_stream(stream.device):
             raise RuntimeError('CUDA graphs must be captured on a non-default stream. (However, '
                                "after capture, it's ok to replay them on the default stream.)")
-        self._pool = tuple(pool) if pool is not None else new_pool()
-        self._machine.pools.setdefault(self._pool, []).append(weakref.ref(self))
-        self._capture = Capture(self._machine, stream, capture_error_mode)
+        self._handle = tuple(pool) if pool is not None else new_pool()
+        self._pool = self._machine.pool_of(self._handle, stream.device_index)
+        self._pool.graphs.append(weakref.ref(self))
+        self._capture = Capture(self._machine, stream, capture_error_mode, self._pool)
 
     def capture_end(self, *, failed: bool = False) -> None:
         """Stop recording."""
@@ -173,8 +184,12 @@ class PretendedGraph:
         if capture is None:
             raise cuda_error('operation not permitted', 'capture_end without capture_begin')
         tape = capture.end(failed=failed)
-        if not failed:
-            self._tape = tape
+        if failed:
+            self._pool = None
+            return
+        self._tape = tape
+        if not tape.steps:
+            warnings.warn(EMPTY, stacklevel=4)
 
     def replay(self) -> None:
         """Run what was recorded, on the current stream; one launch of the host."""
@@ -192,11 +207,11 @@ class PretendedGraph:
 
     def reset(self) -> None:
         """Forget what was recorded, and free its memory."""
-        self._tape = None
+        self._tape = self._pool = None
 
     def pool(self) -> Any:
         """Return the handle of the graph's memory."""
-        return self._pool
+        return self._handle
 
     def instantiate(self) -> None:
         """Do nothing: a tape needs no instance."""
@@ -217,7 +232,7 @@ class PretendedGraph:
         """
         if len(self._taken().made_blocks) == len(self._taken().made):
             return
-        graphs = [reference() for reference in self._machine.pools[self._pool]]
+        graphs = [reference() for reference in self._pool.graphs]
         for graph in graphs[graphs.index(self) + 1:]:
             if graph is not None and graph._tape is not None:
                 for data in graph._tape.made:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 from typing import Any, Iterable
 import warnings
+import weakref
 
 import torch
 
 from pretended_cuda import errors
 from pretended_cuda.device import PretendedDevice
 from pretended_cuda.lines import lines
-from pretended_cuda.memory import GpuMemory
+from pretended_cuda.memory import GpuMemory, Pool
 from pretended_cuda.ordering import Clock, join
 from pretended_cuda.streams import PretendedStream
 from pretended_cuda.transfers import PinnedMemory
@@ -31,7 +32,10 @@ class Machine:
         self.clock: Clock = {}
         self.sync_debug_mode = 0
         self.captures: list[Any] = []
-        self.pools: dict[tuple[int, int], list[Any]] = {}
+        for memory in self.memories:
+            memory.captures = self.captures
+        self._pools: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+        self._capture_stream: PretendedStream | None = None
         self._default_streams: dict[int, PretendedStream] = {}
         self._streams: list[PretendedStream] = []
         self._thread = threading.local()
@@ -110,6 +114,22 @@ class Machine:
         if not hasattr(self._thread, 'streams'):
             self._thread.streams = {}
         return self._thread.streams
+
+    def capture_stream(self) -> PretendedStream:
+        """
+        Return the stream that graphs are captured on where none is named.
+
+        PyTorch makes one for all, on the device that is current when the first graph is captured.
+        """
+        self._capture_stream = self._capture_stream or self.new_stream()
+        return self._capture_stream
+
+    def pool_of(self, handle: tuple[int, int], index: int) -> Pool:
+        """Return the pool of a handle, a new one where no graph holds it any more."""
+        pool = self._pools.get(handle)
+        if pool is None:
+            pool = self._pools[handle] = Pool(self.memories[index])
+        return pool
 
     # -- waits of the host
 

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 from typing import Any
+import weakref
 
 import torch
 
 from pretended_cuda import errors
 
 _ROUNDED_TO = 512
+
+
+class Pool:
+    """
+    Memory that belongs to graphs: it stays reserved, at its most, as long as one of them lives.
+
+    ``graphs`` are those captured into it, in order.
+    """
+
+    def __init__(self, memory: GpuMemory) -> None:
+        self.graphs: list[weakref.ref] = []
+        self.used = self.most = 0
+        memory.pools.add(self)
+
+    def add(self, nbytes: int) -> None:
+        """Take memory, or give it back to the pool."""
+        self.used += nbytes
+        self.most = max(self.most, self.used)
 
 
 class Block:
@@ -18,15 +37,17 @@ class Block:
     When the last tensor is gone, the memory is free, whatever graph still has its address.
     """
 
-    def __init__(self, memory: GpuMemory, nbytes: int, stream: Any, line: str) -> None:
+    def __init__(self, memory: GpuMemory, nbytes: int, stream: Any, line: str,
+                 pool: Pool | None = None) -> None:
         self.nbytes = -(-nbytes // _ROUNDED_TO) * _ROUNDED_TO
         self.line = line
         self.stream = stream
+        self.pool = pool
         self.written: Any = None
         self.read: dict[int, Any] = {}
         self.recorded: set[int] = set()
+        memory.allocate(self.nbytes, pool)
         self._memory = memory
-        memory.allocate(self.nbytes)
 
     def __del__(self) -> None:
         memory = getattr(self, '_memory', None)
@@ -40,40 +61,55 @@ class GpuMemory:
     def __init__(self, index: int, total: int, *, jetson: bool) -> None:
         self.index, self.total, self.limit, self.jetson = index, total, total, jetson
         self.allocated = self.reserved = self.peak = self.peak_reserved = 0
-        self.fault: RuntimeError | None = None
+        self.pools: weakref.WeakSet[Pool] = weakref.WeakSet()
+        self.captures: list[Any] = []
         self.closed = False
+        self._fault: RuntimeError | None = None
 
-
-    def allocate(self, nbytes: int) -> None:
+    def allocate(self, nbytes: int, pool: Pool | None = None) -> None:
         """Take memory; raises what PyTorch raises where there is none left."""
         if self.allocated + nbytes > self.limit:
             raise (errors.out_of_memory_on_jetson() if self.jetson else
                    errors.out_of_memory(self.index, nbytes, self.allocated, self.limit))
+        if self.allocated + nbytes > self.reserved:
+            self._refuse_growth()
         self.allocated += nbytes
+        if pool is not None:
+            pool.add(nbytes)
         self.peak = max(self.peak, self.allocated)
-        self.reserved = max(self.reserved, self.allocated)
+        self.reserved = max(self.reserved, self._least_reserved())
         self.peak_reserved = max(self.peak_reserved, self.reserved)
 
     def free(self, block: Block) -> None:
         """Give memory back; it will be handed out again on the stream that it was made on."""
         self.allocated -= block.nbytes
-        if self.closed:
+        if block.pool is not None:
+            block.pool.add(-block.nbytes)
+        if self.closed or block.pool is not None:
             return
         for use in (block.written, *block.read.values()):
             if use is not None and not use.over_for(block):
-                self.fault = errors.MisuseError(
+                self._fault = errors.MisuseError(
                     f'memory made at {block.line} was freed while another stream still used it '
                     f'(at {use.line}): call Tensor.record_stream, or wait for that stream')
 
     def raise_fault(self) -> None:
         """Raise what went wrong while memory was given back."""
-        fault, self.fault = self.fault, None
+        fault, self._fault = self._fault, None
         if fault is not None:
             raise fault
 
     def empty_cache(self) -> None:
-        """Give back to the driver what nobody uses."""
-        self.reserved = self.allocated
+        """Give back to the driver what neither tensors nor graphs hold."""
+        self.reserved = self._least_reserved()
+
+    def _least_reserved(self) -> int:
+        return self.allocated + sum(pool.most - pool.used for pool in self.pools)
+
+    def _refuse_growth(self) -> None:
+        """Raise where the driver is asked for memory while another thread captures for all."""
+        for capture in self.captures:
+            capture.refuse_memory()
 
 
 def fill_with_garbage(data: torch.Tensor) -> torch.Tensor:

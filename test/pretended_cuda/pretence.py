@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import Any, Iterator
 from unittest import mock
 
@@ -31,9 +32,16 @@ def pretended_cuda(devices: int = 1, *, jetson: bool = False) -> Iterator[Preten
         for target, name, value in _replaced(machine):
             stack.enter_context(mock.patch.object(target, name, value))
         stack.enter_context(_exchanged_parameters())
-        stack.enter_context(PretendedMode(machine))
-        stack.enter_context(torch.inference_mode())
+        stack.enter_context(_in_thread(machine))
+        account.thread = partial(_in_thread, machine)
         yield account
+
+
+@contextlib.contextmanager
+def _in_thread(machine: Machine) -> Iterator[None]:
+    """Let the calling thread see the GPUs; modes of PyTorch belong to one thread."""
+    with PretendedMode(machine), torch.inference_mode():
+        yield
 
 
 def _replaced(machine: Machine) -> Iterator[tuple[Any, str, Any]]:

@@ -66,6 +66,10 @@ class PretendedTensor(torch.Tensor):
             return self
         return aten.clone.default(self, memory_format=memory_format)
 
+    def data_ptr(self) -> int:
+        """Return the address, which tells whether tensors share memory."""
+        return self.data_on_cpu.data_ptr()
+
     def copy_(self, src: torch.Tensor, non_blocking: bool = False) -> torch.Tensor:
         """Overwrite the tensor."""
         return aten.copy_.default(self, src, non_blocking)

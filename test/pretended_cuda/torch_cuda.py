@@ -130,7 +130,7 @@ def _graph(machine: Machine, cuda_graph: PretendedGraph, pool: Any = None,
            **options: Any) -> Iterator[None]:
     """Capture what runs inside; its stream is one of its own where none is named."""
     machine.wait_for_device()
-    with stream or machine.new_stream():
+    with stream or machine.capture_stream():
         cuda_graph.capture_begin(pool, capture_error_mode, **options)
         try:
             yield

@@ -1,6 +1,6 @@
 """The pretended CUDA device refuses what a GPU refuses, and counts what a GPU would be asked."""
 
-from pretended_cuda import pretended_cuda
+from pretended_cuda import MisuseError, pretended_cuda
 import pytest
 import torch
 
@@ -101,3 +101,29 @@ def test_cuda_is_gone_afterwards():
     assert not torch.cuda.is_available()
     with pytest.raises((AssertionError, RuntimeError)):
         torch.zeros(1, device='cuda')
+
+
+@pytest.mark.parametrize('write', [
+    lambda target, index, values: target.index_copy_(0, index, values),
+    lambda target, index, values: target.index_put_((index,), values),
+    lambda target, index, values: target.scatter_(0, index, values),
+])
+def test_two_values_for_one_place_have_to_be_equal(device, write):
+    index = torch.tensor([3, 1, 1], device='cuda')
+
+    write(on_gpu(4), index, torch.tensor([5.0, 7.0, 7.0], device='cuda'))
+    with pytest.raises(MisuseError, match='different values to one place'):
+        write(on_gpu(4), index, torch.tensor([5.0, 7.0, 6.0], device='cuda'))
+
+
+def test_values_that_are_added_up_may_differ(device):
+    index = torch.tensor([1, 1], device='cuda')
+
+    assert on_gpu(2).index_put_((index,), on_gpu(2), accumulate=True).tolist() == [0, 2]
+    assert on_gpu(2).index_add_(0, index, on_gpu(2)).tolist() == [0, 2]
+
+
+def test_tensors_that_share_memory_have_one_address(device):
+    tensor = on_gpu(4)
+
+    assert tensor.view(2, 2).data_ptr() == tensor.data_ptr() != tensor.clone().data_ptr()

@@ -55,7 +55,7 @@ class OnGpu:
 
     def of_encoder(self, kept=None):
         kept = len(self.cells) if kept is None else kept
-        return self.launches(self.encoder.update, self.state, self.tokens[:len(self.cells)],
+        return self.launches(self.encoder.update, self.state, self.tokens[self.cells],
                              self.cells, self.forced, kept)
 
 
