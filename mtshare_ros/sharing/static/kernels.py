@@ -76,41 +76,6 @@ def bias_gelu(rows: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
     return found
 
 
-def relu_store(
-    values: torch.Tensor, bias: torch.Tensor | None, rows: torch.Tensor, index: torch.Tensor
-) -> None:
-    """Do what ``stores.relu_store`` does; ``values`` stay as they are."""
-    _launch_store(values, bias, rows, index, relu=True)
-
-
-def relu_bias(
-    values: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype
-) -> torch.Tensor:
-    """Return what ``stores.relu_bias`` does; ``values`` stay as they are."""
-    found = torch.empty_like(values, dtype=dtype)
-    _launch_store(values, bias, found, None, relu=True)
-    return found
-
-
-def store(
-    values: torch.Tensor, bias: torch.Tensor | None, rows: torch.Tensor, index: torch.Tensor
-) -> None:
-    """Do what ``stores.store`` does; ``values`` stay as they are."""
-    _launch_store(values, bias, rows, index, relu=False)
-
-
-def _launch_store(
-    values: torch.Tensor, bias: torch.Tensor | None, rows: torch.Tensor,
-    index: torch.Tensor | None, relu: bool,
-) -> None:
-    members, count, width = values.shape
-    _store_kernel[triton.cdiv(count * width, ELEMENTS), members](
-        values, values if bias is None else bias, rows, values if index is None else index,
-        count, width, 1 if bias is None else bias.shape[1], *rows.stride()[:2],
-        HAS_BIAS=bias is not None, HAS_INDEX=index is not None, RELU=relu, BLOCK=ELEMENTS,
-        num_warps=4)
-
-
 @triton.jit
 def _residual_norm_kernel(
     values, update, update_bias, weight, shift, total, normed,
@@ -187,24 +152,3 @@ def _bias_gelu_kernel(
         x += tl.load(bias + own, mask=inside, other=0.0).to(tl.float32)
     gelu = 0.5 * x * (1.0 + tl.math.erf(x * HALF_ROOT))
     tl.store(found + place, gelu.to(found.dtype.element_ty), mask=inside)
-
-
-@triton.jit
-def _store_kernel(
-    values, bias, rows, index, count, width, repeats, member_stride, row_stride,
-    HAS_BIAS: tl.constexpr, HAS_INDEX: tl.constexpr, RELU: tl.constexpr, BLOCK: tl.constexpr,
-):
-    member = tl.program_id(1)
-    place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    row, column = place // width, place % width
-    inside = row < count
-    x = tl.load(values + member * count * width + place, mask=inside, other=0.0).to(tl.float32)
-    if HAS_BIAS:
-        own = (member * repeats + row % repeats) * width + column
-        x += tl.load(bias + own, mask=inside, other=0.0).to(tl.float32)
-    if RELU:
-        x = tl.where(x < 0.0, 0.0, x)  # a maximum would hide what is no number
-    if HAS_INDEX:
-        row = tl.load(index + row, mask=inside, other=0)
-    target = rows + member * member_stride + row * row_stride + column
-    tl.store(target, x.to(rows.dtype.element_ty), mask=inside)

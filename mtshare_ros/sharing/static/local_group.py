@@ -82,13 +82,14 @@ class LocalGroup:
 
     def update(self, state: LocalGroupState, tokens: torch.Tensor, plan: LocalPlan) -> None:
         """Compute the cells and pixels of a plan from tokens (H or 1, n, D)."""
+        operators = self._operators
         values, bias, pixels = *self._merge(tokens, plan), plan.merged
         for number, (layer, source) in enumerate(zip(self._refine, state.features)):
-            self._operators.relu_store(values, bias, source, pixels)
-            listed = plan.layer(self.geometry, number)
-            values, bias, pixels = layer.rows(source, listed.taps), layer.bias, listed.pixels
-        shown = self._predict(self._operators.relu_bias(values, bias, torch.float32))
-        self._operators.store(shown, self._predict.bias, state.output, pixels)
+            operators.relu_store(values, bias, source, pixels)
+            pixels, table = plan.layer(self.geometry, number)
+            values, bias = layer.windows(operators.gather(source, table, pixels)), layer.bias
+        operators.predict(values, bias, self._predict.matrices, self._predict.offsets,
+                          state.output, pixels)
 
     def dense(self, state: LocalGroupState, tokens: torch.Tensor, plan: LocalPlan) -> None:
         """Compute all cells from tokens (H or 1, N, D)."""

@@ -38,6 +38,7 @@ class LocalHeads:
         self, network: MultiTaskNetwork, tasks: Sequence[str], members: Sequence[str],
         dtype: torch.dtype, operators: Operators,
     ) -> None:
+        self._operators = operators
         read = defaultdict(list)
         for task in tasks:
             read[taps_of(network.config, task)].append(task)
@@ -60,7 +61,7 @@ class LocalHeads:
         self, state: LocalHeadsState, taps: Mapping[Taps, torch.Tensor], stem: StemState
     ) -> None:
         """See StaticHead."""
-        plan, count = LocalPlan(state.tables, stem), len(state.tables.merging)
+        plan, count = LocalPlan(state.tables, stem, self._operators), len(state.tables.merging)
         tokens = self._tokens({read: taps[read][:, :count] for read in self._sources})
         for group, own, some in zip(self._groups, state.groups, tokens):
             group.dense(own, some, plan)
@@ -70,7 +71,7 @@ class LocalHeads:
         lists: FrameLists,
     ) -> None:
         """See StaticHead."""
-        plan = LocalPlan(state.tables, stem, lists)
+        plan = LocalPlan(state.tables, stem, self._operators, lists)
         tokens = self._tokens({
             read: taps[read].index_select(1, lists.cells) for read in self._sources})
         for group, own, some in zip(self._groups, state.groups, tokens):

@@ -1,15 +1,16 @@
 """Which pixels the local heads compute in a frame, found once for all of them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Iterable
 
 import torch
 
-from mtshare_ros.sharing.head_plan import HeadGeometry, PixelList, pixels_in_merging_order
+from mtshare_ros.sharing.head_plan import HeadGeometry, pixels_in_merging_order
 from mtshare_ros.sharing.level import Level, pixels_of_cells, taps_of_pixels
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.lists import FrameLists
+from mtshare_ros.sharing.static.operators import Operators
 from mtshare_ros.sharing.stem import StemState
 
 
@@ -52,21 +53,25 @@ class LocalPlan:
 
     tables: LocalTables
     stem: StemState
+    operators: Operators
     lists: FrameLists | None = None
-    _layers: dict[tuple[int, int, int], PixelList] = field(
-        default_factory=dict, init=False, compare=False)
 
     @cached_property
     def merged(self) -> torch.Tensor:
         """The pixels (n * side ** 2,) of the cells, in merging order."""
-        return self._pixels(self.tables.merging)
+        table = self.tables.merging
+        return (table if self.lists is None else table.index_select(0, self.lists.cells)).view(-1)
 
     @cached_property
     def eighth(self) -> torch.Tensor | None:
         """The stem's features (n * side ** 2 / 4, C) at half the side."""
         if self.stem.eighth is None:
             return None
-        return self.stem.eighth.index_select(0, self._pixels(self.tables.eighth))
+        if self.lists is None:
+            return self.stem.eighth.index_select(0, self.tables.eighth.view(-1))
+        features = self.operators.gather(
+            self.stem.eighth[None], self.tables.eighth, self.lists.cells)
+        return features.view(-1, self.stem.eighth.shape[1])
 
     @cached_property
     def quarter(self) -> torch.Tensor | None:
@@ -75,18 +80,9 @@ class LocalPlan:
             return None
         return self.stem.quarter.index_select(0, self.merged)
 
-    def layer(self, geometry: HeadGeometry, number: int) -> PixelList:
-        """Return the pixels that a convolution of heads computes, not for all cells."""
+    def layer(self, geometry: HeadGeometry, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the pixels (p,) of a convolution, not for all cells, and what pixels read."""
         if self.lists is None:
             raise RuntimeError('convolutions of all cells have no lists of pixels')
         kind = geometry.kernels[number], geometry.paddings[number]
-        # heads of other geometries compute the same pixels as long as they have reached as far
-        key = *kind, geometry.borders[number]
-        if key not in self._layers:
-            pixels = self.lists.heads[geometry].layers[number]
-            taps = self.tables.taps[kind].index_select(0, pixels)
-            self._layers[key] = PixelList(pixels, taps.view(-1))
-        return self._layers[key]
-
-    def _pixels(self, table: torch.Tensor) -> torch.Tensor:
-        return (table if self.lists is None else table.index_select(0, self.lists.cells)).view(-1)
+        return self.lists.heads[geometry].layers[number], self.tables.taps[kind]

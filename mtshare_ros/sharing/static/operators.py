@@ -25,9 +25,9 @@ class Operators:
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     rotate_and_store: Callable[..., torch.Tensor]
     bias_gelu: Callable[..., torch.Tensor]
+    gather: Callable[..., torch.Tensor]
     relu_store: Callable[..., None]
-    relu_bias: Callable[..., torch.Tensor]
-    store: Callable[..., None]
+    predict: Callable[..., None]
     enter: Callable[..., tuple[torch.Tensor, torch.Tensor]]
     take: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     norm_store: Callable[..., None]
@@ -41,6 +41,11 @@ class Operators:
 def _kernels() -> Any:
     from mtshare_ros.sharing.static import kernels  # needs Triton
     return kernels
+
+
+def _head_kernels() -> Any:
+    from mtshare_ros.sharing.static import head_kernels  # needs Triton
+    return head_kernels
 
 
 def _entering_kernels() -> Any:
@@ -129,21 +134,15 @@ def _shape_of_taken(
             values.new_empty(shape, dtype=dtype))
 
 
-def _plain_relu_bias(
-    values: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype
+def _shape_of_gathered(
+    source: torch.Tensor, table: torch.Tensor, index: torch.Tensor
 ) -> torch.Tensor:
-    found = stores.relu_bias(values, bias, dtype)
-    return found.clone() if found.data_ptr() == values.data_ptr() else found
+    return source.new_empty(
+        source.shape[0], index.shape[0], table.shape[1] * source.shape[2])
 
 
 def _shape_of_query(qkv: torch.Tensor, *others: Any) -> torch.Tensor:
     return qkv.new_empty((*qkv.shape[:2], qkv.shape[2] // 3))
-
-
-def _shape_in(
-    values: torch.Tensor, bias: torch.Tensor | None, dtype: torch.dtype
-) -> torch.Tensor:
-    return torch.empty_like(values, dtype=dtype)
 
 
 def _no_shape(*given: Any) -> None:
@@ -165,13 +164,15 @@ define('rotate_and_store(Tensor(a!) qkv, Tensor? bias, Tensor? rotation, Tensor(
        shape=_shape_of_query, kernel=lambda *given: _kernels().rotate_and_store(*given))
 define('bias_gelu(Tensor(a!) rows, Tensor? bias) -> Tensor', plain=fused.bias_gelu,
        shape=_shape_of_rows, kernel=lambda *given: _kernels().bias_gelu(*given))
+define('gather(Tensor source, Tensor table, Tensor index) -> Tensor',
+       plain=stores.gather, shape=_shape_of_gathered,
+       kernel=lambda *given: _head_kernels().gather(*given))
 define('relu_store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()',
        plain=stores.relu_store, shape=_no_shape,
-       kernel=lambda *given: _kernels().relu_store(*given))
-define('relu_bias(Tensor(a!) values, Tensor? bias, ScalarType dtype) -> Tensor',
-       plain=_plain_relu_bias, shape=_shape_in, kernel=lambda *given: _kernels().relu_bias(*given))
-define('store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()',
-       plain=stores.store, shape=_no_shape, kernel=lambda *given: _kernels().store(*given))
+       kernel=lambda *given: _head_kernels().relu_store(*given))
+define('predict(Tensor(a!) values, Tensor? bias, Tensor matrices, Tensor offsets, '
+       'Tensor(b!) rows, Tensor index) -> ()', plain=stores.predict, shape=_no_shape,
+       kernel=lambda *given: _head_kernels().predict(*given))
 define('enter(Tensor tokens, Tensor? position, Tensor index, Tensor reference, Tensor forced) '
        '-> (Tensor, Tensor)', plain=_plain_enter, shape=_shape_of_entered,
        kernel=lambda *given: _entering_kernels().enter(*given))
@@ -206,13 +207,13 @@ def operators_of(calls: Any) -> Operators:
         values: torch.Tensor, norm: Norm, buffer: torch.Tensor, index: torch.Tensor
     ) -> None:
         calls.norm_store(values, norm.weight, norm.bias, norm.eps, buffer, index)
-    return Operators(residual_norm, calls.rotate_and_store, calls.bias_gelu, calls.relu_store,
-                     calls.relu_bias, calls.store, calls.enter, take, norm_store,
+    return Operators(residual_norm, calls.rotate_and_store, calls.bias_gelu, calls.gather,
+                     calls.relu_store, calls.predict, calls.enter, take, norm_store,
                      calls.take_patches, *(getattr(calls, name) for name in gate_operators.NAMES))
 
 
 PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu,
-                  stores.relu_store, stores.relu_bias, stores.store, entering.enter,
+                  stores.gather, stores.relu_store, stores.predict, entering.enter,
                   entering.take, entering.norm_store, entering.take_patches, score,
                   marking.mark, marking.spread, marking.entries)
 """Several launches each, on any device and in any export."""

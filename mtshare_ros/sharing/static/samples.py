@@ -47,16 +47,22 @@ class Samples:
         rows, bias = draw(4, 7, 4 * self._width), draw(4, 1, 4 * self._width)
         return (operator(rows.to(self._dtype), bias.to(self._dtype)),)
 
-    def _relu_store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
-        return self._stored(operator, self._dtype)
-
-    def _relu_bias(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    def _gather(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
         draw = self._drawer()
-        values, bias = draw(4, 12, 48).to(self._dtype), draw(4, 3, 48)
-        return (operator(values, bias, torch.float32).to(self._dtype),)
+        source, table = draw(4, 13, 37).to(self._dtype), torch.arange(33, device=self._device)
+        return (operator(source, (table % 13).int().view(11, 3), self._index),)
 
-    def _store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
-        return self._stored(operator, torch.float32)
+    def _relu_store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        values, bias, rows, index = self._stored(37)
+        rows = rows.to(self._dtype)
+        operator(values, bias, rows, index)
+        return (rows,)
+
+    def _predict(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        draw = self._drawer()
+        values, bias, rows, index = self._stored(48)
+        operator(values, bias, draw(4, 48, 37), draw(4, 1, 37), rows, index)
+        return (rows,)
 
     def _enter(
         self, operator: Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -133,15 +139,12 @@ class Samples:
         generator = torch.Generator().manual_seed(1)
         return torch.randint(below, shape, generator=generator).to(self._device)
 
-    def _stored(
-        self, operator: Callable[..., None], dtype: torch.dtype
-    ) -> tuple[torch.Tensor, ...]:
+    def _stored(self, width: int) -> tuple[torch.Tensor, ...]:
+        """Return values and their bias, a map, and which of its rows are to be overwritten."""
         draw = self._drawer()
-        values, bias, rows = draw(4, 6, 37).to(dtype), draw(4, 3, 37), draw(4, 11, 37).to(dtype)
+        values, bias, rows = draw(4, 6, width).to(self._dtype), draw(4, 3, width), draw(4, 11, 37)
         values[:, -1] = values[:, -4]
-        index = torch.tensor([1, 2, 8, 5, 4, 8], device=self._device)
-        operator(values, bias, rows, index)
-        return (rows,)
+        return values, bias, rows, torch.tensor([1, 2, 8, 5, 4, 8], device=self._device)
 
     def _drawer(self) -> Callable[..., torch.Tensor]:
         generator = torch.Generator().manual_seed(0)

@@ -16,23 +16,23 @@ class StackedLinear:
     Linear layers of H heads, weights (outputs, inputs) and biases (outputs,) each, as one product.
 
     Where heads differ in the number of their outputs, the fewer ones are filled up with zeros, to
-    two at least: a product with one column rounds differently in lists of other lengths. With
-    several heads
-    ``bias`` (H, 1, outputs) float32 is left to the operator that follows: a batched product would
-    first write it to every row. With one it is part of the product, and None.
+    two at least: a product with one column rounds differently in lists of other lengths.
+    ``matrices`` are (H, inputs, outputs) in ``dtype``, ``offsets`` (H, 1, outputs) float32. With
+    several heads ``bias`` is left to the operator that follows: a batched product would first
+    write it to every row. With one it is part of the product, and None.
     """
 
     def __init__(
         self, weights: Sequence[torch.Tensor], biases: Sequence[torch.Tensor], dtype: torch.dtype
     ) -> None:
-        self.inputs = weights[0].shape[1]
         self.outputs = max(2, *(bias.shape[0] for bias in biases))
         stacked = torch.stack([_filled_up(weight, self.outputs) for weight in weights])
-        self._matrices = stacked.to(dtype).transpose(1, 2).contiguous()
-        bias = torch.stack([_filled_up(bias, self.outputs) for bias in biases]).float()
-        single = len(bias) == 1
-        self._own_bias = bias[0].to(dtype) if single else None
-        self.bias = None if single else bias[:, None]
+        offsets = torch.stack([_filled_up(bias, self.outputs) for bias in biases])
+        self.matrices = stacked.to(dtype).transpose(1, 2).contiguous()
+        self.offsets = offsets.float()[:, None]
+        single = len(offsets) == 1
+        self._own_bias = offsets[0].to(dtype) if single else None
+        self.bias = None if single else self.offsets
 
     @classmethod
     def of(cls, layers: Sequence[Projection], dtype: torch.dtype) -> 'StackedLinear':
@@ -43,8 +43,8 @@ class StackedLinear:
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
         """Return (H, n, outputs) for rows (H, n, inputs), or (1, n, inputs) that all share."""
         if self._own_bias is not None:
-            return torch.addmm(self._own_bias, rows[0], self._matrices[0])[None]
-        return torch.bmm(rows.expand(self._matrices.shape[0], -1, -1), self._matrices)
+            return torch.addmm(self._own_bias, rows[0], self.matrices[0])[None]
+        return torch.bmm(rows.expand(self.matrices.shape[0], -1, -1), self.matrices)
 
 
 class StackedConvolution:
@@ -62,10 +62,13 @@ class StackedConvolution:
              for module in modules], dtype)
         self.bias = self._windows.bias
 
-    def rows(self, source: torch.Tensor, taps: torch.Tensor) -> torch.Tensor:
-        """Return (H, p, outputs) before the ReLU, and before ``bias`` where that is not None."""
-        windows = source.index_select(1, taps)
-        return self._windows(windows.view(len(self._single), -1, self._windows.inputs))
+    def windows(self, values: torch.Tensor) -> torch.Tensor:
+        """
+        Return (H, p, outputs) for what p pixels read (H, p, kernel ** 2 x C).
+
+        The ReLU is not in it, nor is ``bias`` where that is not None.
+        """
+        return self._windows(values)
 
     def everywhere(self, level: Level, source: torch.Tensor, target: torch.Tensor) -> None:
         """Write all pixels of maps (H, count + 1, C), behind the ReLU, into others."""

@@ -12,6 +12,7 @@ from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.static.encoder import members_of
 from mtshare_ros.sharing.static.heads import StaticHeads
 from mtshare_ros.sharing.static.lists import FrameLists, HeadLists
+from mtshare_ros.sharing.static.operators import PLAIN
 from mtshare_ros.sharing.static.stem import StaticStem
 from mtshare_ros.sharing.taps import taps_of
 
@@ -37,13 +38,13 @@ class HeadsCase:
     ``rows`` (M, T, D) are the outputs of all blocks, by number.
     """
 
-    def __init__(self, network, tasks=None, *, dtype=torch.float32, device=CPU):
+    def __init__(self, network, tasks=None, *, dtype=torch.float32, device=CPU, operators=PLAIN):
         self.network = network = copy.deepcopy(network).to(device)
         self.tasks, config = tasks or network.tasks, network.config
         self.device = device
         self.grid = config.grid_of(config.input_size)
         self.count = self.grid[0] * self.grid[1]
-        self.heads = StaticHeads(network, self.tasks, dtype)
+        self.heads = StaticHeads(network, self.tasks, dtype, operators)
         self.state = self.heads.allocate(self.grid)
         self.stem = StaticStem(network, dtype).allocate(self.grid, device)
         self.members = members_of(network, self.tasks)

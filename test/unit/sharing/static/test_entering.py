@@ -1,29 +1,19 @@
 """The kernels before the first block and between blocks give what their plain twins give."""
 
-from types import SimpleNamespace
-
+from close import assert_close, DEVICE
 import pytest
 import torch
 
 from mtshare_ros.sharing.static import entering
 from mtshare_ros.sharing.static.entering import patch_table
 from mtshare_ros.sharing.static.fused import Norm
-from mtshare_ros.sharing.static.operators import KERNELS, operators_of
 
-DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 WIDTHS = [36, 192]
 TOKENS = 13
 
 dtypes = pytest.mark.parametrize('dtype', DTYPES)
 widths = pytest.mark.parametrize('width', WIDTHS)
-
-
-@pytest.fixture
-def kernels():
-    """Return the operators as CUDA runs them, by the interpreter of Triton where there is none."""
-    pytest.importorskip('triton', reason='the kernels need Triton')
-    return operators_of(SimpleNamespace(**KERNELS))
 
 
 @pytest.fixture
@@ -37,13 +27,6 @@ def draw():
 
 def listed(*items):
     return torch.tensor(items, device=DEVICE)
-
-
-def assert_close(found, expected):
-    """Compare; what is rounded to half precision differs by a few roundings."""
-    assert found.dtype == expected.dtype and found.shape == expected.shape
-    tolerance = 8 * torch.finfo(expected.dtype).eps * expected.abs().max().item()
-    assert torch.allclose(found.float(), expected.float(), rtol=0, atol=tolerance)
 
 
 @dtypes

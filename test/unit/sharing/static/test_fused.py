@@ -1,25 +1,15 @@
-"""The kernels of blocks and heads give what their plain twins give."""
+"""The kernels of blocks give what their plain twins give."""
 
-from types import SimpleNamespace
-
+from close import assert_close, DEVICE
 import pytest
 import torch
 
 from mtshare_ros.sharing.static import fused
 from mtshare_ros.sharing.static.fused import Norm
-from mtshare_ros.sharing.static.operators import KERNELS, operators_of, PLAIN
 
-DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
 SHAPES = [(192, 3, torch.float32), (384, 6, torch.float16), (768, 12, torch.bfloat16),
           (36, 3, torch.float32)]
 ROWS, TOKENS = 5, 11
-
-
-@pytest.fixture
-def kernels():
-    """Return the operators as CUDA runs them, by the interpreter of Triton where there is none."""
-    pytest.importorskip('triton', reason='the kernels need Triton')
-    return operators_of(SimpleNamespace(**KERNELS))
 
 
 @pytest.fixture(params=SHAPES, ids=lambda shape: f'{shape[0]}-{str(shape[2])[6:]}')
@@ -32,13 +22,6 @@ def draw(request):
         return torch.randn(*shape, generator=generator).to(DEVICE, of)
     random.width, random.heads, random.dtype = width, heads, dtype
     return random
-
-
-def assert_close(found, expected):
-    """Compare; what is rounded to half precision differs by a few roundings."""
-    assert found.dtype == expected.dtype and found.shape == expected.shape
-    tolerance = 8 * torch.finfo(expected.dtype).eps * expected.abs().max().item()
-    assert torch.allclose(found.float(), expected.float(), rtol=0, atol=tolerance, equal_nan=True)
 
 
 @pytest.mark.parametrize('members', [1, 4])
@@ -107,33 +90,3 @@ def test_the_gelu_is_that_of_the_twin(kernels, draw, members, with_bias):
     found = kernels.bias_gelu(rows.clone(), bias)
 
     assert_close(found, fused.bias_gelu(rows, bias))
-
-
-@pytest.mark.parametrize('of_rows', [torch.float32, None], ids=['float32', 'same'])
-@pytest.mark.parametrize('name, repeats', [
-    ('relu_store', 0), ('relu_store', 1), ('relu_store', 4), ('store', 0), ('store', 1)])
-def test_pixels_are_stored_as_by_the_twin(kernels, draw, name, repeats, of_rows):
-    values = draw(3, 8, 37)
-    bias = draw(3, repeats, 37, of=torch.float32) if repeats else None
-    if of_rows is None:
-        of_rows = draw.dtype
-    else:
-        values = values.float()
-    index = torch.tensor([0, 3, 4, 10, 12, 17, 18, 2], device=DEVICE)
-    rows = [torch.full((3, 20, 37), 7.0, dtype=of_rows, device=DEVICE) for _ in range(2)]
-
-    getattr(kernels, name)(values.clone(), bias, rows[0], index)
-
-    getattr(PLAIN, name)(values, bias, rows[1], index)
-    assert_close(*rows)
-
-
-@pytest.mark.parametrize('repeats', [0, 1, 4])
-def test_the_relu_is_that_of_the_twin(kernels, draw, repeats):
-    values = draw(3, 8, 37)
-    values[1, 2, 3] = torch.nan
-    bias = draw(3, repeats, 37, of=torch.float32) if repeats else None
-    for dtype in {torch.float32, draw.dtype}:
-        found = kernels.relu_bias(values.clone(), bias, dtype)
-        assert found.isnan().sum() == 1
-        assert_close(found.nan_to_num(), PLAIN.relu_bias(values.clone(), bias, dtype).nan_to_num())

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 from entering_examples import examples_of_entering
 from gate_examples import gate_examples
+from head_examples import examples_of_heads
 from pretended_cuda import pretended_cuda
 import pytest
 import torch
@@ -28,10 +29,7 @@ def example():
                           torch.float16),
         'rotate_and_store': (qkv, None, rotation, cache, torch.tensor([0, 2, 5]), 2),
         'bias_gelu': (update, bias),
-        'relu_store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5])),
-        'relu_bias': (update, None, torch.float32),
-        'store': (update, bias, cache[..., :8].contiguous(), torch.tensor([0, 2, 5])),
-        **examples_of_entering(), **gate_examples()}
+        **examples_of_heads(), **examples_of_entering(), **gate_examples()}
 
 
 def listed(result):

@@ -7,6 +7,8 @@ import pytest
 from static_heads import HeadsCase
 import torch
 
+from mtshare_ros.sharing.static.operators import FUSED, PLAIN
+
 ROWS = torch.tensor((3, 4, 11, 12, 13, 20, 38, 47))
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 5e-3, torch.bfloat16: 4e-2}
 
@@ -44,14 +46,17 @@ def test_whole_frames_and_updates_neither_wait_nor_mix_formats(device, shape, dt
     heads.check(TOLERANCE[dtype])
 
 
-@pytest.mark.parametrize('shape, most', [
-    ('heads of four encoders', 26), ('heads of one encoder', 26), ('two groups of four taps', 31)])
-def test_the_launches_of_an_update(device, shape, most):
-    heads = heads_on_gpu(shape)
+@pytest.mark.parametrize('shape, plain, fused', [
+    ('heads of four encoders', 25, 14), ('heads of one encoder', 25, 14),
+    ('two groups of four taps', 32, 17)])
+@pytest.mark.parametrize('operators', [PLAIN, FUSED], ids=['plain', 'fused'])
+def test_the_launches_of_an_update(device, shape, plain, fused, operators):
+    heads = heads_on_gpu(shape, operators=operators)
     lists = heads.lists(ROWS.to(heads.device))
     device.clear()
     heads.heads.update(heads.state, heads.taps, heads.stem, lists)
-    assert device.launches <= most
+    assert device.launches <= (plain if operators is PLAIN else fused)
+    heads.check(TOLERANCE[torch.float16])
 
 
 @shapes
