@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from mtshare_ros.export.graph import Graph
     from mtshare_ros.export.onnx_file import Written
+    from mtshare_ros.model.checkpoint import Checkpoint
     from mtshare_ros.model.network import MultiTaskNetwork
 
 EXAMPLES = """
@@ -64,6 +65,8 @@ def export(
                                network.config, f'the model {file.name!r}')
     asked = None if tasks is None else read_list('--tasks', tasks, TASKS)
     dtype = resolve_precision(precision.value, 'cuda')
+    if precision is FilePrecision.FP16:
+        _warn_of_halves(checkpoint)
     wanted = _Wanted(network, choose_tasks(network, asked), pixels, outputs.value, dtype)
     graph = wanted.dense() if update is None else wanted.update(update, keep)
     facts = facts_of(file, checkpoint.description, pixels, precision.value)
@@ -75,6 +78,15 @@ def export(
                    'out from the depth by whoever runs the file')
     if json is not None:
         write_json(json, _values(written))
+
+
+def _warn_of_halves(checkpoint: 'Checkpoint') -> None:
+    from mtshare_ros.model.ranges import doubt_half, peaks_of, weight_peak
+
+    network = checkpoint.network
+    peaks = peaks_of(network, checkpoint.description)
+    for doubt in doubt_half(weight_peak(network), peaks, instead='fp32'):
+        typer.echo(f'warning: {doubt}', err=True)
 
 
 @dataclass(frozen=True)

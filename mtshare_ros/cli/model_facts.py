@@ -23,9 +23,19 @@ def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
         'camera': f'{_focal_length(description)}, {_depths(description)}',
         'trained on': description.trained_on or 'not stated',
         'made of': '; '.join(map(_origin, description.sources)) or 'nothing of others',
+        'fp16': _range(checkpoint),
         'quality': _quality(file),
         'calibrated': description.calibration or 'no, sharing uses default thresholds',
     }
+
+
+def _range(checkpoint: 'Checkpoint') -> str:
+    """Say how near the numbers of a model come to what half precision cannot hold."""
+    from mtshare_ros.model.ranges import HALF_MAX, peaks_of
+
+    peak = peaks_of(checkpoint.network, checkpoint.description)[0]
+    return (f'holds {HALF_MAX:,.0f}; the largest number on a trial picture is {peak.value:,.0f}, '
+            f'at {peak.name}')
 
 
 def _quality(file: 'ModelFile') -> str:

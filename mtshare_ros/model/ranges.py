@@ -5,7 +5,7 @@ from typing import Callable
 import torch
 from torch import nn
 
-from mtshare_ros.model.description import Peak
+from mtshare_ros.model.description import ModelDescription, Peak
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.network import MultiTaskNetwork
 
@@ -56,9 +56,20 @@ def weight_peak(network: nn.Module) -> Peak:
     return _largest(dict(zip(named, values.tolist())))[0]
 
 
-def doubt_half(weights: Peak, peaks: tuple[Peak, ...]) -> tuple[str, ...]:
-    """Return what the user of fp16 should know of a model's largest weight and activations."""
-    advice = f'and fp16 ends at {HALF_MAX:,.0f}: set precision to bf16 or fp32'
+def peaks_of(network: MultiTaskNetwork, description: ModelDescription) -> tuple[Peak, ...]:
+    """Return the peaks that a model's file names, else measure them."""
+    return description.peaks or measure_peaks(network, description.architecture.input_size)
+
+
+def doubt_half(
+    weights: Peak, peaks: tuple[Peak, ...], instead: str = 'bf16 or fp32'
+) -> tuple[str, ...]:
+    """
+    Return what the user of fp16 should know of a model's largest weight and activations.
+
+    ``instead`` are the precisions that can be had in its place.
+    """
+    advice = f'and fp16 ends at {HALF_MAX:,.0f}: set precision to {instead}'
     doubts = []
     if not weights.value <= HALF_MAX:
         doubts.append(f'the weight {weights.name} holds {weights.value:,.0f}, {advice}')

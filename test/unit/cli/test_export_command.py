@@ -7,7 +7,7 @@ import re
 import pytest
 from tiny import TINY
 
-from mtshare_ros.model.checkpoint import save_checkpoint
+from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 
@@ -62,6 +62,18 @@ def test_what_cannot_be_exported_is_refused_before_the_work(
     assert result.returncode == 1 and result.stderr.count('\n') == 1
     assert re.search(reason, result.stderr)
     assert {path.name for path in tmp_path.iterdir()} == {'there.onnx'}
+
+
+def test_numbers_that_a_file_of_halves_cannot_hold_are_told(command, tiny_model, tmp_path):
+    loaded = load_checkpoint(tiny_model)
+    loaded.network.heads['depth'].from_tokens.bias.data += 30000
+    save_checkpoint(tmp_path / 'loud.safetensors', loaded.network, loaded.description)
+
+    result = command('export', 'loud.safetensors', '--output', 'loud.onnx', '--tasks', 'depth',
+                     '--outputs', 'raw', '--precision', 'fp16')
+
+    assert 'warning: the layer heads.depth.' in result.stderr
+    assert 'set precision to fp32' in result.stderr
 
 
 def test_a_precision_that_no_file_has_is_wrong_usage(command, tiny_model):

@@ -93,7 +93,7 @@ def test_a_model_file_describes_itself(command, tiny_model):
     result = command('models', 'info', tiny_model)
     assert result.returncode == 0, result.stderr
     for fact in ('semseg, depth, normals, edge', 'nyu40, 40 classes', '128x96', 'nothing',
-                 'all tasks, without heads'):
+                 'all tasks, without heads', 'fp16:       holds 65,504; the largest number'):
         assert fact in result.stdout
     assert 'Delta weights' not in result.stdout  # its tasks share everything
 
