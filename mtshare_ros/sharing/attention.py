@@ -83,11 +83,12 @@ class KeyValueCache:
             if count:
                 mixed = functional.scaled_dot_product_attention(
                     split.narrow(2, start, count), key, value)
-                pieces.append(mixed[0].transpose(0, 1))
+                pieces.append(mixed.transpose(1, 2))
                 start += count
         if not pieces:
             return query
-        return (pieces[0] if len(pieces) == 1 else torch.cat(pieces)).flatten(1)
+        whole = pieces[0] if len(pieces) == 1 else torch.cat(pieces, dim=1)
+        return whole[0].flatten(1)
 
 
 def attend(

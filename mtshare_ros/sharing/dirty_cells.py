@@ -37,6 +37,12 @@ class DirtyCells:
         """Whether they are all that there are."""
         return self.mask is None or self.index.shape[0] == self.mask.shape[0]
 
+    def equals(self, other: 'DirtyCells') -> bool:
+        """Tell whether the cells of the same camera are the same."""
+        if self.mask is None or other.mask is None:
+            return self.mask is other.mask
+        return torch.equal(self.mask, other.mask)
+
     def plan(self, geometry: CellGeometry) -> Any:
         """Return what heads of a geometry compute, found once for all that have the same."""
         if geometry not in self._plans:

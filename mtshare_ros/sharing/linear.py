@@ -15,7 +15,6 @@ _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
 MOST_APPENDED = 0.5
 """Share of the output features that is worth appending, for rows of which few are computed."""
 
-
 _ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     'none': lambda values: values, 'gelu': functional.gelu, 'relu': torch.relu_,
 }
@@ -51,12 +50,8 @@ class PackedLinear:
         """Return (n, out) in the layer's dtype for (n, in) of any float dtype."""
         if rows.dtype != self.dtype:
             rows = rows.to(self.dtype)
-        if self._packed:
-            return self._packed_product(rows)
-        product = torch.addmm(self._bias, rows, self._matrix)
-        return _ACTIVATIONS[self._activation](product)
-
-    def _packed_product(self, rows: torch.Tensor) -> torch.Tensor:
+        if not self._packed:
+            return _ACTIVATIONS[self._activation](torch.addmm(self._bias, rows, self._matrix))
         count = rows.shape[0]
         if count == 0:
             return rows.new_empty(0, self._bias.shape[0])

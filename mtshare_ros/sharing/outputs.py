@@ -38,7 +38,9 @@ def _dirty_cells(
         key = member, blocks
         if key not in known:
             tapped = members.tapped(member)
-            known[key] = _changed(frame, [tapped[at] for at in blocks if at in tapped], whole)
+            cells = _changed(frame, [tapped[at] for at in blocks if at in tapped], whole)
+            # equal ones share what heads work out from them
+            known[key] = next(filter(cells.equals, known.values()), cells)
         dirty[task] = known[key]
     return dirty
 

@@ -52,7 +52,7 @@ class ActiveRows:
         """Whether every row is forced: then no gate need be asked."""
         return self.forced is not None and bool(self.forced.all())
 
-    @property
+    @cached_property
     def rotation(self) -> RowRotation | None:
         """What turns the rows' queries and keys, None where nothing does."""
         return None if self.rotations is None else self.rotations.of(self.tokens)
