@@ -38,9 +38,7 @@ class ListInputs:
             self.sizes.cells)
         pixels = {_pixels(item, border): count for item, counts in self.sizes.pixels.items()
                   for border, count in zip(item.borders, counts)}
-        return {**cells, **pixels, **{
-            _reached(item): count for item, count in self.sizes.reached.items()
-            if not item.borders}}
+        return {**cells, **pixels}
 
     @property
     def ports(self) -> tuple[Port, ...]:
@@ -50,7 +48,6 @@ class ListInputs:
             'cells': f'cells that are computed: those that the patches reach{self._so_far}',
             'forced': 'which of the cells are computed however little they changed'}
         for item in self.sizes.pixels:
-            texts[_reached(item)] = f'cells at most {item.cell_border} from a listed one'
             for border in item.borders:
                 texts[_pixels(item, border)] = (
                     f'pixels, {item.side} along a cell, at most {border} from a listed cell')
@@ -73,8 +70,10 @@ class ListInputs:
         lists = {name: value if name == 'forced' else value.long()
                  for name, value in zip(self.lengths, given)}
         cells = lists['cells']
-        heads = {item: HeadLists(tuple(lists[_pixels(item, border)] for border in item.borders),
-                                 lists.get(_reached(item), cells)) for item in self.sizes.pixels}
+        # which cells' maps differ, only a program that decodes those alone has to know
+        heads = {item: HeadLists(
+            tuple(lists[_pixels(item, border)] for border in item.borders), cells)
+            for item in self.sizes.pixels}
         forced = lists.get('forced', torch.ones_like(cells, dtype=torch.bool))
         return FrameLists(lists['patches'], cells, forced, heads)
 
@@ -86,7 +85,3 @@ class ListInputs:
 
 def _pixels(geometry: HeadGeometry, border: int) -> str:
     return f'pixels_{geometry.side}_{border}'
-
-
-def _reached(geometry: HeadGeometry) -> str:
-    return f'reached_{geometry.cell_border}'

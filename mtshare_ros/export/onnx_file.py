@@ -114,9 +114,7 @@ def compare_with_torch(content: bytes, graph: Graph) -> float | None:
     except ImportError:
         return None
     session = onnxruntime.InferenceSession(content, providers=['CPUExecutionProvider'])
-    read = {value.name for value in session.get_inputs()}
-    feeds = {port.name: value.numpy() for port, value in zip(graph.inputs, graph.examples)
-             if port.name in read}
+    feeds = {port.name: value.numpy() for port, value in zip(graph.inputs, graph.examples)}
     found = session.run([port.name for port in graph.outputs], feeds)
     return max(_difference(mine, theirs.numpy()) for mine, theirs in zip(found, graph.results))
 
@@ -154,7 +152,6 @@ def _quiet() -> Iterator[None]:
 
 def _describe(model: Any, graph: Graph, facts: Mapping[str, Any]) -> None:
     """Write into the file what it is, and leave out where on this machine it came from."""
-    _drop_unused(model.graph)
     for values, ports in ((model.graph.input, graph.inputs), (model.graph.output, graph.outputs)):
         texts = _texts(ports)
         for value in values:
@@ -177,13 +174,6 @@ def _texts(ports: tuple[Port, ...]) -> dict[str, str]:
 
 def _said(values: Any) -> dict[str, str]:
     return {value.name: value.doc_string for value in values}
-
-
-def _drop_unused(graph: Any) -> None:
-    """Remove the inputs that nothing reads: TensorRT would not know them."""
-    read = {name for node in graph.node for name in node.input}
-    for value in [value for value in graph.input if value.name not in read]:
-        graph.input.remove(value)
 
 
 def _operators(nodes: Any) -> dict[str, int]:

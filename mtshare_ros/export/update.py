@@ -59,7 +59,6 @@ class UpdateNetwork:
         self._stem = StaticStem(fused, dtype)
         self._encoder = StaticEncoder(fused, tasks, dtype, OPERATORS)
         self._heads = StaticHeads(fused, tasks, dtype)
-        _check_kinds(self._heads, tasks)
         self.geometries = tuple(dict.fromkeys(
             item for item in self._heads.geometries.values() if item is not None))
         self.memory = CameraTensors(self._stem.allocate(self.grid, _CPU),
@@ -186,14 +185,6 @@ def choose_sizes(network: UpdateNetwork, cells: int, keep: float = 1.0) -> ListS
             f'--update asks for {cells} of {rows * columns} cells; allowed are 1 to '
             f'{buckets[-1].cells}, or "all": frames of which more changes are computed whole')
     return found
-
-
-def _check_kinds(heads: StaticHeads, tasks: Sequence[str]) -> None:
-    absent = [task for task in tasks if task not in heads.geometries]
-    if absent:
-        raise ConfigError(
-            f'--update is not to be had for {", ".join(absent)}: a head of that kind is computed '
-            'whole only; leave the task out with --tasks, or export the dense network')
 
 
 def _with_single_caches(state: StaticEncoderState) -> StaticEncoderState:
