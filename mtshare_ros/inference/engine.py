@@ -97,8 +97,9 @@ class Engine:
                 self.tasks, network.config, self._network.sides, self._network.device)
             self._paths = Paths(network, self._network, self._decoders, self.dtype,
                                 fixed_shapes=fixed_shapes, cuda_graphs=cuda_graphs)
-        self.notices = (*choice.notices, *threads, *doubts, *self._decoders.notices,
-                        *self._paths.notices, *doubts_of(network, self.description, self.dtype))
+        self.notices = tuple(dict.fromkeys((
+            *choice.notices, *threads, *doubts, *self._decoders.notices, *self._paths.notices,
+            *doubts_of(network, self.description, self.dtype))))
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None
 

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from mtshare_ros.errors import DeviceError
+from mtshare_ros.inference import map_operator
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import Peak
 from mtshare_ros.nodes.recovery import run_with_retry
+from mtshare_ros.sharing.static import choosing
 from mtshare_ros.sharing.stem import StemRunner
 
 
@@ -33,6 +35,15 @@ def test_reading_the_clock_waits_for_its_last_mark_and_once():
         clock.stages()
         clock.total_ms()
         assert [wait.kind for wait in device.synchronisations] == ['event.synchronize']
+
+
+@pytest.mark.fault(33)
+def test_a_gpu_without_triton_is_told_of_once(checkpoint, monkeypatch):
+    for module in (choosing, map_operator):
+        monkeypatch.setattr(module, 'has_triton', lambda: False)
+    with pretended_cuda():
+        notices = Engine(checkpoint, device='cuda:0').notices
+    assert notices.count(choosing.NO_TRITON) == 1
 
 
 def test_a_stage_that_ends_after_the_clock_was_read_is_waited_for():
