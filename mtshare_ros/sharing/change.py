@@ -7,7 +7,14 @@ from typing import Callable
 import torch
 
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.noise import NoiseEstimator, NoiseState, quantile_places, weights_of
+from mtshare_ros.sharing.noise import NoiseEstimator, NoiseState
+from mtshare_ros.sharing.noise_learning import (
+    adapt,
+    Energies,
+    energies,
+    quantile_places,
+    weights_of,
+)
 from mtshare_ros.sharing.pooling import COLORS, Pooling, SIDE, VALUES
 
 NOTICED = 2.8
@@ -20,6 +27,35 @@ normals and depth 2 %; below 2, frames count as cuts, and far more is computed f
 
 _DEVIATIONS = 8.0
 _LEARNING_INTERVAL = 2
+
+
+def score(
+    current: torch.Tensor, reference: torch.Tensor, rise: torch.Tensor,
+    log_variance: torch.Tensor, weights: torch.Tensor | None, least: float,
+) -> torch.Tensor:
+    """
+    Return the scores (N,) of patches (N, 48), whose ``reference`` is what was transmitted.
+
+    ``rise`` and ``log_variance`` are those of NoiseEstimator and NoiseState; ``weights`` what the
+    estimator returns, None where it was not asked. The noise's own share of a change deviates by a
+    ``least`` part of it.
+    """
+    if weights is None:
+        weights = weights_of(current.mean(dim=1), rise)
+    variance = (weights @ log_variance).exp_()
+    change = torch.linalg.vector_norm(current - reference, dim=1)
+    # half of what noise adds less half of the mean square: negative where there is excess
+    excess = torch.addcmul(variance, change, change, value=-1 / (2 * VALUES)).clamp_(max=0)
+    return excess.div_(variance.clamp_(min=NOTICED ** 2 / (2 * least))).mul_(-1 / least).sqrt_()
+
+
+@dataclass(frozen=True)
+class DetectorSteps:
+    """The steps of a detector that one kernel can do, see the functions of these names."""
+
+    score: Callable[..., torch.Tensor] = score
+    energies: Callable[..., Energies] = energies
+    adapt: Callable[..., None] = adapt
 
 
 @dataclass
@@ -57,11 +93,11 @@ class ChangeDetector:
 
     def __init__(
         self, device: torch.device, patch_size: int,
-        scorer: Callable[..., torch.Tensor] | None = None,
+        steps: DetectorSteps = DetectorSteps(),
     ) -> None:
-        self._score = scorer or score
+        self._score = steps.score
         self._pooling = Pooling.of(patch_size)
-        self._noise = NoiseEstimator(device, self._pooling)
+        self._noise = NoiseEstimator(device, self._pooling, steps.energies, steps.adapt)
         self._lines = self._pooling.lines(device)
         self._matrix = self._pooling.matrix(device)
         # the mean square of n differences of noise deviates by its mean times the root of 2 / n
@@ -102,8 +138,7 @@ class ChangeDetector:
         state.past[0 if learn else 1].copy_(state.current)
         self._pool(image, state)
         if learn:
-            weights = self._noise.weights(state.current.mean(dim=1))
-            self._noise.learn(state.noise, weights, state.current - state.past, state.places)
+            weights = self._noise.learn(state.noise, state.current, state.past, state.places)
         return self._score(state.current, state.reference, self._noise.rise,
                            state.noise.log_variance, weights, self._least)
 
@@ -129,26 +164,6 @@ class ChangeDetector:
             return self._lines @ lines.reshape(rows, self._pooling.patch_size, -1).float()
         # plain sums along memory are four times as fast as a pooling of channels-last images
         return lines.reshape(rows * SIDE, height, -1).float().sum(dim=1)
-
-
-def score(
-    current: torch.Tensor, reference: torch.Tensor, rise: torch.Tensor,
-    log_variance: torch.Tensor, weights: torch.Tensor | None, least: float,
-) -> torch.Tensor:
-    """
-    Return the scores (N,) of patches (N, 48), whose ``reference`` is what was transmitted.
-
-    ``rise`` and ``log_variance`` are those of NoiseEstimator and NoiseState; ``weights`` what the
-    estimator returns, None where it was not asked. The noise's own share of a change deviates by a
-    ``least`` part of it.
-    """
-    if weights is None:
-        weights = weights_of(current.mean(dim=1), rise)
-    variance = (weights @ log_variance).exp_()
-    change = torch.linalg.vector_norm(current - reference, dim=1)
-    # half of what noise adds less half of the mean square: negative where there is excess
-    excess = torch.addcmul(variance, change, change, value=-1 / (2 * VALUES)).clamp_(max=0)
-    return excess.div_(variance.clamp_(min=NOTICED ** 2 / (2 * least))).mul_(-1 / least).sqrt_()
 
 
 def learns(frame: int) -> bool:

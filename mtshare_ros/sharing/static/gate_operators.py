@@ -4,11 +4,11 @@ from typing import Any
 
 import torch
 
-from mtshare_ros.sharing import change
+from mtshare_ros.sharing import change, noise_learning
 from mtshare_ros.sharing.static import marking
 from mtshare_ros.sharing.static.operator_library import define
 
-NAMES = ('score', 'mark', 'spread', 'entries')
+NAMES = ('score', 'mark', 'spread', 'entries', 'energies', 'adapt')
 
 
 def _kernels() -> Any:
@@ -34,6 +34,19 @@ def _shape_of_entries(
     return numbers.new_empty(ranks.shape[0])
 
 
+def _shape_of_energies(
+    current: torch.Tensor, past: torch.Tensor, rise: torch.Tensor, log_variance: torch.Tensor,
+    matrices: torch.Tensor, scale: float,
+) -> noise_learning.Energies:
+    count = current.shape[0]
+    return (current.new_empty(count), current.new_empty((2, count)),
+            current.new_empty((count, log_variance.shape[0])))
+
+
+def _no_shape(*given: Any) -> None:
+    """Nothing comes out."""
+
+
 define('score(Tensor current, Tensor reference, Tensor rise, Tensor log_variance, '
        'Tensor? weights, float least) -> Tensor', plain=change.score, shape=_shape_of_scores,
        kernel=lambda *given: _kernels().score(*given))
@@ -45,3 +58,10 @@ define('spread(Tensor marks, Tensor sources) -> Tensor', plain=marking.spread,
 define('entries(Tensor running, Tensor bounds, Tensor ranks, Tensor numbers) -> Tensor',
        plain=marking.entries, shape=_shape_of_entries,
        kernel=lambda *given: _kernels().entries(*given))
+define('energies(Tensor current, Tensor past, Tensor rise, Tensor log_variance, '
+       'Tensor matrices, float scale) -> (Tensor, Tensor, Tensor)', plain=noise_learning.energies,
+       shape=_shape_of_energies, kernel=lambda *given: _kernels().energies(*given))
+define('adapt(Tensor(a!) ratio, Tensor energy, Tensor ordered, Tensor growth, Tensor weights, '
+       'Tensor places, Tensor most, Tensor(b!) log_variance, Tensor(c!) steps, float shrinkage) '
+       '-> ()', plain=noise_learning.adapt, shape=_no_shape,
+       kernel=lambda *given: _kernels().adapt(*given))

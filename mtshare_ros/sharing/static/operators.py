@@ -5,7 +5,8 @@ from typing import Any, Callable
 
 import torch
 
-from mtshare_ros.sharing.change import score
+from mtshare_ros.sharing.change import DetectorSteps, score
+from mtshare_ros.sharing.noise_learning import adapt, Energies, energies
 from mtshare_ros.sharing.static import entering, fused, gate_operators, marking, stores
 from mtshare_ros.sharing.static.fused import Norm
 from mtshare_ros.sharing.static.operator_library import define, KERNELS
@@ -18,8 +19,8 @@ class Operators:
     """
     The steps that one kernel can do.
 
-    They are the functions of ``fused``, ``entering``, ``stores`` and ``marking``, and ``score`` of
-    ``change``.
+    They are the functions of ``fused``, ``entering``, ``stores`` and ``marking``, ``score`` of
+    ``change``, ``energies`` and ``adapt`` of ``noise_learning``.
     """
 
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -36,6 +37,13 @@ class Operators:
     mark: Callable[..., torch.Tensor]
     spread: Callable[..., torch.Tensor]
     entries: Callable[..., torch.Tensor]
+    energies: Callable[..., Energies]
+    adapt: Callable[..., None]
+
+    @property
+    def detector(self) -> DetectorSteps:
+        """Those of a ChangeDetector."""
+        return DetectorSteps(self.score, self.energies, self.adapt)
 
 
 def _kernels() -> Any:
@@ -215,7 +223,7 @@ def operators_of(calls: Any) -> Operators:
 PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu,
                   stores.gather, stores.relu_store, stores.predict, entering.enter,
                   entering.take, entering.norm_store, entering.take_patches, score,
-                  marking.mark, marking.spread, marking.entries)
+                  marking.mark, marking.spread, marking.entries, energies, adapt)
 """Several launches each, on any device and in any export."""
 
 FUSED = operators_of(torch.ops.mtshare)

@@ -5,6 +5,7 @@ from typing import Any, Callable
 import torch
 
 from mtshare_ros.sharing.noise import NoiseEstimator
+from mtshare_ros.sharing.noise_learning import Energies, energies, quantile_places
 from mtshare_ros.sharing.pooling import Pooling
 from mtshare_ros.sharing.static.entering import patch_table
 from mtshare_ros.sharing.static.fused import Norm
@@ -114,6 +115,25 @@ class Samples:
         estimator = NoiseEstimator(self._device, Pooling.of(16))
         return (operator(current + 128, reference + 128, estimator.rise, 1.0 + 0.1 * draw(8), None,
                          1.6),)
+
+    def _energies(self, operator: Callable[..., Energies]) -> tuple[torch.Tensor, ...]:
+        ratio, energy, weights = self._learnt(operator)
+        return ratio, *energy, weights
+
+    def _adapt(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        ratio, energy, weights = self._learnt(energies)
+        log_variance, steps = 1.0 + 0.1 * self._drawer()(8), torch.ones((), device=self._device)
+        estimator = NoiseEstimator(self._device, Pooling.of(16))
+        operator(ratio.clone(), energy, ratio.sort().values, energy.sort(dim=1).values[:, 9],
+                 weights, quantile_places(37, self._device), estimator.most, log_variance, steps,
+                 4.0)
+        return log_variance, steps
+
+    def _learnt(self, operator: Callable[..., Energies]) -> Energies:
+        draw, estimator = self._drawer(), NoiseEstimator(self._device, Pooling.of(16))
+        current = 128 + 60 * draw(37, 48)
+        return operator(current, current + draw(2, 37, 48), estimator.rise, 1.0 + 0.1 * draw(8),
+                        estimator.matrices, estimator.scale)
 
     def _mark(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
         due, forced = (torch.zeros(300, dtype=torch.bool, device=self._device) for _ in range(2))

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mtshare_ros.sharing.change import ChangeDetector
-from mtshare_ros.sharing.noise import LEAST_PIXEL_NOISE, MOST_PIXEL_NOISE, NoiseEstimator
+from mtshare_ros.sharing.noise import NoiseEstimator
+from mtshare_ros.sharing.noise_learning import LEAST_PIXEL_NOISE, MOST_PIXEL_NOISE
 from mtshare_ros.sharing.pooling import Pooling
 
 CPU = torch.device('cpu')

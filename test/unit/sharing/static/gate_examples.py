@@ -3,6 +3,7 @@
 import torch
 
 from mtshare_ros.sharing.noise import NoiseEstimator
+from mtshare_ros.sharing.noise_learning import energies, quantile_places
 from mtshare_ros.sharing.pooling import Pooling
 from mtshare_ros.sharing.reach import Reach
 from mtshare_ros.sharing.static.lists import MaskRow
@@ -18,7 +19,8 @@ def gate_examples(halo: int = 1, seed: int = 0) -> dict[str, tuple]:
     return {
         'score': score_example(seed), 'mark': mark_example(halo, seed),
         'spread': (marks(4 * CELLS, seed).view(4, -1), PIXELS),
-        'entries': entries_example((CELLS, 40, PIXELS.shape[0]), (30, 7, 600), seed)}
+        'entries': entries_example((CELLS, 40, PIXELS.shape[0]), (30, 7, 600), seed),
+        'energies': energies_example(seed), 'adapt': adapt_example(seed)}
 
 
 def score_example(seed: int) -> tuple:
@@ -31,6 +33,30 @@ def score_example(seed: int) -> tuple:
     log_variance = torch.randn(8, generator=draw)
     return (current, current + change, NoiseEstimator(current.device, Pooling.of(16)).rise,
             log_variance, None, 1.6)
+
+
+def energies_example(seed: int) -> tuple:
+    """Return what ``energies`` takes, of frames whose colours drifted."""
+    draw = torch.Generator().manual_seed(seed)
+    current, _, rise, log_variance, _, _ = score_example(seed)
+    past = current + torch.randn(2, CELLS, 48, generator=draw) + torch.tensor(
+        [30.0, -5.0, 0.0]).repeat(16)
+    estimator = NoiseEstimator(current.device, Pooling.of(16))
+    return current, past, rise, log_variance, estimator.matrices, estimator.scale
+
+
+def adapt_example(seed: int, *, noise: float = 1.0, silent: int = 0, moving: int = 0) -> tuple:
+    """Return what ``adapt`` takes of patches with noise, where some are silent and some move."""
+    current, past, rise, _, matrices, scale = energies_example(seed)
+    past = current + noise * (past - current)
+    past[:, CELLS - moving:] += 90 * torch.rand(48, generator=torch.Generator().manual_seed(seed))
+    past[:, :silent] = current[:silent]
+    log_variance, steps = torch.zeros(8), torch.tensor(3.0)
+    ratio, energy, weights = energies(current, past, rise, log_variance, matrices, scale)
+    growth = energy.kthvalue(CELLS // 4, dim=1).values
+    return (ratio, energy, ratio.sort().values, growth, weights,
+            quantile_places(CELLS, ratio.device),
+            NoiseEstimator(ratio.device, Pooling.of(16)).most, log_variance, steps, 4.0)
 
 
 def mark_example(halo: int, seed: int) -> tuple:

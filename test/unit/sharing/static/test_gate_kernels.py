@@ -2,7 +2,7 @@
 
 from types import SimpleNamespace
 
-from gate_examples import entries_example, gate_examples, mark_example
+from gate_examples import adapt_example, entries_example, gate_examples, mark_example
 import pytest
 import torch
 
@@ -43,6 +43,30 @@ def test_scores_are_those_of_the_twin(kernels, seed):
     expected, _ = run(PLAIN, 'score', arguments)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert 0 < (found > 1).sum() < len(found) and (found == 0).any()
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_energies_are_those_of_the_twin(kernels, seed):
+    arguments = gate_examples(seed=seed)['energies']
+
+    for ours, twin in zip(*(run(operators, 'energies', arguments)[0]
+                            for operators in (kernels, PLAIN))):
+        torch.testing.assert_close(ours, twin, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('known', [0.0, 1.0, 9.0, 10.0])
+@pytest.mark.parametrize('scene', [
+    {}, {'noise': 3.0}, {'noise': 0.1}, {'silent': 30}, {'silent': 70}, {'silent': 117},
+    {'moving': 30}, {'noise': 3.0, 'moving': 75}, {'moving': 110}], ids=str)
+def test_the_noise_is_learnt_as_by_the_twin(kernels, scene, known):
+    *others, steps, shrinkage = adapt_example(0, **scene)
+    arguments = *others, steps.fill_(known + 1.0).clamp_(max=10.0), shrinkage
+
+    (*_, ours, our_steps), (*_, twins, twin_steps) = (
+        run(operators, 'adapt', arguments)[1] for operators in (kernels, PLAIN))
+
+    assert our_steps == twin_steps and not torch.equal(twins, arguments[-3])
+    torch.testing.assert_close(ours, twins, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('seed', range(3))

@@ -1,0 +1,174 @@
+"""What the differences of frames say of the sensor's noise, as functions of tensors alone."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+import math
+
+import torch
+
+from mtshare_ros.sharing.pooling import COLORS, SIDE
+
+LEAST_PIXEL_NOISE = 1.0
+"""Grey levels: below one, rounding to 8 bits hides what the sensor does."""
+
+MOST_PIXEL_NOISE = 12.0
+"""Grey levels: more may be a grainy texture that fills the view and passes fast, which nothing
+tells from noise; the bound keeps what such a mistake hides small."""
+
+KNOTS = 8
+"""Levels of brightness."""
+
+KNOT_STEP = 256.0 / KNOTS
+"""Grey levels from one of them to the next."""
+
+MOST_CONTRAST = math.log(4.0)
+
+SHARES = (0.05, 0.25, 0.5)
+CHI_SQUARE = (0.6803, 0.8509, 0.9852)
+"""
+Quantiles of chi-square per degree of freedom at these shares, for 48 values less 3 means.
+
+Those of the means of a patch of 14 pixels, which are not quite independent, are 0.2 % lower.
+"""
+
+SPREAD = (1.0, 1.25, 1.5)
+"""How many times as far as in white noise the quantiles may lie from the lowest of them."""
+
+MOST_GROWTH = 1.15
+MOST_STEPS = 10.0
+FALL_GAIN = 0.2
+PROFILE_GAIN = 0.3
+PROFILE_COUNT = 4.0
+LEAST_SCALE = 1e-6
+
+LOUD = CHI_SQUARE[1] / CHI_SQUARE[0]
+"""The ratio below which a patch is in the quietest quarter."""
+
+
+Energies = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """
+    What one frame says of the noise.
+
+    ``log_scale`` () float32: by how much the estimate is too small; ``quiet`` () bool: whether the
+    quietest quarter of the patches looks like noise; ``still`` () bool: whether the quieter half
+    does.
+    """
+
+    log_scale: torch.Tensor
+    quiet: torch.Tensor
+    still: torch.Tensor
+
+
+def weights_of(brightness: torch.Tensor, rise: torch.Tensor) -> torch.Tensor:
+    """
+    Return how much each of K levels counts (N, K) for a brightness (N,) of 0-255.
+
+    From each level to the next, one rises from 0 to 1 and the other falls. ``rise`` (K + 1,) is
+    where, in levels, that begins: the first counts wholly below it, the last above it.
+    """
+    risen = torch.add(rise, brightness[:, None], alpha=1 / KNOT_STEP).clamp_(0, 1)
+    return risen[:, :-1] - risen[:, 1:]
+
+
+@lru_cache(maxsize=16)
+def quantile_places(count: int, device: torch.device) -> torch.Tensor:
+    """
+    Return where low quantiles of sorted values stand, (count + 1, 3) int64, by the silent ones.
+
+    Blown-out windows and black borders are silent whatever the sensor does, and left out: they are
+    the lowest. Where most of the image is, there is no noise, and the place is the first.
+    """
+    silent = torch.arange(count + 1)[:, None]
+    places = ((count - silent) * torch.tensor(SHARES)).long() + silent
+    return torch.where(silent * 2 < count, places.clamp_(max=count - 1), 0).to(device)
+
+
+def energies(
+    current: torch.Tensor, past: torch.Tensor, rise: torch.Tensor, log_variance: torch.Tensor,
+    matrices: torch.Tensor, scale: float,
+) -> Energies:
+    """
+    Return the energies (2, N) of changes since two past frames, see ``energy_matrices``.
+
+    Before them the first as a multiple (N,) of the variance that is known, which is used up, and
+    after them the weights (N, K) of the patches. ``scale`` is that of the first of the matrices.
+    """
+    weights = weights_of(current.mean(dim=1), rise)
+    energy = ((current - past) @ matrices).square_().sum(dim=2)
+    return energy[0] / (weights @ log_variance).exp_(), energy, weights
+
+
+def adapt(
+    ratio: torch.Tensor, energy: torch.Tensor, ordered: torch.Tensor, growth: torch.Tensor,
+    weights: torch.Tensor, places: torch.Tensor, most: torch.Tensor, log_variance: torch.Tensor,
+    steps: torch.Tensor, shrinkage: float,
+) -> None:
+    """
+    Let what ``energies`` returned change ``log_variance`` and ``steps``, see NoiseState.
+
+    ``ordered`` are the ratios sorted, ``growth`` (2,) the first quarter of either energy, and
+    ``most`` (3,) how many times the first quantile of white noise its quantiles may be.
+    """
+    evidence = _weigh(ordered, growth, (energy[0] < silence_of(shrinkage)).sum(), places, most)
+    counts = weights.sum(dim=0)
+    # by level, how many patches more than a quarter are in its quietest quarter
+    surplus = (ratio.lt_(LOUD) @ weights).sub_(counts, alpha=SHARES[1]).mul_(evidence.still)
+    log_variance.addcdiv_(surplus, counts + PROFILE_COUNT, value=-PROFILE_GAIN)
+    falling = evidence.log_scale.clamp(max=0).mul_(FALL_GAIN)
+    log_variance.add_(torch.where(evidence.quiet, evidence.log_scale / steps, falling))
+    _bound(log_variance, counts, ratio.shape[0], shrinkage)
+    steps.add_(evidence.quiet).clamp_(max=MOST_STEPS)
+
+
+def _weigh(
+    ordered: torch.Tensor, growth: torch.Tensor, silent: torch.Tensor, places: torch.Tensor,
+    most: torch.Tensor,
+) -> _Evidence:
+    """Compare low quantiles of ratios, the ``silent`` lowest left out, with white noise's."""
+    quantiles = ordered.gather(0, places.index_select(0, silent.view(1))[0])
+    scale = quantiles[0]
+    white = (quantiles <= scale * most) & (growth[1] <= growth[0])
+    return _Evidence(scale.clamp(min=LEAST_SCALE).log_(), white[1], white[1] & white[2])
+
+
+def _bound(
+    log_variance: torch.Tensor, counts: torch.Tensor, patches: int, shrinkage: float
+) -> None:
+    """Keep the levels together, so that a brightness only movers have cannot run away."""
+    level = torch.dot(log_variance, counts)
+    log_variance.sub_(level, alpha=1 / patches).clamp_(-MOST_CONTRAST, MOST_CONTRAST)
+    log_variance.add_(level, alpha=1 / patches)
+    log_variance.clamp_(*bounds_of(shrinkage))
+
+
+def silence_of(shrinkage: float) -> float:
+    """Return the energy below which a patch shows nothing but the rounding to 8 bits."""
+    return 1.0 / (12 * shrinkage ** 2 * CHI_SQUARE[0])
+
+
+def bounds_of(shrinkage: float) -> tuple[float, float]:
+    """Return the least and the greatest logarithm of a variance."""
+    return (log_variance_of(LEAST_PIXEL_NOISE, shrinkage),
+            log_variance_of(MOST_PIXEL_NOISE, shrinkage))
+
+
+def log_variance_of(pixel_noise: float, shrinkage: float) -> float:
+    """Return the logarithm of the variance of pooled values for a deviation of pixels."""
+    return 2 * math.log(pixel_noise / shrinkage)
+
+
+def energy_matrices(scale: float) -> torch.Tensor:
+    """
+    Return (2, 48, 48): the squares of a patch's differences, multiplied by them, sum to an energy.
+
+    It is ``scale`` times the sum of squares of the differences without the mean of each colour;
+    that since the frame before the last is over how much larger it may be.
+    """
+    means = torch.full((SIDE ** 2, SIDE ** 2), 1 / SIDE ** 2, dtype=torch.float64)
+    around = torch.kron(torch.eye(SIDE ** 2) - means, torch.eye(COLORS))
+    scales = torch.tensor([scale, scale / MOST_GROWTH], dtype=torch.float64)
+    return (scales.sqrt()[:, None, None] * around).float()
