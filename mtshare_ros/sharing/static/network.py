@@ -88,7 +88,8 @@ class StaticNetwork:
         self.geometries = {
             **self._heads.geometries, **derive(self._heads.geometries)}
         self._gate = StaticGate(
-            ChangeDetector(self.device, self._patch_size), reach_of_stem(network), self._listed)
+            ChangeDetector(self.device, self._patch_size, operators.detector),
+            reach_of_stem(network), self._listed, operators)
 
     @property
     def _listed(self) -> tuple[HeadGeometry, ...]:
