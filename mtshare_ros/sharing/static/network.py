@@ -82,7 +82,7 @@ class StaticNetwork:
         self.depth = network.config.depth
         self._config = network.config
         self._patch_size = network.config.patch_size
-        self._stem = StaticStem(network, dtype)
+        self._stem = StaticStem(network, dtype, operators)
         self._encoder = StaticEncoder(network, tasks, dtype, operators, reuse=reuse)
         self._heads = StaticHeads(network, tasks, dtype, operators)
         self.geometries = {

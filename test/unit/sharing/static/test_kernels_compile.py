@@ -9,9 +9,10 @@ import pytest
 
 SCRIPT = Path(__file__).parent / 'compile_kernels.py'
 KERNELS = (
-    '_bias_gelu_kernel', '_decode_classes_kernel', '_decode_values_kernel', '_gather_kernel',
-    '_predict_kernel', '_relu_store_kernel', '_residual_norm_kernel',
-    '_rotate_and_store_kernel')
+    '_bias_gelu_kernel', '_decode_classes_kernel', '_decode_values_kernel',
+    '_enter_kernel', '_gather_kernel', '_norm_store_kernel', '_predict_kernel',
+    '_relu_store_kernel', '_residual_norm_kernel', '_rotate_and_store_kernel',
+    '_take_kernel', '_take_patches_kernel')
 
 
 @pytest.mark.slow
