@@ -197,5 +197,5 @@ class StaticCamera:
         """Decode the cells by task, and note what the host wants to know."""
         raws = {task: self.network.raw(self.state, task) for task in self.network.tasks}
         self._decoder.decode(self._maps, raws, cells)
-        self._report[:-1].copy_(self.network.sums(self.state))
+        self.network.sums(self.state, self._report[:-1])
         self._report[-1].copy_(self.state.gate.oldest)

@@ -89,9 +89,9 @@ class StaticDptHead:
         """See StaticHead."""
         return state.level.image(state.output)
 
-    def sums(self, state: DptHeadState) -> Mapping[str, torch.Tensor]:
+    def outputs(self, state: DptHeadState) -> Mapping[tuple[str, ...], torch.Tensor]:
         """See StaticHead."""
-        return {self._task: state.output.sum()}
+        return {(self._task,): state.output[None]}
 
     def macs(self, state: DptHeadState, cells: int) -> int:
         """See StaticHead."""

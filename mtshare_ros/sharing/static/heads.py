@@ -44,8 +44,8 @@ class StaticHead(Protocol):
     def raw(self, state: Any, task: str) -> torch.Tensor:
         """Return a task's raw output as a view (1, C, h, w) float32."""
 
-    def sums(self, state: Any) -> Mapping[str, torch.Tensor]:
-        """Return the sum () of each raw output by task."""
+    def outputs(self, state: Any) -> Mapping[tuple[str, ...], torch.Tensor]:
+        """Return the raw outputs (H, count + 1, C) of H tasks each; rows are as in ``Level``."""
 
     def macs(self, state: Any, cells: int) -> int:
         """Return the multiply-accumulates of an update of some cells, or of all that there are."""
@@ -109,15 +109,29 @@ class StaticHeads:
         number = self._place[task]
         return self._heads[number].raw(state.parts[number], task)
 
-    def sums(self, state: StaticHeadsState) -> torch.Tensor:
-        """Return the sum (tasks,) of each raw output, which is not finite if a number is not."""
-        sums = {task: value for heads, own in zip(self._heads, state.parts)
-                for task, value in heads.sums(own).items()}
-        return torch.stack([sums[task] for task in self.tasks])
+    def sums(self, state: StaticHeadsState, out: torch.Tensor) -> None:
+        """Write the sum of each raw output (tasks,), which is not finite if a number is not."""
+        for heads, own in zip(self._heads, state.parts):
+            for tasks, output in heads.outputs(own).items():
+                for first, place, count in self._runs(tasks):
+                    torch.sum(output[first:first + count], dim=(1, 2),
+                              out=out[place:place + count])
 
     def macs(self, state: StaticHeadsState, cells: int) -> int:
         """Return the multiply-accumulates of an update of some cells, or of all that there are."""
         return sum(heads.macs(own, cells) for heads, own in zip(self._heads, state.parts))
+
+    def _runs(self, tasks: Sequence[str]) -> list[tuple[int, int, int]]:
+        """Return where tasks that follow each other begin here and among all, and their number."""
+        runs: list[tuple[int, int, int]] = []
+        for number, task in enumerate(tasks):
+            place = self.tasks.index(task)
+            if runs and runs[-1][1] + runs[-1][2] == place:
+                first, start, count = runs.pop()
+                runs.append((first, start, count + 1))
+            else:
+                runs.append((number, place, 1))
+        return runs
 
 
 def _heads_of(

@@ -94,9 +94,9 @@ class StaticLinearHead:
         """See StaticHead."""
         return state.level.image(state.output)
 
-    def sums(self, state: LinearHeadState) -> Mapping[str, torch.Tensor]:
+    def outputs(self, state: LinearHeadState) -> Mapping[tuple[str, ...], torch.Tensor]:
         """See StaticHead."""
-        return {self._task: state.output.sum()}
+        return {(self._task,): state.output[None]}
 
     def macs(self, state: LinearHeadState, cells: int) -> int:
         """See StaticHead."""

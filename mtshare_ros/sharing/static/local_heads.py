@@ -82,10 +82,9 @@ class LocalHeads:
         number = self._place[task]
         return self._groups[number].raw(state.groups[number], task)
 
-    def sums(self, state: LocalHeadsState) -> Mapping[str, torch.Tensor]:
+    def outputs(self, state: LocalHeadsState) -> Mapping[tuple[str, ...], torch.Tensor]:
         """See StaticHead."""
-        return {task: value for group, own in zip(self._groups, state.groups)
-                for task, value in zip(group.tasks, own.output.sum(dim=(1, 2)).unbind())}
+        return {group.tasks: own.output for group, own in zip(self._groups, state.groups)}
 
     def macs(self, state: LocalHeadsState, cells: int) -> int:
         """See StaticHead."""

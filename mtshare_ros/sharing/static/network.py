@@ -157,9 +157,9 @@ class StaticNetwork:
         self._heads.dense(state.heads, state.encoder.taps, state.stem)
         self._gate.settle(state.gate, None)
 
-    def sums(self, state: StaticState) -> torch.Tensor:
-        """Return the sum of every raw output (T,), not finite where one of its numbers is not."""
-        return self._heads.sums(state.heads)
+    def sums(self, state: StaticState, out: torch.Tensor) -> None:
+        """Write the sum of every raw output (T,), not finite where one of its numbers is not."""
+        self._heads.sums(state.heads, out)
 
     def macs(self, state: StaticState, sizes: ListSizes | None) -> int:
         """Return the multiply-accumulates of a frame by lists of such sizes, None for all."""

@@ -73,13 +73,14 @@ def test_the_raw_outputs_are_float32_and_stay_where_they_are(shape):
                                    'linear heads', 'heads of all kinds'])
 def test_a_graph_gives_what_lists_and_rows_ask_for_whenever_it_is_run(device, shape):
     heads = heads_on_gpu(shape, torch.float32)
+    sums = torch.full((len(heads.tasks),), torch.nan, device=heads.device)
     lists, whole, update = heads.lists(ROWS.to(heads.device), more=99), *(
         torch.cuda.CUDAGraph() for _ in range(2))
     with torch.cuda.graph(whole):
         heads.heads.dense(heads.state, heads.taps, heads.stem)
     with torch.cuda.graph(update):
         heads.heads.update(heads.state, heads.taps, heads.stem, lists)
-        sums = heads.heads.sums(heads.state)
+        heads.heads.sums(heads.state, sums)
     heads.renew(torch.arange(48, device=heads.device))
     whole.replay()
     heads.check()
