@@ -1,18 +1,16 @@
 """The encoder alone on a given share of the rows: what the engine's blocks themselves reach."""
 
-import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 import time
 from typing import Callable
 
 import numpy as np
 import torch
-from torch import nn
 
 from mtshare_ros.evaluation.bench_model import BenchModel
 from mtshare_ros.evaluation.benchmark import Times
 from mtshare_ros.evaluation.dense_forms import Call, FormChooser, Report, synchronize
-from mtshare_ros.evaluation.dense_pieces import prepare, rotation_of
+from mtshare_ros.evaluation.dense_pieces import base_encoder, prepare, rotation_of
 from mtshare_ros.evaluation.dense_sides import encoder_piece
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.engine import Engine
@@ -74,14 +72,6 @@ def time_active(
     return ActiveReport(
         fraction, sparse.count, sparse.cell_count, block, sparse.runs_dense, temporal, times,
         form, times[form].p50 / temporal.p50, tuple(chooser.notices))
-
-
-def base_encoder(network: MultiTaskNetwork) -> MultiTaskNetwork:
-    """Return a copy in which every block is shared: the encoder of the base task alone."""
-    alone = copy.deepcopy(network)
-    alone.branches = nn.ModuleDict()
-    alone.config = replace(network.config, shared_blocks=-1)
-    return alone
 
 
 class _Sparse:

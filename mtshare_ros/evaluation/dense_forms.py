@@ -121,7 +121,7 @@ class FormChooser:
                 compiled(*piece.arguments)
         except Exception as error:  # the compiler has no common base class for what it raises
             self.compiling = False
-            self.notices.append(f'nothing was compiled: {_first_line(error)}')
+            self.notices.append(f'nothing was compiled: {first_line(error)}')
             return None
         return compiled
 
@@ -133,7 +133,7 @@ class FormChooser:
             return RuntimePiece(piece.module, piece.arguments)
         except Exception as error:  # the exporter has no common base class either
             self._exporting = False
-            self.notices.append(f'ONNX Runtime was left out: {_first_line(error)}')
+            self.notices.append(f'ONNX Runtime was left out: {first_line(error)}')
             return None
 
 
@@ -171,6 +171,7 @@ def _compiler_settings() -> AbstractContextManager:
     return stack
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error says, or its kind."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

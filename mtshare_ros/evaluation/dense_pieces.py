@@ -1,6 +1,7 @@
 """A dense network cut into the pieces of which the benchmark puts together its dense sides."""
 
 import copy
+from dataclasses import replace
 from typing import Callable, Sequence
 
 import torch
@@ -135,6 +136,14 @@ def piecewise_maps(
         return {name: torch.from_numpy(value) for name, value in decoder.maps(state).items()}
 
     return decode
+
+
+def base_encoder(network: MultiTaskNetwork) -> MultiTaskNetwork:
+    """Return a copy in which every block is shared: the encoder of the base task alone."""
+    alone = copy.deepcopy(network)
+    alone.branches = nn.ModuleDict()
+    alone.config = replace(network.config, shared_blocks=-1)
+    return alone
 
 
 def prepare(

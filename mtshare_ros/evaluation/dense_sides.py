@@ -6,10 +6,20 @@ from typing import Sequence
 import numpy as np
 import torch
 
-from mtshare_ros.evaluation.dense_forms import Call, FormChooser, Piece, PIECEWISE, Trial
+from mtshare_ros.evaluation.dense_engine import EngineCompute, Part, why_no_engine
+from mtshare_ros.evaluation.dense_forms import (
+    Call,
+    first_line,
+    FormChooser,
+    Piece,
+    PIECEWISE,
+    time_in_turns,
+    Trial,
+)
 from mtshare_ros.evaluation.dense_geometry import DenseGeometry
 from mtshare_ros.evaluation.dense_graph import capture, Compute, DenseOutputs
 from mtshare_ros.evaluation.dense_pieces import (
+    base_encoder,
     EncoderPiece,
     HeadPiece,
     MapPiece,
@@ -28,6 +38,8 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.picture import fit_image
 from mtshare_ros.model.preprocessing import to_tensor
 from mtshare_ros.sharing.taps import Tap
+
+_ROUNDS = 9
 
 DENSE_SIDES = ('independent', 'shared_encoder', 'dense', 'single')
 
@@ -49,7 +61,9 @@ class DensePieces:
     ``encoders`` by task: all blocks of that task, which give their output wherever a head reads
     it. ``arguments`` by task: what of that, and of the stem's features, its head is called with.
     ``geometry`` is for tasks without a head. ``forms`` says which form each piece has and
-    ``trials`` what the forms took, in milliseconds. ``notices`` tell what could not be tried.
+    ``trials`` what the forms took, in milliseconds. ``notices`` tell what could not be tried, and
+    what was found later. ``dtype`` is that of the products; ``engines`` says whether whole sides
+    are tried in TensorRT.
     """
 
     stem: Call
@@ -63,7 +77,9 @@ class DensePieces:
     device: torch.device
     forms: dict[str, str] = field(default_factory=dict)
     trials: dict[str, dict[str, float]] = field(default_factory=dict)
-    notices: tuple[str, ...] = ()
+    notices: list[str] = field(default_factory=list)
+    dtype: torch.dtype = torch.float32
+    engines: bool = False
 
     @property
     def form(self) -> str:
@@ -83,6 +99,7 @@ def build_pieces(
     of the maps, for what is worked out from depths.
     """
     place = torch.device(device)
+    engines = place.type == 'cuda' and chooser.compiling and _has_engines(dtype, chooser)
     with torch.inference_mode(False), torch.no_grad():
         ready = prepare(network, place, dtype)
     geometry = DenseGeometry.of(network, tasks, size, camera)
@@ -111,7 +128,15 @@ def build_pieces(
         {task: trial.call for task, trial in maps.items()}, rotation, geometry, size, place,
         forms={name: trial.form for name, trial in found.items()},
         trials={name: trial.milliseconds for name, trial in found.items()},
-        notices=tuple(chooser.notices))
+        notices=chooser.notices, dtype=dtype, engines=engines)
+
+
+def _has_engines(dtype: torch.dtype, chooser: FormChooser) -> bool:
+    """Tell whether sides can be tried in TensorRT; note why not."""
+    reason = why_no_engine(dtype)
+    if reason:
+        chooser.notices.append(f'TensorRT was left out: {reason}')
+    return not reason
 
 
 def _encoders(
@@ -198,6 +223,19 @@ class DenseSide:
             self.form += '; in one CUDA graph'
         return graphed is not None
 
+    def use_if_faster(self, other: Compute, form: str) -> str:
+        """Compute in another way from now on if that is faster; return what was found."""
+        image = torch.zeros(1, 3, *self._pieces.size, dtype=torch.uint8,
+                            device=self._pieces.device)
+        with computing_on(str(self._pieces.device)), torch.inference_mode():
+            times = time_in_turns(
+                {form: lambda: other(image), 'PyTorch': lambda: self._compute(image)},
+                _ROUNDS, str(self._pieces.device))
+        if times[form] < times['PyTorch']:
+            self._compute, self.form = other, form
+        return f'{self.name}: ' + ', '.join(
+            f'{name} {value:.2f} ms' for name, value in times.items())
+
     def compute(self, image: torch.Tensor) -> DenseOutputs:
         """Return everything for an image (1, 3, H, W) uint8 on the device."""
         pieces, outputs, features = self._pieces, DenseOutputs(), None
@@ -210,7 +248,6 @@ class DenseSide:
                 outputs.raw[task] = pieces.heads[task](*given)
                 outputs.maps.update(pieces.maps[task](outputs.raw[task]))
         return outputs
-
 
     def _derive(self, outputs: DenseOutputs) -> DenseOutputs:
         """Return the outputs with those of tasks without a head."""
@@ -229,7 +266,7 @@ def make_dense_side(
     Return one of ``DENSE_SIDES`` over the asked tasks.
 
     ``independent`` is as costly as one whole network per task; it runs the base task's encoder for
-    each, because cost does not depend on weights.
+    each, because cost does not depend on weights. An engine of ``dense`` runs shared blocks once.
     """
     tasks = tasks[:1] if name == 'single' else tasks
     base, asked = network.base_task, pieces.geometry.of_network(tasks)
@@ -242,4 +279,22 @@ def make_dense_side(
     side = DenseSide(name, passes[name], pieces, pieces.geometry.without_heads(tasks))
     if pieces.device.type == 'cuda':
         side.use_graph()
+    if pieces.engines:
+        pieces.notices.append(_try_engine(side, network, asked, pieces))
     return side
+
+
+def _try_engine(
+    side: DenseSide, network: MultiTaskNetwork, tasks: tuple[str, ...], pieces: DensePieces
+) -> str:
+    """Let a side run in TensorRT where that is faster; return what was found, or why not."""
+    base = base_encoder(network)
+    parts: dict[str, list[Part]] = {
+        'independent': [(base, (task,)) for task in tasks], 'dense': [(network, tasks)]}
+    try:
+        compute = EngineCompute(
+            parts.get(side.name, [(base, tasks)]), pieces.size, pieces.device, pieces.dtype)
+        graphed = capture(compute, pieces.size, pieces.device)
+    except Exception as error:  # what exporter and TensorRT raise has no common base class
+        return f'{side.name}: TensorRT was left out: {first_line(error)}'
+    return side.use_if_faster(graphed or compute, 'TensorRT')

@@ -15,9 +15,11 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.position import AbsolutePosition, RotaryTable
 from mtshare_ros.tasks import get_task, ordered
 
-MAPS, RAW = 'maps', 'raw'
-OUTPUTS = (MAPS, RAW)
-"""What a file gives: maps in full size, or what the heads give before that."""
+MAPS, RAW, BOTH = 'maps', 'raw', 'both'
+"""What a file gives: maps in full size, what the heads give before that, or all of it."""
+
+RAW_PREFIX = 'raw_'
+"""Begins the name of a raw output beside maps."""
 
 ENCODINGS = {
     'class_logits': 'logits of the classes',
@@ -71,8 +73,9 @@ class DenseNetwork(nn.Module):
         raw = {task: network.heads[task](given[task]) for task in self._tasks}
         if self._outputs == RAW:
             return tuple(raw.values())
-        return tuple(value for task in self._tasks for value in decode_whole(
+        maps = tuple(value for task in self._tasks for value in decode_whole(
             task, raw[task], self._size, network.config.head_of(task).encoding))
+        return (*maps, *raw.values()) if self._outputs == BOTH else maps
 
 
 def dense_graph(
@@ -114,8 +117,9 @@ def output_ports(
     """Return the outputs of a file for some tasks: their maps, or their raw outputs."""
     encodings = {task: network.config.head_of(task).encoding or get_task(task).encoding
                  for task in tasks}
-    if outputs == RAW:
-        return tuple(Port(task, ENCODINGS[encodings[task]]) for task in tasks)
+    prefix = RAW_PREFIX if outputs == BOTH else ''
+    raw = tuple(Port(f'{prefix}{task}', ENCODINGS[encodings[task]]) for task in tasks)
     fields = [(field.name, encodings[task])
               for task in tasks for field in fields_of(task, encodings[task])]
-    return tuple(Port(name, _MAPS.get(name, _MAPS[encoding])) for name, encoding in fields)
+    maps = tuple(Port(name, _MAPS.get(name, _MAPS[encoding])) for name, encoding in fields)
+    return {MAPS: maps, RAW: raw, BOTH: (*maps, *raw)}[outputs]
