@@ -59,6 +59,10 @@ class PackedLinear:
         product = packed_product(widened(rows, spare), self._matrix, self._bias, self._activation)
         return product[:count] if spare else product
 
+    def add_to(self, sums: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """Add what a layer without bias and activation makes of rows (n, in) to (n, out)."""
+        return sums.add_(self(rows)) if self._packed else sums.addmm_(rows, self._matrix)
+
 
 @dataclass(frozen=True)
 class _OwnFeatures:

@@ -61,9 +61,10 @@ class LocalRunner:
         self._merge = _Merge(merge, dtype, layout)
         self._refine = [RowConvolution(layer, dtype=dtype, layout=layout)
                         for layer in head.refine]
-        self._predict = PackedLinear(
-            head.predict.weight.flatten(1), head.predict.bias, dtype=torch.float32, layout=PLAIN)
         self.side, self._width, self._outputs = merge.side, merge.width, head.predict.out_channels
+        self._predict = PackedLinear(
+            head.predict.weight.flatten(1), head.predict.bias, dtype=torch.float32,
+            layout=PLAIN if self._outputs == 1 else layout)
         self.geometry = HeadGeometry.of([layer.module for layer in self._refine], self.side,
                                         network.config.patch_size)
         self._macs_per_cell = merge.macs_per_cell + self.side ** 2 * (
@@ -124,16 +125,13 @@ class _Merge:
         self._mix = None if weights.mix is None else prepared(weights.mix, 'gelu')
         self._from_tokens = prepared(weights.tokens)
         self._from_eighth, self._from_quarter = (
-            None if part is None else part.weight.t().to(dtype)
-            for part in (weights.eighth, weights.quarter))
+            None if part is None else prepared(part) for part in (weights.eighth, weights.quarter))
 
     def __call__(self, tokens: torch.Tensor, plan: HeadPlan) -> torch.Tensor:
         """Return (n * side ** 2, width) for tokens (n, D), pixels in merging order."""
         merged = self._from_tokens(tokens if self._mix is None else self._mix(tokens))
-        if self._from_eighth is not None:
-            merged = merged.view(-1, self._from_eighth.shape[1])
-            merged.addmm_(plan.eighth, self._from_eighth)
-        merged = merged.view(-1, self._width)
-        if self._from_quarter is not None:
-            merged.addmm_(plan.quarter, self._from_quarter)
-        return merged.relu_()
+        for level, features in ((self._from_eighth, plan.eighth),
+                                (self._from_quarter, plan.quarter)):
+            if level is not None and features is not None:
+                merged = level.add_to(merged.view(features.shape[0], -1), features)
+        return merged.view(-1, self._width).relu_()

@@ -51,11 +51,22 @@ def test_rows_that_were_added_for_the_kernel_do_not_come_out():
 
 
 @pytest.mark.parametrize('layout', [PACKED, PLAIN])
-def test_the_activation_follows_the_product(layout):
+def test_a_product_is_added_to_sums_in_place(layout):
+    module = layer(bias=False)
+    ours = PackedLinear(module.weight, None, dtype=torch.float32, layout=layout)
+    sums = torch.ones(9, OUTPUTS)
+    assert ours.add_to(sums, draw(9)) is sums
+    assert torch.allclose(sums, 1 + module(draw(9)), atol=1e-6)
+
+
+@pytest.mark.parametrize('activation, function', [
+    ('gelu', functional.gelu), ('relu', functional.relu)])
+@pytest.mark.parametrize('layout', [PACKED, PLAIN])
+def test_the_activation_follows_the_product(layout, activation, function):
     module = layer()
-    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, activation='gelu',
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, activation=activation,
                         layout=layout)
-    assert torch.allclose(ours(draw(9)), functional.gelu(module(draw(9))), atol=1e-6)
+    assert torch.allclose(ours(draw(9)), function(module(draw(9))), atol=1e-6)
 
 
 def test_rows_of_any_precision_come_out_in_that_of_the_layer():
