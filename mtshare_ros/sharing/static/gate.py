@@ -67,6 +67,8 @@ class GateState:
 
     ``turns`` (N,) int64 and ``around`` (N, k) int32 are tables of what a user seldom changes:
     when cells are refreshed and which patches make them enter; ``tables`` names what they hold.
+    ``near`` is the second without a halo, ``sources`` int32 the cells that decide about each pixel
+    of the heads' masks.
     """
 
     grid: tuple[int, int]
@@ -88,10 +90,12 @@ class GateState:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the buffers."""
+        """Bytes of the buffers and of the tables."""
+        tables = (tensor for table in self.lists.values() for tensor in table.tensors)
         return self.change.nbytes + tensor_bytes(
             self.controls, self.due, self.forced, self.running, self.counts, self.ages,
-            self.oldest, self.turns, self.around)
+            self.oldest, self.turns, self.near, self.around, self.sources, self.row.numbers,
+            *tables)
 
 
 class StaticGate:

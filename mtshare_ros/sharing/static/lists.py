@@ -37,17 +37,6 @@ class FrameLists:
     heads: Mapping[HeadGeometry, HeadLists]
 
 
-def listed(mask: torch.Tensor, size: int) -> torch.Tensor:
-    """
-    Return the first ``size`` true entries of a mask (N,), in order, (size,) int64.
-
-    Where it has fewer, the last one is repeated; where it has none, the list is of entry 0.
-    """
-    running = mask.cumsum(0)
-    ranks = torch.arange(1, size + 1, device=mask.device)
-    return torch.searchsorted(running, torch.minimum(ranks, running[-1]))
-
-
 class MaskRow:
     """
     Masks one behind the other, so that one running sum counts and lists all of them.
@@ -85,7 +74,7 @@ class MaskRow:
             ranks.append(torch.arange(1, size + 1, dtype=torch.int32))
             sizes.append(size)
         device = self._bounds.device
-        return ListTable(torch.cat(spans, dim=1).flatten().to(device),
+        return ListTable(torch.cat(spans, dim=1).flatten().to(device, torch.int32),
                          torch.cat(ranks).to(device), tuple(sizes))
 
     def lists(
@@ -93,9 +82,10 @@ class MaskRow:
         entries: Callable[..., torch.Tensor] = marking.entries,
     ) -> tuple[torch.Tensor, ...]:
         """
-        Return the lists, each as ``listed`` returns it.
+        Return for each list its first true entries, in order, (size,) int64.
 
-        But that of an empty mask is of some entry. ``entries`` see Operators.
+        Where a mask has fewer, the last one is repeated; where it has none, the list is of any
+        entry. ``entries`` see Operators.
         """
         return entries(running, table.bounds, table.ranks, self.numbers).split(table.sizes)
 
@@ -105,10 +95,15 @@ class ListTable:
     """
     Lists of E entries together.
 
-    ``ranks`` (E,) int32 count the entries of each from 1; ``bounds`` (2 E,) int64 are where its
+    ``ranks`` (E,) int32 count the entries of each from 1; ``bounds`` (2 E,) int32 are where its
     mask begins and ends.
     """
 
     bounds: torch.Tensor
     ranks: torch.Tensor
     sizes: tuple[int, ...]
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What takes memory."""
+        return self.bounds, self.ranks

@@ -119,9 +119,29 @@ class StaticHost:
         gate.prepare(state, asked.settings)
         Controls.of(asked.settings, asked.limits, frame=frame, factor=asked.factor).write(
             state.controls)
-        gate.observe(state, image, learn=learns(state.change.frames),
-                     budgeted=asked.limits.budget is not None)
+        self.run(image, learns(state.change.frames), asked.limits.budget is not None)
         return gate.read(state, state.counts.tolist())
+
+    def run(self, image: torch.Tensor, learn: bool, budgeted: bool) -> None:
+        self.gate.observe(self.state, image, learn=learn, budgeted=budgeted)
+
+
+class CapturingHost(StaticHost):
+    """One whose gate is captured when first used, and replayed from then on."""
+
+    def __init__(self, stem: Stem, device: torch.device, operators: Operators) -> None:
+        super().__init__(stem, device, operators)
+        height, width = (cells * stem.side for cells in stem.grid)
+        self.image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=device)
+        self.graphs: dict[tuple[bool, bool], torch.cuda.CUDAGraph] = {}
+
+    def run(self, image: torch.Tensor, learn: bool, budgeted: bool) -> None:
+        self.image.copy_(image)
+        if (learn, budgeted) not in self.graphs:
+            self.graphs[learn, budgeted] = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graphs[learn, budgeted]):
+                super().run(self.image, learn, budgeted)
+        self.graphs[learn, budgeted].replay()
 
 
 def sizes_for(counts) -> ListSizes:
@@ -233,6 +253,27 @@ def test_gate_and_lists_are_few_launches_and_never_wait(
             device.clear()
             host.gate.settle(host.state, lists)
             assert device.launches <= 5 and not device.synchronisations
+
+
+CAPTURED = ('a halo now and then', 'another period', 'another policy', 'another factor', 'budgets',
+            'budgets now and then')
+
+
+@pytest.mark.parametrize('operators', [PLAIN, FUSED], ids=['plain', 'fused'])
+@pytest.mark.parametrize('scenario', CAPTURED)
+def test_a_captured_gate_follows_what_the_user_changes(scenario, operators):
+    stem, ask = STEMS['convolutions'], SCENARIOS[scenario]
+    with pretended_cuda():
+        device = torch.device('cuda:0')
+        hosts = [kind(stem, device, operators) for kind in (StaticHost, CapturingHost)]
+
+        for number, image in enumerate(room_clip('static', 1.0)):
+            for host in hosts:
+                host.see(image.to('cuda:0'), ask(number))
+            first, second = (tensors_of(host.state) for host in hosts)
+            assert all(torch.equal(first[name].cpu(), second[name].cpu()) for name in first)
+
+        assert len(hosts[1].graphs) == (4 if scenario == 'budgets now and then' else 2)
 
 
 class ExportedFrame(torch.nn.Module):
