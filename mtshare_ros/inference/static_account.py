@@ -42,7 +42,8 @@ def account_of(camera: StaticCamera, choice: Choice, oldest_age: int) -> FrameAc
     """
     network, state, count = camera.network, camera.state, camera.cell_count
     whole, counts = choice.computed is None, choice.counts
-    run = MemberRun(None if whole else state.kept, (), (), {})
+    listed = 0 if choice.sizes is None else choice.sizes.kept
+    run = MemberRun(None if whole else state.kept[:listed], (), (), {})
     shares = ((choice.computed if choice.computed is not None else count) / count,)
     tasks = {task: TaskAccount(shares * network.depth, (0.0,) * network.depth, None, oldest_age,
                                run) for task in network.tasks}

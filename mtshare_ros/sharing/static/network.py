@@ -44,8 +44,8 @@ class StaticState:
     """
     What is remembered of one camera; graphs point to all of it.
 
-    ``image`` (H, W, 3) uint8 is the frame to come, ``kept`` (N,) bool the cells that the blocks
-    computed in the last one.
+    ``image`` (H, W, 3) uint8 is the frame to come, ``kept`` (N,) int64 begins with the cells
+    that the blocks computed in the last one, as many as its lists were for.
     """
 
     grid: tuple[int, int]
@@ -113,7 +113,7 @@ class StaticNetwork:
             torch.zeros(grid[0] * side, grid[1] * side, 3, dtype=torch.uint8, device=device),
             self._gate.allocate(grid, self.buckets(grid, 1.0)), self._stem.allocate(grid, device),
             self._encoder.allocate(grid), self._heads.allocate(grid),
-            torch.zeros(grid[0] * grid[1], dtype=torch.bool, device=device))
+            torch.zeros(grid[0] * grid[1], dtype=torch.int64, device=device))
 
     def prepare(self, state: StaticState, settings: SharingSettings) -> None:
         """Bring the gate's tables up to settings; for the host, before a frame."""
@@ -134,7 +134,6 @@ class StaticNetwork:
 
     def rest(self, state: StaticState) -> None:
         """End a frame in which nothing entered."""
-        state.kept.zero_()
         self._gate.rest(state.gate)
 
     def update(self, state: StaticState, sizes: ListSizes) -> FrameLists:
@@ -144,7 +143,7 @@ class StaticNetwork:
             state.stem, _network_image(state.image), lists.patches, lists.cells)
         kept = self._encoder.update(
             state.encoder, tokens, lists.cells, lists.forced, sizes.kept)
-        state.kept.zero_().index_fill_(0, kept, True)
+        state.kept[:sizes.kept].copy_(kept)
         self._heads.update(state.heads, state.encoder.taps, state.stem, lists)
         self._gate.settle(state.gate, lists)
         return lists
@@ -153,7 +152,6 @@ class StaticNetwork:
         """Compute all cells, from nothing but the image."""
         tokens = self._stem.dense(state.stem, _network_image(state.image))
         self._encoder.dense(state.encoder, tokens)
-        state.kept.fill_(True)
         self._heads.dense(state.heads, state.encoder.taps, state.stem)
         self._gate.settle(state.gate, None)
 
