@@ -54,6 +54,7 @@ class Pipeline:
         self._reports = reports
         self._max_pixels = max_pixels
         self._session = engine.new_session()
+        engine.prepare(self._session)
         self._palette = engine.labels.palette()
         self._continuity = Continuity('activated')
 
