@@ -114,7 +114,7 @@ class PerceptionNode(GuardedLifecycleNode):
         settings = self._start_settings
         engine = Engine.load(
             settings.model, device=settings.device, precision=settings.precision,
-            input_size=settings.input_size,
+            input_size=settings.input_size, cuda_graphs=settings.cuda_graphs,
         )
         notices = (transfer_notice(engine), *engine.notices, check_reference(engine))
         for notice in filter(None, notices):

@@ -107,6 +107,11 @@ PERCEPTION_PARAMETERS = ParameterTable((
         'fp32 on the CPU.', choices=('auto', 'fp32', 'bf16', 'fp16'), read_only=True,
     ),
     ParameterSpec(
+        'cuda_graphs', 'bool', True, 'On CUDA, capture what frames launch as graphs when the node '
+        'is activated, and replay them; false launches each kernel by itself, which takes longer.',
+        read_only=True,
+    ),
+    ParameterSpec(
         'input_size', 'integer_array', SIZE_OF_MODEL, 'Height and width of the network input and '
         'of every output, multiples of the patch size of the model (14 or 16); [0, 0] is the size '
         'that the model was trained at.', 'pixels',
@@ -166,6 +171,7 @@ class StartSettings:
     model: str
     device: str
     precision: str
+    cuda_graphs: bool
     input_size: tuple[int, int] | None
     image_transport: str
     camera_matrix: str

@@ -177,13 +177,13 @@ def reuse_pays(
     network: MultiTaskNetwork, tasks: Sequence[str], grid: tuple[int, int]
 ) -> bool:
     """Tell whether sub-tasks had better take every other row over from the base task."""
-    config, members = network.config, len(members_of(network, tasks))
-    if members < 2:
+    config, members = network.config, members_of(network, tasks)
+    if network.base_task not in members:
         return False
     kept = grid[0] * grid[1] // 16  # of a frame of which an eighth changed
     per_row = (4 + 2 * config.mlp_ratio) * config.embed_dim ** 2
     own_blocks = config.depth - config.shared_depth
-    return kept * per_row * own_blocks * (members - 1) / 2 >= _PAYING_MACS
+    return kept * per_row * own_blocks * (len(members) - 1) / 2 >= _PAYING_MACS
 
 
 def _network_image(image: torch.Tensor) -> torch.Tensor:
