@@ -56,6 +56,7 @@ def export(
     from mtshare_ros.model.manifest import find_model
     from mtshare_ros.tasks import TASKS
 
+    options.check_keep(keep, update)
     check_export(output)
     check_folder(json)
     file = find_model(model)

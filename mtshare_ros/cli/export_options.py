@@ -47,6 +47,13 @@ KeepOption = Annotated[float, typer.Option(
          'the blocks.')]
 
 
+def check_keep(keep: float, update: str | None) -> None:
+    """Refuse a share of listed cells for a file that takes no list."""
+    if keep < 1 and update in (None, 'all'):
+        raise ConfigError(f'--keep is {keep:g} for a file that computes every cell; give it with '
+                          '--update and a number or a share of cells')
+
+
 def read_update(text: str, cell_count: int) -> int | None:
     """Return how many of some cells ``--update`` asks for, None for all."""
     if text == 'all':

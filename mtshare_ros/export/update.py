@@ -106,6 +106,7 @@ class UpdateNetwork:
         return tuple(value for task in self.tasks for value in decode_whole(
             task, raw[task], self.size, self.config.head_of(task).encoding))
 
+    @torch.no_grad()
     def _find_states(self) -> tuple[str, ...]:
         """Compute a frame and return the names of the tensors that it wrote to."""
         tensors = tensors_of(self.memory)

@@ -46,6 +46,7 @@ def test_an_update_says_which_lists_and_states_go_in(command, tiny_model, tmp_pa
 @pytest.mark.parametrize('words, reason', [
     (('--output', 'tiny.onnx', '--update', 'some'), "--update is 'some'; allowed are a number"),
     (('--output', 'tiny.onnx', '--update', '0'), "--update is '0'; allowed are a number"),
+    (('--output', 'tiny.onnx', '--keep', '0.5'), '--keep is 0.5 for a file that computes every'),
     (('--output', 'tiny.onnx', '--update', '0.9'), '--update asks for 44 of 48 .* 1 to 24'),
     (('--output', 'tiny.trt'), "--output is 'tiny.trt'; .* ends with .onnx"),
     (('--output', 'missing/tiny.onnx'), 'there is no folder .*missing; create it first'),

@@ -41,28 +41,27 @@ def write(folder, checkpoint, size=None, **options):
 
 @pytest.fixture(scope='module', params=SHAPES)
 def written(request, tmp_path_factory):
-    """Return a model of each kind with its file of maps."""
+    """Return a model of each kind with its file of maps and raw outputs."""
     checkpoint = checkpoint_of(request.param)
-    return checkpoint, *write(tmp_path_factory.mktemp('maps'), checkpoint)
+    return checkpoint, *write(tmp_path_factory.mktemp('files'), checkpoint, outputs='both')
 
 
 def assert_near(found, expected, tolerance=1e-5):
     assert np.abs(found - expected).max() <= tolerance * np.abs(expected).max()
 
 
-@pytest.mark.parametrize('kind', SHAPES)
-def test_raw_outputs_are_those_of_the_network(kind, tmp_path):
-    checkpoint = checkpoint_of(kind)
+def test_raw_outputs_are_those_of_the_network(written):
+    checkpoint, path, _ = written
     network, size = checkpoint.network, checkpoint.network.config.input_size
-    path, _ = write(tmp_path, checkpoint, outputs='raw')
 
     found = run_onnx(onnxruntime, path, {'image': picture(size)})
 
     with torch.no_grad():
         expected = network(torch.from_numpy(picture(size)).permute(2, 0, 1)[None])
-    assert tuple(found) == network.tasks
+    assert [name for name in found if name.startswith('raw_')] == [
+        f'raw_{task}' for task in network.tasks]
     for task in network.tasks:
-        assert_near(found[task], expected[task].numpy())
+        assert_near(found[f'raw_{task}'], expected[task].numpy())
 
 
 def test_maps_are_those_of_the_engine(written):
@@ -72,8 +71,8 @@ def test_maps_are_those_of_the_engine(written):
     found = run_onnx(onnxruntime, path, {'image': picture(engine.input_size)})
 
     prediction = engine.infer(picture(engine.input_size), engine.new_session())
-    for name, value in found.items():
-        expected = getattr(prediction, name)
+    for name in (name for name in found if not name.startswith('raw_')):
+        value, expected = found[name], getattr(prediction, name)
         assert value.shape == expected.shape and value.dtype == expected.dtype
         if value.dtype == np.uint8:  # the last digit decides between two classes, or two bytes
             assert (np.abs(value.astype(int) - expected) > 1).mean() < 1e-3
@@ -140,6 +139,7 @@ def test_half_precision_is_near_to_single(kind, tmp_path):
 
     with torch.no_grad():
         expected = network(torch.from_numpy(picture(size)).permute(2, 0, 1)[None])
+    assert tuple(found) == network.tasks
     for name, value in found.items():
         assert value.dtype == np.float32
         assert_near(value, expected[name].numpy(), 0.02)

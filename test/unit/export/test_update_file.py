@@ -182,6 +182,19 @@ def test_blocks_may_compute_a_share_of_the_listed_cells(tmp_path):
     assert 'forced' in facts_of(written.path)['inputs']
 
 
+@torch.no_grad()
+def test_states_of_half_precision_are_half_as_large(tmp_path):
+    network = checkpoint_of('branches').network
+    made = UpdateNetwork(network, ('depth',), size_of(network), 'raw', torch.float16)
+    graph = update_graph(made, choose_sizes(made, 8))
+    written = write_onnx(tmp_path / 'update.onnx', graph, {}, torch.float16)
+
+    assert written.difference < 5e-3
+    kinds = {value.name: value.type.tensor_type.elem_type
+             for value in onnx.load(written.path).graph.input}
+    assert kinds['encoder_shared_0'] == kinds['stem_maps_1'] == onnx.TensorProto.FLOAT16
+
+
 @pytest.mark.parametrize('kind', ['public', 'dense prediction'])
 @torch.no_grad()
 def test_heads_of_every_kind_are_updated_as_pytorch_does_it(kind, tmp_path):
