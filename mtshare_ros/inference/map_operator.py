@@ -18,6 +18,9 @@ from mtshare_ros.sharing.static.choosing import (
 from mtshare_ros.sharing.static.operators import define
 from mtshare_ros.tasks import channels_of, get_task
 
+_CLASSES = 40
+"""Of a trial; the kernel is compiled anew for every power of two."""
+
 
 def _plain(
     raw: torch.Tensor, cells: torch.Tensor, maps: Sequence[torch.Tensor], columns: int,
@@ -89,7 +92,7 @@ class MapSample:
         self._encoding, self._fields = encoding, fields_of(task, encoding)
         self._geometry = MapGeometry.of(Enlargement(side, patch_size), (3, 3), device)
         generator = torch.Generator().manual_seed(0)
-        channels = channels_of(get_task(task), 5)
+        channels = channels_of(get_task(task), _CLASSES)
         raw = torch.randn(1, channels, 3 * side, 3 * side, generator=generator)
         if encoding == 'direction':
             raw[:, 2] += 5  # to bring short vectors to length one would magnify their roundings
