@@ -79,7 +79,7 @@ class StaticPath:
         """
         camera = self._camera_of(memory, request)
         limits = self._limits_of(request.needed, request.sharing)
-        camera.rehearse(_share_to_keep(limits))
+        camera.rehearse(kept_share(limits.first))
         return camera.pool.fault
 
     def _camera_of(self, memory: Session, request: FrameRequest) -> StaticCamera:
@@ -135,11 +135,6 @@ class StaticPath:
             return Choice(counts=counts)
         if counts.cells == 0:
             return Choice(nothing=True, counts=counts)
-        buckets = camera.buckets(_share_to_keep(limits))
+        buckets = camera.buckets(kept_share(limits.first))
         sizes = choose(buckets, counts.cells, counts.pixels, counts.reached)
         return Choice(sizes, counts=counts)
-
-
-def _share_to_keep(limits: FrameLimits) -> float:
-    """Return the share of the entering cells that the blocks compute."""
-    return kept_share(limits.input_factor) if limits.gates_first_block else 1.0

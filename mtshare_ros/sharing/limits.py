@@ -17,19 +17,16 @@ class FrameLimits:
     The limits of one frame: of the shared blocks, and of the blocks above them.
 
     ``input_factor`` scales the input gate's limit; 0 means that nothing is gated in time.
+    ``first`` is the limit of the temporal rule at the first block.
     ``heads`` holds for every task the limits of the temporal rule by block, which its head applies
     to what its cells have in common.
     """
 
     input_factor: float
+    first: float
     shared: tuple[BlockLimits, ...]
     own: tuple[BlockLimits, ...]
     heads: Mapping[str, tuple[float, ...]]
-
-    @property
-    def gates_first_block(self) -> bool:
-        """Whether rows that enter may be dropped before the first block."""
-        return (*self.shared, *self.own)[0].temporal is not None
 
 
 class LimitTable:
@@ -66,7 +63,7 @@ class LimitTable:
             for task in self._thresholds}
         shared = [min(scaled[task][block] for task in tasks) for block in self._shared]
         return FrameLimits(
-            min(temporal[task] for task in tasks),
+            min(temporal[task] for task in tasks), min(scaled[task][0] for task in tasks),
             tuple(BlockLimits(self._tensor([value])) for value in shared),
             tuple(self._own(block, scaled, own) for block in self._own_blocks),
             scaled,

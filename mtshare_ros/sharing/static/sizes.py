@@ -5,6 +5,7 @@ from fractions import Fraction
 import math
 from typing import Iterable, Mapping, Sequence
 
+from mtshare_ros.model.thresholds import DEFAULT_TEMPORAL
 from mtshare_ros.sharing.head_plan import HeadGeometry
 
 SHARES = tuple(Fraction(number, 32) for number in (2, 3, 4, 6, 8, 12, 16))
@@ -13,6 +14,8 @@ Of the cells: beyond the last, frames are computed whole.
 
 Each is at most 1.5 times the one before, so that a frame pays for little that it does not need.
 """
+
+_HALVING = 1.5 * DEFAULT_TEMPORAL
 
 _STEP = 8
 """Matrix units take rows in eights: fewer would take as long."""
@@ -62,14 +65,15 @@ def bucket_sizes(
     return tuple(_sizes(count, entering, keep, known) for entering in cells)
 
 
-def kept_share(factor: float) -> float:
+def kept_share(limit: float) -> float:
     """
-    Return the share of the entering cells that the blocks compute under a temporal ``factor``.
+    Return the share of the entering cells that the blocks compute.
 
-    Half at 1, where the error is that of the calibrated thresholds inside the blocks; more below
-    and less above, in quarters, because every share has graphs of its own.
+    ``limit`` is the temporal one of the first block. At that of models which nobody calibrated it
+    is half, at half of that three quarters: there the error is that of gates in all blocks, for
+    the rooms models and for ``real_vit_small`` alike. In quarters, as each has graphs of its own.
     """
-    return max(1, round(4 / (1 + factor))) / 4
+    return max(1, round(4 / (1 + limit / _HALVING))) / 4
 
 
 def choose(

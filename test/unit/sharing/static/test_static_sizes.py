@@ -3,7 +3,7 @@
 import pytest
 
 from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.static.sizes import bucket_sizes, choose
+from mtshare_ros.sharing.static.sizes import bucket_sizes, choose, kept_share
 
 GRID = (30, 40)
 GEOMETRY = HeadGeometry(4, (3, 3), (1, 1), (1, 2), 1)
@@ -47,3 +47,8 @@ def test_scattered_cells_take_longer_lists_than_their_number_asks_for(pixels, re
 
 def test_a_frame_that_no_list_holds_is_computed_whole():
     assert chosen(601, (100, 100), 100) is None
+
+
+def test_the_higher_the_threshold_the_fewer_cells_the_blocks_compute():
+    assert [kept_share(limit) for limit in (0.0, 0.02, 0.15, 0.3, 0.6, 5.0)] == [
+        1.0, 1.0, 0.75, 0.5, 0.25, 0.25]
