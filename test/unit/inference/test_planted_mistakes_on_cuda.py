@@ -92,7 +92,12 @@ def test_what_cannot_be_captured_is_told_when_a_camera_is_prepared(
     checkpoint, monkeypatch, mistake
 ):
     right = StaticNetwork.sums
-    monkeypatch.setattr(StaticNetwork, 'sums', lambda *args: mistake(right(*args)))
+
+    def wrong(network, state, sums):
+        right(network, state, sums)
+        mistake(sums)
+
+    monkeypatch.setattr(StaticNetwork, 'sums', wrong)
     with pretended_cuda():
         engine = on_gpu(checkpoint)
         told = engine.prepare(engine.new_session())
