@@ -39,8 +39,7 @@ class RowConvolution:
         bias = folded.bias if folded.bias is not None else weight.new_zeros(self.outputs)
         self._bias = bias.detach().to(dtype)
         self._windows = PackedLinear(
-            weight.permute(0, 2, 3, 1).flatten(1), self._bias, dtype=dtype,
-            activation='relu' if self.activated else 'none', layout=layout)
+            weight.permute(0, 2, 3, 1).flatten(1), self._bias, dtype=dtype, layout=layout)
 
     def taps_of_cells(self, source: Level, target: Level, device: torch.device) -> torch.Tensor:
         """Return the source pixels each cell's pixels read: (N, side ** 2 kernel ** 2)."""
@@ -62,7 +61,9 @@ class RowConvolution:
 
     def windows(self, values: torch.Tensor) -> torch.Tensor:
         """Return (p, outputs) for the channels of ``taps`` that p pixels read, in their order."""
-        return self._windows(values.view(-1, self.kernel ** 2 * self.inputs))
+        product = self._windows(values.view(-1, self.kernel ** 2 * self.inputs))
+        # that of oneDNN, behind the product, would make zeros of what is no number
+        return product.relu_() if self.activated else product
 
     def everywhere(self, level: Level, source: torch.Tensor) -> torch.Tensor:
         """Return all pixels (count, outputs) where input and output have one size."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Callable, Sequence
+from typing import Sequence
 
 import torch
 from torch.nn import functional
@@ -15,18 +15,12 @@ _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
 MOST_APPENDED = 0.5
 """Share of the output features that is worth appending, for rows of which few are computed."""
 
-_ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    'none': lambda values: values, 'gelu': functional.gelu, 'relu': torch.relu_,
-}
-
-
 class PackedLinear:
     """
     ``activation(x W^T + b)`` with the weight laid out once for the device's matrix kernels.
 
     Without that every call reorders the whole weight, which for few rows costs more than the
-    product. ``activation`` is ``none``, ``gelu`` or ``relu``; ``layout`` is one of
-    ``layout.LAYOUTS``.
+    product. ``activation`` is ``none`` or ``gelu``, ``layout`` one of ``layout.LAYOUTS``.
     """
 
     def __init__(
@@ -51,7 +45,8 @@ class PackedLinear:
         if rows.dtype != self.dtype:
             rows = rows.to(self.dtype)
         if not self._packed:
-            return _ACTIVATIONS[self._activation](torch.addmm(self._bias, rows, self._matrix))
+            product = torch.addmm(self._bias, rows, self._matrix)
+            return functional.gelu(product) if self._activation == 'gelu' else product
         count = rows.shape[0]
         if count == 0:
             return rows.new_empty(0, self._bias.shape[0])

@@ -59,14 +59,12 @@ def test_a_product_is_added_to_sums_in_place(layout):
     assert torch.allclose(sums, 1 + module(draw(9)), atol=1e-6)
 
 
-@pytest.mark.parametrize('activation, function', [
-    ('gelu', functional.gelu), ('relu', functional.relu)])
 @pytest.mark.parametrize('layout', [PACKED, PLAIN])
-def test_the_activation_follows_the_product(layout, activation, function):
+def test_the_activation_follows_the_product(layout):
     module = layer()
-    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, activation=activation,
+    ours = PackedLinear(module.weight, module.bias, dtype=torch.float32, activation='gelu',
                         layout=layout)
-    assert torch.allclose(ours(draw(9)), function(module(draw(9))), atol=1e-6)
+    assert torch.allclose(ours(draw(9)), functional.gelu(module(draw(9))), atol=1e-6)
 
 
 def test_rows_of_any_precision_come_out_in_that_of_the_layer():
