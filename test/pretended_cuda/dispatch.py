@@ -83,11 +83,7 @@ class PretendedMode(TorchDispatchMode):
         if op.is_view:
             self.machine.account.launched(op.name, 0, '')
             return self._wrapped(func(*run_args, **run_kwargs), tensors, stream)
-        written = {id(leaf): leaf for leaf in tree_leaves(op.written(args, kwargs))
-                   if isinstance(leaf, PretendedTensor)}
-        writes = list({tensor.block: tensor for tensor in written.values()}.values())
-        reads = [tensor.block for tensor in tensors
-                 if isinstance(tensor, PretendedTensor) and id(tensor) not in written]
+        reads, writes = _used(op.written(args, kwargs), tensors)
         use = self.before(stream, reads, writes)
         result = func(*run_args, **run_kwargs)
         made: list[tuple[int, torch.Tensor]] = []
@@ -101,7 +97,8 @@ class PretendedMode(TorchDispatchMode):
                 block.written = use
         if writes:
             check_writes(op.name, run_args, run_kwargs, result, line())
-        step = _again(op.name, func, tree_map(_frozen, (args, kwargs)), made)
+        step = None if stream.capture is None else _again(
+            op.name, func, tree_map(_frozen, (args, kwargs)), made)
         self.account(op.name, count, stream, step, reads,
                      [*(tensor.block for tensor in writes), *new_blocks])
         return wrapped
@@ -117,11 +114,11 @@ class PretendedMode(TorchDispatchMode):
             stream.capture.before_writing(tensor.block, tensor.data_on_cpu)
         return None
 
-    def account(self, name: str, count: int, stream: PretendedStream, step: Callable[[], None],
-                reads: list[Block], writes: list[Block]) -> None:
+    def account(self, name: str, count: int, stream: PretendedStream,
+                step: Callable[[], None] | None, reads: list[Block], writes: list[Block]) -> None:
         """Count a launch, or record it."""
         if stream.capture is not None:
-            if count:
+            if count and step is not None:
                 stream.capture.record(name, count, step, reads, writes)
             return
         stream.time_ms += count * KERNEL_MS
@@ -184,6 +181,18 @@ class PretendedMode(TorchDispatchMode):
         if isinstance(value, torch.device) and value.type == 'cuda':
             return torch.device('cuda', self.machine.index_of(value))
         return value
+
+
+def _used(
+    written: list[Any], tensors: list[torch.Tensor]
+) -> tuple[list[Block], list[PretendedTensor]]:
+    """Return the blocks that an operator only reads, and one tensor of each that it writes."""
+    overwritten = {id(leaf): leaf for leaf in tree_leaves(written)
+                   if isinstance(leaf, PretendedTensor)}
+    writes = {tensor.block: tensor for tensor in overwritten.values()}
+    reads = [tensor.block for tensor in tensors
+             if isinstance(tensor, PretendedTensor) and id(tensor) not in overwritten]
+    return reads, list(writes.values())
 
 
 def _again(name: str, func: Any, frozen: Any,
