@@ -49,10 +49,35 @@ def score(
     return excess.div_(variance.clamp_(min=NOTICED ** 2 / (2 * least))).mul_(-1 / least).sqrt_()
 
 
+def take_image(
+    image: torch.Tensor, current: torch.Tensor, past: torch.Tensor, lines: torch.Tensor,
+    matrix: torch.Tensor, rows: int, columns: int,
+) -> None:
+    """
+    Let the last frame be the ``past`` one (N, 48), and pool an image (1, 3, H, W) uint8 into it.
+
+    ``lines`` and ``matrix`` are those of its Pooling.
+    """
+    past.copy_(current)
+    cells = _line_sums(image, lines, rows).view(-1, matrix.shape[0]) @ matrix
+    target = current.view(rows, columns, SIDE, SIDE * COLORS)
+    target.copy_(cells.view(rows, SIDE, columns, SIDE * COLORS).transpose(1, 2))
+
+
+def _line_sums(image: torch.Tensor, lines: torch.Tensor, rows: int) -> torch.Tensor:
+    """Return the sums of an image's lines (4 x rows, 3 W) over the height of each area."""
+    pixels, patch_size = image[0].permute(1, 2, 0), lines.shape[1]
+    if patch_size % SIDE:
+        return lines @ pixels.reshape(rows, patch_size, -1).float()
+    # plain sums along memory are four times as fast as a pooling of channels-last images
+    return pixels.reshape(rows * SIDE, patch_size // SIDE, -1).float().sum(dim=1)
+
+
 @dataclass(frozen=True)
 class DetectorSteps:
     """The steps of a detector that one kernel can do, see the functions of these names."""
 
+    take_image: Callable[..., None] = take_image
     score: Callable[..., torch.Tensor] = score
     energies: Callable[..., Energies] = energies
     adapt: Callable[..., None] = adapt
@@ -95,13 +120,13 @@ class ChangeDetector:
         self, device: torch.device, patch_size: int,
         steps: DetectorSteps = DetectorSteps(),
     ) -> None:
-        self._score = steps.score
-        self._pooling = Pooling.of(patch_size)
-        self._noise = NoiseEstimator(device, self._pooling, steps.energies, steps.adapt)
-        self._lines = self._pooling.lines(device)
-        self._matrix = self._pooling.matrix(device)
+        self._take_image, self._score = steps.take_image, steps.score
+        pooling = Pooling.of(patch_size)
+        self._noise = NoiseEstimator(device, pooling, steps.energies, steps.adapt)
+        self._lines = pooling.lines(device)
+        self._matrix = pooling.matrix(device)
         # the mean square of n differences of noise deviates by its mean times the root of 2 / n
-        self._least = _DEVIATIONS * math.sqrt(2 / self._pooling.independent)
+        self._least = _DEVIATIONS * math.sqrt(2 / pooling.independent)
 
     def allocate(self, grid: tuple[int, int], noise: NoiseState | None = None) -> ChangeState:
         """Return the state for a (rows, columns) grid; ``noise`` of the same camera goes on."""
@@ -128,15 +153,14 @@ class ChangeDetector:
 
     def begin(self, state: ChangeState, image: torch.Tensor) -> None:
         """Take in a first frame, before which there was none."""
-        self._pool(image, state)
+        self._take(state, image, state.past[0])
         state.past.copy_(state.current)
 
     def score(self, state: ChangeState, image: torch.Tensor, *, learn: bool) -> torch.Tensor:
         """Take in a further frame and return the scores; whether to ``learn``, ``learns`` says."""
         weights = None
         # learning takes turns with not learning, so that both of the past frames are in place
-        state.past[0 if learn else 1].copy_(state.current)
-        self._pool(image, state)
+        self._take(state, image, state.past[0 if learn else 1])
         if learn:
             weights = self._noise.learn(state.noise, state.current, state.past, state.places)
         return self._score(state.current, state.reference, self._noise.rise,
@@ -150,20 +174,8 @@ class ChangeDetector:
         """Remember the whole last frame seen as transmitted."""
         state.reference.copy_(state.current)
 
-    def _pool(self, image: torch.Tensor, state: ChangeState) -> None:
-        rows, columns = state.grid
-        cells = self._line_sums(image, rows).view(-1, self._matrix.shape[0]) @ self._matrix
-        target = state.current.view(rows, columns, SIDE, SIDE * COLORS)
-        target.copy_(cells.view(rows, SIDE, columns, SIDE * COLORS).transpose(1, 2))
-
-    def _line_sums(self, image: torch.Tensor, rows: int) -> torch.Tensor:
-        """Return the sums of an image's lines (4 x rows, 3 W) over the height of each area."""
-        lines = image[0].permute(1, 2, 0)
-        height = self._pooling.pixels_of_area
-        if height is None:
-            return self._lines @ lines.reshape(rows, self._pooling.patch_size, -1).float()
-        # plain sums along memory are four times as fast as a pooling of channels-last images
-        return lines.reshape(rows * SIDE, height, -1).float().sum(dim=1)
+    def _take(self, state: ChangeState, image: torch.Tensor, past: torch.Tensor) -> None:
+        self._take_image(image, state.current, past, self._lines, self._matrix, *state.grid)
 
 
 def learns(frame: int) -> bool:

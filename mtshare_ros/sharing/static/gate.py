@@ -68,7 +68,7 @@ class GateState:
     ``turns`` (N,) int64 and ``around`` (N, k) int32 are tables of what a user seldom changes:
     when cells are refreshed and which patches make them enter; ``tables`` names what they hold.
     ``near`` is the second without a halo, ``sources`` int32 the cells that decide about each pixel
-    of the heads' masks.
+    of the heads' masks, ``nothing`` an empty list.
     """
 
     grid: tuple[int, int]
@@ -85,6 +85,7 @@ class GateState:
     near: torch.Tensor
     around: torch.Tensor
     sources: torch.Tensor
+    nothing: torch.Tensor
     tables: tuple[str, int, int] | None = None
     lists: dict[Wanted, ListTable] = field(default_factory=dict)
 
@@ -136,7 +137,8 @@ class StaticGate:
             running=row.allocate(), counts=ages.new_zeros(len(row.names)), ages=ages,
             oldest=ages.new_zeros(()), turns=torch.zeros_like(ages, dtype=torch.int64),
             near=sources_of_cells(grid, self._reach).to(device), around=around,
-            sources=_joined(sources.values()).to(device))
+            sources=_joined(sources.values()).to(device),
+            nothing=torch.zeros(0, dtype=torch.int64, device=device))
         for sizes in buckets:
             self.prepare_lists(state, sizes)
         return state
@@ -209,13 +211,15 @@ class StaticGate:
             state.ages.zero_()
             state.oldest.zero_()
         else:
-            self._detector.transmit(state.change, lists.patches)
-            self.rest(state)
+            self._end(state, lists.patches)
 
     def rest(self, state: GateState) -> None:
-        """Note that the last frame is over, its due cells having been computed."""
-        state.ages.add_(1).masked_fill_(state.due, 0)
-        torch.amax(state.ages, 0, out=state.oldest)
+        """Note that the last frame is over, in which nothing entered."""
+        self._end(state, state.nothing)
+
+    def _end(self, state: GateState, patches: torch.Tensor) -> None:
+        self._operators.settle(patches, state.change.current, state.change.reference, state.due,
+                               state.ages, state.oldest)
 
     def _around(self, grid: tuple[int, int], halo: int) -> torch.Tensor:
         """Return (N, k) int32: the patches whose change makes a cell enter, with a halo or not."""

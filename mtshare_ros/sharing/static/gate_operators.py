@@ -8,12 +8,17 @@ from mtshare_ros.sharing import change, noise_learning
 from mtshare_ros.sharing.static import marking
 from mtshare_ros.sharing.static.operator_library import define
 
-NAMES = ('score', 'mark', 'spread', 'entries', 'energies', 'adapt')
+NAMES = ('take_image', 'score', 'mark', 'spread', 'entries', 'energies', 'adapt', 'settle')
 
 
 def _kernels() -> Any:
     from mtshare_ros.sharing.static import gate_kernels  # needs Triton
     return gate_kernels
+
+
+def _noise_kernels() -> Any:
+    from mtshare_ros.sharing.static import noise_kernels  # needs Triton
+    return noise_kernels
 
 
 def _shape_of_scores(current: torch.Tensor, *others: Any) -> torch.Tensor:
@@ -49,7 +54,7 @@ def _no_shape(*given: Any) -> None:
 
 define('score(Tensor current, Tensor reference, Tensor rise, Tensor log_variance, '
        'Tensor? weights, float least) -> Tensor', plain=change.score, shape=_shape_of_scores,
-       kernel=lambda *given: _kernels().score(*given))
+       kernel=lambda *given: _noise_kernels().score(*given))
 define('mark(Tensor scores, Tensor turns, Tensor ages, Tensor controls, Tensor around, '
        'Tensor(a!) due, Tensor(b!) forced) -> Tensor', plain=marking.mark, shape=_shape_of_marks,
        kernel=lambda *given: _kernels().mark(*given))
@@ -60,8 +65,14 @@ define('entries(Tensor running, Tensor bounds, Tensor ranks, Tensor numbers) -> 
        kernel=lambda *given: _kernels().entries(*given))
 define('energies(Tensor current, Tensor past, Tensor rise, Tensor log_variance, '
        'Tensor matrices, float scale) -> (Tensor, Tensor, Tensor)', plain=noise_learning.energies,
-       shape=_shape_of_energies, kernel=lambda *given: _kernels().energies(*given))
+       shape=_shape_of_energies, kernel=lambda *given: _noise_kernels().energies(*given))
 define('adapt(Tensor(a!) ratio, Tensor energy, Tensor ordered, Tensor growth, Tensor weights, '
        'Tensor places, Tensor most, Tensor(b!) log_variance, Tensor(c!) steps, float shrinkage) '
        '-> ()', plain=noise_learning.adapt, shape=_no_shape,
-       kernel=lambda *given: _kernels().adapt(*given))
+       kernel=lambda *given: _noise_kernels().adapt(*given))
+define('take_image(Tensor image, Tensor(a!) current, Tensor(b!) past, Tensor lines, '
+       'Tensor matrix, int rows, int columns) -> ()', plain=change.take_image, shape=_no_shape,
+       kernel=lambda *given: _kernels().take_image(*given))
+define('settle(Tensor patches, Tensor current, Tensor(a!) reference, Tensor due, '
+       'Tensor(b!) ages, Tensor(c!) oldest) -> ()', plain=marking.settle, shape=_no_shape,
+       kernel=lambda *given: _kernels().settle(*given))

@@ -53,3 +53,17 @@ def entries(
     before, last = running.index_select(0, bounds).view(2, -1)
     ranks = torch.minimum(before + ranks, last)
     return numbers.index_select(0, torch.searchsorted(running[1:], ranks))
+
+
+def settle(
+    patches: torch.Tensor, current: torch.Tensor, reference: torch.Tensor, due: torch.Tensor,
+    ages: torch.Tensor, oldest: torch.Tensor,
+) -> None:
+    """
+    Let patches (n,) of the ``current`` values be the reference, and all cells but due ones age.
+
+    Writes the greatest of the ``ages`` (N,) int32 to ``oldest`` () int32.
+    """
+    reference.index_copy_(0, patches, current.index_select(0, patches))
+    ages.add_(1).masked_fill_(due, 0)
+    torch.amax(ages, 0, out=oldest)

@@ -5,7 +5,7 @@ from typing import Any, Callable
 
 import torch
 
-from mtshare_ros.sharing.change import DetectorSteps, score
+from mtshare_ros.sharing.change import DetectorSteps, score, take_image
 from mtshare_ros.sharing.noise_learning import adapt, Energies, energies
 from mtshare_ros.sharing.static import entering, fused, gate_operators, marking, stores
 from mtshare_ros.sharing.static.fused import Norm
@@ -19,8 +19,8 @@ class Operators:
     """
     The steps that one kernel can do.
 
-    They are the functions of ``fused``, ``entering``, ``stores`` and ``marking``, ``score`` of
-    ``change``, ``energies`` and ``adapt`` of ``noise_learning``.
+    They are the functions of ``fused``, ``entering``, ``stores`` and ``marking``, ``take_image``
+    and ``score`` of ``change``, ``energies`` and ``adapt`` of ``noise_learning``.
     """
 
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -33,17 +33,19 @@ class Operators:
     take: Callable[..., tuple[torch.Tensor, torch.Tensor, torch.Tensor]]
     norm_store: Callable[..., None]
     take_patches: Callable[..., None]
+    take_image: Callable[..., None]
     score: Callable[..., torch.Tensor]
     mark: Callable[..., torch.Tensor]
     spread: Callable[..., torch.Tensor]
     entries: Callable[..., torch.Tensor]
     energies: Callable[..., Energies]
     adapt: Callable[..., None]
+    settle: Callable[..., None]
 
     @property
     def detector(self) -> DetectorSteps:
         """Those of a ChangeDetector."""
-        return DetectorSteps(self.score, self.energies, self.adapt)
+        return DetectorSteps(self.take_image, self.score, self.energies, self.adapt)
 
 
 def _kernels() -> Any:
@@ -222,8 +224,9 @@ def operators_of(calls: Any) -> Operators:
 
 PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu,
                   stores.gather, stores.relu_store, stores.predict, entering.enter,
-                  entering.take, entering.norm_store, entering.take_patches, score,
-                  marking.mark, marking.spread, marking.entries, energies, adapt)
+                  entering.take, entering.norm_store, entering.take_patches,
+                  take_image, score, marking.mark, marking.spread, marking.entries, energies,
+                  adapt, marking.settle)
 """Several launches each, on any device and in any export."""
 
 FUSED = operators_of(torch.ops.mtshare)

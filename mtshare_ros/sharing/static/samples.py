@@ -108,6 +108,20 @@ class Samples:
                  side, block)
         return (reference,)
 
+    def _take_image(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        pooling, (current, past) = Pooling.of(14), self._drawer()(2, 6, 48)
+        image = self._whole_numbers(256, 1, 3, 28, 42).to(torch.uint8)
+        operator(image, current, past, pooling.lines(self._device), pooling.matrix(self._device),
+                 2, 3)
+        return current, past
+
+    def _settle(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
+        draw, ages = self._drawer(), self._whole_numbers(9, 300).int()
+        current, reference = draw(300, 48), draw(300, 48)
+        oldest = torch.zeros((), dtype=torch.int32, device=self._device)
+        operator(self._whole_numbers(300, 37), current, reference, draw(300) > 1, ages, oldest)
+        return reference, ages.float(), oldest.float()
+
     def _score(self, operator: Callable[..., torch.Tensor]) -> tuple[torch.Tensor, ...]:
         draw = self._drawer()
         current, reference = (60 * draw(37, 48) for _ in range(2))

@@ -20,7 +20,29 @@ def gate_examples(halo: int = 1, seed: int = 0) -> dict[str, tuple]:
         'score': score_example(seed), 'mark': mark_example(halo, seed),
         'spread': (marks(4 * CELLS, seed).view(4, -1), PIXELS),
         'entries': entries_example((CELLS, 40, PIXELS.shape[0]), (30, 7, 600), seed),
-        'energies': energies_example(seed), 'adapt': adapt_example(seed)}
+        'energies': energies_example(seed), 'adapt': adapt_example(seed),
+        'take_image': image_example(16, seed), 'settle': settle_example(40, seed)}
+
+
+def image_example(patch_size: int, seed: int) -> tuple:
+    """Return what ``take_image`` takes, the image as the engine hands it on."""
+    draw, pooling = torch.Generator().manual_seed(seed), Pooling.of(patch_size)
+    height, width = (cells * patch_size for cells in GRID)
+    image = torch.randint(0, 256, (height, width, 3), generator=draw, dtype=torch.uint8)
+    cpu = torch.device('cpu')
+    return (image.permute(2, 0, 1)[None], *torch.randn(2, CELLS, 48, generator=draw),
+            pooling.lines(cpu), pooling.matrix(cpu), *GRID)
+
+
+def settle_example(count: int, seed: int) -> tuple:
+    """Return what ``settle`` takes for so many patches, of which the last one is repeated."""
+    draw = torch.Generator().manual_seed(seed)
+    patches = torch.randperm(CELLS, generator=draw)[:count].sort().values
+    patches[-3:] = patches[-1:].clone()
+    current, reference = torch.randn(2, CELLS, 48, generator=draw)
+    ages = torch.randint(0, 30, (CELLS,), generator=draw, dtype=torch.int32)
+    return (patches, current, reference, marks(CELLS, seed), ages,
+            torch.tensor(77, dtype=torch.int32))
 
 
 def score_example(seed: int) -> tuple:

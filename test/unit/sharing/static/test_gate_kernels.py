@@ -2,7 +2,14 @@
 
 from types import SimpleNamespace
 
-from gate_examples import adapt_example, entries_example, gate_examples, mark_example
+from gate_examples import (
+    adapt_example,
+    entries_example,
+    gate_examples,
+    image_example,
+    mark_example,
+    settle_example,
+)
 import pytest
 import torch
 
@@ -30,7 +37,8 @@ def assert_equal(kernels, name: str, arguments: tuple) -> None:
     found, left = run(kernels, name, arguments)
     expected, expected_left = run(PLAIN, name, arguments)
 
-    assert found.dtype == expected.dtype and torch.equal(found, expected)
+    if expected is not None:
+        assert found.dtype == expected.dtype and torch.equal(found, expected)
     assert all(torch.equal(*pair) for pair in zip(left, expected_left))
 
 
@@ -43,6 +51,22 @@ def test_scores_are_those_of_the_twin(kernels, seed):
     expected, _ = run(PLAIN, 'score', arguments)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
     assert 0 < (found > 1).sum() < len(found) and (found == 0).any()
+
+
+@pytest.mark.parametrize('patch_size', [8, 14, 16, 20, 32])
+def test_an_image_is_pooled_as_by_the_twin(kernels, patch_size):
+    arguments = image_example(patch_size, 0)
+
+    (_, current, past, *_), (_, expected, last, *_) = (
+        run(operators, 'take_image', arguments)[1] for operators in (kernels, PLAIN))
+
+    torch.testing.assert_close(current, expected, rtol=1e-6, atol=1e-4)
+    assert torch.equal(past, last) and torch.equal(past.cpu(), arguments[1])
+
+
+@pytest.mark.parametrize('count', [0, 3, 40, 117])
+def test_patches_are_transmitted_and_cells_age_as_by_the_twin(kernels, count):
+    assert_equal(kernels, 'settle', settle_example(count, 0))
 
 
 @pytest.mark.parametrize('seed', range(3))
