@@ -1,0 +1,59 @@
+"""The dense encoder, and the update, as the compiler of PyTorch makes them."""
+
+import torch
+
+from gpu_check.check import Check, milliseconds
+from gpu_check.film import Film
+from gpu_check.models import subject_of, VIT_B
+from mtshare_ros.evaluation.dense_forms import FormChooser
+from mtshare_ros.evaluation.dense_pieces import prepare, rotation_of
+from mtshare_ros.evaluation.dense_sides import encoder_piece
+from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.sharing.static.network import StaticNetwork
+
+
+def measure_compiled(check: Check) -> None:
+    """Note what compiling gains; on a pretended device nothing is compiled."""
+    with check.trying('dense encoder'):
+        _measure_encoder(check)
+    with check.trying('update'):
+        _measure_update(check)
+
+
+def _measure_encoder(check: Check) -> None:
+    """Time the dense encoder of one task in the forms that the benchmark tries."""
+    subject = subject_of(check, VIT_B)
+    network = prepare(subject.checkpoint.network, check.device, torch.float16)
+    grid = network.config.grid_of(subject.size)
+    rotation = rotation_of(network, grid, check.device)
+    count = grid[0] * grid[1] + network.config.prefix_tokens
+    tokens = torch.randn(1, count, network.config.embed_dim, device=check.device).half()
+    chooser = FormChooser(
+        str(check.device), compiling=check.pretended is None, rounds=check.size(20, 1))
+    with computing_on(str(check.device)), torch.inference_mode():
+        trial = chooser.fastest(encoder_piece(network, network.base_task, (tokens, *rotation)))
+    check.add('dense encoder', model=subject.name, ms=trial.milliseconds,
+              notices=chooser.notices)
+
+
+def _measure_update(check: Check) -> None:
+    """Time the captured update of a frame against the same through the compiler."""
+    subject = subject_of(check, VIT_B)
+    engine = subject.engine()
+    session = engine.new_session()
+    for image in Film(subject.size, 16, 0.06, 3).frames:
+        engine.infer(image, session)
+    camera = session.static
+    if camera is None:
+        raise RuntimeError('the engine did not take the path of fixed lengths')
+    network: StaticNetwork = camera.network
+    sizes = camera.buckets(0.5)[2]
+    with computing_on(engine.device), torch.inference_mode():
+        camera.compute(sizes)
+        repeats = check.size(50, 2)
+        check.add('update', form='a graph, with its maps', cells=sizes.cells,
+                  ms=milliseconds(lambda: camera.compute(sizes), repeats))
+        if check.pretended is None:
+            compiled = torch.compile(network.update, mode='max-autotune-no-cudagraphs')
+            check.add('update', form='compiled, without its maps', cells=sizes.cells,
+                      ms=milliseconds(lambda: compiled(camera.state, sizes), repeats))

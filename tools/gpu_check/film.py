@@ -1,0 +1,91 @@
+"""Frames of which a given share changes from one to the next."""
+
+from typing import Iterator, Sequence
+
+import numpy as np
+
+from mtshare_ros.inference.engine import Engine
+
+Frames = Sequence[np.ndarray]
+
+_NOISE = 1.5
+_PILOT_FRAMES = 8
+_REFRESHED = 1 / 30
+_WHOLE_ABOVE = 0.45
+"""Shares above which frames are computed whole, as no lists are so long."""
+
+
+class Film:
+    """
+    Frames of (height, width) in which a rectangle of cells shows something else each time.
+
+    It has ``share`` of the cells and another place in every frame; what it showed stays. All
+    pixels have a camera's noise.
+    """
+
+    def __init__(
+        self, size: tuple[int, int], side: int, share: float, count: int, seed: int = 0
+    ) -> None:
+        random = np.random.default_rng(seed)
+        scene = self._texture(random, size, side)
+        # other rows of the same numbers for every frame: to draw them anew takes too long
+        noise = random.standard_normal((2 * size[0], size[1], 3), np.float32) * _NOISE
+        self.frames: list[np.ndarray] = []
+        for _ in range(count):
+            self._disturb(scene, side, share, random)
+            top = random.integers(size[0])
+            seen = scene + noise[top:top + size[0]]
+            self.frames.append(seen.round().clip(0, 255).astype(np.uint8))
+
+    def turns(self, length: int) -> Iterator[Frames]:
+        """Give stretches of it for ever, forwards and backwards, so that none begins anew."""
+        there_and_back = [*self.frames, *self.frames[-2:0:-1]]
+        place = 0
+        while True:
+            yield [there_and_back[(place + step) % len(there_and_back)] for step in range(length)]
+            place += length
+
+    @staticmethod
+    def _texture(random: np.random.Generator, size: tuple[int, int], side: int) -> np.ndarray:
+        coarse = random.integers(30, 226, (size[0] // side + 1, size[1] // side + 1, 3))
+        fine = coarse.repeat(side, 0).repeat(side, 1)[:size[0], :size[1]]
+        return fine.astype(np.float32)
+
+    @staticmethod
+    def _disturb(
+        scene: np.ndarray, side: int, share: float, random: np.random.Generator
+    ) -> None:
+        rows, columns = scene.shape[0] // side, scene.shape[1] // side
+        tall = min(rows, max(1, round(rows * share ** 0.5)))
+        wide = min(columns, max(1, round(share * rows * columns / tall)))
+        top, left = random.integers(rows - tall + 1), random.integers(columns - wide + 1)
+        pixels = scene[top * side:(top + tall) * side, left * side:(left + wide) * side]
+        pixels += np.where(pixels.mean((0, 1)) > 128, -1, 1) * random.uniform(40, 90)
+
+
+def film_that_enters(engine: Engine, share: float, count: int, seed: int = 0) -> Film:
+    """
+    Return a film of which about ``share`` of the cells enter the network in every frame.
+
+    The cells round those that change enter as well, and those whose turn to be refreshed it is, so
+    some frames are run to find out how many may change.
+    """
+    side = engine.description.architecture.patch_size
+    if share > _WHOLE_ABOVE:
+        return Film(engine.input_size, side, share, count, seed)
+    drawn = max(share - _REFRESHED, 0.2 * share)
+    for _ in range(3):
+        pilot = Film(engine.input_size, side, drawn, _PILOT_FRAMES, seed)
+        entered = _entered(engine, pilot.frames)
+        if abs(entered - share) <= 0.05 * share:
+            break
+        drawn = min(0.98, max(0.002, drawn * (share - _REFRESHED / 2)
+                              / max(entered - _REFRESHED / 2, 0.002)))
+    return Film(engine.input_size, side, drawn, count, seed)
+
+
+def _entered(engine: Engine, frames: Frames) -> float:
+    """Return the share of the cells that entered the last frames."""
+    session = engine.new_session()
+    found = [engine.infer(frame, session).stats.input_fraction for frame in frames]
+    return float(np.mean(found[-5:]))

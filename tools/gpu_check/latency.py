@@ -1,0 +1,109 @@
+"""How long frames take, in every way of computing them, taking turns on the same frames."""
+
+from dataclasses import dataclass, field
+from functools import partial
+import time
+from typing import Callable, Sequence
+
+import numpy as np
+import torch
+
+from gpu_check.check import Check
+from gpu_check.film import film_that_enters, Frames
+from gpu_check.models import subject_of
+from gpu_check.sides import dense_sides, SHARING, sharing_sides, Side
+from mtshare_ros.inference.engine import Engine
+
+SHARES = (0.05, 0.1, 0.25, 0.6)
+TURN = 8
+"""Frames in a row for one side; the first does not count, for what others drove out of caches."""
+
+_STATELESS_TURN = 3
+_MOST_FRAMES = 400
+_RARE = 4
+
+
+@dataclass
+class Record:
+    """What the frames of a side took, in milliseconds, and the shares of cells that entered."""
+
+    wall: list[float] = field(default_factory=list)
+    device: list[float] = field(default_factory=list)
+    entered: list[float] = field(default_factory=list)
+
+
+def measure_latency(name: str, check: Check) -> None:
+    """Note the percentiles of every side of a model, by share of the cells that enter."""
+    subject = subject_of(check, name)
+    sides: list[Side] = []
+    for make in (*sharing_sides(subject), *dense_sides(subject)):
+        with check.trying(f'making {make.name}'):
+            sides.append(make())
+    engine = next(side.engine for side in sides if side.name == SHARING and side.engine)
+    check.add('crossover', share=_settle(engine, check))
+    shares = SHARES[:check.size(len(SHARES), 1)]
+    for number, share in enumerate(shares):
+        until = time.monotonic() + check.left() / (len(shares) - number)
+        with check.trying(f'share {share}'):
+            _race(check, name, share, sides, engine, until)
+
+
+def _settle(engine: Engine, check: Check) -> float:
+    """Let the engine find out, as the node does at its start, when whole frames are quicker."""
+    if check.pretended is None:
+        engine.settle_crossover()
+    return engine.crossover().share
+
+
+def _race(
+    check: Check, name: str, share: float, sides: Sequence[Side], engine: Engine, until: float
+) -> None:
+    film = film_that_enters(engine, share, check.size(24, 6))
+    records = {side.name: Record() for side in sides}
+    turns, most = 0, check.size(_MOST_FRAMES, 3)
+    for frames in film.turns(check.size(TURN, 3)):
+        for side in _order(sides, turns):
+            if side.rare and turns % _RARE != 1:
+                continue
+            _run(side, frames[:_STATELESS_TURN] if side.stateless else frames,
+                 records[side.name], counted=turns > 0)
+        turns += 1
+        if len(records[SHARING].wall) >= most or time.monotonic() > until and turns > 1:
+            break
+    for side in sides:
+        if records[side.name].wall:
+            check.add('frame', model=name, share=share, side=side.name, dense=side.dense,
+                      four=side.four, form=side.form, **_figures(records[side.name]))
+
+
+def _order(sides: Sequence[Side], turn: int) -> list[Side]:
+    first = turn % len(sides)
+    return [*sides[first:], *sides[:first]]
+
+
+def _run(side: Side, frames: Frames, record: Record, *, counted: bool) -> None:
+    for number, frame in enumerate(frames):
+        wall, device, entered = _time(partial(side.run, frame))
+        if counted and number:
+            record.wall.append(wall)
+            record.device.append(device)
+            record.entered.append(entered)
+
+
+def _time(work: Callable[[], float]) -> tuple[float, float, float]:
+    """Return the milliseconds of the clock and between events, and what the work returns."""
+    torch.cuda.synchronize()
+    first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start = time.perf_counter()
+    first.record()
+    entered = work()
+    wall = (time.perf_counter() - start) * 1e3
+    last.record()
+    last.synchronize()
+    return wall, first.elapsed_time(last), entered
+
+
+def _figures(record: Record) -> dict[str, float]:
+    p50, p99 = np.percentile(record.wall, (50, 99))
+    return {'p50': float(p50), 'p99': float(p99), 'events_p50': float(np.median(record.device)),
+            'entered': float(np.mean(record.entered)), 'frames': len(record.wall)}

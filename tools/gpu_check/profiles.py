@@ -1,0 +1,109 @@
+"""Which kernels a frame takes, and what it multiplies and moves, for estimates of other boards."""
+
+from collections import Counter
+from contextlib import contextmanager
+from typing import Iterator
+from unittest import mock
+
+import numpy as np
+import torch
+
+from gpu_check.check import Check
+from gpu_check.film import film_that_enters
+from gpu_check.models import Subject, subject_of, VIT_B, VIT_S, VIT_T
+from mtshare_ros.inference import paths, task_decoders
+from mtshare_ros.inference.cell_decoding import decode_cells
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.map_operator import ChosenDecoder
+from mtshare_ros.inference.session import Session
+from mtshare_ros.sharing.static.choosing import Chosen
+from mtshare_ros.sharing.static.operators import PLAIN
+
+_SHARE = 0.1
+_LISTED = 25
+_WEIGHTS_PER_BLOCK = 12
+"""Times the width squared: four in attention, eight in an MLP of four times the width."""
+
+_BYTES_PER_PIXEL = 22
+"""Three of the image, nineteen of the maps of four tasks."""
+
+
+def profile_frames(check: Check) -> None:
+    """Note kernels, multiplications and bytes of a whole frame, and of a tenth of its cells."""
+    for name in (VIT_T, VIT_S, VIT_B)[:check.size(3, 1)]:
+        subject = subject_of(check, name)
+        with check.trying(f'kernels, {name}'):
+            _profile(check, name, subject, triton=True)
+        with check.trying(f'kernels without Triton, {name}'), _without_triton():
+            _profile(check, name, subject, triton=False)
+
+
+def _profile(check: Check, name: str, subject: Subject, *, triton: bool) -> None:
+    engine = subject.engine(cuda_graphs=False)
+    session = engine.new_session()
+    first, *between, last = film_that_enters(engine, _SHARE, 6).frames
+    engine.infer(first, session)
+    session.reset('a whole frame is to be profiled, without what is made once')
+    _note(check, name, engine, session, first, triton=triton)
+    for image in between:
+        engine.infer(image, session)
+    _note(check, name, engine, session, last, triton=triton)
+
+
+def _note(
+    check: Check, name: str, engine: Engine, session: Session, image: np.ndarray, *, triton: bool
+) -> None:
+    counts, entered = _kernels_of(check, engine, session, image)
+    check.add('kernels', model=name, whole=entered == 1, entered=entered, triton=triton,
+              count=sum(counts.values()), names=dict(counts.most_common(_LISTED)),
+              **_work(session, entered))
+
+
+def _kernels_of(
+    check: Check, engine: Engine, session: Session, image: np.ndarray
+) -> tuple[Counter[str], float]:
+    """
+    Return how often the device ran a kernel of each name in a frame, copies among them.
+
+    Also the share of the cells that entered.
+    """
+    if check.pretended is not None:
+        check.pretended.clear()
+        entered = engine.infer(image, session).stats.input_fraction
+        return Counter(check.pretended.launches_by_operator), entered
+    activities = [torch.profiler.ProfilerActivity.CPU, torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profile:
+        entered = engine.infer(image, session).stats.input_fraction
+        torch.cuda.synchronize()
+    names = (event.name[:80] for event in profile.events()
+             if event.device_type == torch.autograd.DeviceType.CUDA)
+    return Counter(names), entered
+
+
+def _work(session: Session, entered: float) -> dict[str, float]:
+    """
+    Return what a frame multiplies and moves.
+
+    Weights of the blocks and the rows that are remembered are read once; the image goes up, the
+    maps of four tasks come down.
+    """
+    camera = session.static
+    if camera is None:
+        raise RuntimeError('the engine did not take the path of fixed lengths')
+    fitting = [each for each in camera.buckets(0.5) if each.cells >= entered * camera.cell_count]
+    sizes = fitting[0] if fitting and entered < 1 else None
+    encoder = camera.state.encoder
+    blocks = len(encoder.shared) + encoder.own.shape[0] * encoder.own.shape[1]
+    weights = blocks * _WEIGHTS_PER_BLOCK * encoder.reference.shape[1] ** 2 * 2
+    rows = sum(item.nbytes for item in (*encoder.shared, encoder.own))
+    pixels = camera.state.image.nbytes // 3
+    return {'macs': camera.network.macs(camera.state, sizes), 'bytes': weights + rows,
+            'transferred': pixels * _BYTES_PER_PIXEL}
+
+
+@contextmanager
+def _without_triton() -> Iterator[None]:
+    plain = ChosenDecoder(decode_cells)
+    with mock.patch.object(paths, 'choose', lambda *_, **__: Chosen(PLAIN)), \
+            mock.patch.object(task_decoders, 'choose_decoder', lambda *_: plain):
+        yield

@@ -1,0 +1,140 @@
+"""The ways of computing frames that are timed against each other."""
+
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any, Callable
+
+import numpy as np
+import torch
+
+from gpu_check.check import DEVICE
+from gpu_check.models import Subject
+from mtshare_ros.evaluation.dense_forms import FormChooser
+from mtshare_ros.evaluation.dense_sides import build_pieces, DensePieces, make_dense_side
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.sharing.settings import SharingSettings
+
+SHARING = 'sharing'
+WHOLE = 'dense: the engine, every frame whole, as graphs'
+
+
+@dataclass(frozen=True)
+class Side:
+    """
+    One way: ``run`` computes the maps of a frame and returns the share of its cells that entered.
+
+    ``dense`` ones compute everything in every frame, ``four`` ones in a network for each task.
+    ``rare`` ones run in some turns only.
+    """
+
+    name: str
+    run: Callable[[np.ndarray], float]
+    form: str = 'the engine'
+    engine: Engine | None = None
+    dense: bool = False
+    four: bool = False
+    rare: bool = False
+
+    @property
+    def stateless(self) -> bool:
+        """Whether it remembers nothing between frames."""
+        return self.dense or self.four
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A side that is yet to be built, which may fail."""
+
+    name: str
+    build: Callable[[], Side]
+
+    def __call__(self) -> Side:
+        """Return the side."""
+        return self.build()
+
+
+def sharing_sides(subject: Subject) -> list[Maker]:
+    """Return the engine in all its forms, the one that users get first."""
+    usual = SharingSettings()
+    engine = cache(subject.engine)
+
+    def side(name: str, make: Callable[[], Engine], sharing: SharingSettings = usual,
+             **more: bool) -> Maker:
+        return Maker(name, lambda: _engine_side(name, make(), sharing, **more))
+
+    return [
+        side(SHARING, engine),
+        side(WHOLE, engine, replace(usual, temporal=False, task=False), dense=True),
+        side('sharing, all that enters goes through the blocks', lambda: _uncut(engine())),
+        *(side(f'sharing, sub-tasks compute one row of {share}', partial(_reusing, subject, share))
+          for share in ((1, 2) if subject.checkpoint.network.branches else ())),
+        side('sharing, without graphs', partial(subject.engine, cuda_graphs=False), rare=True),
+        side('sharing, lists that shrink', partial(subject.engine, fixed_shapes=False),
+             rare=True),
+    ]
+
+
+def dense_sides(subject: Subject) -> list[Maker]:
+    """Return the dense builds of PyTorch, and as many networks as there are tasks."""
+    kind = 'dense' if subject.checkpoint.network.branches else 'shared_encoder'
+    pieces = cache(partial(_pieces, subject))
+    return [
+        Maker('dense: PyTorch, without graphs',
+              lambda: _dense_side('dense: PyTorch, without graphs', kind, subject, pieces(),
+                                  graph=False)),
+        Maker('dense: PyTorch, as a graph',
+              lambda: _dense_side('dense: PyTorch, as a graph', kind, subject, pieces())),
+        Maker('four networks',
+              lambda: _dense_side('four networks', 'independent', subject, pieces())),
+    ]
+
+
+def _engine_side(
+    name: str, engine: Engine, sharing: SharingSettings, **more: Any
+) -> Side:
+    session, settings = engine.new_session(), InferenceSettings(engine.tasks, sharing)
+    engine.prepare(session, settings)
+    return Side(
+        name, lambda frame: engine.infer(frame, session, settings).stats.input_fraction,
+        engine=engine, **more)
+
+
+def _uncut(engine: Engine) -> Engine:
+    """Return an engine without a gate before the first block."""
+    thresholds = {
+        task: replace(each, temporal=(0.0, *each.temporal[1:]))
+        for task, each in engine.thresholds.items()}
+    return engine.with_thresholds(thresholds)
+
+
+def _reusing(subject: Subject, share: int) -> Engine:
+    """Return an engine whose sub-tasks compute one row of ``share``, whether that pays or not."""
+    engine = subject.engine()
+    # there is no setting for it: the path decides by the size of the network
+    path: Any = engine._paths._static
+    path._reuse = lambda request: share
+    return engine
+
+
+def _pieces(subject: Subject) -> DensePieces:
+    network = subject.checkpoint.network
+    return build_pieces(
+        network, network.tasks, subject.size, device=DEVICE, dtype=torch.float16,
+        chooser=FormChooser(DEVICE, compiling=False, rounds=3))
+
+
+def _dense_side(
+    name: str, kind: str, subject: Subject, pieces: DensePieces, *, graph: bool = True
+) -> Side:
+    network = subject.checkpoint.network
+    dense: Any = make_dense_side(kind, network, network.tasks, pieces)
+    if not graph:
+        dense._compute = dense.compute
+
+    def run(frame: np.ndarray) -> float:
+        dense.run(frame)
+        return 1.0
+
+    return Side(name, run, dense.form.rpartition('; ')[2], dense=kind != 'independent',
+                four=kind == 'independent')
