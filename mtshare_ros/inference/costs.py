@@ -10,7 +10,7 @@ from mtshare_ros.inference.session import Session
 from mtshare_ros.sharing.budget import FrameCost
 from mtshare_ros.sharing.settings import SharingSettings
 
-_SHARES = (0.1, 0.5)
+_SHARES = (0.1, 0.4)
 _ROUNDS = 3
 
 _DENSE = SharingSettings(crossover=0.0, scene_cut_fraction=1.0)

@@ -19,7 +19,10 @@ class GraphPool:
         self.device = device
         self.fault = ''
         self._enabled = enabled and device.type == 'cuda'
-        self._handle = torch.cuda.graph_pool_handle() if self._enabled else None
+        if self._enabled:
+            self._handle = torch.cuda.graph_pool_handle()
+            # the one that captures use by themselves is of whichever GPU captured first
+            self._stream = torch.cuda.Stream(device)
 
     @property
     def captures(self) -> bool:
@@ -34,7 +37,8 @@ class GraphPool:
         """Return work that ran before as a graph; raises RuntimeError for what cannot be one."""
         graph = torch.cuda.CUDAGraph()
         # other threads, such as those of other cameras, may allocate memory meanwhile
-        with torch.cuda.graph(graph, pool=self._handle, capture_error_mode='thread_local'):
+        with torch.cuda.graph(graph, pool=self._handle, stream=self._stream,
+                              capture_error_mode='thread_local'):
             work()
         return graph
 

@@ -23,7 +23,6 @@ from mtshare_ros.sharing.static.sizes import choose, kept_share
 
 OTHER_MAPS = 'other tasks, or maps of another size or camera, are asked for'
 
-
 LimitsOf = Callable[[tuple[str, ...], SharingSettings], FrameLimits]
 
 _MOST_NETWORKS = 2

@@ -139,6 +139,19 @@ def test_several_cameras_have_graphs_of_their_own_which_go_with_them(checkpoint)
     np.testing.assert_allclose(found.depth, expected[-1].depth, rtol=1e-4)
 
 
+def test_cameras_on_two_gpus_are_captured_each_on_its_own(checkpoint):
+    expected = on_cpu(checkpoint, frames(5))
+    with pretended_cuda(devices=2):
+        engines = [Engine(checkpoint, device=f'cuda:{number}', input_size=SIZE, precision='fp32')
+                   for number in (0, 1)]
+        sessions = [engine.new_session() for engine in engines]
+        for image in frames(5):
+            found = [engine.infer(image, session) for engine, session in zip(engines, sessions)]
+
+    for ours in found:
+        np.testing.assert_allclose(ours.depth, expected[-1].depth, rtol=1e-4)
+
+
 def test_without_graphs_the_maps_are_the_same_and_the_waits_as_few(checkpoint):
     expected = on_cpu(checkpoint, frames(4))
     with pretended_cuda() as device:
