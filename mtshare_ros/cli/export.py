@@ -73,12 +73,19 @@ def export(
     facts = facts_of(file, checkpoint.description, pixels, precision.value)
     written = write_onnx(output, graph, facts, dtype)
     _print(written, graph)
-    left_out = [task for task in checkpoint.description.tasks if task not in network.tasks]
-    if left_out and asked is None:
-        typer.echo(f'not in the file: {", ".join(left_out)}, which have no weights and are worked '
-                   'out from the depth by whoever runs the file')
+    if asked is None:
+        _name_left_out(checkpoint)
     if json is not None:
         write_json(json, _values(written))
+
+
+def _name_left_out(checkpoint: 'Checkpoint') -> None:
+    """Say which tasks of a model an exported file does not hold."""
+    tasks = checkpoint.network.tasks
+    left_out = [task for task in checkpoint.description.tasks if task not in tasks]
+    if left_out:
+        typer.echo(f'not in the file: {", ".join(left_out)}, which have no weights and are worked '
+                   'out from the depth by whoever runs the file')
 
 
 def _warn_of_halves(checkpoint: 'Checkpoint') -> None:
