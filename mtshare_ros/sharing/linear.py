@@ -15,6 +15,7 @@ _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
 MOST_APPENDED = 0.5
 """Share of the output features that is worth appending, for rows of which few are computed."""
 
+
 class PackedLinear:
     """
     ``activation(x W^T + b)`` with the weight laid out once for the device's matrix kernels.

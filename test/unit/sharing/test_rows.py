@@ -65,3 +65,9 @@ def test_marking_other_rows_leaves_the_list_as_it_is():
     forced = rows.mark(marked(2))
     assert forced.forced.tolist() == [False, True] and forced.index is rows.index
     assert rows.forced is None
+
+
+def test_a_list_is_certain_where_every_row_is_marked():
+    assert listed(1, 20, marks=marked(1, 5, 20)).certain
+    assert not listed(1, 2, marks=marked(1)).certain
+    assert not listed(1, 2).certain
