@@ -31,7 +31,7 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog='tools/gpu_check.sh',
         description='Check what this package does on the GPU of this machine.')
     parser.add_argument('--output', type=Path, default=Path('gpu_check'), metavar='FOLDER',
-                        help='where results.json, summary.txt and logs go; lines are appended')
+                        help='where results.json and log.txt, which grow, and summary.txt go')
     parser.add_argument('--pretend', action='store_true',
                         help='run everything on a pretended GPU, with tiny models and few frames')
     parser.add_argument('--steps', nargs='*', default=[], metavar='STEP',

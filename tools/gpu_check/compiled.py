@@ -1,8 +1,11 @@
 """The dense encoder, and the update, as the compiler of PyTorch makes them."""
 
+from functools import partial
+from typing import Callable
+
 import torch
 
-from gpu_check.check import Check, milliseconds
+from gpu_check.check import captured, Check, milliseconds
 from gpu_check.film import Film
 from gpu_check.models import subject_of, VIT_B
 from mtshare_ros.evaluation.dense_forms import FormChooser
@@ -21,19 +24,29 @@ def measure_compiled(check: Check) -> None:
 
 
 def _measure_encoder(check: Check) -> None:
-    """Time the dense encoder of one task in the forms that the benchmark tries."""
+    """Time the dense encoder of one task, each form called and replayed from a graph."""
     subject = subject_of(check, VIT_B)
     network = prepare(subject.checkpoint.network, check.device, torch.float16)
     grid = network.config.grid_of(subject.size)
     rotation = rotation_of(network, grid, check.device)
     count = grid[0] * grid[1] + network.config.prefix_tokens
     tokens = torch.randn(1, count, network.config.embed_dim, device=check.device).half()
-    chooser = FormChooser(
-        str(check.device), compiling=check.pretended is None, rounds=check.size(20, 1))
+    chooser = FormChooser(str(check.device), compiling=check.pretended is None)
     with computing_on(str(check.device)), torch.inference_mode():
-        trial = chooser.fastest(encoder_piece(network, network.base_task, (tokens, *rotation)))
-    check.add('dense encoder', model=subject.name, ms=trial.milliseconds,
-              notices=chooser.notices)
+        piece = encoder_piece(network, network.base_task, (tokens, *rotation))
+        for form in chooser.forms_of(piece):
+            with check.trying(f'dense encoder, {form}'):
+                call = chooser.build(piece, form)
+                if call is None:
+                    raise RuntimeError(f'{chooser.notices}')
+                _time_encoder(check, form, partial(call, *piece.arguments))
+
+
+def _time_encoder(check: Check, form: str, work: Callable[[], object]) -> None:
+    repeats = check.size(50, 1)
+    check.add('dense encoder', form=form, ms=milliseconds(work, repeats))
+    check.add('dense encoder', form=f'{form}, as a graph',
+              ms=milliseconds(captured(work), repeats))
 
 
 def _measure_update(check: Check) -> None:

@@ -16,6 +16,7 @@ import torch
 from gpu_check.check import Check
 from gpu_check.results import DONE, Results
 
+LOG = 'log.txt'
 _GRACE = 0.85
 """Share of a step's time after which it had better end by itself."""
 
@@ -62,12 +63,13 @@ def _end_of(process: BaseProcess, step: Step) -> str:
     code = process.exitcode
     if not code:
         return DONE
-    return f'died of {signal.Signals(-code).name}' if code < 0 else 'failed, see its log'
+    return f'died of {signal.Signals(-code).name}' if code < 0 else f'failed, see {LOG}'
 
 
 def _in_child(step: Step, results: Results, pretend: bool) -> None:
     os.setsid()
-    _write_to(results.path.parent / f'{step.name.replace(":", "_").replace(" ", "_")}.log')
+    _write_to(results.path.parent / LOG)
+    print(f'\n--- {step.name}', flush=True)
     deadline = time.monotonic() + _GRACE * step.seconds
     try:
         if pretend:

@@ -145,6 +145,10 @@ def _costs(lines: list[Line]) -> Iterator[str]:
     for line in chosen(lines, 'graphs', 'camera'):
         yield (f'  {line["model"]}: {line["ms"]:.0f} ms, {line["mb"]:.0f} MB, of it buffers '
                f'{line["buffers_mb"]:.0f} MB; weights {line["weights_mb"]:.0f} MB')
+    yield '\nViT-B at 480x640 through the compiler, milliseconds'
+    for line in chosen(lines, 'compiled'):
+        if 'form' in line:
+            yield f'  {line["what"]}, {line["form"]}: {line["ms"]:.3f}'
     yield '\nKernels, microseconds a call, Triton / plain'
     for line in chosen(lines, 'kernels', 'operator'):
         took = ' / '.join(f'{line[name]:.1f}' if name in line else '-'
