@@ -72,7 +72,9 @@ def test_engines_give_maps_and_raw_outputs_of_the_network(network):
     assert set(outputs.maps) == {'mask', 'confidence', 'depth', 'normals', 'edges'}
 
 
-@pytest.mark.parametrize('name', DENSE_SIDES)
+@pytest.mark.parametrize('name', [
+    'shared_encoder', *(pytest.param(name, marks=pytest.mark.slow)
+                        for name in DENSE_SIDES if name != 'shared_encoder')])
 def test_a_side_that_is_faster_in_tensorrt_runs_there(name, network, tensorrt):
     always_faster(tensorrt)
     plain, _ = side_in_engines(name, network)

@@ -129,6 +129,7 @@ def test_the_size_is_one_that_was_asked_for(tmp_path):
     assert found['semseg'].shape == (1, 40, 7, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['branches', 'dense prediction'])
 def test_half_precision_is_near_to_single(kind, tmp_path):
     checkpoint = checkpoint_of(kind)

@@ -169,6 +169,7 @@ def test_an_update_is_of_standard_operators_and_turns_no_state_around(files):
 
 
 @torch.no_grad()
+@pytest.mark.slow
 def test_blocks_may_compute_a_share_of_the_listed_cells(tmp_path):
     network = checkpoint_of('branches').network
     made = UpdateNetwork(network, network.tasks, size_of(network), 'raw')
@@ -183,6 +184,7 @@ def test_blocks_may_compute_a_share_of_the_listed_cells(tmp_path):
 
 
 @torch.no_grad()
+@pytest.mark.slow
 def test_states_of_half_precision_are_half_as_large(tmp_path):
     network = checkpoint_of('branches').network
     made = UpdateNetwork(network, ('depth',), size_of(network), 'raw', torch.float16)
@@ -195,6 +197,7 @@ def test_states_of_half_precision_are_half_as_large(tmp_path):
     assert kinds['encoder_shared_0'] == kinds['stem_maps_1'] == onnx.TensorProto.FLOAT16
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('kind', ['public', 'dense prediction'])
 @torch.no_grad()
 def test_heads_of_every_kind_are_updated_as_pytorch_does_it(kind, tmp_path):
