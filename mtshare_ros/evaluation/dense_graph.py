@@ -7,6 +7,7 @@ import torch
 
 from mtshare_ros.evaluation.dense_forms import time_in_turns
 from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.graphs import GraphPool
 
 _WARM_UPS = 3
 _ROUNDS = 9
@@ -52,9 +53,11 @@ class _Graphed:
             for _ in range(_WARM_UPS):
                 compute(self._image)
         torch.cuda.current_stream(image.device).wait_stream(beside)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
-            self._outputs = compute(self._image)
+        self._compute, self._outputs = compute, DenseOutputs()
+        self._graph = GraphPool(image.device).capture(self._run)
+
+    def _run(self) -> None:
+        self._outputs = self._compute(self._image)
 
     def __call__(self, image: torch.Tensor) -> DenseOutputs:
         """Compute for an image (1, 3, H, W) uint8."""

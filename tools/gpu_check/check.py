@@ -8,6 +8,7 @@ from typing import Any, Callable, Iterator
 import torch
 
 from gpu_check.results import Results
+from mtshare_ros.inference.graphs import GraphPool
 
 DEVICE = 'cuda:0'
 
@@ -75,8 +76,8 @@ def captured(work: Callable[[], object], repeats: int = 1) -> Callable[[], None]
     """Return a function that does some work ``repeats`` times in one graph."""
     work()
     torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode='thread_local'):
+    def repeat() -> None:
         for _ in range(repeats):
             work()
-    return graph.replay
+
+    return GraphPool(torch.device(DEVICE)).capture(repeat).replay
