@@ -11,7 +11,6 @@ from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.sharing.account import FrameAccount
-from mtshare_ros.tasks import get_task
 
 
 class FrameDecoder:
@@ -41,12 +40,8 @@ class FrameDecoder:
 
     def _renew(self, session: Session, task: str, cells: torch.Tensor | None) -> None:
         """Decode cells (m,) of a raw output, None for all."""
-        decoder, raw = self._decoders.maps[task], raw_output(session, task)
-        state = session.maps_of(task, decoder)
-        if cells is None:
-            decoder.dense(state, raw)
-        else:
-            decoder.update(state, raw, cells)
+        decoder = self._decoders.maps[task]
+        decoder.update(session.maps_of(task, decoder), raw_output(session, task), cells)
 
     def _work_out(
         self, session: Session, task: str, changes: Mapping[str, torch.Tensor | None],
@@ -54,8 +49,7 @@ class FrameDecoder:
     ) -> torch.Tensor | None:
         decoder, mask = self._decoders.derived[task], None
         if 'semseg' in decoder.sources:
-            seen = session.maps['semseg']
-            mask = seen.level.image(seen.maps[get_task('semseg').map])[0, 0]
+            mask = self._decoders.mask(session.maps['semseg'])
         sources = Sources(raw_output(session, 'depth')[0, 0], mask, camera, changes,
                           session.cache.camera.frame)
         return decoder.update(session.derived_of(task, decoder), sources)

@@ -59,15 +59,17 @@ class MapDecoder:
 
     def dense(self, state: MapState, raw: torch.Tensor) -> None:
         """Decode the whole raw output (1, C, h, w)."""
-        self.update(state, raw, state.geometry.every)
+        self.update(state, raw, None)
 
-    def update(self, state: MapState, raw: torch.Tensor, cells: torch.Tensor) -> None:
+    def update(self, state: MapState, raw: torch.Tensor, cells: torch.Tensor | None) -> None:
         """
-        Decode cells (n,) of the raw output (1, C, h, w); a cell may be named repeatedly.
+        Decode cells (n,) of the raw output (1, C, h, w), None for all.
 
-        They are all in which the output, enlarged to the input's size, may differ, as
-        ``HeadPlan.reached`` names them: enlarging mixes pixels of neighbouring cells.
+        A cell may be named repeatedly. They are all in which the output, enlarged to the input's
+        size, may differ, as ``HeadPlan.reached`` names them: enlarging mixes pixels of
+        neighbouring cells.
         """
+        cells = state.geometry.every if cells is None else cells
         if cells.shape[0]:
             maps = [state.maps[field.name] for field in self._fields]
             self._decode(state.geometry, self._encoding, raw, cells, maps)

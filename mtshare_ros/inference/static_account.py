@@ -23,7 +23,6 @@ class Choice:
     reset_reason: str = ''
     counts: GateCounts | None = None
 
-
     @property
     def computed(self) -> int | None:
         """The cells that the blocks compute, None for all."""
@@ -41,10 +40,11 @@ def account_of(camera: StaticCamera, choice: Choice, oldest_age: int) -> FrameAc
     Repeated entries of the lists are computed as well, and count among the operations.
     """
     network, state, count = camera.network, camera.state, camera.cell_count
-    whole, counts = choice.computed is None, choice.counts
+    computed, counts = choice.computed, choice.counts
+    whole = computed is None
     listed = 0 if choice.sizes is None else choice.sizes.kept
     run = MemberRun(None if whole else state.kept[:listed], (), (), {})
-    shares = ((choice.computed if choice.computed is not None else count) / count,)
+    shares = ((count if computed is None else computed) / count,)
     tasks = {task: TaskAccount(shares * network.depth, (0.0,) * network.depth, None, oldest_age,
                                run) for task in network.tasks}
     dense_macs = network.macs(state, None)

@@ -10,7 +10,6 @@ from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.maps import MapState
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.sharing.static.network import Geometries
-from mtshare_ros.tasks import get_task
 
 Raws = Mapping[str, torch.Tensor]
 """The network's raw outputs (1, C, h, w) float32 by task."""
@@ -51,7 +50,7 @@ class StaticDecoder:
         return {task: item.geometry(heads) for task, item in self._derived.items()}
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> StaticMaps:
-        """Return buffers for a (rows, columns) grid; ``dense`` must run first."""
+        """Return buffers for a (rows, columns) grid; all cells must be decoded first."""
         tasks = dict.fromkeys((*self._decoders.needed(self._asked), *self._asked))
         return StaticMaps(
             {task: self._decoders.maps[task].allocate(grid, device) for task in tasks},
@@ -60,12 +59,15 @@ class StaticDecoder:
     def decode(self, state: StaticMaps, raws: Raws, cells: Cells) -> None:
         """Bring the maps up to the raw outputs."""
         for task, raw in raws.items():
-            self._renew(state, task, raw, cells[task])
+            self._decoders.maps[task].update(state.maps[task], raw, cells[task])
         for task, item in self._derived.items():
-            mask = self._mask(state) if 'semseg' in item.sources else None
+            mask = None
+            if 'semseg' in item.sources:
+                mask = self._decoders.mask(state.maps['semseg'])
             item.work_out(state.derived[task], raws['depth'][0, 0], mask,
                           item.own_camera(self._camera), cells[task])
-            self._renew(state, task, state.derived[task].raw, cells[task])
+            self._decoders.maps[task].update(
+                state.maps[task], state.derived[task].raw, cells[task])
 
     @property
     def sees_camera(self) -> bool:
@@ -78,16 +80,3 @@ class StaticDecoder:
         for task in self._asked:
             found.update(self._decoders.maps[task].views(state.maps[task]))
         return found
-
-    def _renew(
-        self, state: StaticMaps, task: str, raw: torch.Tensor, cells: torch.Tensor | None
-    ) -> None:
-        decoder = self._decoders.maps[task]
-        if cells is None:
-            decoder.dense(state.maps[task], raw)
-        else:
-            decoder.update(state.maps[task], raw, cells)
-
-    def _mask(self, state: StaticMaps) -> torch.Tensor:
-        views = self._decoders.maps['semseg'].views(state.maps['semseg'])
-        return views[get_task('semseg').map]

@@ -7,7 +7,7 @@ import torch
 from mtshare_ros.errors import ModelError
 from mtshare_ros.inference.geometric import GeometryDecoder
 from mtshare_ros.inference.map_operator import choose_decoder
-from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.inference.maps import MapDecoder, MapState
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.head_config import GEOMETRY
 from mtshare_ros.tasks import get_task, ordered
@@ -45,6 +45,10 @@ class TaskDecoders:
         """Return by task the tasks of the network it is made of: itself, if it is one."""
         return {task: self.derived[task].sources if task in self.derived else (task,)
                 for task in asked}
+
+    def mask(self, state: MapState) -> torch.Tensor:
+        """Return the classes (H, W) that the maps of the semantic task hold."""
+        return self.maps['semseg'].views(state)[get_task('semseg').map]
 
 
 def _derived(

@@ -36,7 +36,7 @@ class Rows:
         operators.norm_store(values, norm, buffer, self.index)
 
 
-class StackedLinear:
+class MemberLinear:
     """
     A linear layer of M members as one product.
 
@@ -61,7 +61,7 @@ class StackedLinear:
             return torch.addmm(self._own_bias, rows[0], self._matrix)[None]
         return torch.bmm(rows.expand(self._matrix.shape[0], -1, -1), self._matrix)
 
-    def last(self, members: int) -> 'StackedLinear':
+    def last(self, members: int) -> 'MemberLinear':
         """Return the layer of the last of several members, two or more; the weights are shared."""
         other = copy.copy(self)
         other._matrix = self._matrix[-members:]
@@ -86,10 +86,10 @@ class StaticBlock:
         self.heads, self._width = attention[0].num_heads, attention[0].proj.out_features
         self.norm = Norm.of([block.norm1 for block in blocks])
         self._norm2 = Norm.of([block.norm2 for block in blocks])
-        self.qkv = StackedLinear([item.qkv for item in attention], dtype)
-        self._proj = StackedLinear([item.proj for item in attention], dtype)
-        self._fc1 = StackedLinear([item.fc1 for item in mlp], dtype)
-        self._fc2 = StackedLinear([item.fc2 for item in mlp], dtype)
+        self.qkv = MemberLinear([item.qkv for item in attention], dtype)
+        self._proj = MemberLinear([item.proj for item in attention], dtype)
+        self._fc1 = MemberLinear([item.fc1 for item in mlp], dtype)
+        self._fc2 = MemberLinear([item.fc2 for item in mlp], dtype)
 
     def last(self, members: int) -> 'StaticBlock':
         """Return the block of the last of several members, two or more; weights are shared."""
