@@ -2,26 +2,10 @@
 
 import threading
 
+from captured_work import captured, on_gpu
 from pretended_cuda import pretended_cuda
 import pytest
 import torch
-
-
-@pytest.fixture
-def device():
-    with pretended_cuda() as device:
-        yield device
-
-
-def captured(work, **options):
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, **options):
-        result = work()
-    return graph, result
-
-
-def on_gpu(*values):
-    return torch.tensor(values, device='cuda')
 
 
 def test_graphs_share_a_pool_and_an_earlier_one_may_spoil_what_a_later_one_made(device):

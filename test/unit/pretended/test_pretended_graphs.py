@@ -2,26 +2,10 @@
 
 from functools import partial
 
-from pretended_cuda import MisuseError, pretended_cuda
+from captured_work import captured, on_gpu
+from pretended_cuda import MisuseError
 import pytest
 import torch
-
-
-@pytest.fixture
-def device():
-    with pretended_cuda() as device:
-        yield device
-
-
-def captured(work, **options):
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, **options):
-        result = work()
-    return graph, result
-
-
-def on_gpu(*values):
-    return torch.tensor(values, device='cuda')
 
 
 def test_a_capture_runs_nothing_and_a_replay_runs_it_on_the_same_memory(device):

@@ -5,12 +5,6 @@ import pytest
 import torch
 
 
-@pytest.fixture
-def device():
-    with pretended_cuda() as device:
-        yield device
-
-
 def on_gpu(*shape, dtype=torch.float32):
     return torch.arange(torch.Size(shape).numel(), device='cuda:0').view(shape).to(dtype)
 

@@ -6,12 +6,6 @@ import torch
 
 
 @pytest.fixture
-def device():
-    with pretended_cuda() as device:
-        yield device
-
-
-@pytest.fixture
 def two_devices():
     with pretended_cuda(devices=2) as device:
         yield device
