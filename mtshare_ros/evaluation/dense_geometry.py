@@ -6,10 +6,11 @@ from typing import Mapping, Sequence
 import torch
 
 from mtshare_ros.inference.geometric import GeometryState, Sources
-from mtshare_ros.inference.geometry import centred_camera, Pinhole, usual_focal_length
+from mtshare_ros.inference.geometry import centred_camera, usual_focal_length
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.tasks import get_task, ordered
 
 

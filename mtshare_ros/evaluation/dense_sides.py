@@ -30,13 +30,13 @@ from mtshare_ros.evaluation.dense_pieces import (
     taps_of_all,
 )
 from mtshare_ros.inference.arithmetic import computing_on
-from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.picture import fit_image
 from mtshare_ros.model.preprocessing import to_tensor
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.taps import Tap
 
 _ROUNDS = 9

@@ -7,8 +7,9 @@ import numpy as np
 from mtshare_ros.evaluation.truth import focal_length_of, Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometric import RELATIVE
-from mtshare_ros.inference.geometry import centred_camera, Pinhole
+from mtshare_ros.inference.geometry import centred_camera
 from mtshare_ros.inference.prediction import Prediction
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.tasks import UNLABELLED
 
 LEVELS = 256

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from mtshare_ros.inference.geometric import Sources
-from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import TaskDecoders
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.account import FrameAccount
 
 

@@ -22,7 +22,6 @@ from mtshare_ros.inference.device import (
 )
 from mtshare_ros.inference.factors import carry_factors
 from mtshare_ros.inference.frame_request import FrameRequest
-from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.input_size import choose_input_size
 from mtshare_ros.inference.known_quality import doubt_numbers, doubts_of, known_quality
 from mtshare_ros.inference.paths import Paths
@@ -40,6 +39,7 @@ from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.picture import fit_frame, Picture, size_of
 from mtshare_ros.model.ranges import trial_picture
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.budget import FrameCost
 from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mtshare_ros.inference.geometry import Pinhole
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings

@@ -1,29 +1,14 @@
 """The geometry of the maps: depth in the scale of the camera at hand, and depth to points."""
 
-from dataclasses import dataclass
 import math
 
 import numpy as np
 
 from mtshare_ros.model.framing import Framing
+from mtshare_ros.pinhole import Pinhole
 
 USUAL_FIELD_OF_VIEW = 65.0
 """Degrees across the longer side of an image, where nobody knows the camera: a common webcam's."""
-
-
-@dataclass(frozen=True)
-class Pinhole:
-    """Focal lengths and principal point of the maps in pixels; pixel centres lie at integers."""
-
-    fx: float
-    fy: float
-    cx: float
-    cy: float
-
-    def scaled(self, factor: float) -> 'Pinhole':
-        """Return the camera of maps that are larger by a factor."""
-        return Pinhole(self.fx * factor, self.fy * factor,
-                       (self.cx + 0.5) * factor - 0.5, (self.cy + 0.5) * factor - 0.5)
 
 
 def depth_scale(focal_length: float, *, trained: float | None) -> float:

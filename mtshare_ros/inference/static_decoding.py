@@ -6,9 +6,9 @@ from typing import Mapping
 import torch
 
 from mtshare_ros.inference.geometric import GeometryState
-from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.maps import MapState
 from mtshare_ros.inference.task_decoders import TaskDecoders
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.static.network import Geometries
 
 Raws = Mapping[str, torch.Tensor]

@@ -3,8 +3,8 @@
 import numpy as np
 from sensor_msgs.msg import PointCloud2, PointField
 
-from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.messages.point_cloud import cloud_layout, POINT_STEP, write_cloud
+from mtshare_ros.pinhole import Pinhole
 
 
 def fill_cloud(

@@ -13,7 +13,6 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.geometry import Pinhole
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
 from mtshare_ros.messages.pixels import MAX_PIXELS
@@ -29,6 +28,7 @@ from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
 from mtshare_ros.nodes.pipeline import Job, Pipeline
 from mtshare_ros.nodes.publishing import OutputPublishers
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS
