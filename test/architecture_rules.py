@@ -12,7 +12,8 @@ MAY_IMPORT = {
     'foundation': (),
     'model': ('foundation',),
     'sharing': ('model',),
-    'inference': ('sharing',),
+    'motion': ('foundation',),
+    'inference': ('sharing', 'motion'),
     'data': ('foundation',),
     'export': ('inference',),
     'evaluation': ('export', 'data'),
@@ -31,7 +32,8 @@ CAMERAS = {
 }
 """The only modules of the nodes that may import more, and what: their frames come from there."""
 
-RUNS_ON_THE_ROBOT = ('foundation', 'model', 'sharing', 'inference', 'messages', 'nodes', 'launch')
+RUNS_ON_THE_ROBOT = ('foundation', 'model', 'sharing', 'motion', 'inference', 'messages',
+                     'nodes', 'launch')
 ROS_MODULES = ('rclpy', 'rcl_interfaces', 'std_srvs', 'cv_bridge', 'launch', 'launch_ros')
 BANNED_MODULES = ('pickle', 'cPickle', 'dill', 'subprocess')
 BANNED_BUILTINS = ('eval', 'exec', '__import__')

@@ -6,6 +6,7 @@ from typing import Iterable, Mapping
 import numpy as np
 
 from mtshare_ros.model.framing import Framing
+from mtshare_ros.motion.settings import MotionSettings
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, ordered
 
@@ -16,12 +17,14 @@ class InferenceSettings:
     What one call of the engine computes.
 
     ``tasks`` are task ids in any order; what is not named is not computed. ``activity`` asks for
-    the maps of what was recomputed, which only people look at.
+    the maps of what was recomputed, which only people look at. ``motion`` is what becomes of the
+    maps when the camera moves.
     """
 
     tasks: tuple[str, ...] = DEFAULT_TASKS
     sharing: SharingSettings = field(default_factory=SharingSettings)
     activity: bool = False
+    motion: MotionSettings = field(default_factory=MotionSettings)
 
     def __post_init__(self) -> None:
         """Bring the tasks into canonical order; raise ConfigError for an unknown one."""
@@ -46,6 +49,28 @@ class InferenceSettings:
 
 
 @dataclass(frozen=True)
+class MotionStats:
+    """
+    What became of a frame of a camera whose motion is followed.
+
+    ``source`` and ``confidence`` are those of the MotionEstimate, ``shift`` the median way of the
+    image since the frame before in pixels. ``carried`` is the share of the pixels whose values
+    come from earlier frames alone, ``unseen`` that of pixels which no earlier frame saw.
+    ``way`` is how the frame was computed: ``rest`` (as for a camera that stands still),
+    ``moving`` (the tokens that the carried maps do not explain) or ``whole``, then ``reason`` says
+    why.
+    """
+
+    source: str
+    confidence: float
+    shift: float
+    carried: float
+    unseen: float
+    way: str
+    reason: str = ''
+
+
+@dataclass(frozen=True)
 class FrameStats:
     """
     What one frame took.
@@ -58,7 +83,7 @@ class FrameStats:
     row ran ungated through everything. ``reset_reason`` says why the frame built on nothing; it is
     empty where it did. ``non_finite`` are the tasks whose raw output holds NaN or infinity.
     ``activity`` holds for each task what became of its tokens: (rows, columns) uint8, 0 kept,
-    1 taken over, 2 computed, 3 refreshed.
+    1 taken over, 2 computed, 3 refreshed. ``motion`` is None where no motion is followed.
     """
 
     total_ms: float
@@ -73,6 +98,7 @@ class FrameStats:
     reset_reason: str = ''
     non_finite: tuple[str, ...] = ()
     activity: dict[str, np.ndarray] = field(default_factory=dict)
+    motion: MotionStats | None = None
 
     @property
     def dense(self) -> bool:

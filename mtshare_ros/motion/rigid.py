@@ -1,0 +1,72 @@
+"""How a camera moved between two views, and where it stands."""
+
+from dataclasses import dataclass
+import math
+
+import numpy as np
+
+_SMALLEST_ANGLE = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class RigidMotion:
+    """
+    What brings points from one frame of reference to another: ``rotation @ point + translation``.
+
+    Between two views of a camera it brings points of the earlier optical frame (x right, y down,
+    z forward) to the later one. As a pose it brings points of the optical frame to the world.
+    ``rotation`` (3, 3) and ``translation`` (3,), in metres, are float64.
+    """
+
+    rotation: np.ndarray
+    translation: np.ndarray
+
+    @classmethod
+    def none(cls) -> 'RigidMotion':
+        """Return the motion of what stands still."""
+        return cls(np.eye(3), np.zeros(3))
+
+    @classmethod
+    def turned(
+        cls, vector: np.ndarray, translation: np.ndarray | None = None
+    ) -> 'RigidMotion':
+        """Return a turn about an axis (3,) by its length in radians, then a shift (3,)."""
+        shift = np.zeros(3) if translation is None else np.asarray(translation, np.float64)
+        return cls(rotation_about(np.asarray(vector, np.float64)), shift)
+
+    @classmethod
+    def between(cls, earlier: 'RigidMotion', later: 'RigidMotion') -> 'RigidMotion':
+        """Return the motion of points from the view at one pose to that at another."""
+        return later.inverse().after(earlier)
+
+    def after(self, first: 'RigidMotion') -> 'RigidMotion':
+        """Return the motion that does ``first``, then this one."""
+        return RigidMotion(self.rotation @ first.rotation,
+                           self.rotation @ first.translation + self.translation)
+
+    def inverse(self) -> 'RigidMotion':
+        """Return the motion back."""
+        back = self.rotation.T
+        return RigidMotion(back, -back @ self.translation)
+
+    def moved(self, points: np.ndarray) -> np.ndarray:
+        """Return points (..., 3) where they are after the motion."""
+        return points @ self.rotation.T + self.translation
+
+    @property
+    def angle(self) -> float:
+        """By how much it turns, in radians."""
+        skew = self.rotation - self.rotation.T
+        sine = math.sqrt(skew[2, 1] ** 2 + skew[0, 2] ** 2 + skew[1, 0] ** 2) / 2
+        return math.atan2(sine, (np.trace(self.rotation) - 1) / 2)
+
+
+def rotation_about(vector: np.ndarray) -> np.ndarray:
+    """Return the rotation (3, 3) about an axis (3,) by its length in radians."""
+    angle = float(np.linalg.norm(vector))
+    x, y, z = vector
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    if angle < _SMALLEST_ANGLE:
+        return np.eye(3) + cross
+    return (np.eye(3) + math.sin(angle) / angle * cross
+            + (1 - math.cos(angle)) / angle ** 2 * cross @ cross)
