@@ -6,7 +6,6 @@ from typing import Mapping
 import numpy as np
 import torch
 
-from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
@@ -21,7 +20,7 @@ from mtshare_ros.inference.device import (
     resolve_precision,
 )
 from mtshare_ros.inference.factors import carry_factors
-from mtshare_ros.inference.frame_request import FrameRequest
+from mtshare_ros.inference.frame_request import check_tasks, FrameRequest
 from mtshare_ros.inference.input_size import choose_input_size
 from mtshare_ros.inference.known_quality import doubt_numbers, doubts_of, known_quality
 from mtshare_ros.inference.paths import Paths
@@ -40,7 +39,6 @@ from mtshare_ros.model.picture import fit_frame, Picture, size_of
 from mtshare_ros.model.ranges import trial_picture
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.pinhole import Pinhole
-from mtshare_ros.sharing.budget import FrameCost
 from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
@@ -204,7 +202,7 @@ class Engine:
         the model does not have, DeviceError where memory runs out.
         """
         settings = settings or InferenceSettings(self.tasks)
-        self._check_tasks(settings.tasks)
+        check_tasks(settings.tasks, self.tasks)
         framing = frame_to_cover(size_of(frame), self.input_size)
         # first, because it may take a measurement, which is no part of the frame's time
         aiming = session is not None and settings.sharing.latency_target_ms > 0
@@ -213,8 +211,9 @@ class Engine:
         seen = fit_frame(frame, framing)
         memory = self.new_session() if session is None else session
         memory.see(framing.source_size)
-        request = self._request(
-            seen, framing, settings, self._bounds(memory, settings.sharing, cost), camera)
+        crossover = self.crossover(settings.sharing).share
+        bounds = memory.bounds(settings.sharing, crossover, self._cell_count, cost)
+        request = self._request(seen, framing, settings, bounds, camera)
         run = self._paths.alone.run_alone if session is None else self._paths.of(
             memory, request.sharing).run
         with explained_shortage(self.device), computing_on(self.device), torch.inference_mode():
@@ -224,9 +223,7 @@ class Engine:
         account = with_derived(outcome.account, self._decoders.sources_of(settings.tasks))
         stats = frame_stats(account, self._grid, clock, non_finite=outcome.non_finite,
                             activity=settings.activity)
-        if memory.controller is not None and not stats.reset_reason:
-            most = self.crossover(settings.sharing).share * account.cell_count
-            memory.controller.observe(min(account.rows, int(most)), stats.total_ms)
+        memory.observe(stats, account.rows, int(crossover * account.cell_count))
         return Prediction.from_maps(framing, stats, outcome.maps, image=seen)
 
     def prepare(
@@ -267,32 +264,15 @@ class Engine:
         return FrameRequest(image, asked, decoders.needed(asked), sharing, bounds,
                             camera or self.assumed_camera(framing))
 
-    def _bounds(
-        self, session: Session, settings: SharingSettings, cost: FrameCost | None
-    ) -> PlanLimits:
-        """Return what bounds the rows of the next frame; ``cost`` where its time has a target."""
-        crossover = self.crossover(settings).share
-        if cost is None:
-            session.controller = None
-            return PlanLimits(crossover, settings.scene_cut_fraction)
-        cells = self._grid[0] * self._grid[1]
-        budget = session.control(settings, cost, cells).budget()
-        if budget >= crossover * cells:
-            return PlanLimits(crossover, settings.scene_cut_fraction)
-        return PlanLimits(budget=budget)
-
     @property
     def _grid(self) -> tuple[int, int]:
         """Rows and columns of cells."""
         return self.description.architecture.grid_of(self.input_size)
 
+    @property
+    def _cell_count(self) -> int:
+        return self._grid[0] * self._grid[1]
+
     def _choose_size(self, asked: tuple[int, ...] | None) -> tuple[int, int]:
         name = f'the model {self.file.name!r}' if self.file else 'the model'
         return choose_input_size(asked, self.description.architecture, name)
-
-    def _check_tasks(self, tasks: tuple[str, ...]) -> None:
-        absent = [task for task in tasks if task not in self.tasks]
-        if absent or not tasks:
-            raise ConfigError(f'this model has no task {absent[0]!r}; it has '
-                              f'{", ".join(self.tasks)}' if absent else
-                              f'no task is asked for; this model has {", ".join(self.tasks)}')

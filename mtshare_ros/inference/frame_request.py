@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtshare_ros.errors import ConfigError
 from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.plan import PlanLimits
@@ -40,3 +41,12 @@ class FrameOutcome:
     account: FrameAccount
     maps: dict[str, np.ndarray]
     non_finite: tuple[str, ...]
+
+
+def check_tasks(asked: tuple[str, ...], available: tuple[str, ...]) -> None:
+    """Raise ConfigError for a task that a model does not have, and where none is asked for."""
+    absent = [task for task in asked if task not in available]
+    if absent or not asked:
+        raise ConfigError(f'this model has no task {absent[0]!r}; it has '
+                          f'{", ".join(available)}' if absent else
+                          f'no task is asked for; this model has {", ".join(available)}')

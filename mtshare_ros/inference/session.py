@@ -2,9 +2,11 @@
 
 from mtshare_ros.inference.geometric import GeometryDecoder, GeometryState
 from mtshare_ros.inference.maps import MapDecoder, MapState
+from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.inference.static_camera import StaticCamera
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
 
 SOURCE_CHANGED = 'image size changed'
@@ -44,6 +46,27 @@ class Session:
         if self._source_size not in (None, source_size):
             self.reset(SOURCE_CHANGED)
         self._source_size = source_size
+
+    def bounds(
+        self, settings: SharingSettings, crossover: float, cell_count: int, cost: FrameCost | None
+    ) -> PlanLimits:
+        """
+        Return what bounds the rows of the next frame.
+
+        Above ``crossover``, a share of the rows, it runs dense; ``cost`` is what frames cost where
+        its time has a target.
+        """
+        free = PlanLimits(crossover, settings.scene_cut_fraction)
+        if cost is None:
+            self.controller = None
+            return free
+        budget = self.control(settings, cost, cell_count).budget()
+        return free if budget >= crossover * cell_count else PlanLimits(budget=budget)
+
+    def observe(self, stats: FrameStats, rows: int, most: int) -> None:
+        """Let a latency target learn from a frame of some rows, of which at most so many count."""
+        if self.controller is not None and not stats.reset_reason:
+            self.controller.observe(min(rows, most), stats.total_ms)
 
     def control(
         self, settings: SharingSettings, cost: FrameCost, cell_count: int

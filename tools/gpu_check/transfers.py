@@ -14,6 +14,7 @@ from mtshare_ros.inference.download import Download
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.upload import Upload
+from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
 
 _SHARE = 0.1
@@ -77,7 +78,8 @@ def _measure_gate(
     check: Check, name: str, engine: Engine, session: object, settings: InferenceSettings
 ) -> None:
     camera = session.static  # type: ignore[attr-defined]
-    limits = engine._bounds(session, settings.sharing, None)  # type: ignore[arg-type]
+    limits = PlanLimits(engine.crossover(settings.sharing).share,
+                        settings.sharing.scene_cut_fraction)
 
     def gate() -> None:
         camera.observe(settings.sharing, limits, 1.0)
