@@ -39,6 +39,15 @@ class RigidMotion:
         """Return the motion of points from the view at one pose to that at another."""
         return later.inverse().after(earlier)
 
+    @classmethod
+    def interpolated(
+        cls, earlier: 'RigidMotion', later: 'RigidMotion', fraction: float
+    ) -> 'RigidMotion':
+        """Return the pose on the way from one (0) to another (1); beyond them it goes on."""
+        turn = fraction * rotation_vector(later.rotation @ earlier.rotation.T)
+        shift = later.translation - earlier.translation
+        return cls(rotation_about(turn) @ earlier.rotation, earlier.translation + fraction * shift)
+
     def after(self, first: 'RigidMotion') -> 'RigidMotion':
         """Return the motion that does ``first``, then this one."""
         return RigidMotion(self.rotation @ first.rotation,
@@ -70,3 +79,30 @@ def rotation_about(vector: np.ndarray) -> np.ndarray:
         return np.eye(3) + cross
     return (np.eye(3) + math.sin(angle) / angle * cross
             + (1 - math.cos(angle)) / angle ** 2 * cross @ cross)
+
+
+def rotation_vector(rotation: np.ndarray) -> np.ndarray:
+    """Return the axis (3,) of a rotation (3, 3), as long as its angle in radians."""
+    scalar, vector = _quaternion(rotation)
+    length = float(np.linalg.norm(vector))
+    if length < _SMALLEST_ANGLE:
+        return 2 * vector
+    return 2 * math.atan2(length, scalar) / length * vector
+
+
+def _quaternion(rotation: np.ndarray) -> tuple[float, np.ndarray]:
+    """Return scalar >= 0 and vector (3,) of the unit quaternion, sound also at half a turn."""
+    squares = np.append(np.diag(rotation), np.trace(rotation))
+    largest = int(np.argmax(squares))
+    if largest == 3:
+        skew = rotation - rotation.T
+        whole = np.array([skew[2, 1], skew[0, 2], skew[1, 0], 1 + squares[3]])
+    else:
+        i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
+        whole = np.empty(4)
+        whole[i] = 1 + 2 * squares[i] - squares[3]
+        whole[j] = rotation[j, i] + rotation[i, j]
+        whole[k] = rotation[k, i] + rotation[i, k]
+        whole[3] = rotation[k, j] - rotation[j, k]
+    whole /= np.linalg.norm(whole) if whole[3] >= 0 else -np.linalg.norm(whole)
+    return float(whole[3]), whole[:3]
