@@ -77,22 +77,30 @@ class HeadPlan:
     layers: tuple[PixelList | None, ...]
     reached: torch.Tensor
 
+    @classmethod
+    def of(
+        cls, level: Level, stem: StemState, cells: torch.Tensor,
+        layers: tuple[PixelList | None, ...], reached: torch.Tensor,
+    ) -> 'HeadPlan':
+        """Return a plan with the pixels of cells (n,) and the stem's features there."""
+        merged = pixels_in_merging_order(level, cells.device).index_select(0, cells).view(-1)
+        eighth = quarter = None
+        if stem.eighth is not None:
+            pixels = pixels_of_cells(Level(stem.grid, level.side // 2), cells.device)
+            eighth = stem.eighth.index_select(0, pixels.index_select(0, cells).view(-1))
+        if stem.quarter is not None:
+            quarter = stem.quarter.index_select(0, merged)
+        return cls(cells, merged, eighth, quarter, layers, reached)
+
 
 def plan_head(geometry: HeadGeometry, stem: StemState, cells: torch.Tensor) -> HeadPlan:
     """Return what to compute for cells (n,), with the stem's features as they are."""
     level = Level(stem.grid, geometry.side)
-    merged = pixels_in_merging_order(level, cells.device).index_select(0, cells).view(-1)
-    eighth = quarter = None
-    if stem.eighth is not None:
-        pixels = pixels_of_cells(Level(stem.grid, geometry.side // 2), cells.device)
-        eighth = stem.eighth.index_select(0, pixels.index_select(0, cells).view(-1))
-    if stem.quarter is not None:
-        quarter = stem.quarter.index_select(0, merged)
     layers = tuple(
-        _pixel_list(level, cells, border, kernel, padding) for border, kernel, padding
+        pixel_list(level, cells, border, kernel, padding) for border, kernel, padding
         in zip(geometry.borders, geometry.kernels, geometry.paddings))
     reached = around(Level(stem.grid, 1), cells, geometry.cell_border)
-    return HeadPlan(cells, merged, eighth, quarter, layers, reached)
+    return HeadPlan.of(level, stem, cells, layers, reached)
 
 
 @lru_cache(maxsize=16)
@@ -116,9 +124,10 @@ def around(level: Level, cells: torch.Tensor, border: int) -> torch.Tensor:
     return marked[:-1].nonzero()[:, 0]
 
 
-def _pixel_list(
+def pixel_list(
     level: Level, cells: torch.Tensor, border: int, kernel: int, padding: int
 ) -> PixelList | None:
+    """Return the pixels of cells (n,) and a border for a convolution, None for the whole map."""
     if cells.shape[0] * level.side ** 2 > LARGEST_SHARE * level.count:
         return None
     pixels = around(level, cells, border)

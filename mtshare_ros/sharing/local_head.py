@@ -67,7 +67,8 @@ class LocalRunner:
             layout=PLAIN if self._outputs == 1 else layout)
         self.geometry = HeadGeometry.of([layer.module for layer in self._refine], self.side,
                                         network.config.patch_size)
-        self._macs_per_cell = merge.macs_per_cell + self.side ** 2 * (
+        self._merge_macs = merge.macs_per_cell
+        self._macs_per_cell = self._merge_macs + self.side ** 2 * (
             sum(layer.macs_per_pixel for layer in self._refine) + self._predict.macs_per_row)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> LocalHeadState:
@@ -86,7 +87,7 @@ class LocalRunner:
         if count == 0:
             return HeadUpdate(cells.index, 0)
         plan: HeadPlan = cells.plan(self.geometry)
-        self._decode(state, inputs, plan)
+        self.decode(state, inputs.of_cells(plan.cells), plan)
         return HeadUpdate(None if cells.mask is None else plan.reached,
                           count * self._macs_per_cell)
 
@@ -94,8 +95,19 @@ class LocalRunner:
         """See HeadRunner."""
         return grid[0] * grid[1] * self._macs_per_cell
 
-    def _decode(self, state: LocalHeadState, inputs: HeadInputs, plan: HeadPlan) -> None:
-        values, pixels = self._merge(inputs.of_cells(plan.cells), plan), plan.merged
+    def macs_of(self, plan: HeadPlan, level: Level) -> int:
+        """Return the multiply-accumulates of a plan, those of borders round cells included."""
+        pixels = [level.count if listed is None else listed.pixels.shape[0]
+                  for listed in plan.layers]
+        refining = sum(count * layer.macs_per_pixel
+                       for count, layer in zip(pixels, self._refine))
+        last = pixels[-1] if pixels else plan.merged.shape[0]
+        return (plan.cells.shape[0] * self._merge_macs + refining
+                + last * self._predict.macs_per_row)
+
+    def decode(self, state: LocalHeadState, tokens: torch.Tensor, plan: HeadPlan) -> None:
+        """Compute the pixels of a plan from the tokens (n, D) of its cells."""
+        values, pixels = self._merge(tokens, plan), plan.merged
         for layer, source, listed in zip(self._refine, state.features, plan.layers):
             _store(source, pixels, values)
             if listed is None:
