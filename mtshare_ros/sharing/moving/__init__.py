@@ -1,0 +1,1 @@
+"""Sharing while the camera moves: what is remembered moves with the world."""

@@ -1,0 +1,137 @@
+"""Heads on some cells of a moving view give what dense heads give there, out of nothing old."""
+
+from dataclasses import replace
+
+from moving_heads import JUNK, View, with_pyramids, with_taps
+import pytest
+from sparse_parts import GRID, MASKS, rows_of
+import torch
+from torch.nn import functional
+
+from mtshare_ros.errors import ConfigError
+from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.sharing.heads import make_head
+from mtshare_ros.sharing.moving.heads import MovingHeads, why_not_moving
+from mtshare_ros.tasks import DEFAULT_TASKS
+
+NETWORKS = {'pyramids': with_pyramids, 'taps': with_taps}
+
+
+@pytest.fixture(scope='module', params=NETWORKS)
+def known_view(request):
+    with torch.inference_mode():
+        return View.of(NETWORKS[request.param]())
+
+
+@pytest.fixture
+def view(known_view):
+    with torch.inference_mode():
+        known_view.forget()
+        yield known_view
+
+
+def pixels_of(mask, border=0):
+    """Return the pixels (h, w) bool at 4 a side of a mask's cells and a border round them."""
+    pixels = mask.repeat_interleave(4, 0).repeat_interleave(4, 1)[None].float()
+    return functional.max_pool2d(pixels, 1 + 2 * border, 1, border)[0] > 0
+
+
+def assert_dense_on(view, mask, tasks=DEFAULT_TASKS, **tolerance):
+    where = pixels_of(mask, border=1)
+    for task in tasks:
+        found, expected = view.raw(task)[0][:, where], view.expected(task)[0][:, where]
+        torch.testing.assert_close(
+            found, expected, **(tolerance or {'rtol': 1e-5, 'atol': 1e-5}), msg=task)
+
+
+@pytest.mark.parametrize('name', MASKS)
+def test_chosen_cells_give_the_outputs_of_dense_heads_and_read_nothing_old(view, name):
+    updates = view.run(rows_of(MASKS[name]))
+    assert_dense_on(view, MASKS[name])
+    for update in updates.values():
+        assert torch.equal(update.reached, rows_of(MASKS[name]))
+
+
+def test_random_cells_give_the_outputs_of_dense_heads(view):
+    generator = torch.Generator().manual_seed(5)
+    for share in (0.05, 0.2, 0.35, 0.5, 0.8):
+        mask = torch.rand(GRID, generator=generator) < share
+        view.forget()
+        view.run(rows_of(mask))
+        assert_dense_on(view, mask)
+
+
+@pytest.mark.parametrize('depth', [0, 1, 3, 5])
+def test_heads_of_any_depth_give_the_outputs_of_dense_heads(depth):
+    with torch.inference_mode():
+        view = View.of(with_pyramids(depth))
+        for mask in MASKS.values():
+            view.forget()
+            view.run(rows_of(mask))
+            assert_dense_on(view, mask)
+
+
+def test_decoded_cells_are_those_of_dense_maps(view):
+    patch_size = view.camera.network.config.patch_size
+    view.run(rows_of(MASKS['blob']))
+    where = MASKS['blob'].repeat_interleave(patch_size, 0).repeat_interleave(patch_size, 1)
+    for task in ('depth', 'normals', 'edge'):
+        decoder = MapDecoder(task, 4, patch_size)
+        some, every = (decoder.allocate(GRID, torch.device('cpu')) for _ in range(2))
+        decoder.update(some, view.raw(task), rows_of(MASKS['blob']))
+        decoder.dense(every, view.expected(task))
+        for name, values in decoder.views(every).items():
+            torch.testing.assert_close(
+                decoder.views(some)[name][where], values[where], rtol=1e-4, atol=1e-4)
+
+
+def test_pixels_far_from_a_few_cells_are_left_as_they_are(view):
+    view.run(rows_of(MASKS['first corner']))
+    left = ~pixels_of(MASKS['first corner'], border=1)
+    for task in DEFAULT_TASKS:
+        assert bool((view.raw(task)[0][:, left] == JUNK).all())
+
+
+def test_no_cells_cost_nothing(view):
+    updates = view.run(rows_of(MASKS['none']))
+    assert [update.macs for update in updates.values()] == [0] * len(DEFAULT_TASKS)
+
+
+def test_all_cells_cost_what_dense_heads_do(view):
+    updates = view.run(rows_of(MASKS['all']))
+    for task, update in updates.items():
+        assert update.macs == make_head(view.camera.network, task).dense_macs(GRID)
+
+
+def test_the_work_of_a_cell_counts_the_pixels_round_it():
+    with torch.inference_mode():
+        view = View.of(with_pyramids())
+        macs = view.run(torch.tensor([8 + 1]), ('normals',))['normals'].macs
+    merging = 32 * 128 + 4 * 16 * 32 + 16 * 16 * 8
+    assert macs == 9 * merging + 9 * 8 * 8 * (8 ** 2 + 6 ** 2) + 6 ** 2 * 8 * 3
+
+
+def test_heads_in_half_precision_are_close_to_dense_heads():
+    with torch.inference_mode():
+        view = View.of(with_pyramids())
+        for head in view.state.heads.values():
+            head.features = tuple(rows.bfloat16() for rows in head.features)
+        view.run(rows_of(MASKS['blob']), dtype=torch.bfloat16)
+        assert_dense_on(view, MASKS['blob'], rtol=0.1, atol=0.1)
+
+
+def test_heads_of_other_kinds_are_named_with_the_reason():
+    config = with_taps().config
+    assert why_not_moving(config, DEFAULT_TASKS) == ''
+    mixed = replace(config, heads=dict(config.heads) | {
+        'depth': HeadConfig(kind='linear'), 'normals': HeadConfig(kind='geometry')})
+    reason = why_not_moving(mixed, DEFAULT_TASKS)
+    assert 'depth (linear)' in reason and 'normals (geometry)' in reason
+    assert 'semseg' not in reason
+    assert why_not_moving(mixed, ('semseg', 'edge')) == ''
+
+
+def test_runners_of_heads_of_other_kinds_are_refused():
+    with pytest.raises(ConfigError, match='head of depth'):
+        MovingHeads({'depth': object()})
