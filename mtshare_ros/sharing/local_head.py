@@ -49,6 +49,7 @@ class LocalRunner:
     One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``.
 
     Those of the last layer are float32: half precision would round every depth to a thousandth.
+    ``projected`` are the numbers that a cell's tokens are projected to.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class LocalRunner:
             layout=PLAIN if self._outputs == 1 else layout)
         self.geometry = HeadGeometry.of([layer.module for layer in self._refine], self.side,
                                         network.config.patch_size)
-        self._merge_macs = merge.macs_per_cell
-        self._macs_per_cell = self._merge_macs + self.side ** 2 * (
+        self.projected = self.side ** 2 * self._width
+        self.macs_per_projection = merge.macs_of_tokens
+        self._macs_of_stem = merge.macs_per_cell - merge.macs_of_tokens
+        self._macs_per_cell = merge.macs_per_cell + self.side ** 2 * (
             sum(layer.macs_per_pixel for layer in self._refine) + self._predict.macs_per_row)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> LocalHeadState:
@@ -87,7 +90,7 @@ class LocalRunner:
         if count == 0:
             return HeadUpdate(cells.index, 0)
         plan: HeadPlan = cells.plan(self.geometry)
-        self.decode(state, inputs.of_cells(plan.cells), plan)
+        self.decode(state, self.project(inputs.of_cells(plan.cells)), plan)
         return HeadUpdate(None if cells.mask is None else plan.reached,
                           count * self._macs_per_cell)
 
@@ -96,18 +99,22 @@ class LocalRunner:
         return grid[0] * grid[1] * self._macs_per_cell
 
     def macs_of(self, plan: HeadPlan, level: Level) -> int:
-        """Return the multiply-accumulates of a plan, those of borders round cells included."""
+        """Return the multiply-accumulates of ``decode``, those of borders round cells included."""
         pixels = [level.count if listed is None else listed.pixels.shape[0]
                   for listed in plan.layers]
         refining = sum(count * layer.macs_per_pixel
                        for count, layer in zip(pixels, self._refine))
         last = pixels[-1] if pixels else plan.merged.shape[0]
-        return (plan.cells.shape[0] * self._merge_macs + refining
+        return (plan.cells.shape[0] * self._macs_of_stem + refining
                 + last * self._predict.macs_per_row)
 
-    def decode(self, state: LocalHeadState, tokens: torch.Tensor, plan: HeadPlan) -> None:
-        """Compute the pixels of a plan from the tokens (n, D) of its cells."""
-        values, pixels = self._merge(tokens, plan), plan.merged
+    def project(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return what tokens (n, D) alone give of the pixels of their cells: (n, projected)."""
+        return self._merge.project(tokens)
+
+    def decode(self, state: LocalHeadState, projected: torch.Tensor, plan: HeadPlan) -> None:
+        """Compute the pixels of a plan; overwrites its cells' projected tokens (n, projected)."""
+        values, pixels = self._merge.complete(projected, plan), plan.merged
         for layer, source, listed in zip(self._refine, state.features, plan.layers):
             _store(source, pixels, values)
             if listed is None:
@@ -139,9 +146,12 @@ class _Merge:
         self._from_eighth, self._from_quarter = (
             None if part is None else prepared(part) for part in (weights.eighth, weights.quarter))
 
-    def __call__(self, tokens: torch.Tensor, plan: HeadPlan) -> torch.Tensor:
-        """Return (n * side ** 2, width) for tokens (n, D), pixels in merging order."""
-        merged = self._from_tokens(tokens if self._mix is None else self._mix(tokens))
+    def project(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return what tokens (n, D) add to the pixels of a cell: (n, side ** 2 * width)."""
+        return self._from_tokens(tokens if self._mix is None else self._mix(tokens))
+
+    def complete(self, merged: torch.Tensor, plan: HeadPlan) -> torch.Tensor:
+        """Add the stem's features; return (n * side ** 2, width), pixels in merging order."""
         for level, features in ((self._from_eighth, plan.eighth),
                                 (self._from_quarter, plan.quarter)):
             if level is not None and features is not None:

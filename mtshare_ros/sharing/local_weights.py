@@ -54,9 +54,17 @@ class MergeWeights:
     def macs_per_cell(self) -> int:
         """Multiply-accumulates of a cell."""
         pixels = self.side ** 2
-        shares = ((self.mix, 1), (self.tokens, 1), (self.eighth, pixels // 4),
-                  (self.quarter, pixels))
-        return sum(times * part.weight.numel() for part, times in shares if part is not None)
+        return self.macs_of_tokens + _macs((self.eighth, pixels // 4), (self.quarter, pixels))
+
+    @property
+    def macs_of_tokens(self) -> int:
+        """Multiply-accumulates of what a cell's tokens are projected to."""
+        return _macs((self.mix, 1), (self.tokens, 1))
+
+
+def _macs(*parts: tuple[Projection | None, int]) -> int:
+    """Return the multiply-accumulates of matrices and how often each is used."""
+    return sum(times * part.weight.numel() for part, times in parts if part is not None)
 
 
 def _scaled(parameter: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ from mtshare_ros.sharing.head import HeadRunner, HeadUpdate
 from mtshare_ros.sharing.head_plan import around, HeadGeometry, HeadPlan, pixel_list
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.local_head import LocalRunner
+from mtshare_ros.sharing.moving.projected_rows import ProjectedRows
 from mtshare_ros.sharing.stem import StemState
 
 ENLARGED = 1
@@ -66,7 +67,7 @@ class MovingGeometry:
 
 class MovingHeads:
     """
-    The local heads of a network on cells of a view; nothing of the last frame is read.
+    The local heads of a network on cells of a view; no pixel of the last frame is read.
 
     Raises ConfigError for runners of other heads, see ``why_not_moving``.
     """
@@ -76,36 +77,46 @@ class MovingHeads:
         self._geometries = {task: MovingGeometry.of(runner.geometry)
                             for task, runner in self._runners.items()}
 
+    def allocate(self, camera: CameraState) -> dict[str, ProjectedRows]:
+        """Return by task what the heads keep of a camera's rows, as yet nothing."""
+        count, device = camera.encoder.cell_count, camera.stem.device
+        return {task: ProjectedRows.of(runner, count, device)
+                for task, runner in self._runners.items()}
+
     def run(
-        self, camera: CameraState, encoder: EncoderRunner, tasks: Iterable[str],
-        rows: torch.Tensor, cells: torch.Tensor,
+        self, projected: Mapping[str, ProjectedRows], camera: CameraState, encoder: EncoderRunner,
+        tasks: Iterable[str], rows: torch.Tensor, cells: torch.Tensor,
     ) -> dict[str, HeadUpdate]:
         """
         Compute the raw outputs of tasks on sorted cells (n,) of the view and 1 pixel round them.
 
-        ``rows`` (N,) are the encoder's rows of the view's cells. Elsewhere a raw output is left as
-        it is, or without meaning.
+        ``rows`` (N,) are the encoder's rows of the view's cells; only those of the given cells may
+        have changed since the last call with what is ``projected``. Elsewhere a raw output is left
+        as it is, or without meaning.
         """
+        if cells.shape[0] == 0:
+            return {task: HeadUpdate(cells, 0) for task in tasks}
+        for known in projected.values():
+            known.forget(rows.index_select(0, cells))
         plans: dict[MovingGeometry, HeadPlan] = {}
         updates = {}
         for task in tasks:
             geometry = self._geometries[task]
             if geometry not in plans:
                 plans[geometry] = geometry.plan(camera.stem, cells)
-            plan = plans[geometry]
+            runner, plan = self._runners[task], plans[geometry]
             inputs = encoder.head_inputs(camera.encoder, task, camera.stem)
-            tokens = inputs.of_cells(rows.index_select(0, plan.cells))
-            updates[task] = _decode(self._runners[task], camera.heads[task], tokens, plan)
+            read = rows.index_select(0, plan.cells)
+            macs = projected[task].complete(runner, inputs, read)
+            macs += _decode(runner, camera.heads[task], projected[task].at(read), plan)
+            updates[task] = HeadUpdate(cells, macs)
         return updates
 
 
-def _decode(
-    runner: LocalRunner, state: Any, tokens: torch.Tensor, plan: HeadPlan
-) -> HeadUpdate:
-    if plan.reached.shape[0] == 0:
-        return HeadUpdate(plan.reached, 0)
-    runner.decode(state, tokens, plan)
-    return HeadUpdate(plan.reached, runner.macs_of(plan, state.level))
+def _decode(runner: LocalRunner, state: Any, projected: torch.Tensor, plan: HeadPlan) -> int:
+    """Compute the pixels of a plan; return the multiply-accumulates."""
+    runner.decode(state, projected, plan)
+    return runner.macs_of(plan, state.level)
 
 
 def _local(task: str, runner: HeadRunner) -> LocalRunner:

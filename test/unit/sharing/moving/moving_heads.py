@@ -49,9 +49,12 @@ class View:
 
     camera: Camera
     rows: torch.Tensor
+    encoder: EncoderRunner
+    heads: MovingHeads
+    projected: dict
 
     @classmethod
-    def of(cls, network, seed=0):
+    def of(cls, network, seed=0, dtype=torch.float32):
         """Return one of a network that has seen a frame; its rows are shuffled afterwards."""
         height, width = network.config.input_size
         clip = room_clip('static', noise=1.0, frames=1)
@@ -61,7 +64,10 @@ class View:
         state = camera.session.cache.camera
         for buffer in state.encoder.taps.buffers.values():
             buffer.copy_(torch.randn(buffer.shape, generator=generator))
-        return cls(camera, torch.randperm(state.encoder.cell_count, generator=generator))
+        heads = MovingHeads({task: make_head(network, task, dtype) for task in DEFAULT_TASKS})
+        return cls(camera, torch.randperm(state.encoder.cell_count, generator=generator),
+                   EncoderRunner(EncoderWeights(network, torch.float32), 'fast'),
+                   heads, heads.allocate(state))
 
     @property
     def state(self):
@@ -75,16 +81,24 @@ class View:
 
     def forget(self):
         """Let nothing that the heads remember of former frames be of use."""
+        self.projected = self.heads.allocate(self.state)
         for head in self.state.heads.values():
             for rows in (*head.features, head.output):
                 rows[:-1] = JUNK
 
-    def run(self, cells, tasks=DEFAULT_TASKS, dtype=torch.float32):
+    def run(self, cells, tasks=DEFAULT_TASKS):
         """Run the heads on cells of the view; return what they did."""
-        network = self.camera.network
-        heads = MovingHeads({task: make_head(network, task, dtype) for task in tasks})
-        encoder = EncoderRunner(EncoderWeights(network, torch.float32), 'fast')
-        return heads.run(self.state, encoder, tasks, self.rows, cells)
+        return self.heads.run(
+            self.projected, self.state, self.encoder, tasks, self.rows, cells)
+
+    def compute(self, cells, seed=1):
+        """Let the encoder have other rows for cells of the view."""
+        generator = torch.Generator().manual_seed(seed)
+        count = self.state.encoder.token_count
+        for buffer in self.state.encoder.taps.buffers.values():
+            for copy in buffer.split(count):
+                copy[self.rows[cells]] = torch.randn(
+                    len(cells), buffer.shape[1], generator=generator)
 
     def raw(self, task):
         """Return a raw output as the heads left it."""
@@ -93,8 +107,7 @@ class View:
     def expected(self, task):
         """Return the raw output of the network's own head on all cells of the view."""
         network = self.camera.network
-        encoder = EncoderRunner(EncoderWeights(network, torch.float32), 'fast')
-        given = encoder.head_inputs(self.state.encoder, task, self.state.stem)
+        given = self.encoder.head_inputs(self.state.encoder, task, self.state.stem)
         taps = tuple(tap[self.rows].T.reshape(1, -1, *self.grid) for tap in given.taps)
         image = torch.from_numpy(self.camera.frame).permute(2, 0, 1)[None]
         features = network.stem(network.normalize(image))

@@ -86,6 +86,35 @@ def test_decoded_cells_are_those_of_dense_maps(view):
                 decoder.views(some)[name][where], values[where], rtol=1e-4, atol=1e-4)
 
 
+def test_rows_that_were_computed_are_projected_anew_and_others_are_not(view):
+    every = rows_of(MASKS['all'])
+    first = {task: update.macs for task, update in view.run(every).items()}
+    cells = rows_of(MASKS['blob'])
+    view.compute(cells)
+    again = {task: update.macs for task, update in view.run(cells).items()}
+    assert_dense_on(view, MASKS['blob'])
+    view.projected = view.heads.allocate(view.state)
+    unknown = {task: update.macs for task, update in view.run(cells).items()}
+    for task in DEFAULT_TASKS:
+        assert again[task] < unknown[task] < first[task]
+
+
+def test_a_task_that_missed_frames_reads_no_row_as_it_was(view):
+    view.run(rows_of(MASKS['all']))
+    view.compute(rows_of(MASKS['blob']))
+    view.run(rows_of(MASKS['blob']), ('depth',))
+    view.run(rows_of(MASKS['scattered']))
+    assert_dense_on(view, MASKS['scattered'])
+
+
+def test_cells_whose_rows_moved_read_the_rows_that_they_have(view):
+    view.run(rows_of(MASKS['all']))
+    known, view.rows = view.rows, view.rows.roll(5)
+    view.run(rows_of(MASKS['blob']))
+    assert_dense_on(view, MASKS['blob'])
+    view.rows = known
+
+
 def test_pixels_far_from_a_few_cells_are_left_as_they_are(view):
     view.run(rows_of(MASKS['first corner']))
     left = ~pixels_of(MASKS['first corner'], border=1)
@@ -114,10 +143,10 @@ def test_the_work_of_a_cell_counts_the_pixels_round_it():
 
 def test_heads_in_half_precision_are_close_to_dense_heads():
     with torch.inference_mode():
-        view = View.of(with_pyramids())
+        view = View.of(with_pyramids(), dtype=torch.bfloat16)
         for head in view.state.heads.values():
             head.features = tuple(rows.bfloat16() for rows in head.features)
-        view.run(rows_of(MASKS['blob']), dtype=torch.bfloat16)
+        view.run(rows_of(MASKS['blob']))
         assert_dense_on(view, MASKS['blob'], rtol=0.1, atol=0.1)
 
 
