@@ -10,6 +10,7 @@ from launch.actions import (
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
+from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
 from mtshare_ros.model.manifest import load_manifest
 from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 from mtshare_ros.resources import share_directory
@@ -23,7 +24,7 @@ def arguments() -> list[LaunchDescriptionEntity]:
             description='Name of a model or path of a checkpoint; by default the one that was '
                         'trained on such rooms.'),
         DeclareLaunchArgument(
-            'motion', default_value='handheld', choices=['static', 'pan', 'drive', 'handheld'],
+            'motion', default_value='handheld', choices=list(CAMERA_MOTIONS),
             description='How the camera moves.'),
         DeclareLaunchArgument(
             'seed', default_value='1100003',

@@ -84,7 +84,7 @@ def bench(
     elif system:
         results['system'] = bench_system(engine, frames)
     else:
-        results.update(compare_sides(engine, chosen, sharing, motion.value, frames, tasks, sides,
+        results.update(compare_sides(engine, chosen, sharing, motion.streams, frames, tasks, sides,
                                      noise, clean=clean, compiling=not no_compile))
     _finish(results, engine.quality if engine.file else None, engine.input_size, json)
 

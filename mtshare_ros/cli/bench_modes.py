@@ -5,7 +5,7 @@ from typing import Any, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.bench_options import BenchMotion, read_list
+from mtshare_ros.cli.bench_options import read_list
 from mtshare_ros.cli.bench_tables import print_active, print_latency, print_motion, print_notes
 from mtshare_ros.cli.progress import progress_bar
 
@@ -16,17 +16,16 @@ if TYPE_CHECKING:
 
 
 def compare_sides(
-    engine: 'Engine', model: 'BenchModel', sharing: 'SharingSettings', motion: str, frames: int,
-    tasks: str | None, sides: str | None, noise: float, *,
+    engine: 'Engine', model: 'BenchModel', sharing: 'SharingSettings', motions: tuple[str, ...],
+    frames: int, tasks: str | None, sides: str | None, noise: float, *,
     clean: bool, compiling: bool,
 ) -> dict[str, Any]:
     """Run all sides against each other; return the figures as they stand in the JSON file."""
     from mtshare_ros.evaluation.bench_sides import BenchSettings, Comparison, SIDES
 
-    every_motion = [item.value for item in BenchMotion if item is not BenchMotion.ALL]
     settings = BenchSettings(
         tasks=read_list('--tasks', tasks, engine.tasks), frames=frames,
-        motions=tuple(every_motion) if motion == BenchMotion.ALL.value else (motion,),
+        motions=motions,
         sides=read_list('--sides', sides, SIDES), sharing=sharing, noise=noise,
         clean=clean, compiling=compiling)
     comparison = Comparison(engine, model, settings, report=_say)
@@ -40,7 +39,7 @@ def compare_sides(
     print_notes(settings, comparison.pieces)
     head = {'settings': comparison.values()}
     if len(found) == 1:
-        return {**head, **found[motion]}
+        return {**head, **found[motions[0]]}
     return {**head, 'motions': found}
 
 

@@ -11,13 +11,31 @@ from mtshare_ros.errors import ConfigError
 
 
 class BenchMotion(str, Enum):
-    """How the simulated camera moves, or all of that in turn."""
+    """How the simulated camera moves, or several of them in turn."""
 
     STATIC = 'static'
     PAN = 'pan'
     DRIVE = 'drive'
     HANDHELD = 'handheld'
+    STATIC_TEXTURED = 'static-textured'
+    PAN_2 = 'pan-2'
+    PAN_4 = 'pan-4'
+    PAN_8 = 'pan-8'
+    HANDHELD_2 = 'handheld-2'
+    HANDHELD_4 = 'handheld-4'
+    HANDHELD_8 = 'handheld-8'
+    DRIVE_HALF = 'drive-0.5'
+    DRIVE_1 = 'drive-1'
     ALL = 'all'
+    MOVING = 'moving'
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """The streams of the rooms: of a group, each of its motions."""
+        from mtshare_ros.data.rooms.motions import HARDER, PLAIN
+
+        groups = {BenchMotion.ALL: PLAIN, BenchMotion.MOVING: HARDER}
+        return tuple(groups[self]) if self in groups else (self.value,)
 
 
 ModelOption = Annotated[str | None, typer.Option(
@@ -25,7 +43,10 @@ ModelOption = Annotated[str | None, typer.Option(
 ArchitectureOption = Annotated[str | None, typer.Option(
     '--architecture', metavar='SHAPE', autocompletion=offering('vit_t', 'vit_s', 'vit_b'),
     help='Instead of a model: vit_t, vit_s or vit_b with random weights.')]
-MotionOption = Annotated[BenchMotion, typer.Option('--motion', help='How the camera moves.')]
+MotionOption = Annotated[BenchMotion, typer.Option(
+    '--motion', help='How the camera moves. A number is its speed, past fine texture: pixels a '
+    'frame at 320 pixels, of a drive metres a second. all: the four without a number; moving: '
+    'the others.')]
 FramesOption = Annotated[int, typer.Option(
     '--frames', min=1, metavar='N', help='Counted frames of a motion, spread over the rooms.')]
 TasksOption = Annotated[str | None, typer.Option(

@@ -34,9 +34,22 @@ SheetOption = Annotated[Path | None, typer.Option(
 
 
 class Motion(str, Enum):
-    """How the simulated camera moves."""
+    """
+    How the simulated camera moves.
+
+    Those with a number, which is a speed, and the textured one look at surfaces of fine texture.
+    """
 
     STATIC = 'static'
     PAN = 'pan'
     DRIVE = 'drive'
     HANDHELD = 'handheld'
+    STATIC_TEXTURED = 'static-textured'
+    PAN_2 = 'pan-2'
+    PAN_4 = 'pan-4'
+    PAN_8 = 'pan-8'
+    HANDHELD_2 = 'handheld-2'
+    HANDHELD_4 = 'handheld-4'
+    HANDHELD_8 = 'handheld-8'
+    DRIVE_HALF = 'drive-0.5'
+    DRIVE_1 = 'drive-1'

@@ -13,6 +13,7 @@ import numpy as np
 
 from mtshare_ros.config import require
 from mtshare_ros.data.rooms.camera import MOTIONS
+from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
 from mtshare_ros.data.rooms.splits import split_seeds
 from mtshare_ros.data.rooms.streams import CHANGE_LEVEL, PATCH, STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo
@@ -69,7 +70,8 @@ def room_clips(
     rooms = {'validation': tuple(split_seeds('validation')[_VALIDATION_ROOMS]),
              'test': STREAMS[MOTIONS[0]].seeds}
     require(split in rooms, 'split', split, f'one of {", ".join(rooms)} for clips of rooms')
-    require(motion is None or motion in MOTIONS, 'motion', motion, f'one of {", ".join(MOTIONS)}')
+    require(motion is None or motion in CAMERA_MOTIONS, 'motion', motion,
+            f'one of {", ".join(CAMERA_MOTIONS)}')
     require(frames >= 2, 'frames', frames, '2 or more: a clip is about what changes')
     seeds = rooms[split]
     count = len(seeds) if count is None else count

@@ -1,7 +1,7 @@
 """How the camera moves: smooth paths that never end, in free space, the movers in sight."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import math
 
 import numpy as np
@@ -50,6 +50,10 @@ class Wave:
         return sum(amplitude * math.sin(rate * time_s + phase) for amplitude, rate, phase
                    in zip(self.amplitudes, self.rates, self.phases))
 
+    def faster(self, factor: float) -> 'Wave':
+        """Return the same values, so many times as fast one after the other."""
+        return Wave(self.amplitudes, tuple(rate * factor for rate in self.rates), self.phases)
+
 
 STILL = Wave((), (), ())
 
@@ -84,6 +88,12 @@ class CameraPath:
                     heading + self.yaw(time_s), self.pitch_level + self.pitch(time_s),
                     self.roll(time_s))
 
+    def faster(self, factor: float) -> 'CameraPath':
+        """Return the same way, gone so many times as fast."""
+        waves = {name: getattr(self, name).faster(factor)
+                 for name in ('along', 'aside', 'up', 'yaw', 'pitch', 'roll')}
+        return replace(self, **waves)
+
 
 def camera_path(room: Room, motion: str, seed: int) -> CameraPath:
     """Return a path of one of the MOTIONS through a room; raise ConfigError for another name."""
@@ -95,14 +105,14 @@ def camera_path(room: Room, motion: str, seed: int) -> CameraPath:
 
 def _static(room: Room, rng: np.random.Generator) -> CameraPath:
     stand = _choose_stand(room, rng, rng.uniform(1.1, 1.7))
-    return CameraPath(stand, _pitch_to_body(stand, rng))
+    return CameraPath(stand, pitch_to_body(stand, rng))
 
 
 def _pan(room: Room, rng: np.random.Generator) -> CameraPath:
     stand = _choose_stand(room, rng, rng.uniform(1.1, 1.7))
     reach = float(np.clip(_HALF_VIEW - stand.spread, 0.12, 0.35))
     return CameraPath(
-        stand, _pitch_to_body(stand, rng),
+        stand, pitch_to_body(stand, rng),
         yaw=Wave((reach,), (2 * math.pi / rng.uniform(9.0, 13.0),), (_phase(rng),)),
         pitch=Wave((0.02,), (2 * math.pi / 17.0,), (_phase(rng),)))
 
@@ -113,9 +123,14 @@ def _drive(room: Room, rng: np.random.Generator) -> CameraPath:
     course, reach = _free_course(room, stand, rng)
     rate = 0.3 / max(reach, 0.15) * rng.uniform(0.7, 1.0)
     phase = _phase(rng)
+    return drive_path(stand, pitch_to_body(stand, rng), course, Wave((reach,), (rate,), (phase,)))
+
+
+def drive_path(stand: Stand, pitch: float, course: float, along: Wave) -> CameraPath:
+    """Return a roll along a course by a single sine, on a bow, turning and trembling a little."""
+    (rate,), (phase,) = along.rates, along.phases
     return CameraPath(
-        stand, _pitch_to_body(stand, rng), course,
-        along=Wave((reach,), (rate,), (phase,)),
+        stand, pitch, course, along,
         aside=Wave((0.06,), (2 * rate,), (2 * phase,)),
         up=Wave((0.002,), (11.0,), (0.0,)),
         yaw=Wave((0.09,), (rate,), (phase + 0.8,)))
@@ -125,7 +140,7 @@ def _handheld(room: Room, rng: np.random.Generator) -> CameraPath:
     """Sway and tremble, as a hand does."""
     stand = _choose_stand(room, rng, rng.uniform(1.3, 1.65))
     return CameraPath(
-        stand, _pitch_to_body(stand, rng),
+        stand, pitch_to_body(stand, rng),
         along=_hand(rng, 0.08), aside=_hand(rng, 0.08), up=_hand(rng, 0.04),
         yaw=_hand(rng, 0.13), pitch=_hand(rng, 0.06), roll=_hand(rng, 0.035))
 
@@ -147,13 +162,13 @@ def _hand(rng: np.random.Generator, reach: float) -> Wave:
                 (_phase(rng), _phase(rng), _phase(rng)))
 
 
-def _pitch_to_body(stand: Stand, rng: np.random.Generator) -> float:
+def pitch_to_body(stand: Stand, rng: np.random.Generator) -> float:
     """Return the pitch that looks at the middle of a standing person."""
     away = float(np.linalg.norm(stand.target - stand.point))
     return math.atan2(0.95 - stand.height, away) + float(rng.uniform(-0.05, 0.05))
 
 
-def _walks(room: Room) -> np.ndarray:
+def mover_walks(room: Room) -> np.ndarray:
     """Return points (N, 2) all along the movers' walks; the room's middle where nobody walks."""
     points = [mover.place(time_s)[:2] for mover in room.movers
               for time_s in np.linspace(0.0, 2 * math.pi / abs(mover.rate), 16)]
@@ -162,12 +177,12 @@ def _walks(room: Room) -> np.ndarray:
 
 def _choose_stand(room: Room, rng: np.random.Generator, height: float) -> Stand:
     """Choose the free point from which the movers are seen best."""
-    walks = _walks(room)
+    walks = mover_walks(room)
     target = walks.mean(axis=0)
     points = rng.uniform((0.3, 0.3), room.size[:2] - 0.3, (_CANDIDATES, 2))
     away = np.linalg.norm(points[:, None] - walks[None], axis=2)
     spreads = np.array([_spread(point, target, walks) for point in points])
-    hidden = np.array([_hidden(room, point, target) for point in points])
+    hidden = np.array([hidden_share(room, point, target) for point in points])
     score = (2.0 * np.minimum(clearance(room, points), 0.4) - 3.0 * hidden
              - 2.0 * np.maximum(1.1 - away.min(axis=1), 0.0)
              - 2.0 * np.maximum(spreads - 0.4, 0.0)
@@ -183,7 +198,7 @@ def _spread(point: np.ndarray, target: np.ndarray, walks: np.ndarray) -> float:
     return float(np.abs((angles + math.pi) % (2 * math.pi) - math.pi).max())
 
 
-def _hidden(room: Room, point: np.ndarray, target: np.ndarray) -> float:
+def hidden_share(room: Room, point: np.ndarray, target: np.ndarray) -> float:
     """Return the share of the line of sight that runs through tall furniture."""
     line = point + np.linspace(0.0, 1.0, 12)[:, None] * (target - point)
     tall = [footprint.distance(line) <= 0.05 for footprint in room.footprints
@@ -193,7 +208,7 @@ def _hidden(room: Room, point: np.ndarray, target: np.ndarray) -> float:
 
 def _free_course(room: Room, stand: Stand, rng: np.random.Generator) -> tuple[float, float]:
     """Return the course in radians and the reach in metres of the longest free roll found."""
-    walks = _walks(room)
+    walks = mover_walks(room)
     best = (stand.yaw, 0.1)
     for course in rng.uniform(0.0, math.pi, 16):
         step = np.array([math.cos(course), math.sin(course)])

@@ -63,16 +63,21 @@ class Rendering:
 
 
 class Renderer:
-    """Renders rooms at one size; raises MissingExtraError without numba."""
+    """
+    Renders rooms at one size; raises MissingExtraError without numba.
+
+    ``grain``: by how much fine texture brightens and darkens surfaces, as a share, each octave.
+    """
 
     def __init__(self, *, height: int, width: int, field_of_view_degrees: float = 60.0,
-                 quality: Quality = FULL) -> None:
+                 quality: Quality = FULL, grain: float = 0.0) -> None:
         require_numba()
         if min(height, width) < _LEAST_SIZE:
             raise ConfigError(f'an image of {height} x {width} pixels is too small to render; '
                               f'height and width must be at least {_LEAST_SIZE}')
         self.height, self.width = height, width
         self.quality = quality
+        self.grain = grain
         self.focal = width / 2 / math.tan(math.radians(field_of_view_degrees) / 2)
         self._snapshot: 'Snapshot | None' = None
         self._samples = np.array(_SAMPLES[quality.edge_samples], np.float32)
@@ -101,6 +106,7 @@ class _Pass:
         shape = (renderer.height, renderer.width)
         self.snapshot = snapshot
         self.every_light = renderer.quality.every_light
+        self.grain = renderer.grain
         self.focal = np.float32(renderer.focal)
         self.position = pose.position.astype(np.float32)
         self.rotation = pose.rotation.astype(np.float32)
@@ -115,6 +121,9 @@ class _Pass:
         radiance = shaded.copy()
         _kernels().smooth_edges(self.seen, shaded, self.snapshot.geometry, self.axes, self.focal,
                                 samples, radiance)
+        if self.grain:
+            _kernels().add_grain(self.depth, self.seen, self.snapshot.geometry, self.axes,
+                                 self.focal, np.float32(self.grain), radiance)
         labels = self.snapshot.room.primitives.label[self.seen]
         return Rendering(radiance, self.depth, self.normals, labels, outlines(self.seen),
                          self.seen)

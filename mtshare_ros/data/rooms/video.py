@@ -2,11 +2,16 @@
 
 import numpy as np
 
-from mtshare_ros.data.rooms.camera import camera_path, MOTIONS
+from mtshare_ros.data.rooms.camera import MOTIONS
 from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.data.rooms.motions import camera_motion
+from mtshare_ros.data.rooms.paces import path_of
 from mtshare_ros.data.rooms.renderer import LIVE, Quality, Renderer
 from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.sensor import DEFAULT_SENSOR, SensorModel
+
+GRAIN = 0.22
+"""How strong the fine texture of the textured motions is."""
 
 _METERING_TIMES = (0.0, 3.1, 7.7, 12.9, 19.3)
 
@@ -15,7 +20,8 @@ class RoomVideo:
     """
     A video of a room: the same seed, motion and index always give the same pixels.
 
-    ``noise`` multiplies the sensor's noise, 0 switches it off; ``rate_hz`` is the frame rate.
+    ``motion`` names one of CAMERA_MOTIONS; ``noise`` multiplies the sensor's noise, 0 switches it
+    off; ``rate_hz`` is the frame rate.
     Raises ConfigError for an unknown motion, MissingExtraError without numba.
     Any index from 0 on has a frame: the paths never end.
     """
@@ -25,9 +31,12 @@ class RoomVideo:
                  sensor: SensorModel = DEFAULT_SENSOR) -> None:
         self.seed, self.motion, self.rate_hz = seed, motion, rate_hz
         self.room = make_room(seed)
-        self.path = camera_path(self.room, motion, seed)
+        look = camera_motion(motion)
+        self.path = path_of(self.room, look)
         self.sensor = sensor.with_noise(noise)
-        self._renderer = Renderer(height=height, width=width, quality=quality)
+        self._renderer = Renderer(height=height, width=width, quality=quality,
+                                  grain=GRAIN if look.textured else 0.0)
+        self._noise_stream = seed * len(MOTIONS) + MOTIONS.index(look.kind)
         self._gain = self._meter()
 
     @property
@@ -45,7 +54,7 @@ class RoomVideo:
         return rendering.frame(image, self.intrinsics, pose)
 
     def _noise_seed(self, index: int) -> int:
-        return (self.seed * len(MOTIONS) + MOTIONS.index(self.motion)) * 1_000_003 + index
+        return self._noise_stream * 1_000_003 + index
 
     def _meter(self) -> float:
         """Set the exposure once, from small frames along the path."""

@@ -12,6 +12,7 @@ typer = pytest.importorskip('typer', reason='the command line needs the extra [c
 
 from mtshare_ros.cli.app import COMMANDS  # noqa: E402
 from mtshare_ros.cli.completion import offer_models  # noqa: E402
+from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS  # noqa: E402
 from mtshare_ros.model.manifest import load_manifest  # noqa: E402
 from mtshare_ros.tasks import TASKS  # noqa: E402
 
@@ -41,8 +42,8 @@ def test_every_command_is_offered_in_the_order_of_the_overview():
     ('mtshare --ver', {'--version'}),
     ('mtshare render ', {'clip', 'frames'}),
     ('mtshare demo --mot', {'--motion'}),
-    ('mtshare demo --motion ', {'static', 'pan', 'drive', 'handheld'}),
-    ('mtshare demo --motion dr', {'drive'}),
+    ('mtshare demo --motion ', set(CAMERA_MOTIONS)),
+    ('mtshare demo --motion dr', {'drive', 'drive-0.5', 'drive-1'}),
     ('mtshare evaluate --device cu', {'cuda', 'cuda:0'}),
     ('mtshare bench --block f', {'fast'}),
     ('mtshare train x.yaml --task ', set(TASKS)),

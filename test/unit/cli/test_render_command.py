@@ -9,9 +9,9 @@ pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 
 from mtshare_ros.cli.options import HELD_OUT_SEED, Motion  # noqa: E402
-from mtshare_ros.data.rooms.camera import MOTIONS  # noqa: E402
 from mtshare_ros.data.rooms.clips import read_clip  # noqa: E402
 from mtshare_ros.data.rooms.dataset import open_frames  # noqa: E402
+from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS  # noqa: E402
 from mtshare_ros.data.rooms.splits import split_seeds  # noqa: E402
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
 from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS  # noqa: E402
@@ -46,7 +46,7 @@ def test_frames_are_those_of_the_split(command, tmp_path):
 
 
 def test_the_motions_offered_are_those_of_the_rooms():
-    assert tuple(motion.value for motion in Motion) == MOTIONS
+    assert tuple(motion.value for motion in Motion) == tuple(CAMERA_MOTIONS)
 
 
 def test_rooms_are_shown_that_no_model_was_trained_on():

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mtshare_ros.data.rooms import camera
+from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable
 from mtshare_ros.nodes.perception_parameters import (
@@ -14,7 +14,6 @@ from mtshare_ros.nodes.perception_parameters import (
     start_settings,
 )
 from mtshare_ros.nodes.sim_camera_parameters import (
-    MOTIONS,
     SIM_CAMERA_PARAMETERS,
     sim_camera_settings,
 )
@@ -132,7 +131,7 @@ def test_every_parameter_reaches_the_settings_it_belongs_to():
 
 
 def test_the_motions_are_those_that_the_rooms_know():
-    assert set(MOTIONS) == set(camera.MOTIONS)
+    assert SIM_CAMERA_PARAMETERS['motion'].choices == tuple(CAMERA_MOTIONS)
 
 
 def test_the_shipped_parameter_file_holds_every_parameter_with_its_default():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.data.rooms.camera import camera_path, MOTIONS
+from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS, KINDS
 from mtshare_ros.data.rooms.renderer import LIVE, Renderer
 from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.splits import split_seeds
@@ -38,10 +39,11 @@ def changed_share(video, index):
 
 
 def test_there_is_one_stream_for_each_motion():
-    assert tuple(STREAMS) == MOTIONS == ('static', 'pan', 'drive', 'handheld')
+    assert tuple(STREAMS) == tuple(CAMERA_MOTIONS)
+    assert MOTIONS == KINDS == tuple(STREAMS)[:4] == ('static', 'pan', 'drive', 'handheld')
 
 
-@pytest.mark.parametrize('motion', MOTIONS)
+@pytest.mark.parametrize('motion', STREAMS)
 def test_a_stream_is_long_fast_and_of_the_test_split(motion):
     spec = STREAMS[motion]
 
@@ -49,7 +51,7 @@ def test_a_stream_is_long_fast_and_of_the_test_split(motion):
     assert len(set(spec.seeds)) >= 6 and all(seed in split_seeds('test') for seed in spec.seeds)
 
 
-@pytest.mark.parametrize('motion', MOTIONS)
+@pytest.mark.parametrize('motion', STREAMS)
 def test_a_stream_has_the_full_noise(motion):
     video = STREAMS[motion].video(SEEDS[0], **SMALL)
 

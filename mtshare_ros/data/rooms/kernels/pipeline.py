@@ -1,6 +1,7 @@
 """The kernels of one frame, in the order in which they run."""
 
 from mtshare_ros.data.rooms.kernels.antialias import smooth_edges
+from mtshare_ros.data.rooms.kernels.grain import add_grain
 from mtshare_ros.data.rooms.kernels.shading import shade, surface_normals
 from mtshare_ros.data.rooms.kernels.shadows import ask_lights, CELLS, fill_cells, LAMP_RADIUS
 from mtshare_ros.data.rooms.kernels.visibility import (
@@ -10,6 +11,6 @@ from mtshare_ros.data.rooms.kernels.visibility import (
 )
 
 __all__ = [
-    'ask_lights', 'CELLS', 'fill_cells', 'LAMP_RADIUS', 'screen_rectangles', 'see_primitives',
-    'see_shell', 'shade', 'smooth_edges', 'surface_normals',
+    'add_grain', 'ask_lights', 'CELLS', 'fill_cells', 'LAMP_RADIUS', 'screen_rectangles',
+    'see_primitives', 'see_shell', 'shade', 'smooth_edges', 'surface_normals',
 ]
