@@ -7,6 +7,25 @@ from mtshare_ros.data.rooms.frame import Pose
 _NEAREST_METRES = 0.05
 
 
+def rays(shape: tuple[int, ...], intrinsics: np.ndarray) -> np.ndarray:
+    """Return the points (H, W, 3) of the pixels of a view at a depth of one metre."""
+    down, right = np.mgrid[0:shape[0], 0:shape[1]].astype(np.float64)
+    pixels = np.stack([right, down, np.ones_like(right)], axis=-1)
+    return pixels @ np.linalg.inv(intrinsics).T
+
+
+def seen_from(points: np.ndarray, first: Pose, second: Pose) -> np.ndarray:
+    """Return points (..., 3) of the optical frame at one pose in that at another."""
+    world = points @ first.rotation.T + first.position
+    return (world - second.position) @ second.rotation
+
+
+def projected(points: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """Return the pixels (..., 2), column and row, of points (..., 3) of the optical frame."""
+    depth = np.maximum(points[..., 2:], _NEAREST_METRES)
+    return (points[..., :2] / depth) * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
+
+
 def image_motion(
     depth: np.ndarray, intrinsics: np.ndarray, first: Pose, second: Pose
 ) -> np.ndarray:
@@ -15,14 +34,9 @@ def image_motion(
 
     ``depth`` (H, W) is the z-depth in metres from the first pose, ``intrinsics`` (3, 3) fit it.
     """
-    height, width = depth.shape
-    down, right = np.mgrid[0:height, 0:width].astype(np.float64)
-    pixels = np.stack([right, down, np.ones_like(right)], axis=-1)
-    world = (pixels @ np.linalg.inv(intrinsics).T * depth[..., None]) @ first.rotation.T
-    seen = (world + first.position - second.position) @ second.rotation
-    seen[..., 2] = np.maximum(seen[..., 2], _NEAREST_METRES)
-    projected = seen @ intrinsics.T
-    return (projected / projected[..., 2:])[..., :2] - pixels[..., :2]
+    points = rays(depth.shape, intrinsics) * depth[..., None]
+    moved = seen_from(points, first, second)
+    return projected(moved, intrinsics) - projected(points, intrinsics)
 
 
 def median_motion(
