@@ -1,0 +1,145 @@
+"""How a camera moved, from what its image should look like and what it looks like."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mtshare_ros.motion.alignment_confidence import confidence_of
+from mtshare_ros.motion.alignment_points import AlignmentPoints, Reference, steepest_points
+from mtshare_ros.motion.alignment_solver import aligned, fitted, Guess, Search
+from mtshare_ros.motion.alignment_start import likeliest
+from mtshare_ros.motion.estimate import MotionEstimate
+from mtshare_ros.motion.image_levels import gray_levels, level_count
+from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.pinhole import Pinhole
+
+TRUSTED_CONFIDENCE = 0.5
+"""An estimate of less confidence is no better than none."""
+
+PLANE_DEPTH = 1.0
+"""How far the scene counts as being where there is no depth or no calibration."""
+
+_ALL = np.arange(8)
+_TURNS_AND_GROWTH = np.array([0, 1, 2, 5, 6, 7])
+_NEAREST = 0.05
+
+
+@dataclass(frozen=True)
+class _Effort:
+    """How dense the points of a level are, and how long is searched on it."""
+
+    points: int
+    steps: int
+    smallest_step: float
+
+    def search(self, free: np.ndarray, start: RigidMotion) -> Search:
+        """Return such a search for some of the parameters."""
+        return Search(free, start, self.steps, self.smallest_step)
+
+
+_FINEST = _Effort(points=2500, steps=8, smallest_step=0.01)
+_COARSER = _Effort(points=1200, steps=6, smallest_step=0.05)
+
+
+def assumed_camera(height: int, width: int) -> Pinhole:
+    """Return the camera that stands in where there is no calibration: 60 degrees wide."""
+    focal = 0.866 * max(height, width)
+    return Pinhole(focal, focal, (width - 1) / 2, (height - 1) / 2)
+
+
+class Aligner:
+    """
+    Finds how a camera moved from view to view by aligning its images.
+
+    It remembers the last motion it was sure of: there the next search begins.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        """Prepare for views of a size (height, width)."""
+        self._size = size
+        self._last = RigidMotion.none()
+
+    def reset(self) -> None:
+        """Forget the last motion: the camera was placed elsewhere."""
+        self._last = RigidMotion.none()
+
+    def estimate(
+        self,
+        reference: torch.Tensor,
+        depth: torch.Tensor | None,
+        image: torch.Tensor,
+        camera: Pinhole | None,
+        *,
+        start: RigidMotion | None = None,
+        trusted: torch.Tensor | None = None,
+    ) -> MotionEstimate:
+        """
+        Return the motion from the view of a reference to that of an image.
+
+        ``reference`` (H, W, 3) bytes or floats: what is known of the last view; ``depth`` (H, W)
+        in metres: its depth. ``image`` (H, W, 3). ``start``: what is expected, by default the last
+        motion. ``trusted`` (H, W): 0 or False where the reference is not to be used.
+
+        Without camera or depth the scene counts as a plane at PLANE_DEPTH before the camera given
+        or assumed_camera, and only turns and growing about the middle are sought.
+        """
+        scaled = camera is not None and depth is not None
+        pinhole = camera or assumed_camera(*self._size)
+        grays = gray_levels(reference, image, level_count(*self._size))
+        views = [_view(gray[0], 2 << level, depth if scaled else None, trusted, pinhole)
+                 for level, gray in enumerate(grays)]
+        images = [gray[1] for gray in grays]
+        guess, points = _coarse_to_fine(
+            views, images, start or self._last, _ALL if scaled else _TURNS_AND_GROWTH)
+        confidence = confidence_of(points, fitted(points, images[0], guess), self._size)
+        self._last = guess.motion if confidence >= TRUSTED_CONFIDENCE else RigidMotion.none()
+        return MotionEstimate(guess.motion, confidence, 'images', scaled)
+
+
+def _coarse_to_fine(
+    views: list[Reference], images: list[np.ndarray], expected: RigidMotion, free: np.ndarray
+) -> tuple[Guess, AlignmentPoints]:
+    """Return the best guess, and the points of the finest level that it rests on."""
+    points = steepest_points(views[-1], _cell(views[-1], _COARSER))
+    begin = likeliest(points, views[-1].gray, images[-1], (expected, RigidMotion.none()))
+    guess = aligned(points, images[-1], Guess(begin), _COARSER.search(free, begin))
+    for view, image in zip(views[-2::-1], images[-2::-1]):
+        effort = _FINEST if view is views[0] else _COARSER
+        points = steepest_points(view, _cell(view, effort))
+        guess = aligned(points, image, guess, effort.search(free, begin))
+    return guess, points
+
+
+def _cell(view: Reference, effort: _Effort) -> int:
+    """Return the side of the squares of which each gives one point."""
+    return max(round((view.gray.size / effort.points) ** 0.5), 1)
+
+
+def _view(
+    gray: np.ndarray,
+    factor: int,
+    depth: torch.Tensor | None,
+    trusted: torch.Tensor | None,
+    camera: Pinhole,
+) -> Reference:
+    """Return a level of the reference, so many times smaller than its maps (H, W)."""
+    far = np.full_like(gray, PLANE_DEPTH) if depth is None else _smaller(depth, factor, gray.shape)
+    usable = np.isfinite(far) & (far > _NEAREST)
+    if trusted is not None:
+        usable &= _inner(_smaller(trusted, factor, gray.shape) > 0)
+    return Reference(gray, np.where(usable, far, PLANE_DEPTH), usable, camera.scaled(1 / factor))
+
+
+def _smaller(values: torch.Tensor, factor: int, size: tuple[int, ...]) -> np.ndarray:
+    """Return every so manyth value (h, w) of a map, from the middle of what it stands for."""
+    picked = values[factor // 2::factor, factor // 2::factor]
+    return picked[:size[0], :size[1]].float().cpu().numpy()
+
+
+def _inner(where: np.ndarray) -> np.ndarray:
+    """Return the pixels (h, w) that have all their neighbours: a border there is no edge."""
+    wide = where[:, 2:] & where[:, 1:-1] & where[:, :-2]
+    inner = np.zeros_like(where)
+    inner[1:-1, 1:-1] = wide[2:] & wide[1:-1] & wide[:-2]
+    return inner

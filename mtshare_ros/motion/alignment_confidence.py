@@ -1,0 +1,65 @@
+"""How far the result of an alignment is to be believed."""
+
+import numpy as np
+
+from mtshare_ros.motion.alignment_points import AlignmentPoints
+from mtshare_ros.motion.alignment_solver import Fit, information, PRIOR, weights_of
+
+_NOISE = 6.0
+_OFF = 0.7
+"""Grey levels, and pixels, by which a point may be off and still count as explained."""
+
+_DISTINCT = 2.0
+"""A slope must stand out from the noise by that factor: noise has slopes too."""
+
+_UNSURE = 0.25
+"""Pixels of the image by which an estimate may be unsure at half confidence."""
+
+
+def confidence_of(points: AlignmentPoints, fit: Fit, size: tuple[int, int]) -> float:
+    """
+    Return 0 (nothing is known) to 1: the weakest of three pieces of evidence.
+
+    The share of the points that look as they should (falls where something that moves fills the
+    view, with blur, in another scene); how well they fix the motion (a blank wall does not); and
+    whether contrast is left (a black image has none).
+    """
+    return min(_explained(points, fit), _fixed(points, fit, size), _contrast(fit.guess.gain))
+
+
+def _explained(points: AlignmentPoints, fit: Fit) -> float:
+    """Return 0 where three in five points are explained or fewer, 1 where nine in ten are."""
+    if not fit.seen.any():
+        return 0.0
+    tolerated = np.sqrt(_NOISE ** 2 + (_OFF * points.slope) ** 2)
+    share = (np.abs(fit.error) < tolerated)[fit.seen].mean()
+    return float(np.clip((share - 0.6) / 0.3, 0, 1))
+
+
+def _fixed(points: AlignmentPoints, fit: Fit, size: tuple[int, int]) -> float:
+    """Return how well the points fix where the view's content lies in the image."""
+    distinct = points.slope > _DISTINCT * fit.noise
+    known = information(points, weights_of(points, fit) * distinct) + np.diag(PRIOR)
+    covariance = np.linalg.inv(known)[:6, :6]
+    flow = _flow(points, size)
+    variance = np.einsum('kni,ij,knj->n', flow, covariance, flow)
+    return float(1 / (1 + np.median(variance) / _UNSURE ** 2))
+
+
+def _flow(points: AlignmentPoints, size: tuple[int, int]) -> np.ndarray:
+    """Return by how many pixels (2, 25, 6) five by five places of the view move with a motion."""
+    camera = points.camera
+    depth = np.median(points.positions[2])
+    y, x = (side.ravel() for side in np.meshgrid(
+        np.linspace(-1, 1, 5) * camera.cy / camera.fy,
+        np.linspace(-1, 1, 5) * camera.cx / camera.fx, indexing='ij'))
+    none, one = np.zeros_like(x), np.full_like(x, 1)
+    right = [-x * y, 1 + x * x, -y, one / depth, none, -x / depth]
+    down = [-1 - y * y, x * y, x, none, one / depth, -y / depth]
+    focal = camera.fx * size[1] / (2 * camera.cx + 1)
+    return focal * np.array([right, down]).transpose(0, 2, 1)
+
+
+def _contrast(gain: float) -> float:
+    """Return 1 where the contrast is between half and twice what it was, 0 where a quarter."""
+    return float(np.clip(min(gain, 1 / max(gain, 1e-6)) * 4 - 1, 0, 1))

@@ -1,0 +1,154 @@
+"""The motion under which the points of a reference look as they do in another image."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mtshare_ros.motion.alignment_points import AlignmentPoints, MIDDLE_GRAY, PARAMETERS
+from mtshare_ros.motion.rigid import RigidMotion, rotation_about, rotation_vector
+
+_SMALLEST_NOISE = 1.0
+"""Grey levels; a quieter image does not make smaller differences errors."""
+
+_SLOPE_ERROR = 0.3
+"""Pixels by which depth and interpolation move a point beside the noise of its gray."""
+
+_NEAREST = 0.05
+_FEWEST_POINTS = 30
+
+PRIOR = np.array([0.1, 0.1, 0.1, 0.02, 0.02, 0.02, 0.2, 50.0]) ** -2
+"""Inverse variances (8,) of how a motion differs from the one before, and a brightness."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A motion, and how the brightness changed: ``128 + gain * (gray - 128) + bias``."""
+
+    motion: RigidMotion
+    gain: float = 1.0
+    bias: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fit:
+    """
+    How well a guess explains the points of a level.
+
+    ``seen`` (n,) bool: which lie in the image. ``error`` (n,): by how many grey levels they differ
+    there, 0 elsewhere. ``noise``: the usual difference in grey levels.
+    """
+
+    guess: Guess
+    seen: np.ndarray
+    error: np.ndarray
+    noise: float
+
+
+@dataclass(frozen=True)
+class Search:
+    """Which of the parameters are sought, from where, and in how many steps of what size."""
+
+    free: np.ndarray
+    start: RigidMotion
+    steps: int
+    smallest_step: float
+
+
+def fitted(points: AlignmentPoints, image: np.ndarray, guess: Guess) -> Fit:
+    """Return how the points of a reference differ from an image (h, w) under a guess."""
+    row, column, seen = _projected(points, image.shape, guess.motion)
+    expected = points.gray + (guess.gain - 1) * (points.gray - MIDDLE_GRAY) + guess.bias
+    error = np.where(seen, _bilinear(image, row, column) - expected, 0)
+    sizes = np.abs(error[seen])
+    noise = 1.4826 * float(np.median(sizes)) if len(sizes) else 0.0
+    return Fit(guess, seen, error, max(noise, _SMALLEST_NOISE))
+
+
+def aligned(points: AlignmentPoints, image: np.ndarray, guess: Guess, search: Search) -> Guess:
+    """
+    Return the guess that explains an image (h, w) best, from one that is off by a pixel or two.
+
+    Gauss-Newton on Geman-McClure weights, inversely compositional: the Jacobian is that of the
+    reference throughout (Baker and Matthews, 2004).
+    """
+    for _ in range(search.steps):
+        fit = fitted(points, image, guess)
+        if fit.seen.sum() < _FEWEST_POINTS:
+            return guess
+        step = _step(points, fit, search)
+        guess = _stepped(guess, step)
+        if _pixels(points, step) < search.smallest_step:
+            break
+    return guess
+
+
+def information(points: AlignmentPoints, weights: np.ndarray) -> np.ndarray:
+    """Return the inverse covariance (8, 8) of the parameters by points of some weights (n,)."""
+    return ((points.jacobian * weights) @ points.jacobian.T).astype(np.float64)
+
+
+def weights_of(points: AlignmentPoints, fit: Fit) -> np.ndarray:
+    """Return the inverse variance (n,) of each gray, next to none where it cannot be explained."""
+    variance = fit.noise ** 2 + (_SLOPE_ERROR * points.slope) ** 2
+    robust = 1 / (1 + fit.error ** 2 / variance)
+    return robust * robust * fit.seen / variance
+
+
+def _step(points: AlignmentPoints, fit: Fit, search: Search) -> np.ndarray:
+    """Return the change (8,) of the parameters of the reference that explains the errors."""
+    weights = weights_of(points, fit)
+    matrix = information(points, weights) + np.diag(PRIOR)
+    right = (points.jacobian @ (weights * fit.error)).astype(np.float64)
+    right += PRIOR * _away(fit.guess, search.start)
+    step = np.zeros(PARAMETERS)
+    free = search.free
+    step[free] = np.linalg.solve(matrix[np.ix_(free, free)], right[free])
+    return step
+
+
+def _away(guess: Guess, start: RigidMotion) -> np.ndarray:
+    """Return by how much of each parameter (8,) a guess is away from what was expected."""
+    turn = rotation_vector(start.rotation.T @ guess.motion.rotation)
+    shift = guess.motion.rotation.T @ (guess.motion.translation - start.translation)
+    return np.concatenate([turn, shift, [1 - guess.gain, -guess.bias]])
+
+
+def _stepped(guess: Guess, step: np.ndarray) -> Guess:
+    """Return a guess after the reference was moved the other way."""
+    rotation = rotation_about(-step[:3])
+    back = RigidMotion(rotation, -rotation @ step[3:6])
+    return replace(guess, motion=guess.motion.after(back),
+                   gain=guess.gain + step[6], bias=guess.bias + step[7])
+
+
+def _pixels(points: AlignmentPoints, step: np.ndarray) -> float:
+    """Return by how many pixels of the level a step moves the image, roughly."""
+    return points.camera.fx * float(np.abs(step[:3]).max() + np.abs(step[3:6]).max() / 3)
+
+
+def _projected(
+    points: AlignmentPoints, size: tuple[int, ...], motion: RigidMotion
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return row, column and whether they lie in the image (n,) of moved points."""
+    moved = motion.rotation.astype(np.float32) @ points.positions
+    moved += motion.translation.astype(np.float32)[:, None]
+    scale = 1 / np.maximum(moved[2], _NEAREST)
+    camera = points.camera
+    column = moved[0] * scale * np.float32(camera.fx) + np.float32(camera.cx)
+    row = moved[1] * scale * np.float32(camera.fy) + np.float32(camera.cy)
+    seen = ((row >= 0) & (column >= 0) & (row < size[0] - 1) & (column < size[1] - 1)
+            & (moved[2] > _NEAREST))
+    return np.where(seen, row, 0), np.where(seen, column, 0), seen
+
+
+def _bilinear(image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return gray (n,) between the pixels of an image."""
+    top, left = row.astype(np.int32), column.astype(np.int32)
+    down, right = row - top, column - left
+    width = image.shape[1]
+    corner, flat = top * width + left, image.ravel()
+    above = flat.take(corner)
+    above += (flat.take(corner + 1) - above) * right
+    below = flat.take(corner + width)
+    below += (flat.take(corner + width + 1) - below) * right
+    return above + (below - above) * down

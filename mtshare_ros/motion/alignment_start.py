@@ -1,0 +1,43 @@
+"""Where an alignment begins: the likeliest of what is expected and of a search for large turns."""
+
+import numpy as np
+
+from mtshare_ros.motion.alignment_points import AlignmentPoints
+from mtshare_ros.motion.alignment_solver import fitted, Guess
+from mtshare_ros.motion.rigid import RigidMotion
+
+_REACH = 6
+"""Pixels of the coarsest level that a turn may shift the image by; 48 where it is an eighth."""
+
+_CLEAR_ERROR = 25.0
+"""Grey levels; what differs by more differs."""
+
+
+def likeliest(
+    points: AlignmentPoints,
+    reference: np.ndarray,
+    image: np.ndarray,
+    expected: tuple[RigidMotion, ...],
+) -> RigidMotion:
+    """Return the motion, expected or a turn, that explains an image (h, w) best."""
+    motions = (*expected, _best_turn(points, reference, image))
+    return min(motions, key=lambda motion: _difference(points, image, motion))
+
+
+def _difference(points: AlignmentPoints, image: np.ndarray, motion: RigidMotion) -> float:
+    """Return the mean difference in grey levels; what leaves the image differs clearly."""
+    fit = fitted(points, image, Guess(motion))
+    error = np.abs(fit.error - np.median(fit.error[fit.seen])) if fit.seen.any() else fit.error
+    return float(np.where(fit.seen, np.minimum(error, _CLEAR_ERROR), _CLEAR_ERROR).mean())
+
+
+def _best_turn(points: AlignmentPoints, reference: np.ndarray, image: np.ndarray) -> RigidMotion:
+    """Return the turn by whole pixels after which the middle of the reference fits best."""
+    middle = reference[_REACH:-_REACH, _REACH:-_REACH]
+    shifted = np.lib.stride_tricks.sliding_window_view(image, middle.shape)
+    difference = shifted - middle
+    difference -= difference.mean((2, 3), keepdims=True)
+    best = int(np.abs(difference, out=difference).mean((2, 3)).argmin())
+    down, right = (place - _REACH for place in divmod(best, shifted.shape[1]))
+    return RigidMotion.turned(
+        np.array([-down / points.camera.fy, right / points.camera.fx, 0.0]))

@@ -1,0 +1,247 @@
+"""The motion of a camera is found from rendered images of it, whose true motion is known."""
+
+import numpy as np
+import pytest
+from rendered import flow_error, motion_between, Room
+import torch
+from torch.nn import functional as F
+
+from mtshare_ros.data.rooms.views import look
+from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
+from mtshare_ros.motion.rigid import RigidMotion
+
+SIZE = (240, 320)
+CALM, PLAIN_ROOM = 1_101_003, 1_101_028
+
+
+@pytest.fixture(scope='module')
+def room():
+    """Return a room with fine texture."""
+    return Room(CALM, 'handheld-4')
+
+
+@pytest.fixture(scope='module')
+def view(room):
+    """Return the view that the camera had."""
+    return room.on_path(0)
+
+
+@pytest.fixture(scope='module')
+def later(room):
+    """Return a view from a little further, and a little turned."""
+    return room.moved(0, RigidMotion.turned(
+        np.array([0.01, -0.02, 0.015]), np.array([-0.03, 0.01, -0.05])))
+
+
+@pytest.fixture(scope='module')
+def elsewhere():
+    """Return a view of another room."""
+    return Room(PLAIN_ROOM, 'handheld-4').on_path(0)
+
+
+def estimated(view, image, camera, **options):
+    """Return the estimate of a fresh aligner."""
+    return Aligner(SIZE).estimate(view.image, view.depth, image, camera, **options)
+
+
+def with_noise(values, seed=0):
+    """Return a camera's image (H, W, 3) of some gray levels."""
+    noise = torch.randn(values.shape, generator=torch.Generator().manual_seed(seed))
+    return (values + 2 * noise).clamp(0, 255).byte()
+
+
+def test_a_small_motion_is_found_to_a_tenth_of_a_pixel(room, view, later):
+    found = estimated(view, later.image, room.camera)
+
+    true = motion_between(view, later)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.1
+    assert found.confidence > 0.8 and found.scaled and found.source == 'images'
+
+
+def test_soft_depth_does_little_harm(room, view, later):
+    soft = F.avg_pool2d(view.depth[None, None], 17, stride=1, padding=8, count_include_pad=False)
+
+    found = Aligner(SIZE).estimate(view.image, soft[0, 0], later.image, room.camera)
+
+    true = motion_between(view, later)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.2
+
+
+@pytest.mark.parametrize('turn', [(0, 0.11, 0), (0.1, 0, 0), (-0.06, -0.09, 0.03)])
+def test_a_sudden_turn_by_thirty_pixels_is_found(room, view, turn):
+    other = room.moved(0, RigidMotion.turned(np.array(turn)))
+
+    found = estimated(view, other.image, room.camera)
+
+    true = motion_between(view, other)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.2
+    assert found.confidence > 0.8
+
+
+def test_a_larger_turn_is_found_from_where_a_gyroscope_says(room, view):
+    other = room.moved(0, RigidMotion.turned(np.array([0.0, 0.4, 0.0])))
+    roughly = RigidMotion.turned(np.array([0.01, 0.39, 0.0]))
+
+    found = estimated(view, other.image, room.camera, start=roughly)
+
+    true = motion_between(view, other)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.2
+    assert estimated(view, other.image, room.camera).confidence < TRUSTED_CONFIDENCE
+
+
+def test_a_wrong_start_does_no_harm(room, view, later):
+    found = estimated(view, later.image, room.camera,
+                      start=RigidMotion.turned(np.array([0.2, -0.3, 0.0])))
+
+    true = motion_between(view, later)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.1
+
+
+@pytest.mark.parametrize('gain, bias', [(0.7, 0), (1.3, 0), (0.9, 25), (1.0, -30)])
+def test_another_exposure_does_no_harm(room, view, later, gain, bias):
+    image = (later.image.float() * gain + bias).clamp(0, 255).byte()
+
+    found = estimated(view, image, room.camera)
+
+    true = motion_between(view, later)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.2
+    assert found.confidence > 0.7
+
+
+def test_what_is_not_to_be_trusted_is_left_out(room, view, later, elsewhere):
+    reference, trusted = view.image.clone(), torch.ones(SIZE, dtype=torch.bool)
+    reference[:, :200], trusted[:, :200] = elsewhere.image[:, :200], False
+
+    found = Aligner(SIZE).estimate(
+        reference, view.depth, later.image, room.camera, trusted=trusted)
+
+    true = motion_between(view, later)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.2
+    assert found.confidence > 0.7
+
+
+def test_depth_that_is_missing_is_left_out(room, view, later):
+    depth = view.depth.clone()
+    depth[:120], depth[120:150] = float('nan'), 0.0
+
+    found = Aligner(SIZE).estimate(view.image, depth, later.image, room.camera)
+
+    true = motion_between(view, later)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.2
+
+
+@pytest.mark.parametrize('with_camera, with_depth', [(False, True), (True, False)])
+def test_without_camera_or_depth_it_is_turns_alone_and_said_so(
+        room, view, with_camera, with_depth):
+    other = room.moved(0, RigidMotion.turned(np.array([0.01, -0.02, 0.03])))
+
+    found = Aligner(SIZE).estimate(
+        view.image, view.depth if with_depth else None, other.image,
+        room.camera if with_camera else None)
+
+    true = motion_between(view, other)
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.3
+    assert not found.scaled and found.confidence > 0.7
+
+
+def test_without_depth_what_comes_nearer_grows(room, view):
+    other = room.moved(0, RigidMotion(np.eye(3), np.array([0.0, 0.0, -0.1])))
+
+    found = Aligner(SIZE).estimate(view.image, None, other.image, None)
+
+    nearer = -float(found.motion.translation[2])
+    assert nearer == pytest.approx(0.1 / float(view.depth.median()), rel=0.3)
+
+
+def test_a_view_twice_as_large_takes_as_many_steps_and_is_as_sure():
+    room = Room(CALM, 'handheld-4', (480, 640))
+    view, later = room.on_path(0), room.on_path(3)
+
+    found = Aligner((480, 640)).estimate(view.image, view.depth, later.image, room.camera)
+
+    assert flow_error(found.motion, motion_between(view, later), view.depth, room.camera) < 0.2
+    assert found.confidence > 0.8
+
+
+@pytest.mark.parametrize('size', [(101, 147), (64, 64), (48, 200)])
+def test_views_of_any_size_are_aligned(size):
+    room = Room(CALM, 'handheld-4', size)
+    view, later = room.on_path(0), room.on_path(2)
+
+    found = Aligner(size).estimate(view.image, view.depth, later.image, room.camera)
+
+    assert flow_error(found.motion, motion_between(view, later), view.depth, room.camera) < 0.3
+
+
+def test_a_black_image_is_no_evidence(room, view):
+    image = with_noise(torch.zeros(*SIZE, 3))
+
+    assert estimated(view, image, room.camera).confidence < 0.1
+
+
+def test_an_image_without_any_contrast_is_no_evidence(room, view):
+    assert estimated(view, torch.zeros_like(view.image), room.camera).confidence < 0.1
+
+
+def test_another_scene_is_no_evidence(room, view, elsewhere):
+    assert estimated(view, elsewhere.image, room.camera).confidence < 0.1
+
+
+def test_a_blank_wall_is_no_evidence():
+    room = Room(PLAIN_ROOM, 'handheld')
+    wall = np.array([room.size[0] / 2, room.size[1] - 0.25, room.size[2] - 0.4])
+    views = [room.at(look(wall + [shift, 0, 0], np.pi / 2, 0.0), index)
+             for index, shift in enumerate((0.0, 0.02))]
+    assert views[0].depth.max() < 0.6
+
+    assert estimated(views[0], views[1].image, room.camera).confidence < TRUSTED_CONFIDENCE
+
+
+def test_one_lone_edge_does_not_fix_a_motion(room, view):
+    gray = torch.full((*SIZE, 3), 100.0)
+    gray[:, 160:] = 180
+    wall = torch.full(SIZE, 2.0)
+
+    found = Aligner(SIZE).estimate(
+        with_noise(gray), wall, with_noise(gray.roll(2, 1), seed=1), room.camera)
+
+    assert found.confidence < TRUSTED_CONFIDENCE
+
+
+def test_strong_motion_blur_is_no_evidence(room, view):
+    path = [room.moved(0, RigidMotion.turned(np.array([0.02, 0.012, 0.004]) * step))
+            for step in range(-6, 7)]
+    blurred = torch.stack([step.image for step in path]).float().mean(0).byte()
+
+    assert estimated(view, blurred, room.camera).confidence < TRUSTED_CONFIDENCE
+
+
+def test_what_fills_half_the_view_and_moves_by_itself_is_said(room, view, later, elsewhere):
+    passing = elsewhere.image
+    reference, image = view.image.clone(), later.image.clone()
+    reference[:, :180], image[:, :180] = passing[:, 20:200], passing[:, 8:188]
+
+    found = Aligner(SIZE).estimate(reference, view.depth, image, room.camera)
+
+    assert found.confidence < TRUSTED_CONFIDENCE
+
+
+def test_the_last_motion_is_where_the_next_search_begins(room, view):
+    step = RigidMotion.turned(np.array([0.0, 0.13, 0.0]))
+    views = [view, *(room.moved(0, RigidMotion.turned(np.array([0.0, 0.13 * n, 0.0])))
+                     for n in (1, 2))]
+    aligner = Aligner(SIZE)
+    aligner.estimate(view.image, view.depth, views[1].image, room.camera, start=step)
+
+    found = aligner.estimate(views[1].image, views[1].depth, views[2].image, room.camera)
+
+    assert flow_error(found.motion, step, views[1].depth, room.camera) < 0.2
+
+
+def test_a_lost_track_is_found_again(room, view, later, elsewhere):
+    aligner = Aligner(SIZE)
+    aligner.estimate(view.image, view.depth, elsewhere.image, room.camera)
+
+    found = aligner.estimate(view.image, view.depth, later.image, room.camera)
+
+    assert flow_error(found.motion, motion_between(view, later), view.depth, room.camera) < 0.1
