@@ -1,0 +1,53 @@
+"""What kinds of maps there are, by how they are carried from one view to another."""
+
+from enum import Enum
+
+from mtshare_ros.tasks import TASKS
+
+
+class Kind(Enum):
+    """
+    How a map is resampled, and what becomes of its values.
+
+    ``labels``: the nearest pixel's. ``distance`` and ``surface`` (H, W): between pixels, but never
+    across the edge of a thing; a distance changes with the camera's place. ``value`` (H, W) and
+    ``colour`` (H, W, 3): between pixels. ``direction`` (H, W, 3): between pixels, turned with the
+    camera, of length one.
+    """
+
+    LABELS = 'labels'
+    DISTANCE = 'distance'
+    SURFACE = 'surface'
+    VALUE = 'value'
+    DIRECTION = 'direction'
+    COLOUR = 'colour'
+
+    @property
+    def channels(self) -> int:
+        """Values a pixel."""
+        return 3 if self in (Kind.DIRECTION, Kind.COLOUR) else 1
+
+    @property
+    def stepped(self) -> bool:
+        """Whether the map breaks off at the edges of things, so that it is kept as it is too."""
+        return self in (Kind.LABELS, Kind.DISTANCE, Kind.SURFACE)
+
+
+_BY_ENCODING = {
+    'class_logits': Kind.LABELS,
+    'log_metres': Kind.DISTANCE,
+    'direction': Kind.DIRECTION,
+    'logit': Kind.VALUE,
+}
+
+KINDS = {spec.map: _BY_ENCODING[spec.encoding] for spec in TASKS.values()} | {
+    'confidence': Kind.LABELS,
+    'disparity': Kind.SURFACE,
+    'image': Kind.COLOUR,
+}
+"""The kind of each map by its name in ``Prediction``."""
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of a map by name; one of any other name is a value, such as a weight."""
+    return KINDS.get(name, Kind.VALUE)
