@@ -73,6 +73,13 @@ class SharingNetwork:
         """Return the limits for a frame of ``tasks``."""
         return self._limits.of(tasks, settings)
 
+    def runners(self, kind: str) -> Runners:
+        """Return the parts with one kind of block, made when first asked for."""
+        if kind not in self._encoders:
+            weights = self._weights.plain() if kind == ALONE else self._weights
+            self._encoders[kind] = EncoderRunner(weights, kind)
+        return Runners(self._stem, self._encoders[kind], self._heads)
+
     def run(
         self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
         settings: SharingSettings, bounds: PlanLimits, lap: Callable[[str], None] = _ignore,
@@ -86,7 +93,7 @@ class SharingNetwork:
         limits = self.limits_of(tasks, settings)
         plan = self._plan(cache, state, image, limits.input_factor, settings, bounds)
         lap('gate')
-        return self._compute(cache, Frame(self._runners(settings.block), state, tasks, plan,
+        return self._compute(cache, Frame(self.runners(settings.block), state, tasks, plan,
                                           limits, settings), image, lap)
 
     def run_alone(
@@ -102,7 +109,7 @@ class SharingNetwork:
         settings = SharingSettings(temporal=False, task=False)
         limits, plan = self.limits_of(tasks, settings), everything(cache.reset_reason)
         lap('gate')
-        return self._compute(cache, Frame(self._runners(ALONE), state, tasks, plan,
+        return self._compute(cache, Frame(self.runners(ALONE), state, tasks, plan,
                                           limits, settings), image, lap)
 
     def run_rows(
@@ -117,7 +124,7 @@ class SharingNetwork:
         plan = FramePlan(rows, rows, due=mask, changed=mask)
         self._detector.transmit(state.change, rows)
         limits = self.limits_of(tasks, settings)
-        return self._compute(cache, Frame(self._runners(settings.block), state, tasks, plan,
+        return self._compute(cache, Frame(self.runners(settings.block), state, tasks, plan,
                                           limits, settings), image, _ignore)
 
     def _plan(
@@ -188,15 +195,8 @@ class SharingNetwork:
             cache.state = state = self._allocate(grid, kind)
         return state
 
-    def _runners(self, kind: str) -> Runners:
-        """Return the parts with one kind of block, made when first asked for."""
-        if kind not in self._encoders:
-            weights = self._weights.plain() if kind == ALONE else self._weights
-            self._encoders[kind] = EncoderRunner(weights, kind)
-        return Runners(self._stem, self._encoders[kind], self._heads)
-
     def _allocate(self, grid: tuple[int, int], kind: str) -> CameraState:
-        count, runners = grid[0] * grid[1], self._runners(kind)
+        count, runners = grid[0] * grid[1], self.runners(kind)
         heads = {task: head.allocate(grid, self.device) for task, head in self._heads.items()}
         return CameraState(
             grid, kind, self._detector.allocate(grid), self._stem.allocate(grid, self.device),
