@@ -15,6 +15,7 @@ from mtshare_ros.model.heads import build_heads
 from mtshare_ros.model.position import (
     AbsolutePosition,
     PrefixTokens,
+    rotary_beyond,
     rotary_table,
     RotaryTable,
 )
@@ -172,6 +173,17 @@ class MultiTaskNetwork(nn.Module):
             return None
         return rotary_table(
             *grid, config.embed_dim // config.num_heads, device,
+            centred=config.position == 'rope_centred', prefix_tokens=config.prefix_tokens)
+
+    def rotary_beyond(
+        self, grid: tuple[int, int], cells: torch.Tensor, view: tuple[int, int]
+    ) -> RotaryTable | None:
+        """As ``rotary``, for cells (n, 2) also beyond the grid; see ``position.rotary_beyond``."""
+        config = self.config
+        if config.position == 'absolute':
+            return None
+        return rotary_beyond(
+            grid, cells, view, config.embed_dim // config.num_heads,
             centred=config.position == 'rope_centred', prefix_tokens=config.prefix_tokens)
 
     def _branch(self, task: str) -> Branch:

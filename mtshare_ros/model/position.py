@@ -45,26 +45,44 @@ def rotary_table(
     on either axis, times 2 pi. A pure function of its arguments, remembered per grid.
     """
     with torch.inference_mode(False):  # training may ask for a table that inference made
-        row, column = (_places(count, centred) for count in (rows, columns))
-        return _rotary_table(row, column, head_dim, device, prefix_tokens)
+        row, column = (_turns(torch.arange(count), count, centred) for count in (rows, columns))
+        row, column = torch.meshgrid(row, column, indexing='ij')
+        angles = _angles(row.flatten(), column.flatten(), head_dim)
+        angles = functional.pad(angles, (0, 0, 0, prefix_tokens))
+        return RotaryTable(angles.cos().to(device), angles.sin().to(device))
 
 
-def _places(count: int, centred: bool) -> torch.Tensor:
-    places = torch.arange(count)
-    return 2 * math.pi * (2 * (places + 0.5) / count - 1) if centred else places
-
-
-def _rotary_table(
-    rows: torch.Tensor, columns: torch.Tensor, head_dim: int, device: torch.device,
-    prefix_tokens: int,
+def rotary_beyond(
+    grid: tuple[int, int], cells: torch.Tensor, view: tuple[int, int], head_dim: int, *,
+    centred: bool = False, prefix_tokens: int = 0,
 ) -> RotaryTable:
+    """
+    Return the rotations of cells (n, 2) of a grid that goes on beyond its border, in float32.
+
+    ``cells`` are their rows and columns, any whole numbers. The tokens of no place that follow
+    turn like the first cell of a ``view`` of the grid's size does against that of the grid, so
+    that they stand to the cells of the view as they do in ``rotary_table``.
+    """
+    starts = torch.tensor([(0, 0), view], device=cells.device)
+    places = torch.cat((cells, starts)).double()
+    row, column = (_turns(places[:, axis], grid[axis], centred) for axis in (0, 1))
+    angles = _angles(row, column, head_dim)
+    cell, (first, moved) = angles[:-2], angles[-2:]
+    angles = torch.cat((cell, (moved - first).expand(prefix_tokens, -1)))
+    return RotaryTable(angles.cos().float(), angles.sin().float())
+
+
+def _turns(cells: torch.Tensor, count: int, centred: bool) -> torch.Tensor:
+    """Return by how much rows or columns turn at frequency 1; ``count`` are in the grid."""
+    return 2 * math.pi * (2 * (cells + 0.5) / count - 1) if centred else cells
+
+
+def _angles(row: torch.Tensor, column: torch.Tensor, head_dim: int) -> torch.Tensor:
+    """Return the angles (n, head_dim) of tokens by their turns (n,)."""
     frequencies = ROPE_BASE ** -(torch.arange(head_dim // 4) / (head_dim // 4))
-    row, column = torch.meshgrid(rows, columns, indexing='ij')
-    row_angle = row.reshape(-1, 1) * frequencies
-    column_angle = column.reshape(-1, 1) * frequencies
-    angles = torch.cat((row_angle, row_angle, column_angle, column_angle), dim=-1)
-    angles = functional.pad(angles, (0, 0, 0, prefix_tokens))
-    return RotaryTable(angles.cos().to(device), angles.sin().to(device))
+    frequencies = frequencies.to(row.device)
+    row_angle, column_angle = row[:, None] * frequencies, column[:, None] * frequencies
+    return torch.cat((row_angle, row_angle, column_angle, column_angle), dim=-1)
 
 
 class AbsolutePosition(nn.Module):

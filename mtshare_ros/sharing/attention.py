@@ -33,10 +33,8 @@ class RotationTable:
     """The rotations of all tokens, from which those of a list of rows are picked."""
 
     def __init__(self, table: RotaryTable, dtype: torch.dtype) -> None:
-        sign = torch.tensor((-1.0, 1.0, -1.0, 1.0), device=table.sine.device)
-        signed = (table.sine.unflatten(1, (4, -1)) * sign[:, None]).flatten(1)
         self._cosine = table.cosine.to(dtype)[:, None]
-        self._sine = signed.to(dtype)[:, None]
+        self._sine = _signed(table.sine).to(dtype)[:, None]
 
     @property
     def stacked(self) -> torch.Tensor:
@@ -47,6 +45,18 @@ class RotationTable:
         """Return the rotation of tokens (n,)."""
         return RowRotation(self._cosine.index_select(0, tokens),
                            self._sine.index_select(0, tokens))
+
+    def overwrite(self, tokens: torch.Tensor, table: RotaryTable) -> None:
+        """Let tokens (n,) turn otherwise; the table that this one was made of may change too."""
+        dtype = self._cosine.dtype
+        self._cosine[tokens] = table.cosine.to(dtype)[:, None]
+        self._sine[tokens] = _signed(table.sine).to(dtype)[:, None]
+
+
+def _signed(sine: torch.Tensor) -> torch.Tensor:
+    """Return sines (n, head_dim) with the signs of the turned half."""
+    sign = torch.tensor((-1.0, 1.0, -1.0, 1.0), device=sine.device)
+    return (sine.unflatten(1, (4, -1)) * sign[:, None]).flatten(1)
 
 
 @dataclass(frozen=True)

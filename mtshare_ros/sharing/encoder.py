@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.position import RotaryTable
 from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.block import BlockLimits, BlockWeights, IncrementalBlock
 from mtshare_ros.sharing.blocks import make_block
@@ -125,13 +126,23 @@ class EncoderRunner:
         table = self._network.rotary(grid, self.device)
         return EncoderState(
             cells, count, torch.arange(cells, count, device=self.device),
-            None if table is None else RotationTable(table, self._dtype),
+            None if table is None else self.rotation_table(table),
             self._position(grid),
             [block.allocate(count, self.device) for block in self.shared],
             [block.allocate(count, self.device) for block in self.own],
             torch.zeros(count if self.own else 0, width, device=self.device),
             self.taps.allocate(cells, count, self.device),
         )
+
+    def rotary_beyond(
+        self, grid: tuple[int, int], cells: torch.Tensor, view: tuple[int, int]
+    ) -> RotaryTable | None:
+        """Return the rotations of cells (n, 2) beyond a grid; see ``position.rotary_beyond``."""
+        return self._network.rotary_beyond(grid, cells, view)
+
+    def rotation_table(self, table: RotaryTable) -> RotationTable:
+        """Return rotations of all tokens in the runner's dtype."""
+        return RotationTable(table, self._dtype)
 
     def rows(
         self, state: EncoderState, cells: Sequence[torch.Tensor | None],

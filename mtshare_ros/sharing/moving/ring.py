@@ -1,0 +1,118 @@
+"""Which row of the caches stands for which cell of a view that moves over the world."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+
+from mtshare_ros.sharing.moving.following import nearest_rows
+
+
+@dataclass(frozen=True, eq=False)
+class RingGrid:
+    """
+    A (rows, columns) ``grid`` of cells whose rows of the caches stay where they are.
+
+    What moves is the map ``rows`` (N,) from cells of the view to rows: a scroll turns it like a
+    torus, so that the rows of what left the view stand for what entered it. ``new`` (N,) bool are
+    the cells that nobody has computed since. ``offsets`` (N, 2) float32 say how far, in cells down
+    and right, what a row holds lies from the middle of its cell, but for the ``rest``, two floats,
+    by which everything has moved since the last scroll. ``origin`` is where in the world, in
+    cells, the view's first cell stands.
+    """
+
+    grid: tuple[int, int]
+    rows: torch.Tensor
+    new: torch.Tensor
+    offsets: torch.Tensor
+    origin: tuple[int, int] = (0, 0)
+    rest: tuple[float, float] = (0.0, 0.0)
+
+    @classmethod
+    def at_rest(cls, grid: tuple[int, int], device: torch.device) -> 'RingGrid':
+        """Return the map of a view whose cells were all computed in place."""
+        count = grid[0] * grid[1]
+        return cls(grid, torch.arange(count, device=device),
+                   torch.zeros(count, dtype=torch.bool, device=device),
+                   torch.zeros(count, 2, device=device))
+
+    @cached_property
+    def cells(self) -> torch.Tensor:
+        """The cell (N,) that each row stands for."""
+        return torch.empty_like(self.rows).scatter_(
+            0, self.rows, torch.arange(self.rows.shape[0], device=self.rows.device))
+
+    @cached_property
+    def places(self) -> torch.Tensor:
+        """Row and column (N, 2) int64 in the world of what each row of the caches stands for."""
+        return self._view.index_select(0, self.cells) + self._tensor(self.origin)
+
+    def moved(self, down: float, right: float) -> 'RingGrid':
+        """
+        Return the map after the content of the view has moved, in cells.
+
+        It scrolls by whole cells; what is left over counts in the next call.
+        """
+        total = self.rest[0] + down, self.rest[1] + right
+        whole = round(total[0]), round(total[1])
+        scrolled = self.scrolled(*whole) if any(whole) else self
+        return replace(scrolled, rest=(total[0] - whole[0], total[1] - whole[1]))
+
+    def scrolled(self, down: int, right: int) -> 'RingGrid':
+        """Return the map after the content of the view has moved by whole cells."""
+        source = self._view - self._tensor((down, right))
+        entered = ((source < 0) | (source >= self._tensor(self.grid))).any(dim=1)
+        turned = source % self._tensor(self.grid)
+        before = turned[:, 0] * self.grid[1] + turned[:, 1]
+        return replace(
+            self, rows=self.rows[before], new=self.new[before] | entered,
+            offsets=self.offsets[before].masked_fill(entered[:, None], 0),
+            origin=(self.origin[0] - down, self.origin[1] - right))
+
+    def followed(self, places: torch.Tensor) -> 'RingGrid':
+        """
+        Return the map in which each cell has the row whose content lies nearest, for parallax.
+
+        ``places`` (N, 2) float32 are the rows and columns, in cells, where the view before showed
+        what is in the middle of each cell; NaN where it did not. No two cells have the same row;
+        those for which none is left near enough are new.
+        """
+        held = self._view + self.offsets + self._tensor(self.rest)
+        source = nearest_rows(self.grid, held, places, self.new)
+        kept = source >= 0
+        before = torch.where(kept, source, 0)
+        down, right = self._median((self._view - self._view[before])[kept])
+        offsets = torch.where(kept[:, None], held[before] - places, 0).float()
+        return replace(
+            self, rows=_dealt(self.rows, before, kept), new=~kept, offsets=offsets,
+            origin=(self.origin[0] - down, self.origin[1] - right), rest=(0.0, 0.0))
+
+    def computed(self, cells: torch.Tensor) -> 'RingGrid':
+        """Return the map after cells (n,) of the view were computed where they are."""
+        return replace(self, new=self.new.index_fill(0, cells, False),
+                       offsets=self.offsets.index_copy(
+                           0, cells, -self._tensor(self.rest).float().expand(len(cells), 2)))
+
+    @cached_property
+    def _view(self) -> torch.Tensor:
+        """Row and column (N, 2) int64 of each cell of the view."""
+        number = torch.arange(self.rows.shape[0], device=self.rows.device)
+        return torch.stack((number // self.grid[1], number % self.grid[1]), dim=1)
+
+    def _tensor(self, pair: tuple[float, float]) -> torch.Tensor:
+        return torch.tensor(pair, device=self.rows.device)
+
+    @staticmethod
+    def _median(steps: torch.Tensor) -> tuple[int, int]:
+        """Return by how many cells (n, 2) most content moved."""
+        if not steps.shape[0]:
+            return 0, 0
+        down, right = steps.median(dim=0).values.tolist()
+        return down, right
+
+
+def _dealt(rows: torch.Tensor, before: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """Return the row of each cell: that of the cell ``before`` where ``kept``, else a free one."""
+    taken = rows[before]
+    free = torch.ones_like(kept).index_fill_(0, taken[kept], False)
+    return taken.masked_scatter(~kept, free.nonzero()[:, 0])

@@ -1,0 +1,207 @@
+"""A network that follows a view over the world."""
+
+import copy
+from dataclasses import replace
+import math
+
+from branched import GRID
+import pytest
+import torch
+from views import buffers_of, CELLS, Follower, FULL, runner_of, SHAPES
+
+from mtshare_ros.errors import ConfigError
+from mtshare_ros.sharing.account import COMPUTED, KEPT, REFRESHED, TAKEN_OVER
+from mtshare_ros.sharing.moving.state import MovingState, WorldRotations
+from mtshare_ros.sharing.settings import SharingSettings
+
+pytestmark = pytest.mark.usefixtures('no_gradients')
+shapes = pytest.mark.parametrize('shape', SHAPES)
+
+
+def tokens_by_cell(follower, buffer):
+    """Return a buffer (M x T, ...) as (M, T, ...)."""
+    return buffer.view(-1, follower.state.encoder.token_count, *buffer.shape[1:])
+
+
+def copied(follower):
+    """Return the same camera with its rows copied to where the view shows them."""
+    other = copy.copy(follower)
+    ring = follower.state.ring
+    camera, encoder = copy.deepcopy((follower.state.camera, follower.state.encoder))
+    for buffer in buffers_of(encoder):
+        tokens = tokens_by_cell(follower, buffer)
+        tokens[:, :CELLS] = tokens[:, ring.rows]
+    unrolled = replace(ring, rows=torch.arange(CELLS))
+    rotations = WorldRotations(runner_of(follower), encoder, unrolled)
+    other.state = MovingState(
+        camera, replace(encoder, rotations=rotations.table), unrolled, rotations)
+    return other
+
+
+def spoilt(follower):
+    """Spoil what the rows of new cells held before."""
+    for buffer in buffers_of(follower.state.encoder):
+        tokens_by_cell(follower, buffer)[:, follower.state.ring.rows[follower.state.ring.new]] = (
+            math.nan)
+
+
+@shapes
+def test_all_cells_equal_dense_wherever_the_view_stands(shape):
+    follower = Follower(shape)
+    assert follower.error() < 1e-5
+    for place in ((4, 6), (9, 1), (0, 12)):
+        follower.look(*place)
+        follower.run_all()
+        assert follower.error() < 1e-5
+
+
+def test_far_from_where_it_began_all_cells_equal_dense():
+    follower = Follower('registers')
+    follower.state.ring = follower.state.ring.scrolled(-30_000, 70_000)
+    follower.run_all()
+    assert follower.error() < 1e-4
+
+
+@shapes
+def test_all_cells_cost_what_a_whole_frame_does(shape):
+    follower = Follower(shape)
+    assert follower.run_all().macs == follower.first.macs
+
+
+@shapes
+@pytest.mark.parametrize('settings', [FULL, SharingSettings(temporal=False), SharingSettings()])
+def test_a_scroll_gives_the_rows_that_copying_them_would(shape, settings):
+    ringed = Follower(shape)
+    ringed.look(4, 5)
+    ringed.run([3, 20], settings)
+    ringed.look(3, 6)
+    aside = copied(ringed)
+    for follower in (ringed, aside):
+        follower.run([9, 10, 30], settings)
+    for task in ringed.tasks:
+        assert (ringed.rows(task) - aside.rows(task)).norm() < 1e-4 * ringed.rows(task).norm()
+
+
+@shapes
+def test_cells_that_are_not_computed_keep_their_rows(shape):
+    follower = Follower(shape)
+    before = follower.rows().view(*GRID, -1)
+    follower.look(5, 4)
+    follower.run()
+    assert torch.equal(follower.rows().view(*GRID, -1)[:-1], before[1:])
+
+
+@shapes
+def test_nothing_is_copied_when_the_view_scrolls(shape):
+    follower = Follower(shape)
+    buffers = buffers_of(follower.state.encoder)
+    before = [(buffer.data_ptr(), buffer.clone()) for buffer in buffers]
+    follower.look(6, 2)
+    follower.state.rotations.renew(follower.state.ring)
+    for buffer, (pointer, value) in zip(buffers_of(follower.state.encoder), before):
+        assert buffer.data_ptr() == pointer and torch.equal(buffer, value)
+    follower.run()
+    pointers = [buffer.data_ptr() for buffer in buffers_of(follower.state.encoder)]
+    assert pointers == [pointer for pointer, _ in before]
+
+
+@shapes
+@pytest.mark.parametrize('settings', [SharingSettings(temporal=False), SharingSettings()])
+def test_nothing_builds_on_what_a_row_held_before_it_wrapped(shape, settings):
+    clean, dirty = Follower(shape), Follower(shape)
+    for follower in (clean, dirty):
+        follower.look(5, 6)
+    spoilt(dirty)
+    for follower in (clean, dirty):
+        follower.run([8, 9], settings)
+        follower.run([8, 9, 40], settings)
+    for task in clean.tasks:
+        assert torch.equal(dirty.rows(task), clean.rows(task))
+
+
+def test_new_cells_must_be_listed():
+    follower = Follower('members')
+    follower.look(4, 5)
+    with pytest.raises(ValueError, match='15, 23.*must be computed'):
+        follower.moving.run(follower.state, torch.zeros(1, 3, 96, 128, dtype=torch.uint8),
+                            follower.tasks, FULL, torch.tensor([3, 7]))
+    assert follower.state.ring.new.sum() == GRID[0]
+
+
+def test_refreshed_and_new_cells_are_computed_in_full_and_others_may_be_taken_over():
+    follower = Follower('members')
+    follower.look(4, 5)
+    refreshed = torch.zeros(CELLS, dtype=torch.bool)
+    refreshed[[10, 11]] = True
+    eager = SharingSettings(temporal=False, task_factor=10.0)
+    account = follower.run([10, 11, 20, 21], eager, refreshed=refreshed)
+    marks = account.activity('depth').view(GRID)
+    assert (marks[:, -1] == REFRESHED).all()
+    assert marks.flatten()[[10, 11, 20, 21]].tolist() == [REFRESHED] * 2 + [TAKEN_OVER] * 2
+    assert (marks != KEPT).sum() == 4 + GRID[0]
+    assert torch.equal(account.due, refreshed | (marks.flatten() == REFRESHED))
+
+
+def test_block_gates_drop_cells_where_the_settings_say_so():
+    follower = Follower('members')
+    marks = follower.run([5, 6, 7], SharingSettings(task=False)).activity('depth')
+    assert (marks == KEPT).all()
+    marks = follower.run([5, 6, 7], FULL).activity('depth')
+    assert marks[5:8].tolist() == [COMPUTED] * 3
+
+
+@shapes
+def test_what_changed_is_told_in_cells_of_the_view(shape):
+    follower = Follower(shape)
+    follower.look(2, 4)
+    account = follower.run([30])
+    expected = [*range(2 * GRID[1]), 30]
+    assert account.rows == len(expected)
+    for task, item in account.tasks.items():
+        assert item.changed.tolist() == expected
+        assert item.run.survivors.tolist() == expected
+
+
+def test_a_stem_that_feeds_heads_is_counted_whole():
+    follower = Follower('members')
+    none, one = follower.run([]), follower.run([5])
+    stem = follower.sharing.runners('fast').stem.macs_per_cell
+    assert none.macs >= CELLS * stem
+    assert one.macs > none.macs
+
+
+def test_the_ages_of_the_view_are_those_of_its_cells():
+    follower = Follower('members')
+    for column in (5, 6, 7):
+        follower.look(4, column)
+        account = follower.run()
+    assert account.tasks['depth'].oldest_age == 3
+    age = follower.state.camera.ages[0][follower.state.ring.rows].view(GRID)
+    assert age[0].tolist() == [3, 3, 3, 3, 3, 2, 1, 0]
+
+
+def test_an_encoder_that_missed_frames_of_a_moving_view_starts_anew():
+    follower = Follower('members')
+    follower.tasks = ('semseg', 'depth')
+    follower.look(4, 5)
+    follower.run()
+    follower.tasks = ('semseg', 'depth', 'normals')
+    account = follower.run([3])
+    assert account.tasks['normals'].computed[-1] == 1.0
+    assert account.tasks['depth'].computed[-1] == 1 / CELLS
+
+
+def test_the_network_at_rest_goes_on_after_a_whole_frame():
+    follower = Follower('members')
+    follower.look(7, 1)
+    follower.run()
+    follower.cache.reset('the camera rests')
+    follower.rest()
+    assert follower.error() < 1e-5
+
+
+def test_blocks_of_another_kind_are_refused():
+    follower = Follower('members')
+    follower.cache.camera.kind = 'accurate'
+    with pytest.raises(ConfigError, match="'accurate'.*use 'fast'"):
+        follower.moving.take(follower.cache)

@@ -1,0 +1,111 @@
+"""A view that moves over a wide picture, and networks that follow it."""
+
+from functools import lru_cache
+
+from branched import branched_network, GRID
+from clips import uniform_thresholds
+import torch
+from torch.nn import functional
+
+from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.moving.network import MovingNetwork
+from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.tasks import DEFAULT_TASKS
+
+SHAPES = {
+    'members': {},
+    'shared': {'prefix': 4},
+    'registers': {'class_token': True, 'register_tokens': 4, 'position': 'rope_centred'},
+    'patches': {'class_token': True, 'stem': 'patch', 'prefix': 4},
+}
+"""Networks whose positions are relative, by what they have."""
+
+CELLS = GRID[0] * GRID[1]
+SIDE = 16
+FULL = SharingSettings(temporal=False, task=False)
+"""Everything that is listed is computed in full."""
+
+
+@lru_cache(maxsize=None)
+def network_of(shape):
+    return branched_network(**SHAPES[shape])
+
+
+@lru_cache(maxsize=None)
+def sharing_of(shape):
+    return SharingNetwork(
+        network_of(shape), uniform_thresholds(4, temporal=0.1, task=0.1), torch.float32)
+
+
+@lru_cache(maxsize=None)
+def picture():
+    """Return a picture (1, 3, H, W) uint8 much larger than a view, with something everywhere."""
+    noise = torch.rand(1, 3, 40, 50, generator=torch.Generator().manual_seed(5))
+    size = [3 * SIDE * side for side in GRID]
+    return (255 * functional.interpolate(noise, size, mode='bicubic').clamp(0, 1)).byte()
+
+
+def view(row, column):
+    """Return what a camera sees whose view begins at a cell of the picture."""
+    height, width = (SIDE * side for side in GRID)
+    top, left = SIDE * row, SIDE * column
+    return picture()[:, :, top:top + height, left:left + width]
+
+
+class Follower:
+    """A camera whose first view, at (4, 4), was computed whole by the network at rest."""
+
+    def __init__(self, shape, tasks=DEFAULT_TASKS):
+        self.network, self.tasks = network_of(shape), tasks
+        self.sharing, self.cache, self.at = sharing_of(shape), ActivationCache(), (4, 4)
+        self.moving = MovingNetwork(self.sharing)
+        self.first = self.rest()
+        self.state = self.moving.take(self.cache)
+
+    def rest(self):
+        """Compute what the network at rest does."""
+        return self.sharing.run(
+            self.cache, view(*self.at), self.tasks, SharingSettings(), PlanLimits())
+
+    def look(self, row, column):
+        """Turn to where the view begins at another cell of the picture."""
+        self.state.ring = self.state.ring.scrolled(self.at[0] - row, self.at[1] - column)
+        self.at = (row, column)
+
+    def run(self, cells=None, settings=FULL, **options):
+        """Compute cells and those that are new."""
+        listed = self.state.ring.new if cells is None else (
+            self.state.ring.new.index_fill(0, torch.tensor(cells, dtype=torch.long), True))
+        return self.moving.run(self.state, view(*self.at), self.tasks, settings,
+                               listed.nonzero()[:, 0], **options)
+
+    def run_all(self, **options):
+        return self.run(range(CELLS), **options)
+
+    def error(self):
+        """Return the largest relative distance of a raw output from that of the network."""
+        dense = self.network(view(*self.at), self.tasks)
+        return max(((self.cache.camera.heads[task].raw - raw).norm() / raw.norm()).item()
+                   for task, raw in dense.items())
+
+    def rows(self, task='depth'):
+        """Return the last rows (N, D) of a task's encoder, as the view shows them."""
+        inputs = runner_of(self).head_inputs(self.state.encoder, task, self.state.camera.stem)
+        return inputs.taps[-1].index_select(0, self.state.ring.rows)
+
+
+def runner_of(follower):
+    return follower.sharing.runners('fast').encoder
+
+
+def buffers_of(encoder):
+    """Return every buffer of an encoder's state in which rows lie, (M x T, ...) each."""
+    found = [encoder.trunk, *encoder.taps.buffers.values()]
+    for block in (*encoder.shared, *encoder.own):
+        found += [block.cache.rows, block.reference]
+        base = getattr(block, 'base', None)
+        if base is not None:
+            found += [base.base_update, base.difference, base.cached_difference, base.kept]
+    return [buffer for buffer in found if buffer.shape[0]]
