@@ -1,7 +1,7 @@
 """A network whose view moves: its memory stays with the world, given cells are computed."""
 
 from dataclasses import replace
-from typing import Callable
+from typing import Callable, Mapping
 
 import torch
 
@@ -10,7 +10,10 @@ from mtshare_ros.sharing.account import account_of, FrameAccount
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.encoder import StageRun
 from mtshare_ros.sharing.frame import Frame
+from mtshare_ros.sharing.head import HeadRunner, HeadUpdate
+from mtshare_ros.sharing.local_head import LocalRunner
 from mtshare_ros.sharing.members import run_members
+from mtshare_ros.sharing.moving.heads import MovingHeads
 from mtshare_ros.sharing.moving.ring import RingGrid
 from mtshare_ros.sharing.moving.state import MovingState, WorldRotations
 from mtshare_ros.sharing.moving.view_account import account_of_view
@@ -29,13 +32,14 @@ class MovingNetwork:
 
     It goes on from frames of that network, in whose place nothing is copied: ``take`` them. The
     stem sees every image whole where heads read its features; above it, cells are computed that
-    somebody else has chosen. Afterwards, that network must start anew.
+    somebody else has chosen. Heads of the kind ``local`` decode these, others the whole view.
+    Afterwards, the network at rest must start anew.
     """
 
     def __init__(self, sharing: SharingNetwork) -> None:
         self._sharing = sharing
         self._runners = sharing.runners(KIND)
-        self._heads = WholeHeads(self._runners.heads)
+        self._heads = _heads_of(self._runners.heads)
 
     def take(self, cache: ActivationCache) -> MovingState:
         """Return what to go on with after a frame of the network at rest, or a whole one."""
@@ -74,8 +78,7 @@ class MovingNetwork:
         lap('blocks')
         self._grow_young(frame)
         state.ring = state.ring.computed(cells)
-        outputs = self._heads.run(
-            state.camera, self._runners.encoder, tasks, state.ring.rows, cells)
+        outputs = self._decode(state, tasks, cells)
         lap('heads')
         account = account_of(frame, shared, members, outputs)
         return account_of_view(state.ring, account, self._unlisted(state, cells))
@@ -124,11 +127,31 @@ class MovingNetwork:
         for number in (0, *(1 + tasks.index(task) for task in frame.tasks)):
             ages[number].masked_fill_(frame.plan.due, 0)
 
+    def _decode(
+        self, state: MovingState, tasks: tuple[str, ...], cells: torch.Tensor
+    ) -> dict[str, HeadUpdate]:
+        """Renew the raw outputs of tasks, those of ``cells`` (n,) at least."""
+        updates: dict[str, HeadUpdate] = {}
+        for heads, own in self._heads:
+            asked = tuple(task for task in tasks if task in own)
+            updates.update(heads.run(
+                state.camera, self._runners.encoder, asked, state.ring.rows, cells))
+        return updates
+
     def _unlisted(self, state: MovingState, cells: torch.Tensor) -> int:
         """Return the multiply-accumulates of the stem on cells that are not listed."""
         if not state.camera.stem.feeds_heads:
             return 0
         return (state.encoder.cell_count - cells.shape[0]) * self._runners.stem.macs_per_cell
+
+
+def _heads_of(
+    runners: Mapping[str, HeadRunner]
+) -> tuple[tuple[MovingHeads | WholeHeads, Mapping[str, HeadRunner]], ...]:
+    """Return what runs the heads, and of which tasks: local ones on cells, others whole."""
+    local = {task: runner for task, runner in runners.items() if isinstance(runner, LocalRunner)}
+    others = {task: runner for task, runner in runners.items() if task not in local}
+    return (MovingHeads(local), local), (WholeHeads(others), others)
 
 
 def _check_new(ring: RingGrid, cells: torch.Tensor) -> None:

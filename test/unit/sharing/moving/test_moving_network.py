@@ -157,7 +157,7 @@ def test_what_changed_is_told_in_cells_of_the_view(shape):
     account = follower.run([30])
     expected = [*range(2 * GRID[1]), 30]
     assert account.rows == len(expected)
-    for task, item in account.tasks.items():
+    for item in account.tasks.values():
         assert item.changed.tolist() == expected
         assert item.run.survivors.tolist() == expected
 

@@ -7,6 +7,7 @@ from clips import uniform_thresholds
 import torch
 from torch.nn import functional
 
+from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.moving.network import MovingNetwork
 from mtshare_ros.sharing.network import SharingNetwork
@@ -19,6 +20,9 @@ SHAPES = {
     'shared': {'prefix': 4},
     'registers': {'class_token': True, 'register_tokens': 4, 'position': 'rope_centred'},
     'patches': {'class_token': True, 'stem': 'patch', 'prefix': 4},
+    'other heads': {'class_token': True, 'prefix': 4, 'heads': {
+        'semseg': HeadConfig(kind='linear', class_token=True), 'depth': HeadConfig(
+            kind='dpt', taps=(1, 2, 3, 4), channels=8, pyramid=(4, 6, 8, 10), hidden=5)}},
 }
 """Networks whose positions are relative, by what they have."""
 
