@@ -1,7 +1,7 @@
 """A network whose view moves: its memory stays with the world, given cells are computed."""
 
 from dataclasses import replace
-from typing import Callable, Mapping
+from typing import Callable
 
 import torch
 
@@ -10,7 +10,7 @@ from mtshare_ros.sharing.account import account_of, FrameAccount
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.encoder import StageRun
 from mtshare_ros.sharing.frame import Frame
-from mtshare_ros.sharing.head import HeadRunner, HeadUpdate
+from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.local_head import LocalRunner
 from mtshare_ros.sharing.members import run_members
 from mtshare_ros.sharing.moving.heads import MovingHeads
@@ -39,7 +39,11 @@ class MovingNetwork:
     def __init__(self, sharing: SharingNetwork) -> None:
         self._sharing = sharing
         self._runners = sharing.runners(KIND)
-        self._heads = _heads_of(self._runners.heads)
+        heads = self._runners.heads
+        local = {task: runner for task, runner in heads.items() if isinstance(runner, LocalRunner)}
+        others = {task: runner for task, runner in heads.items() if task not in local}
+        self._local_tasks = tuple(local)
+        self._local, self._others = MovingHeads(local), WholeHeads(others)
 
     def take(self, cache: ActivationCache) -> MovingState:
         """Return what to go on with after a frame of the network at rest, or a whole one."""
@@ -51,7 +55,7 @@ class MovingNetwork:
         ring = RingGrid.at_rest(camera.grid, camera.ages.device)
         rotations = WorldRotations(self._runners.encoder, camera.encoder, ring)
         encoder = replace(camera.encoder, rotations=rotations.table)
-        return MovingState(camera, encoder, ring, rotations)
+        return MovingState(camera, encoder, ring, rotations, self._local.allocate(camera))
 
     def run(
         self, state: MovingState, image: torch.Tensor, tasks: tuple[str, ...],
@@ -73,7 +77,7 @@ class MovingNetwork:
         tokens = self._tokens(state, image, seen)
         lap('stem')
         shared = self._run_shared(frame, tokens, seen)
-        self._leave_out(frame)
+        self._leave_out(state, frame)
         members = run_members(frame, shared)
         lap('blocks')
         self._grow_young(frame)
@@ -115,10 +119,14 @@ class MovingNetwork:
         values = encoder.embed(state, tokens, cells)
         return encoder.run_shared(state, rows, values, frame.limits.shared)
 
-    def _leave_out(self, frame: Frame) -> None:
+    def _leave_out(self, state: MovingState, frame: Frame) -> None:
         """Let encoders that miss a frame start anew: rows they know may stand for other cells."""
-        for member in set(range(len(self._runners.encoder.members))) - set(frame.members()):
-            frame.state.members.freeze(member)
+        backlog, needed = frame.state.members, frame.members()
+        if any(map(backlog.is_cold, needed)):  # it will compute rows that are not listed
+            state.projected = self._local.allocate(state.camera)
+        for member in range(len(self._runners.encoder.members)):
+            if member not in needed:
+                backlog.freeze(member)
 
     def _grow_young(self, frame: Frame) -> None:
         """Let the ages of rows that ran ungated start again."""
@@ -131,27 +139,17 @@ class MovingNetwork:
         self, state: MovingState, tasks: tuple[str, ...], cells: torch.Tensor
     ) -> dict[str, HeadUpdate]:
         """Renew the raw outputs of tasks, those of ``cells`` (n,) at least."""
-        updates: dict[str, HeadUpdate] = {}
-        for heads, own in self._heads:
-            asked = tuple(task for task in tasks if task in own)
-            updates.update(heads.run(
-                state.camera, self._runners.encoder, asked, state.ring.rows, cells))
-        return updates
+        camera, encoder, rows = state.camera, self._runners.encoder, state.ring.rows
+        local = tuple(task for task in tasks if task in self._local_tasks)
+        others = tuple(task for task in tasks if task not in self._local_tasks)
+        return {**self._local.run(state.projected, camera, encoder, local, rows, cells),
+                **self._others.run(camera, encoder, others, rows, cells)}
 
     def _unlisted(self, state: MovingState, cells: torch.Tensor) -> int:
         """Return the multiply-accumulates of the stem on cells that are not listed."""
         if not state.camera.stem.feeds_heads:
             return 0
         return (state.encoder.cell_count - cells.shape[0]) * self._runners.stem.macs_per_cell
-
-
-def _heads_of(
-    runners: Mapping[str, HeadRunner]
-) -> tuple[tuple[MovingHeads | WholeHeads, Mapping[str, HeadRunner]], ...]:
-    """Return what runs the heads, and of which tasks: local ones on cells, others whole."""
-    local = {task: runner for task, runner in runners.items() if isinstance(runner, LocalRunner)}
-    others = {task: runner for task, runner in runners.items() if task not in local}
-    return (MovingHeads(local), local), (WholeHeads(others), others)
 
 
 def _check_new(ring: RingGrid, cells: torch.Tensor) -> None:

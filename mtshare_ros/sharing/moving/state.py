@@ -6,6 +6,7 @@ import torch
 
 from mtshare_ros.sharing.cache import CameraState
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderState
+from mtshare_ros.sharing.moving.projected_rows import ProjectedRows
 from mtshare_ros.sharing.moving.ring import RingGrid
 
 
@@ -38,13 +39,15 @@ class MovingState:
 
     Those of the encoder, the ages and what encoders have to catch up with are in the order of the
     ``ring``'s rows; those of the stem and the heads in that of the view's cells. ``encoder`` are
-    the camera's own buffers with the ``rotations`` of the world.
+    the camera's own buffers with the ``rotations`` of the world; ``projected`` is by task what
+    local heads made of rows.
     """
 
     camera: CameraState
     encoder: EncoderState
     ring: RingGrid
     rotations: WorldRotations
+    projected: dict[str, ProjectedRows]
 
     @property
     def turned(self) -> CameraState:

@@ -34,7 +34,8 @@ def copied(follower):
     unrolled = replace(ring, rows=torch.arange(CELLS))
     rotations = WorldRotations(runner_of(follower), encoder, unrolled)
     other.state = MovingState(
-        camera, replace(encoder, rotations=rotations.table), unrolled, rotations)
+        camera, replace(encoder, rotations=rotations.table), unrolled, rotations,
+        follower.moving.take(follower.cache).projected)
     return other
 
 
@@ -182,13 +183,17 @@ def test_the_ages_of_the_view_are_those_of_its_cells():
 
 def test_an_encoder_that_missed_frames_of_a_moving_view_starts_anew():
     follower = Follower('members')
-    follower.tasks = ('semseg', 'depth')
-    follower.look(4, 5)
-    follower.run()
-    follower.tasks = ('semseg', 'depth', 'normals')
-    account = follower.run([3])
+    three = ('semseg', 'depth', 'normals')
+    for tasks in (three, three[:2], three):
+        follower.tasks = tasks
+        follower.look(4, follower.at[1] + 1)
+        account = follower.run([3, 4])
     assert account.tasks['normals'].computed[-1] == 1.0
-    assert account.tasks['depth'].computed[-1] == 1 / CELLS
+    assert account.tasks['depth'].computed[-1] == (2 + GRID[0]) / CELLS
+    output = follower.cache.camera.heads['normals'].raw.clone()
+    follower.state.projected = follower.moving.take(follower.cache).projected
+    follower.run([3, 4])
+    assert (follower.cache.camera.heads['normals'].raw - output)[0, :, :4, 12:20].norm() < 1e-4
 
 
 def test_the_network_at_rest_goes_on_after_a_whole_frame():

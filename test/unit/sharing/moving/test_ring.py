@@ -83,7 +83,7 @@ def test_following_what_stands_still_changes_nothing(ring):
     assert torch.equal(followed.rows, ring.rows) and not followed.new.any()
 
 
-@pytest.mark.parametrize('scale', [1.3, 0.6])
+@pytest.mark.parametrize('scale', [2.0, 1.3, 0.6])
 def test_each_cell_has_a_row_of_its_own_while_content_grows_or_shrinks(ring, scale):
     followed = ring.followed(places_of(ring, scale=scale))
     assert holds_every_row_once(followed)
