@@ -58,6 +58,7 @@ class Aligner:
     def __init__(self, size: tuple[int, int]) -> None:
         """Prepare for views of a size (height, width)."""
         self._size = size
+        self._levels = level_count(*size)
         self._last = RigidMotion.none()
 
     def reset(self) -> None:
@@ -86,10 +87,9 @@ class Aligner:
         """
         scaled = camera is not None and depth is not None
         pinhole = camera or assumed_camera(*self._size)
-        grays = gray_levels(reference, image, level_count(*self._size))
-        views = [_view(gray[0], 2 << level, depth if scaled else None, trusted, pinhole)
+        grays, images = (gray_levels(each, self._levels) for each in (reference, image))
+        views = [_view(gray, 2 << level, depth if scaled else None, trusted, pinhole)
                  for level, gray in enumerate(grays)]
-        images = [gray[1] for gray in grays]
         guess, points = _coarse_to_fine(
             views, images, start or self._last, _ALL if scaled else _TURNS_AND_GROWTH)
         confidence = confidence_of(points, fitted(points, images[0], guess), self._size)

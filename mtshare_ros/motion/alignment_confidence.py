@@ -15,6 +15,9 @@ _DISTINCT = 2.0
 _UNSURE = 0.25
 """Pixels of the image by which an estimate may be unsure at half confidence."""
 
+_PLACES = np.mgrid[-1:1:5j, -1:1:5j].reshape(2, 25)
+"""Down and to the right (25,) between the borders of the view, at which that is asked."""
+
 
 def confidence_of(points: AlignmentPoints, fit: Fit, size: tuple[int, int]) -> float:
     """
@@ -28,12 +31,12 @@ def confidence_of(points: AlignmentPoints, fit: Fit, size: tuple[int, int]) -> f
 
 
 def _explained(points: AlignmentPoints, fit: Fit) -> float:
-    """Return 0 where three in five points are explained or fewer, 1 where nine in ten are."""
+    """Return 0 where seven in ten points are explained or fewer, 1 where nine in ten are."""
     if not fit.seen.any():
         return 0.0
     tolerated = np.sqrt(_NOISE ** 2 + (_OFF * points.slope) ** 2)
     share = (np.abs(fit.error) < tolerated)[fit.seen].mean()
-    return float(np.clip((share - 0.6) / 0.3, 0, 1))
+    return float(np.clip((share - 0.7) / 0.2, 0, 1))
 
 
 def _fixed(points: AlignmentPoints, fit: Fit, size: tuple[int, int]) -> float:
@@ -50,9 +53,7 @@ def _flow(points: AlignmentPoints, size: tuple[int, int]) -> np.ndarray:
     """Return by how many pixels (2, 25, 6) five by five places of the view move with a motion."""
     camera = points.camera
     depth = np.median(points.positions[2])
-    y, x = (side.ravel() for side in np.meshgrid(
-        np.linspace(-1, 1, 5) * camera.cy / camera.fy,
-        np.linspace(-1, 1, 5) * camera.cx / camera.fx, indexing='ij'))
+    y, x = _PLACES * [[camera.cy / camera.fy], [camera.cx / camera.fx]]
     none, one = np.zeros_like(x), np.full_like(x, 1)
     right = [-x * y, 1 + x * x, -y, one / depth, none, -x / depth]
     down = [-1 - y * y, x * y, x, none, one / depth, -y / depth]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mtshare_ros.motion.alignment_points import AlignmentPoints, MIDDLE_GRAY, PARAMETERS
-from mtshare_ros.motion.rigid import RigidMotion, rotation_about, rotation_vector
+from mtshare_ros.motion.rigid import RigidMotion, rotation_about
 
 _SMALLEST_NOISE = 1.0
 """Grey levels; a quieter image does not make smaller differences errors."""
@@ -17,7 +17,7 @@ _NEAREST = 0.05
 _FEWEST_POINTS = 30
 
 PRIOR = np.array([0.1, 0.1, 0.1, 0.02, 0.02, 0.02, 0.2, 50.0]) ** -2
-"""Inverse variances (8,) of how a motion differs from the one before, and a brightness."""
+"""Inverse variances (8,) of shifts about the expected one, of brightness, and of a turn a step."""
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,11 @@ class Search:
 def fitted(points: AlignmentPoints, image: np.ndarray, guess: Guess) -> Fit:
     """Return how the points of a reference differ from an image (h, w) under a guess."""
     row, column, seen = _projected(points, image.shape, guess.motion)
-    expected = points.gray + (guess.gain - 1) * (points.gray - MIDDLE_GRAY) + guess.bias
-    error = np.where(seen, _bilinear(image, row, column) - expected, 0)
-    sizes = np.abs(error[seen])
-    noise = 1.4826 * float(np.median(sizes)) if len(sizes) else 0.0
-    return Fit(guess, seen, error, max(noise, _SMALLEST_NOISE))
+    error = _bilinear(image, row, column)
+    error -= points.gray * np.float32(guess.gain)
+    error -= np.float32(guess.bias + (1 - guess.gain) * MIDDLE_GRAY)
+    error *= seen
+    return Fit(guess, seen, error, max(_usual(np.abs(error[seen])), _SMALLEST_NOISE))
 
 
 def aligned(points: AlignmentPoints, image: np.ndarray, guess: Guess, search: Search) -> Guess:
@@ -94,12 +94,17 @@ def weights_of(points: AlignmentPoints, fit: Fit) -> np.ndarray:
     return robust * robust * fit.seen / variance
 
 
+def _usual(sizes: np.ndarray) -> float:
+    """Return the standard deviation of what is normally distributed but for some, from sizes."""
+    middle = len(sizes) // 2
+    return 1.4826 * float(np.partition(sizes, middle)[middle]) if len(sizes) else 0.0
+
+
 def _step(points: AlignmentPoints, fit: Fit, search: Search) -> np.ndarray:
     """Return the change (8,) of the parameters of the reference that explains the errors."""
     weights = weights_of(points, fit)
     matrix = information(points, weights) + np.diag(PRIOR)
-    right = (points.jacobian @ (weights * fit.error)).astype(np.float64)
-    right += PRIOR * _away(fit.guess, search.start)
+    right = points.jacobian @ (weights * fit.error) + PRIOR * _away(fit.guess, search.start)
     step = np.zeros(PARAMETERS)
     free = search.free
     step[free] = np.linalg.solve(matrix[np.ix_(free, free)], right[free])
@@ -108,9 +113,10 @@ def _step(points: AlignmentPoints, fit: Fit, search: Search) -> np.ndarray:
 
 def _away(guess: Guess, start: RigidMotion) -> np.ndarray:
     """Return by how much of each parameter (8,) a guess is away from what was expected."""
-    turn = rotation_vector(start.rotation.T @ guess.motion.rotation)
-    shift = guess.motion.rotation.T @ (guess.motion.translation - start.translation)
-    return np.concatenate([turn, shift, [1 - guess.gain, -guess.bias]])
+    away = np.zeros(PARAMETERS)
+    away[3:6] = (guess.motion.translation - start.translation) @ guess.motion.rotation
+    away[6:] = 1 - guess.gain, -guess.bias
+    return away
 
 
 def _stepped(guess: Guess, step: np.ndarray) -> Guess:
@@ -138,7 +144,9 @@ def _projected(
     row = moved[1] * scale * np.float32(camera.fy) + np.float32(camera.cy)
     seen = ((row >= 0) & (column >= 0) & (row < size[0] - 1) & (column < size[1] - 1)
             & (moved[2] > _NEAREST))
-    return np.where(seen, row, 0), np.where(seen, column, 0), seen
+    row *= seen
+    column *= seen
+    return row, column, seen
 
 
 def _bilinear(image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndarray:

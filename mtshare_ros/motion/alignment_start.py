@@ -35,9 +35,14 @@ def _best_turn(points: AlignmentPoints, reference: np.ndarray, image: np.ndarray
     """Return the turn by whole pixels after which the middle of the reference fits best."""
     middle = reference[_REACH:-_REACH, _REACH:-_REACH]
     shifted = np.lib.stride_tricks.sliding_window_view(image, middle.shape)
-    difference = shifted - middle
-    difference -= difference.mean((2, 3), keepdims=True)
-    best = int(np.abs(difference, out=difference).mean((2, 3)).argmin())
+    windows = shifted.reshape(-1, middle.size) - middle.mean()
+    best = int(_squared_contrast(windows, middle.ravel() - middle.mean()).argmin())
     down, right = (place - _REACH for place in divmod(best, shifted.shape[1]))
     return RigidMotion.turned(
         np.array([-down / points.camera.fy, right / points.camera.fx, 0.0]))
+
+
+def _squared_contrast(windows: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """Return the variance (n,) of what remains of windows (n, m) after a pattern (m,)."""
+    squares = np.einsum('nm,nm->n', windows, windows) - 2 * windows @ pattern
+    return squares - windows.sum(1) ** 2 / len(pattern)
