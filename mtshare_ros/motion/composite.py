@@ -9,9 +9,11 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from mtshare_ros.motion.cloud import Cloud
 from mtshare_ros.motion.kept_frames import KeptFrames, Maps
 from mtshare_ros.motion.kinds import Kind, kind_of
-from mtshare_ros.motion.reprojection import NEAREST, parallax, projection, reproject
+from mtshare_ros.motion.points import matrix_of, NEAREST
+from mtshare_ros.motion.reprojection import parallax
 from mtshare_ros.motion.resampling import Places
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.sources import Sources
@@ -35,6 +37,7 @@ class Composite:
     pixel and kept frame take 22 bytes for mask, confidence, depth, normals, edges and image.
 
     Maps given out are never changed afterwards. Values between 0 and 255 are float32 in them.
+    Without depth all is taken to be a metre before the camera.
     """
 
     def __init__(
@@ -50,7 +53,9 @@ class Composite:
         """Return to the state in which nothing was seen."""
         self._now, self._newest = 0, -1
         self._camera = _NO_CAMERA
-        self._pending = self._turn = RigidMotion.none()
+        self._cloud: Cloud | None = None
+        self._whole = True
+        self._turn = self._pending = self._since = RigidMotion.none()
         self._motions = [RigidMotion.none()] * self._count
         self._sources = Sources.here(self._size, self._device, 0, -1)
         self.seen = torch.zeros(self._size, dtype=torch.bool, device=self._device)
@@ -64,7 +69,7 @@ class Composite:
 
     @property
     def maps(self) -> dict[str, torch.Tensor]:
-        """The maps by name, (H, W) or (H, W, C), without the image; read once a frame."""
+        """The maps by name, (H, W) or (H, W, C), without the image."""
         return {name: self._public(name) for name in self._kinds if name != 'image'}
 
     @property
@@ -80,25 +85,26 @@ class Composite:
     @property
     def origin(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Row and column (H, W) float32 of each pixel in its frame."""
-        return self._sources.place
+        return self._sources.row, self._sources.column
 
-    def move(self, motion: RigidMotion, camera: Pinhole) -> None:
-        """Go on to the view after a motion; what a camera of other intrinsics saw is forgotten."""
+    def move(self, motion: RigidMotion, camera: Pinhole, *, scaled: bool = True) -> None:
+        """
+        Go on to the view after a motion; what a camera of other intrinsics saw is forgotten.
+
+        Unless the motion is ``scaled`` in metres, it is that before a plane a metre away, whatever
+        the depth.
+        """
         if self._camera not in (_NO_CAMERA, camera):
             self.forget()
         self._camera, self._now = camera, self._now + 1
         if self._newest < 0:
             return
-        self._pending = motion.after(self._pending)
-        depth = self._depth()
-        if self._shift(depth) < _STILL:
-            return
-        moved = reproject(depth, camera, self._pending, self.seen)
-        self._motions = [self._pending.after(earlier) for earlier in self._motions]
-        self._turn = self._pending.after(self._turn)
-        self._pending = RigidMotion.none()
-        self._sources, self.seen = self._sources.moved(moved), moved.seen
-        self._values = None
+        self._turn = RigidMotion(motion.rotation @ self._turn.rotation, np.zeros(3))
+        step = motion if scaled else _before_a_plane(motion)
+        self._pending, self._since = step.after(self._pending), step.after(self._since)
+        self._motions = [step.after(earlier) for earlier in self._motions]
+        if self._shift(camera) >= _STILL:
+            self._look(camera)
 
     def put(self, where: torch.Tensor | None, maps: Maps, image: torch.Tensor) -> None:
         """
@@ -111,27 +117,43 @@ class Composite:
         frame = self._newest = (self._newest + 1) % self._count
         here = Sources.here(self._size, self._device, frame, self._now)
         if where is None:
-            self._values, self._sources = given, here
+            self._values, self._sources, self._cloud = given, here, None
             self.seen = torch.ones_like(self.seen)
         else:
-            old = self._current()
-            self._values = {name: torch.where(where, given[name], old[name]) for name in given}
-            self._sources = self._saved(frame).replaced(where, here)
-            self.seen = self.seen | where
-        self._motions[frame] = RigidMotion.none()
-        self._kept.write(frame, self._values, self._turn.rotation.T)
+            self._merge(where, given, here)
+        self._whole = where is None
+        self._motions[frame] = self._since = self._pending = RigidMotion.none()
+        self._kept.write(frame, self._current(), self._turn.rotation.T)
 
-    def _saved(self, frame: int) -> Sources:
-        """Return the sources after the pixels of a kept frame have moved into its next content."""
-        sources = self._sources
-        stays = sources.frame != frame
-        return replace(sources, down=sources.down * stays, right=sources.right * stays)
+    def _merge(self, where: torch.Tensor, given: Maps, here: Sources) -> None:
+        """Take new values, and what was in the kept frame that they take the place of."""
+        old = self._current()
+        self._values = {name: torch.where(where, given[name], old[name]) for name in given}
+        new = where | (self.seen & (self._sources.frame == self._newest))
+        computed = torch.where(where, here.computed, self._sources.computed)
+        self._sources = self._sources.replaced(new, replace(here, computed=computed))
+        self.seen = self.seen | where
+        if self._cloud is not None:
+            self._cloud.add(new, self._depth(), self._sources, self._since)
 
-    def _shift(self, depth: torch.Tensor) -> float:
+    def _look(self, camera: Pinhole) -> None:
+        """Find the pixels of the present view."""
+        if self._cloud is None:
+            seen = None if self._whole else self.seen
+            self._cloud = Cloud(self._depth(), self._sources, camera, seen)
+        look = self._cloud.look(self._since)
+        self._sources, self.seen = look.sources, look.seen
+        self._pending, self._values = RigidMotion.none(), None
+
+    def _shift(self, camera: Pinhole) -> float:
         """Return by how many pixels at most, about, the view has moved since the maps did."""
-        camera, motion = self._camera, self._pending
-        turned = 1.5 * max(camera.fx, camera.fy) * motion.angle
-        return turned + parallax(motion, camera, float(depth.nan_to_num(1.0).amin()))
+        height, width = self._size
+        corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]])
+        matrix = matrix_of(camera)
+        back = matrix @ self._pending.rotation @ np.linalg.inv(matrix)
+        moved = corners @ back.T
+        away = np.abs(moved / moved[:, 2:] - corners).max()
+        return float(away) + parallax(self._pending, camera, self._depth())
 
     def _depth(self) -> torch.Tensor:
         """Return the depth of the view; without a map of it everything is a metre away."""
@@ -146,15 +168,18 @@ class Composite:
             found = self._kept.read(places, self._turn.rotation)
             for name, kind in self._kinds.items():
                 if kind == Kind.DISTANCE:
-                    found[name] = self._distance_now(found[name], places)
+                    found[name] = self._distance_now(found[name], places, self._camera)
             self._values = {name: values.view(*values.shape[:-1], *self._size)
                             for name, values in found.items()}
         return self._values
 
-    def _distance_now(self, distance: torch.Tensor, places: Places) -> torch.Tensor:
+    def _distance_now(
+        self, distance: torch.Tensor, places: Places, camera: Pinhole
+    ) -> torch.Tensor:
         """Return the z (n,) in the view of what has a z in its kept frame."""
-        rows = [np.append(turn[2], shift[2]) for turn, shift in (
-            projection(self._camera, motion) for motion in self._motions)]
+        back = np.linalg.inv(matrix_of(camera))
+        rows = [np.append(motion.rotation[2] @ back, motion.translation[2])
+                for motion in self._motions]
         table = torch.from_numpy(np.stack(rows)).to(self._device, torch.float32)
         right, down, constant, shift = (
             weights.contiguous().index_select(0, places.frame) for weights in table.t())
@@ -162,6 +187,7 @@ class Composite:
         return shift.addcmul_(scale, distance).clamp_(min=NEAREST)
 
     def _nothing(self, kind: Kind) -> torch.Tensor:
+        """Return a map of which nothing is known."""
         if kind == Kind.LABELS:
             return torch.full(self._size, UNLABELLED, dtype=torch.uint8, device=self._device)
         shape = self._size if kind.channels == 1 else (kind.channels, *self._size)
@@ -170,6 +196,12 @@ class Composite:
     def _public(self, name: str) -> torch.Tensor:
         values = self._current()[name]
         return values if values.dim() == 2 else values.permute(1, 2, 0)
+
+
+def _before_a_plane(motion: RigidMotion) -> RigidMotion:
+    """Return the motion of a plane a metre away as a turn, which may grow and slant."""
+    plane = np.array([0.0, 0.0, 1.0])
+    return RigidMotion(motion.rotation + np.outer(motion.translation, plane), np.zeros(3))
 
 
 def _planes(values: torch.Tensor, kind: Kind) -> torch.Tensor:

@@ -6,98 +6,95 @@ shows between them. They belong to that surface. Holes open where the view reach
 one or behind a near thing.
 """
 
-from dataclasses import dataclass
-
 import torch
+
+from mtshare_ros.motion.splatting import Arrivals
 
 _SAME = 0.95
 """Ratio of two depths above which neighbours lie on one surface."""
 
-
-@dataclass(frozen=True)
-class Arrivals:
-    """
-    What came to the pixels of a view, changed in place by what follows.
-
-    ``down``, ``right``, ``depth`` (H, W) float32 and ``source`` (H, W) int64 are those of
-    ``Reprojection``; where nothing came the depth is infinite.
-    """
-
-    down: torch.Tensor
-    right: torch.Tensor
-    source: torch.Tensor
-    depth: torch.Tensor
-
-    @property
-    def flat(self) -> tuple[torch.Tensor, ...]:
-        """All four as (H * W,)."""
-        return tuple(part.view(-1) for part in self._parts)
-
-    @property
-    def _parts(self) -> tuple[torch.Tensor, ...]:
-        return self.down, self.right, self.source, self.depth
-
-    def write(self, where: torch.Tensor, values: tuple[torch.Tensor, ...]) -> None:
-        """Overwrite pixels (n,) by values (n,) of all four."""
-        for part, given in zip(self.flat, values):
-            part.index_copy_(0, where, given)
-
-    def copy(self, where: torch.Tensor, other: torch.Tensor) -> None:
-        """Let pixels (n,) show what others (n,) do."""
-        self.write(where, tuple(part.index_select(0, other) for part in self.flat))
+_NEXT_BUT_ONE = 3.0
+"""Pixels of a kept frame within which next but one pixels of one surface lie."""
 
 
 def close_cracks(arrivals: Arrivals) -> None:
     """Give pixels in cracks what lies between their neighbours on the surface."""
-    height, width = arrivals.depth.shape
+    width = arrivals.depth.shape[1]
     cracks = _behind_neighbours(arrivals.depth)
-    for step in (1, width, 1):
+    for find_step in (_to_nearer_pair, lambda *_: 1, lambda *_: width):
         if not cracks.shape[0]:
             return
-        cracks = cracks[~_close(arrivals, cracks, step)]
+        cracks = cracks[~_close(arrivals, cracks, find_step(arrivals, cracks))]
+
+
+def _to_nearer_pair(arrivals: Arrivals, cracks: torch.Tensor) -> torch.Tensor:
+    """Return the steps (n,) from pixels to the nearer ones of their neighbours on both sides."""
+    depth, width = arrivals.depth.view(-1), arrivals.depth.shape[1]
+    beside, above = (
+        torch.maximum(depth.index_select(0, cracks - step), depth.index_select(0, cracks + step))
+        for step in (1, width))
+    return (above < beside) * (width - 1) + 1
 
 
 def _behind_neighbours(depth: torch.Tensor) -> torch.Tensor:
-    """Return the pixels (n,) that lie behind their neighbours on both sides, not at a border."""
+    """Return the pixels (n,) that lie behind two opposite neighbours, none at a border."""
+    height, width = depth.shape
     behind = torch.zeros_like(depth, dtype=torch.bool)
-    middle = depth[1:-1, 1:-1] * _SAME
-    across = torch.maximum(depth[1:-1, :-2], depth[1:-1, 2:])
-    along = torch.maximum(depth[:-2, 1:-1], depth[2:, 1:-1])
-    torch.lt(torch.minimum(across, along), middle, out=behind[1:-1, 1:-1])
+    nearer = torch.full((height - 2, width - 2), torch.inf, device=depth.device)
+    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+        pair = (depth[1 + sign * down:height - 1 + sign * down,
+                      1 + sign * right:width - 1 + sign * right] for sign in (-1, 1))
+        torch.minimum(nearer, torch.maximum(*pair), out=nearer)
+    torch.lt(nearer, depth[1:-1, 1:-1] * _SAME, out=behind[1:-1, 1:-1])
     return behind.view(-1).nonzero().view(-1)
 
 
-def _close(arrivals: Arrivals, cracks: torch.Tensor, step: int) -> torch.Tensor:
+def _close(
+    arrivals: Arrivals, cracks: torch.Tensor, step: torch.Tensor | int
+) -> torch.Tensor:
     """Fill the cracks (n,) whose neighbours ``step`` before and behind are one; return which."""
-    down, right, source, depth = arrivals.flat
+    depth = arrivals.depth.view(-1)
     first, second = cracks - step, cracks + step
-    ends = torch.stack((depth.index_select(0, first), depth.index_select(0, second)))
-    near, far = ends.aminmax(dim=0)
+    one, other = depth.index_select(0, first), depth.index_select(0, second)
+    near, far = torch.minimum(one, other), torch.maximum(one, other)
     own = depth.index_select(0, cracks)
     closes = (near > far * _SAME) & (far < own * _SAME)
-    closes &= own.isinf() | _adjoin(arrivals, first, second)
-    where, first, second = cracks[closes], first[closes], second[closes]
-    middle = tuple((part.index_select(0, first) + part.index_select(0, second)) / 2
-                   for part in (down, right, depth))
-    arrivals.write(where, (*middle[:2], source.index_select(0, first), middle[2]))
+    closes &= own.isinf() | _were_neighbours(arrivals, first, second)
+    where, first, second = (part[closes] for part in (cracks, first, second))
+    number, *places = (part.index_select(0, first) for part in arrivals.flat)
+    others = [part.index_select(0, second) for part in arrivals.flat[1:]]
+    between = _apart(places[0], others[0]) & _apart(places[1], others[1])
+    middle = [torch.where(between, (place + other) / 2, place)
+              for place, other in zip(places, others)]
+    arrivals.write(where, (number, *middle))
     return closes
 
 
-def _adjoin(arrivals: Arrivals, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Tell for pairs of pixels (n,) whether they come from neighbours in the old view."""
-    width = arrivals.depth.shape[1]
-    source = arrivals.source.view(-1)
-    one, other = source.index_select(0, first), source.index_select(0, second)
-    rows = (one // width - other // width).abs()
-    columns = (one % width - other % width).abs()
-    return torch.maximum(rows, columns) <= 1
+def _apart(place: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Tell whether places (n,) of next but one pixels are those of one frame."""
+    return (place - other).abs_() < _NEXT_BUT_ONE
+
+
+def _were_neighbours(
+    arrivals: Arrivals, first: torch.Tensor, second: torch.Tensor
+) -> torch.Tensor:
+    """Tell for pairs of pixels (n,) whether they show neighbouring pixels of one frame."""
+    points, number = arrivals.points, arrivals.number.view(-1)
+    one, other = number.index_select(0, first), number.index_select(0, second)
+    near = points.frame.index_select(0, one) == points.frame.index_select(0, other)
+    for part in (points.row, points.column):
+        near &= (part.index_select(0, one) - part.index_select(0, other)).abs_() <= 1
+    return near
 
 
 def fill_holes(arrivals: Arrivals) -> torch.Tensor:
     """Give pixels without anything what the farther neighbour shows; return which had (H, W)."""
     seen = arrivals.depth.isfinite()
     holes = (~seen).view(-1).nonzero().view(-1)
-    if holes.shape[0] and holes.shape[0] < seen.numel():
+    if holes.shape[0] == seen.numel():
+        arrivals.row.zero_()
+        arrivals.column.zero_()
+    elif holes.shape[0]:
         arrivals.copy(holes, _farther_beside(arrivals.depth, seen, holes))
         _fill_rows(arrivals, seen.any(dim=1))
     return seen
@@ -128,5 +125,5 @@ def _fill_rows(arrivals: Arrivals, shows: torch.Tensor) -> None:
     if not empty.shape[0]:
         return
     nearest = full[(empty - full).abs().argmin(dim=1)]
-    for part in (arrivals.down, arrivals.right, arrivals.source, arrivals.depth):
+    for part in (arrivals.number, arrivals.row, arrivals.column, arrivals.depth):
         part[empty.view(-1)] = part[nearest]

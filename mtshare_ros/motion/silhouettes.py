@@ -13,7 +13,7 @@ import torch
 _REACH = 2
 """Pixels to either side over which a step may spread."""
 
-_STEP = 1.1
+_STEP = 1.2
 """Ratio of the farthest to the nearest depth about a pixel that makes a step."""
 
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 
 import torch
 
-from mtshare_ros.motion.reprojection import Reprojection
+from mtshare_ros.motion.points import grid_of
 from mtshare_ros.motion.resampling import Places
+from mtshare_ros.motion.splatting import Arrivals
 
 
 @dataclass(frozen=True)
@@ -13,13 +14,13 @@ class Sources:
     """
     Where the pixels (H, W) of a view are from.
 
-    ``frame`` int32 is the kept frame, ``down`` and ``right`` float32 by how much further down and
-    right a pixel lies there, ``computed`` int32 the number of the frame in which it was computed.
+    ``frame`` int32 is the kept frame, ``row`` and ``column`` float32 the place in it, ``computed``
+    int32 the number of the frame in which the pixel was computed.
     """
 
     frame: torch.Tensor
-    down: torch.Tensor
-    right: torch.Tensor
+    row: torch.Tensor
+    column: torch.Tensor
     computed: torch.Tensor
 
     @classmethod
@@ -27,30 +28,24 @@ class Sources:
         cls, size: tuple[int, int], device: torch.device, frame: int, computed: int
     ) -> 'Sources':
         """Return the pixels of a view that lie in a kept frame as they do in the view."""
-        still = torch.zeros(size, device=device)
-        return cls(torch.full(size, frame, dtype=torch.int32, device=device), still, still,
-                   torch.full(size, computed, dtype=torch.int32, device=device))
+        frames = torch.full(size, frame, dtype=torch.int32, device=device)
+        row, column = grid_of(frames)
+        return cls(frames, row.expand(size), column.expand(size),
+                   torch.full_like(frames, computed))
 
-    @property
-    def place(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Row and column (H, W) of each pixel in its frame."""
-        row, column = (torch.arange(float(length), device=self.down.device)
-                       for length in self.frame.shape)
-        return self.down + row[:, None], self.right + column
+    @classmethod
+    def arrived(cls, arrivals: Arrivals) -> 'Sources':
+        """Return where the pixels are from that show points."""
+        points, number = arrivals.points, arrivals.number.view(-1)
+        frame, computed = (part.index_select(0, number).view_as(arrivals.number)
+                           for part in (points.frame, points.computed))
+        return cls(frame, arrivals.row, arrivals.column, computed)
 
     @property
     def places(self) -> Places:
         """The same for resampling."""
-        row, column = self.place
-        return Places(tuple(self.frame.shape), self.frame.view(-1), row.view(-1), column.view(-1))
-
-    def moved(self, to: Reprojection) -> 'Sources':
-        """Return the sources of the next view."""
-        index = to.source.view(-1)
-        frame, down, right, computed = (
-            getattr(self, part.name).view(-1).index_select(0, index).view_as(to.source)
-            for part in fields(self))
-        return Sources(frame, down.add_(to.down), right.add_(to.right), computed)
+        return Places(tuple(self.frame.shape), self.frame.view(-1), self.row.reshape(-1),
+                      self.column.reshape(-1))
 
     def replaced(self, where: torch.Tensor, by: 'Sources') -> 'Sources':
         """Return sources that are others where (H, W) says so."""

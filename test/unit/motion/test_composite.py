@@ -112,6 +112,17 @@ def test_disparity_of_any_scale_is_carried_along_and_does_not_change(scale):
     assert (error < 0.03).float().mean() > 0.97
 
 
+def test_a_pixel_is_resampled_once_however_often_the_camera_moves():
+    often, once = composite(), composite()
+    along(often, path, 10)
+    along(once, path, 1)
+
+    same = often.seen & once.seen & (often.maps['mask'] == once.maps['mask'])
+    error = torch.hypot(*(a - b for a, b in zip(often.origin, once.origin)))[same]
+    assert (error < 0.1).float().mean() > 0.97
+    assert (often.image - once.image)[same].abs().median() < 0.1
+
+
 def test_a_resting_camera_leaves_every_map_as_it_is():
     made = composite()
     before = made.maps
@@ -214,3 +225,44 @@ def test_what_is_kept_takes_the_memory_that_is_said():
     made = Composite(SIZE, ('mask', 'confidence', 'depth', 'normals', 'edges'), kept_frames=5)
 
     assert made.nbytes == 22 * 5 * SIZE[0] * SIZE[1]
+
+
+def test_without_a_scale_the_view_grows_as_a_plane_does_whatever_the_depth():
+    made = composite()
+
+    made.move(RigidMotion.turned([0.0, 0.0, 0.0], [0.0, 0.0, -0.2]), CAMERA, scaled=False)
+
+    row, column = made.origin
+    rows, columns = torch.arange(SIZE[0])[:, None], torch.arange(SIZE[1])[None]
+    assert torch.allclose(column - CAMERA.cx, 0.8 * (columns - CAMERA.cx), atol=0.05)
+    assert torch.allclose(row - CAMERA.cy, 0.8 * (rows - CAMERA.cy), atol=0.05)
+    wall = made.maps['mask'] == 1
+    assert ((made.maps['depth'] - 3.2).abs() < 0.01)[wall].float().mean() > 0.99
+
+
+def test_slow_motions_carry_a_near_thing_past_what_lies_behind():
+    made, last = composite(), START
+    for step in range(1, 21):
+        new = pose(at=(0.015 * step, 0.0, 0.0))
+        made.move(RigidMotion.between(last, new), CAMERA)
+        where = torch.zeros(SIZE, dtype=torch.bool)
+        where[80:, :8] = True
+        put(made, new, where)
+        last = new
+
+    true = view(last)
+    assert (made.maps['mask'] == true['mask'])[made.seen].float().mean() > 0.98
+    uncovered = torch.from_numpy(~truly_seen(last, START))[10:70, 20:110]
+    assert (~made.seen[10:70, 20:110] == uncovered).float().mean() > 0.98
+
+
+def test_maps_of_a_part_are_all_that_is_seen():
+    made = Composite(SIZE, NAMES)
+    made.move(RigidMotion.none(), CAMERA)
+    where = torch.zeros(SIZE, dtype=torch.bool)
+    where[:, :60] = True
+    put(made, START, where)
+
+    made.move(RigidMotion.turned([0.0, 0.02, 0.0], [0.1, 0.0, 0.0]), CAMERA)
+
+    assert made.seen[20:70, 12:50].all() and not made.seen[:, 75:].any()
