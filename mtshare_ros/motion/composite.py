@@ -10,11 +10,9 @@ import numpy as np
 import torch
 
 from mtshare_ros.motion.cloud import Cloud
-from mtshare_ros.motion.kept_frames import KeptFrames, Maps
-from mtshare_ros.motion.kinds import Kind, kind_of
-from mtshare_ros.motion.points import matrix_of, NEAREST
-from mtshare_ros.motion.reprojection import parallax
-from mtshare_ros.motion.resampling import Places
+from mtshare_ros.motion.kept_frames import KeptFrames, Maps, Viewed
+from mtshare_ros.motion.kinds import from_planes, Kind, kinds_of, to_planes
+from mtshare_ros.motion.reprojection import is_still
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.sources import Sources
 from mtshare_ros.pinhole import Pinhole
@@ -22,10 +20,6 @@ from mtshare_ros.tasks import UNLABELLED
 
 _NO_CAMERA = Pinhole(1.0, 1.0, 0.0, 0.0)
 """Stands for the camera before the first one is known."""
-
-_STILL = 0.02
-"""Pixels by which the view may move before the maps are moved with it."""
-
 
 class Composite:
     """
@@ -45,7 +39,7 @@ class Composite:
         kept_frames: int = 16,
     ) -> None:
         self._size, self._device, self._count = size, torch.device(device), kept_frames
-        self._kinds = {name: kind_of(name) for name in (*names, 'image')}
+        self._kinds = kinds_of(names)
         self._kept = KeptFrames(size, self._kinds, self._device, kept_frames)
         self.forget()
 
@@ -70,12 +64,13 @@ class Composite:
     @property
     def maps(self) -> dict[str, torch.Tensor]:
         """The maps by name, (H, W) or (H, W, C), without the image."""
-        return {name: self._public(name) for name in self._kinds if name != 'image'}
+        return {name: from_planes(values) for name, values in self._current().items()
+                if name != 'image'}
 
     @property
     def image(self) -> torch.Tensor:
         """What the view should look like, (H, W, 3) float32, 0 to 255."""
-        return self._public('image')
+        return from_planes(self._current()['image'])
 
     @property
     def ages(self) -> torch.Tensor:
@@ -103,7 +98,7 @@ class Composite:
         step = motion if scaled else _before_a_plane(motion)
         self._pending, self._since = step.after(self._pending), step.after(self._since)
         self._motions = [step.after(earlier) for earlier in self._motions]
-        if self._shift(camera) >= _STILL:
+        if not is_still(self._pending, camera, self._depth()):
             self._look(camera)
 
     def put(self, where: torch.Tensor | None, maps: Maps, image: torch.Tensor) -> None:
@@ -112,7 +107,7 @@ class Composite:
 
         ``maps`` holds every map by name, (H, W) or (H, W, C); ``image`` is (H, W, 3).
         """
-        given = {name: _planes(image if name == 'image' else maps[name], kind)
+        given = {name: to_planes(image if name == 'image' else maps[name], kind)
                  for name, kind in self._kinds.items()}
         frame = self._newest = (self._newest + 1) % self._count
         here = Sources.here(self._size, self._device, frame, self._now)
@@ -145,16 +140,6 @@ class Composite:
         self._sources, self.seen = look.sources, look.seen
         self._pending, self._values = RigidMotion.none(), None
 
-    def _shift(self, camera: Pinhole) -> float:
-        """Return by how many pixels at most, about, the view has moved since the maps did."""
-        height, width = self._size
-        corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]])
-        matrix = matrix_of(camera)
-        back = matrix @ self._pending.rotation @ np.linalg.inv(matrix)
-        moved = corners @ back.T
-        away = np.abs(moved / moved[:, 2:] - corners).max()
-        return float(away) + parallax(self._pending, camera, self._depth())
-
     def _depth(self) -> torch.Tensor:
         """Return the depth of the view; without a map of it everything is a metre away."""
         if 'depth' in self._kinds:
@@ -164,27 +149,11 @@ class Composite:
     def _current(self) -> dict[str, torch.Tensor]:
         """Return all maps of the view and its image, (H, W) or (C, H, W)."""
         if self._values is None:
-            places = self._sources.places
-            found = self._kept.read(places, self._turn.rotation)
-            for name, kind in self._kinds.items():
-                if kind == Kind.DISTANCE:
-                    found[name] = self._distance_now(found[name], places, self._camera)
+            viewed = Viewed(self._camera, self._motions, self._turn.rotation)
+            found = self._kept.read(self._sources.places, viewed)
             self._values = {name: values.view(*values.shape[:-1], *self._size)
                             for name, values in found.items()}
         return self._values
-
-    def _distance_now(
-        self, distance: torch.Tensor, places: Places, camera: Pinhole
-    ) -> torch.Tensor:
-        """Return the z (n,) in the view of what has a z in its kept frame."""
-        back = np.linalg.inv(matrix_of(camera))
-        rows = [np.append(motion.rotation[2] @ back, motion.translation[2])
-                for motion in self._motions]
-        table = torch.from_numpy(np.stack(rows)).to(self._device, torch.float32)
-        right, down, constant, shift = (
-            weights.contiguous().index_select(0, places.frame) for weights in table.t())
-        scale = constant.addcmul_(right, places.column).addcmul_(down, places.row)
-        return shift.addcmul_(scale, distance).clamp_(min=NEAREST)
 
     def _nothing(self, kind: Kind) -> torch.Tensor:
         """Return a map of which nothing is known."""
@@ -193,20 +162,8 @@ class Composite:
         shape = self._size if kind.channels == 1 else (kind.channels, *self._size)
         return torch.zeros(shape, device=self._device)
 
-    def _public(self, name: str) -> torch.Tensor:
-        values = self._current()[name]
-        return values if values.dim() == 2 else values.permute(1, 2, 0)
-
 
 def _before_a_plane(motion: RigidMotion) -> RigidMotion:
     """Return the motion of a plane a metre away as a turn, which may grow and slant."""
     plane = np.array([0.0, 0.0, 1.0])
     return RigidMotion(motion.rotation + np.outer(motion.translation, plane), np.zeros(3))
-
-
-def _planes(values: torch.Tensor, kind: Kind) -> torch.Tensor:
-    """Return a map as it is kept: float32 or labels, (H, W) or (C, H, W)."""
-    if kind == Kind.LABELS:
-        return values
-    values = values.float()
-    return values.permute(2, 0, 1).contiguous() if values.dim() == 3 else values

@@ -19,12 +19,12 @@ _NEXT_BUT_ONE = 3.0
 
 def close_cracks(arrivals: Arrivals) -> None:
     """Give pixels in cracks what lies between their neighbours on the surface."""
-    width = arrivals.depth.shape[1]
     cracks = _behind_neighbours(arrivals.depth)
-    for find_step in (_to_nearer_pair, lambda *_: 1, lambda *_: width):
+    # where cracks cross, the second time, all about is closed
+    for _ in range(2):
         if not cracks.shape[0]:
             return
-        cracks = cracks[~_close(arrivals, cracks, find_step(arrivals, cracks))]
+        cracks = cracks[~_close(arrivals, cracks, _to_nearer_pair(arrivals, cracks))]
 
 
 def _to_nearer_pair(arrivals: Arrivals, cracks: torch.Tensor) -> torch.Tensor:
@@ -50,7 +50,7 @@ def _behind_neighbours(depth: torch.Tensor) -> torch.Tensor:
 
 
 def _close(
-    arrivals: Arrivals, cracks: torch.Tensor, step: torch.Tensor | int
+    arrivals: Arrivals, cracks: torch.Tensor, step: torch.Tensor
 ) -> torch.Tensor:
     """Fill the cracks (n,) whose neighbours ``step`` before and behind are one; return which."""
     depth = arrivals.depth.view(-1)
@@ -89,34 +89,31 @@ def _were_neighbours(
 
 def fill_holes(arrivals: Arrivals) -> torch.Tensor:
     """Give pixels without anything what the farther neighbour shows; return which had (H, W)."""
-    seen = arrivals.depth.isfinite()
+    seen = arrivals.depth < torch.inf
     holes = (~seen).view(-1).nonzero().view(-1)
     if holes.shape[0] == seen.numel():
         arrivals.row.zero_()
         arrivals.column.zero_()
     elif holes.shape[0]:
-        arrivals.copy(holes, _farther_beside(arrivals.depth, seen, holes))
+        arrivals.copy(holes, _farther_beside(arrivals.depth, holes))
         _fill_rows(arrivals, seen.any(dim=1))
     return seen
 
 
-def _farther_beside(
-    depth: torch.Tensor, seen: torch.Tensor, holes: torch.Tensor
-) -> torch.Tensor:
+def _farther_beside(depth: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:
     """Return for each hole (n,) the farther of the seen pixels beside it in its row."""
-    width = depth.shape[1]
-    column = torch.arange(width, device=depth.device)
-    left = torch.where(seen, column, -1).cummax(dim=1).values.view(-1).index_select(0, holes)
-    right = torch.where(seen, column, width).flip(1).cummin(dim=1).values.flip(1)
-    right = right.reshape(-1).index_select(0, holes)
-    start = holes - holes % width
-    left, right = (torch.where((side >= 0) & (side < width), start + side, -1)
-                   for side in (left, right))
-    values = depth.view(-1)
-    far_left, far_right = (
-        torch.where(side >= 0, values.index_select(0, side.clamp(min=0)), -1.0)
-        for side in (left, right))
-    return torch.where(far_right > far_left, right, left).clamp_(min=0)
+    width, values = depth.shape[1], depth.view(-1)
+    starts = holes % width == 0
+    starts[:1] = True
+    starts[1:] |= holes[1:] != holes[:-1] + 1
+    run = starts.cumsum(0) - 1
+    # a run ends where the next one starts, the last one before the first one does
+    first, last = holes[starts], holes[starts.roll(-1)]
+    left = torch.where(first % width > 0, first - 1, last)
+    right = torch.where(last % width < width - 1, last + 1, first)
+    # beyond the border of the view there is nothing: infinitely near
+    far = [torch.where(beside.isinf(), 0.0, beside) for beside in (values[left], values[right])]
+    return torch.where(far[1] > far[0], right, left).index_select(0, run)
 
 
 def _fill_rows(arrivals: Arrivals, shows: torch.Tensor) -> None:

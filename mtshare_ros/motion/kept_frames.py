@@ -1,12 +1,16 @@
 """The maps of the last frames, kept so that they can be resampled."""
 
-from typing import Mapping
+from dataclasses import dataclass
+from typing import Mapping, Sequence
 
 import numpy as np
 import torch
 
 from mtshare_ros.motion.kinds import Kind
+from mtshare_ros.motion.points import matrix_of, NEAREST
 from mtshare_ros.motion.resampling import blend, pick, Places
+from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.tasks import UNLABELLED
 
 Maps = Mapping[str, torch.Tensor]
@@ -17,6 +21,30 @@ _TINY = 1e-12
 
 _SAME_SURFACE = 0.025
 """Relative difference from the nearest pixel's value up to which a step is not crossed."""
+
+
+@dataclass(frozen=True)
+class Viewed:
+    """
+    From where kept frames are viewed.
+
+    ``camera`` is that of all, ``motions`` lead from the frames to the view, ``turn`` (3, 3)
+    brings directions of the world to it.
+    """
+
+    camera: Pinhole
+    motions: Sequence[RigidMotion]
+    turn: np.ndarray
+
+    def distance(self, distance: torch.Tensor, places: Places) -> torch.Tensor:
+        """Return the z (n,) in the view of what has a z in its kept frame."""
+        back = np.linalg.inv(matrix_of(self.camera))
+        rows = [np.append(motion.rotation[2] @ back, motion.translation[2])
+                for motion in self.motions]
+        table = _as_tensor(np.stack(rows).T, distance.device).contiguous()
+        right, down, constant, shift = (weights.index_select(0, places.frame) for weights in table)
+        scale = constant.addcmul_(right, places.column).addcmul_(down, places.row)
+        return shift.addcmul_(scale, distance).clamp_(min=NEAREST)
 
 
 class KeptFrames:
@@ -60,16 +88,11 @@ class KeptFrames:
         for name, table in self._stepped.items():
             table[part] = maps[name].reshape(-1)
 
-    def read(self, places: Places, turn: np.ndarray) -> dict[str, torch.Tensor]:
-        """
-        Return all maps at places (n,): (n,), or (C, n) where a pixel has several values.
-
-        ``turn`` (3, 3) brings directions of the world to the view. Distances are as they were in
-        their frames.
-        """
+    def read(self, places: Places, viewed: Viewed) -> dict[str, torch.Tensor]:
+        """Return all maps at places (n,) as they are viewed: (n,), or (C, n) for C values."""
         found = {name: pick(table, places) for name, table in self._stepped.items()}
         # one product turns what is turned, and brings the values of each map together
-        values = self._turned(turn) @ blend(self._table, places).float().t()
+        values = self._turned(viewed.turn) @ blend(self._table, places).float().t()
         parts = values.split([self._kinds[name].channels for name in self._blended])
         for name, part in zip(self._blended, parts):
             kind = self._kinds[name]
@@ -79,6 +102,8 @@ class KeptFrames:
                 found[name] = part * part.square().sum(dim=0).clamp_(min=_TINY).rsqrt_()
             else:
                 found[name] = part if kind.channels > 1 else part[0]
+            if kind == Kind.DISTANCE:
+                found[name] = viewed.distance(found[name], places)
         return found
 
     def _turned(self, turn: np.ndarray) -> torch.Tensor:

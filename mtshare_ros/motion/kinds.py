@@ -1,6 +1,9 @@
 """What kinds of maps there are, by how they are carried from one view to another."""
 
 from enum import Enum
+from typing import Iterable
+
+import torch
 
 from mtshare_ros.tasks import TASKS
 
@@ -51,3 +54,21 @@ KINDS = {spec.map: _BY_ENCODING[spec.encoding] for spec in TASKS.values()} | {
 def kind_of(name: str) -> Kind:
     """Return the kind of a map by name; one of any other name is a value, such as a weight."""
     return KINDS.get(name, Kind.VALUE)
+
+
+def kinds_of(names: Iterable[str]) -> dict[str, Kind]:
+    """Return the kinds of maps by name, and that of the image."""
+    return {name: kind_of(name) for name in (*names, 'image')}
+
+
+def to_planes(values: torch.Tensor, kind: Kind) -> torch.Tensor:
+    """Return a map as it is kept: labels or float32, (H, W) or (C, H, W)."""
+    if kind == Kind.LABELS:
+        return values
+    values = values.float()
+    return values.permute(2, 0, 1).contiguous() if values.dim() == 3 else values
+
+
+def from_planes(values: torch.Tensor) -> torch.Tensor:
+    """Return what is kept as (H, W) or (C, H, W) as a map, (H, W) or (H, W, C)."""
+    return values if values.dim() == 2 else values.permute(1, 2, 0)

@@ -11,13 +11,16 @@ import numpy as np
 import torch
 
 from mtshare_ros.motion.holes import close_cracks, fill_holes
-from mtshare_ros.motion.points import grid_of, known, matrix_of, Points
+from mtshare_ros.motion.points import grid_of, known, matrix_of, NEAREST, Points
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.splatting import splat
 from mtshare_ros.pinhole import Pinhole
 
 _PARALLAX = 0.05
 """Pixels by which near and far may differ in their motion and still count as one plane."""
+
+_STILL = 0.02
+"""Pixels by which a view may move and still be called the same."""
 
 _AHEAD = 1e-3
 """Cosine, about, of the directions to the side of the camera that are not looked at."""
@@ -56,17 +59,28 @@ def reproject(depth: torch.Tensor, camera: Pinhole, motion: RigidMotion) -> Repr
     return Reprojection(arrivals.row, arrivals.column, arrivals.depth, seen)
 
 
+def is_still(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> bool:
+    """Tell whether a motion moves no pixel of a view of depth (H, W) to speak of."""
+    height, width = depth.shape
+    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]])
+    matrix = matrix_of(camera)
+    moved = corners @ (matrix @ motion.rotation @ np.linalg.inv(matrix)).T
+    away = np.abs(moved / moved[:, 2:] - corners).max()
+    return away < _STILL and away + _parallax(motion, camera, depth) < _STILL
+
+
 def is_turn(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> bool:
-    """Tell whether a motion moves what is near just as what is far, for all the eye can see."""
-    return parallax(motion, camera, depth) < _PARALLAX
+    """Tell whether a motion moves what is near just as what is far, as far as can be seen."""
+    return _parallax(motion, camera, depth) < _PARALLAX
 
 
-def parallax(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> float:
+def _parallax(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> float:
     """Return by how many pixels a translation moves what is nearest against what is far."""
-    shift = float(np.linalg.norm(motion.translation))
-    if not shift:
+    shift = max(camera.fx, camera.fy) * float(np.linalg.norm(motion.translation))
+    # nothing is nearer than that, and finding what is nearest takes longer
+    if shift < _PARALLAX * NEAREST:
         return 0.0
-    return max(camera.fx, camera.fy) * shift / float(known(depth).amin())
+    return shift / float(known(depth).amin())
 
 
 def turned(depth: torch.Tensor, camera: Pinhole, turn: np.ndarray) -> Reprojection:
