@@ -22,7 +22,6 @@ PLANE_DEPTH = 1.0
 
 _ALL = np.arange(8)
 _TURNS_AND_GROWTH = np.array([0, 1, 2, 5, 6, 7])
-_NEAREST = 0.05
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,8 @@ class Aligner:
     def __init__(self, size: tuple[int, int]) -> None:
         """Prepare for views of a size (height, width)."""
         self._size = size
-        self._levels = level_count(*size)
+        self._factors = [2 << level for level in range(level_count(*size))]
+        self._plane = np.full(size, PLANE_DEPTH, np.float32)
         self._last = RigidMotion.none()
 
     def reset(self) -> None:
@@ -87,9 +87,11 @@ class Aligner:
         """
         scaled = camera is not None and depth is not None
         pinhole = camera or assumed_camera(*self._size)
-        grays, images = (gray_levels(each, self._levels) for each in (reference, image))
-        views = [_view(gray, 2 << level, depth if scaled else None, trusted, pinhole)
-                 for level, gray in enumerate(grays)]
+        far = self._plane if depth is None or camera is None else depth.float().cpu().numpy()
+        grays, images = (gray_levels(each, len(self._factors)) for each in (reference, image))
+        views = [Reference(gray, far, _trusted(trusted, factor, gray.shape), factor,
+                           pinhole.scaled(1 / factor))
+                 for factor, gray in zip(self._factors, grays)]
         guess, points = _coarse_to_fine(
             views, images, start or self._last, _ALL if scaled else _TURNS_AND_GROWTH)
         confidence = confidence_of(points, fitted(points, images[0], guess), self._size)
@@ -116,25 +118,14 @@ def _cell(view: Reference, effort: _Effort) -> int:
     return max(round((view.gray.size / effort.points) ** 0.5), 1)
 
 
-def _view(
-    gray: np.ndarray,
-    factor: int,
-    depth: torch.Tensor | None,
-    trusted: torch.Tensor | None,
-    camera: Pinhole,
-) -> Reference:
-    """Return a level of the reference, so many times smaller than its maps (H, W)."""
-    far = np.full_like(gray, PLANE_DEPTH) if depth is None else _smaller(depth, factor, gray.shape)
-    usable = np.isfinite(far) & (far > _NEAREST)
-    if trusted is not None:
-        usable &= _inner(_smaller(trusted, factor, gray.shape) > 0)
-    return Reference(gray, np.where(usable, far, PLANE_DEPTH), usable, camera.scaled(1 / factor))
-
-
-def _smaller(values: torch.Tensor, factor: int, size: tuple[int, ...]) -> np.ndarray:
-    """Return every so manyth value (h, w) of a map, from the middle of what it stands for."""
-    picked = values[factor // 2::factor, factor // 2::factor]
-    return picked[:size[0], :size[1]].float().cpu().numpy()
+def _trusted(
+    trusted: torch.Tensor | None, factor: int, size: tuple[int, ...]
+) -> np.ndarray | None:
+    """Return what may be used of a level (h, w) that is so many times smaller."""
+    if trusted is None:
+        return None
+    picked = trusted[factor // 2::factor, factor // 2::factor][:size[0], :size[1]]
+    return _inner(picked.cpu().numpy() > 0)
 
 
 def _inner(where: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ MIDDLE_GRAY = 128
 """The gray level that a gain does not change."""
 
 _BORDER = 2
+_NEAREST = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,66 +35,79 @@ class AlignmentPoints:
 
 @dataclass(frozen=True)
 class Reference:
-    """One level of the reference: gray, depth in metres, what may be used, each (h, w)."""
+    """
+    One level of a reference.
+
+    ``gray`` (h, w); ``depth`` (H, W) of the whole view in metres, ``factor`` times as large;
+    ``trusted`` (h, w): what of it may be used, None for all.
+    """
 
     gray: np.ndarray
     depth: np.ndarray
-    trusted: np.ndarray
+    trusted: np.ndarray | None
+    factor: int
     camera: Pinhole
 
 
 def steepest_points(reference: Reference, cell: int) -> AlignmentPoints:
     """Return the pixel with the steepest gray of each square of a side, where one is trusted."""
-    across, down = _gradient(reference.gray)
-    steepness = (across * across + down * down) * reference.trusted
-    rows, columns = _largest(steepness, cell)
-    across, down = across[rows, columns], down[rows, columns]
-    depth, gray = reference.depth[rows, columns], reference.gray[rows, columns]
-    camera = reference.camera
+    rows, columns = _largest(_steepness(reference), cell)
+    rows, columns, depth = _with_depth(reference, rows + _BORDER, columns + _BORDER)
+    gray, camera = reference.gray, reference.camera
+    across = (gray[rows, columns + 1] - gray[rows, columns - 1]) / 2
+    down = (gray[rows + 1, columns] - gray[rows - 1, columns]) / 2
     x = ((columns - camera.cx) / camera.fx).astype(np.float32)
     y = ((rows - camera.cy) / camera.fy).astype(np.float32)
-    jacobian = _jacobian(across * camera.fx, down * camera.fy, x, y, 1 / depth, gray)
-    return AlignmentPoints(
-        camera, np.stack([x * depth, y * depth, depth]), gray, np.hypot(across, down), jacobian)
+    jacobian = _jacobian(across * camera.fx, down * camera.fy, x, y, 1 / depth)
+    jacobian[6], jacobian[7] = gray[rows, columns] - MIDDLE_GRAY, 1
+    return AlignmentPoints(camera, np.stack([x * depth, y * depth, depth]), gray[rows, columns],
+                           np.hypot(across, down), jacobian)
 
 
-def _gradient(gray: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return gray levels a pixel to the right and down (h, w), 0 near the border."""
-    across, down = np.zeros_like(gray), np.zeros_like(gray)
-    inner = slice(_BORDER, -_BORDER)
-    across[inner, inner] = (gray[inner, _BORDER + 1:1 - _BORDER] - gray[inner, 1:-3]) / 2
-    down[inner, inner] = (gray[_BORDER + 1:1 - _BORDER, inner] - gray[1:-3, inner]) / 2
-    return across, down
+def _steepness(reference: Reference) -> np.ndarray:
+    """Return the squared slope of gray without its border, 0 where it is not trusted."""
+    gray, inner = reference.gray, slice(_BORDER, -_BORDER)
+    across = gray[inner, _BORDER + 1:1 - _BORDER] - gray[inner, _BORDER - 1:-_BORDER - 1]
+    down = gray[_BORDER + 1:1 - _BORDER, inner] - gray[_BORDER - 1:-_BORDER - 1, inner]
+    across *= across
+    down *= down
+    across += down
+    if reference.trusted is not None:
+        across *= reference.trusted[inner, inner]
+    return across
 
 
 def _largest(values: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return row and column of the largest value of each cell that has one above 0."""
+    """Return row and column of the largest value of each square that has one above 0."""
     rows, columns = values.shape[0] // cell, values.shape[1] // cell
-    cells = values[:rows * cell, :columns * cell].reshape(rows, cell, columns, cell)
-    flat = cells.transpose(0, 2, 1, 3).reshape(rows * columns, cell * cell)
+    squares = values[:rows * cell, :columns * cell].reshape(rows, cell, columns, cell)
+    flat = squares.transpose(0, 2, 1, 3).reshape(rows * columns, cell * cell)
     best = flat.argmax(1)
     found = np.flatnonzero(flat[np.arange(len(flat)), best] > 0)
     best = best[found]
     return found // columns * cell + best // cell, found % columns * cell + best % cell
 
 
+def _with_depth(
+    reference: Reference, rows: np.ndarray, columns: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the pixels (n,) of a level whose depth is known, and the depth."""
+    factor = reference.factor
+    depth = reference.depth[rows * factor + factor // 2, columns * factor + factor // 2]
+    known = np.isfinite(depth) & (depth > _NEAREST)
+    return rows[known], columns[known], depth[known]
+
+
 def _jacobian(
-    across: np.ndarray,
-    down: np.ndarray,
-    x: np.ndarray,
-    y: np.ndarray,
-    inverse_depth: np.ndarray,
-    gray: np.ndarray,
+    across: np.ndarray, down: np.ndarray, x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarray
 ) -> np.ndarray:
-    """Return the change of gray (8, n) by each parameter; the gradient is a focal length's."""
+    """Return the change of gray (8, n) by a motion; its slopes are those of a focal length."""
     outwards = across * x + down * y
-    jacobian = np.empty((PARAMETERS, len(gray)), np.float32)
+    jacobian = np.empty((PARAMETERS, len(x)), np.float32)
     jacobian[0] = -y * outwards - down
     jacobian[1] = x * outwards + across
     jacobian[2] = down * x - across * y
     jacobian[3] = across * inverse_depth
     jacobian[4] = down * inverse_depth
     jacobian[5] = -outwards * inverse_depth
-    jacobian[6] = gray - MIDDLE_GRAY
-    jacobian[7] = 1
     return jacobian
