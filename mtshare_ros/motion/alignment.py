@@ -79,7 +79,7 @@ class Aligner:
         Return the motion from the view of a reference to that of an image.
 
         ``reference`` (H, W, 3) bytes or floats: what is known of the last view; ``depth`` (H, W)
-        in metres: its depth. ``image`` (H, W, 3). ``start``: what is expected, by default the last
+        in metres: its depth. ``image`` (H, W, 3). ``start``: what is expected beside the last
         motion. ``trusted`` (H, W): 0 or False where the reference is not to be used.
 
         Without camera or depth the scene counts as a plane at PLANE_DEPTH before the camera given
@@ -92,19 +92,23 @@ class Aligner:
         views = [Reference(gray, far, _trusted(trusted, factor, gray.shape), factor,
                            pinhole.scaled(1 / factor))
                  for factor, gray in zip(self._factors, grays)]
+        expected = (self._last,) if start is None else (start, self._last)
         guess, points = _coarse_to_fine(
-            views, images, start or self._last, _ALL if scaled else _TURNS_AND_GROWTH)
-        confidence = confidence_of(points, fitted(points, images[0], guess), self._size)
+            views, images, expected, _ALL if scaled else _TURNS_AND_GROWTH)
+        confidence = confidence_of(points, fitted(points, images[0], guess), self._factors[0])
         self._last = guess.motion if confidence >= TRUSTED_CONFIDENCE else RigidMotion.none()
         return MotionEstimate(guess.motion, confidence, 'images', scaled)
 
 
 def _coarse_to_fine(
-    views: list[Reference], images: list[np.ndarray], expected: RigidMotion, free: np.ndarray
+    views: list[Reference],
+    images: list[np.ndarray],
+    expected: tuple[RigidMotion, ...],
+    free: np.ndarray,
 ) -> tuple[Guess, AlignmentPoints]:
     """Return the best guess, and the points of the finest level that it rests on."""
     points = steepest_points(views[-1], _cell(views[-1], _COARSER))
-    begin = likeliest(points, views[-1].gray, images[-1], (expected, RigidMotion.none()))
+    begin = likeliest(points, views[-1].gray, images[-1], (*expected, RigidMotion.none()))
     guess = aligned(points, images[-1], Guess(begin), _COARSER.search(free, begin))
     for view, image in zip(views[-2::-1], images[-2::-1]):
         effort = _FINEST if view is views[0] else _COARSER

@@ -3,7 +3,13 @@
 import numpy as np
 
 from mtshare_ros.motion.alignment_points import AlignmentPoints
-from mtshare_ros.motion.alignment_solver import Fit, information, PRIOR, weights_of
+from mtshare_ros.motion.alignment_solver import (
+    FEWEST_POINTS,
+    Fit,
+    information,
+    PRIOR,
+    weights_of,
+)
 
 _NOISE = 6.0
 _OFF = 0.7
@@ -19,37 +25,38 @@ _PLACES = np.mgrid[-1:1:5j, -1:1:5j].reshape(2, 25)
 """Down and to the right (25,) between the borders of the view, at which that is asked."""
 
 
-def confidence_of(points: AlignmentPoints, fit: Fit, size: tuple[int, int]) -> float:
+def confidence_of(points: AlignmentPoints, fit: Fit, factor: int) -> float:
     """
     Return 0 (nothing is known) to 1: the weakest of three pieces of evidence.
 
     The share of the points that look as they should (falls where something that moves fills the
     view, with blur, in another scene); how well they fix the motion (a blank wall does not); and
-    whether contrast is left (a black image has none).
+    whether contrast is left (a black image has none). The points are those of a level that is
+    ``factor`` times smaller than the image.
     """
-    return min(_explained(points, fit), _fixed(points, fit, size), _contrast(fit.guess.gain))
+    if fit.seen.sum() < FEWEST_POINTS:
+        return 0.0
+    return min(_explained(points, fit), _fixed(points, fit, factor), _contrast(fit.guess.gain))
 
 
 def _explained(points: AlignmentPoints, fit: Fit) -> float:
     """Return 0 where seven in ten points are explained or fewer, 1 where nine in ten are."""
-    if not fit.seen.any():
-        return 0.0
     tolerated = np.sqrt(_NOISE ** 2 + (_OFF * points.slope) ** 2)
     share = (np.abs(fit.error) < tolerated)[fit.seen].mean()
     return float(np.clip((share - 0.7) / 0.2, 0, 1))
 
 
-def _fixed(points: AlignmentPoints, fit: Fit, size: tuple[int, int]) -> float:
+def _fixed(points: AlignmentPoints, fit: Fit, factor: int) -> float:
     """Return how well the points fix where the view's content lies in the image."""
     distinct = points.slope > _DISTINCT * fit.noise
     known = information(points, weights_of(points, fit) * distinct) + np.diag(PRIOR)
     covariance = np.linalg.inv(known)[:6, :6]
-    flow = _flow(points, size)
+    flow = factor * _flow(points)
     variance = np.einsum('kni,ij,knj->n', flow, covariance, flow)
     return float(1 / (1 + np.median(variance) / _UNSURE ** 2))
 
 
-def _flow(points: AlignmentPoints, size: tuple[int, int]) -> np.ndarray:
+def _flow(points: AlignmentPoints) -> np.ndarray:
     """Return by how many pixels (2, 25, 6) five by five places of the view move with a motion."""
     camera = points.camera
     depth = np.median(points.positions[2])
@@ -57,8 +64,7 @@ def _flow(points: AlignmentPoints, size: tuple[int, int]) -> np.ndarray:
     none, one = np.zeros_like(x), np.full_like(x, 1)
     right = [-x * y, 1 + x * x, -y, one / depth, none, -x / depth]
     down = [-1 - y * y, x * y, x, none, one / depth, -y / depth]
-    focal = camera.fx * size[1] / (2 * camera.cx + 1)
-    return focal * np.array([right, down]).transpose(0, 2, 1)
+    return camera.fx * np.array([right, down]).transpose(0, 2, 1)
 
 
 def _contrast(gain: float) -> float:

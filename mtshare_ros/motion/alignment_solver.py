@@ -14,10 +14,11 @@ _SLOPE_ERROR = 0.3
 """Pixels by which depth and interpolation move a point beside the noise of its gray."""
 
 _NEAREST = 0.05
-_FEWEST_POINTS = 30
+FEWEST_POINTS = 30
+"""From fewer points that lie in the image nothing is concluded."""
 
 PRIOR = np.array([0.1, 0.1, 0.1, 0.02, 0.02, 0.02, 0.2, 50.0]) ** -2
-"""Inverse variances (8,) of shifts about the expected one, of brightness, and of a turn a step."""
+"""Inverse variances (8,): of a turn in one step, of a shift about the expected one, of light."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def aligned(points: AlignmentPoints, image: np.ndarray, guess: Guess, search: Se
     """
     for _ in range(search.steps):
         fit = fitted(points, image, guess)
-        if fit.seen.sum() < _FEWEST_POINTS:
+        if fit.seen.sum() < FEWEST_POINTS:
             return guess
         step = _step(points, fit, search)
         guess = _stepped(guess, step)

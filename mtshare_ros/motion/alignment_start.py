@@ -3,7 +3,7 @@
 import numpy as np
 
 from mtshare_ros.motion.alignment_points import AlignmentPoints
-from mtshare_ros.motion.alignment_solver import fitted, Guess
+from mtshare_ros.motion.alignment_solver import FEWEST_POINTS, fitted, Guess
 from mtshare_ros.motion.rigid import RigidMotion
 
 _REACH = 6
@@ -20,6 +20,8 @@ def likeliest(
     expected: tuple[RigidMotion, ...],
 ) -> RigidMotion:
     """Return the motion, expected or a turn, that explains an image (h, w) best."""
+    if len(points.gray) < FEWEST_POINTS:
+        return expected[0]
     motions = (*expected, _best_turn(points, reference, image))
     return min(motions, key=lambda motion: _difference(points, image, motion))
 
@@ -33,11 +35,12 @@ def _difference(points: AlignmentPoints, image: np.ndarray, motion: RigidMotion)
 
 def _best_turn(points: AlignmentPoints, reference: np.ndarray, image: np.ndarray) -> RigidMotion:
     """Return the turn by whole pixels after which the middle of the reference fits best."""
-    middle = reference[_REACH:-_REACH, _REACH:-_REACH]
+    reach = min(_REACH, min(reference.shape) // 4)
+    middle = reference[reach:-reach, reach:-reach]
     shifted = np.lib.stride_tricks.sliding_window_view(image, middle.shape)
     windows = shifted.reshape(-1, middle.size) - middle.mean()
     best = int(_squared_contrast(windows, middle.ravel() - middle.mean()).argmin())
-    down, right = (place - _REACH for place in divmod(best, shifted.shape[1]))
+    down, right = (place - reach for place in divmod(best, shifted.shape[1]))
     return RigidMotion.turned(
         np.array([-down / points.camera.fy, right / points.camera.fx, 0.0]))
 
