@@ -10,6 +10,9 @@ import torch
 
 from mtshare_ros.motion.splatting import Arrivals
 
+_OPPOSITE = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Steps down and right to one of two opposite neighbours."""
+
 _SAME = 0.95
 """Ratio of two depths above which neighbours lie on one surface."""
 
@@ -20,20 +23,19 @@ _NEXT_BUT_ONE = 3.0
 def close_cracks(arrivals: Arrivals) -> None:
     """Give pixels in cracks what lies between their neighbours on the surface."""
     cracks = _behind_neighbours(arrivals.depth)
-    # where cracks cross, the second time, all about is closed
-    for _ in range(2):
-        if not cracks.shape[0]:
-            return
-        cracks = cracks[~_close(arrivals, cracks, _to_nearer_pair(arrivals, cracks))]
+    if cracks.shape[0]:
+        _close(arrivals, cracks, _to_nearest_pair(arrivals.depth, cracks))
 
 
-def _to_nearer_pair(arrivals: Arrivals, cracks: torch.Tensor) -> torch.Tensor:
-    """Return the steps (n,) from pixels to the nearer ones of their neighbours on both sides."""
-    depth, width = arrivals.depth.view(-1), arrivals.depth.shape[1]
-    beside, above = (
-        torch.maximum(depth.index_select(0, cracks - step), depth.index_select(0, cracks + step))
-        for step in (1, width))
-    return (above < beside) * (width - 1) + 1
+def _to_nearest_pair(depth: torch.Tensor, cracks: torch.Tensor) -> torch.Tensor:
+    """Return the steps (n,) from pixels to the nearest of their pairs of opposite neighbours."""
+    steps = torch.tensor([down * depth.shape[1] + right for down, right in _OPPOSITE],
+                         device=depth.device)
+    values = depth.view(-1)
+    pairs = torch.maximum(values[cracks - steps[:, None]], values[cracks + steps[:, None]])
+    # slantwise only where that is another, nearer surface
+    pairs[2:] /= _SAME
+    return steps.index_select(0, pairs.min(dim=0).indices)
 
 
 def _behind_neighbours(depth: torch.Tensor) -> torch.Tensor:
@@ -41,7 +43,7 @@ def _behind_neighbours(depth: torch.Tensor) -> torch.Tensor:
     height, width = depth.shape
     behind = torch.zeros_like(depth, dtype=torch.bool)
     nearer = torch.full((height - 2, width - 2), torch.inf, device=depth.device)
-    for down, right in ((0, 1), (1, 0), (1, 1), (1, -1)):
+    for down, right in _OPPOSITE:
         pair = (depth[1 + sign * down:height - 1 + sign * down,
                       1 + sign * right:width - 1 + sign * right] for sign in (-1, 1))
         torch.minimum(nearer, torch.maximum(*pair), out=nearer)
@@ -49,17 +51,16 @@ def _behind_neighbours(depth: torch.Tensor) -> torch.Tensor:
     return behind.view(-1).nonzero().view(-1)
 
 
-def _close(
-    arrivals: Arrivals, cracks: torch.Tensor, step: torch.Tensor
-) -> torch.Tensor:
-    """Fill the cracks (n,) whose neighbours ``step`` before and behind are one; return which."""
+def _close(arrivals: Arrivals, cracks: torch.Tensor, step: torch.Tensor) -> None:
+    """Fill the cracks (n,) whose neighbours ``step`` (n,) before and behind lie on one surface."""
     depth = arrivals.depth.view(-1)
     first, second = cracks - step, cracks + step
-    one, other = depth.index_select(0, first), depth.index_select(0, second)
+    one, other, own = (depth.index_select(0, pixels) for pixels in (first, second, cracks))
     near, far = torch.minimum(one, other), torch.maximum(one, other)
-    own = depth.index_select(0, cracks)
     closes = (near > far * _SAME) & (far < own * _SAME)
-    closes &= own.isinf() | _were_neighbours(arrivals, first, second)
+    # what is uncovered has corners, whose neighbours are opposite ones slantwise
+    straight = (step == 1) | (step == arrivals.depth.shape[1])
+    closes &= (own.isinf() & straight) | _were_neighbours(arrivals, first, second)
     where, first, second = (part[closes] for part in (cracks, first, second))
     number, *places = (part.index_select(0, first) for part in arrivals.flat)
     others = [part.index_select(0, second) for part in arrivals.flat[1:]]
@@ -67,7 +68,6 @@ def _close(
     middle = [torch.where(between, (place + other) / 2, place)
               for place, other in zip(places, others)]
     arrivals.write(where, (number, *middle))
-    return closes
 
 
 def _apart(place: torch.Tensor, other: torch.Tensor) -> torch.Tensor:

@@ -47,8 +47,10 @@ class Places:
         down = (self.row - self._top).clamp_(0, 1)
         right = (self.column - self._left).clamp_(0, 1)
         both = down * right
-        parts = (1 - down - right + both, right - both, down - both, both)
-        return torch.stack([part.half() for part in parts], dim=1)
+        weights = torch.empty(*down.shape, 4, dtype=torch.float16, device=down.device)
+        for corner, part in enumerate((1 - down - right + both, right - both, down - both, both)):
+            weights[..., corner] = part
+        return weights
 
     @cached_property
     def _top(self) -> torch.Tensor:

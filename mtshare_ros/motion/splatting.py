@@ -57,11 +57,12 @@ def splat(
     found = (shown >> 32).int().view(torch.float32)
     row, column = grid_of(found)
     # from the middle of a pixel to where its point lies is as far as there, but for the scale
-    scale = found / points.distance.index_select(0, number).view(size)
+    scale = depth / points.distance
 
     def place(middle: torch.Tensor, fell: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
-        off = (middle - fell.index_select(0, number).view(size)).mul_(scale)
-        return off.add_(origin.index_select(0, number).view(size))
+        start = torch.addcmul(origin, fell, scale, value=-1).index_select(0, number)
+        return torch.addcmul(start.view(size), middle, stretched)
+    stretched = scale.index_select(0, number).view(size)
     return Arrivals(points, cells, number.view(size), place(row, rows, points.row),
                     place(column, columns, points.column), found)
 
