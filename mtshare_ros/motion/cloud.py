@@ -1,6 +1,6 @@
 """The points that the pixels of kept frames showed, and where the present view finds them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -38,19 +38,25 @@ class Cloud:
         self._seen, self._size = seen, tuple(depth.shape)
         self._points: Points | None = None
         self._cells: torch.Tensor | None = None
+        self._added = False
 
     def look(self, motion: RigidMotion) -> Look:
         """Return what the view shows to which a motion leads."""
         if self._whole and is_turn(motion, self._camera, self._depth):
             self._cells = None
             found = turned(self._depth, self._camera, motion.rotation)
-            first = self._sources
-            return Look(Sources(first.frame, found.row, found.column, first.computed), found.seen)
+            return Look(self._first_at(found.row, found.column), found.seen)
         arrivals = splat(self._as_points(), self._camera, motion, self._size)
         self._cells = arrivals.cells
         close_cracks(arrivals)
         seen = fill_holes(arrivals)
+        if self._whole:
+            return Look(self._first_at(arrivals.row, arrivals.column), seen)
         return Look(Sources.arrived(arrivals), seen)
+
+    def _first_at(self, row: torch.Tensor, column: torch.Tensor) -> Sources:
+        """Return sources at other places (H, W) of the frame that all is from."""
+        return replace(self._sources, row=row, column=column)
 
     def add(
         self, new: torch.Tensor, depth: torch.Tensor, sources: Sources, motion: RigidMotion
@@ -69,11 +75,12 @@ class Cloud:
         gone = F.pad(new, (1, 1, 1, 1), value=True).view(-1).index_select(0, cells)
         gone |= points.frame == added.frame[:1]
         self._points = points.select(_numbers(~gone)).moved(motion).joined(added)
-        self._cells = None
+        self._cells, self._added = None, True
 
     @property
     def _whole(self) -> bool:
-        return self._points is None and self._seen is None
+        """Whether all that was seen is one view of one frame."""
+        return not self._added and self._seen is None
 
     def _as_points(self) -> Points:
         if self._points is None:
@@ -82,7 +89,7 @@ class Cloud:
         return self._points
 
     def _points_of(self, depth: torch.Tensor, sources: Sources) -> Points:
-        return Points.of_view(depth, self._camera, sources.frame, sources.computed)
+        return Points.of_view(depth, self._camera, sources.frames, sources.computations)
 
 
 def _numbers(which: torch.Tensor) -> torch.Tensor:

@@ -75,7 +75,7 @@ class Composite:
     @property
     def ages(self) -> torch.Tensor:
         """Frames (H, W) int32 since each pixel was computed."""
-        return self._now - self._sources.computed
+        return self._now - self._sources.computations
 
     @property
     def origin(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -124,8 +124,8 @@ class Composite:
         """Take new values, and what was in the kept frame that they take the place of."""
         old = self._current()
         self._values = {name: torch.where(where, given[name], old[name]) for name in given}
-        new = where | (self.seen & (self._sources.frame == self._newest))
-        computed = torch.where(where, here.computed, self._sources.computed)
+        new = where | (self.seen & (self._sources.frames == self._newest))
+        computed = torch.where(where, here.computations, self._sources.computations)
         self._sources = self._sources.replaced(new, replace(here, computed=computed))
         self.seen = self.seen | where
         if self._cloud is not None:

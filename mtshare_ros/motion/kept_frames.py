@@ -41,10 +41,14 @@ class Viewed:
         back = np.linalg.inv(matrix_of(self.camera))
         rows = [np.append(motion.rotation[2] @ back, motion.translation[2])
                 for motion in self.motions]
+        if isinstance(places.frame, int):
+            right, down, constant, shift = (float(weight) for weight in rows[places.frame])
+            scale = (places.column * right).add_(places.row, alpha=down).add_(constant)
+            return scale.mul_(distance).add_(shift).clamp_(min=NEAREST)
         table = _as_tensor(np.stack(rows).T, distance.device).contiguous()
-        right, down, constant, shift = (weights.index_select(0, places.frame) for weights in table)
-        scale = constant.addcmul_(right, places.column).addcmul_(down, places.row)
-        return shift.addcmul_(scale, distance).clamp_(min=NEAREST)
+        across, along, start, end = (weights.index_select(0, places.frame) for weights in table)
+        scale = start.addcmul_(across, places.column).addcmul_(along, places.row)
+        return end.addcmul_(scale, distance).clamp_(min=NEAREST)
 
 
 class KeptFrames:
