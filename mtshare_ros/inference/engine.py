@@ -20,7 +20,7 @@ from mtshare_ros.inference.device import (
     resolve_precision,
 )
 from mtshare_ros.inference.factors import carry_factors
-from mtshare_ros.inference.frame_request import check_tasks, FrameRequest
+from mtshare_ros.inference.frame_request import check_tasks, Following, FrameRequest
 from mtshare_ros.inference.input_size import choose_input_size
 from mtshare_ros.inference.known_quality import doubt_numbers, doubts_of, known_quality
 from mtshare_ros.inference.paths import Paths
@@ -38,6 +38,7 @@ from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.picture import fit_frame, Picture, size_of
 from mtshare_ros.model.ranges import trial_picture
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
+from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory
@@ -191,6 +192,7 @@ class Engine:
         session: Session | None = None,
         settings: InferenceSettings | None = None,
         camera: Pinhole | None = None,
+        pose: RigidMotion | None = None,
     ) -> Prediction:
         """
         Compute the maps of one (H, W, 3) uint8 RGB frame, or of one that is not decoded yet.
@@ -198,8 +200,10 @@ class Engine:
         ``session`` is the camera's memory; without one, the frame costs what it does in a network
         that shares nothing, whatever the settings. ``settings`` default to every task of the
         model. ``camera`` is that of the maps, which normals from depth need; without one it is
-        ``assumed_camera``. Raises FrameError for an array that is no image, ConfigError for a task
-        the model does not have, DeviceError where memory runs out.
+        ``assumed_camera``. ``pose`` brings points of the frame's optical frame to the world, in
+        metres; settings that follow the camera's motion can make use of it. Raises FrameError for
+        an array that is no image, ConfigError for a task the model does not have, DeviceError
+        where memory runs out.
         """
         settings = settings or InferenceSettings(self.tasks)
         check_tasks(settings.tasks, self.tasks)
@@ -213,16 +217,16 @@ class Engine:
         memory.see(framing.source_size)
         crossover = self.crossover(settings.sharing).share
         bounds = memory.bounds(settings.sharing, crossover, self._cell_count, cost)
-        request = self._request(seen, framing, settings, bounds, camera)
+        request = self._request(seen, framing, settings, bounds, camera, pose)
         run = self._paths.alone.run_alone if session is None else self._paths.of(
-            memory, request.sharing).run
+            memory, request).run
         with explained_shortage(self.device), computing_on(self.device), torch.inference_mode():
             outcome = run(memory, request, clock)
         if outcome.non_finite:  # it may have spoilt the cache
             memory.reset(NON_FINITE)
         account = with_derived(outcome.account, self._decoders.sources_of(settings.tasks))
         stats = frame_stats(account, self._grid, clock, non_finite=outcome.non_finite,
-                            activity=settings.activity)
+                            activity=settings.activity, motion=outcome.motion)
         memory.observe(stats, account.rows, int(crossover * account.cell_count))
         return Prediction.from_maps(framing, stats, outcome.maps, image=seen)
 
@@ -257,12 +261,17 @@ class Engine:
 
     def _request(
         self, image: np.ndarray, framing: Framing, settings: InferenceSettings,
-        bounds: PlanLimits, camera: Pinhole | None,
+        bounds: PlanLimits, camera: Pinhole | None, pose: RigidMotion | None = None,
     ) -> FrameRequest:
         asked, decoders = settings.tasks, self._decoders
         sharing = carry_factors(settings.sharing, decoders.sources_of(asked))
+        following = None
+        if settings.motion.active:
+            scale = TrainedCamera(self.description, self.input_size).depth_scale(
+                camera.fx if camera else None)
+            following = Following(settings.motion, pose, camera is not None, scale)
         return FrameRequest(image, asked, decoders.needed(asked), sharing, bounds,
-                            camera or self.assumed_camera(framing))
+                            camera or self.assumed_camera(framing), following)
 
     @property
     def _grid(self) -> tuple[int, int]:

@@ -8,6 +8,7 @@ from mtshare_ros.inference.decoding import FrameDecoder
 from mtshare_ros.inference.frame_path import FramePath
 from mtshare_ros.inference.frame_request import FrameRequest
 from mtshare_ros.inference.list_path import ListPath
+from mtshare_ros.inference.moving_path import MovingPath
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.static_path import StaticPath
 from mtshare_ros.inference.task_decoders import TaskDecoders
@@ -38,6 +39,7 @@ class Paths:
         self.alone = ListPath(sharing, self._frame_decoder)
         self.notices: tuple[str, ...] = ()
         self._static: StaticPath | None = None
+        self._patch_size, self._device = network.config.patch_size, sharing.device
         if sharing.device.type == 'cuda' if fixed_shapes is None else fixed_shapes:
             config = network.config
             chosen = choose(
@@ -54,8 +56,15 @@ class Paths:
             other._static = self._static.with_limits(sharing.limits_of)
         return other
 
-    def of(self, memory: Session, settings: SharingSettings) -> FramePath:
+    def of(self, memory: Session, request: FrameRequest) -> FramePath:
         """Return the path of a camera's next frame; what it remembers of another one goes."""
+        path = self._of_network(memory, request.sharing)
+        if request.following is None:
+            memory.moving = None
+            return path
+        return MovingPath(path, request.following, self._patch_size, self._device)
+
+    def _of_network(self, memory: Session, settings: SharingSettings) -> FramePath:
         if self._static is None or settings.block != 'fast':
             if memory.static is not None:
                 memory.release(BLOCK_CHANGED)
@@ -66,7 +75,8 @@ class Paths:
 
     def prepare(self, memory: Session, request: FrameRequest) -> tuple[str, ...]:
         """Do before a camera's first frame what would delay it; return what to tell the user."""
-        if self._static is None or self.of(memory, request.sharing) is not self._static:
+        if self._static is None or self._of_network(
+                memory, request.sharing) is not self._static:
             return ()
         fault = self._static.prepare(memory, request)
         return (f'{NOT_CAPTURED}: {fault}',) if fault else ()

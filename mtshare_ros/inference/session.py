@@ -2,6 +2,7 @@
 
 from mtshare_ros.inference.geometric import GeometryDecoder, GeometryState
 from mtshare_ros.inference.maps import MapDecoder, MapState
+from mtshare_ros.inference.moving_camera import MovingCamera
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.inference.static_camera import StaticCamera
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
@@ -18,8 +19,9 @@ class Session:
 
     ``cache`` holds what the network computed, ``derived`` by task what was worked out from that,
     ``maps`` by task what was decoded of both. ``static`` is all that in one, for a camera whose
-    frames go by lists of fixed lengths; the others are empty then. ``controller`` holds a latency
-    target. After ``reset`` the next frame is computed as if it were the first.
+    frames go by lists of fixed lengths; the others are empty then. ``moving`` is what is carried
+    along with a camera whose motion is followed. ``controller`` holds a latency target. After
+    ``reset`` the next frame is computed as if it were the first.
     """
 
     def __init__(self) -> None:
@@ -27,6 +29,7 @@ class Session:
         self.derived: dict[str, GeometryState] = {}
         self.maps: dict[str, MapState] = {}
         self.static: StaticCamera | None = None
+        self.moving: MovingCamera | None = None
         self.controller: LatencyController | None = None
         self._source_size: tuple[int, int] | None = None
 
@@ -39,7 +42,7 @@ class Session:
         self.cache.release(reason)
         self.derived.clear()
         self.maps.clear()
-        self.static = None
+        self.static = self.moving = None
 
     def see(self, source_size: tuple[int, int]) -> None:
         """Note the (height, width) of the camera's image; another one than before is a reset."""
@@ -97,9 +100,12 @@ class Session:
 
     def nbytes(self) -> dict[str, int]:
         """Return the bytes by task, and what all tasks share as ``shared``."""
+        carried = {} if self.moving is None else {'shared': self.moving.nbytes}
         if self.static is not None:
-            return {'shared': self.static.nbytes}
+            return {'shared': self.static.nbytes + carried.get('shared', 0)}
         sizes = self.cache.nbytes()
+        for task, size in carried.items():
+            sizes[task] = sizes.get(task, 0) + size
         for states in (self.derived, self.maps):
             for task, state in states.items():
                 sizes[task] = sizes.get(task, 0) + state.nbytes

@@ -6,7 +6,7 @@ from typing import Mapping, Sequence
 import numpy as np
 
 from mtshare_ros.inference.clock import StageClock
-from mtshare_ros.inference.prediction import FrameStats
+from mtshare_ros.inference.prediction import FrameStats, MotionStats
 from mtshare_ros.sharing.account import FrameAccount
 
 
@@ -25,7 +25,7 @@ def with_derived(
 
 def frame_stats(
     account: FrameAccount, grid: tuple[int, int], clock: StageClock, *,
-    non_finite: tuple[str, ...], activity: bool,
+    non_finite: tuple[str, ...], activity: bool, motion: MotionStats | None = None,
 ) -> FrameStats:
     """
     Return what a frame of a (rows, columns) grid took.
@@ -47,6 +47,7 @@ def frame_stats(
         reset_reason=account.reset_reason,
         non_finite=non_finite,
         activity=_activity(account, grid) if activity else {},
+        motion=motion,
     )
 
 

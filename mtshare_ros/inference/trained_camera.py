@@ -45,11 +45,16 @@ class TrainedCamera:
         taken for that of the training. Nothing changes where there is no depth, or where the focal
         length of the training images is unknown.
         """
+        if prediction.depth is not None:
+            scale = np.float32(self.depth_scale(focal_length))
+            np.multiply(prediction.depth, scale, out=prediction.depth)
+
+    def depth_scale(self, focal_length: float | None) -> float:
+        """Return what ``scale_depth`` multiplies by; 1 where the training's camera is unknown."""
         assumed = self.focal_length
         focal_length = assumed if focal_length is None else focal_length
-        if prediction.depth is None or focal_length is None:
-            return
+        if focal_length is None:
+            return 1.0
         by_view = self.description.depth_scaling == VIEW
         trained = assumed if by_view else self.description.focal_length
-        scale = depth_scale(focal_length, trained=trained)
-        np.multiply(prediction.depth, np.float32(scale), out=prediction.depth)
+        return depth_scale(focal_length, trained=trained)

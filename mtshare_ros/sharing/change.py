@@ -25,7 +25,9 @@ Rooms filmed from the hand chose it: at 4, slow shifts of faint texture were kep
 normals and depth 2 %; below 2, frames count as cuts, and far more is computed for little.
 """
 
-_DEVIATIONS = 8.0
+DEVIATIONS = 8.0
+"""Of the share that noise has in a change, how many make a score of 1 where that is more."""
+
 _LEARNING_INTERVAL = 2
 
 
@@ -59,14 +61,25 @@ def take_image(
     ``lines`` and ``matrix`` are those of its Pooling.
     """
     past.copy_(current)
-    cells = _line_sums(image, lines, rows).view(-1, matrix.shape[0]) @ matrix
+    cells = pool_image(image[0].permute(1, 2, 0), lines, matrix, rows)
     target = current.view(rows, columns, SIDE, SIDE * COLORS)
     target.copy_(cells.view(rows, SIDE, columns, SIDE * COLORS).transpose(1, 2))
 
 
-def _line_sums(image: torch.Tensor, lines: torch.Tensor, rows: int) -> torch.Tensor:
+def pool_image(
+    pixels: torch.Tensor, lines: torch.Tensor, matrix: torch.Tensor, rows: int
+) -> torch.Tensor:
+    """
+    Return the means (16 rows x columns, 12) of areas of an image (H, W, 3), line by line.
+
+    ``lines`` and ``matrix`` are those of a Pooling.
+    """
+    return _line_sums(pixels, lines, rows).view(-1, matrix.shape[0]) @ matrix
+
+
+def _line_sums(pixels: torch.Tensor, lines: torch.Tensor, rows: int) -> torch.Tensor:
     """Return the sums of an image's lines (4 x rows, 3 W) over the height of each area."""
-    pixels, patch_size = image[0].permute(1, 2, 0), lines.shape[1]
+    patch_size = lines.shape[1]
     if patch_size % SIDE:
         return lines @ pixels.reshape(rows, patch_size, -1).float()
     # plain sums along memory are four times as fast as a pooling of channels-last images
@@ -126,7 +139,7 @@ class ChangeDetector:
         self._lines = pooling.lines(device)
         self._matrix = pooling.matrix(device)
         # the mean square of n differences of noise deviates by its mean times the root of 2 / n
-        self._least = _DEVIATIONS * math.sqrt(2 / pooling.independent)
+        self._least = DEVIATIONS * math.sqrt(2 / pooling.independent)
 
     def allocate(self, grid: tuple[int, int], noise: NoiseState | None = None) -> ChangeState:
         """Return the state for a (rows, columns) grid; ``noise`` of the same camera goes on."""

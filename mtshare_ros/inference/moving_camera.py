@@ -1,0 +1,155 @@
+"""What is remembered of a camera whose motion is followed."""
+
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+import torch
+
+from mtshare_ros.inference.frame_request import Following, FrameRequest
+from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
+from mtshare_ros.motion.composite import Composite
+from mtshare_ros.motion.estimate import MotionEstimate
+from mtshare_ros.motion.flow import image_flow, ImageFlow
+from mtshare_ros.motion.fusion import begin, fuse, planes_for, still_alike
+from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.sharing.residual import ResidualDetector, Residuals
+
+_LEARNABLE = 0.5
+"""Share of the pixels that must be known for the noise to be learnt from what is left of them."""
+
+_UNSCALED = {'depth': 'disparity'}
+"""How maps are carried where the motion is in no known unit: as they are."""
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    A frame of a camera that may have moved, before anything of it is computed.
+
+    ``image`` (H, W, 3) uint8 is what is seen. ``estimate`` says how the camera moved since the
+    frame before, ``flow`` how the image did, ``residuals`` how it differs from what earlier frames
+    tell. ``seen`` (H, W) bool are the pixels of which they tell anything.
+    """
+
+    image: torch.Tensor
+    estimate: MotionEstimate
+    flow: ImageFlow
+    residuals: Residuals
+    seen: torch.Tensor
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the motion is known well enough to build on what is carried along."""
+        return self.estimate.confidence >= TRUSTED_CONFIDENCE
+
+
+class MovingCamera:
+    """
+    The maps of a camera as its present view shows them, and how it moves.
+
+    ``maps`` are those of its first frame by name in ``Prediction``.
+    """
+
+    def __init__(
+        self, request: FrameRequest, following: Following, maps: Mapping[str, np.ndarray],
+        patch_size: int, device: torch.device,
+    ) -> None:
+        self._serves, self._device = _key(request, following), device
+        self._calibrated, self._pose = following.calibrated, following.pose
+        self._names = {
+            name: name if following.calibrated else _UNSCALED.get(name, name) for name in maps}
+        self._types = {name: values.dtype for name, values in maps.items()}
+        self._size = request.image.shape[0], request.image.shape[1]
+        self._aligner = Aligner(self._size)
+        self._residual = ResidualDetector(
+            (self._size[0] // patch_size, self._size[1] // patch_size), patch_size, device)
+        carried = tuple(self._names.values())
+        self._fusing = following.settings.fusion
+        planes = planes_for(carried) if self._fusing else ()
+        self.composite = Composite(self._size, (*carried, *planes), device)
+        # a motion makes the composite know the camera, which it otherwise would forget all for
+        self.composite.move(RigidMotion.none(), request.camera)
+        self._put(None, self._carried(maps), self._tensor(request.image))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return self.composite.nbytes + self._residual.nbytes
+
+    def serves(self, request: FrameRequest, following: Following) -> bool:
+        """Tell whether the maps that are carried along are those that a frame asks for."""
+        return self._serves == _key(request, following)
+
+    def see(self, request: FrameRequest, following: Following) -> View:
+        """Find how the camera moved since the frame before, and carry the maps along."""
+        image = self._tensor(request.image)
+        depth = self.composite.maps.get('depth')
+        estimate = self._estimate(request, following, image, depth)
+        flow = image_flow(depth, self._size, request.camera, estimate.motion)
+        self.composite.move(estimate.motion, request.camera)
+        seen = self.composite.seen
+        learn = float(seen.float().mean()) > _LEARNABLE
+        residuals = self._residual.compare(self.composite.image, image, learn=learn)
+        return View(image, estimate, flow, residuals, seen)
+
+    def take(
+        self, maps: Mapping[str, np.ndarray], view: View, where: torch.Tensor | None
+    ) -> None:
+        """Take new maps of the view where (H, W) bool says so, None for all."""
+        new = self._carried(maps)
+        if self._fusing and view.trusted:
+            alike = still_alike(view.residuals.areas, view.seen)
+            self.composite.put(where, fuse(self.composite.maps, new, alike), view.image)
+        else:
+            self._put(where, new, view.image)
+
+    def maps(self) -> dict[str, np.ndarray]:
+        """Return copies of the maps of the view, by name in ``Prediction``."""
+        carried = self.composite.maps
+        return {name: _as_array(carried[known], self._types[name])
+                for name, known in self._names.items()}
+
+    def _put(
+        self, where: torch.Tensor | None, maps: Mapping[str, torch.Tensor], image: torch.Tensor
+    ) -> None:
+        self.composite.put(where, begin(maps) if self._fusing else maps, image)
+
+    def _carried(self, maps: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+        """Return maps on the device, by the names that they are carried along under."""
+        return {known: self._tensor(maps[name]) for name, known in self._names.items()}
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        """Return a copy on the device: the caller may change what it is given."""
+        return torch.from_numpy(np.ascontiguousarray(values)).to(self._device, copy=True)
+
+    def _estimate(
+        self, request: FrameRequest, following: Following, image: torch.Tensor,
+        depth: torch.Tensor | None,
+    ) -> MotionEstimate:
+        given = self._given(following)
+        if given is not None and following.settings.source == 'pose':
+            return MotionEstimate(given, 1.0, 'pose')
+        return self._aligner.estimate(
+            self.composite.image, depth, image, request.camera, start=given,
+            trusted=self.composite.seen)
+
+    def _given(self, following: Following) -> RigidMotion | None:
+        """Return the motion that poses tell, in the unit of the maps' depth; None without them."""
+        earlier, self._pose = self._pose, following.pose
+        if earlier is None or following.pose is None:
+            return None
+        motion = RigidMotion.between(earlier, following.pose)
+        return RigidMotion(motion.rotation, motion.translation / following.depth_scale)
+
+
+def _key(request: FrameRequest, following: Following) -> tuple[object, ...]:
+    """Return what maps that are carried along depend on."""
+    return request.asked, request.image.shape, following.calibrated, following.settings.fusion
+
+
+def _as_array(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
+    """Return a map as an array of its own."""
+    if kind == np.uint8 and values.is_floating_point():
+        values = values.round().clamp_(0, 255)
+    return np.array(values.cpu().numpy(), kind, order='C')

@@ -1,0 +1,96 @@
+"""How the image moves when the camera does."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.pinhole import Pinhole
+
+FARTHEST = 1e6
+"""Metres of what is not known: it turns with the camera, no more."""
+
+_STEP = 8
+_NEAREST = 0.05
+
+
+@dataclass(frozen=True)
+class ImageFlow:
+    """
+    By how many pixels points of a view moved: ``down`` and ``right`` (n,) float64.
+
+    Points that came to lie behind the camera are left out.
+    """
+
+    down: np.ndarray
+    right: np.ndarray
+
+    @property
+    def median(self) -> tuple[float, float]:
+        """The median way down and to the right."""
+        if self.down.size == 0:
+            return 0.0, 0.0
+        return float(np.median(self.down)), float(np.median(self.right))
+
+    @property
+    def length(self) -> float:
+        """The median length of the ways."""
+        return float(np.median(np.hypot(self.down, self.right))) if self.down.size else 0.0
+
+    @property
+    def spread(self) -> float:
+        """By how much the ways of the middle four fifths of the points differ, in pixels."""
+        if self.down.size == 0:
+            return 0.0
+        low, high = np.percentile(np.stack((self.down, self.right)), (10, 90), axis=1)
+        return float(np.hypot(*(high - low)))
+
+
+def image_flow(
+    depth: torch.Tensor | None, size: tuple[int, int], camera: Pinhole, motion: RigidMotion
+) -> ImageFlow:
+    """
+    Return how pixels of a view (height, width) move; every eighth along either side is looked at.
+
+    ``depth`` (H, W) is the z of the view before the motion; None, NaN and 0 count as far away.
+    """
+    row, column = np.mgrid[_STEP // 2:size[0]:_STEP, _STEP // 2:size[1]:_STEP].astype(np.float64)
+    z = _depths_at(depth, row, column)
+    down, right, ahead = _places_after(row, column, z, camera, motion)
+    return ImageFlow((down - row)[ahead], (right - column)[ahead])
+
+
+def places_before(
+    depth: torch.Tensor | None, cells: tuple[np.ndarray, np.ndarray], camera: Pinhole,
+    motion: RigidMotion,
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return where pixels, by their rows and columns, lay before a motion; NaN where nowhere.
+
+    ``depth`` (H, W) is the z of the view after it.
+    """
+    row, column = cells
+    down, right, ahead = _places_after(
+        row, column, _depths_at(depth, row, column), camera, motion.inverse())
+    return np.where(ahead, down, np.nan), np.where(ahead, right, np.nan)
+
+
+def _depths_at(depth: torch.Tensor | None, row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    if depth is None:
+        return np.full(row.shape, FARTHEST)
+    rows, columns = (torch.from_numpy(place.astype(np.int64)).to(depth.device)
+                     for place in (row, column))
+    z = depth[rows, columns].cpu().numpy().astype(np.float64)
+    return np.where(np.isfinite(z) & (z > 0), z, FARTHEST)
+
+
+def _places_after(
+    row: np.ndarray, column: np.ndarray, z: np.ndarray, camera: Pinhole, motion: RigidMotion
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return rows and columns of pixels at depth ``z`` after a motion, and which lie ahead."""
+    points = np.stack(((column - camera.cx) / camera.fx * z,
+                       (row - camera.cy) / camera.fy * z, z), axis=-1)
+    x, y, ahead = np.moveaxis(motion.moved(points), -1, 0)
+    safe = np.maximum(ahead, _NEAREST)
+    return (y / safe * camera.fy + camera.cy, x / safe * camera.fx + camera.cx, ahead > _NEAREST)

@@ -1,0 +1,107 @@
+"""Frames of a camera that moves, through the engine's one door."""
+
+import numpy as np
+import pytest
+
+from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.motion.settings import MotionSettings
+from mtshare_ros.pinhole import Pinhole
+
+
+@pytest.fixture(scope='module')
+def engine():
+    return Engine.load('rooms_vit_tiny_shared', device='cpu')
+
+
+@pytest.fixture(scope='module')
+def film():
+    video = RoomVideo(seed=1_101_003, motion='pan-4')
+    return [video.frame(index) for index in range(6)]
+
+
+def camera_of(frame):
+    k = frame.intrinsics
+    return Pinhole(k[0, 0], k[1, 1], k[0, 2], k[1, 2])
+
+
+def pose_of(frame):
+    return RigidMotion(frame.pose.rotation, frame.pose.position)
+
+
+def following(engine, **motion):
+    return InferenceSettings(engine.tasks, motion=MotionSettings(**motion))
+
+
+def run(engine, film, settings, *, calibrated=True, posed=False):
+    """Return the predictions of a film's frames by one session."""
+    session = engine.new_session()
+    return [engine.infer(frame.image, session, settings, camera_of(frame) if calibrated else None,
+                         pose_of(frame) if posed else None) for frame in film]
+
+
+def depth_error(found, film):
+    """Return the error of the depth of the later frames, relative and on average."""
+    return np.mean([np.abs(prediction.depth - frame.depth).mean() / frame.depth.mean()
+                    for prediction, frame in zip(found[3:], film[3:])])
+
+
+def test_without_settings_for_motion_nothing_is_followed_or_kept(engine, film):
+    session = engine.new_session()
+    found = [engine.infer(frame.image, session) for frame in film[:2]]
+
+    assert session.moving is None
+    assert all(prediction.stats.motion is None for prediction in found)
+
+
+def test_maps_that_are_fused_while_the_camera_pans_are_nearer_to_the_truth(engine, film):
+    plain = run(engine, film, following(engine, source='off'))
+    fused = run(engine, film, following(engine, source='images', fusion=True))
+
+    assert depth_error(fused, film) < 0.99 * depth_error(plain, film)
+    assert all(a.depth.shape == b.depth.shape and a.edges.dtype == b.edges.dtype
+               for a, b in zip(plain, fused))
+
+
+def test_the_motion_that_is_reported_is_that_of_the_image(engine, film):
+    motion = run(engine, film, following(engine, source='images', fusion=True))[-1].stats.motion
+
+    assert motion.source == 'images' and motion.confidence > 0.5
+    assert 2 < motion.shift < 10 and 0 < motion.unseen < 0.1
+
+
+def test_poses_that_come_with_the_frames_are_taken_as_they_are(engine, film):
+    found = run(engine, film, following(engine, source='pose', fusion=True), posed=True)
+    missing = run(engine, film, following(engine, source='pose', fusion=True))
+
+    assert [found[-1].stats.motion.source, missing[-1].stats.motion.source] == ['pose', 'images']
+
+
+def test_a_camera_without_calibration_is_followed_by_its_turns(engine, film):
+    found = run(engine, film, following(engine, source='images', fusion=True), calibrated=False)
+
+    assert found[-1].stats.motion.confidence > 0.3
+    assert np.isfinite(found[-1].depth).all()
+
+
+def test_a_reset_lets_nothing_be_carried_along(engine, film):
+    session, settings = engine.new_session(), following(engine, source='images', fusion=True)
+    for frame in film[:2]:
+        engine.infer(frame.image, session, settings, camera_of(frame))
+    session.reset('asked for')
+    again = engine.infer(film[2].image, session, settings, camera_of(film[2]))
+    alone = engine.infer(film[2].image, engine.new_session(), settings, camera_of(film[2]))
+
+    assert again.stats.motion.reason == 'asked for'
+    assert np.array_equal(again.depth, alone.depth)
+
+
+def test_other_tasks_or_switches_begin_anew(engine, film):
+    session = engine.new_session()
+    engine.infer(film[0].image, session, following(engine, source='images', fusion=True))
+    some = InferenceSettings(('depth',), motion=MotionSettings('images', fusion=True))
+    found = engine.infer(film[1].image, session, some)
+
+    assert found.mask is None and found.stats.motion.source == 'none'
