@@ -9,7 +9,12 @@ from typing import Any, TYPE_CHECKING
 import typer
 
 from mtshare_ros.cli import bench_options as options
-from mtshare_ros.cli.bench_modes import compare_sides, run_active, run_latency
+from mtshare_ros.cli.bench_modes import (
+    bench_settings,
+    compare_sides,
+    run_active,
+    run_latency,
+)
 from mtshare_ros.cli.bench_node import bench_node
 from mtshare_ros.cli.bench_options import BenchMotion
 from mtshare_ros.cli.bench_system import bench_system
@@ -28,6 +33,8 @@ _UNTRAINED = 'weights by chance, all or some: what is computed means nothing, on
 EXAMPLES = """
 mtshare bench
 mtshare bench --motion all --json bench.json
+mtshare bench --motion pan-4
+mtshare bench --motion moving --frames 384 --json moving.json
 mtshare bench --architecture vit_s --size 480x640
 mtshare bench --architecture vit_s --active 0.1
 mtshare bench --latency-target 60
@@ -42,21 +49,19 @@ def bench(
     architecture: options.ArchitectureOption = None,
     motion: options.MotionOption = BenchMotion.STATIC,
     frames: options.FramesOption = 256,
-    tasks: options.TasksOption = None,
-    size: options.SizeOption = None,
+    tasks: options.TasksOption = None, size: options.SizeOption = None,
     threshold: options.ThresholdOption = 1.0,
     refresh_period: options.RefreshOption = 30,
     block: options.BlockOption = None,
-    noise: options.NoiseOption = 1.0,
-    clean: options.CleanOption = False,
+    noise: options.NoiseOption = 1.0, clean: options.CleanOption = False,
     sides: options.SidesOption = None,
+    nth: options.NthOption = 3, shared_encoder: options.SharedEncoderOption = None,
     prefix: options.PrefixOption = None,
     random_deltas: options.DensityOption = None,
     granularity: options.GranularityOption = None,
     active: options.ActiveOption = None,
     latency_target: options.LatencyOption = None,
-    system: options.SystemOption = False,
-    node: options.NodeOption = False,
+    system: options.SystemOption = False, node: options.NodeOption = False,
     no_compile: options.NoCompileOption = False,
     device: DeviceOption = 'auto', precision: PrecisionOption = 'auto', json: JsonOption = None,
 ) -> None:
@@ -65,7 +70,7 @@ def bench(
 
     Runs the engine, as the node calls it, against dense networks in their fastest form on this
     machine: on the same frames of rendered rooms, taking turns, with everything counted. Prints
-    milliseconds, how much was computed, and what is lost in quality.
+    milliseconds, how much was computed, what is lost in quality, and how much maps flicker.
     """
     check_folder(json)
     options.check_choices(model, architecture, active, latency_target, system, node)
@@ -84,8 +89,10 @@ def bench(
     elif system:
         results['system'] = bench_system(engine, frames)
     else:
-        results.update(compare_sides(engine, chosen, sharing, motion.streams, frames, tasks, sides,
-                                     noise, clean=clean, compiling=not no_compile))
+        settings = bench_settings(
+            engine, motion.streams, tasks, sides, frames=frames, sharing=sharing, noise=noise,
+            clean=clean, compiling=not no_compile, nth=nth)
+        results.update(compare_sides(engine, chosen, settings, precision, shared_encoder))
     _finish(results, engine.quality if engine.file else None, engine.input_size, json)
 
 

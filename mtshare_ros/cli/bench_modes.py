@@ -11,36 +11,69 @@ from mtshare_ros.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.bench_model import BenchModel
+    from mtshare_ros.evaluation.bench_settings import BenchSettings
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.sharing.settings import SharingSettings
 
 
-def compare_sides(
-    engine: 'Engine', model: 'BenchModel', sharing: 'SharingSettings', motions: tuple[str, ...],
-    frames: int, tasks: str | None, sides: str | None, noise: float, *,
-    clean: bool, compiling: bool,
-) -> dict[str, Any]:
-    """Run all sides against each other; return the figures as they stand in the JSON file."""
-    from mtshare_ros.evaluation.bench_sides import BenchSettings, Comparison, SIDES
+def bench_settings(
+    engine: 'Engine', motions: tuple[str, ...], tasks: str | None, sides: str | None,
+    **values: Any,
+) -> 'BenchSettings':
+    """Return what is compared, from options; ``values`` are those that need no reading."""
+    from mtshare_ros.evaluation.bench_settings import BenchSettings, EVERY_SIDE, usual_sides
 
-    settings = BenchSettings(
-        tasks=read_list('--tasks', tasks, engine.tasks), frames=frames,
-        motions=motions,
-        sides=read_list('--sides', sides, SIDES), sharing=sharing, noise=noise,
-        clean=clean, compiling=compiling)
-    comparison = Comparison(engine, model, settings, report=_say)
+    chosen = usual_sides(motions) if sides is None else read_list('--sides', sides, EVERY_SIDE)
+    return BenchSettings(tasks=read_list('--tasks', tasks, engine.tasks), motions=motions,
+                         sides=chosen, **values)
+
+
+def compare_sides(
+    engine: 'Engine', model: 'BenchModel', settings: 'BenchSettings', precision: str,
+    shared: str | None,
+) -> dict[str, Any]:
+    """
+    Run all sides against each other; return the figures as they stand in the JSON file.
+
+    ``shared`` names a model whose tasks share the whole encoder, None one that ships; it is
+    computed in ``precision``, as the engine was asked to.
+    """
+    from mtshare_ros.evaluation.bench_sides import Comparison
+
+    comparison = Comparison(engine, model, settings, report=_say,
+                            shared=_shared_encoder(engine, model, settings, precision, shared))
     found: dict[str, Any] = {}
     for name in settings.motions:
         plan = comparison.plan(name)
-        with progress_bar(f'{name}: {frames} frames and their warm-up', plan.total) as progress:
+        with progress_bar(f'{name}: {settings.frames} frames and their warm-up',
+                          plan.total) as progress:
             report = comparison.run(name, progress)
-        print_motion(f'{name}, {frames} frames of {len(plan.counts)} rooms', report)
+        print_motion(f'{name}, {settings.frames} frames of {len(plan.counts)} rooms', report)
         found[name] = asdict(report)
     print_notes(settings, comparison.pieces)
     head = {'settings': comparison.values()}
     if len(found) == 1:
-        return {**head, **found[motions[0]]}
+        return {**head, **found[settings.motions[0]]}
     return {**head, 'motions': found}
+
+
+def _shared_encoder(
+    engine: 'Engine', model: 'BenchModel', settings: 'BenchSettings', precision: str,
+    name: str | None,
+) -> 'tuple[Engine, BenchModel] | None':
+    """Return the model whose tasks share the whole encoder, where a side runs it, at one size."""
+    from mtshare_ros.evaluation.bench_model import load_bench_engine, shared_encoder_model
+
+    if not settings.carries_shared_encoder:
+        return None
+    found = shared_encoder_model(model, name)
+    if found is None:
+        _say(f'no model that ships has one encoder for the tasks of {model.name}: the sides '
+             'shared_encoder_nth are left out; name one with --shared-encoder')
+        return None
+    if found is model:
+        return engine, model
+    return load_bench_engine(found, engine.device, precision, engine.input_size), found
 
 
 def run_active(

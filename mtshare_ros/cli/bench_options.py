@@ -71,6 +71,14 @@ CleanOption = Annotated[bool, typer.Option(
     '--clean', help='Also the difference to the dense outputs of frames without noise.')]
 SidesOption = Annotated[str | None, typer.Option(
     '--sides', metavar='SIDE,...', help='Only these sides, say combined,shared_encoder.')]
+NthOption = Annotated[int, typer.Option(
+    '--nth', min=0, max=30, metavar='N',
+    help='Of the sides whose maps are carried along: the network computes every N-th frame. 0: as '
+         'often as costs what moving_fused does on average.')]
+SharedEncoderOption = Annotated[str | None, typer.Option(
+    '--shared-encoder', metavar='MODEL', autocompletion=offer_models,
+    help='The model of shared_encoder_nth, with one encoder for all tasks. Default: the model '
+         'itself if it is such a one, else one that ships.')]
 PrefixOption = Annotated[int | None, typer.Option(
     '--prefix', min=0, metavar='L', help='Random delta weights: blocks that stay shared.')]
 DensityOption = Annotated[float | None, typer.Option(

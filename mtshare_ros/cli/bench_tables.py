@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from mtshare_ros.evaluation.bench_active import ActiveReport
     from mtshare_ros.evaluation.bench_latency import LatencyReport
     from mtshare_ros.evaluation.bench_report import SideReport
-    from mtshare_ros.evaluation.bench_sides import BenchSettings, MotionReport
+    from mtshare_ros.evaluation.bench_settings import BenchSettings
+    from mtshare_ros.evaluation.bench_sides import MotionReport
     from mtshare_ros.evaluation.benchmark import Times
     from mtshare_ros.evaluation.dense_sides import DensePieces
     from mtshare_ros.evaluation.evaluate import Metrics
@@ -32,7 +33,18 @@ SIDE_TEXTS = {
     'task': 'sub-tasks take rows over from the base task',
     'combined': 'both',
     'hold': 'prefix now and then, its maps held, at the cost of combined',
+    'dense_fused': 'prefix, fused with the maps of earlier frames moved along',
+    'combined_fused': 'combined, fused likewise',
+    'moving': 'only what the maps moved along do not explain',
+    'moving_fused': 'moving, fused likewise',
+    'dense_nth': 'prefix every n-th frame, its maps moved along',
+    'dense_nth_fused': 'dense_nth, fused likewise',
+    'shared_encoder_nth': 'a model with one encoder every n-th frame, its maps moved along',
+    'shared_encoder_nth_fused': 'shared_encoder_nth, fused likewise',
 }
+
+FLICKER = {'semseg': 'labels %', 'depth': 'depth %', 'normals': 'normals deg', 'edge': 'edges %'}
+"""The heads of the columns that say how much a task flickers."""
 
 
 def print_motion(title: str, report: 'MotionReport') -> None:
@@ -40,14 +52,19 @@ def print_motion(title: str, report: 'MotionReport') -> None:
     from mtshare_ros.evaluation.bench_report import OPPONENTS
 
     sides = report.sides
+    if report.stream is not None:
+        title += (f', {report.stream.pixels:.1f} pixels and '
+                  f'{100 * report.stream.changed:.0f} % of the patches change')
     rivals = [name for name in OPPONENTS if name in sides]
     print_table(f'{title}: milliseconds a frame, and how many times faster than', (
         'side', 'p50', 'p95', 'p99', 'mean', *rivals),
         [_speed_row(name, side, rivals) for name, side in sides.items()])
     print_table(f'{title}: work and quality', (
-        'side', 'rows %', 'taken over %', 'MACs %', 'dense frames %', 'difference', 'clean diff.',
-        'delta m %',
+        'side', 'rows %', 'taken over %', 'MACs %', 'MACs p95 %', 'dense frames %', 'difference',
+        'clean diff.', 'delta m %',
         *QUALITY.values()), [_work_row(name, side) for name, side in sides.items()])
+    print_table(f'{title}: flicker from frame to frame where nothing changes', (
+        'side', *FLICKER.values()), [_flicker_row(name, side) for name, side in sides.items()])
     owners = ', '.join(f'{owner} {size / MEGABYTE:.1f}'
                        for owner, size in report.cache_bytes.items())
     typer.echo(f'Memory of one camera, MB: {sum(report.cache_bytes.values()) / MEGABYTE:.1f} '
@@ -60,13 +77,16 @@ def print_notes(settings: 'BenchSettings', pieces: 'DensePieces | None') -> None
 
     typer.echo()
     for name in (item for item in SIDE_TEXTS if item in settings.sides):
-        typer.echo(f'{name:16}{SIDE_TEXTS[name]}')
+        typer.echo(f'{name:26}{SIDE_TEXTS[name]}')
     _echo(
         f'All sides take turns of {TURN} frames; the first {settings.warm_up} of every room '
-        'are not counted, the first of a turn is not timed. Faster than: by medians, for hold by '
-        'means. rows, MACs: share of those of prefix that were computed. difference: relative L2 '
-        'distance of the raw outputs to prefix, mean over frames and tasks. delta m: mean change '
-        'of the main metrics of the tasks against dense.')
+        'are not counted, the first of a turn is not timed. Faster than: by medians, where n is '
+        'given by means. rows, MACs: share of those of prefix that were computed. difference: '
+        'relative L2 distance of the raw outputs to prefix, mean over frames and tasks. delta m: '
+        'mean change of the main metrics of the tasks against dense. Flicker: how much maps '
+        'change where the truth, moved with the camera, does not.')
+    if settings.moves:
+        _echo('Maps are moved along with the motion that the images tell.')
     if {'independent', 'dense'} & set(settings.sides):
         _echo(f'independent and dense run on every {settings.dense_every}. frame: their time '
               'does not depend on what is seen.')
@@ -89,11 +109,15 @@ def _speed_row(name: str, side: 'SideReport', rivals: Sequence[str]) -> tuple[st
 
 def _work_row(name: str, side: 'SideReport') -> tuple[str, ...]:
     shares = (side.active_fraction, side.taken_over_fraction, side.macs_fraction,
-              side.dense_frames)
+              side.macs_fraction_p95, side.dense_frames)
     return (name, *(_text(value, '.1f', 100) for value in shares),
             _text(side.difference, '.4f'), _text(side.difference_clean, '.4f'),
             _text(side.delta_m, '+.2f'),
             *_metrics(side.metrics, QUALITY))
+
+
+def _flicker_row(name: str, side: 'SideReport') -> tuple[str, ...]:
+    return (name, *(_text((side.flicker or {}).get(task), '.2f') for task in FLICKER))
 
 
 def _metrics(

@@ -6,9 +6,10 @@ from typing import Iterable, Mapping, Sequence
 import numpy as np
 import torch
 
+from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.evaluation.bench_record import SideRecord
 from mtshare_ros.evaluation.bench_run import ReferenceLog, RunOptions
-from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.evaluation.correspondence import Correspondence
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.framing import frame_to_cover
@@ -27,7 +28,7 @@ def hold_period(dense_ms: float, rival_ms: float) -> int:
 
 def hold(
     log: ReferenceLog, period: int, record: SideRecord, options: RunOptions,
-    rooms: Iterable[Sequence[Truth]] | None, encodings: Mapping[str, str] | None = None,
+    rooms: Iterable[Sequence[RoomFrame]] | None, encodings: Mapping[str, str] | None = None,
 ) -> None:
     """
     Record what holding every ``period``-th dense frame would have given.
@@ -48,9 +49,12 @@ def hold(
             record.add_time(times[place] if fresh else 0.0, _NOTHING)
             record.compare(held, raw)
             record.compare_clean(held, cleans[place])
-            if truths is not None and number % options.score_every == 0:
+            if truths is not None:
                 truth = truths[options.warm_up + place]
-                record.score(_maps(held, truth.image, encodings or {}), truth)
+                same = None if place == 0 else Correspondence.between(
+                    truths[options.warm_up + place - 1], truth)
+                record.add_maps(_maps(held, truth.image, encodings or {}), truth, same,
+                                scored=number % options.score_every == 0)
             number += 1
 
 

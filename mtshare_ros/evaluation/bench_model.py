@@ -8,10 +8,10 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.labels import load_labels
 from mtshare_ros.model.architecture import ArchitectureConfig, ARCHITECTURES
-from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
+from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint, read_description
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import ModelDescription
-from mtshare_ros.model.manifest import find_model, ModelFile
+from mtshare_ros.model.manifest import find_model, load_manifest, ModelFile
 from mtshare_ros.model.network import build_model
 from mtshare_ros.model.thresholds import default_thresholds
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -73,6 +73,40 @@ def shipped_model(model: str, deltas: DeltaSettings | None = None) -> BenchModel
             f'{checkpoint.network.config.shared_depth}; leave out --prefix, --random-deltas and '
             '--granularity')
     return BenchModel(_with_deltas(checkpoint, deltas), f'{file.name}, {_words(deltas)}', True)
+
+
+def shared_encoder_model(model: BenchModel, name: str | None = None) -> BenchModel | None:
+    """
+    Return a model for the same tasks whose tasks share the whole encoder.
+
+    It is the one of a name or path, or the model itself if it is such a one or untrained, or one
+    that ships for the same tasks and labels, or None. Raises ConfigError where the named one is no
+    such model.
+    """
+    if name is not None:
+        return _checked(model, shipped_model(name))
+    if not model.trained or not model.checkpoint.network.branches:
+        return model
+    manifest = load_manifest()
+    found = (entry for entry in manifest.models if _serves(
+        model.checkpoint.description, read_description(manifest.path_of(entry))))
+    entry = next(found, None)
+    return None if entry is None else shipped_model(entry)
+
+
+def _serves(wanted: ModelDescription, other: ModelDescription) -> bool:
+    """Tell whether another model has the same tasks and labels, and one encoder for all."""
+    shape = other.architecture
+    return (set(wanted.tasks) <= set(other.tasks) and wanted.labels.names == other.labels.names
+            and shape.shared_depth == shape.depth)
+
+
+def _checked(model: BenchModel, named: BenchModel) -> BenchModel:
+    if not _serves(model.checkpoint.description, named.checkpoint.description):
+        raise ConfigError(
+            f'--shared-encoder is {named.name!r}, which has to have one encoder for all tasks of '
+            f'{model.name!r} ({", ".join(model.checkpoint.description.tasks)}) and its labels')
+    return named
 
 
 def load_bench_engine(

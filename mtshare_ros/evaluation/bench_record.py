@@ -5,7 +5,9 @@ from typing import Mapping, Sequence
 
 import torch
 
+from mtshare_ros.evaluation.correspondence import Correspondence
 from mtshare_ros.evaluation.evaluate import Metrics
+from mtshare_ros.evaluation.flicker import Flicker
 from mtshare_ros.evaluation.metrics import make_metric, Metric
 from mtshare_ros.evaluation.output_error import relative_error
 from mtshare_ros.evaluation.rooms import tasks_of_rooms
@@ -26,6 +28,7 @@ class SideRecord:
     stats: list[FrameStats] = field(default_factory=list)
     differences: dict[str, list[float]] = field(default_factory=dict)
     clean_differences: dict[str, list[float]] = field(default_factory=dict)
+    flicker: Flicker | None = None
 
     def add_time(self, milliseconds: float, stats: FrameStats) -> None:
         """Add what a frame cost."""
@@ -53,11 +56,21 @@ class SideRecord:
             difference = relative_error(raw[task], reference[task])
             found.setdefault(task, []).append(difference)
 
-    def score(self, prediction: Prediction, truth: Truth) -> None:
-        """Add a frame's maps to the metrics, its depth in metres of the camera."""
+    def add_maps(
+        self, prediction: Prediction, truth: Truth, same: Correspondence | None, *, scored: bool
+    ) -> None:
+        """
+        Add a frame's maps to the flicker and, if it is scored, to the metrics.
+
+        Its depth is brought to metres of the camera, in place. ``same`` is what the frame shares
+        with the one added before, None for the first of a room.
+        """
         bring_to_scale(self.engine, prediction, truth)
-        for metric in self.metrics.values():
-            metric.update(prediction, truth)
+        if scored:
+            for metric in self.metrics.values():
+                metric.update(prediction, truth)
+        if self.flicker is not None:
+            self.flicker.update(prediction, same)
 
     def figures(self) -> Metrics | None:
         """Return the metrics of all frames by task, None where there are none."""
@@ -74,4 +87,4 @@ def new_record(engine: Engine, tasks: Sequence[str], *, scored: bool) -> SideRec
     """
     known = tasks_of_rooms(engine) if scored else ()
     metrics = {task: make_metric(task, len(engine.labels)) for task in tasks if task in known}
-    return SideRecord(engine, tuple(tasks), metrics)
+    return SideRecord(engine, tuple(tasks), metrics, flicker=Flicker() if scored else None)

@@ -20,14 +20,17 @@ class SideReport:
     """
     What one side reached over all counted frames.
 
-    ``ratio``: how many times faster it is than each opponent, by medians (``hold``: by means, for
-    most of its frames cost nothing). ``active_fraction``: share of the rows that a dense frame
-    computes; ``macs_fraction`` likewise of its multiply-accumulates (asked tasks, shared blocks
-    once). ``difference``: relative L2 distance of the raw outputs to the dense ones, mean over
-    frames and tasks; ``difference_clean`` likewise to the dense outputs of the frames without
-    noise, which even ``prefix`` does not reach. ``delta_m`` (%) is relative to ``dense``.
-    ``every``: run on every n-th frame only. ``period``: frames between two dense ones, for
-    ``hold``.
+    ``ratio``: how many times faster it is than each opponent, by medians (by means where there is
+    a ``period``, for most of those frames cost next to nothing). ``active_fraction``: share of the
+    rows that a dense frame computes; ``macs_fraction`` likewise of its multiply-accumulates (asked
+    tasks, shared blocks once), ``macs_fraction_p95`` its 95th percentile over frames.
+    ``difference``: relative L2 distance of the raw outputs to the dense ones, mean over frames and
+    tasks; ``difference_clean`` likewise to the dense outputs of the frames without noise, which
+    even ``prefix`` does not reach. ``delta_m`` (%) is relative to ``dense``. ``flicker``: how much
+    maps change from frame to frame where the truth does not, by task in the UNITS of flicker.
+    ``every``: run on every n-th frame only. ``period``: from one dense frame to the next, where
+    maps are held or moved along in between. ``ways``: the share of frames by the way they were
+    computed, where the camera's motion is followed.
     """
 
     form: str
@@ -47,6 +50,9 @@ class SideReport:
     every: int = 1
     period: int | None = None
     stage_ms: dict[str, float] | None = None
+    macs_fraction_p95: float | None = None
+    flicker: dict[str, float] | None = None
+    ways: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,9 @@ def _report(
         difference=_mean_of(differences), differences=differences,
         difference_clean=_mean_of(clean), differences_clean=clean,
         metrics=figures, delta_m=change, every=source.every, period=source.period,
-        stage_ms=_stages(stats))
+        stage_ms=_stages(stats), macs_fraction_p95=_most_macs(stats),
+        flicker=record.flicker.result() if record.flicker else None,
+        ways=_ways(stats))
 
 
 def taken_over_fraction(stats: FrameStats) -> float:
@@ -110,6 +118,16 @@ def taken_over_fraction(stats: FrameStats) -> float:
 
 def _mean(stats: Sequence[FrameStats], value: Callable[[FrameStats], float]) -> float | None:
     return float(np.mean([value(item) for item in stats])) if stats else None
+
+
+def _most_macs(stats: Sequence[FrameStats]) -> float | None:
+    return float(np.percentile([item.macs / item.dense_macs for item in stats], 95)
+                 ) if stats else None
+
+
+def _ways(stats: Sequence[FrameStats]) -> dict[str, float] | None:
+    ways = [item.motion.way for item in stats if item.motion is not None]
+    return {way: ways.count(way) / len(ways) for way in sorted(set(ways))} or None
 
 
 def _means(found: Mapping[str, Sequence[float]]) -> dict[str, float]:

@@ -8,10 +8,11 @@ from typing import Callable, Iterable, Sequence
 import numpy as np
 import torch
 
+from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.evaluation.bench_record import SideRecord
 from mtshare_ros.evaluation.bench_side import Side
+from mtshare_ros.evaluation.correspondence import Correspondence
 from mtshare_ros.evaluation.dense_forms import synchronize
-from mtshare_ros.evaluation.truth import Truth
 from mtshare_ros.inference.prediction import Prediction
 
 TURN = 8
@@ -27,13 +28,15 @@ class Runner:
     A side with its record.
 
     ``every`` n: only every n-th frame is run, for sides whose cost does not depend on the frame.
-    ``compared`` says whether its raw outputs are held against the reference's.
+    ``compared`` says whether its raw outputs are held against the reference's. ``warm`` computes
+    a frame of which nothing is remembered, so that the first frame of a turn is timed as well.
     """
 
     side: Side
     record: SideRecord
     every: int = 1
     compared: bool = True
+    warm: Callable[[np.ndarray], object] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,15 +105,18 @@ class Race:
         self.log = ReferenceLog()
         self._options = options
         self._frames = 0
+        self._last: RoomFrame | None = None
 
     def run(
-        self, rooms: Iterable[Sequence[Truth]], progress: Callable[[int], None] | None = None,
-        clean_rooms: Iterable[Sequence[Truth]] | None = None,
+        self, rooms: Iterable[Sequence[RoomFrame]],
+        progress: Callable[[int], None] | None = None,
+        clean_rooms: Iterable[Sequence[RoomFrame]] | None = None,
     ) -> None:
         """Run every side over all rooms; ``progress`` gets the number of frames done."""
         spares = itertools.repeat(None) if clean_rooms is None else clean_rooms
         for frames, spare in zip(rooms, spares):
             self.log.start()
+            self._last = None
             for runner in self.runners:
                 runner.side.start()
             for place in range(0, len(frames), TURN):
@@ -121,7 +127,7 @@ class Race:
                     progress(self._frames)
 
     def _turn(
-        self, truths: Sequence[Truth], spares: Sequence[Truth] | None, uncounted: int
+        self, truths: Sequence[RoomFrame], spares: Sequence[RoomFrame] | None, uncounted: int
     ) -> None:
         """Run every side on the frames; those after the first ``uncounted`` ones count."""
         first, self._frames = self._frames, self._frames + len(truths)
@@ -133,24 +139,27 @@ class Race:
             self._record(found, truths[place], None if spares is None else spares[place], number)
 
     def _run_side(
-        self, runner: Runner, truths: Sequence[Truth], numbers: Iterable[int]
+        self, runner: Runner, truths: Sequence[RoomFrame], numbers: Iterable[int]
     ) -> dict[int, _Run]:
         """Run a side on its frames of a turn and return what came out by frame number."""
         runs: dict[int, _Run] = {}
         for number, truth in zip(numbers, truths):
             if number % runner.every:
                 continue
-            if runner.every > 1:  # it remembers nothing, so one frame can be run twice
-                runner.side.run(truth.image)
-            runs[number] = self._time(runner, truth.image, bool(runs) or runner.every > 1)
+            if runner.warm is not None and (runner.every > 1 or not runs):
+                runner.warm(truth.image)
+            runs[number] = self._time(runner, truth.image,
+                                      bool(runs) or runner.warm is not None)
         return runs
 
     def _record(
-        self, runs: dict[int, _Run], truth: Truth, spare: Truth | None, number: int
+        self, runs: dict[int, _Run], truth: RoomFrame, spare: RoomFrame | None, number: int
     ) -> None:
         reference, clean = runs[id(self.runners[0])], self._compute_clean(spare)
         self.log.add(reference.raw, clean, reference.milliseconds)
         scored = number % self._options.score_every == 0
+        same = None if self._last is None else Correspondence.between(self._last, truth)
+        self._last = truth
         for runner in self.runners:
             found = runs.get(id(runner))
             if found is None:
@@ -159,16 +168,18 @@ class Race:
                 runner.record.add_time(found.milliseconds, found.prediction.stats)
             if runner.compared:
                 runner.record.compare(found.raw, reference.raw)
-            if runner.compared or runner is self.runners[0]:
+            if self._keeps_raw(runner):
                 runner.record.compare_clean(found.raw, clean)
-            if scored:
-                runner.record.score(found.prediction, truth)
+            runner.record.add_maps(found.prediction, truth, same, scored=scored)
 
-    def _compute_clean(self, spare: Truth | None) -> RawOutputs | None:
+    def _compute_clean(self, spare: RoomFrame | None) -> RawOutputs | None:
         if spare is None or self._clean is None:
             return None
         self._clean.run(spare.image)
         return {task: self._clean.raw(task) for task in self.runners[0].record.tasks}
+
+    def _keeps_raw(self, runner: Runner) -> bool:
+        return runner.compared or runner is self.runners[0]
 
     def _order(self, number: int) -> list[Runner]:
         # the second term keeps sides that run every n-th frame from always having the same place
@@ -181,5 +192,6 @@ class Race:
         prediction = runner.side.run(image)
         synchronize(self._options.device)
         milliseconds = (time.perf_counter() - start) * 1e3
-        raw = {task: runner.side.raw(task).detach().clone() for task in runner.record.tasks}
+        tasks = runner.record.tasks if self._keeps_raw(runner) else ()
+        raw = {task: runner.side.raw(task).detach().clone() for task in tasks}
         return _Run(milliseconds, settled, prediction, raw)

@@ -3,12 +3,22 @@
 from dataclasses import dataclass
 from typing import Iterator, Sequence
 
+import numpy as np
+
 from mtshare_ros.config import require
+from mtshare_ros.data.rooms.flow import median_motion
 from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.data.rooms.renderer import Renderer
 from mtshare_ros.data.rooms.streams import STREAMS
+from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.evaluation.room_clips import changed_share
+from mtshare_ros.pinhole import Pinhole
 
 FEWEST_IN_A_ROOM = 32
 """Counted frames that a room is filmed for at least, where that many are asked for."""
+
+LOOK_EVERY = 8
+"""Frames from one pair that is looked at to the next, to say what a stream is like."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +55,44 @@ class StreamPlan:
         """Frames of all rooms, those that do not count included."""
         return self.frames + len(self.counts) * self.warm_up
 
+    @property
+    def pinhole(self) -> Pinhole:
+        """The camera of the frames."""
+        (fx, _, cx), (_, fy, cy), _ = Renderer(
+            height=self.size[0], width=self.size[1]).intrinsics.tolist()
+        return Pinhole(fx, fy, cx, cy)
+
+    def video(self, seed: int, noise: float | None = None) -> RoomVideo:
+        """Return the video of a room, with the plan's noise or another."""
+        return STREAMS[self.motion].video(
+            seed, height=self.size[0], width=self.size[1],
+            noise=self.noise if noise is None else noise)
+
+
+@dataclass(frozen=True)
+class StreamFacts:
+    """
+    What a stream is like from frame to frame.
+
+    ``changed``: the share of the patches that change, noise left out; ``pixels``: the median
+    motion of what stands still, a mean over frames.
+    """
+
+    changed: float
+    pixels: float
+
+
+def look_at(plan: StreamPlan) -> StreamFacts:
+    """Return what the counted frames of a plan are like, from some pairs of each room."""
+    changed, pixels = [], []
+    for seed, count in plan.counts.items():
+        video = plan.video(seed, noise=0.0)
+        for index in range(plan.warm_up, plan.warm_up + count, LOOK_EVERY):
+            first, second = video.frame(index), video.frame(index + 1)
+            changed.append(changed_share(first.image, second.image))
+            pixels.append(median_motion(first.depth, first.intrinsics, first.pose, second.pose))
+    return StreamFacts(float(np.mean(changed)), float(np.mean(pixels)))
+
 
 def film(plan: StreamPlan) -> Iterator[Sequence[RoomFrame]]:
     """
@@ -52,8 +100,6 @@ def film(plan: StreamPlan) -> Iterator[Sequence[RoomFrame]]:
 
     The same plan always gives the same pixels. Raises MissingExtraError without numba.
     """
-    stream = STREAMS[plan.motion]
     for seed, count in plan.counts.items():
-        video = stream.video(seed, height=plan.size[0], width=plan.size[1],
-                             noise=plan.noise)
+        video = plan.video(seed)
         yield [video.frame(index) for index in range(plan.warm_up + count)]

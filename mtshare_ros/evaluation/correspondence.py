@@ -1,6 +1,7 @@
 """Which pixels of a frame see what the frame before saw, and where, by the truth of both."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Iterator
 
 import numpy as np
@@ -48,11 +49,19 @@ class Correspondence:
     def before(self, values: np.ndarray) -> np.ndarray:
         """Return values (H, W, ...) of the frame before where the N pixels lay: (N, ...)."""
         total: np.ndarray | float = 0.0
-        for rows, columns, weights in _neighbours(self.there, values.shape):
-            found = values[rows, columns].astype(np.float64)
+        for rows, columns, weights in self._round_there:
+            found = values[rows, columns].astype(np.float32)
             shares = weights.reshape(-1, *(1,) * (found.ndim - 1))
-            total = total + np.where(shares > 0, found, 0) * shares
+            # what is missing at a pixel that does not count is not missing
+            total = total + np.multiply(found, shares, out=np.zeros_like(found),
+                                        where=shares > 0)
         return np.asarray(total)
+
+    @cached_property
+    def _round_there(self) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], ...]:
+        """Rows, columns and weights (N,) float32 of the four pixels round each place."""
+        return tuple((rows, columns, weights.astype(np.float32)) for rows, columns, weights
+                     in _neighbours(self.there, self.here.shape))
 
     def nearest(self, values: np.ndarray) -> np.ndarray:
         """Return values (H, W) of the frame before at the pixels nearest to the N: (N,)."""

@@ -1,9 +1,10 @@
 """The options that a file of figures was measured with, as they are typed."""
 
 import re
-from typing import Any, Mapping
+from typing import Any, Mapping, Sequence
 
-from mtshare_ros.evaluation.bench_sides import BenchSettings
+from mtshare_ros.data.rooms.motions import HARDER
+from mtshare_ros.evaluation.bench_settings import BenchSettings, usual_sides
 from mtshare_ros.evaluation.report.files import at
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -70,10 +71,11 @@ def _latency_options(report: Mapping[str, Any]) -> str:
 def _comparison_options(report: Any, settings: Mapping[str, Any]) -> str:
     usual = BenchSettings(tasks=())
     motions = settings.get('motions') or ()
-    sides = tuple(settings.get('sides') or usual.sides)
+    usual_ones = usual_sides(motions)
+    sides = tuple(settings.get('sides') or usual_ones)
     tasks = tuple(settings.get('tasks') or DEFAULT_TASKS)
     return _joined(
-        f'--motion {"all" if "motions" in report else motions[0]}' if motions else '',
+        f'--motion {_group(motions) if "motions" in report else motions[0]}' if motions else '',
         f'--frames {settings.get("frames")}',
         _sharing_options(settings.get('sharing') or {}, {
             'temporal_factor': '--threshold', 'refresh_period': '--refresh-period',
@@ -81,8 +83,14 @@ def _comparison_options(report: Any, settings: Mapping[str, Any]) -> str:
         f'--tasks {",".join(tasks)}' if tasks != DEFAULT_TASKS else '',
         f'--noise {settings["noise"]:g}' if settings.get('noise', 1.0) != usual.noise else '',
         '--clean' if settings.get('clean') else '',
-        '' if sides == usual.sides else f'--sides {",".join(sides)}',
+        '' if sides == usual_ones else f'--sides {",".join(sides)}',
+        f'--nth {settings["nth"]}' if settings.get('nth', usual.nth) != usual.nth else '',
         '' if settings.get('compiling', True) else '--no-compile')
+
+
+def _group(motions: Sequence[str]) -> str:
+    """Return what several streams are called together."""
+    return 'moving' if set(motions) <= set(HARDER) else 'all'
 
 
 def _sharing_options(settings: Mapping[str, Any], options: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from typing import Any, Iterator, Mapping, Sequence
 
 from mtshare_ros.evaluation.bench_report import OPPONENTS
 from mtshare_ros.evaluation.dense_sides import DENSE_SIDES
+from mtshare_ros.evaluation.flicker import UNITS
 from mtshare_ros.evaluation.report.files import at, Results
 from mtshare_ros.evaluation.report.plan import ReportPlan
 from mtshare_ros.evaluation.report.sizes import quality_beside
@@ -23,11 +24,14 @@ def speed(results: Results, plan: ReportPlan) -> str:
     """Return the tables of all files of the benchmark."""
     if not results.bench:
         return f'The benchmark: {NOT_MEASURED}.'
+    ran = {side for report in results.bench.values()
+           for comparison in motions_of(report).values() for side in comparison['sides']}
     return paragraphs(
-        bullets(f'`{side}`: {text}' for side, text in plan.sides.items()),
+        bullets(f'`{side}`: {text}' for side, text in plan.sides.items() if side in ran),
         'All sides take turns on the same frames; the dense ones run in the fastest form that was '
         'found on the machine. Milliseconds a frame; "× side": how many times faster than that '
-        'side, by medians (`hold`: by means); rows and MACs: of those of `prefix`; Δm to `dense`.',
+        'side, by medians (where n is given, by means); rows and MACs: of those of `prefix`; Δm '
+        'to `dense`.',
         *(_file(results, name, report) for name, report in results.bench.items()))
 
 
@@ -68,10 +72,29 @@ def machine_of(report: Any) -> str:
 def _file(results: Results, name: str, report: Mapping[str, Any]) -> str:
     parts = [f'### {name}', conditions(report), quality_beside(results, report)]
     for motion, comparison in motions_of(report).items():
-        parts += [f'**{motion}**', _comparison(comparison['sides']), _memory(comparison)]
+        parts += [_stream(motion, comparison), _comparison(comparison['sides']),
+                  _flicker(comparison), _memory(comparison)]
     parts.append(_forms(report))
     parts += [write(report[key]) for key, write in _OTHERS.items() if key in report]
     return paragraphs(*parts)
+
+
+def _stream(motion: str, comparison: Any) -> str:
+    """Name a stream, and say what it is like where that is known."""
+    facts = at(comparison, 'stream')
+    if facts is None:
+        return f'**{motion}**'
+    return (f'**{motion}**: {facts["pixels"]:.1f} pixels a frame, '
+            f'{percent(facts["changed"])} % of the patches change')
+
+
+def _flicker(comparison: Any) -> str:
+    """Return how much the maps of each side change where the truth does not."""
+    found = {name: at(side, 'flicker') for name, side in comparison['sides'].items()}
+    rows = [(name, *(_blank(at(figures, task), '.2f') for task in UNITS))
+            for name, figures in found.items() if figures]
+    heads = ('flicker', *(f'{task}, {unit}' for task, unit in UNITS.items()))
+    return table(heads, rows) if rows else ''
 
 
 def _comparison(sides: Mapping[str, Any]) -> str:

@@ -7,7 +7,9 @@ from mtshare_ros.evaluation.activity_account import SharingActivity
 from mtshare_ros.evaluation.bench_active import ActiveReport
 from mtshare_ros.evaluation.bench_latency import LatencyReport, LatencySide
 from mtshare_ros.evaluation.bench_report import SideReport
-from mtshare_ros.evaluation.bench_sides import BenchSettings, MotionReport
+from mtshare_ros.evaluation.bench_settings import BenchSettings
+from mtshare_ros.evaluation.bench_sides import MotionReport
+from mtshare_ros.evaluation.bench_streams import StreamFacts
 from mtshare_ros.evaluation.benchmark import Times
 from mtshare_ros.evaluation.report.plan import ReportPlan, TrainedRun
 from mtshare_ros.sharing.settings import SharingSettings
@@ -109,6 +111,18 @@ def comparison():
     report = MotionReport(sides, {'shared': 30_000_000, 'depth': 2_000_000})
     settings = {**asdict(BenchSettings(DEFAULT_TASKS, sides=tuple(sides))), 'notices': []}
     return plain({'device': 'cpu', 'machine': MACHINE, 'settings': settings, **asdict(report)})
+
+
+def moving_comparison():
+    """Return a file of ``mtshare bench`` for one fast motion."""
+    sides = {'prefix': side(90.0, flicker={'semseg': 2.0, 'depth': 3.0}),
+             'moving_fused': side(30.0, flicker={'semseg': 0.5, 'depth': 1.25}, delta_m=0.5,
+                                  macs_fraction=0.31, ways={'moving': 1.0}),
+             'dense_nth': side(31.0, period=3)}
+    report = MotionReport(sides, {'shared': 30_000_000}, StreamFacts(0.964, 3.94))
+    settings = BenchSettings(DEFAULT_TASKS, ('pan-4',), sides=tuple(sides), nth=4)
+    return plain({'device': 'cpu', 'machine': MACHINE,
+                  'settings': {**asdict(settings), 'notices': []}, **asdict(report)})
 
 
 def rows_alone():

@@ -9,6 +9,7 @@ pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
 from mtshare_ros.errors import ConfigError  # noqa: E402
 from mtshare_ros.evaluation.bench_active import time_active  # noqa: E402
+from mtshare_ros.evaluation.bench_equal import equal_period  # noqa: E402
 from mtshare_ros.evaluation.bench_hold import hold_period  # noqa: E402
 from mtshare_ros.evaluation.bench_latency import (  # noqa: E402
     CYCLE,
@@ -21,10 +22,21 @@ from mtshare_ros.evaluation.bench_model import (  # noqa: E402
     delta_settings,
     load_bench_engine,
     random_checkpoint,
+    shared_encoder_model,
+    shipped_model,
     untrained_model,
 )
-from mtshare_ros.evaluation.bench_sides import BenchSettings, Comparison, SIDES  # noqa: E402
+from mtshare_ros.evaluation.bench_record import new_record  # noqa: E402
+from mtshare_ros.evaluation.bench_settings import (  # noqa: E402
+    BenchSettings,
+    EVERY_SIDE,
+    MOVING_SIDES,
+    SIDES,
+    usual_sides,
+)
+from mtshare_ros.evaluation.bench_sides import Comparison  # noqa: E402
 from mtshare_ros.evaluation.dense_sides import DENSE_SIDES  # noqa: E402
+from mtshare_ros.inference.prediction import FrameStats  # noqa: E402
 from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402
 from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
 from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
@@ -148,9 +160,87 @@ def test_a_period_never_makes_holding_cheaper_than_its_rival(dense, rival, perio
     assert hold_period(dense, rival) == period
 
 
-def test_an_unknown_side_is_refused():
-    with pytest.raises(ConfigError, match="sides is 'fast'"):
-        BenchSettings(('semseg',), sides=('fast',))
+@pytest.fixture(scope='module')
+def moving(model, engine):
+    """Return the report of a fast stream; the model stands for the one with one encoder, too."""
+    settings = BenchSettings(engine.tasks, ('pan-4',), frames=FRAMES, warm_up=2, nth=2,
+                             sides=usual_sides(('pan-4',)), compiling=False)
+    return Comparison(engine, model, settings, shared=(engine, model)).run('pan-4')
+
+
+def test_fast_streams_are_run_by_sides_that_follow_the_camera(moving):
+    assert tuple(moving.sides) == tuple(
+        name for name in EVERY_SIDE if name in MOVING_SIDES)
+    assert moving.stream.pixels > 0.5 and moving.stream.changed > 0.2
+
+
+def test_every_frame_of_a_carried_side_is_timed(moving):
+    carried = moving.sides['dense_nth']
+
+    assert (carried.ms.count, carried.period) == (FRAMES, 2)
+    assert carried.macs_fraction == pytest.approx(0.5)
+    assert carried.ratio['prefix'] == pytest.approx(
+        moving.sides['prefix'].ms.mean / carried.ms.mean)
+
+
+def test_maps_that_are_carried_have_no_raw_output_to_compare(moving):
+    assert moving.sides['shared_encoder_nth'].difference is None
+    assert moving.sides['moving'].difference is None
+    assert moving.sides['combined'].difference is not None
+
+
+def test_every_side_of_a_fast_stream_has_its_flicker_and_its_quality(moving):
+    for side in moving.sides.values():
+        assert set(side.flicker) == {'semseg', 'depth', 'normals', 'edge'}
+        assert side.delta_m is not None
+
+
+def test_without_a_model_of_one_encoder_its_sides_are_left_out(model, engine):
+    settings = BenchSettings(engine.tasks, ('pan-4',), frames=2, warm_up=0,
+                             sides=('shared_encoder_nth', 'dense_nth'), nth=0)
+
+    sides = Comparison(engine, model, settings).run('pan-4').sides
+
+    assert set(sides) == {'prefix', 'dense_nth'}
+
+
+@pytest.mark.parametrize('rival_ms, period', [
+    (100.0, 1), (55.0, 2), (35.0, 4), (11.0, 30), (5.0, 30)])
+def test_a_carried_network_computes_as_often_as_its_rival_pays_for(engine, rival_ms, period):
+    carried, rival = (new_record(engine, (), scored=False) for _ in range(2))
+    for share, milliseconds in ((1.0, 110.0), (0.0, 10.0), (0.0, 10.0)):
+        carried.add_time(milliseconds, FrameStats(0.0, input_fraction=share))
+    rival.add_time(rival_ms, FrameStats(0.0))
+
+    assert equal_period(carried, rival) == period
+
+
+def test_resting_and_slow_streams_keep_their_sides():
+    assert usual_sides(()) == usual_sides(('static', 'pan')) == SIDES
+
+
+def test_a_model_of_one_encoder_is_its_own_opponent(model):
+    alone = BenchModel(random_checkpoint(TINY), 'alone', trained=True)
+
+    assert shared_encoder_model(alone) is alone
+    assert shared_encoder_model(replace(model, trained=False)).name == 'tiny'
+
+
+def test_the_shipped_model_with_delta_weights_meets_the_one_without():
+    assert shared_encoder_model(shipped_model('rooms_vit_tiny_shared')).name == 'rooms_vit_tiny'
+
+
+def test_a_model_with_delta_weights_is_no_model_of_one_encoder():
+    with pytest.raises(ConfigError, match="--shared-encoder is 'rooms_vit_tiny_shared', which"):
+        shared_encoder_model(shipped_model('rooms_vit_tiny'), 'rooms_vit_tiny_shared')
+
+
+@pytest.mark.parametrize('wrong, complaint', [
+    ({'sides': ('fast',)}, "sides is 'fast'"), ({'nth': -1}, 'nth is -1'),
+    ({'nth': 31}, 'nth is 31')])
+def test_settings_that_make_no_sense_are_refused(wrong, complaint):
+    with pytest.raises(ConfigError, match=complaint):
+        BenchSettings(('semseg',), **wrong)
 
 
 def test_given_rows_are_timed_against_all_forms_of_the_dense_encoder(engine, model):
@@ -190,7 +280,6 @@ def test_frames_of_swinging_demand_change_in_as_many_patches():
 
 
 def test_random_deltas_on_a_model_that_has_its_own_are_refused(tmp_path, model):
-    from mtshare_ros.evaluation.bench_model import shipped_model
     from mtshare_ros.model.checkpoint import save_checkpoint
 
     path = tmp_path / 'branched.safetensors'

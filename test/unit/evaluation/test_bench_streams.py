@@ -6,7 +6,7 @@ from mtshare_ros.errors import ConfigError
 
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
-from mtshare_ros.evaluation.bench_streams import film, StreamPlan  # noqa: E402
+from mtshare_ros.evaluation.bench_streams import film, look_at, StreamPlan  # noqa: E402
 
 
 def test_all_frames_asked_for_are_spread_over_the_six_rooms():
@@ -24,6 +24,23 @@ def test_a_room_begins_with_its_warm_up():
     [room] = film(StreamPlan('drive', 3, 2, (48, 64)))
 
     assert len(room) == 5 and room[0].image.shape == (48, 64, 3)
+
+
+def test_a_stream_is_described_by_how_far_and_how_much_it_changes():
+    resting, turning = (look_at(StreamPlan(name, 17, 8, (120, 160)))
+                        for name in ('static', 'pan-8'))
+
+    assert resting.pixels < 1e-6 and turning.pixels > 1
+    assert 0 < resting.changed < 0.4 < turning.changed <= 1
+
+
+def test_the_pinhole_is_that_of_the_frames():
+    plan = StreamPlan('static', 1, 0, (48, 64))
+    [[frame]] = film(plan)
+    camera = plan.pinhole
+
+    assert (camera.fx, camera.fy) == (frame.intrinsics[0, 0], frame.intrinsics[1, 1])
+    assert (camera.cx, camera.cy) == (31.5, 23.5)
 
 
 @pytest.mark.parametrize('change', [{'motion': 'fly'}, {'frames': 0}])

@@ -1,0 +1,165 @@
+"""What can be done without sharing: a dense network every n-th frame, its maps carried along."""
+
+from dataclasses import dataclass
+from typing import Callable
+
+import numpy as np
+import torch
+
+from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.prediction import FrameStats, Prediction
+from mtshare_ros.model.framing import frame_to_cover, Framing
+from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
+from mtshare_ros.motion.composite import Composite
+from mtshare_ros.motion.fusion import begin, fuse, still_alike
+from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.pinhole import Pinhole
+from mtshare_ros.sharing.residual import ResidualDetector
+
+CARRIED_SIDES = ('dense_nth', 'dense_nth_fused', 'shared_encoder_nth', 'shared_encoder_nth_fused')
+"""Whose maps are carried, and whether those of successive network frames are fused."""
+
+_KEPT = 2
+"""Every frame of the network replaces all that was known, so that no older one is needed."""
+
+_FIELDS = ('mask', 'confidence', 'depth', 'normals', 'edges')
+
+
+@dataclass(frozen=True)
+class DenseNetwork:
+    """
+    What computes the maps of a frame by itself, and what that costs.
+
+    ``form`` says in words how. ``macs`` are those of one frame; ``counted_as`` is what shares of
+    them are counted against.
+    """
+
+    compute: Callable[[np.ndarray], Prediction]
+    form: str
+    macs: int
+    counted_as: int
+
+
+@dataclass(frozen=True)
+class View:
+    """
+    What a camera's frames are like.
+
+    ``size`` (H, W), the camera's ``pinhole``; ``patch`` is the side of the squares in which frames
+    are compared.
+    """
+
+    size: tuple[int, int]
+    pinhole: Pinhole
+    patch: int
+    device: str
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of the squares."""
+        return self.size[0] // self.patch, self.size[1] // self.patch
+
+
+class CarriedSide:
+    """
+    A network that computes every ``nth`` frame, and carries its maps to the others.
+
+    How the camera moved is found in the images. Where it cannot be found, the network computes the
+    frame out of turn, as anybody would.
+    """
+
+    def __init__(
+        self, name: str, network: DenseNetwork, view: View, *, nth: int, fused: bool
+    ) -> None:
+        self.name = name
+        self.form = f'every {nth}. frame: {network.form}'
+        self._network, self._view, self._nth, self._fused = network, view, nth, fused
+        self._framing: Framing = frame_to_cover(view.size, view.size)
+        self._aligner = Aligner(view.size)
+        self._residual = ResidualDetector(view.grid, view.patch, torch.device(view.device))
+        self._composite: Composite | None = None
+        self._types: dict[str, np.dtype] = {}
+        self._age = 0
+
+    def start(self) -> None:
+        """Begin a room."""
+        self._aligner.reset()
+        self._composite = None
+
+    def run(self, frame: np.ndarray) -> Prediction:
+        """Return the maps of one (H, W, 3) uint8 RGB frame, computed or carried to it."""
+        with computing_on(self._view.device), torch.inference_mode():
+            image = torch.from_numpy(frame).to(self._view.device)
+            known = self._moved(image)
+            fresh = known is None or self._age >= self._nth
+            if known is None or fresh:
+                known = self._computed(frame, image, known)
+            self._composite, self._age = known, 1 if fresh else self._age + 1
+            return Prediction.from_maps(
+                self._framing, self._stats(fresh), self._read(known), image=frame)
+
+    def raw(self, task: str) -> torch.Tensor:
+        """Refuse: maps that are carried have no raw output."""
+        raise RuntimeError(f'{self.name} has no raw output of {task}: its maps are carried along')
+
+    def _moved(self, image: torch.Tensor) -> Composite | None:
+        """Return the maps moved to the view of an image, None where that is not possible."""
+        composite = self._composite
+        if composite is None:
+            return None
+        found = self._aligner.estimate(
+            composite.image, composite.maps.get('depth'), image, self._view.pinhole,
+            trusted=composite.seen)
+        if found.confidence < TRUSTED_CONFIDENCE:
+            return None
+        composite.move(found.motion, self._view.pinhole)
+        return composite
+
+    def _computed(
+        self, frame: np.ndarray, image: torch.Tensor, carried: Composite | None
+    ) -> Composite:
+        """Return the carried maps with those of the network in their place, or fused."""
+        new = _maps_of(self._network.compute(frame))
+        self._types = {name: values.dtype for name, values in new.items()}
+        maps = {name: torch.from_numpy(values).to(self._view.device)
+                for name, values in new.items()}
+        if self._fused:
+            maps = begin(maps) if carried is None else self._fuse(carried, maps, image)
+        composite = carried or self._begin(tuple(maps))
+        composite.put(None, maps, image)
+        return composite
+
+    def _begin(self, names: tuple[str, ...]) -> Composite:
+        composite = Composite(self._view.size, names, self._view.device, kept_frames=_KEPT)
+        # so it knows the camera before anything is put
+        composite.move(RigidMotion.none(), self._view.pinhole)
+        return composite
+
+    def _fuse(
+        self, carried: Composite, maps: dict[str, torch.Tensor], image: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        areas = self._residual.compare(carried.image, image, learn=True).areas
+        return fuse(carried.maps, maps, still_alike(areas, carried.seen))
+
+    def _read(self, composite: Composite) -> dict[str, np.ndarray]:
+        maps = composite.maps
+        return {name: _as_type(maps[name], kind) for name, kind in self._types.items()}
+
+    def _stats(self, fresh: bool) -> FrameStats:
+        share = float(fresh)
+        return FrameStats(
+            0.0, input_fraction=share, active={'all': (share,)},
+            macs=self._network.macs if fresh else 0, dense_macs=self._network.counted_as)
+
+
+def _maps_of(prediction: Prediction) -> dict[str, np.ndarray]:
+    """Return the maps of a prediction by name."""
+    own = {name: getattr(prediction, name) for name in _FIELDS}
+    return {name: values for name, values in own.items() if values is not None}
+
+
+def _as_type(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
+    """Return a map as a network gives it: of a type, in an array of its own."""
+    if kind == np.uint8 and values.is_floating_point():
+        values = values.round().clamp(0, 255)
+    return np.array(values.cpu().numpy(), kind, order='C')

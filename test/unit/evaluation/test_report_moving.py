@@ -1,0 +1,36 @@
+"""The report of a moving camera says what the stream is like, and how much maps flicker."""
+
+from made_up_results import every_figure, make_plan, moving_comparison, write_figures
+import pytest
+
+from mtshare_ros.evaluation.report.document import write_report
+from mtshare_ros.evaluation.report.files import read_results
+
+
+@pytest.fixture
+def report(tmp_path):
+    figures = every_figure()
+    figures['bench']['pan'] = moving_comparison()
+    return write_report(read_results(write_figures(tmp_path, figures)),
+                        make_plan(sides={'combined': 'both', 'moving': 'what is not explained'}))
+
+
+def test_how_fast_the_image_moves_and_how_much_changes_stands_beside_the_figures(report):
+    assert '\n**pan-4**: 3.9 pixels a frame, 96.4 % of the patches change\n' in report
+    assert '\n**static**\n' in report
+
+
+def test_flicker_has_a_table_where_it_was_measured(report):
+    assert '| moving_fused | 0.50 | 1.25 |' in report
+    assert report.count('| flicker |') == 1
+
+
+def test_a_side_whose_maps_are_carried_says_how_often_it_computes(report):
+    assert '| dense_nth, n = 3 | 31.0 |' in report
+    assert ('mtshare bench --model shared_model --motion pan-4 --frames 256 --sides '
+            'prefix,moving_fused,dense_nth --nth 4 --size 240x320 '
+            '--json docs/results/bench/pan.json') in report
+
+
+def test_only_sides_that_ran_are_explained(report):
+    assert '`combined`: both' in report and 'what is not explained' not in report
