@@ -8,15 +8,27 @@ import torch
 
 from mtshare_ros.inference.frame_request import Following, FrameRequest
 from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
+from mtshare_ros.motion.choosing import (
+    cell_means,
+    CellChoice,
+    CellChooser,
+    CellEvidence,
+    moved_inwards,
+)
 from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.estimate import MotionEstimate
 from mtshare_ros.motion.flow import image_flow, ImageFlow
 from mtshare_ros.motion.fusion import begin, fuse, planes_for, still_alike
+from mtshare_ros.motion.rest import RestDetector
 from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.sharing.moving.state import MovingState
 from mtshare_ros.sharing.residual import ResidualDetector, Residuals
 
 _LEARNABLE = 0.5
 """Share of the pixels that must be known for the noise to be learnt from what is left of them."""
+
+_BORDER = 64.0
+"""Pixels from the border of an image beyond which all that a network reads is in view."""
 
 _UNSCALED = {'depth': 'disparity'}
 """How maps are carried where the motion is in no known unit: as they are."""
@@ -29,7 +41,8 @@ class View:
 
     ``image`` (H, W, 3) uint8 is what is seen. ``estimate`` says how the camera moved since the
     frame before, ``flow`` how the image did, ``residuals`` how it differs from what earlier frames
-    tell. ``seen`` (H, W) bool are the pixels of which they tell anything.
+    tell. ``seen`` (H, W) bool are the pixels of which they tell anything, ``grid`` the rows and
+    columns of cells.
     """
 
     image: torch.Tensor
@@ -37,6 +50,7 @@ class View:
     flow: ImageFlow
     residuals: Residuals
     seen: torch.Tensor
+    grid: tuple[int, int]
 
     @property
     def trusted(self) -> bool:
@@ -48,7 +62,8 @@ class MovingCamera:
     """
     The maps of a camera as its present view shows them, and how it moves.
 
-    ``maps`` are those of its first frame by name in ``Prediction``.
+    ``maps`` are those of its first frame by name in ``Prediction``. ``state`` is what the network
+    remembers of it in the order of the world, None while it does so in that of the view.
     """
 
     def __init__(
@@ -60,10 +75,12 @@ class MovingCamera:
         self._names = {
             name: name if following.calibrated else _UNSCALED.get(name, name) for name in maps}
         self._types = {name: values.dtype for name, values in maps.items()}
-        self._size = request.image.shape[0], request.image.shape[1]
+        self._size, self._patch_size = request.image.shape[:2], patch_size
+        self._grid = self._size[0] // patch_size, self._size[1] // patch_size
+        self.state: MovingState | None = None
+        self._rest, self._chooser = RestDetector(), CellChooser()
         self._aligner = Aligner(self._size)
-        self._residual = ResidualDetector(
-            (self._size[0] // patch_size, self._size[1] // patch_size), patch_size, device)
+        self._residual = ResidualDetector(self._grid, patch_size, device)
         carried = tuple(self._names.values())
         self._fusing = following.settings.fusion
         planes = planes_for(carried) if self._fusing else ()
@@ -91,7 +108,22 @@ class MovingCamera:
         seen = self.composite.seen
         learn = float(seen.float().mean()) > _LEARNABLE
         residuals = self._residual.compare(self.composite.image, image, learn=learn)
-        return View(image, estimate, flow, residuals, seen)
+        return View(image, estimate, flow, residuals, seen, self._grid)
+
+    def stands_still(self, view: View) -> bool:
+        """Tell, once for each view, whether the camera does."""
+        return self._rest.observe(view.flow.length)
+
+    def choose(self, view: View, state: MovingState) -> CellChoice:
+        """Let what the network remembers follow the view; return the cells to compute."""
+        down, right = view.flow.median
+        state.ring = state.ring.moved(down / self._patch_size, right / self._patch_size)
+        return self._chooser.choose(CellEvidence(
+            view.residuals.scores.view(self._grid),
+            cell_means(~view.seen, self._patch_size),
+            cell_means(self.composite.ages, self._patch_size),
+            cell_means(moved_inwards(*self.composite.origin, _BORDER), self._patch_size),
+            state.ring.new.view(self._grid)))
 
     def take(
         self, maps: Mapping[str, np.ndarray], view: View, where: torch.Tensor | None

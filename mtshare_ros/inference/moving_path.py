@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from mtshare_ros.inference.cell_path import CellPath
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.frame_path import FramePath
 from mtshare_ros.inference.frame_request import Following, FrameOutcome, FrameRequest
@@ -16,18 +17,36 @@ REST, MOVING, WHOLE = 'rest', 'moving', 'whole'
 """How a frame is computed, see MotionStats."""
 
 UNSURE = 'the motion of the camera is not known'
+STOPPED = 'the camera stands still again'
 NOTHING_CARRIED = 'no maps to carry along'
+NOT_ON_THIS_DEVICE = 'sharing under motion runs on lists of rows, which a GPU does not'
+
+
+@dataclass(frozen=True)
+class _Computed:
+    """
+    What a frame computed, and in which way.
+
+    ``where`` (H, W) bool are the pixels of which its maps count, None for all.
+    """
+
+    outcome: FrameOutcome
+    way: str
+    reason: str
+    where: torch.Tensor | None
 
 
 @dataclass(frozen=True)
 class MovingPath:
     """
-    Runs frames as another path, ``network``, does and carries their maps along; see ``FramePath``.
+    Carries the maps of frames along with the camera; see ``FramePath``.
 
-    ``patch_size`` are the pixels along a side of a cell.
+    ``network`` computes frames of a camera at rest, ``cells`` chosen cells of one that moves,
+    where that is possible. ``patch_size`` are the pixels along a side of a cell.
     """
 
     network: FramePath
+    cells: CellPath | None
     following: Following
     patch_size: int
     device: torch.device
@@ -40,29 +59,76 @@ class MovingPath:
             return self._begin(memory, request, clock)
         view = camera.see(request, self.following)
         clock.lap('motion')
-        outcome = self.network.run(memory, request, clock)
+        done = self._compute(memory, camera, view, request, clock)
+        outcome = done.outcome
         if outcome.non_finite:
             memory.moving = None
-            return replace(outcome, motion=_stats(view, outcome.account, None))
-        where = self._computed(view, outcome.account)
-        fusion = self.following.settings.fusion
-        camera.take(outcome.maps, view, where)
-        maps = camera.maps() if fusion else outcome.maps
-        memory.moving = camera
-        clock.lap('fusion')
-        return replace(outcome, maps=maps, motion=_stats(view, outcome.account, where))
+            return replace(outcome, motion=_stats(view, done))
+        camera.take(outcome.maps, view, done.where)
+        settings = self.following.settings
+        maps = camera.maps() if settings.fusion or done.way == MOVING else outcome.maps
+        clock.lap('carry')
+        return replace(outcome, maps=maps, motion=_stats(view, done))
 
     def _begin(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
         """Run a frame to whose view no maps can be carried."""
+        memory.stop_following(NOTHING_CARRIED)
         outcome = self.network.run(memory, request, clock)
         memory.moving = None if outcome.non_finite else MovingCamera(
             request, self.following, outcome.maps, self.patch_size, self.device)
-        clock.lap('fusion')
+        clock.lap('carry')
         reason = outcome.account.reset_reason or NOTHING_CARRIED
         return replace(outcome, motion=MotionStats(
             'none', 0.0, 0.0, 0.0, 1.0, _way(outcome.account), reason))
 
-    def _computed(self, view: View, account: FrameAccount) -> torch.Tensor | None:
+    def _compute(
+        self, memory: Session, camera: MovingCamera, view: View, request: FrameRequest,
+        clock: StageClock,
+    ) -> _Computed:
+        if not self.following.settings.sharing:
+            return self._at_rest(memory, camera, view, request, clock)
+        refusal = NOT_ON_THIS_DEVICE if self.cells is None else self.cells.refusal(request)
+        if self.cells is None or refusal or camera.stands_still(view):
+            return self._at_rest(memory, camera, view, request, clock, refusal)
+        if not view.trusted:
+            return self._whole(memory, camera, request, clock)
+        return self._moving(memory, self.cells, camera, view, request, clock)
+
+    def _moving(
+        self, memory: Session, cells: CellPath, camera: MovingCamera, view: View,
+        request: FrameRequest, clock: StageClock,
+    ) -> _Computed:
+        """Compute the cells that the maps carried along do not explain."""
+        if camera.state is None:
+            camera.state = cells.take(memory)
+        choice = camera.choose(view, camera.state)
+        clock.lap('gate')
+        outcome = cells.run(memory, camera.state, request, choice, clock)
+        where = None if choice.reason else self._pixels(choice.cells)
+        return _Computed(outcome, WHOLE if choice.reason else MOVING, choice.reason, where)
+
+    def _at_rest(
+        self, memory: Session, camera: MovingCamera, view: View, request: FrameRequest,
+        clock: StageClock, refusal: str = '',
+    ) -> _Computed:
+        """Compute a frame by what changed in place."""
+        if camera.state is not None:
+            memory.cache.reset(STOPPED)
+            camera.state = None
+        outcome = self.network.run(memory, request, clock)
+        reasons = outcome.account.reset_reason, '' if view.trusted else UNSURE, refusal
+        return _Computed(outcome, _way(outcome.account), '; '.join(filter(None, reasons)),
+                         self._changed(view, outcome.account))
+
+    def _whole(
+        self, memory: Session, camera: MovingCamera, request: FrameRequest, clock: StageClock
+    ) -> _Computed:
+        """Compute a frame from nothing."""
+        memory.cache.reset(UNSURE)
+        camera.state = None
+        return _Computed(self.network.run(memory, request, clock), WHOLE, UNSURE, None)
+
+    def _changed(self, view: View, account: FrameAccount) -> torch.Tensor | None:
         """Return the pixels (H, W) bool of which a frame's own maps count, None for all."""
         changed = [task.changed for task in account.tasks.values()]
         listed = [cells for cells in changed if cells is not None]
@@ -70,23 +136,20 @@ class MovingPath:
             return None
         cells = torch.zeros(account.cell_count, dtype=torch.bool, device=self.device)
         cells[torch.cat(listed)] = True
-        return pixels_of(cells, view.seen.shape, self.patch_size) | ~view.seen
+        return self._pixels(cells.view(view.grid)) | ~view.seen
 
-
-def pixels_of(cells: torch.Tensor, size: tuple[int, ...], patch_size: int) -> torch.Tensor:
-    """Return the pixels (H, W) bool of cells (N,) bool."""
-    grid = size[0] // patch_size, size[1] // patch_size
-    return cells.view(grid).repeat_interleave(patch_size, 0).repeat_interleave(patch_size, 1)
+    def _pixels(self, cells: torch.Tensor) -> torch.Tensor:
+        """Return the pixels (H, W) bool of cells (rows, columns) bool."""
+        side = self.patch_size
+        return cells.repeat_interleave(side, 0).repeat_interleave(side, 1)
 
 
 def _way(account: FrameAccount) -> str:
     return WHOLE if account.reset_reason else REST
 
 
-def _stats(view: View, account: FrameAccount, where: torch.Tensor | None) -> MotionStats:
-    """Return what to report of a frame whose own maps count where (H, W) says so, or all."""
-    reasons = (account.reset_reason, '' if view.trusted else UNSURE)
-    carried = 0.0 if where is None else 1 - float(where.float().mean())
+def _stats(view: View, done: _Computed) -> MotionStats:
+    carried = 0.0 if done.where is None else 1 - float(done.where.float().mean())
     return MotionStats(
         view.estimate.source, view.estimate.confidence, view.flow.length, carried,
-        1 - float(view.seen.float().mean()), _way(account), '; '.join(filter(None, reasons)))
+        1 - float(view.seen.float().mean()), done.way, done.reason)

@@ -4,6 +4,7 @@ import copy
 
 import torch
 
+from mtshare_ros.inference.cell_path import CellPath
 from mtshare_ros.inference.decoding import FrameDecoder
 from mtshare_ros.inference.frame_path import FramePath
 from mtshare_ros.inference.frame_request import FrameRequest
@@ -17,6 +18,7 @@ from mtshare_ros.sharing.network import BLOCK_CHANGED, SharingNetwork
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.choosing import choose
 
+NOT_FOLLOWED = 'the motion of the camera is not followed any more'
 NOT_CAPTURED = ('frames cannot be captured as CUDA graphs here, so their kernels are launched one '
                 'by one, which takes longer')
 
@@ -36,7 +38,7 @@ class Paths:
         dtype: torch.dtype, *, fixed_shapes: bool | None, cuda_graphs: bool,
     ) -> None:
         self._frame_decoder = FrameDecoder(decoders)
-        self.alone = ListPath(sharing, self._frame_decoder)
+        self._use(sharing)
         self.notices: tuple[str, ...] = ()
         self._static: StaticPath | None = None
         self._patch_size, self._device = network.config.patch_size, sharing.device
@@ -51,7 +53,7 @@ class Paths:
     def with_network(self, sharing: SharingNetwork) -> 'Paths':
         """Return paths with the same weights and the thresholds of another network."""
         other = copy.copy(self)
-        other.alone = ListPath(sharing, self._frame_decoder)
+        other._use(sharing)
         if self._static is not None:
             other._static = self._static.with_limits(sharing.limits_of)
         return other
@@ -60,9 +62,14 @@ class Paths:
         """Return the path of a camera's next frame; what it remembers of another one goes."""
         path = self._of_network(memory, request.sharing)
         if request.following is None:
-            memory.moving = None
+            memory.stop_following(NOT_FOLLOWED)
             return path
-        return MovingPath(path, request.following, self._patch_size, self._device)
+        cells = self._cells if path is self.alone else None
+        return MovingPath(path, cells, request.following, self._patch_size, self._device)
+
+    def _use(self, sharing: SharingNetwork) -> None:
+        self.alone = ListPath(sharing, self._frame_decoder)
+        self._cells = CellPath(sharing, self._frame_decoder)
 
     def _of_network(self, memory: Session, settings: SharingSettings) -> FramePath:
         if self._static is None or settings.block != 'fast':

@@ -44,6 +44,12 @@ class Session:
         self.maps.clear()
         self.static = self.moving = None
 
+    def stop_following(self, reason: str) -> None:
+        """Let the camera's motion go; what the network keeps in the order of the world, too."""
+        if self.moving is not None and self.moving.state is not None:
+            self.cache.reset(self.cache.reset_reason or reason)
+        self.moving = None
+
     def see(self, source_size: tuple[int, int]) -> None:
         """Note the (height, width) of the camera's image; another one than before is a reset."""
         if self._source_size not in (None, source_size):

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 
 TOO_MANY = 'too many cells differ from what earlier frames tell'
-UNSURE = 'the motion of the camera is not known well enough'
+
+TILE = 4
+"""Cells along a side of a tile: cells are refreshed by tiles, because heads read round a cell."""
 
 
 @dataclass(frozen=True)
@@ -14,50 +16,50 @@ class ChoosingRules:
     """
     When a cell is computed, and when all of them are.
 
-    ``limit`` is the score above which it is, ``unseen`` the share of its pixels that no earlier
-    frame saw. Each is computed anew within about ``period`` frames; what was computed near the
-    border of an image, with little round it, is sooner due once it has moved inwards: by
-    ``inward`` frames a pixel. No more cells are computed than ``burst`` times what is usual. Above
-    ``most``, a share of the cells, all are; so they are below a ``confidence`` of the motion.
+    ``limit`` is the score above which it is, times ``lone`` for a cell that differs without a
+    neighbour; ``unseen`` the share of its pixels that no earlier frame saw. Each is computed anew
+    within about ``period`` frames; what was computed near the border of an image, with little
+    round it, is sooner due once it has moved inwards: by ``inward`` frames a pixel. No more cells
+    are computed than ``burst`` times what is usual. Above ``most``, a share of the cells, all are.
     """
 
     limit: float = 1.0
+    lone: float = 1.5
     unseen: float = 0.02
     period: float = 12.0
     inward: float = 0.5
-    burst: float = 1.2
+    burst: float = 1.15
     most: float = 0.55
-    confidence: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
 class CellEvidence:
     """
-    What is known of the N cells of a view before they are computed.
+    What is known of the cells (rows, columns) of a view before they are computed.
 
-    ``scores`` (N,) say how much each differs from what it should look like, ``unseen`` (N,) the
-    share of it that no earlier frame saw, ``ages`` (N,) the frames since it was computed on
-    average, ``inward`` (N,) by how many pixels it lay nearer to the border of the image then.
-    ``new`` (N,) bool are those that must be computed.
+    ``scores`` say how much each differs from what it should look like, ``unseen`` the share of it
+    that no earlier frame saw, ``ages`` the frames since it was computed on average, ``inward`` by
+    how many pixels it lay nearer to the border of the image then. ``new`` bool are those that must
+    be computed.
     """
 
-    scores: np.ndarray
-    unseen: np.ndarray
-    ages: np.ndarray
-    inward: np.ndarray
-    new: np.ndarray
+    scores: torch.Tensor
+    unseen: torch.Tensor
+    ages: torch.Tensor
+    inward: torch.Tensor
+    new: torch.Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class CellChoice:
     """
-    The cells (N,) bool to compute, and those of them whose turn it is, ``refreshed`` (N,) bool.
+    The cells (rows, columns) bool to compute, and those of them whose turn it is, ``refreshed``.
 
     ``reason`` is empty, or says why all are computed.
     """
 
-    cells: np.ndarray
-    refreshed: np.ndarray
+    cells: torch.Tensor
+    refreshed: torch.Tensor
     reason: str = ''
 
 
@@ -69,36 +71,60 @@ class CellChooser:
         self._owed = 0.0
         self._usual: float | None = None
 
-    def choose(self, evidence: CellEvidence, confidence: float) -> CellChoice:
-        """Return the cells of the next frame; ``confidence`` is that of the camera's motion."""
-        rules, count = self._rules, evidence.scores.shape[0]
-        if confidence < rules.confidence:
-            return _all(count, UNSURE)
+    def choose(self, evidence: CellEvidence) -> CellChoice:
+        """Return the cells of the next frame."""
+        rules, count = self._rules, evidence.scores.numel()
         forced = evidence.new | (evidence.unseen > rules.unseen)
-        wanted = forced | (evidence.scores > rules.limit)
-        if wanted.sum() > rules.most * count:
-            return _all(count, TOO_MANY)
+        wanted = forced | self._fired(evidence.scores)
+        if int(wanted.sum()) > rules.most * count:
+            return CellChoice(torch.ones_like(wanted), torch.zeros_like(wanted), TOO_MANY)
         refreshed = self._due(evidence, wanted)
-        room = self._room(int(wanted.sum() + refreshed.sum()), count)
-        return _within(room, forced, wanted, refreshed, evidence)
+        return self._within(forced, wanted, refreshed, evidence)
 
-    def _due(self, evidence: CellEvidence, wanted: np.ndarray) -> np.ndarray:
-        """Return the cells (N,) bool whose turn it is among those that nobody wants yet."""
-        count = wanted.shape[0]
+    def _fired(self, scores: torch.Tensor) -> torch.Tensor:
+        """Return the cells that differ; one without a neighbour that does must do so by more."""
+        fired = scores > self._rules.limit
+        beside = F.pad(fired.float()[None, None], (1, 1, 1, 1))[0, 0]
+        company = (beside[:-2, 1:-1] + beside[2:, 1:-1] + beside[1:-1, :-2] + beside[1:-1, 2:]) > 0
+        return fired & (company | (scores > self._rules.limit * self._rules.lone))
+
+    def _due(self, evidence: CellEvidence, wanted: torch.Tensor) -> torch.Tensor:
+        """Return the tiles of cells whose turn it is, without those that are wanted anyway."""
+        count = wanted.numel()
         self._owed = min(self._owed + count / self._rules.period, float(count))
-        turns = int(self._owed)
-        self._owed -= turns
-        due = evidence.ages + self._rules.inward * np.maximum(evidence.inward, 0)
-        due[wanted] = -1
-        chosen = np.zeros(count, bool)
-        chosen[np.argsort(-due, kind='stable')[:turns]] = True
-        return chosen & ~wanted
+        due = evidence.ages + self._rules.inward * evidence.inward.clamp(min=0)
+        due = torch.where(wanted, 0.0, due)
+        tiles = F.avg_pool2d(due[None, None], TILE, ceil_mode=True, count_include_pad=False)[0, 0]
+        turns = min(round(self._owed / TILE ** 2), tiles.numel())
+        chosen = torch.zeros(tiles.numel(), dtype=torch.bool, device=wanted.device)
+        chosen[tiles.flatten().topk(turns).indices] = True
+        self._owed -= turns * TILE ** 2
+        spread = chosen.view(tiles.shape).repeat_interleave(TILE, 0).repeat_interleave(TILE, 1)
+        return spread[:wanted.shape[0], :wanted.shape[1]] & ~wanted
 
-    def _room(self, asked: int, count: int) -> int:
+    def _within(
+        self, forced: torch.Tensor, wanted: torch.Tensor, refreshed: torch.Tensor,
+        evidence: CellEvidence,
+    ) -> CellChoice:
+        """Return no more cells than there is room for, but all forced ones."""
+        cells = wanted | refreshed
+        asked = int(cells.sum())
+        room = self._room(asked)
+        if asked > room:
+            urgency = torch.where(wanted, 1e3 + evidence.scores, evidence.ages)
+            urgency = urgency.masked_fill(forced, torch.inf).masked_fill(~cells, -1.0)
+            kept = torch.zeros_like(cells).flatten()
+            kept[urgency.flatten().topk(max(room, int(forced.sum()))).indices] = True
+            self._owed += int((refreshed & ~kept.view(cells.shape)).sum())
+            cells = cells & kept.view(cells.shape)
+        return CellChoice(cells, refreshed & cells)
+
+    def _room(self, asked: int) -> int:
         """Return how many cells may be computed where so many are asked for."""
-        usual = self._usual
-        self._usual = asked if usual is None else usual + _PACE * (asked - usual)
-        return count if usual is None else int(self._rules.burst * usual)
+        if self._usual is None:
+            self._usual = float(asked)
+        self._usual += _PACE * (asked - self._usual)
+        return int(self._rules.burst * self._usual)
 
 
 _PACE = 0.1
@@ -106,9 +132,10 @@ _PACE = 0.1
 
 
 def cell_means(values: torch.Tensor, patch_size: int) -> torch.Tensor:
-    """Return the means (N,) over cells of a map (H, W)."""
+    """Return the means (rows, columns) over cells of a map (H, W)."""
     rows, columns = values.shape[0] // patch_size, values.shape[1] // patch_size
-    return values.view(rows, patch_size, columns, patch_size).float().mean(dim=(1, 3)).view(-1)
+    lines = values.reshape(rows, patch_size, -1).sum(dim=1, dtype=torch.float32)
+    return lines.view(rows, columns, patch_size).sum(dim=2) / patch_size ** 2
 
 
 def moved_inwards(row: torch.Tensor, column: torch.Tensor, most: float) -> torch.Tensor:
@@ -129,21 +156,3 @@ def _to_border(
 ) -> torch.Tensor:
     return torch.minimum(torch.minimum(row, height - 1 - row),
                          torch.minimum(column, width - 1 - column))
-
-
-def _all(count: int, reason: str) -> CellChoice:
-    every = np.ones(count, bool)
-    return CellChoice(every, every, reason)
-
-
-def _within(
-    room: int, forced: np.ndarray, wanted: np.ndarray, refreshed: np.ndarray,
-    evidence: CellEvidence,
-) -> CellChoice:
-    """Return no more cells than there is room for, the most urgent first; forced ones anyway."""
-    urgency = np.where(forced, np.inf, np.where(
-        wanted, 1e3 + evidence.scores, np.where(refreshed, evidence.ages, -np.inf)))
-    some = np.zeros(wanted.shape[0], bool)
-    some[np.argsort(-urgency, kind='stable')[:max(room, int(forced.sum()))]] = True
-    cells = some & (wanted | refreshed)
-    return CellChoice(cells, refreshed & cells)

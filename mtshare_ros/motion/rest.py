@@ -14,7 +14,7 @@ class RestDetector:
     """Tells a camera that stands still from one that moves; single frames decide nothing."""
 
     def __init__(self) -> None:
-        self._still, self.at_rest = 0, False
+        self._still, self.at_rest = 0, True
 
     def observe(self, shift: float) -> bool:
         """Take in by how many pixels the image moved; return whether the camera stands still."""

@@ -105,3 +105,45 @@ def test_other_tasks_or_switches_begin_anew(engine, film):
     found = engine.infer(film[1].image, session, some)
 
     assert found.mask is None and found.stats.motion.source == 'none'
+
+
+def test_sharing_under_motion_computes_a_part_and_stays_near_the_dense_maps(engine, film):
+    shared = run(engine, film, following(engine, source='images', sharing=True))
+    dense = [engine.infer(frame.image) for frame in film]
+
+    assert [prediction.stats.motion.way for prediction in shared] == ['whole'] + ['moving'] * 5
+    assert max(found.stats.macs / found.stats.dense_macs for found in shared[1:]) < 0.6
+    same = [np.mean(found.mask == whole.mask) for found, whole in zip(shared[1:], dense[1:])]
+    assert min(same) > 0.9
+
+
+def test_a_camera_that_comes_to_rest_is_computed_by_the_gates_at_rest(engine, film):
+    session, settings = engine.new_session(), following(engine, source='images', sharing=True)
+    images = [film[0].image, film[1].image, *[film[2].image] * 8]
+    ways = [engine.infer(image, session, settings, camera_of(film[0])).stats.motion.way
+            for image in images]
+
+    assert ways[1] == 'moving' and ways[-1] == 'rest'
+    assert ways.count('whole') == 2  # the first, and the one after the turn
+
+
+def test_another_scene_is_computed_whole_and_its_reason_is_said(engine, film):
+    session, settings = engine.new_session(), following(engine, source='images', sharing=True)
+    other = RoomVideo(seed=1_101_010, motion='pan-4').frame(0)
+    for frame in (*film[:2], other):
+        found = engine.infer(frame.image, session, settings, camera_of(frame))
+
+    assert found.stats.motion.way == 'whole' and found.stats.motion.reason
+    alone = engine.infer(other.image)
+    assert np.mean(found.mask == alone.mask) > 0.95
+
+
+def test_following_that_is_switched_off_leaves_nothing_of_the_order_of_the_world(engine, film):
+    session = engine.new_session()
+    for frame in film[:4]:
+        engine.infer(frame.image, session, following(engine, source='images', sharing=True),
+                     camera_of(frame))
+    found = engine.infer(film[4].image, session)
+    alone = engine.infer(film[4].image, engine.new_session())
+
+    assert found.stats.reset_reason and np.array_equal(found.mask, alone.mask)
