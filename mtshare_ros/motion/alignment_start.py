@@ -9,8 +9,11 @@ from mtshare_ros.motion.rigid import RigidMotion
 _REACH = 6
 """Pixels of the coarsest level that a turn may shift the image by; 48 where it is an eighth."""
 
-_CLEAR_ERROR = 25.0
-"""Grey levels; what differs by more differs."""
+_HALF_WRONG = 8.0
+"""Grey levels; what differs by more counts less and less."""
+
+_LEAST_SEEN = 0.3
+"""A motion after which less of the view is in sight is not looked into."""
 
 
 def likeliest(
@@ -27,10 +30,13 @@ def likeliest(
 
 
 def _difference(points: AlignmentPoints, image: np.ndarray, motion: RigidMotion) -> float:
-    """Return the mean difference in grey levels; what leaves the image differs clearly."""
+    """Return how wrong what is in sight looks after a motion, 0 to 1."""
     fit = fitted(points, image, Guess(motion))
-    error = np.abs(fit.error - np.median(fit.error[fit.seen])) if fit.seen.any() else fit.error
-    return float(np.where(fit.seen, np.minimum(error, _CLEAR_ERROR), _CLEAR_ERROR).mean())
+    if fit.seen.mean() < _LEAST_SEEN:
+        return 1.0
+    error = fit.error[fit.seen]
+    error = np.abs(error - np.median(error))
+    return float((error / (error + _HALF_WRONG)).mean())
 
 
 def _best_turn(points: AlignmentPoints, reference: np.ndarray, image: np.ndarray) -> RigidMotion:

@@ -98,6 +98,16 @@ def test_a_start_that_knows_only_turns_does_no_harm(room, view):
     assert flow_error(found.motion, forward, view.depth, room.camera) < 0.3
 
 
+def test_an_odometry_decides_where_carts_and_a_wall_agree_on_another_motion():
+    room = Room(PLAIN_ROOM, 'drive-1')
+    view, later = room.on_path(20), room.on_path(25)
+    true = motion_between(view, later)
+
+    found = estimated(view, later.image, room.camera, start=true)
+
+    assert flow_error(found.motion, true, view.depth, room.camera) < 0.2
+
+
 def test_a_wrong_start_does_no_harm(room, view, later):
     found = estimated(view, later.image, room.camera,
                       start=RigidMotion.turned(np.array([0.2, -0.3, 0.0])))
