@@ -11,7 +11,13 @@ from tiny import TINY
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
-from mtshare_ros.cli.bench_options import check_one_of, read_list, read_size  # noqa: E402
+from mtshare_ros.cli.bench_options import (  # noqa: E402
+    BenchMotion,
+    check_one_of,
+    read_list,
+    read_size,
+)
+from mtshare_ros.data.rooms.streams import STREAMS  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
 from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
 from mtshare_ros.model.head_config import HeadConfig  # noqa: E402
@@ -143,6 +149,27 @@ def test_without_ros_the_rest_is_still_measured(command, tiny_model):
     assert result.returncode == 0, result.stderr
     assert 'messages were not timed' in result.stdout
     assert 'semseg+depth' in result.stdout
+
+
+def test_every_stream_can_be_named_alone_and_in_one_of_two_groups():
+    alone = [motion for motion in BenchMotion if len(motion.streams) == 1]
+
+    assert tuple(motion.value for motion in alone) == tuple(STREAMS)
+    assert BenchMotion.ALL.streams + BenchMotion.MOVING.streams == tuple(STREAMS)
+
+
+def test_a_fast_stream_says_how_fast_it_is_and_how_much_maps_flicker(
+    command, tiny_model, tmp_path
+):
+    result = command('bench', '--model', tiny_model, '--motion', 'pan-4', '--frames', 2, *QUICK,
+                     '--sides', 'moving_fused,dense_nth', '--nth', 2, '--json', 'bench.json')
+
+    assert result.returncode == 0, result.stderr
+    assert 'of the patches change: flicker from frame to frame' in result.stdout
+    assert 'dense_nth (n = 2)' in result.stdout
+    figures = json.loads((tmp_path / 'bench.json').read_text())
+    assert set(figures['sides']) == {'prefix', 'moving_fused', 'dense_nth'}
+    assert set(figures['stream']) == {'changed', 'pixels'}
 
 
 def test_two_models_at_once_are_refused(command):
