@@ -74,6 +74,7 @@ class Camera:
             stale=stream.silence if stream and self.enabled else '',
             idle=stream.idle if stream else '',
             withheld=stream.withheld if stream else '',
+            unposed=stream.unposed if stream else '',
             degraded=statistics.recent_error,
             overloaded=describe_overload(statistics.recent, latency_target_ms),
             failing=(stream.streak.error if stream else '') or statistics.severe_error,

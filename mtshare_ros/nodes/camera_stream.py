@@ -17,14 +17,17 @@ from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.health import InputChange, InputWatch
 from mtshare_ros.nodes.image_input import find_image_topic, TRANSPORTS
 from mtshare_ros.nodes.inference_thread import InferenceThread
+from mtshare_ros.nodes.job import Job
+from mtshare_ros.nodes.motion_input import MotionInput, PoseReader
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import enabled_outputs, OutputSpec
 from mtshare_ros.nodes.parameter_server import ParameterServer
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings, StartSettings
-from mtshare_ros.nodes.pipeline import Job, Pipeline
+from mtshare_ros.nodes.pipeline import Pipeline
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.rate_limiter import RateLimiter
 from mtshare_ros.nodes.subscriptions import subscribe, subscribe_latched
+from mtshare_ros.nodes.transform_input import TransformInput
 
 _INFOS_KEPT = 16
 """A calibration that is streamed by a publisher that also keeps it comes twice."""
@@ -32,10 +35,11 @@ _INFOS_KEPT = 16
 
 @dataclass(frozen=True)
 class Shared:
-    """What all cameras of an active node share: the network, its thread, and the settings."""
+    """What all cameras of an active node share: network, thread, transforms, and settings."""
 
     engine: Engine
     thread: InferenceThread
+    transforms: TransformInput
     parameters: ParameterServer[RuntimeSettings]
     start: StartSettings
 
@@ -67,10 +71,12 @@ class CameraStream:
         infos = CameraInfoBuffer(
             _INFOS_KEPT, rectified=rectified, topic=node.resolve_topic_name(info))
         self._reports = FrameReports(node, topic, statistics, notices)
+        self._motion = MotionInput(node, camera, shared.transforms)
         self._calibrator = Calibrator(shared.engine, infos, publishers, notices)
         self._pipeline = Pipeline(
             engine=shared.engine, transport=transport, calibrator=self._calibrator,
-            publishers=publishers, reports=self._reports, max_pixels=shared.start.max_pixels)
+            publishers=publishers, reports=self._reports, max_pixels=shared.start.max_pixels,
+            poses=PoseReader(self._motion))
         self._image = subscribe(node, transport.message_type, topic, self._receive)
         self._camera_infos = (
             subscribe(node, CameraInfo, info, infos.add),
@@ -93,6 +99,11 @@ class CameraStream:
             if self._publishers.has_subscriber(output))
 
     @property
+    def unposed(self) -> str:
+        """Why other sensors do not tell the motion that they are asked for, or an empty text."""
+        return '' if self.idle else self._reports.poses.fault
+
+    @property
     def streak(self) -> FailureStreak:
         """The frames that failed one after the other."""
         return self._reports.streak
@@ -110,6 +121,7 @@ class CameraStream:
         """Leave the camera's topics."""
         for subscription in (self._image, *self._camera_infos):
             self._node.destroy_subscription(subscription)
+        self._motion.close()
 
     def _receive(self, message: Any) -> None:
         """Leave an image that somebody wants the maps of to the inference thread."""
@@ -117,6 +129,7 @@ class CameraStream:
         self._statistics.count('received')
         self._note_arrival()
         settings = self._shared.parameters.settings
+        self._motion.follow(settings.motion)
         outputs = self._outputs_wanted(settings)
         if not outputs:
             return

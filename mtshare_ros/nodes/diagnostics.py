@@ -29,8 +29,9 @@ class CameraReport:
     What the node says of one camera; every text is empty where it does not hold.
 
     ``stale`` says why no image comes, ``idle`` why nothing is computed, ``withheld`` which outputs
-    that somebody listens to are not published, ``overloaded`` why images are dropped, ``degraded``
-    which fault met the last frames, ``failing`` why they are useless.
+    that somebody listens to are not published, ``overloaded`` why images are dropped, ``unposed``
+    why other sensors do not tell the camera's motion, ``degraded`` which fault met the last
+    frames, ``failing`` why they are useless.
     """
 
     name: str = ''
@@ -38,6 +39,7 @@ class CameraReport:
     idle: str = ''
     withheld: str = ''
     overloaded: str = ''
+    unposed: str = ''
     degraded: str = ''
     failing: str = ''
     last_error: str = ''
@@ -62,7 +64,7 @@ def judge(node: NodeReport, camera: CameraReport) -> Verdict:
         return Verdict(DiagnosticStatus.ERROR, f'ERROR: {camera.failing}')
     warnings = {
         'STALE': camera.stale, 'DEGRADED': camera.degraded, 'WITHHELD': camera.withheld,
-        'OVERLOADED': camera.overloaded,
+        'OVERLOADED': camera.overloaded, 'MOTION': camera.unposed,
     }
     for word, reason in warnings.items():
         if reason:
@@ -85,6 +87,7 @@ def _make_status(node: NodeReport, camera: CameraReport) -> DiagnosticStatus:
         **camera.figures, **node.figures,
         'state': node.lifecycle, 'device': node.device, 'camera': camera.name,
         'idle': camera.idle, 'withheld': camera.withheld,
+        'pose_fault': camera.unposed,
         'last_error': camera.last_error or node.broken,
     }
     suffix = f': {camera.name}' if camera.name else ''

@@ -6,9 +6,11 @@ from rclpy.lifecycle import LifecycleNode
 
 from mtshare_ros.errors import FrameError
 from mtshare_ros.inference.prediction import FrameStats
+from mtshare_ros.motion.stamped import Lookup
 from mtshare_ros.nodes.failure_streak import FailureStreak
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.pose_watch import PoseWatch
 from mtshare_ros.nodes.stamps import AgeMeter
 
 
@@ -16,8 +18,8 @@ class FrameReports:
     """
     Tells the diagnostics and the log what became of frames; called by the inference thread.
 
-    ``streak`` counts the frames that failed one after the other, from activation on. ``topic``
-    is that of the camera's images.
+    ``streak`` counts the frames that failed one after the other, from activation on, ``poses``
+    knows whether other sensors tell where the camera is. ``topic`` is that of its images.
     """
 
     def __init__(
@@ -29,19 +31,23 @@ class FrameReports:
         self._notices = notices
         self._ages = AgeMeter(node.get_clock())
         self.streak = FailureStreak()
+        self.poses = PoseWatch(notices)
 
-    def published(
-        self, header: Any, stats: FrameStats, *, inference_ms: float, overhead_ms: float,
-        parameters: str,
-    ) -> None:
-        """Count a frame whose outputs were published; see ``FrameStatistics.finish``."""
+    def pose(self, found: Lookup | None) -> None:
+        """Report what other sensors told of the camera's pose for an image; None: not asked."""
+        self.poses.note(found)
+        if found is not None and found.motion is not None:
+            self._statistics.note_pose(found.late_ns / 1e6)
+
+    def computed(self, stats: FrameStats, inference_ms: float, parameters: str) -> None:
+        """Count a frame of the network; see ``FrameStatistics.compute``."""
         self.streak.end()
         self._report_non_finite(stats)
-        age = self._ages.measure(header.stamp)
-        self._notices.state('stamps', age.fault, warning=True)
-        self._statistics.finish(
-            age_ms=age.milliseconds, inference_ms=inference_ms, overhead_ms=overhead_ms,
-            stats=stats, parameters=parameters)
+        self._statistics.compute(inference_ms=inference_ms, stats=stats, parameters=parameters)
+
+    def published(self, header: Any, overhead_ms: float) -> None:
+        """Note that the outputs of such a frame were published."""
+        self._statistics.publish(age_ms=self._measure_age(header), overhead_ms=overhead_ms)
 
     def failed(self, error: Exception) -> None:
         """Report a frame that could not be processed."""
@@ -61,6 +67,12 @@ class FrameReports:
         text = f'the device ran out of memory, the frame is tried again from nothing: {error}'
         self._statistics.fault(text)
         self._notices.warn('memory', text)
+
+    def _measure_age(self, header: Any) -> float:
+        """Return the age of an image in milliseconds, NaN where it is not known."""
+        age = self._ages.measure(header.stamp)
+        self._notices.state('stamps', age.fault, warning=True)
+        return age.milliseconds
 
     def _report_non_finite(self, stats: FrameStats) -> None:
         """Report a network that returned no numbers; its pixels are marked invalid already."""

@@ -7,6 +7,7 @@ import time
 from typing import Callable
 
 from mtshare_ros.inference.prediction import FrameStats
+from mtshare_ros.nodes.motion_statistics import MotionStatistics
 from mtshare_ros.nodes.recent_values import RecentValues, WINDOW_S
 from mtshare_ros.nodes.sharing_statistics import SharingStatistics
 from mtshare_ros.tasks import ordered
@@ -26,7 +27,9 @@ class RecentFlow:
 class FrameStatistics:
     """Counters and recent times of frames; safe to use from two threads."""
 
-    COUNTERS = ('received', 'processed', 'dropped', 'skipped', 'rejected', 'failed')
+    COUNTERS = (
+        'received', 'processed', 'carried', 'not_carried', 'dropped', 'skipped', 'rejected',
+        'failed')
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._lock = threading.Lock()
@@ -38,6 +41,7 @@ class FrameStatistics:
         self._inference_ms = RecentValues(clock)
         self._overhead_ms = RecentValues(clock)
         self._sharing = SharingStatistics(clock)
+        self._motion = MotionStatistics(clock)
         self._tasks: tuple[str, ...] = ()
         self._parameters = ''
         self._clock = clock
@@ -74,7 +78,8 @@ class FrameStatistics:
         Count one frame as one of COUNTERS.
 
         ``dropped`` frames were replaced by a newer one before their turn, ``skipped`` ones came
-        above ``max_rate``, ``rejected`` ones could not be read, ``failed`` ones raised an error.
+        above ``max_rate``, ``rejected`` ones could not be read, ``failed`` ones raised an error;
+        to ``not_carried`` ones no maps could be carried.
         """
         with self._lock:
             self._counts[name] += 1
@@ -95,27 +100,47 @@ class FrameStatistics:
         self.count(name)
         self.fault(error)
 
-    def finish(
-        self, *, age_ms: float, inference_ms: float, stats: FrameStats, overhead_ms: float = 0.0,
-        parameters: str = '',
-    ) -> None:
+    def compute(self, *, inference_ms: float, stats: FrameStats, parameters: str = '') -> None:
         """
-        Count a frame whose outputs were published, its age (NaN: unknown), what it took.
+        Count a frame of the network and what it took.
 
-        The overhead is what passed from its arrival to its last output beside the inference;
         ``parameters`` are those it was computed with that differ from their defaults.
         """
         with self._lock:
             self._counts['processed'] += 1
             self._tasks = ordered(stats.active)
             self._parameters = parameters
-            self._completions.add(0.0)
-            if not math.isnan(age_ms):
-                self._ages_ms.add(age_ms)
             self._inference_ms.add(inference_ms)
-            self._overhead_ms.add(overhead_ms)
             if self._tasks:
                 self._sharing.add(stats)
+                self._motion.add(stats.motion)
+
+    def publish(self, *, age_ms: float, overhead_ms: float = 0.0) -> None:
+        """
+        Note that the outputs of a frame of the network were published, at an age (NaN: unknown).
+
+        The overhead is what passed from its arrival to its last output beside the inference.
+        """
+        with self._lock:
+            self._complete(age_ms)
+            self._overhead_ms.add(overhead_ms)
+
+    def note_pose(self, late_ms: float) -> None:
+        """Note by how much the newest pose of the camera was older than its image."""
+        with self._lock:
+            self._motion.note_pose(late_ms)
+
+    def carry(self, *, age_ms: float, took_ms: float, behind_ms: float) -> None:
+        """Count an image whose outputs were carried to it; see ``MotionStatistics.carry``."""
+        with self._lock:
+            self._counts['carried'] += 1
+            self._complete(age_ms)
+            self._motion.carry(took_ms=took_ms, behind_ms=behind_ms)
+
+    def _complete(self, age_ms: float) -> None:
+        self._completions.add(0.0)
+        if not math.isnan(age_ms):
+            self._ages_ms.add(age_ms)
 
     def summary(self) -> dict[str, str]:
         """Return the figures by name, as the diagnostics show them."""
@@ -132,6 +157,7 @@ class FrameStatistics:
                 'computed': ' '.join(self._tasks),
                 'changed_parameters': self._parameters,
                 **self._sharing.summary(),
+                **self._motion.summary(),
                 **{name: str(value) for name, value in self._counts.items()},
             }
 

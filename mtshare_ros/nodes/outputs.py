@@ -5,7 +5,7 @@ Publishing, laziness, the diagnostics and the documentation read this table; a n
 new row.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable, Iterable
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from mtshare_ros.inference.map_outputs import Look, MAPS
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.messages.camera_info import CameraInfoMatch
+from mtshare_ros.nodes.motion_parameters import NONE
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
 
 
@@ -126,5 +127,9 @@ def settings_to_infer(
 ) -> InferenceSettings:
     """Return what to compute for outputs; without tasks where none of them is inferred."""
     shown = [output.task for output in outputs if output.inferred]
-    return InferenceSettings.to_show(
+    asked = InferenceSettings.to_show(
         shown, settings.enabled.intersection(available), settings.sharing)
+    moving = settings.motion.source != NONE and 'depth' in available
+    # maps are carried along the surfaces that depth tells
+    tasks = {*asked.tasks, 'depth'} if moving and asked.tasks else asked.tasks
+    return replace(asked, tasks=tuple(tasks), motion=settings.motion.settings)

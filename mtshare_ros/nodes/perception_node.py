@@ -20,6 +20,7 @@ from mtshare_ros.nodes.inference_thread import InferenceThread
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
 from mtshare_ros.nodes.memory_figures import memory_figures
 from mtshare_ros.nodes.model_figures import model_figures, model_in_words, transfer_notice
+from mtshare_ros.nodes.motion_input import IMU_TOPIC
 from mtshare_ros.nodes.parameter_server import ParameterServer
 from mtshare_ros.nodes.perception_parameters import (
     PERCEPTION_PARAMETERS,
@@ -28,6 +29,7 @@ from mtshare_ros.nodes.perception_parameters import (
 )
 from mtshare_ros.nodes.qos_overrides import check_overrides
 from mtshare_ros.nodes.spin import run_node
+from mtshare_ros.nodes.transform_input import TransformInput
 
 _WATCH_PERIOD_S = 0.25
 # Longer than any frame takes; a thread stuck in a driver must not hold up a transition for ever.
@@ -48,6 +50,7 @@ class PerceptionNode(GuardedLifecycleNode):
         self._thread: InferenceThread | None = None
         self._parameter_server = ParameterServer(self, PERCEPTION_PARAMETERS, runtime_settings)
         self._start_settings = start_settings(self._parameter_server.values())
+        self._transforms = TransformInput(self)
         self._cameras = tuple(
             Camera(self, name, self._start_settings.image_transport)
             for name in self._start_settings.cameras)
@@ -65,7 +68,8 @@ class PerceptionNode(GuardedLifecycleNode):
         transport = self._start_settings.image_transport
         TRANSPORTS[transport].require()
         inputs = [topic for camera in self._start_settings.cameras for topic in (
-            find_image_topic(self, camera, transport), name_for(camera, 'camera_info'))]
+            find_image_topic(self, camera, transport), name_for(camera, 'camera_info'),
+            name_for(camera, IMU_TOPIC))]
         for problem in check_overrides(self, inputs):
             self.get_logger().warning(problem)
         self._engine = engine = self._load_engine()
@@ -83,8 +87,8 @@ class PerceptionNode(GuardedLifecycleNode):
         if self._engine is None:
             raise RuntimeError('the node is not configured')
         self._thread = InferenceThread()
-        shared = Shared(
-            self._engine, self._thread, self._parameter_server, self._start_settings)
+        shared = Shared(self._engine, self._thread, self._transforms, self._parameter_server,
+                        self._start_settings)
         for camera in self._cameras:
             camera.follow(shared)
 

@@ -8,6 +8,12 @@ from mtshare_ros.messages.camera_info import CAMERA_MATRICES
 from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.model.architecture import fits_patches, PATCH_SIZES
 from mtshare_ros.nodes.image_input import TRANSPORTS
+from mtshare_ros.nodes.motion_parameters import (
+    motion_choice,
+    MOTION_PARAMETERS,
+    MOTION_RULES,
+    MotionChoice,
+)
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable, plain_value
 from mtshare_ros.nodes.sharing_parameters import (
     SHARING_PARAMETERS,
@@ -70,6 +76,7 @@ def _enabled_spec(ros_name: str) -> ParameterSpec:
 
 PERCEPTION_PARAMETERS = ParameterTable((
     *SHARING_PARAMETERS,
+    *MOTION_PARAMETERS,
     *(_enabled_spec(get_task(name).ros_name) for name in DEFAULT_TASKS),
     ParameterSpec(
         'max_rate', 'double', 0.0, 'Most frames processed in a second; 0.0 takes every frame.',
@@ -144,7 +151,7 @@ PERCEPTION_PARAMETERS = ParameterTable((
         'diagnostics_period', 'double', 1.0, 'Time from one message on /diagnostics to the next.',
         's', (0.05, 3.0), read_only=True,
     ),
-), SHARING_RULES)
+), (*SHARING_RULES, *MOTION_RULES))
 """Every parameter of the perception node."""
 
 
@@ -160,6 +167,7 @@ class RuntimeSettings:
     depth_color_range: tuple[float, float]
     semantic_color_alpha: float
     sharing: SharingSettings
+    motion: MotionChoice
     changed: str
     """Those that differ from their defaults, as text: name=value with spaces between."""
 
@@ -194,6 +202,7 @@ def runtime_settings(values: Mapping[str, Any]) -> RuntimeSettings:
         depth_color_range=tuple(values['depth.color_range']),
         semantic_color_alpha=values['semantic.color_alpha'],
         sharing=sharing_settings(values),
+        motion=motion_choice(values),
         changed=_changed(values),
     )
 

@@ -1,8 +1,6 @@
 """From one camera message to the published outputs of that frame."""
 
-from dataclasses import dataclass, field
 import time
-from typing import Any
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import Look
@@ -15,24 +13,12 @@ from mtshare_ros.nodes.calibrator import Calibrator
 from mtshare_ros.nodes.frame_reports import FrameReports
 from mtshare_ros.nodes.freeing import free_memory
 from mtshare_ros.nodes.image_input import ImageTransport
-from mtshare_ros.nodes.outputs import Frame, OutputSpec, settings_to_infer
+from mtshare_ros.nodes.job import Job
+from mtshare_ros.nodes.motion_input import PoseReader
+from mtshare_ros.nodes.outputs import Frame, settings_to_infer
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings
 from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.recovery import run_with_retry
-
-
-@dataclass(frozen=True)
-class Job:
-    """
-    The message of a camera image, and the settings and outputs that held when it came.
-
-    ``arrived_s`` is the ``time.perf_counter`` of its arrival.
-    """
-
-    message: Any
-    outputs: tuple[OutputSpec, ...]
-    settings: RuntimeSettings
-    arrived_s: float = field(default_factory=time.perf_counter)
 
 
 class Pipeline:
@@ -45,13 +31,14 @@ class Pipeline:
 
     def __init__(
         self, *, engine: Engine, transport: ImageTransport, calibrator: Calibrator,
-        publishers: OutputPublishers, reports: FrameReports, max_pixels: int,
+        publishers: OutputPublishers, reports: FrameReports, max_pixels: int, poses: PoseReader,
     ) -> None:
         self._engine = engine
         self._transport = transport
         self._calibrator = calibrator
         self._publishers = publishers
         self._reports = reports
+        self._poses = poses
         self._max_pixels = max_pixels
         self._session = engine.new_session()
         engine.prepare(self._session)
@@ -83,9 +70,8 @@ class Pipeline:
             message = self._publishers.draw(output, frame)
             self._publishers.publish(output, message)
         in_all_ms = (time.perf_counter() - job.arrived_s) * 1e3
-        self._reports.published(
-            image.header, prediction.stats, inference_ms=inference_ms,
-            overhead_ms=in_all_ms - inference_ms, parameters=job.settings.changed)
+        self._reports.computed(prediction.stats, inference_ms, job.settings.changed)
+        self._reports.published(image.header, in_all_ms - inference_ms)
 
     def _infer(self, image: CameraImage, job: Job, calibration: CameraInfoMatch) -> Prediction:
         """Return the maps that the outputs of a job show."""
@@ -94,12 +80,15 @@ class Pipeline:
         if not settings.tasks:  # only the calibration of the maps is asked for
             framing = frame_to_cover((image.height, image.width), self._engine.input_size)
             return Prediction(framing, FrameStats(0.0))
+        found = self._poses.at(image.header)
+        self._reports.pose(found)
+        pose = found.motion if found else None
         reason = self._continuity.check(image)
         if reason:
             self._session.reset(reason)
         try:
             return run_with_retry(
-                lambda: self._engine.infer(image.picture, self._session, settings, camera),
+                lambda: self._engine.infer(image.picture, self._session, settings, camera, pose),
                 self._free_memory)
         except Exception:
             # It may have stopped half way, so nothing may build on what it left.

@@ -2,6 +2,9 @@
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
+_SAMPLES_KEPT = 100
+"""Of an IMU at 400 Hz, what comes during four images of a camera."""
+
 
 def newest_only(reliability: ReliabilityPolicy) -> QoSProfile:
     """Return a profile that keeps the last message; a queue of images is only delay."""
@@ -22,4 +25,20 @@ def latched_output() -> QoSProfile:
     """Return the profile of what is published once: subscribers that come later get it too."""
     profile = image_output()
     profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return profile
+
+
+def every_sample() -> QoSProfile:
+    """Return the profile of a fast sensor's subscription: samples that wait are not replaced."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=_SAMPLES_KEPT,
+        reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def transforms(*, resting: bool = False) -> QoSProfile:
+    """Return the profile that tf2 publishes transforms for; ``resting`` ones are latched."""
+    profile = every_sample()
+    profile.reliability = ReliabilityPolicy.RELIABLE
+    if resting:
+        profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
     return profile

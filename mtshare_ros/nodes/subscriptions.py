@@ -1,4 +1,4 @@
-"""Subscriptions to a camera: the newest message, and what was published before the node came."""
+"""Subscriptions: to the newest message, to all, to what was published before the node came."""
 
 from typing import Any, Callable
 
@@ -21,6 +21,15 @@ def subscribe(node: Node, message_type: type, topic: str, callback: Callback) ->
     """Subscribe to the newest message of a topic, as ``qos_overrides`` parameters say."""
     return node.create_subscription(
         message_type, topic, callback, qos.sensor_input(),
+        qos_overriding_options=QoSOverridingOptions(OVERRIDABLE))
+
+
+def subscribe_all(
+    node: Node, message_type: type, topic: str, callback: Callback
+) -> Subscription:
+    """Subscribe to every message of a fast sensor, as ``qos_overrides`` parameters say."""
+    return node.create_subscription(
+        message_type, topic, callback, qos.every_sample(),
         qos_overriding_options=QoSOverridingOptions(OVERRIDABLE))
 
 

@@ -22,11 +22,11 @@ def fail_at_first(fault, times):
     """Have the engine fail so many times with frames of a camera, which come with settings."""
     infer, left = Engine.infer, [times]
 
-    def failing(self, frame, session=None, settings=None, camera=None):
+    def failing(self, frame, session=None, settings=None, *view):
         if settings is not None and left[0] > 0:
             left[0] -= 1
             raise FAULTS[fault]()
-        return infer(self, frame, session, settings, camera)
+        return infer(self, frame, session, settings, *view)
 
     Engine.infer = failing
 

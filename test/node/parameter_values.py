@@ -2,7 +2,9 @@
 
 # What the limits of a number do not say: values of lists, and rules between two parameters.
 _GOOD = {'depth.color_range': [[0.0, 20.0]], 'temporal.refresh_period': [1, 90],
-         'temporal.max_age': [30, 3000]}
+         'temporal.max_age': [30, 3000], 'motion.frame': ['map'],
+         'motion.source': ['none', 'gyroscope'], 'motion.fusion': [False, True],
+         'motion.every_frame': [False]}
 
 
 def good_values(spec):

@@ -5,6 +5,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from ros_messages import camera_image
 
 ROOT = Path(__file__).resolve().parents[2]
 POLICY = ROOT / 'config/security/perception.policy.xml'
@@ -42,6 +43,10 @@ def graph(observer):
     return {rule: {name for name, _ in ask(NODE, '/')} for rule, ask in questions.items()}
 
 
+TRANSFORMS = {'/tf', '/tf_static'}
+MOTION = {'/imu', *TRANSFORMS}
+"""What is listened to where other sensors tell the motion of the camera."""
+
 RELATIVE_DEPTH = '/depth/relative'
 """What models publish in place of depth/image whose depth has no metres."""
 
@@ -60,14 +65,25 @@ def expect_graph(observer, absent):
 
 
 def test_the_node_has_exactly_the_names_of_the_policy(running, guest):
-    expect_graph(guest, absent={'/clock', '/image/compressed'})
+    expect_graph(guest, absent={'/clock', '/image/compressed', *MOTION})
 
 
 def test_simulated_time_and_compressed_images_are_in_the_policy(stage, tiny_model):
     pytest.importorskip('PIL', reason='Pillow is not installed: pip install -e ".[compressed]"')
     stage.start_perception(tiny_model, use_sim_time=True, image_transport='compressed')
 
-    expect_graph(stage.observer, absent={'/image'})
+    expect_graph(stage.observer, absent={'/image', *MOTION})
+
+
+def test_what_tells_the_motion_of_the_camera_is_in_the_policy(stage, tiny_model):
+    stage.start_perception(tiny_model, motion__source='gyroscope')
+    camera = stage.observer.camera()
+    absent = {'/clock', '/image/compressed', *(() if find_spec('tf2_msgs') else TRANSFORMS)}
+
+    stage.observer.send_until(
+        camera, camera_image(),
+        lambda: graph(stage.observer)['subscribe'] == allowed('subscribe') - absent,
+        'what tells the motion')
 
 
 def test_every_name_stands_in_the_policy_once():

@@ -2,16 +2,14 @@
 
 import time
 
-from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.pipeline import Job
+from mtshare_ros.nodes.job import Job
 
 
 def test_the_overhead_of_recent_frames_is_shown():
     statistics = FrameStatistics()
     for overhead_ms in (1.0, 2.0, 6.0):
-        statistics.finish(
-            age_ms=60.0, inference_ms=50.0, overhead_ms=overhead_ms, stats=FrameStats(50.0))
+        statistics.publish(age_ms=60.0, overhead_ms=overhead_ms)
 
     summary = statistics.summary()
 

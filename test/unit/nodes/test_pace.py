@@ -97,13 +97,14 @@ def test_every_frame_is_counted_as_what_became_of_it():
         statistics.count('received')
     statistics.count('dropped')
     statistics.reject('rejected', 'too short')
-    statistics.finish(age_ms=12.0, inference_ms=8.0, stats=computed(1.0))
+    statistics.compute(inference_ms=8.0, stats=computed(1.0))
+    statistics.publish(age_ms=12.0)
 
     summary = statistics.summary()
 
     counters = {name: summary[name] for name in statistics.COUNTERS}
-    assert counters == {'received': '3', 'processed': '1', 'dropped': '1', 'skipped': '0',
-                        'rejected': '1', 'failed': '0'}
+    assert counters == {'received': '3', 'processed': '1', 'carried': '0', 'not_carried': '0',
+                        'dropped': '1', 'skipped': '0', 'rejected': '1', 'failed': '0'}
     assert (summary['age_ms_p95'], summary['inference_ms_p50']) == ('12.0', '8.0')
     assert summary['computed'] == 'depth'
 
@@ -111,11 +112,11 @@ def test_every_frame_is_counted_as_what_became_of_it():
 def test_the_savings_are_those_of_the_recent_frames():
     clock = HandClock()
     statistics = FrameStatistics(clock)
-    statistics.finish(age_ms=1.0, inference_ms=1.0, stats=computed(1.0, reason='activated'))
+    statistics.compute(inference_ms=1.0, stats=computed(1.0, reason='activated'))
     clock.now_s += 60
 
     for share in (0.1, 0.3):
-        statistics.finish(age_ms=1.0, inference_ms=1.0, stats=computed(share))
+        statistics.compute(inference_ms=1.0, stats=computed(share))
 
     summary = statistics.summary()
     assert (summary['active_fraction'], summary['macs_saved_percent']) == ('0.200', '80.0')
@@ -125,9 +126,9 @@ def test_the_savings_are_those_of_the_recent_frames():
 
 def test_a_frame_without_inference_leaves_the_savings_as_they_are():
     statistics = FrameStatistics(HandClock())
-    statistics.finish(age_ms=1.0, inference_ms=1.0, stats=computed(0.5))
+    statistics.compute(inference_ms=1.0, stats=computed(0.5))
 
-    statistics.finish(age_ms=1.0, inference_ms=0.0, stats=FrameStats(0.0))
+    statistics.compute(inference_ms=0.0, stats=FrameStats(0.0))
 
     assert statistics.summary()['active_fraction'] == '0.500'
 
@@ -157,8 +158,10 @@ def test_a_severe_fault_is_severe_for_a_while():
 
 def test_an_unknown_age_is_left_out_and_the_frame_counted():
     statistics = FrameStatistics(HandClock())
-    statistics.finish(age_ms=math.nan, inference_ms=1.0, stats=computed(1.0))
-    statistics.finish(age_ms=7.0, inference_ms=1.0, stats=computed(1.0))
+    statistics.compute(inference_ms=1.0, stats=computed(1.0))
+    statistics.publish(age_ms=math.nan)
+    statistics.compute(inference_ms=1.0, stats=computed(1.0))
+    statistics.publish(age_ms=7.0)
 
     summary = statistics.summary()
 
@@ -169,7 +172,7 @@ def test_the_last_reasons_of_resets_are_kept():
     statistics = FrameStatistics(HandClock())
     for number in range(7):
         stats = computed(1.0, reason=f'reason {number}')
-        statistics.finish(age_ms=1.0, inference_ms=1.0, stats=stats)
+        statistics.compute(inference_ms=1.0, stats=stats)
 
     summary = statistics.summary()
 

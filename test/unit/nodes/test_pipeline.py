@@ -23,11 +23,14 @@ from mtshare_ros.nodes.calibrator import Calibrator
 from mtshare_ros.nodes.frame_reports import FrameReports
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.image_input import TRANSPORTS
+from mtshare_ros.nodes.job import Job
+from mtshare_ros.nodes.motion_input import MotionInput, PoseReader
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
-from mtshare_ros.nodes.pipeline import Job, Pipeline
+from mtshare_ros.nodes.pipeline import Pipeline
 from mtshare_ros.nodes.publishing import OutputPublishers
+from mtshare_ros.nodes.transform_input import TransformInput
 from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
@@ -53,6 +56,11 @@ def engine(tiny_model):
     return Engine(load_checkpoint(tiny_model), device='cpu')
 
 
+def images_alone(node):
+    """Return the poses of a camera that no other sensor tells anything of."""
+    return PoseReader(MotionInput(node, '', TransformInput(node)))
+
+
 @pytest.fixture
 def make_camera(node, engine):
     """Return a function that makes the pipeline of a camera and its statistics."""
@@ -63,7 +71,8 @@ def make_camera(node, engine):
         return statistics, Pipeline(
             engine=engine, transport=TRANSPORTS['raw'], publishers=publishers,
             calibrator=Calibrator(engine, CameraInfoBuffer(), publishers, notices),
-            reports=FrameReports(node, 'image', statistics, notices), max_pixels=MAX_PIXELS)
+            reports=FrameReports(node, 'image', statistics, notices), max_pixels=MAX_PIXELS,
+            poses=images_alone(node))
 
     yield make
     publishers.destroy()
@@ -255,7 +264,8 @@ def test_normals_from_depth_are_those_of_the_calibrated_camera(node, tiny_descri
     pipeline = Pipeline(
         engine=engine, transport=TRANSPORTS['raw'], publishers=publishers,
         calibrator=Calibrator(engine, infos, publishers, notices),
-        reports=FrameReports(node, 'image', FrameStatistics(), notices), max_pixels=MAX_PIXELS)
+        reports=FrameReports(node, 'image', FrameStatistics(), notices), max_pixels=MAX_PIXELS,
+        poses=images_alone(node))
     pipeline.process(job(0, 0))
     without = publishers.normals
     assert any(key == 'normals camera' and 'field of view of the training' in text
