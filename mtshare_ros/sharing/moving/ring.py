@@ -53,10 +53,9 @@ class RingGrid:
 
         It scrolls by whole cells; what is left over counts in the next call.
         """
-        total = self.rest[0] + down, self.rest[1] + right
-        whole = round(total[0]), round(total[1])
+        whole, rest = self._advanced(down, right)
         scrolled = self.scrolled(*whole) if any(whole) else self
-        return replace(scrolled, rest=(total[0] - whole[0], total[1] - whole[1]))
+        return replace(scrolled, rest=rest)
 
     def scrolled(self, down: int, right: int) -> 'RingGrid':
         """Return the map after the content of the view has moved by whole cells."""
@@ -81,11 +80,12 @@ class RingGrid:
         source = nearest_rows(self.grid, held, places, self.new)
         kept = source >= 0
         before = torch.where(kept, source, 0)
-        down, right = self._median((self._view - self._view[before])[kept])
-        offsets = torch.where(kept[:, None], held[before] - places, 0).float()
+        # the view goes on as a whole, however few rows change their cell in one frame
+        whole, rest = self._advanced(*_median(self._view - places))
+        offsets = torch.where(kept[:, None], held[before] - places - self._tensor(rest), 0)
         return replace(
-            self, rows=_dealt(self.rows, before, kept), new=~kept, offsets=offsets,
-            origin=(self.origin[0] - down, self.origin[1] - right), rest=(0.0, 0.0))
+            self, rows=_dealt(self.rows, before, kept), new=~kept, offsets=offsets.float(),
+            origin=(self.origin[0] - whole[0], self.origin[1] - whole[1]), rest=rest)
 
     def computed(self, cells: torch.Tensor) -> 'RingGrid':
         """Return the map after cells (n,) of the view were computed where they are."""
@@ -102,13 +102,19 @@ class RingGrid:
     def _tensor(self, pair: tuple[float, float]) -> torch.Tensor:
         return torch.tensor(pair, device=self.rows.device)
 
-    @staticmethod
-    def _median(steps: torch.Tensor) -> tuple[int, int]:
-        """Return by how many cells (n, 2) most content moved."""
-        if not steps.shape[0]:
-            return 0, 0
-        down, right = steps.median(dim=0).values.tolist()
-        return down, right
+    def _advanced(
+        self, down: float, right: float
+    ) -> tuple[tuple[int, int], tuple[float, float]]:
+        """Return the whole cells that everything has moved by, and what is left over."""
+        total = self.rest[0] + down, self.rest[1] + right
+        whole = round(total[0]), round(total[1])
+        return whole, (total[0] - whole[0], total[1] - whole[1])
+
+
+def _median(steps: torch.Tensor) -> tuple[float, float]:
+    """Return by how much most of the content moved, steps (n, 2); where nothing is known, 0."""
+    down, right = steps.nanmedian(dim=0).values.nan_to_num().tolist()
+    return down, right
 
 
 def _dealt(rows: torch.Tensor, before: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:

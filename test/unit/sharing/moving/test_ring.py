@@ -94,7 +94,16 @@ def test_parts_of_cells_add_up_while_rows_are_followed(ring):
     for _ in range(3):
         ring = ring.followed(places_of(ring, right=0.35))
     assert ring.origin == (0, -1)
-    assert ring.offsets[~ring.new][:, 1] == pytest.approx(0.05, abs=1e-4)
+    assert ring.offsets[~ring.new][:, 1] + ring.rest[1] == pytest.approx(0.05, abs=1e-4)
+
+
+def test_the_view_goes_on_in_the_world_however_few_rows_change_their_cell_at_once(ring):
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(16):
+        ring = ring.followed(places_of(ring, right=0.25))
+        drawn = torch.randperm(COUNT, generator=generator)[:COUNT // 4]
+        ring = ring.computed(torch.cat((drawn, ring.new.nonzero()[:, 0])))
+    assert ring.origin == (0, -4)
 
 
 def test_what_is_left_of_a_shift_counts_when_rows_are_followed(ring):
