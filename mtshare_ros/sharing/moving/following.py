@@ -14,8 +14,19 @@ def nearest_rows(
 
     ``held`` (N, 2) is where the content of the cells of a grid lies, in cells, near the cell
     itself; ``empty`` (N,) bool are those that hold nothing. Each cell is given once, to the
-    nearest of those who want it.
+    nearest of those who want it; the others may have one that nobody wanted.
     """
+    first = _given(grid, held, places, empty)
+    served = first >= 0
+    taken = empty.index_fill(0, first[served], True)
+    others = places.masked_fill(served[:, None], torch.nan)
+    return torch.where(served, first, _given(grid, held, others, taken))
+
+
+def _given(
+    grid: tuple[int, int], held: torch.Tensor, places: torch.Tensor, empty: torch.Tensor
+) -> torch.Tensor:
+    """Return what each place gets if all ask for their nearest cell, -1 for nothing."""
     wanted, distance = _nearest(grid, held, places, empty)
     near = distance <= FARTHEST
     closest = torch.full_like(held[:, 0], torch.inf).scatter_reduce_(
