@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mtshare_ros.motion.alignment_confidence import confidence_of
+from mtshare_ros.motion.alignment_confidence import at_rest, confidence_of
 from mtshare_ros.motion.alignment_points import AlignmentPoints, Reference, steepest_points
 from mtshare_ros.motion.alignment_solver import aligned, fitted, Guess, Search
 from mtshare_ros.motion.alignment_start import likeliest
@@ -83,7 +83,8 @@ class Aligner:
         motion. ``trusted`` (H, W): 0 or False where the reference is not to be used.
 
         Without camera or depth the scene counts as a plane at PLANE_DEPTH before the camera given
-        or assumed_camera, and only turns and growing about the middle are sought.
+        or assumed_camera, and only turns and growing about the middle are sought. A motion that
+        the noise could be, up to about a tenth of a pixel, is none at all.
         """
         scaled = camera is not None and depth is not None
         pinhole = camera or assumed_camera(*self._size)
@@ -95,9 +96,12 @@ class Aligner:
         expected = (self._last,) if start is None else (start, self._last)
         guess, points = _coarse_to_fine(
             views, images, expected, _ALL if scaled else _TURNS_AND_GROWTH)
-        confidence = confidence_of(points, fitted(points, images[0], guess), self._factors[0])
-        self._last = guess.motion if confidence >= TRUSTED_CONFIDENCE else RigidMotion.none()
-        return MotionEstimate(guess.motion, confidence, 'images', scaled)
+        fit = fitted(points, images[0], guess)
+        confidence = confidence_of(points, fit, self._factors[0])
+        sure = confidence >= TRUSTED_CONFIDENCE
+        motion = RigidMotion.none() if sure and at_rest(points, fit) else guess.motion
+        self._last = motion if sure else RigidMotion.none()
+        return MotionEstimate(motion, confidence, 'images', scaled)
 
 
 def _coarse_to_fine(

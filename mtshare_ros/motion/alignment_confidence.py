@@ -10,6 +10,7 @@ from mtshare_ros.motion.alignment_solver import (
     PRIOR,
     weights_of,
 )
+from mtshare_ros.motion.rigid import rotation_vector
 
 _NOISE = 6.0
 _OFF = 0.7
@@ -20,6 +21,9 @@ _DISTINCT = 2.0
 
 _UNSURE = 0.25
 """Pixels of the image by which an estimate may be unsure at half confidence."""
+
+_RESTING = 20.0
+"""Squared deviations from rest; noise alone stays below, a turn by 0.1 px does not."""
 
 _PLACES = np.mgrid[-1:1:5j, -1:1:5j].reshape(2, 25)
 """Down and to the right (25,) between the borders of the view, at which that is asked."""
@@ -37,6 +41,15 @@ def confidence_of(points: AlignmentPoints, fit: Fit, factor: int) -> float:
     if fit.seen.sum() < FEWEST_POINTS:
         return 0.0
     return min(_explained(points, fit), _fixed(points, fit, factor), _contrast(fit.guess.gain))
+
+
+def at_rest(points: AlignmentPoints, fit: Fit) -> bool:
+    """Tell whether a motion is none, as far as the points can tell."""
+    motion = fit.guess.motion
+    away = np.concatenate([rotation_vector(motion.rotation),
+                           motion.translation @ motion.rotation])
+    known = information(points, weights_of(points, fit))[:6, :6]
+    return bool(away @ known @ away < _RESTING)
 
 
 def _explained(points: AlignmentPoints, fit: Fit) -> float:

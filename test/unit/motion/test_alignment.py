@@ -58,6 +58,24 @@ def test_a_small_motion_is_found_to_a_tenth_of_a_pixel(room, view, later):
     assert found.confidence > 0.8 and found.scaled and found.source == 'images'
 
 
+def test_a_camera_at_rest_does_not_move_at_all(room, view):
+    image = room.moved(1, RigidMotion.between(room.on_path(1).pose, view.pose)).image
+    assert (image != view.image).any()  # the noise is another
+
+    found = estimated(view, image, room.camera)
+
+    assert found.motion.angle == 0 and not found.motion.translation.any()
+    assert found.confidence > 0.8
+
+
+def test_a_turn_by_a_fifth_of_a_pixel_is_no_rest(room, view):
+    other = room.moved(0, RigidMotion.turned(np.array([0.0, 0.2 / 277, 0.0])))
+
+    found = estimated(view, other.image, room.camera)
+
+    assert found.motion.angle == pytest.approx(0.2 / 277, rel=0.4)
+
+
 def test_soft_depth_does_little_harm(room, view, later):
     soft = F.avg_pool2d(view.depth[None, None], 17, stride=1, padding=8, count_include_pad=False)
 
