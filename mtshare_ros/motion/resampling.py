@@ -21,6 +21,14 @@ class Places:
     row: torch.Tensor
     column: torch.Tensor
 
+    def select(self, which: torch.Tensor) -> 'Places':
+        """Return some of the places (m,)."""
+        frame = self.frame
+        if not isinstance(frame, int):
+            frame = frame.index_select(0, which)
+        return Places(self.size, frame, self.row.index_select(0, which),
+                      self.column.index_select(0, which))
+
     @cached_property
     def nearest(self) -> torch.Tensor:
         """The nearest pixels (n,) int32 in a table of all frames' pixels."""
