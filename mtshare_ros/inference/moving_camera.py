@@ -21,6 +21,7 @@ from mtshare_ros.motion.flow import image_flow, ImageFlow
 from mtshare_ros.motion.fusion import begin, fuse, planes_for, still_alike
 from mtshare_ros.motion.rest import RestDetector
 from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.moving.state import MovingState
 from mtshare_ros.sharing.residual import ResidualDetector, Residuals
 
@@ -35,21 +36,34 @@ _UNSCALED = {'depth': 'disparity'}
 
 
 @dataclass(frozen=True)
+class Carried:
+    """
+    What earlier frames tell of a view.
+
+    ``seen`` (H, W) bool are the pixels of which they tell anything, ``residuals`` how the image
+    differs from that.
+    """
+
+    seen: torch.Tensor
+    residuals: Residuals
+
+
+@dataclass(frozen=True)
 class View:
     """
     A frame of a camera that may have moved, before anything of it is computed.
 
     ``image`` (H, W, 3) uint8 is what is seen. ``estimate`` says how the camera moved since the
-    frame before, ``flow`` how the image did, ``residuals`` how it differs from what earlier frames
-    tell. ``seen`` (H, W) bool are the pixels of which they tell anything, ``grid`` the rows and
-    columns of cells.
+    frame before, ``flow`` how the image did, ``still`` whether the camera stands. ``carried`` is
+    None where nobody needs it: then the maps of the frame before are those of this one. ``grid``
+    are the rows and columns of cells.
     """
 
     image: torch.Tensor
     estimate: MotionEstimate
     flow: ImageFlow
-    residuals: Residuals
-    seen: torch.Tensor
+    still: bool
+    carried: Carried | None
     grid: tuple[int, int]
 
     @property
@@ -71,7 +85,7 @@ class MovingCamera:
         patch_size: int, device: torch.device,
     ) -> None:
         self._serves, self._device = _key(request, following), device
-        self._calibrated, self._pose = following.calibrated, following.pose
+        self._pose = following.pose
         self._names = {
             name: name if following.calibrated else _UNSCALED.get(name, name) for name in maps}
         self._types = {name: values.dtype for name, values in maps.items()}
@@ -85,9 +99,8 @@ class MovingCamera:
         self._fusing = following.settings.fusion
         planes = planes_for(carried) if self._fusing else ()
         self.composite = Composite(self._size, (*carried, *planes), device)
-        # a motion makes the composite know the camera, which it otherwise would forget all for
-        self.composite.move(RigidMotion.none(), request.camera)
-        self._put(None, self._carried(maps), self._tensor(request.image))
+        self._at_rest: _Latest | None = _Latest(
+            self._carried(maps), self._tensor(request.image))
 
     @property
     def nbytes(self) -> int:
@@ -100,27 +113,23 @@ class MovingCamera:
 
     def see(self, request: FrameRequest, following: Following) -> View:
         """Find how the camera moved since the frame before, and carry the maps along."""
-        image = self._tensor(request.image)
-        depth = self.composite.maps.get('depth')
-        estimate = self._estimate(request, following, image, depth)
+        image, before = self._tensor(request.image), self._latest()
+        depth = before.maps.get('depth')
+        estimate = self._estimate(request, following, image, before)
         flow = image_flow(depth, self._size, request.camera, estimate.motion)
-        self.composite.move(estimate.motion, request.camera)
-        seen = self.composite.seen
-        learn = float(seen.float().mean()) > _LEARNABLE
-        residuals = self._residual.compare(self.composite.image, image, learn=learn)
-        return View(image, estimate, flow, residuals, seen, self._grid)
+        still = self._rest.observe(flow.length)
+        carried = None
+        if self._fusing or not still:
+            carried = self._carry(estimate.motion, request.camera, image)
+        return View(image, estimate, flow, still, carried, self._grid)
 
-    def stands_still(self, view: View) -> bool:
-        """Tell, once for each view, whether the camera does."""
-        return self._rest.observe(view.flow.length)
-
-    def choose(self, view: View, state: MovingState) -> CellChoice:
+    def choose(self, carried: Carried, flow: ImageFlow, state: MovingState) -> CellChoice:
         """Let what the network remembers follow the view; return the cells to compute."""
-        down, right = view.flow.median
+        down, right = flow.median
         state.ring = state.ring.moved(down / self._patch_size, right / self._patch_size)
         return self._chooser.choose(CellEvidence(
-            view.residuals.scores.view(self._grid),
-            cell_means(~view.seen, self._patch_size),
+            carried.residuals.scores.view(self._grid),
+            cell_means(~carried.seen, self._patch_size),
             cell_means(self.composite.ages, self._patch_size),
             cell_means(moved_inwards(*self.composite.origin, _BORDER), self._patch_size),
             state.ring.new.view(self._grid)))
@@ -129,9 +138,11 @@ class MovingCamera:
         self, maps: Mapping[str, np.ndarray], view: View, where: torch.Tensor | None
     ) -> None:
         """Take new maps of the view where (H, W) bool says so, None for all."""
-        new = self._carried(maps)
-        if self._fusing and view.trusted:
-            alike = still_alike(view.residuals.areas, view.seen)
+        new, carried = self._carried(maps), view.carried
+        if carried is None:
+            self._at_rest = _Latest(new, view.image)
+        elif self._fusing and view.trusted:
+            alike = still_alike(carried.residuals.areas, carried.seen)
             self.composite.put(where, fuse(self.composite.maps, new, alike), view.image)
         else:
             self._put(where, new, view.image)
@@ -141,6 +152,23 @@ class MovingCamera:
         carried = self.composite.maps
         return {name: _as_array(carried[known], self._types[name])
                 for name, known in self._names.items()}
+
+    def _latest(self) -> '_Latest':
+        """Return the maps and the image of the last view."""
+        return self._at_rest or _Latest(self.composite.maps, self.composite.image)
+
+    def _carry(self, motion: RigidMotion, camera: Pinhole, image: torch.Tensor) -> Carried:
+        """Carry the maps along with a motion; return what they tell of an image."""
+        if self._at_rest is not None:
+            self.composite.forget()
+            # a motion makes the composite know the camera, which would otherwise be another one
+            self.composite.move(RigidMotion.none(), camera)
+            self._put(None, self._at_rest.maps, self._at_rest.image)
+            self._at_rest = None
+        self.composite.move(motion, camera)
+        seen = self.composite.seen
+        learn = float(seen.float().mean()) > _LEARNABLE
+        return Carried(seen, self._residual.compare(self.composite.image, image, learn=learn))
 
     def _put(
         self, where: torch.Tensor | None, maps: Mapping[str, torch.Tensor], image: torch.Tensor
@@ -156,15 +184,14 @@ class MovingCamera:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._device, copy=True)
 
     def _estimate(
-        self, request: FrameRequest, following: Following, image: torch.Tensor,
-        depth: torch.Tensor | None,
+        self, request: FrameRequest, following: Following, image: torch.Tensor, before: '_Latest',
     ) -> MotionEstimate:
         given = self._given(following)
         if given is not None and following.settings.source == 'pose':
             return MotionEstimate(given, 1.0, 'pose')
-        return self._aligner.estimate(
-            self.composite.image, depth, image, request.camera, start=given,
-            trusted=self.composite.seen)
+        trusted = self.composite.seen if self._at_rest is None else None
+        return self._aligner.estimate(before.image, before.maps.get('depth'), image,
+                                      request.camera, start=given, trusted=trusted)
 
     def _given(self, following: Following) -> RigidMotion | None:
         """Return the motion that poses tell, in the unit of the maps' depth; None without them."""
@@ -173,6 +200,14 @@ class MovingCamera:
             return None
         motion = RigidMotion.between(earlier, following.pose)
         return RigidMotion(motion.rotation, motion.translation / following.depth_scale)
+
+
+@dataclass(frozen=True)
+class _Latest:
+    """The maps of a view, by the names that they are carried along under, and its image."""
+
+    maps: Mapping[str, torch.Tensor]
+    image: torch.Tensor
 
 
 def _key(request: FrameRequest, following: Following) -> tuple[object, ...]:

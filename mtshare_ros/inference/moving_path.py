@@ -8,7 +8,7 @@ from mtshare_ros.inference.cell_path import CellPath
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.frame_path import FramePath
 from mtshare_ros.inference.frame_request import Following, FrameOutcome, FrameRequest
-from mtshare_ros.inference.moving_camera import MovingCamera, View
+from mtshare_ros.inference.moving_camera import Carried, MovingCamera, View
 from mtshare_ros.inference.prediction import MotionStats
 from mtshare_ros.inference.session import Session
 from mtshare_ros.sharing.account import FrameAccount
@@ -88,20 +88,20 @@ class MovingPath:
         if not self.following.settings.sharing:
             return self._at_rest(memory, camera, view, request, clock)
         refusal = NOT_ON_THIS_DEVICE if self.cells is None else self.cells.refusal(request)
-        if self.cells is None or refusal or camera.stands_still(view):
+        if self.cells is None or refusal or view.carried is None or view.still:
             return self._at_rest(memory, camera, view, request, clock, refusal)
         if not view.trusted:
             return self._whole(memory, camera, request, clock)
-        return self._moving(memory, self.cells, camera, view, request, clock)
+        return self._moving(memory, self.cells, camera, view, view.carried, request, clock)
 
     def _moving(
         self, memory: Session, cells: CellPath, camera: MovingCamera, view: View,
-        request: FrameRequest, clock: StageClock,
+        carried: Carried, request: FrameRequest, clock: StageClock,
     ) -> _Computed:
         """Compute the cells that the maps carried along do not explain."""
         if camera.state is None:
             camera.state = cells.take(memory)
-        choice = camera.choose(view, camera.state)
+        choice = camera.choose(carried, view.flow, camera.state)
         clock.lap('gate')
         outcome = cells.run(memory, camera.state, request, choice, clock)
         where = None if choice.reason else self._pixels(choice.cells)
@@ -132,11 +132,11 @@ class MovingPath:
         """Return the pixels (H, W) bool of which a frame's own maps count, None for all."""
         changed = [task.changed for task in account.tasks.values()]
         listed = [cells for cells in changed if cells is not None]
-        if not view.trusted or len(listed) < len(changed):
+        if view.carried is None or not view.trusted or len(listed) < len(changed):
             return None
         cells = torch.zeros(account.cell_count, dtype=torch.bool, device=self.device)
         cells[torch.cat(listed)] = True
-        return self._pixels(cells.view(view.grid)) | ~view.seen
+        return self._pixels(cells.view(view.grid)) | ~view.carried.seen
 
     def _pixels(self, cells: torch.Tensor) -> torch.Tensor:
         """Return the pixels (H, W) bool of cells (rows, columns) bool."""
@@ -150,6 +150,7 @@ def _way(account: FrameAccount) -> str:
 
 def _stats(view: View, done: _Computed) -> MotionStats:
     carried = 0.0 if done.where is None else 1 - float(done.where.float().mean())
+    unseen = 0.0 if view.carried is None else 1 - float(view.carried.seen.float().mean())
     return MotionStats(
         view.estimate.source, view.estimate.confidence, view.flow.length, carried,
-        1 - float(view.seen.float().mean()), done.way, done.reason)
+        unseen, done.way, done.reason, view.estimate.scaled)

@@ -58,7 +58,8 @@ class MotionStats:
     come from earlier frames alone, ``unseen`` that of pixels which no earlier frame saw.
     ``way`` is how the frame was computed: ``rest`` (as for a camera that stands still),
     ``moving`` (the tokens that the carried maps do not explain) or ``whole``, then ``reason`` says
-    why.
+    why. ``scaled`` is False where only turns and growing are told apart, for want of a calibration
+    or of depth.
     """
 
     source: str
@@ -68,6 +69,7 @@ class MotionStats:
     unseen: float
     way: str
     reason: str = ''
+    scaled: bool = True
 
 
 @dataclass(frozen=True)

@@ -147,3 +147,27 @@ def test_following_that_is_switched_off_leaves_nothing_of_the_order_of_the_world
     alone = engine.infer(film[4].image, engine.new_session())
 
     assert found.stats.reset_reason and np.array_equal(found.mask, alone.mask)
+
+
+def test_a_camera_at_rest_has_the_maps_of_one_that_nobody_follows(engine):
+    video = RoomVideo(seed=1_101_003, motion='static-textured')
+    film = [video.frame(index) for index in range(6)]
+    followed = run(engine, film, following(engine, source='images', sharing=True))
+    plain = run(engine, film, following(engine, source='off'))
+
+    assert all(found.stats.motion.way == 'rest' for found in followed[1:])
+    for found, expected in zip(followed, plain):
+        assert found.stats.macs == expected.stats.macs
+        for name in ('mask', 'confidence', 'depth', 'normals', 'edges'):
+            assert np.array_equal(getattr(found, name), getattr(expected, name))
+
+
+def test_what_was_kept_at_rest_is_carried_along_when_the_camera_moves(engine, film):
+    settings = following(engine, source='images', sharing=True)
+    still = [film[0]] * 4
+    found = run(engine, [*still, *film[1:4]], settings)
+
+    assert [item.stats.motion.way for item in found[4:]] == ['moving'] * 3
+    assert max(item.stats.motion.unseen for item in found[4:]) < 0.1
+    dense = [engine.infer(frame.image) for frame in film[1:4]]
+    assert min(np.mean(a.mask == b.mask) for a, b in zip(found[4:], dense)) > 0.9
