@@ -78,6 +78,11 @@ class Cloud:
         self._cells, self._added = None, True
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that the points take."""
+        return 0 if self._points is None else self._points.nbytes
+
+    @property
     def _whole(self) -> bool:
         """Whether all that was seen is one view of one frame."""
         return not self._added and self._seen is None

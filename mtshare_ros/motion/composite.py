@@ -28,7 +28,8 @@ class Composite:
     ``names`` are those of the maps, as in ``Prediction``; any other name is a value that is
     carried along, such as a weight. They are of ``size`` (H, W), on one device. Pixels come from
     the last ``kept_frames`` frames that were put; what is older is resampled into the newest. A
-    pixel and kept frame take 22 bytes for mask, confidence, depth, normals, edges and image.
+    pixel and kept frame take 22 bytes for mask, confidence, depth, normals, edges and image, a
+    point that was seen another 32.
 
     Maps given out are never changed afterwards. Values between 0 and 255 are float32 in them.
     Without depth all is taken to be a metre before the camera.
@@ -58,8 +59,8 @@ class Composite:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the kept frames take."""
-        return self._kept.nbytes
+        """Bytes that the kept frames take, and the points that their pixels showed."""
+        return self._kept.nbytes + (0 if self._cloud is None else self._cloud.nbytes)
 
     @property
     def maps(self) -> dict[str, torch.Tensor]:

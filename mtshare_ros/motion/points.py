@@ -50,6 +50,11 @@ class Points:
         return cls(position, frame.reshape(-1), row.expand_as(depth).reshape(-1),
                    column.expand_as(depth).reshape(-1), position[2], computed.reshape(-1))
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that they take."""
+        return sum(part.numel() * part.element_size() for part in self._parts)
+
     def select(self, numbers: torch.Tensor) -> 'Points':
         """Return some of the points (m,)."""
         return Points(*(part.index_select(-1, numbers) for part in self._parts))

@@ -13,11 +13,16 @@ from mtshare_ros.pinhole import Pinhole
 
 @dataclass(frozen=True)
 class View:
-    """What a camera sees: image (H, W, 3) bytes and depth (H, W), and its pose in the room."""
+    """
+    What a camera sees: image (H, W, 3) bytes and depth (H, W), and its pose in the room.
+
+    ``maps`` are depth, mask (H, W) and normals (H, W, 3) by their names in ``Prediction``.
+    """
 
     image: torch.Tensor
     depth: torch.Tensor
     pose: RigidMotion
+    maps: dict[str, torch.Tensor]
 
 
 class Room:
@@ -52,8 +57,10 @@ class Room:
 
     def _view(self, index):
         frame = self._video.frame(index)
-        return View(torch.from_numpy(frame.image), torch.from_numpy(frame.depth),
-                    RigidMotion(frame.pose.rotation, frame.pose.position))
+        maps = {name: torch.from_numpy(values) for name, values in (
+            ('depth', frame.depth), ('mask', frame.labels), ('normals', frame.normals))}
+        return View(torch.from_numpy(frame.image), maps['depth'],
+                    RigidMotion(frame.pose.rotation, frame.pose.position), maps)
 
 
 def motion_between(earlier, later):
