@@ -21,6 +21,9 @@ _LEAST_CHANCE = 0.002
 _LEAST_SURENESS = 0.02
 """A frame counts for this much at least, so that no pixel is without any value."""
 
+_SHORTEST = 1e-12
+"""Keeps vectors that cancel out from being divided by nothing."""
+
 _LARGEST_NOISE = 12.0
 """Grey levels beyond which a difference is none of the sensor's, however noisy it looks."""
 
@@ -139,7 +142,7 @@ def _agreement(
         middle = (old.abs() + new.abs()).mul_(0.5 * rules.distance)
         return ((old - new) / middle).square_().neg_().exp_()
     if kind == Kind.DIRECTION:
-        turn = (old * new).sum(dim=-1).neg_().add_(1)
+        turn = (_planes(old) * _planes(new)).sum(dim=0).neg_().add_(1)
         return turn.div_(rules.turn).square_().neg_().exp_()
     return 1.0
 
@@ -148,12 +151,19 @@ def _mean(name: str, old: torch.Tensor, new: torch.Tensor, share: torch.Tensor) 
     """Return the mean of two maps; ``share`` (H, W) is how much the old one counts."""
     kind = kind_of(name)
     if kind == Kind.DIRECTION:
-        planes = _between(old.permute(2, 0, 1), new.permute(2, 0, 1), share)
-        return F.normalize(planes, dim=0).permute(1, 2, 0)
+        planes = _between(_planes(old), _planes(new), share)
+        # vector_norm across planes takes ten times as long
+        length = planes.square().sum(dim=0).sqrt_().clamp_(min=_SHORTEST)
+        return (planes / length).permute(1, 2, 0)
     if kind == Kind.VALUE:
         # the odds are averaged: a mean of probabilities is less sharp than either
         return torch.sigmoid(_between(_odds(old), _odds(new), share)).mul_(_CERTAIN)
     return _between(old, new, share)
+
+
+def _planes(vectors: torch.Tensor) -> torch.Tensor:
+    """Return the components (C, H, W) of vectors (H, W, C), each in one piece of memory."""
+    return vectors.permute(2, 0, 1).contiguous()
 
 
 def _between(old: torch.Tensor, new: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
