@@ -16,19 +16,24 @@ class ChoosingRules:
     """
     When a cell is computed, and when all of them are.
 
-    ``limit`` is the score above which it is, times ``lone`` for a cell that differs without a
-    neighbour; ``unseen`` the share of its pixels that no earlier frame saw. Each is computed anew
-    within about ``period`` frames; what was computed near the border of an image, with little
-    round it, is sooner due once it has moved inwards: by ``inward`` frames a pixel. No more cells
-    are computed than ``burst`` times what is usual. Above ``most``, a share of the cells, all are.
+    ``limit`` is the score above which it is, where those of its neighbours count by the share
+    ``company``; ``strong`` the score of its own that is enough. ``unseen`` is the share of its
+    pixels that no earlier frame saw. Others are computed anew in turn, the oldest first: as many
+    as are left of the ``share`` of all cells, but at least every ``slowest``-th and at most every
+    ``fastest``-th of all. What was computed near the border of an image, with little round it, is
+    sooner due once it has moved inwards: by ``inward`` frames a pixel. No more cells are computed
+    than ``burst`` times what is usual. Above ``most``, a share of the cells, all are.
     """
 
     limit: float = 1.0
-    lone: float = 1.5
+    company: float = 0.7
+    strong: float = 4.0
     unseen: float = 0.02
-    period: float = 12.0
+    share: float = 0.34
+    slowest: float = 30.0
+    fastest: float = 6.0
     inward: float = 0.5
-    burst: float = 1.15
+    burst: float = 1.1
     most: float = 0.55
 
 
@@ -82,23 +87,26 @@ class CellChooser:
         return self._within(forced, wanted, refreshed, evidence)
 
     def _fired(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return the cells that differ; one without a neighbour that does must do so by more."""
-        fired = scores > self._rules.limit
-        beside = F.pad(fired.float()[None, None], (1, 1, 1, 1))[0, 0]
-        company = (beside[:-2, 1:-1] + beside[2:, 1:-1] + beside[1:-1, :-2] + beside[1:-1, 2:]) > 0
-        return fired & (company | (scores > self._rules.limit * self._rules.lone))
+        """Return the cells that differ: rather areas of them than single ones."""
+        rules = self._rules
+        own = scores.clamp(max=_MOST_SCORE)
+        around = F.avg_pool2d(own[None, None], 3, 1, 1, count_include_pad=False)[0, 0]
+        together = own + rules.company * (around - own)
+        return (together > rules.limit) | (scores > rules.strong)
 
     def _due(self, evidence: CellEvidence, wanted: torch.Tensor) -> torch.Tensor:
         """Return the tiles of cells whose turn it is, without those that are wanted anyway."""
-        count = wanted.numel()
-        self._owed = min(self._owed + count / self._rules.period, float(count))
-        due = evidence.ages + self._rules.inward * evidence.inward.clamp(min=0)
+        rules, count = self._rules, wanted.numel()
+        left = rules.share * count - int(wanted.sum())
+        turns = min(max(left, count / rules.slowest), count / rules.fastest)
+        self._owed = min(self._owed + turns, count / rules.fastest)
+        due = evidence.ages + rules.inward * evidence.inward.clamp(min=0)
         due = torch.where(wanted, 0.0, due)
         tiles = F.avg_pool2d(due[None, None], TILE, ceil_mode=True, count_include_pad=False)[0, 0]
-        turns = min(round(self._owed / TILE ** 2), tiles.numel())
+        count = min(round(self._owed / TILE ** 2), tiles.numel())
         chosen = torch.zeros(tiles.numel(), dtype=torch.bool, device=wanted.device)
-        chosen[tiles.flatten().topk(turns).indices] = True
-        self._owed -= turns * TILE ** 2
+        chosen[tiles.flatten().topk(count).indices] = True
+        self._owed -= count * TILE ** 2
         spread = chosen.view(tiles.shape).repeat_interleave(TILE, 0).repeat_interleave(TILE, 1)
         return spread[:wanted.shape[0], :wanted.shape[1]] & ~wanted
 
@@ -129,6 +137,9 @@ class CellChooser:
 
 _PACE = 0.1
 """By how much of the difference a frame changes what is usual."""
+
+_MOST_SCORE = 3.0
+"""Beyond this a cell tells its neighbours no more."""
 
 
 def cell_means(values: torch.Tensor, patch_size: int) -> torch.Tensor:
