@@ -22,7 +22,7 @@ CARRIED_SIDES = ('dense_nth', 'dense_nth_fused', 'shared_encoder_nth', 'shared_e
 _KEPT = 2
 """Every frame of the network replaces all that was known, so that no older one is needed."""
 
-_FIELDS = ('mask', 'confidence', 'depth', 'normals', 'edges')
+_FIELDS = ('mask', 'confidence', 'depth', 'disparity', 'normals', 'edges')
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,8 @@ class CarriedSide:
 def _maps_of(prediction: Prediction) -> dict[str, np.ndarray]:
     """Return the maps of a prediction by name."""
     own = {name: getattr(prediction, name) for name in _FIELDS}
-    return {name: values for name, values in own.items() if values is not None}
+    maps = {**own, **prediction.other}
+    return {name: values for name, values in maps.items() if values is not None}
 
 
 def _as_type(values: torch.Tensor, kind: np.dtype) -> np.ndarray:

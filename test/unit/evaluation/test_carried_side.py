@@ -1,5 +1,7 @@
 """A dense network every n-th frame, its maps carried along: the opponent anybody could build."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,15 @@ class TrueMaps:
             frame_to_cover(SIZE, SIZE), FrameStats(0.0), mask=frame.labels.copy(),
             confidence=np.full(SIZE, 200, np.uint8), depth=frame.depth * error,
             normals=frame.normals.copy(), edges=(255 * frame.edges).astype(np.uint8))
+
+
+class RelativeMaps(TrueMaps):
+    """Knows no depth in metres, and one task more."""
+
+    def __call__(self, image):
+        found = super().__call__(image)
+        return replace(found, depth=None, disparity=1 / found.depth,
+                       other={'human_parts': found.mask % 7})
 
 
 @pytest.fixture(scope='module')
@@ -80,6 +91,14 @@ def test_maps_have_the_types_of_those_of_a_network(film):
     for name in ('mask', 'confidence', 'depth', 'normals', 'edges'):
         first, second = getattr(fresh, name), getattr(carried, name)
         assert (first.dtype, first.shape) == (second.dtype, second.shape)
+
+
+@pytest.mark.parametrize('fused', [False, True])
+def test_every_map_that_a_network_gives_is_carried(film, fused):
+    fresh, carried = run(make_side(RelativeMaps(film), fused=fused), film[:2])
+
+    assert carried.depth is None and carried.disparity.dtype == np.float32
+    assert carried.other['human_parts'].dtype == fresh.other['human_parts'].dtype == np.uint8
 
 
 def test_fused_maps_err_less_than_those_of_the_newest_frame(film):
