@@ -7,8 +7,12 @@ import torch
 
 from mtshare_ros.data.rooms.frame import Pose
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.motion.alignment import Aligner
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
+
+SIZE = (240, 320)
+CALM, PLAIN_ROOM = 1_101_003, 1_101_028
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class View:
 class Room:
     """A room whose camera is put anywhere; time stands still unless it is asked to go on."""
 
-    def __init__(self, seed, motion, size=(240, 320)):
+    def __init__(self, seed, motion, size=SIZE):
         self._video = RoomVideo(seed=seed, motion=motion, height=size[0], width=size[1])
         self._path = self._video.path
         k = self._video.intrinsics
@@ -77,3 +81,8 @@ def flow_error(found, true, depth, camera):
     places = [motion.moved(points) for motion in (found, true)]
     pixels = [place[..., :2] / place[..., 2:] * camera.fx for place in places]
     return float(np.median(np.linalg.norm(pixels[0] - pixels[1], axis=-1)))
+
+
+def estimated(view, image, camera, **options):
+    """Return the estimate of a fresh aligner."""
+    return Aligner(SIZE).estimate(view.image, view.depth, image, camera, **options)
