@@ -17,7 +17,7 @@ from mtshare_ros.motion.choosing import (
 )
 from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.estimate import MotionEstimate
-from mtshare_ros.motion.flow import image_flow, ImageFlow
+from mtshare_ros.motion.flow import image_flow, ImageFlow, places_before
 from mtshare_ros.motion.fusion import begin, fuse, planes_for, still_alike
 from mtshare_ros.motion.rest import RestDetector
 from mtshare_ros.motion.rigid import RigidMotion
@@ -30,6 +30,9 @@ _LEARNABLE = 0.5
 
 _BORDER = 64.0
 """Pixels from the border of an image beyond which all that a network reads is in view."""
+
+_PARALLAX = 2.5
+"""Pixels by which a view must be torn apart in a frame for rows to be followed one by one."""
 
 _UNSCALED = {'depth': 'disparity'}
 """How maps are carried where the motion is in no known unit: as they are."""
@@ -53,13 +56,14 @@ class View:
     """
     A frame of a camera that may have moved, before anything of it is computed.
 
-    ``image`` (H, W, 3) uint8 is what is seen. ``estimate`` says how the camera moved since the
+    ``image`` (H, W, 3) uint8 is what ``camera`` sees. ``estimate`` says how that moved since the
     frame before, ``flow`` how the image did, ``still`` whether the camera stands. ``carried`` is
     None where nobody needs it: then the maps of the frame before are those of this one. ``grid``
     are the rows and columns of cells.
     """
 
     image: torch.Tensor
+    camera: Pinhole
     estimate: MotionEstimate
     flow: ImageFlow
     still: bool
@@ -121,18 +125,30 @@ class MovingCamera:
         carried = None
         if self._fusing or not still:
             carried = self._carry(estimate.motion, request.camera, image)
-        return View(image, estimate, flow, still, carried, self._grid)
+        return View(image, request.camera, estimate, flow, still, carried, self._grid)
 
-    def choose(self, carried: Carried, flow: ImageFlow, state: MovingState) -> CellChoice:
+    def choose(self, carried: Carried, view: View, state: MovingState) -> CellChoice:
         """Let what the network remembers follow the view; return the cells to compute."""
-        down, right = flow.median
-        state.ring = state.ring.moved(down / self._patch_size, right / self._patch_size)
+        if view.flow.spread > _PARALLAX:
+            state.follow(self._places_before(view))
+        else:
+            down, right = view.flow.median
+            state.ring = state.ring.moved(down / self._patch_size, right / self._patch_size)
         return self._chooser.choose(CellEvidence(
             carried.residuals.scores.view(self._grid),
             cell_means(~carried.seen, self._patch_size),
             cell_means(self.composite.ages, self._patch_size),
             cell_means(moved_inwards(*self.composite.origin, _BORDER), self._patch_size),
             state.ring.new.view(self._grid)))
+
+    def _places_before(self, view: View) -> torch.Tensor:
+        """Return where, in cells, the view before showed the middles of this one's (N, 2)."""
+        side, middle = self._patch_size, self._patch_size // 2
+        middles = np.mgrid[middle:self._size[0]:side, middle:self._size[1]:side]
+        before = places_before(self.composite.maps.get('depth'), (middles[0], middles[1]),
+                               view.camera, view.estimate.motion)
+        places = (np.stack(before, axis=-1).reshape(-1, 2) - middle) / side
+        return torch.from_numpy(places).to(self._device, torch.float32)
 
     def take(
         self, maps: Mapping[str, np.ndarray], view: View, where: torch.Tensor | None

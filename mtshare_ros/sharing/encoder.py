@@ -51,6 +51,13 @@ class EncoderState:
         states = sum(state.nbytes for state in (*self.shared, *self.own))
         return states + tensor_bytes(self.trunk) + self.taps.nbytes
 
+    def by_row(self) -> list[torch.Tensor]:
+        """Return all buffers, (copies x T, ...) each; of blocks that remember by row."""
+        buffers = [self.trunk, *self.taps.buffers.values()]
+        for state in (*self.shared, *self.own):
+            buffers += state.by_row()
+        return [buffer for buffer in buffers if buffer.shape[0]]
+
     def with_prefix(self, mask: torch.Tensor) -> torch.Tensor:
         """Return a mask (N,) bool of cells as one of tokens (T,) in which the prefix is true."""
         return functional.pad(mask, (0, self.prefix), value=True) if self.prefix else mask

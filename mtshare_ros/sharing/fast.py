@@ -41,6 +41,10 @@ class FastState:
         """Bytes of the buffers."""
         return tensor_bytes(self.cache.rows, self.reference, self.scale)
 
+    def by_row(self) -> list[torch.Tensor]:
+        """Return the buffers that have one row, or several, for each token."""
+        return [self.cache.rows, self.reference]
+
 
 class FastBlock:
     """

@@ -28,6 +28,10 @@ class MemberState(FastState):
         """Bytes of the buffers."""
         return super().nbytes + self.base.nbytes
 
+    def by_row(self) -> list[torch.Tensor]:
+        """Return the buffers that have one row, or several, for each token."""
+        return [*super().by_row(), *self.base.by_row()]
+
 
 class FastMemberBlock:
     """A fast block in which the rows of sub-tasks may be taken over instead of computed."""

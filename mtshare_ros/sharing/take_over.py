@@ -46,6 +46,10 @@ class TakeOverState:
         return tensor_bytes(
             self.base_update, self.difference, self.cached_difference, self.kept)
 
+    def by_row(self) -> list[torch.Tensor]:
+        """Return the buffers, which have one row, or several, for each token."""
+        return [self.base_update, self.difference, self.cached_difference, self.kept]
+
     def forget(self) -> None:
         """Make every row one that was never computed."""
         self.kept.select(1, 0).fill_(torch.inf)

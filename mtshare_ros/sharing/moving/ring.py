@@ -5,7 +5,7 @@ from functools import cached_property
 
 import torch
 
-from mtshare_ros.sharing.moving.following import nearest_rows
+from mtshare_ros.sharing.moving.following import first_of_each, nearest_rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,24 +68,27 @@ class RingGrid:
             offsets=self.offsets[before].masked_fill(entered[:, None], 0),
             origin=(self.origin[0] - down, self.origin[1] - right))
 
-    def followed(self, places: torch.Tensor) -> 'RingGrid':
+    def followed(self, places: torch.Tensor) -> 'Followed':
         """
         Return the map in which each cell has the row whose content lies nearest, for parallax.
 
         ``places`` (N, 2) float32 are the rows and columns, in cells, where the view before showed
-        what is in the middle of each cell; NaN where it did not. No two cells have the same row;
-        those for which none is left near enough are new.
+        what is in the middle of each cell; NaN where it did not. Where content grows, several
+        cells want one row: the first has it, the others have copies. Cells for which none is near
+        enough are new.
         """
         held = self._view + self.offsets + self._tensor(self.rest)
         source = nearest_rows(self.grid, held, places, self.new)
-        kept = source >= 0
-        before = torch.where(kept, source, 0)
+        kept, before = source >= 0, source.clamp(min=0)
         # the view goes on as a whole, however few rows change their cell in one frame
         whole, rest = self._advanced(*_median(self._view - places))
         offsets = torch.where(kept[:, None], held[before] - places - self._tensor(rest), 0)
-        return replace(
-            self, rows=_dealt(self.rows, before, kept), new=~kept, offsets=offsets.float(),
+        first = first_of_each(source)
+        rows, copies = _dealt(self.rows, before, first), kept & ~first
+        ring = replace(
+            self, rows=rows, new=~kept, offsets=offsets.float(),
             origin=(self.origin[0] - whole[0], self.origin[1] - whole[1]), rest=rest)
+        return Followed(ring, self.rows[before[copies]], rows[copies])
 
     def computed(self, cells: torch.Tensor) -> 'RingGrid':
         """Return the map after cells (n,) of the view were computed where they are."""
@@ -109,6 +112,15 @@ class RingGrid:
         total = self.rest[0] + down, self.rest[1] + right
         whole = round(total[0]), round(total[1])
         return whole, (total[0] - whole[0], total[1] - whole[1])
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A map, and the rows ``copies`` (n,) that shall hold what ``originals`` (n,) do."""
+
+    ring: RingGrid
+    originals: torch.Tensor
+    copies: torch.Tensor
 
 
 def _median(steps: torch.Tensor) -> tuple[float, float]:

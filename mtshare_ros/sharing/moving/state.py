@@ -53,3 +53,16 @@ class MovingState:
     def turned(self) -> CameraState:
         """The camera's buffers with the rotations of the world."""
         return replace(self.camera, encoder=self.encoder)
+
+    def follow(self, places: torch.Tensor) -> None:
+        """Let each cell have the row whose content lies nearest, see ``RingGrid.followed``."""
+        followed = self.ring.followed(places)
+        self.ring = followed.ring
+        if not followed.copies.shape[0]:
+            return
+        for buffer in self.encoder.by_row():
+            tokens = buffer.view(-1, self.encoder.token_count, *buffer.shape[1:])
+            tokens[:, followed.copies] = tokens[:, followed.originals]
+        self.camera.ages[:, followed.copies] = self.camera.ages[:, followed.originals]
+        for projected in self.projected.values():
+            projected.forget(followed.copies)

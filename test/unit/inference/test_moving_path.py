@@ -117,6 +117,17 @@ def test_sharing_under_motion_computes_a_part_and_stays_near_the_dense_maps(engi
     assert min(same) > 0.9
 
 
+@pytest.mark.parametrize('motion, torn', [('pan-4', False), ('handheld-8', True)])
+def test_rows_are_followed_one_by_one_where_the_view_is_torn_apart(engine, motion, torn):
+    video, session = RoomVideo(seed=1_101_003, motion=motion), engine.new_session()
+    for frame in map(video.frame, range(3)):
+        engine.infer(frame.image, session, following(engine, source='pose', sharing=True),
+                     camera_of(frame), pose_of(frame))
+
+    offsets = session.moving.state.ring.offsets
+    assert (len(offsets.unique(dim=0)) > 50) == torn
+
+
 def test_a_camera_that_comes_to_rest_is_computed_by_the_gates_at_rest(engine, film):
     session, settings = engine.new_session(), following(engine, source='images', sharing=True)
     images = [film[0].image, film[1].image, *[film[2].image] * 8]

@@ -93,6 +93,20 @@ def test_cells_that_are_not_computed_keep_their_rows(shape):
 
 
 @shapes
+def test_a_cell_that_wants_the_row_of_another_gets_a_copy_of_all_that_it_holds(shape):
+    follower = Follower(shape)
+    follower.run([9, 10])
+    places = torch.cartesian_prod(torch.arange(GRID[0]), torch.arange(GRID[1])).float()
+    places[10, 1] = 1.3
+    follower.state.follow(places)
+    original, copy_ = follower.state.ring.rows[[9, 10]].tolist()
+    for buffer in buffers_of(follower.state.encoder):
+        tokens = tokens_by_cell(follower, buffer)
+        assert torch.equal(tokens[:, copy_], tokens[:, original])
+    assert not any(item.known[copy_] for item in follower.state.projected.values())
+
+
+@shapes
 def test_nothing_is_copied_when_the_view_scrolls(shape):
     follower = Follower(shape)
     buffers = buffers_of(follower.state.encoder)
