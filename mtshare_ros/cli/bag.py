@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING
 from mtshare_ros.cli import bag_options, recording_options as options
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption, PrecisionOption
 from mtshare_ros.cli.progress import progress_bar
-from mtshare_ros.cli.recording_options import load_network, Pictures, sharing_settings
+from mtshare_ros.cli.recording_options import (
+    load_network,
+    motion_settings,
+    Pictures,
+    sharing_settings,
+)
 from mtshare_ros.cli.recording_outcome import Outcome, report, warn
 
 if TYPE_CHECKING:
@@ -43,6 +48,7 @@ def bag(
     temporal_factor: options.TemporalOption = 1.0,
     task_factor: options.TaskOption = 1.0,
     refresh_period: options.RefreshOption = 30,
+    fusion: options.FusionOption = False,
     input_size: options.InputSizeOption = None,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
@@ -56,8 +62,7 @@ def bag(
     Compute the maps of a recorded bag and write them into a new one, without ROS.
 
     The outputs are those of the perception node, with the stamps and frames of their images.
-    Interrupted at any time, the same command goes on where it was. Of a bag that is damaged or
-    not complete all that is there is used; the exit code is 1 then.
+    Interrupted, the same command goes on. Of a damaged bag all that is there is used; exit code 1.
     """
     from mtshare_ros.recording.bag_plan import BagPlan
 
@@ -67,9 +72,9 @@ def bag(
         images, infos = _choose_topics(opened, image_topic, camera_info_topic)
         plan = BagPlan(
             source, target, storage.value if storage else opened.storage, images, infos, (),
-            namespace.strip('/'), copy_input, start, end, segment, overwrite,
-            camera_matrix.value,
-            sharing_settings(sharing, temporal_factor, task_factor, refresh_period))
+            namespace.strip('/'), copy_input, start, end, segment, overwrite, camera_matrix.value,
+            sharing_settings(sharing, temporal_factor, task_factor, refresh_period),
+            motion_settings(fusion))
         plan.prepare_target()
         engine = load_network(model, device, precision, input_size, threads)
         outcome = _run(opened, plan.with_outputs(topics, engine), engine, pictures)

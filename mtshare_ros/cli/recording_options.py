@@ -10,9 +10,11 @@ import typer
 from mtshare_ros.cli.bench_options import read_size
 from mtshare_ros.cli.engines import load_engine
 from mtshare_ros.cli.output import check_folder, check_picture_path, save_picture
+from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.motion.settings import MotionSettings
     from mtshare_ros.recording.perceiving import Observer
     from mtshare_ros.sharing.settings import SharingSettings
 
@@ -27,6 +29,9 @@ TaskOption = Annotated[float, typer.Option(
 RefreshOption = Annotated[int, typer.Option(
     '--refresh-period', min=1, max=300, metavar='N',
     help='Every token is computed again within N frames.')]
+FusionOption = Annotated[bool, typer.Option(
+    '--fusion/--no-fusion', help='Average the maps over time, along the motion of the camera that '
+                                 'the images tell.')]
 InputSizeOption = Annotated[str | None, typer.Option(
     '--input-size', metavar='HxW',
     help='Pixels of the maps, multiples of the patch size of the model (14 or 16). Default: the '
@@ -110,6 +115,16 @@ def sharing_settings(
         temporal=sharing, task=sharing, temporal_factor=temporal, task_factor=task,
         refresh_period=refresh_period, max_age=max(SharingSettings.max_age, refresh_period),
         crossover=1.0)
+
+
+def motion_settings(fusion: bool, *, continuous: bool = True) -> 'MotionSettings':
+    """Return what becomes of the maps over time; ConfigError for images that stand alone."""
+    from mtshare_ros.motion.settings import MotionSettings
+
+    if fusion and not continuous:
+        raise ConfigError('--fusion averages maps over time, and images stand alone; give a video '
+                          'or a camera, or leave it out')
+    return MotionSettings('images', fusion=True) if fusion else MotionSettings()
 
 
 def load_network(

@@ -10,7 +10,12 @@ from mtshare_ros.cli import recording_options as options, run_options
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption, PrecisionOption
 from mtshare_ros.cli.output import check_folder
 from mtshare_ros.cli.progress import progress_bar
-from mtshare_ros.cli.recording_options import load_network, Pictures, sharing_settings
+from mtshare_ros.cli.recording_options import (
+    load_network,
+    motion_settings,
+    Pictures,
+    sharing_settings,
+)
 from mtshare_ros.cli.recording_outcome import Outcome, report, warn
 from mtshare_ros.cli.run_options import Arrays
 from mtshare_ros.cli.stopping import StopRequest
@@ -41,6 +46,7 @@ def run(
     temporal_factor: options.TemporalOption = 1.0,
     task_factor: options.TaskOption = 1.0,
     refresh_period: options.RefreshOption = 30,
+    fusion: options.FusionOption = False,
     input_size: options.InputSizeOption = None,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
@@ -66,12 +72,13 @@ def run(
     check_folder(json)
     prepare_folder(output, overwrite)
     source = open_source(sources)
+    motion = motion_settings(fusion, continuous=source.continuous)
     engine = load_network(model, device, precision, input_size, threads)
     outputs = choose_outputs(topics, MAP_TOPICS, engine.tasks,
                              engine.description.architecture.relative_depth)
     settings = InferenceSettings.to_show(map(task_of, outputs), engine.tasks, sharing_settings(
         source.continuous if sharing is None else sharing, temporal_factor, task_factor,
-        refresh_period), activity=pictures.wanted)
+        refresh_period), activity=pictures.wanted, motion=motion)
     files = Files(output, outputs, npy=arrays is Arrays.NPY, frames=frames)
     job = _run(source, engine, settings, files, pictures)
     report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped, 0,
@@ -108,7 +115,8 @@ def _run(
 
     maps = MapFiles(files.folder, files.outputs, engine.labels, npy=files.npy)
     with StopRequest() as stop, pictures.opened(engine) as observers:
-        perception = Perception(engine, settings, alone=not settings.sharing.shares)
+        perception = Perception(engine, settings, alone=not (
+            settings.sharing.shares or settings.motion.active))
         job = FrameRun(source, perception, (maps, *observers), warn)
         with progress_bar('computing', files.frames or source.count) as progress:
             job.run(files.frames, progress, lambda: stop.requested)

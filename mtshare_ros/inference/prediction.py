@@ -33,7 +33,7 @@ class InferenceSettings:
     @classmethod
     def to_show(
         cls, outputs: Iterable[str], available: Iterable[str], sharing: SharingSettings, *,
-        activity: bool = False,
+        activity: bool = False, motion: MotionSettings | None = None,
     ) -> 'InferenceSettings':
         """
         Return what to compute for outputs, each given by its task.
@@ -45,7 +45,7 @@ class InferenceSettings:
         tasks = set(outputs)
         named = tasks - {''}
         return cls(tuple(named or (available if tasks else ())), sharing,
-                   activity=activity or '' in tasks)
+                   activity=activity or '' in tasks, motion=motion or MotionSettings())
 
 
 @dataclass(frozen=True)

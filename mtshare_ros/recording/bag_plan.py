@@ -8,6 +8,7 @@ from typing import Any
 from mtshare_ros.errors import ConfigError, RecordingError
 from mtshare_ros.inference.choices import choices_of
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.motion.settings import MotionSettings
 from mtshare_ros.output_paths import check_parent
 from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
 from mtshare_ros.sharing.settings import SharingSettings
@@ -40,6 +41,7 @@ class BagPlan:
     overwrite: bool = False
     camera_matrix: str = 'auto'
     sharing: SharingSettings = SharingSettings(crossover=1.0)
+    motion: MotionSettings = MotionSettings()
 
     def with_outputs(self, text: str | None, engine: Engine) -> 'BagPlan':
         """Return the plan with the outputs of a text with commas; None stands for the default."""
@@ -56,7 +58,7 @@ class BagPlan:
             'topics': list(self.outputs), 'namespace': self.namespace,
             'copied input': self.copy_input, 'start': self.start_s, 'end': self.end_s,
             'segment': self.segment, 'camera matrix': self.camera_matrix,
-            'sharing': repr(self.sharing),
+            'sharing': repr(self.sharing), 'motion': repr(self.motion),
             **{name.replace('_', ' '): value
                for name, value in choices_of(engine, self.sharing).items()},
         }

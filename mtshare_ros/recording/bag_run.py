@@ -61,7 +61,8 @@ class BagRun:
             plan.target, plan.storage, plan.identity(engine), renew=plan.overwrite)
         self._engine = engine
         self._perception = Perception(engine, InferenceSettings.to_show(
-            map(task_of, plan.outputs), engine.tasks, plan.sharing, activity=bool(observers)))
+            map(task_of, plan.outputs), engine.tasks, plan.sharing, activity=bool(observers),
+            motion=plan.motion))
         self._continuity = Continuity('new segment')
         self._calibrations = CameraInfoBuffer(
             rectified=shows_rectified(plan.image_topic, plan.camera_matrix))

@@ -203,6 +203,19 @@ def test_images_that_are_missing_are_counted_and_the_exit_code_is_1(bag, tmp_pat
     assert '2 of 6 images are missing' in result.output
 
 
+def test_the_maps_of_a_bag_can_be_averaged_over_time(bag, tmp_path):
+    source = write_camera_bag(tmp_path / 'in', 5)
+    for name, *words in (['plain'], ['fused', '--fusion'], ['again', '--fusion']):
+        result = bag(source, tmp_path / name, '--topics', 'depth/image', *words)
+        assert result.exit_code == 0, result.output
+    plain, fused, again = (
+        [bytes(message.data) for _, message in read_bag(tmp_path / name)['/depth/image']]
+        for name in ('plain', 'fused', 'again'))
+
+    assert plain[0] == fused[0] and plain[-1] != fused[-1]
+    assert fused == again
+
+
 def test_pictures_show_the_frames(bag, tmp_path):
     av = pytest.importorskip('av', reason='videos need the extra [video]')
     pillow = pytest.importorskip('PIL.Image', reason='pictures need the extra [cli]')

@@ -123,6 +123,19 @@ def test_a_video_is_computed_with_sharing_and_images_without(run, tmp_path):
         f'{number:06d}.png' for number in range(6)]
 
 
+@pytest.mark.parametrize('sharing', ['--sharing', '--no-sharing'])
+def test_the_maps_of_a_video_can_be_averaged_over_time(run, tmp_path, sharing):
+    source = write_video(tmp_path / 'walk.mkv')
+    for folder, *words in (['plain'], ['fused', '--fusion']):
+        result = run(source, '--output', tmp_path / folder, '--arrays', 'npy', sharing, *words)
+        assert result.exit_code == 0, result.output
+    plain, fused = (np.load(tmp_path / folder / 'depth/image/000005.npy')
+                    for folder in ('plain', 'fused'))
+
+    assert not np.array_equal(plain, fused)
+    assert np.median(np.abs(plain - fused) / plain) < 0.1
+
+
 def test_only_the_maps_and_frames_asked_for_are_written(run, tmp_path):
     result = run(write_video(tmp_path / 'walk.mkv'), '--output', tmp_path / 'maps',
                  '--frames', 2, '--topics', 'depth/color', '--video', tmp_path / 'maps.mp4')
@@ -220,6 +233,7 @@ def test_a_folder_that_holds_something_is_written_into_only_when_asked_to(run, t
     (['films'], 'left out walk.mp4, no images by their names: holds no images'),
     (['in', '--topics', 'depth/points'], "--topics is 'depth/points'; allowed is a list"),
     (['in', '--video', 'maps.gif'], "--video is 'maps.gif'"),
+    (['in', '--fusion'], '--fusion averages maps over time, and images stand alone'),
 ])
 def test_what_cannot_be_done_is_refused_before_the_work(
         run, tmp_path, monkeypatch, words, complaint):
