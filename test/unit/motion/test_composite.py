@@ -266,3 +266,15 @@ def test_maps_of_a_part_are_all_that_is_seen():
     made.move(RigidMotion.turned([0.0, 0.02, 0.0], [0.1, 0.0, 0.0]), CAMERA)
 
     assert made.seen[20:70, 12:36].all() and not made.seen[:, 75:].any()
+
+
+def test_depth_that_is_not_known_stays_unknown_and_spoils_none_beside_it():
+    made, maps = Composite(SIZE, ('mask', 'depth')), view(START)
+    maps['depth'][:, 60:64] = torch.nan
+    made.put(None, maps, maps['image'])
+
+    made.move(RigidMotion.turned([0.0, 0.003, 0.0], [0.01, 0.0, 0.0]), CAMERA)
+
+    unknown = made.maps['depth'].isnan().sum(dim=1)
+    assert 2 <= unknown.min() and unknown.max() <= 6
+    assert made.seen[:, 2:].float().mean() > 0.97
