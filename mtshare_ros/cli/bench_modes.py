@@ -71,6 +71,7 @@ def _shared_encoder(
         _say(f'no model that ships has one encoder for the tasks of {model.name}: the sides '
              'shared_encoder_nth are left out; name one with --shared-encoder')
         return None
+    _say(f'shared_encoder_nth is {found.name}')
     if found is model:
         return engine, model
     return load_bench_engine(found, engine.device, precision, engine.input_size), found

@@ -53,7 +53,7 @@ def print_motion(title: str, report: 'MotionReport') -> None:
 
     sides = report.sides
     if report.stream is not None:
-        title += (f', {report.stream.pixels:.1f} pixels and '
+        title += (f', {report.stream.pixels:.1f} pixels a frame, '
                   f'{100 * report.stream.changed:.0f} % of the patches change')
     rivals = [name for name in OPPONENTS if name in sides]
     print_table(f'{title}: milliseconds a frame, and how many times faster than', (

@@ -114,10 +114,11 @@ class SideMaker:
                                 'the engine, each frame by itself', counted, counted)
         if self._opponent is None:
             return None
-        network = self._opponent.model.checkpoint.network
-        other = make_dense_side(_SHARED_ENCODER, network, tasks, self._opponent.pieces)
-        return DenseNetwork(
-            other.run, other.form, _macs_of(self._opponent.engine, tasks), counted)
+        model = self._opponent.model
+        other = make_dense_side(
+            _SHARED_ENCODER, model.checkpoint.network, tasks, self._opponent.pieces)
+        return DenseNetwork(other.run, f'{model.name}, {other.form}',
+                            _macs_of(self._opponent.engine, tasks), counted)
 
     def _carried_runner(
         self, name: str, network: DenseNetwork, plan: StreamPlan, period: int

@@ -183,6 +183,10 @@ def test_every_frame_of_a_carried_side_is_timed(moving):
         moving.sides['prefix'].ms.mean / carried.ms.mean)
 
 
+def test_a_side_names_the_model_that_it_carries_the_maps_of(moving):
+    assert moving.sides['shared_encoder_nth'].form.startswith('every 2. frame: tiny, ')
+
+
 def test_maps_that_are_carried_have_no_raw_output_to_compare(moving):
     assert moving.sides['shared_encoder_nth'].difference is None
     assert moving.sides['moving'].difference is None
