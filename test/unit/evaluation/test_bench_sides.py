@@ -22,8 +22,6 @@ from mtshare_ros.evaluation.bench_model import (  # noqa: E402
     delta_settings,
     load_bench_engine,
     random_checkpoint,
-    shared_encoder_model,
-    shipped_model,
     untrained_model,
 )
 from mtshare_ros.evaluation.bench_record import new_record  # noqa: E402
@@ -223,22 +221,6 @@ def test_resting_and_slow_streams_keep_their_sides():
     assert usual_sides(()) == usual_sides(('static', 'pan')) == SIDES
 
 
-def test_a_model_of_one_encoder_is_its_own_opponent(model):
-    alone = BenchModel(random_checkpoint(TINY), 'alone', trained=True)
-
-    assert shared_encoder_model(alone) is alone
-    assert shared_encoder_model(replace(model, trained=False)).name == 'tiny'
-
-
-def test_the_shipped_model_with_delta_weights_meets_the_one_without():
-    assert shared_encoder_model(shipped_model('rooms_vit_tiny_shared')).name == 'rooms_vit_tiny'
-
-
-def test_a_model_with_delta_weights_is_no_model_of_one_encoder():
-    with pytest.raises(ConfigError, match="--shared-encoder is 'rooms_vit_tiny_shared', which"):
-        shared_encoder_model(shipped_model('rooms_vit_tiny'), 'rooms_vit_tiny_shared')
-
-
 @pytest.mark.parametrize('wrong, complaint', [
     ({'sides': ('fast',)}, "sides is 'fast'"), ({'nth': -1}, 'nth is -1'),
     ({'nth': 31}, 'nth is 31')])
@@ -284,6 +266,7 @@ def test_frames_of_swinging_demand_change_in_as_many_patches():
 
 
 def test_random_deltas_on_a_model_that_has_its_own_are_refused(tmp_path, model):
+    from mtshare_ros.evaluation.bench_model import shipped_model
     from mtshare_ros.model.checkpoint import save_checkpoint
 
     path = tmp_path / 'branched.safetensors'
