@@ -8,6 +8,7 @@ import torch
 
 from mtshare_ros.inference.frame_request import Following, FrameRequest
 from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
+from mtshare_ros.motion.borders import border_share
 from mtshare_ros.motion.choosing import (
     cell_means,
     CellChoice,
@@ -18,7 +19,7 @@ from mtshare_ros.motion.choosing import (
 from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.estimate import MotionEstimate
 from mtshare_ros.motion.flow import image_flow, ImageFlow, places_before
-from mtshare_ros.motion.fusion import begin, fuse, planes_for, still_alike
+from mtshare_ros.motion.fusion import begin, fuse, join, planes_for, still_alike
 from mtshare_ros.motion.rest import RestDetector
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
@@ -157,11 +158,22 @@ class MovingCamera:
         new, carried = self._carried(maps), view.carried
         if carried is None:
             self._at_rest = _Latest(new, view.image)
-        elif self._fusing and view.trusted:
-            alike = still_alike(carried.residuals.areas, carried.seen)
-            self.composite.put(where, fuse(self.composite.maps, new, alike), view.image)
+        elif view.trusted:
+            self.composite.put(where, self._joined(new, carried, where), view.image)
         else:
             self._put(where, new, view.image)
+
+    def _joined(
+        self, new: Mapping[str, torch.Tensor], carried: Carried, where: torch.Tensor | None
+    ) -> Mapping[str, torch.Tensor]:
+        """Return new maps with what carried ones say; no steps show round computed cells."""
+        border = None if where is None or self.state is None else border_share(where)
+        if border is None and not self._fusing:
+            return new
+        old, alike = self.composite.maps, still_alike(carried.residuals.areas, carried.seen)
+        if self._fusing:
+            return fuse(old, new, alike, border=border)
+        return join(old, new, alike, border)
 
     def maps(self) -> dict[str, np.ndarray]:
         """Return copies of the maps of the view, by name in ``Prediction``."""

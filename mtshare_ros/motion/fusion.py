@@ -80,7 +80,7 @@ def begin(new: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def fuse(
     old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], alike: torch.Tensor,
-    rules: FusionRules = FusionRules(),
+    rules: FusionRules = FusionRules(), border: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """
     Return maps and planes that say what both the earlier frames and the newest one do.
@@ -88,14 +88,15 @@ def fuse(
     ``old`` are maps and planes of a view carried along, ``new`` the maps that the network gives
     of it, each (H, W) or (H, W, C) by the names of ``Prediction``; both see the same where
     ``alike`` (H, W) is true. Elsewhere, and where either is not finite, the new ones stand.
+    ``border`` (H, W) is how much the old ones count at least, see ``border_share``.
     """
-    trust = alike.float()
-    for name in new:
-        trust = trust * _agreement(name, old[name], new[name], rules)
-    kept = old[WEIGHT].clamp(max=rules.frames - 1) * trust.nan_to_num_(0.0)
+    trust = _trust(old, new, alike, rules)
+    kept = old[WEIGHT].clamp(max=rules.frames - 1) * trust
     fresh = _sureness_of_frame(new)
     weight = kept + fresh
     share = kept / weight
+    if border is not None:
+        share = torch.maximum(share, border * trust)
     fused = {WEIGHT: weight.clamp_(max=rules.frames)}
     for name in new:
         if _is_labels(name):
@@ -103,6 +104,44 @@ def fuse(
         elif name != 'confidence':
             fused[name] = _mean(name, old[name], new[name], share)
     return fused
+
+
+def join(
+    old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], alike: torch.Tensor,
+    border: torch.Tensor, rules: FusionRules = FusionRules(),
+) -> dict[str, torch.Tensor]:
+    """
+    Return new maps that pass into old ones where both see the same surface; see ``fuse``.
+
+    ``border`` (H, W) is how much the old ones count, see ``border_share``; where they do not, and
+    for labels everywhere, the new ones stand as they are.
+    """
+    near = ((border > 0) & alike).flatten().nonzero()[:, 0]
+    before, now = ({name: maps[name].flatten(0, 1).index_select(0, near)[:, None] for name in new}
+                   for maps in (old, new))
+    share = border.flatten().index_select(0, near)[:, None]
+    share = share * _trust(before, now, share > 0, rules)
+    return {name: values if kind_of(name) == Kind.LABELS
+            else _with(values, near, _mean(name, before[name], now[name], share)[:, 0])
+            for name, values in new.items()}
+
+
+def _with(values: torch.Tensor, pixels: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Return a map (H, W, ...) in which pixels (n,) have other values (n, ...)."""
+    found = values.to(others.dtype, copy=True)
+    found.flatten(0, 1).index_copy_(0, pixels, others)
+    return found
+
+
+def _trust(
+    old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], alike: torch.Tensor,
+    rules: FusionRules,
+) -> torch.Tensor:
+    """Return how far earlier frames and the newest one see the same surface: (H, W), 0 to 1."""
+    trust = alike.float()
+    for name in new:
+        trust = trust * _agreement(name, old[name], new[name], rules)
+    return trust.nan_to_num_(0.0)
 
 
 def _is_labels(name: str) -> bool:
