@@ -110,7 +110,8 @@ class MovingCamera:
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return self.composite.nbytes + self._residual.nbytes
+        followed = 0 if self.state is None else self.state.nbytes
+        return self.composite.nbytes + self._residual.nbytes + followed
 
     def serves(self, request: FrameRequest, following: Following) -> bool:
         """Tell whether the maps that are carried along are those that a frame asks for."""

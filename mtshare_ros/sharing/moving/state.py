@@ -50,6 +50,11 @@ class MovingState:
     projected: dict[str, ProjectedRows]
 
     @property
+    def nbytes(self) -> int:
+        """Bytes that it takes beside the buffers of the camera."""
+        return sum(rows.nbytes for rows in self.projected.values())
+
+    @property
     def turned(self) -> CameraState:
         """The camera's buffers with the rotations of the world."""
         return replace(self.camera, encoder=self.encoder)

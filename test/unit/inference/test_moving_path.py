@@ -1,5 +1,7 @@
 """Frames of a camera that moves, through the engine's one door."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -126,6 +128,37 @@ def test_rows_are_followed_one_by_one_where_the_view_is_torn_apart(engine, motio
 
     offsets = session.moving.state.ring.offsets
     assert (len(offsets.unique(dim=0)) > 50) == torn
+
+
+def steps_round_cells(prediction, depth):
+    """Return by how much a depth map steps, relative, where computed cells meet carried ones."""
+    side = depth.shape[0] // 15
+    computed = prediction.stats.activity['depth'].reshape(15, -1) > 0
+    computed = computed.repeat(side, axis=0).repeat(side, axis=1)
+    return np.abs(np.diff(np.log(depth), axis=1))[computed[:, 1:] != computed[:, :-1]]
+
+
+@pytest.mark.parametrize('fusion', [False, True])
+def test_no_steps_show_where_computed_cells_meet_carried_ones(engine, film, fusion):
+    settings = following(engine, source='images', sharing=True, fusion=fusion)
+    shared = run(engine, film, replace(settings, activity=True))
+    carried, whole = (
+        np.concatenate([steps_round_cells(found, depth) for found, depth in zip(shared, depths)])
+        for depths in ([found.depth for found in shared],
+                       [engine.infer(frame.image).depth for frame in film]))
+
+    assert np.median(carried) < 2 * np.median(whole)
+
+
+def test_what_is_remembered_in_the_order_of_the_world_is_counted(engine, film):
+    session = engine.new_session()
+    settings = following(engine, source='images', sharing=True)
+    for frame in film[:3]:
+        engine.infer(frame.image, session, settings, camera_of(frame))
+    with_state, heads = session.moving.nbytes, session.moving.state.projected.values()
+    session.moving.state = None
+
+    assert with_state - session.moving.nbytes == sum(rows.nbytes for rows in heads) > 3e6
 
 
 def test_a_camera_that_comes_to_rest_is_computed_by_the_gates_at_rest(engine, film):
