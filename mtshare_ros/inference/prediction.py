@@ -114,6 +114,10 @@ class FrameStats:
         return sum(shares) / len(shares) if shares else 1.0
 
 
+_OWN_MAPS = ('mask', 'confidence', 'depth', 'disparity', 'normals', 'edges')
+"""The maps that have a field of their own."""
+
+
 @dataclass(frozen=True)
 class Prediction:
     """
@@ -157,6 +161,13 @@ class Prediction:
         own = {name: values for name, values in maps.items() if name in names}
         other = {name: values for name, values in maps.items() if name not in names}
         return cls(framing=framing, stats=stats, image=image, other=other, **own)
+
+    @property
+    def maps(self) -> dict[str, np.ndarray]:
+        """The maps that were computed, by name; what ``from_maps`` takes."""
+        own = {name: getattr(self, name) for name in _OWN_MAPS}
+        return {**{name: values for name, values in own.items() if values is not None},
+                **self.other}
 
     def map_of(self, task: str) -> np.ndarray | None:
         """Return the map that a task id is scored by, None where it was not computed."""

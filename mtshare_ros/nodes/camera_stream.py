@@ -11,6 +11,8 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, shows_rectified
 from mtshare_ros.nodes.calibrator import Calibrator
 from mtshare_ros.nodes.camera_names import name_for
+from mtshare_ros.nodes.camera_parts import CameraParts
+from mtshare_ros.nodes.carrying import CarryingPipeline
 from mtshare_ros.nodes.failure_streak import FailureStreak
 from mtshare_ros.nodes.frame_reports import FrameReports
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
@@ -20,6 +22,7 @@ from mtshare_ros.nodes.inference_thread import InferenceThread
 from mtshare_ros.nodes.job import Job
 from mtshare_ros.nodes.motion_input import MotionInput, PoseReader
 from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.outlet import Outlet
 from mtshare_ros.nodes.outputs import enabled_outputs, OutputSpec
 from mtshare_ros.nodes.parameter_server import ParameterServer
 from mtshare_ros.nodes.perception_parameters import RuntimeSettings, StartSettings
@@ -35,10 +38,11 @@ _INFOS_KEPT = 16
 
 @dataclass(frozen=True)
 class Shared:
-    """What all cameras of an active node share: network, thread, transforms, and settings."""
+    """What all cameras of an active node share: network, threads, transforms, and settings."""
 
     engine: Engine
     thread: InferenceThread
+    carrying: InferenceThread
     transforms: TransformInput
     parameters: ParameterServer[RuntimeSettings]
     start: StartSettings
@@ -73,10 +77,12 @@ class CameraStream:
         self._reports = FrameReports(node, topic, statistics, notices)
         self._motion = MotionInput(node, camera, shared.transforms)
         self._calibrator = Calibrator(shared.engine, infos, publishers, notices)
-        self._pipeline = Pipeline(
-            engine=shared.engine, transport=transport, calibrator=self._calibrator,
-            publishers=publishers, reports=self._reports, max_pixels=shared.start.max_pixels,
-            poses=PoseReader(self._motion))
+        parts = CameraParts(
+            engine=shared.engine, transport=transport, max_pixels=shared.start.max_pixels,
+            calibrator=self._calibrator, outlet=Outlet(publishers, self._calibrator),
+            reports=self._reports)
+        self._carrying = CarryingPipeline(parts, PoseReader(self._motion))
+        self._pipeline = Pipeline(parts, PoseReader(self._motion), self._carrying)
         self._image = subscribe(node, transport.message_type, topic, self._receive)
         self._camera_infos = (
             subscribe(node, CameraInfo, info, infos.add),
@@ -133,12 +139,18 @@ class CameraStream:
         outputs = self._outputs_wanted(settings)
         if not outputs:
             return
-        if not self._limiter.allows(time.monotonic(), settings.max_rate):
+        self._hand_out(Job(message, outputs, settings, arrived_s))
+
+    def _hand_out(self, job: Job) -> None:
+        """Leave a job to the threads that make something of it; count what it costs another."""
+        carries = job.settings.motion.carries
+        lost = carries and self._shared.carrying.put(self._carrying, job)
+        if self._limiter.allows(time.monotonic(), job.settings.max_rate):
+            replaced = self._shared.thread.put(self._pipeline, job)
+            lost = lost or (replaced and not carries)  # maps come to what the network leaves out
+        elif not carries:
             self._statistics.count('skipped')
-            return
-        job = Job(message, outputs, settings, arrived_s)
-        replaced = self._shared.thread.put(self._pipeline, job)
-        if replaced:
+        if lost:
             self._statistics.count('dropped')
 
     def _note_arrival(self) -> None:

@@ -49,6 +49,22 @@ class FrameReports:
         """Note that the outputs of such a frame were published."""
         self._statistics.publish(age_ms=self._measure_age(header), overhead_ms=overhead_ms)
 
+    def carried(self, header: Any, took_ms: float, behind_ms: float) -> None:
+        """Count an image that maps were carried to; see ``FrameStatistics.carry``."""
+        self._statistics.carry(
+            age_ms=self._measure_age(header), took_ms=took_ms, behind_ms=behind_ms)
+
+    def not_carried(self, reason: str) -> None:
+        """Count an image that no maps could be carried to."""
+        self._statistics.not_carry(reason)
+
+    def could_not_carry(self, error: Exception) -> None:
+        """Report an error while maps were carried to an image."""
+        if self._node.context.ok():
+            self._statistics.reject('not_carried', repr(error))
+            self._notices.error(
+                f'carrying: {error!r}', f'could not carry maps to an image: {error!r}')
+
     def failed(self, error: Exception) -> None:
         """Report a frame that could not be processed."""
         if not self._node.context.ok():

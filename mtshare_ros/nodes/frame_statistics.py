@@ -137,6 +137,12 @@ class FrameStatistics:
             self._complete(age_ms)
             self._motion.carry(took_ms=took_ms, behind_ms=behind_ms)
 
+    def not_carry(self, reason: str) -> None:
+        """Count an image that no maps could be carried to, and keep why."""
+        with self._lock:
+            self._counts['not_carried'] += 1
+            self._motion.not_carry(reason)
+
     def _complete(self, age_ms: float) -> None:
         self._completions.add(0.0)
         if not math.isnan(age_ms):

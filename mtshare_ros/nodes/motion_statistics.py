@@ -20,7 +20,7 @@ class MotionStatistics:
         self._carried_ms = RecentValues(clock)
         self._behind_ms = RecentValues(clock)
         self._late_ms = RecentValues(clock)
-        self._source = self._reason = ''
+        self._source = self._reason = self._not_carried = ''
 
     def add(self, motion: MotionStats | None) -> None:
         """Count a frame of the network; None: no motion is followed."""
@@ -48,6 +48,10 @@ class MotionStatistics:
         self._carried_ms.add(took_ms)
         self._behind_ms.add(behind_ms)
 
+    def not_carry(self, reason: str) -> None:
+        """Keep why no maps could be carried to an image."""
+        self._not_carried = reason
+
     def summary(self) -> dict[str, str]:
         """Return the figures by name, as the diagnostics show them."""
         ways = Counter(self._ways)
@@ -59,6 +63,7 @@ class MotionStatistics:
                 f'{way} {count / len(self._ways):.2f}' for way, count in sorted(ways.items())),
             'motion_reason': self._reason,
             'pose_late_ms_p95': f'{self._late_ms.percentile(95):.1f}',
+            'not_carried_reason': self._not_carried,
             'carried_ms_p50': f'{self._carried_ms.percentile(50):.1f}',
             'carried_ms_p95': f'{self._carried_ms.percentile(95):.1f}',
             'carried_behind_ms_p95': f'{self._behind_ms.percentile(95):.1f}',

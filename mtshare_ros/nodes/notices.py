@@ -1,5 +1,6 @@
 """Saying a thing once, not once a frame."""
 
+import threading
 import time
 from typing import Callable
 
@@ -14,6 +15,7 @@ class Notices:
     A logger that repeats a line only after a while, and a state only when it changed.
 
     Faults of single frames come at the rate of the camera; one line says as much as a thousand.
+    Several threads may tell theirs.
     """
 
     def __init__(
@@ -23,6 +25,7 @@ class Notices:
         self._logger = logger
         self._repeat_after_s = repeat_after_s
         self._clock = clock
+        self._lock = threading.Lock()
         self._said_at: dict[str, float] = {}
         self._states: dict[str, str] = {}
 
@@ -48,6 +51,10 @@ class Notices:
             self._logger.info(text)
 
     def _is_due(self, topic: str) -> bool:
+        with self._lock:
+            return self._note(topic)
+
+    def _note(self, topic: str) -> bool:
         now = self._clock()
         self._said_at = {
             subject: said_at for subject, said_at in self._said_at.items()

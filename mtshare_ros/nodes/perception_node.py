@@ -12,6 +12,7 @@ from mtshare_ros.inference.reference import check_reference
 from mtshare_ros.nodes.camera import Camera
 from mtshare_ros.nodes.camera_names import name_for
 from mtshare_ros.nodes.camera_stream import Shared
+from mtshare_ros.nodes.carrying import start_carrying
 from mtshare_ros.nodes.diagnostics import make_diagnostics, NodeReport
 from mtshare_ros.nodes.engine_figures import engine_figures
 from mtshare_ros.nodes.freeing import free_memory
@@ -41,13 +42,14 @@ class PerceptionNode(GuardedLifecycleNode):
     Loads the model and offers the topics when configured, follows the cameras while active.
 
     The executor's thread receives images and answers parameter and lifecycle requests at any time;
-    the inference thread computes and publishes.
+    the inference thread computes and publishes, the carrying thread brings maps to the images in
+    between.
     """
 
     def __init__(self) -> None:
         super().__init__('perception_node')
         self._engine: Engine | None = None
-        self._thread: InferenceThread | None = None
+        self._threads: tuple[InferenceThread, ...] = ()
         self._parameter_server = ParameterServer(self, PERCEPTION_PARAMETERS, runtime_settings)
         self._start_settings = start_settings(self._parameter_server.values())
         self._transforms = TransformInput(self)
@@ -86,9 +88,9 @@ class PerceptionNode(GuardedLifecycleNode):
         """Follow the cameras."""
         if self._engine is None:
             raise RuntimeError('the node is not configured')
-        self._thread = InferenceThread()
-        shared = Shared(self._engine, self._thread, self._transforms, self._parameter_server,
-                        self._start_settings)
+        self._threads = computing, carrying = InferenceThread(), start_carrying()
+        shared = Shared(self._engine, computing, carrying, self._transforms,
+                        self._parameter_server, self._start_settings)
         for camera in self._cameras:
             camera.follow(shared)
 
@@ -96,13 +98,14 @@ class PerceptionNode(GuardedLifecycleNode):
         """Leave the cameras and finish the frame at hand; nothing is published after."""
         for camera in self._cameras:
             camera.leave()
-        thread, self._thread = self._thread, None
-        if thread is not None:
+        threads, self._threads = self._threads, ()
+        for thread in threads:
             if not thread.stop(_STOP_LIMIT_S):
                 self.get_logger().error(
                     f'a frame is still being computed after {_STOP_LIMIT_S} s; its outputs are '
                     f'lost')
-            del thread
+        if threads:
+            del thread, threads
             free_memory()
 
     def tear_down(self) -> None:

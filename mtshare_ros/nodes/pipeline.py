@@ -2,22 +2,17 @@
 
 import time
 
-from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_outputs import Look
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import CameraInfoMatch, pinhole_of
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.nodes.calibrator import Calibrator
-from mtshare_ros.nodes.frame_reports import FrameReports
+from mtshare_ros.nodes.camera_parts import CameraParts
+from mtshare_ros.nodes.carrying import CarryingPipeline
 from mtshare_ros.nodes.freeing import free_memory
-from mtshare_ros.nodes.image_input import ImageTransport
 from mtshare_ros.nodes.job import Job
 from mtshare_ros.nodes.motion_input import PoseReader
 from mtshare_ros.nodes.outputs import Frame, settings_to_infer
-from mtshare_ros.nodes.perception_parameters import RuntimeSettings
-from mtshare_ros.nodes.publishing import OutputPublishers
 from mtshare_ros.nodes.recovery import run_with_retry
 
 
@@ -26,28 +21,25 @@ class Pipeline:
     Turns the images of one camera into published outputs, with the memory of that camera.
 
     ``handle`` and ``process`` run in the inference thread; ``start_anew`` may be called from any.
-    ``transport`` says how the images come.
+    ``carrying`` takes the maps to later images where that is chosen.
     """
 
     def __init__(
-        self, *, engine: Engine, transport: ImageTransport, calibrator: Calibrator,
-        publishers: OutputPublishers, reports: FrameReports, max_pixels: int, poses: PoseReader,
+        self, parts: CameraParts, poses: PoseReader, carrying: CarryingPipeline
     ) -> None:
-        self._engine = engine
-        self._transport = transport
-        self._calibrator = calibrator
-        self._publishers = publishers
-        self._reports = reports
+        self._parts = parts
+        self._engine = parts.engine
+        self._reports = parts.reports
         self._poses = poses
-        self._max_pixels = max_pixels
-        self._session = engine.new_session()
-        engine.prepare(self._session)
-        self._palette = engine.labels.palette()
+        self._carrying = carrying
+        self._session = self._engine.new_session()
+        self._engine.prepare(self._session)
         self._continuity = Continuity('activated')
 
     def start_anew(self, reason: str) -> None:
         """Have the next frame build on nothing."""
         self._continuity.interrupt(reason)
+        self._carrying.start_anew(reason)
 
     def handle(self, job: Job) -> None:
         """Process one job; an error costs that frame and no other."""
@@ -58,20 +50,20 @@ class Pipeline:
 
     def process(self, job: Job) -> None:
         """Publish the outputs of one job; raise FrameError for an image that cannot be read."""
-        image = self._transport.read(
-            job.message, self._engine.input_size, self._max_pixels)
+        image = self._parts.read(job.message)
         read_s = time.perf_counter()
-        calibration = self._calibrator.calibrate(image)
+        calibration = self._parts.calibrator.calibrate(image)
         prediction = self._infer(image, job, calibration)
         inference_ms = (time.perf_counter() - read_s) * 1e3
-        self._calibrator.bring_to_scale(prediction, calibration)
-        frame = Frame(image.header, prediction, calibration, self._look(job.settings))
-        for output in self._calibrator.admit(job.outputs, calibration):
-            message = self._publishers.draw(output, frame)
-            self._publishers.publish(output, message)
+        self._parts.calibrator.bring_to_scale(prediction, calibration)
+        frame = Frame(image.header, prediction, calibration, self._parts.look(job.settings))
+        if job.settings.motion.carries:
+            self._carrying.keep(job, frame)
+        published = self._parts.outlet.publish(job, frame)
         in_all_ms = (time.perf_counter() - job.arrived_s) * 1e3
         self._reports.computed(prediction.stats, inference_ms, job.settings.changed)
-        self._reports.published(image.header, in_all_ms - inference_ms)
+        if published:
+            self._reports.published(image.header, in_all_ms - inference_ms)
 
     def _infer(self, image: CameraImage, job: Job, calibration: CameraInfoMatch) -> Prediction:
         """Return the maps that the outputs of a job show."""
@@ -102,6 +94,3 @@ class Pipeline:
         free_memory()
         self._engine.free_memory()
         self._reports.ran_out_of_memory(error)
-
-    def _look(self, settings: RuntimeSettings) -> Look:
-        return Look(self._palette, settings.semantic_color_alpha, settings.depth_color_range)

@@ -20,12 +20,15 @@ from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.nodes.calibrator import Calibrator
+from mtshare_ros.nodes.camera_parts import CameraParts
+from mtshare_ros.nodes.carrying import CarryingPipeline
 from mtshare_ros.nodes.frame_reports import FrameReports
 from mtshare_ros.nodes.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.job import Job
 from mtshare_ros.nodes.motion_input import MotionInput, PoseReader
 from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.outlet import Outlet
 from mtshare_ros.nodes.outputs import offered_outputs
 from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
 from mtshare_ros.nodes.pipeline import Pipeline
@@ -56,9 +59,13 @@ def engine(tiny_model):
     return Engine(load_checkpoint(tiny_model), device='cpu')
 
 
-def images_alone(node):
-    """Return the poses of a camera that no other sensor tells anything of."""
-    return PoseReader(MotionInput(node, '', TransformInput(node)))
+def pipeline_of(node, engine, publishers, calibrator, reports):
+    """Return the pipeline of a camera that no other sensor tells anything of."""
+    parts = CameraParts(
+        engine=engine, transport=TRANSPORTS['raw'], max_pixels=MAX_PIXELS, calibrator=calibrator,
+        outlet=Outlet(publishers, calibrator), reports=reports)
+    poses = PoseReader(MotionInput(node, '', TransformInput(node)))
+    return Pipeline(parts, poses, CarryingPipeline(parts, poses))
 
 
 @pytest.fixture
@@ -68,11 +75,9 @@ def make_camera(node, engine):
 
     def make():
         statistics, notices = FrameStatistics(), Notices(node.get_logger())
-        return statistics, Pipeline(
-            engine=engine, transport=TRANSPORTS['raw'], publishers=publishers,
-            calibrator=Calibrator(engine, CameraInfoBuffer(), publishers, notices),
-            reports=FrameReports(node, 'image', statistics, notices), max_pixels=MAX_PIXELS,
-            poses=images_alone(node))
+        calibrator = Calibrator(engine, CameraInfoBuffer(), publishers, notices)
+        reports = FrameReports(node, 'image', statistics, notices)
+        return statistics, pipeline_of(node, engine, publishers, calibrator, reports)
 
     yield make
     publishers.destroy()
@@ -261,11 +266,9 @@ def test_normals_from_depth_are_those_of_the_calibrated_camera(node, tiny_descri
     infos, publishers, said = CameraInfoBuffer(), Kept(node, OUTPUTS), []
     notices = Notices(node.get_logger())
     notices.state = lambda key, text, **how: said.append((key, text))
-    pipeline = Pipeline(
-        engine=engine, transport=TRANSPORTS['raw'], publishers=publishers,
-        calibrator=Calibrator(engine, infos, publishers, notices),
-        reports=FrameReports(node, 'image', FrameStatistics(), notices), max_pixels=MAX_PIXELS,
-        poses=images_alone(node))
+    pipeline = pipeline_of(
+        node, engine, publishers, Calibrator(engine, infos, publishers, notices),
+        FrameReports(node, 'image', FrameStatistics(), notices))
     pipeline.process(job(0, 0))
     without = publishers.normals
     assert any(key == 'normals camera' and 'field of view of the training' in text

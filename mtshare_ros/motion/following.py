@@ -1,0 +1,162 @@
+"""The newest maps of a network, as each later image of the camera sees them."""
+
+from dataclasses import dataclass
+from typing import Mapping
+
+import numpy as np
+import torch
+
+from mtshare_ros.motion.alignment import Aligner, assumed_camera, TRUSTED_CONFIDENCE
+from mtshare_ros.motion.carrier import MapCarrier
+from mtshare_ros.motion.estimate import MotionEstimate
+from mtshare_ros.motion.pose_buffer import PoseBuffer
+from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.motion.stamped import NANOSECONDS, seconds
+from mtshare_ros.pinhole import Pinhole
+
+OLDEST_S = 2.0
+"""Age above which maps are carried to no image: what moves by itself has long moved on."""
+
+_GAP_S, _BEYOND_S = 1.0, 0.5
+_UNSCALED = {'depth': 'disparity'}
+"""How maps are carried where the motion is in no known unit: as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkFrame:
+    """
+    What a network made of one image: maps by name in ``Prediction``, (H, W) or (H, W, C).
+
+    ``image`` is (H, W, 3) uint8 of the same size, ``time_ns`` when it was taken. Without a camera
+    the motion from there on is known in no unit.
+    """
+
+    maps: Mapping[str, np.ndarray]
+    image: np.ndarray
+    time_ns: int
+    camera: Pinhole | None
+
+
+@dataclass(frozen=True)
+class FollowedView:
+    """
+    The maps of a later view; None where they could not be carried there, and ``reason`` says why.
+
+    ``frame`` is what they were carried from, ``estimate`` by which motion; both are None where
+    nothing was tried.
+    """
+
+    maps: dict[str, np.ndarray] | None
+    reason: str = ''
+    frame: NetworkFrame | None = None
+    estimate: MotionEstimate | None = None
+
+
+class MapFollower:
+    """
+    Aligns each image with the newest frame of a network, and carries its maps there.
+
+    The motion is always that from the frame itself, so that errors do not add up.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        """Prepare for views of a size (height, width)."""
+        self._size = size
+        self._aligner = Aligner(size)
+        self._newest: NetworkFrame | None = None
+        self._held: NetworkFrame | None = None
+        self._carrier: MapCarrier | None = None
+        self._track = PoseBuffer(gap_s=_GAP_S, beyond_s=_BEYOND_S)
+        self._told: tuple[RigidMotion, RigidMotion] | None = None
+
+    def keep(self, frame: NetworkFrame) -> None:
+        """Carry the maps of this frame from the next image on."""
+        self._newest = frame
+
+    def forget(self) -> None:
+        """Begin anew: nothing before continues in the images to come."""
+        self._newest = self._held = self._carrier = None
+        self._aligner.reset()
+        self._track.clear()
+        self._told = None
+
+    def follow(
+        self, image: np.ndarray, time_ns: int, pose: RigidMotion | None = None
+    ) -> FollowedView:
+        """
+        Return the maps of the view of an image (H, W, 3) uint8.
+
+        ``time_ns`` is when it was taken. ``pose`` brings points of its optical frame to the world,
+        where another sensor knows it; the search for the motion then begins there.
+        """
+        frame = self._newest
+        if frame is None:
+            return FollowedView(None, 'no maps have been computed yet')
+        if time_ns - frame.time_ns > OLDEST_S * NANOSECONDS:
+            age = seconds(time_ns - frame.time_ns)
+            return FollowedView(None, f'the newest maps are {age} older than the image')
+        view = torch.from_numpy(np.ascontiguousarray(image))
+        with torch.inference_mode():
+            return self._follow(frame, view, time_ns, pose)
+
+    def _follow(
+        self, frame: NetworkFrame, image: torch.Tensor, time_ns: int, pose: RigidMotion | None
+    ) -> FollowedView:
+        carrier = self._hold(frame)
+        estimate = self._aligner.estimate(
+            self._image, self._depth, image, frame.camera,
+            start=self._expected(frame, time_ns, pose))
+        if estimate.confidence < TRUSTED_CONFIDENCE:
+            reason = f'the motion of the camera is not sure (confidence {estimate.confidence:.2f})'
+            return FollowedView(None, reason, frame, estimate)
+        self._remember(frame, time_ns, pose, estimate.motion)
+        carried = carrier.carry(estimate.motion)
+        if carried is None:
+            raise RuntimeError('the carrier holds no frame')
+        maps = {name: _as_array(carried.maps[self._names[name]], values.dtype)
+                for name, values in frame.maps.items()}
+        return FollowedView(maps, '', frame, estimate)
+
+    def _hold(self, frame: NetworkFrame) -> MapCarrier:
+        """Return the carrier with a frame's maps in it."""
+        if self._carrier is not None and frame is self._held:
+            return self._carrier
+        scaled = frame.camera is not None
+        self._names = {name: name if scaled else _UNSCALED.get(name, name) for name in frame.maps}
+        maps = {self._names[name]: torch.from_numpy(np.ascontiguousarray(values))
+                for name, values in frame.maps.items()}
+        self._image = torch.from_numpy(np.ascontiguousarray(frame.image))
+        self._depth = maps.get('depth')
+        self._carrier, self._held = MapCarrier(self._size, tuple(maps)), frame
+        self._carrier.keep(maps, self._image, frame.camera or assumed_camera(*self._size))
+        return self._carrier
+
+    def _expected(
+        self, frame: NetworkFrame, time_ns: int, pose: RigidMotion | None
+    ) -> RigidMotion | None:
+        """Return the motion from a frame to an image that poses, or the images before, tell."""
+        there, here = self._track.at(frame.time_ns).motion, self._track.at(time_ns).motion
+        if pose is not None and self._told is not None:
+            tracked, told = self._told
+            here = tracked.after(RigidMotion.between(told, pose).inverse())
+        return None if there is None or here is None else RigidMotion.between(there, here)
+
+    def _remember(
+        self, frame: NetworkFrame, time_ns: int, pose: RigidMotion | None, motion: RigidMotion
+    ) -> None:
+        """Note where the camera of an image stands, after its motion from a frame."""
+        there = self._track.at(frame.time_ns).motion
+        if there is None:
+            there = RigidMotion.none()
+            self._track.clear()
+            self._track.add(frame.time_ns, there)
+        here = there.after(motion.inverse())
+        self._track.add(time_ns, here)
+        self._told = None if pose is None else (here, pose)
+
+
+def _as_array(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
+    """Return a map as an array of the kind it had."""
+    if kind == np.uint8 and values.is_floating_point():
+        values = values.round().clamp_(0, 255)
+    return values.numpy().astype(kind, copy=False)
