@@ -7,8 +7,6 @@ from typing import Any, Iterable, Mapping
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.head_config import LOCAL
 from mtshare_ros.sharing.cache import CameraState
 from mtshare_ros.sharing.encoder import EncoderRunner
 from mtshare_ros.sharing.head import HeadRunner, HeadUpdate
@@ -20,16 +18,6 @@ from mtshare_ros.sharing.stem import StemState
 
 ENLARGED = 1
 """Pixels round a cell that enlarging its raw output to the size of the image reads."""
-
-
-def why_not_moving(config: ArchitectureConfig, tasks: Iterable[str]) -> str:
-    """Return why the heads of tasks cannot run on some cells of a moving view, '' if they can."""
-    kinds = {task: config.head_of(task).kind for task in tasks}
-    others = [f'{task} ({kind})' for task, kind in kinds.items() if kind != LOCAL]
-    if not others:
-        return ''
-    return (f'only heads of kind {LOCAL} run on some cells of a moving view; others are those of '
-            f'{", ".join(others)}')
 
 
 @dataclass(frozen=True)
@@ -69,7 +57,7 @@ class MovingHeads:
     """
     The local heads of a network on cells of a view; no pixel of the last frame is read.
 
-    Raises ConfigError for runners of other heads, see ``why_not_moving``.
+    Raises ConfigError for runners of other heads: they read more than a few pixels round a cell.
     """
 
     def __init__(self, runners: Mapping[str, HeadRunner]) -> None:

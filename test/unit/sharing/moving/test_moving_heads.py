@@ -1,7 +1,5 @@
 """Heads on some cells of a moving view give what dense heads give there, out of nothing old."""
 
-from dataclasses import replace
-
 from moving_heads import JUNK, View, with_pyramids, with_taps
 import pytest
 from sparse_parts import GRID, MASKS, rows_of
@@ -10,9 +8,8 @@ from torch.nn import functional
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.maps import MapDecoder
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.sharing.heads import make_head
-from mtshare_ros.sharing.moving.heads import MovingHeads, why_not_moving
+from mtshare_ros.sharing.moving.heads import MovingHeads
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 NETWORKS = {'pyramids': with_pyramids, 'taps': with_taps}
@@ -148,17 +145,6 @@ def test_heads_in_half_precision_are_close_to_dense_heads():
             head.features = tuple(rows.bfloat16() for rows in head.features)
         view.run(rows_of(MASKS['blob']))
         assert_dense_on(view, MASKS['blob'], rtol=0.1, atol=0.1)
-
-
-def test_heads_of_other_kinds_are_named_with_the_reason():
-    config = with_taps().config
-    assert why_not_moving(config, DEFAULT_TASKS) == ''
-    mixed = replace(config, heads=dict(config.heads) | {
-        'depth': HeadConfig(kind='linear'), 'normals': HeadConfig(kind='geometry')})
-    reason = why_not_moving(mixed, DEFAULT_TASKS)
-    assert 'depth (linear)' in reason and 'normals (geometry)' in reason
-    assert 'semseg' not in reason
-    assert why_not_moving(mixed, ('semseg', 'edge')) == ''
 
 
 def test_runners_of_heads_of_other_kinds_are_refused():
