@@ -129,7 +129,9 @@ class MovingCamera:
             carried = self._carry(estimate.motion, request.camera, image)
         return View(image, request.camera, estimate, flow, still, carried, self._grid)
 
-    def choose(self, carried: Carried, view: View, state: MovingState) -> CellChoice:
+    def choose(
+        self, carried: Carried, view: View, state: MovingState, budget: int | None
+    ) -> CellChoice:
         """Let what the network remembers follow the view; return the cells to compute."""
         if view.flow.spread > _PARALLAX:
             state.follow(self._places_before(view))
@@ -141,7 +143,7 @@ class MovingCamera:
             cell_means(~carried.seen, self._patch_size),
             cell_means(self.composite.ages, self._patch_size),
             cell_means(moved_inwards(*self.composite.origin, _BORDER), self._patch_size),
-            state.ring.new.view(self._grid)))
+            state.ring.new.view(self._grid)), budget)
 
     def _places_before(self, view: View) -> torch.Tensor:
         """Return where, in cells, the view before showed the middles of this one's (N, 2)."""

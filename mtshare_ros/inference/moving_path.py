@@ -101,7 +101,7 @@ class MovingPath:
         """Compute the cells that the maps carried along do not explain."""
         if camera.state is None:
             camera.state = cells.take(memory)
-        choice = camera.choose(carried, view, camera.state)
+        choice = camera.choose(carried, view, camera.state, request.bounds.budget)
         clock.lap('gate')
         outcome = cells.run(memory, camera.state, request, choice, clock)
         where = None if choice.reason else self._pixels(choice.cells)

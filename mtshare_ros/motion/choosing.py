@@ -76,15 +76,20 @@ class CellChooser:
         self._owed = 0.0
         self._usual: float | None = None
 
-    def choose(self, evidence: CellEvidence) -> CellChoice:
-        """Return the cells of the next frame."""
+    def choose(self, evidence: CellEvidence, budget: int | None = None) -> CellChoice:
+        """
+        Return the cells of the next frame.
+
+        With a ``budget`` they are no more than that, but for those that no earlier frame saw.
+        """
         rules, count = self._rules, evidence.scores.numel()
         forced = evidence.new | (evidence.unseen > rules.unseen)
         wanted = forced | self._fired(evidence.scores)
-        if int(wanted.sum()) > rules.most * count:
+        if budget is None and int(wanted.sum()) > rules.most * count:
             return CellChoice(torch.ones_like(wanted), torch.zeros_like(wanted), TOO_MANY)
         refreshed = self._due(evidence, wanted)
-        return self._within(forced, wanted, refreshed, evidence)
+        most = count if budget is None else budget
+        return self._within(forced, wanted, refreshed, evidence, most)
 
     def _fired(self, scores: torch.Tensor) -> torch.Tensor:
         """Return the cells that differ: rather areas of them than single ones."""
@@ -112,12 +117,12 @@ class CellChooser:
 
     def _within(
         self, forced: torch.Tensor, wanted: torch.Tensor, refreshed: torch.Tensor,
-        evidence: CellEvidence,
+        evidence: CellEvidence, most: int,
     ) -> CellChoice:
         """Return no more cells than there is room for, but all forced ones."""
         cells = wanted | refreshed
         asked = int(cells.sum())
-        room = self._room(asked)
+        room = min(self._room(asked), most)
         if asked > room:
             urgency = torch.where(wanted, 1e3 + evidence.scores, evidence.ages)
             urgency = urgency.masked_fill(forced, torch.inf).masked_fill(~cells, -1.0)

@@ -127,6 +127,16 @@ def test_a_burst_of_differences_is_spread_over_frames_but_what_was_not_seen_is_n
     assert chooser.choose(evidence(scores=scores, unseen=unseen)).cells[10:].all()
 
 
+def test_a_budget_bounds_all_but_what_no_earlier_frame_saw():
+    unseen = torch.zeros(GRID)
+    unseen[10:] = 0.5
+    different = evidence(scores=torch.full(GRID, 5.0), unseen=unseen)
+    found = CellChooser().choose(different, budget=50)
+
+    assert found.cells.sum() == 50 and found.cells[10:].all() and not found.reason
+    assert CellChooser().choose(different, budget=5).cells.sum() == 32
+
+
 def test_the_mean_of_a_cell_is_that_of_its_pixels():
     values = torch.arange(16 * 24).view(16, 24)
 
