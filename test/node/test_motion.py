@@ -60,6 +60,7 @@ def test_a_gyroscope_is_listened_to_where_it_is_chosen_and_left_again(still_moti
                      'the end of the subscription')
 
 
+@pytest.mark.fault(34)
 def test_a_gyroscope_that_is_silent_is_a_warning_once_and_the_images_decide(
     running, still_motion
 ):
@@ -73,6 +74,7 @@ def test_a_gyroscope_that_is_silent_is_a_warning_once_and_the_images_decide(
     assert running.perception.count_lines('WARN', 'no pose of the camera', NOBODY) == 1
 
 
+@pytest.mark.fault(34)
 def test_an_imu_whose_place_is_not_known_is_named(still_motion):
     guest, camera = still_motion
     assert guest.set(motion__source='gyroscope').successful
