@@ -110,7 +110,7 @@ class MapFollower:
             reason = f'the motion of the camera is not sure (confidence {estimate.confidence:.2f})'
             return FollowedView(None, reason, frame, estimate)
         self._remember(frame, time_ns, pose, estimate.motion)
-        carried = carrier.carry(estimate.motion)
+        carried = carrier.carry(estimate.motion, image)
         if carried is None:
             raise RuntimeError('the carrier holds no frame')
         maps = {name: _as_array(carried.maps[self._names[name]], values.dtype)
