@@ -41,7 +41,7 @@ class FusionRules:
 
     frames: float = 8.0
     grey_levels: float = 3.0
-    distance: float = 0.15
+    distance: float = 0.2
     turn: float = 0.2
 
     def __post_init__(self) -> None:
