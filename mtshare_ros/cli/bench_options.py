@@ -6,7 +6,7 @@ from typing import Annotated, Iterable
 import typer
 
 from mtshare_ros.cli.completion import offer_models, offer_task_list, offering
-from mtshare_ros.cli.options import MODEL_HELP
+from mtshare_ros.cli.options import MODEL_HELP, MOTIONS_HELP
 from mtshare_ros.errors import ConfigError
 
 
@@ -44,9 +44,8 @@ ArchitectureOption = Annotated[str | None, typer.Option(
     '--architecture', metavar='SHAPE', autocompletion=offering('vit_t', 'vit_s', 'vit_b'),
     help='Instead of a model: vit_t, vit_s or vit_b with random weights.')]
 MotionOption = Annotated[BenchMotion, typer.Option(
-    '--motion', help='How the camera moves. A number is its speed, past fine texture: pixels a '
-    'frame at 320 pixels, of a drive metres a second. all: the four without a number; moving: '
-    'the others.')]
+    '--motion', metavar='MOTION', help=f'How the camera moves: {MOTIONS_HELP}. all: the first '
+    'four; moving: the others.')]
 FramesOption = Annotated[int, typer.Option(
     '--frames', min=1, metavar='N', help='Counted frames of a motion, spread over the rooms.')]
 TasksOption = Annotated[str | None, typer.Option(

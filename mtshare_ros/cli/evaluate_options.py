@@ -9,7 +9,7 @@ import typer
 
 from mtshare_ros.cli.bench_options import read_size
 from mtshare_ros.cli.completion import offer_task_list
-from mtshare_ros.cli.options import Motion
+from mtshare_ros.cli.options import Motion, MOTIONS_HELP
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,7 +78,9 @@ StoreOption = Annotated[bool, typer.Option(
 ClipsOption = Annotated[bool, typer.Option(
     '--clips', help='Clips instead of single images: what sharing saves, and what it costs.')]
 MotionOption = Annotated[Motion | None, typer.Option(
-    help='Clips of rooms: how the camera moves. Default: the motions in turn.')]
+    metavar='MOTION',
+    help=f'Clips of rooms: how the camera moves: {MOTIONS_HELP}. Default: the first four in '
+         'turn.')]
 FramesOption = Annotated[int | None, typer.Option(
     min=2, metavar='N', help='Clips of rooms: frames of each at 30 Hz, 64 by default.')]
 SharingOption = Annotated[Sharing | None, typer.Option(

@@ -33,6 +33,12 @@ SheetOption = Annotated[Path | None, typer.Option(
     help='Save a picture of several frames: predictions beside the ground truth.')]
 
 
+MOTIONS_HELP = (
+    'static, pan, drive or handheld; past fine texture static-textured, pan-2, pan-4, pan-8, '
+    'handheld-2, handheld-4 or handheld-8 (pixels a frame at 320 pixels), drive-0.5 or drive-1 '
+    '(metres a second)')
+
+
 class Motion(str, Enum):
     """
     How the simulated camera moves.

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mtshare_ros.cli.app import examples, new_app
-from mtshare_ros.cli.options import HELD_OUT_SEED, Motion, SeedOption
+from mtshare_ros.cli.options import HELD_OUT_SEED, Motion, MOTIONS_HELP, SeedOption
 from mtshare_ros.cli.progress import counted, progress_bar
 from mtshare_ros.output_paths import check_new_folder, check_parent
 
@@ -41,7 +41,8 @@ ros2 run mtshare_ros sim_camera_node --ros-args -p clip:=room.clip
 """))
 def clip(
     path: Annotated[Path, typer.Argument(metavar='PATH', help='Where the clip goes.')],
-    motion: Annotated[Motion, typer.Option(help='How the camera moves.')] = Motion.HANDHELD,
+    motion: Annotated[Motion, typer.Option(
+        metavar='MOTION', help=f'How the camera moves: {MOTIONS_HELP}.')] = Motion.HANDHELD,
     seed: SeedOption = HELD_OUT_SEED,
     seconds: Annotated[float, typer.Option(
         min=0.1, metavar='S', help='Length of the clip.')] = 10.0,

@@ -106,7 +106,7 @@ def test_depth_is_scored_in_metres_of_the_camera_that_took_the_frame(
     dense = evaluate(engine, [truth], tasks=('depth',))
     clip = evaluate_clips(engine, [OneFrame(truth)], ClipPlan(('depth',), sharing=None))
     record = new_record(engine, ('depth',), scored=True)
-    record.score(engine.infer(image), truth)
+    record.add_maps(engine.infer(image), truth, None, scored=True)
 
     for figures in (dense, clip.sides['dense'].metrics, record.figures()):
         assert figures['depth']['rmse'] == pytest.approx(0, abs=1e-6)
