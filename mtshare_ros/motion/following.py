@@ -1,6 +1,6 @@
 """The newest maps of a network, as each later image of the camera sees them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Mapping
 
 import numpy as np
@@ -52,17 +52,28 @@ class FollowedView:
     estimate: MotionEstimate | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class _ViewBefore:
+    """The last image that maps were carried to, the depth (H, W) of it, and its pose."""
+
+    image: torch.Tensor
+    depth: torch.Tensor | None
+    pose: RigidMotion
+
+
 class MapFollower:
     """
     Aligns each image with the newest frame of a network, and carries its maps there.
 
-    The motion is always that from the frame itself, so that errors do not add up.
+    The motion is that from the frame itself, so that errors do not add up. Where the camera has
+    gone too far for that, it is found by way of the image before.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
         """Prepare for views of a size (height, width)."""
         self._size = size
-        self._aligner = Aligner(size)
+        self._aligner, self._stepper = Aligner(size), Aligner(size)
+        self._before: _ViewBefore | None = None
         self._newest: NetworkFrame | None = None
         self._held: NetworkFrame | None = None
         self._carrier: MapCarrier | None = None
@@ -77,8 +88,9 @@ class MapFollower:
         """Begin anew: nothing before continues in the images to come."""
         self._newest = self._held = self._carrier = None
         self._aligner.reset()
+        self._stepper.reset()
         self._track.clear()
-        self._told = None
+        self._told = self._before = None
 
     def follow(
         self, image: np.ndarray, time_ns: int, pose: RigidMotion | None = None
@@ -103,19 +115,32 @@ class MapFollower:
         self, frame: NetworkFrame, image: torch.Tensor, time_ns: int, pose: RigidMotion | None
     ) -> FollowedView:
         carrier = self._hold(frame)
-        estimate = self._aligner.estimate(
-            self._image, self._depth, image, frame.camera,
-            start=self._expected(frame, time_ns, pose))
+        estimate = self._estimate(frame, image, time_ns, pose)
         if estimate.confidence < TRUSTED_CONFIDENCE:
             reason = f'the motion of the camera is not sure (confidence {estimate.confidence:.2f})'
             return FollowedView(None, reason, frame, estimate)
-        self._remember(frame, time_ns, pose, estimate.motion)
+        here = self._remember(frame, time_ns, pose, estimate.motion)
         carried = carrier.carry(estimate.motion, image)
         if carried is None:
             raise RuntimeError('the carrier holds no frame')
+        self._before = _ViewBefore(image, carried.maps.get('depth'), here)
         maps = {name: _as_array(carried.maps[self._names[name]], values.dtype)
                 for name, values in frame.maps.items()}
         return FollowedView(maps, '', frame, estimate)
+
+    def _estimate(
+        self, frame: NetworkFrame, image: torch.Tensor, time_ns: int, pose: RigidMotion | None
+    ) -> MotionEstimate:
+        """Return the motion from a frame to an image."""
+        direct = self._aligner.estimate(
+            self._image, self._depth, image, frame.camera,
+            start=self._expected(frame, time_ns, pose))
+        there, before = self._track.at(frame.time_ns).motion, self._before
+        if direct.confidence >= TRUSTED_CONFIDENCE or there is None or before is None:
+            return direct
+        step = self._stepper.estimate(before.image, before.depth, image, frame.camera)
+        motion = step.motion.after(RigidMotion.between(there, before.pose))
+        return replace(step, motion=motion) if step.confidence > direct.confidence else direct
 
     def _hold(self, frame: NetworkFrame) -> MapCarrier:
         """Return the carrier with a frame's maps in it."""
@@ -143,8 +168,8 @@ class MapFollower:
 
     def _remember(
         self, frame: NetworkFrame, time_ns: int, pose: RigidMotion | None, motion: RigidMotion
-    ) -> None:
-        """Note where the camera of an image stands, after its motion from a frame."""
+    ) -> RigidMotion:
+        """Note, and return, where the camera of an image stands after its motion from a frame."""
         there = self._track.at(frame.time_ns).motion
         if there is None:
             there = RigidMotion.none()
@@ -153,6 +178,7 @@ class MapFollower:
         here = there.after(motion.inverse())
         self._track.add(time_ns, here)
         self._told = None if pose is None else (here, pose)
+        return here
 
 
 def _as_array(values: torch.Tensor, kind: np.dtype) -> np.ndarray:

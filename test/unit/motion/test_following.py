@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from rendered import motion_between, Room
 
+from mtshare_ros.motion.estimate import MotionEstimate
 from mtshare_ros.motion.following import MapFollower, NetworkFrame, OLDEST_S
 from mtshare_ros.motion.rigid import RigidMotion
 
@@ -123,6 +124,20 @@ def test_an_image_that_does_not_follow_gets_no_maps_and_the_reason_is_said(room,
     found = follower.follow(np.zeros((*SIZE, 3), np.uint8), PERIOD_NS)
 
     assert found.maps is None and 'the motion of the camera is not sure' in found.reason
+
+
+def test_a_camera_that_went_too_far_is_followed_by_way_of_the_image_before(
+        room, views, monkeypatch):
+    follower = MapFollower(SIZE)
+    follower.keep(frame_of(views[0], 0, room))
+    follow(follower, views, 1)
+    unsure = MotionEstimate(RigidMotion.none(), 0.2, 'images')
+    monkeypatch.setattr(follower._aligner, 'estimate', lambda *views, start: unsure)
+
+    found = follow(follower, views, 2, 3)
+
+    assert found.estimate.motion.angle == pytest.approx(0.03, rel=0.1)
+    assert wrong(found, views[3]) < 0.05
 
 
 def test_maps_that_are_too_old_are_carried_nowhere(room, views):
