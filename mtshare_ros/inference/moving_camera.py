@@ -221,8 +221,12 @@ class MovingCamera:
         if given is not None and following.settings.source == 'pose':
             return MotionEstimate(given, 1.0, 'pose')
         trusted = self.composite.seen if self._at_rest is None else None
-        return self._aligner.estimate(before.image, before.maps.get('depth'), image,
-                                      request.camera, start=given, trusted=trusted)
+        found = self._aligner.estimate(before.image, before.maps.get('depth'), image,
+                                       request.camera, start=given, trusted=trusted)
+        if given is None or found.confidence >= TRUSTED_CONFIDENCE:
+            return found
+        # before a blank wall poses know more; what they get wrong, the residuals show
+        return MotionEstimate(given, TRUSTED_CONFIDENCE, 'pose')
 
     def _given(self, following: Following) -> RigidMotion | None:
         """Return the motion that poses tell, in the unit of the maps' depth; None without them."""

@@ -9,7 +9,8 @@ SOURCES = ('off', 'images', 'pose')
 Where a camera's motion is known from.
 
 ``images``: each image is aligned with what the maps say it should look like, from the motion
-before or from a given one. ``pose``: the pose that comes with each frame is taken as it is.
+before or from a given one, which stands in its place where images do not tell. ``pose``: the pose
+that comes with each frame is taken as it is.
 """
 
 

@@ -81,6 +81,18 @@ def test_poses_that_come_with_the_frames_are_taken_as_they_are(engine, film):
     assert [found[-1].stats.motion.source, missing[-1].stats.motion.source] == ['pose', 'images']
 
 
+def test_where_images_do_not_tell_the_motion_a_pose_stands_in_its_place(engine, film):
+    session, settings = engine.new_session(), following(engine, source='images', sharing=True)
+    wall = np.full_like(film[0].image, 128)
+    unposed = [engine.infer(wall, session, settings, camera_of(film[0])) for _ in range(2)]
+    session.reset('asked for')
+    posed = [engine.infer(wall, session, settings, camera_of(frame), pose_of(frame))
+             for frame in film[:2]]
+
+    assert unposed[1].stats.motion.source == 'images'
+    assert posed[1].stats.motion.source == 'pose' and posed[1].stats.motion.shift > 2
+
+
 def test_a_camera_without_calibration_is_followed_by_its_turns(engine, film):
     found = run(engine, film, following(engine, source='images', fusion=True), calibrated=False)
 
