@@ -20,6 +20,7 @@ from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.estimate import MotionEstimate
 from mtshare_ros.motion.flow import image_flow, ImageFlow, places_before
 from mtshare_ros.motion.fusion import begin, fuse, join, planes_for, still_alike
+from mtshare_ros.motion.kinds import as_array, carried_name
 from mtshare_ros.motion.rest import RestDetector
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
@@ -34,9 +35,6 @@ _BORDER = 64.0
 
 _PARALLAX = 2.5
 """Pixels by which a view must be torn apart in a frame for rows to be followed one by one."""
-
-_UNSCALED = {'depth': 'disparity'}
-"""How maps are carried where the motion is in no known unit: as they are."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +90,7 @@ class MovingCamera:
         self._serves, self._device = _key(request, following), device
         self._pose = following.pose
         self._names = {
-            name: name if following.calibrated else _UNSCALED.get(name, name) for name in maps}
+            name: carried_name(name, scaled=following.calibrated) for name in maps}
         self._types = {name: values.dtype for name, values in maps.items()}
         self._size, self._patch_size = request.image.shape[:2], patch_size
         self._grid = self._size[0] // patch_size, self._size[1] // patch_size
@@ -181,7 +179,7 @@ class MovingCamera:
     def maps(self) -> dict[str, np.ndarray]:
         """Return copies of the maps of the view, by name in ``Prediction``."""
         carried = self.composite.maps
-        return {name: _as_array(carried[known], self._types[name])
+        return {name: as_array(carried[known], self._types[name])
                 for name, known in self._names.items()}
 
     def _latest(self) -> '_Latest':
@@ -248,10 +246,3 @@ class _Latest:
 def _key(request: FrameRequest, following: Following) -> tuple[object, ...]:
     """Return what maps that are carried along depend on."""
     return request.asked, request.image.shape, following.calibrated, following.settings.fusion
-
-
-def _as_array(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
-    """Return a map as an array of its own."""
-    if kind == np.uint8 and values.is_floating_point():
-        values = values.round().clamp_(0, 255)
-    return np.array(values.cpu().numpy(), kind, order='C')

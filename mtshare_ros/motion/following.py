@@ -9,6 +9,7 @@ import torch
 from mtshare_ros.motion.alignment import Aligner, assumed_camera, TRUSTED_CONFIDENCE
 from mtshare_ros.motion.carrier import MapCarrier
 from mtshare_ros.motion.estimate import MotionEstimate
+from mtshare_ros.motion.kinds import as_array, carried_name
 from mtshare_ros.motion.pose_buffer import PoseBuffer
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.stamped import NANOSECONDS, seconds
@@ -18,8 +19,6 @@ OLDEST_S = 2.0
 """Age above which maps are carried to no image: what moves by itself has long moved on."""
 
 _GAP_S, _BEYOND_S = 1.0, 0.5
-_UNSCALED = {'depth': 'disparity'}
-"""How maps are carried where the motion is in no known unit: as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +123,7 @@ class MapFollower:
         if carried is None:
             raise RuntimeError('the carrier holds no frame')
         self._before = _ViewBefore(image, carried.maps.get('depth'), here)
-        maps = {name: _as_array(carried.maps[self._names[name]], values.dtype)
+        maps = {name: as_array(carried.maps[self._names[name]], values.dtype)
                 for name, values in frame.maps.items()}
         return FollowedView(maps, '', frame, estimate)
 
@@ -147,7 +146,7 @@ class MapFollower:
         if self._carrier is not None and frame is self._held:
             return self._carrier
         scaled = frame.camera is not None
-        self._names = {name: name if scaled else _UNSCALED.get(name, name) for name in frame.maps}
+        self._names = {name: carried_name(name, scaled=scaled) for name in frame.maps}
         maps = {self._names[name]: torch.from_numpy(np.ascontiguousarray(values))
                 for name, values in frame.maps.items()}
         self._image = torch.from_numpy(np.ascontiguousarray(frame.image))
@@ -179,10 +178,3 @@ class MapFollower:
         self._track.add(time_ns, here)
         self._told = None if pose is None else (here, pose)
         return here
-
-
-def _as_array(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
-    """Return a map as an array of the kind it had."""
-    if kind == np.uint8 and values.is_floating_point():
-        values = values.round().clamp_(0, 255)
-    return values.numpy().astype(kind, copy=False)

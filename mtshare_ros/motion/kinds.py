@@ -3,6 +3,7 @@
 from enum import Enum
 from typing import Iterable
 
+import numpy as np
 import torch
 
 from mtshare_ros.tasks import TASKS
@@ -72,3 +73,19 @@ def to_planes(values: torch.Tensor, kind: Kind) -> torch.Tensor:
 def from_planes(values: torch.Tensor) -> torch.Tensor:
     """Return what is kept as (H, W) or (C, H, W) as a map, (H, W) or (H, W, C)."""
     return values if values.dim() == 2 else values.permute(1, 2, 0)
+
+
+def carried_name(name: str, *, scaled: bool) -> str:
+    """
+    Return the name under which a map is carried along.
+
+    Depth is carried as it is, like disparity, where the motion is in no known unit.
+    """
+    return 'disparity' if name == 'depth' and not scaled else name
+
+
+def as_array(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
+    """Return a carried map as an array of its own, of the kind that it had."""
+    if kind == np.uint8 and values.is_floating_point():
+        values = values.round().clamp_(0, 255)
+    return np.array(values.cpu().numpy(), kind, order='C')

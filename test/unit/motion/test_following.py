@@ -40,6 +40,14 @@ def follow(follower, views, *numbers, **how):
             for number in numbers][-1]
 
 
+def starts_of(follower, monkeypatch):
+    """Return the list in which the starts of its alignments will stand."""
+    begun, estimate = [], follower._aligner.estimate
+    monkeypatch.setattr(follower._aligner, 'estimate', lambda *views, start: (
+        begun.append(start) or estimate(*views, start=start)))
+    return begun
+
+
 def wrong(found, view):
     """Return the share of the pixels whose depth is off by more than 2 %."""
     return np.mean(np.abs(found.maps['depth'] / view.depth.numpy() - 1) > 0.02)
@@ -69,11 +77,9 @@ def test_a_newer_frame_takes_the_place_of_the_one_before_though_images_have_gone
 
 
 def test_the_motion_goes_on_from_the_images_before(room, views, monkeypatch):
-    follower, begun = MapFollower(SIZE), []
+    follower = MapFollower(SIZE)
     follower.keep(frame_of(views[0], 0, room))
-    estimate = follower._aligner.estimate
-    monkeypatch.setattr(follower._aligner, 'estimate', lambda *views, start: (
-        begun.append(start) or estimate(*views, start=start)))
+    begun = starts_of(follower, monkeypatch)
 
     follow(follower, views, 1, 2, 3)
 
@@ -82,11 +88,9 @@ def test_the_motion_goes_on_from_the_images_before(room, views, monkeypatch):
 
 
 def test_a_pose_from_another_sensor_tells_where_the_search_begins(room, views, monkeypatch):
-    follower, begun = MapFollower(SIZE), []
+    follower = MapFollower(SIZE)
     follower.keep(frame_of(views[0], 0, room))
-    estimate = follower._aligner.estimate
-    monkeypatch.setattr(follower._aligner, 'estimate', lambda *views, start: (
-        begun.append(start) or estimate(*views, start=start)))
+    begun = starts_of(follower, monkeypatch)
 
     for number in (1, 5):
         follow(follower, views, number, pose=views[number].pose)
