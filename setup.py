@@ -95,11 +95,11 @@ setup(
     license='Apache-2.0',
     entry_points={
         'console_scripts': [
-            'dashboard_node = mtshare_ros.nodes.dashboard_node:main',
+            'dashboard_node = mtshare_ros.nodes.dashboard.node:main',
             'mtshare = mtshare_ros.cli.main:main',
-            'perception_node = mtshare_ros.nodes.perception_node:main',
-            'sim_camera_node = mtshare_ros.nodes.sim_camera_node:main',
-            'video_camera_node = mtshare_ros.nodes.video_camera_node:main',
+            'perception_node = mtshare_ros.nodes.perception.node:main',
+            'sim_camera_node = mtshare_ros.nodes.sim_camera.node:main',
+            'video_camera_node = mtshare_ros.nodes.video_camera.node:main',
         ],
     },
 )

@@ -16,21 +16,22 @@ MAY_IMPORT = {
     'inference': ('sharing', 'motion'),
     'data': ('foundation',),
     'export': ('inference',),
-    'evaluation': ('export', 'data'),
+    'evaluation': ('inference', 'data'),
+    'benchmark': ('evaluation', 'export'),
+    'report': ('benchmark',),
     'training': ('data', 'evaluation', 'model', 'sharing'),
     'messages': ('inference',),
     'recording': ('messages',),
     'nodes': ('messages',),
-    'cli': ('inference', 'training', 'nodes', 'recording'),
+    'cli': ('training', 'report', 'nodes', 'recording'),
 }
 """The arrows between the layers; what is reachable along them may be imported."""
 
 CAMERAS = {
-    'mtshare_ros.nodes.sim_camera_node': 'mtshare_ros.data.rooms',
-    'mtshare_ros.nodes.frame_source': 'mtshare_ros.data.rooms',
-    'mtshare_ros.nodes.video_player': 'mtshare_ros.recording',
+    'mtshare_ros.nodes.sim_camera': 'mtshare_ros.data.rooms',
+    'mtshare_ros.nodes.video_camera': 'mtshare_ros.recording',
 }
-"""The only modules of the nodes that may import more, and what: their frames come from there."""
+"""The only folders of the nodes that may import more, and what: their frames come from there."""
 
 RUNS_ON_THE_ROBOT = ('foundation', 'model', 'sharing', 'motion', 'inference', 'messages',
                      'nodes', 'launch')
@@ -164,7 +165,7 @@ def wrong_imports(source: Source) -> Iterator[str]:
 
 def is_source_of_camera(source: Source, used: Import) -> bool:
     """Tell the exceptions: the simulated camera renders rooms, the video camera reads videos."""
-    allowed = CAMERAS.get(source.module)
+    allowed = CAMERAS.get(source.module.rpartition('.')[0])
     return allowed is not None and f'{used.name}.'.startswith(f'{allowed}.')
 
 

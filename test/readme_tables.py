@@ -8,11 +8,11 @@ from pathlib import Path
 import re
 from typing import Callable, Iterable
 
-from mtshare_ros.nodes.outputs import ALL_OUTPUTS
 from mtshare_ros.nodes.parameters import ParameterSpec
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS
-from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS
-from mtshare_ros.nodes.video_camera_parameters import VIDEO_CAMERA_PARAMETERS
+from mtshare_ros.nodes.perception.outputs import ALL_OUTPUTS
+from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
+from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS
+from mtshare_ros.nodes.video_camera.parameter_table import VIDEO_CAMERA_PARAMETERS
 
 README = Path(__file__).resolve().parent.parent / 'README.md'
 

@@ -31,7 +31,8 @@ def words_left(context):
 def perception_table():
     """Import the node's parameters, which need the message packages."""
     pytest.importorskip('sensor_msgs', reason='ROS 2 is neither sourced nor installed as wheels')
-    return pytest.importorskip('mtshare_ros.nodes.perception_parameters').PERCEPTION_PARAMETERS
+    table = pytest.importorskip('mtshare_ros.nodes.perception.parameter_table')
+    return table.PERCEPTION_PARAMETERS
 
 
 def understand(command, words):

@@ -43,11 +43,11 @@ def test_the_table_of_figures_is_what_the_diagnostics_show():
     pytest.importorskip('diagnostic_msgs', reason='ROS 2 is neither sourced nor installed')
     from builtin_interfaces.msg import Time
 
-    from mtshare_ros.nodes.diagnostics import CameraReport, make_diagnostics, NodeReport
-    from mtshare_ros.nodes.engine_figures import engine_figures
-    from mtshare_ros.nodes.frame_statistics import FrameStatistics
-    from mtshare_ros.nodes.memory_figures import memory_figures
-    from mtshare_ros.nodes.model_figures import model_figures
+    from mtshare_ros.nodes.perception.diagnostics import CameraReport, make_diagnostics, NodeReport
+    from mtshare_ros.nodes.perception.engine_figures import engine_figures
+    from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
+    from mtshare_ros.nodes.perception.memory_figures import memory_figures
+    from mtshare_ros.nodes.perception.model_figures import model_figures
 
     node = NodeReport('/node', 'active', figures={
         **model_figures(None, ''), **engine_figures(None, {}), **memory_figures(None)})

@@ -76,9 +76,9 @@ def test_the_perception_node_does_not_import_the_packages_that_may_open_connecti
         if used.name.startswith(SERVERS) and not source.module.startswith(SERVERS)
     }
 
-    assert 'mtshare_ros.nodes.perception_node' not in importers
+    assert 'mtshare_ros.nodes.perception.node' not in importers
     assert not {name for name in importers if not name.startswith(
-        ('mtshare_ros.nodes.dashboard_node', 'mtshare_ros.cli.'))}
+        ('mtshare_ros.nodes.dashboard.node', 'mtshare_ros.cli.'))}
 
 
 def test_the_limits_of_model_files_are_those_that_security_md_names():

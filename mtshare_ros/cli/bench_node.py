@@ -42,7 +42,7 @@ def bench_node(
 
 
 def _measure(surroundings: Any) -> dict[str, Any]:
-    from mtshare_ros.nodes.node_bench import measure_set, topic_sets
+    from mtshare_ros.nodes.trials.node_bench import measure_set, topic_sets
 
     sets, wanted = {}, topic_sets(surroundings)
     with progress_bar('one set of topics after another', len(wanted)) as progress:

@@ -12,7 +12,7 @@ from mtshare_ros.cli.progress import progress_bar
 if TYPE_CHECKING:
     import numpy as np
 
-    from mtshare_ros.evaluation.benchmark import EngineTimes
+    from mtshare_ros.benchmark.timing import EngineTimes
     from mtshare_ros.inference.engine import Engine
 
 RENDERED_FRAMES = 60
@@ -33,8 +33,8 @@ def _bench_renderer(
     size: tuple[int, int], frames: int
 ) -> tuple[dict[str, float], list['np.ndarray']]:
     """Return the renderer's speed and a clip of images for the engine."""
+    from mtshare_ros.benchmark.timing import frames_per_second
     from mtshare_ros.data.rooms.video import RoomVideo
-    from mtshare_ros.evaluation.benchmark import frames_per_second
 
     video = RoomVideo(seed=HELD_OUT_SEED, motion='handheld', height=size[0], width=size[1])
     rate = frames_per_second(video.frame, RENDERED_FRAMES)
@@ -44,7 +44,7 @@ def _bench_renderer(
 
 
 def _bench_engine(engine: 'Engine', images: Sequence['np.ndarray']) -> list[dict[str, Any]]:
-    from mtshare_ros.evaluation.benchmark import time_engine
+    from mtshare_ros.benchmark.timing import time_engine
 
     with progress_bar('timing the model', ROUNDS * len(images)) as progress:
         results = time_engine(engine, images, rounds=ROUNDS, progress=progress)
@@ -65,7 +65,7 @@ def _engine_row(times: 'EngineTimes', stages: Sequence[str]) -> tuple[str, ...]:
 def _bench_messages() -> dict[str, float] | None:
     """Return milliseconds by step of the message path, None without ROS 2."""
     try:
-        from mtshare_ros.nodes.message_bench import measure_messages, measure_transport
+        from mtshare_ros.nodes.trials.message_bench import measure_messages, measure_transport
     except ImportError as error:
         typer.echo(f'messages were not timed, because ROS 2 cannot be used here: {error}')
         return None

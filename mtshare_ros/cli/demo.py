@@ -140,7 +140,7 @@ def _running(options: DemoOptions) -> Iterator['DemoSession']:
                     module, namespace=NAMESPACE, parameters=parameters, folder=Path(folder)))
             # Imported now, while the nodes load: the first maps come sooner.
             from mtshare_ros.cli.demo_session import DemoSession
-            from mtshare_ros.nodes.demo_monitor import DemoWatch, SetCollector
+            from mtshare_ros.nodes.trials.demo_monitor import DemoWatch, SetCollector
 
             collector = SetCollector(truth=options.video is None) if options.sheet else None
             with DemoWatch(namespace=NAMESPACE, collector=collector) as watch:

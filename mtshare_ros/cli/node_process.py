@@ -69,15 +69,20 @@ class ChildProcess:
             self._process.send_signal(number)
 
 
+def node_module(executable: str) -> str:
+    """Return the module of a node's executable: each node has a folder of its own."""
+    return f'mtshare_ros.nodes.{executable.removesuffix("_node")}.node'
+
+
 def start_node(
-    module: str, *, namespace: str, parameters: Mapping[str, Any], folder: Path
+    name: str, *, namespace: str, parameters: Mapping[str, Any], folder: Path
 ) -> ChildProcess:
-    """Start a node of this package, named by its module, with parameters from a file."""
-    values = folder / f'{module}.yaml'
+    """Start a node of this package, named by its executable, with parameters from a file."""
+    values = folder / f'{name}.yaml'
     values.write_text(yaml.safe_dump({'/**': {'ros__parameters': dict(parameters)}}))
-    command = [sys.executable, '-m', f'mtshare_ros.nodes.{module}', '--ros-args',
+    command = [sys.executable, '-m', node_module(name), '--ros-args',
                '-r', f'__ns:={namespace}', '--params-file', str(values)]
-    return ChildProcess(module, command, folder)
+    return ChildProcess(name, command, folder)
 
 
 def stop_all(processes: Iterable[ChildProcess]) -> None:

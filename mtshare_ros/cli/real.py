@@ -20,9 +20,9 @@ from mtshare_ros.cli.real_sheets import Sheets
 if TYPE_CHECKING:
     import numpy as np
 
-    from mtshare_ros.evaluation.real.public_files import FoundFile
-    from mtshare_ros.evaluation.real.study import Study
     from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.report.real.public_files import FoundFile
+    from mtshare_ros.report.real.study import Study
     from mtshare_ros.sharing.settings import SharingSettings
 
 PAGE, FIGURES, NOTES = 'real_images.md', 'real_images.json', 'real_images_notes.txt'
@@ -111,7 +111,7 @@ class _Page:
     """Measures one model after the other, and writes the page of all."""
 
     def __init__(self, material: _Material, sharing: 'SharingSettings') -> None:
-        from mtshare_ros.evaluation.real.motorcycle import read_motorcycle
+        from mtshare_ros.report.real.motorcycle import read_motorcycle
 
         self._material = material
         self._sharing = sharing
@@ -122,7 +122,7 @@ class _Page:
 
     def add(self, engine: 'Engine', output: Path) -> None:
         """Measure a model and save its sheets."""
-        from mtshare_ros.evaluation.real.study import study_model
+        from mtshare_ros.report.real.study import study_model
 
         name = engine.file.name if engine.file else 'model'
         material = self._material
@@ -135,8 +135,8 @@ class _Page:
 
     def write(self, output: Path, command: str) -> None:
         """Write figures and page."""
-        from mtshare_ros.evaluation.real.page import write_page
-        from mtshare_ros.evaluation.real.study import constant_depth
+        from mtshare_ros.report.real.page import write_page
+        from mtshare_ros.report.real.study import constant_depth
 
         figures = {
             'command': command, **self._figures, 'frames': self._material.frames,
@@ -151,7 +151,7 @@ class _Page:
         typer.echo(f'wrote {output / PAGE}')
 
     def _study(self, sheets: Sheets, progress: Callable[[int], None]) -> 'Study':
-        from mtshare_ros.evaluation.real.study import Study
+        from mtshare_ros.report.real.study import Study
 
         shown, numbers = self._material.is_shown, count(1)
 
@@ -168,7 +168,7 @@ class _Page:
 
 
 def _find(folder: Path, frames: int, all_pictures: bool) -> _Material:
-    from mtshare_ros.evaluation.real.public_files import (
+    from mtshare_ros.report.real.public_files import (
         find_films,
         find_photographs,
         photograph_folder,

@@ -8,10 +8,10 @@ import typer
 if TYPE_CHECKING:
     import numpy as np
 
-    from mtshare_ros.evaluation.real.film import FilmFrame
     from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
     from mtshare_ros.inference.prediction import Prediction
     from mtshare_ros.labels import LabelSet
+    from mtshare_ros.report.real.film import FilmFrame
 
 PHOTOGRAPHS = 'photographs'
 _FILM_ROWS = 3

@@ -10,7 +10,7 @@ from mtshare_ros.cli.output import check_folder
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mtshare_ros.evaluation.report.plan import ReportPlan
+    from mtshare_ros.report.plan import ReportPlan
 
 EXAMPLES = """
 mtshare report docs/results --recipe config/train/rooms.yaml --output docs/results.md
@@ -49,8 +49,8 @@ def report(
 
 def report_text(folder: Path, recipe: Path, output: Path) -> str:
     """Return the page; raise ConfigError where files are missing, damaged or of other data."""
-    from mtshare_ros.evaluation.report.document import write_report
-    from mtshare_ros.evaluation.report.files import read_results
+    from mtshare_ros.report.document import write_report
+    from mtshare_ros.report.files import read_results
 
     return write_report(read_results(folder), _plan(folder, recipe, output))
 
@@ -58,9 +58,9 @@ def report_text(folder: Path, recipe: Path, output: Path) -> str:
 def _plan(folder: Path, recipe: Path, output: Path) -> 'ReportPlan':
     from mtshare_ros.cli.bench_tables import SIDE_TEXTS
     from mtshare_ros.config import require
-    from mtshare_ros.evaluation.report.commands import PICTURES
-    from mtshare_ros.evaluation.report.files import read_images_seen
-    from mtshare_ros.evaluation.report.plan import ReportPlan, TrainedRun
+    from mtshare_ros.report.commands import PICTURES
+    from mtshare_ros.report.files import read_images_seen
+    from mtshare_ros.report.plan import ReportPlan, TrainedRun
     from mtshare_ros.training.recipe import load_recipe, runs_of
     from mtshare_ros.training.stages import MULTI, SINGLE
 

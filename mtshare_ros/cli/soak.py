@@ -75,7 +75,7 @@ def soak(
 
 
 def _parameters(options: SoakOptions) -> dict[str, object]:
-    from mtshare_ros.nodes.soak_input_faults import LARGEST_IMAGE
+    from mtshare_ros.nodes.trials.soak_input_faults import LARGEST_IMAGE
 
     return {'model': options.model, 'device': options.device, 'max_pixels': LARGEST_IMAGE,
             'input_timeout': _INPUT_TIMEOUT_S}

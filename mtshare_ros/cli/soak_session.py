@@ -34,7 +34,7 @@ class SoakSession:
     def __init__(
         self, options: SoakOptions, trial: NodeTrial, show: Callable[['SoakSession'], None]
     ) -> None:
-        from mtshare_ros.nodes.soak_stage import SoakStage
+        from mtshare_ros.nodes.trials.soak_stage import SoakStage
 
         self.options = options
         self.outcomes: list[Any] = []
@@ -66,9 +66,9 @@ class SoakSession:
         return self._record(ending)
 
     def _play_faults(self) -> None:
-        from mtshare_ros.nodes.soak_input_faults import INPUT_FAULTS
-        from mtshare_ros.nodes.soak_request_faults import REQUEST_FAULTS
-        from mtshare_ros.nodes.soak_stage import schedule
+        from mtshare_ros.nodes.trials.soak_input_faults import INPUT_FAULTS
+        from mtshare_ros.nodes.trials.soak_request_faults import REQUEST_FAULTS
+        from mtshare_ros.nodes.trials.soak_stage import schedule
 
         dice = random.Random(self.options.seed)
         faults = schedule((*INPUT_FAULTS, *REQUEST_FAULTS), dice)

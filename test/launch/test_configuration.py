@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from mtshare_ros.nodes.outputs import OUTPUTS
-from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS
+from mtshare_ros.nodes.perception.outputs import OUTPUTS
+from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
 RVIZ = yaml.safe_load((ROOT / 'config' / 'perception.rviz').read_text())

@@ -42,7 +42,7 @@ def demo(arguments):
 def dashboard_of(process):
     """Return the process of the dashboard among the children of the demo."""
     return next(child for child in process.children(recursive=True)
-                if 'mtshare_ros.nodes.dashboard_node' in child.cmdline())
+                if 'mtshare_ros.nodes.dashboard.node' in child.cmdline())
 
 
 def processor_percent(process, seconds, while_waiting=time.sleep):

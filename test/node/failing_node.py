@@ -10,7 +10,7 @@ import sys
 import torch
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.nodes import perception_node
+from mtshare_ros.nodes.perception import node as perception_node
 
 FAULTS = {
     'memory': lambda: torch.cuda.OutOfMemoryError('CUDA out of memory'),

@@ -12,6 +12,7 @@ import time
 
 from ros_memory import remove_orphans, segments_of
 
+from mtshare_ros.cli.node_process import node_module
 from mtshare_ros.nodes.node_environment import node_environment
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -102,13 +103,13 @@ class NodeRunner:
         }
         self.environment.update(node_environment(self.environment))
 
-    def start(self, module, *arguments):
-        """Run a module of mtshare_ros.nodes with ROS arguments."""
-        return self.run(module, '--ros-args', *arguments)
+    def start(self, name, *arguments):
+        """Run a node, named by its executable, with ROS arguments."""
+        return self.run(name, '--ros-args', *arguments)
 
-    def run(self, module, *arguments):
-        """Run a module of mtshare_ros.nodes with any arguments."""
-        return self._launch(['-m', f'mtshare_ros.nodes.{module}', *arguments], module)
+    def run(self, name, *arguments):
+        """Run a node, named by its executable, with any arguments."""
+        return self._launch(['-m', node_module(name), *arguments], name)
 
     def perception(self, model, *arguments, **parameters):
         """Run the perception node; a dot in a parameter is written as two underscores."""

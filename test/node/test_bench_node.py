@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
-from mtshare_ros.nodes.node_bench import TOPIC_SETS  # noqa: E402
+from mtshare_ros.nodes.trials.node_bench import TOPIC_SETS  # noqa: E402
 
 pytestmark = pytest.mark.slow
 

@@ -23,7 +23,7 @@ from ros_harness import Observer, open_stage
 from ros_messages import camera_calibration, camera_image, profile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS
+from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
 
 RAW = pytest.mark.parametrize('fuzzed', ['raw'], indirect=True, scope='module')
 """For what does not depend on how images come."""

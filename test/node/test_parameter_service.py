@@ -6,7 +6,7 @@ from parameter_values import good_values
 import pytest
 from ros_messages import camera_image
 
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS
+from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
 
 RUNTIME = [spec for spec in PERCEPTION_PARAMETERS if not spec.read_only]
 BAD = [

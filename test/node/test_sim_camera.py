@@ -12,7 +12,7 @@ from mtshare_ros.data.rooms.clips import write_clip
 from mtshare_ros.data.rooms.frame import Pose, RoomFrame
 from mtshare_ros.messages.pixels import read_map
 from mtshare_ros.nodes.codec import image_to_rgb
-from mtshare_ros.nodes.sim_camera_node import GROUND_TRUTH
+from mtshare_ros.nodes.sim_camera.node import GROUND_TRUTH
 
 HEIGHT, WIDTH, COUNT = 48, 64, 5
 

@@ -13,8 +13,8 @@ import pytest
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 psutil = pytest.importorskip('psutil', reason='looking for orphans needs psutil')
 
-from mtshare_ros.nodes.soak_input_faults import INPUT_FAULTS  # noqa: E402
-from mtshare_ros.nodes.soak_request_faults import REQUEST_FAULTS  # noqa: E402
+from mtshare_ros.nodes.trials.soak_input_faults import INPUT_FAULTS  # noqa: E402
+from mtshare_ros.nodes.trials.soak_request_faults import REQUEST_FAULTS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 400

@@ -75,8 +75,8 @@ def test_every_command_that_computes_lets_threads_sleep_before_pytorch_is_loaded
 
 def test_the_node_lets_threads_sleep_before_pytorch_is_loaded(folder):
     pytest.importorskip('rclpy', reason='ROS 2 is neither sourced nor installed')
-    seen, errors = first_seen(folder, ['mtshare_ros.nodes.perception_node'])
-    assert seen == {'mtshare_ros.nodes.perception_node': '1000'}, errors
+    seen, errors = first_seen(folder, ['mtshare_ros.nodes.perception.node'])
+    assert seen == {'mtshare_ros.nodes.perception.node': '1000'}, errors
 
 
 def test_processes_that_train_together_do_too(folder):

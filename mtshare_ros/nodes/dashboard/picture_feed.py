@@ -16,8 +16,8 @@ from mtshare_ros.nodes.dashboard.audience import Audience
 from mtshare_ros.nodes.dashboard.channels import Channel
 from mtshare_ros.nodes.dashboard.class_names import ClassNames
 from mtshare_ros.nodes.dashboard.pictures import Decoder, encode_picture, list_classes
-from mtshare_ros.nodes.image_input import TRANSPORTS
 from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.perception.image_input import TRANSPORTS
 from mtshare_ros.nodes.rate_limiter import RateLimiter
 
 _LEGEND_HZ = 2.0

@@ -10,7 +10,7 @@ pytest.importorskip('rclpy', reason='the monitor is a ROS node')
 from sensor_msgs.msg import Image  # noqa: E402
 
 from mtshare_ros.nodes.codec import fill_image  # noqa: E402
-from mtshare_ros.nodes.demo_monitor import (  # noqa: E402
+from mtshare_ros.nodes.trials.demo_monitor import (  # noqa: E402
     FOUND_TOPICS,
     INPUT_TOPIC,
     NodeReport,

@@ -13,7 +13,7 @@ from typer.testing import CliRunner  # noqa: E402
 from video_files import write_numbered  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
-from mtshare_ros.evaluation.real.page import write_page  # noqa: E402
+from mtshare_ros.report.real.page import write_page  # noqa: E402
 
 
 @pytest.fixture(scope='module')

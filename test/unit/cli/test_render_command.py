@@ -14,7 +14,7 @@ from mtshare_ros.data.rooms.dataset import open_frames  # noqa: E402
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS  # noqa: E402
 from mtshare_ros.data.rooms.splits import split_seeds  # noqa: E402
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
-from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS  # noqa: E402
+from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ('--width', 64, '--height', 48)

@@ -3,15 +3,15 @@
 from dataclasses import asdict
 import json
 
+from mtshare_ros.benchmark.active import ActiveReport
+from mtshare_ros.benchmark.latency import LatencyReport, LatencySide
+from mtshare_ros.benchmark.report import SideReport
+from mtshare_ros.benchmark.settings import BenchSettings
+from mtshare_ros.benchmark.sides import MotionReport
+from mtshare_ros.benchmark.streams import StreamFacts
+from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.evaluation.activity_account import SharingActivity
-from mtshare_ros.evaluation.bench_active import ActiveReport
-from mtshare_ros.evaluation.bench_latency import LatencyReport, LatencySide
-from mtshare_ros.evaluation.bench_report import SideReport
-from mtshare_ros.evaluation.bench_settings import BenchSettings
-from mtshare_ros.evaluation.bench_sides import MotionReport
-from mtshare_ros.evaluation.bench_streams import StreamFacts
-from mtshare_ros.evaluation.benchmark import Times
-from mtshare_ros.evaluation.report.plan import ReportPlan, TrainedRun
+from mtshare_ros.report.plan import ReportPlan, TrainedRun
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 

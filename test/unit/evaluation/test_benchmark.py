@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtshare_ros.evaluation.benchmark import frames_per_second, task_subsets, time_engine, Times
+from mtshare_ros.benchmark.timing import frames_per_second, task_subsets, time_engine, Times
 from mtshare_ros.inference.engine import Engine
 
 

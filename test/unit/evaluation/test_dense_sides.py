@@ -8,8 +8,7 @@ import pytest
 from tiny import TINY
 import torch
 
-from mtshare_ros.evaluation.bench_model import DeltaSettings, random_checkpoint
-from mtshare_ros.evaluation.dense_forms import (
+from mtshare_ros.benchmark.dense_forms import (
     EAGER,
     FormChooser,
     Piece,
@@ -17,7 +16,7 @@ from mtshare_ros.evaluation.dense_forms import (
     RUNTIME,
     time_in_turns,
 )
-from mtshare_ros.evaluation.dense_pieces import (
+from mtshare_ros.benchmark.dense_pieces import (
     EncoderPiece,
     HeadPiece,
     MapPiece,
@@ -27,12 +26,13 @@ from mtshare_ros.evaluation.dense_pieces import (
     StemPiece,
     taps_of_all,
 )
-from mtshare_ros.evaluation.dense_sides import (
+from mtshare_ros.benchmark.dense_sides import (
     build_pieces,
     DENSE_SIDES,
     encoder_piece,
     make_dense_side,
 )
+from mtshare_ros.benchmark.model import DeltaSettings, random_checkpoint
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import InferenceSettings

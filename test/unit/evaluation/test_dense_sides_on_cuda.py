@@ -8,9 +8,9 @@ import pytest
 from tiny import TINY
 import torch
 
-from mtshare_ros.evaluation import dense_graph, dense_sides
-from mtshare_ros.evaluation.dense_forms import FormChooser
-from mtshare_ros.evaluation.dense_sides import build_pieces, DENSE_SIDES, make_dense_side
+from mtshare_ros.benchmark import dense_graph, dense_sides
+from mtshare_ros.benchmark.dense_forms import FormChooser
+from mtshare_ros.benchmark.dense_sides import build_pieces, DENSE_SIDES, make_dense_side
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.model.deltas import branch_out
 from mtshare_ros.model.network import build_model

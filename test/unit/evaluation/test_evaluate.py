@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from truths import Frame
 
+from mtshare_ros.benchmark.record import new_record
 from mtshare_ros.data.folder import FolderDataset
 from mtshare_ros.data.geometry import resize
 from mtshare_ros.data.nyud import NyudDataset
 from mtshare_ros.data.transforms import fit_for_evaluation
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.evaluation.bench_record import new_record
 from mtshare_ros.evaluation.clips import ClipFrame, ClipPlan, evaluate_clips
 from mtshare_ros.evaluation.evaluate import evaluate
 from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.evaluation.real.film import measure_film
-from mtshare_ros.evaluation.real.map_changes import map_changes, StillPixels
-from mtshare_ros.evaluation.real.motorcycle import (
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import FrameStats, Prediction
+from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.report.real.film import measure_film
+from mtshare_ros.report.real.map_changes import map_changes, StillPixels
+from mtshare_ros.report.real.motorcycle import (
     depth_of,
     Motorcycle,
     predict,
@@ -17,16 +20,13 @@ from mtshare_ros.evaluation.real.motorcycle import (
     score_depth,
     score_motorcycle,
 )
-from mtshare_ros.evaluation.real.public_files import (
+from mtshare_ros.report.real.public_files import (
     FILMS,
     find_films,
     find_photographs,
     photograph_folder,
 )
-from mtshare_ros.evaluation.real.study import constant_depth
-from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.report.real.study import constant_depth
 from mtshare_ros.sharing.settings import SharingSettings
 
 SIZE = (96, 128)

@@ -14,10 +14,10 @@ from made_up_results import (
 import pytest
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.report.document import write_report
-from mtshare_ros.evaluation.report.files import read_results
-from mtshare_ros.evaluation.report.quality import STAGE_TEXTS
-from mtshare_ros.evaluation.report.target import Reading, Target
+from mtshare_ros.report.document import write_report
+from mtshare_ros.report.files import read_results
+from mtshare_ros.report.quality import STAGE_TEXTS
+from mtshare_ros.report.target import Reading, Target
 from mtshare_ros.training.stages import STAGES
 
 

@@ -3,8 +3,8 @@
 from made_up_results import every_figure, make_plan, moving_comparison, write_figures
 import pytest
 
-from mtshare_ros.evaluation.report.document import write_report
-from mtshare_ros.evaluation.report.files import read_results
+from mtshare_ros.report.document import write_report
+from mtshare_ros.report.files import read_results
 
 
 @pytest.fixture

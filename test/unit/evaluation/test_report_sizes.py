@@ -11,8 +11,8 @@ from made_up_results import (
 import pytest
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.report.document import write_report
-from mtshare_ros.evaluation.report.files import read_results
+from mtshare_ros.report.document import write_report
+from mtshare_ros.report.files import read_results
 
 
 def test_no_speed_stands_without_the_quality_of_the_maps_at_its_size(tmp_path):

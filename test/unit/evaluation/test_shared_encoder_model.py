@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 from tiny import TINY
 
-from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.bench_model import (
+from mtshare_ros.benchmark.model import (
     BenchModel,
     random_checkpoint,
     shared_encoder_model,
     shipped_model,
 )
+from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import branch_out
 

@@ -17,20 +17,23 @@ from mtshare_ros.messages.camera_info import CameraInfoBuffer, CameraInfoMatch
 from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.nodes.calibrator import Calibrator
-from mtshare_ros.nodes.camera_parts import CameraParts
-from mtshare_ros.nodes.carrying import CarryingPipeline, start_carrying
-from mtshare_ros.nodes.frame_reports import FrameReports
-from mtshare_ros.nodes.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.image_input import TRANSPORTS
-from mtshare_ros.nodes.job import Job
-from mtshare_ros.nodes.motion_input import MotionInput, PoseReader
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.outlet import Outlet
-from mtshare_ros.nodes.outputs import Frame, offered_outputs
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
-from mtshare_ros.nodes.publishing import OutputPublishers
-from mtshare_ros.nodes.transform_input import TransformInput
+from mtshare_ros.nodes.perception.calibrator import Calibrator
+from mtshare_ros.nodes.perception.camera_parts import CameraParts
+from mtshare_ros.nodes.perception.carrying import CarryingPipeline, start_carrying
+from mtshare_ros.nodes.perception.frame_reports import FrameReports
+from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
+from mtshare_ros.nodes.perception.image_input import TRANSPORTS
+from mtshare_ros.nodes.perception.job import Job
+from mtshare_ros.nodes.perception.motion_input import MotionInput, PoseReader
+from mtshare_ros.nodes.perception.outlet import Outlet
+from mtshare_ros.nodes.perception.outputs import Frame, offered_outputs
+from mtshare_ros.nodes.perception.parameter_table import (
+    PERCEPTION_PARAMETERS,
+    runtime_settings,
+)
+from mtshare_ros.nodes.perception.publishing import OutputPublishers
+from mtshare_ros.nodes.perception.transform_input import TransformInput
 
 SIZE = (96, 128)
 SETTINGS = runtime_settings(PERCEPTION_PARAMETERS.defaults())

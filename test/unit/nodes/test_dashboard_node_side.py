@@ -31,7 +31,7 @@ from mtshare_ros.nodes.dashboard.pictures import (  # noqa: E402
 )
 from mtshare_ros.nodes.dashboard.settings import DASHBOARD_PARAMETERS  # noqa: E402
 from mtshare_ros.nodes.parameter_server import describe  # noqa: E402
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS  # noqa: E402
+from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS  # noqa: E402
 
 ADJUSTABLE = [spec for spec in PERCEPTION_PARAMETERS if not spec.read_only]
 

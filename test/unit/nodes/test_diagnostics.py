@@ -6,9 +6,9 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
-from mtshare_ros.nodes.diagnostics import CameraReport, make_diagnostics, NodeReport
-from mtshare_ros.nodes.frame_statistics import RecentFlow
-from mtshare_ros.nodes.overload import describe_overload
+from mtshare_ros.nodes.perception.diagnostics import CameraReport, make_diagnostics, NodeReport
+from mtshare_ros.nodes.perception.frame_statistics import RecentFlow
+from mtshare_ros.nodes.perception.overload import describe_overload
 
 
 @pytest.mark.parametrize(('faults', 'level', 'message'), [

@@ -6,8 +6,8 @@ import pytest
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.nodes.engine_figures import ENGINE_FIGURES, engine_figures
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS
+from mtshare_ros.nodes.perception.engine_figures import ENGINE_FIGURES, engine_figures
+from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
 
 DEFAULTS = PERCEPTION_PARAMETERS.defaults()
 

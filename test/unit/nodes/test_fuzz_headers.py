@@ -17,7 +17,7 @@ from mtshare_ros.messages.camera_info import (
 )
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.nodes.stamps import AgeMeter
+from mtshare_ros.nodes.perception.stamps import AgeMeter
 
 SIZES = strategies.sampled_from([(24, 32), (48, 64), (16, 4000), (17, 19)])
 

@@ -17,7 +17,7 @@ from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.messages.pixels import read_map
 from mtshare_ros.model.framing import frame_to_cover, SMALLEST_SIDE
 from mtshare_ros.model.picture import fit_frame
-from mtshare_ros.nodes.image_input import TRANSPORTS
+from mtshare_ros.nodes.perception.image_input import TRANSPORTS
 
 MAX_PIXELS = 2_000
 INPUT_SIZE = (4, 4)

@@ -4,13 +4,13 @@ from fuzz_messages import ALWAYS_THE_SAME, PARAMETER_VALUES
 from hypothesis import given, strategies
 from rclpy.parameter import Parameter
 
-from mtshare_ros.nodes.perception_parameters import (
+from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
     start_settings,
 )
-from mtshare_ros.nodes.sim_camera_parameters import SIM_CAMERA_PARAMETERS
-from mtshare_ros.nodes.video_camera_parameters import VIDEO_CAMERA_PARAMETERS
+from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS
+from mtshare_ros.nodes.video_camera.parameter_table import VIDEO_CAMERA_PARAMETERS
 
 NAMES = strategies.sampled_from([spec.name for spec in PERCEPTION_PARAMETERS])
 

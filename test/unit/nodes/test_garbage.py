@@ -6,7 +6,7 @@ import weakref
 import pytest
 import rclpy
 
-from mtshare_ros.nodes.perception_node import PerceptionNode
+from mtshare_ros.nodes.perception.node import PerceptionNode
 
 
 @pytest.fixture

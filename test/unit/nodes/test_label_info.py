@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 
 from mtshare_ros.labels import load_labels
 from mtshare_ros.nodes import qos
-from mtshare_ros.nodes.label_info import LabelInfoPublisher, make_label_info
+from mtshare_ros.nodes.perception.label_info import LabelInfoPublisher, make_label_info
 
 LABELS = load_labels('nyu40')
 

@@ -12,10 +12,10 @@ def test_camera_dashboard_and_demo_start_without_pytorch():
     # an import of what is None in the table of modules fails
     code = ('import sys\n'
             'sys.modules.update(dict.fromkeys(("torch", "safetensors")))\n'
-            'import mtshare_ros.nodes.sim_camera_node\n'
-            'import mtshare_ros.nodes.video_camera_node\n'
+            'import mtshare_ros.nodes.sim_camera.node\n'
+            'import mtshare_ros.nodes.video_camera.node\n'
             'import mtshare_ros.nodes.dashboard.service\n'
-            'import mtshare_ros.nodes.trial\n')
+            'import mtshare_ros.nodes.trials.trial\n')
 
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)
 

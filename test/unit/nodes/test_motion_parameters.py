@@ -3,9 +3,12 @@
 import pytest
 
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.nodes import motion_parameters, transform_input
-from mtshare_ros.nodes.outputs import OUTPUTS, settings_to_infer
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
+from mtshare_ros.nodes.perception import motion_parameters, transform_input
+from mtshare_ros.nodes.perception.outputs import OUTPUTS, settings_to_infer
+from mtshare_ros.nodes.perception.parameter_table import (
+    PERCEPTION_PARAMETERS,
+    runtime_settings,
+)
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 DEFAULTS = PERCEPTION_PARAMETERS.defaults()

@@ -8,7 +8,10 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from mtshare_ros.nodes.parameter_server import ParameterServer
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
+from mtshare_ros.nodes.perception.parameter_table import (
+    PERCEPTION_PARAMETERS,
+    runtime_settings,
+)
 
 
 @pytest.fixture

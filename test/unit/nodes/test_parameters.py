@@ -8,16 +8,16 @@ import yaml
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable
-from mtshare_ros.nodes.perception_parameters import (
+from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
     start_settings,
 )
-from mtshare_ros.nodes.sim_camera_parameters import (
+from mtshare_ros.nodes.sim_camera.parameter_table import (
     SIM_CAMERA_PARAMETERS,
     sim_camera_settings,
 )
-from mtshare_ros.nodes.video_camera_parameters import VIDEO_CAMERA_PARAMETERS
+from mtshare_ros.nodes.video_camera.parameter_table import VIDEO_CAMERA_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[3]
 ALL = [*PERCEPTION_PARAMETERS, *SIM_CAMERA_PARAMETERS, *VIDEO_CAMERA_PARAMETERS]

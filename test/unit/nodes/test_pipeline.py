@@ -19,21 +19,24 @@ from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
-from mtshare_ros.nodes.calibrator import Calibrator
-from mtshare_ros.nodes.camera_parts import CameraParts
-from mtshare_ros.nodes.carrying import CarryingPipeline
-from mtshare_ros.nodes.frame_reports import FrameReports
-from mtshare_ros.nodes.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.image_input import TRANSPORTS
-from mtshare_ros.nodes.job import Job
-from mtshare_ros.nodes.motion_input import MotionInput, PoseReader
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.outlet import Outlet
-from mtshare_ros.nodes.outputs import offered_outputs
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
-from mtshare_ros.nodes.pipeline import Pipeline
-from mtshare_ros.nodes.publishing import OutputPublishers
-from mtshare_ros.nodes.transform_input import TransformInput
+from mtshare_ros.nodes.perception.calibrator import Calibrator
+from mtshare_ros.nodes.perception.camera_parts import CameraParts
+from mtshare_ros.nodes.perception.carrying import CarryingPipeline
+from mtshare_ros.nodes.perception.frame_reports import FrameReports
+from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
+from mtshare_ros.nodes.perception.image_input import TRANSPORTS
+from mtshare_ros.nodes.perception.job import Job
+from mtshare_ros.nodes.perception.motion_input import MotionInput, PoseReader
+from mtshare_ros.nodes.perception.outlet import Outlet
+from mtshare_ros.nodes.perception.outputs import offered_outputs
+from mtshare_ros.nodes.perception.parameter_table import (
+    PERCEPTION_PARAMETERS,
+    runtime_settings,
+)
+from mtshare_ros.nodes.perception.pipeline import Pipeline
+from mtshare_ros.nodes.perception.publishing import OutputPublishers
+from mtshare_ros.nodes.perception.transform_input import TransformInput
 from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner

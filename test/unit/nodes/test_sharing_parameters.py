@@ -2,13 +2,16 @@
 
 import pytest
 
-from mtshare_ros.nodes.outputs import (
+from mtshare_ros.nodes.perception.outputs import (
     enabled_outputs,
     offered_outputs,
     OUTPUTS,
     settings_to_infer,
 )
-from mtshare_ros.nodes.perception_parameters import PERCEPTION_PARAMETERS, runtime_settings
+from mtshare_ros.nodes.perception.parameter_table import (
+    PERCEPTION_PARAMETERS,
+    runtime_settings,
+)
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, TASKS
 

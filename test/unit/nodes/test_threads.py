@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from mtshare_ros.nodes.frame_source import FrameAhead
-from mtshare_ros.nodes.inference_thread import InferenceThread
+from mtshare_ros.nodes.perception.inference_thread import InferenceThread
+from mtshare_ros.nodes.sim_camera.frame_source import FrameAhead
 
 PATIENCE_S = 15.0
 

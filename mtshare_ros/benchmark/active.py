@@ -1,0 +1,165 @@
+"""The encoder alone on a given share of the rows: what the engine's blocks themselves reach."""
+
+from dataclasses import dataclass
+import time
+from typing import Callable
+
+import numpy as np
+import torch
+
+from mtshare_ros.benchmark.dense_forms import Call, FormChooser, Report, synchronize
+from mtshare_ros.benchmark.dense_pieces import base_encoder, prepare, rotation_of
+from mtshare_ros.benchmark.dense_sides import encoder_piece
+from mtshare_ros.benchmark.model import BenchModel
+from mtshare_ros.benchmark.timing import Times
+from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.block import BlockLimits
+from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
+
+ROUNDS = 20
+CALLS = 3
+"""Rounds, and timed calls of every side in each."""
+
+
+@dataclass(frozen=True)
+class ActiveReport:
+    """
+    Milliseconds of one task's encoder, all rows and ``fraction`` of its ``tokens`` rows.
+
+    ``dense`` holds every form of the dense encoder that was timed, ``form`` names the fastest;
+    ``ratio`` is how many times faster ``temporal`` is than that one, by medians.
+    ``runs_dense`` tells that so many rows are above the engine's crossover, where it computes all.
+    """
+
+    fraction: float
+    rows: int
+    tokens: int
+    block: str
+    runs_dense: bool
+    temporal: Times
+    dense: dict[str, Times]
+    form: str
+    ratio: float
+    notices: tuple[str, ...] = ()
+
+
+def time_active(
+    engine: Engine, model: BenchModel, fraction: float, *, block: str = 'fast',
+    compiling: bool = True, rounds: int = ROUNDS, report: Report | None = None,
+) -> ActiveReport:
+    """
+    Time the base task's encoder on random row lists, new ones every round, against dense ones.
+
+    All take turns. Stem, gates and heads are left out; everything the encoder does with a list of
+    rows is counted.
+    """
+    device = torch.device(engine.device)
+    network = base_encoder(model.checkpoint.network)
+    side = network.config.patch_size
+    grid = engine.input_size[0] // side, engine.input_size[1] // side
+    with computing_on(engine.device), torch.inference_mode():
+        sparse = _Sparse(prepare(network, device, torch.float32), grid, engine.dtype, block,
+                         fraction, engine.crossover().share)
+    chooser = FormChooser(engine.device, compiling=compiling, report=report)
+    with computing_on(engine.device), torch.inference_mode():
+        dense = _dense_forms(prepare(network, device, engine.dtype), grid, sparse.embedded(),
+                             engine.dtype, chooser)
+        times = _interleave({**dense, 'temporal': sparse.run}, sparse.renew, rounds, engine.device)
+    temporal = times.pop('temporal')
+    form = min(times, key=lambda name: times[name].p50)
+    return ActiveReport(
+        fraction, sparse.count, sparse.cell_count, block, sparse.runs_dense, temporal, times,
+        form, times[form].p50 / temporal.p50, tuple(chooser.notices))
+
+
+class _Sparse:
+    """The engine's encoder with a random list of rows."""
+
+    def __init__(
+        self, network: MultiTaskNetwork, grid: tuple[int, int], dtype: torch.dtype, block: str,
+        fraction: float, crossover: float,
+    ) -> None:
+        self._runner = EncoderRunner(EncoderWeights(network, dtype), block)
+        self._state = self._runner.allocate(grid)
+        self.cell_count = grid[0] * grid[1]
+        self.count = max(1, round(fraction * self.cell_count))
+        self.runs_dense = self.count > crossover * self.cell_count
+        self._random = np.random.default_rng(0)
+        self.tokens = torch.randn(
+            self.cell_count, network.config.embed_dim,
+            generator=torch.Generator().manual_seed(0)).to(self._runner.device)
+        self._limits = [BlockLimits()] * network.config.depth
+        self._every = torch.arange(self.cell_count, device=self._runner.device)
+        self._compute(self._every, self.tokens, dense=True)
+        self.renew()
+
+    def renew(self) -> None:
+        """Draw another list of rows and their new tokens."""
+        rows = np.sort(self._random.permutation(self.cell_count)[:self.count])
+        self._index = torch.from_numpy(rows).to(self._every.device)
+        self._values = self.tokens.index_select(0, self._index)
+
+    def embedded(self) -> torch.Tensor:
+        """Return all tokens (T, D) as the blocks see them."""
+        return self._runner.embed(self._state, self.tokens, self._every)
+
+    def run(self) -> torch.Tensor:
+        """Compute what the engine computes for the list."""
+        if self.runs_dense:
+            return self._compute(self._every, self.tokens, dense=True)
+        return self._compute(self._index, self._values, dense=False)
+
+    def _compute(self, index: torch.Tensor, tokens: torch.Tensor, *, dense: bool) -> torch.Tensor:
+        rows = self._runner.rows(self._state, [index])
+        values = self._runner.embed(self._state, tokens, index)
+        self._runner.run_shared(self._state, rows, values, None if dense else self._limits)
+        return self._state.taps.cells(self._runner.taps.last, 0)
+
+
+def _dense_forms(
+    network: MultiTaskNetwork, grid: tuple[int, int], tokens: torch.Tensor, dtype: torch.dtype,
+    chooser: FormChooser,
+) -> dict[str, Call]:
+    rotation = rotation_of(network, grid, tokens.device)
+    arguments = (tokens[None].to(dtype), *rotation)
+    piece = encoder_piece(network, network.base_task, arguments)
+    forms = {}
+    for form in chooser.forms_of(piece):
+        call = chooser.build(piece, form)
+        if call is not None:
+            forms[form] = _bound(call, arguments)
+    return forms
+
+
+def _bound(call: Call, arguments: tuple[torch.Tensor, ...]) -> Call:
+    return lambda: call(*arguments)
+
+
+def _interleave(
+    calls: dict[str, Call], renew: Callable[[], None], rounds: int, device: str
+) -> dict[str, Times]:
+    """
+    Time calls in turning order; the first two rounds, and renewing, do not count.
+
+    Nor does the first call of a turn, which reads weights back that the other calls drove out of
+    the processor's caches.
+    """
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    names = list(calls)
+    for number in range(rounds + 2):
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            times = [_time(calls[name], device) for _ in range(1 + CALLS)]
+            found[name] += times[1:] if number >= 2 else []
+        renew()
+    return {name: Times.of(times) for name, times in found.items()}
+
+
+def _time(call: Callable[[], object], device: str) -> float:
+    synchronize(device)
+    start = time.perf_counter()
+    call()
+    synchronize(device)
+    return (time.perf_counter() - start) * 1e3

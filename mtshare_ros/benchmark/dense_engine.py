@@ -1,0 +1,121 @@
+"""A dense network as a TensorRT engine, made of an exported file."""
+
+from typing import Any, Sequence
+
+import torch
+
+from mtshare_ros.benchmark.dense_graph import DenseOutputs
+from mtshare_ros.errors import MissingExtraError
+from mtshare_ros.export.dense import BOTH, dense_graph, RAW_PREFIX
+from mtshare_ros.export.graph import Graph
+from mtshare_ros.export.onnx_file import check_libraries, convert
+from mtshare_ros.model.network import MultiTaskNetwork
+
+Part = tuple[MultiTaskNetwork, tuple[str, ...]]
+"""A network with the tasks that an engine computes of it."""
+
+
+class TensorRtEngine:
+    """
+    The engine of a graph whose only input is an image, with buffers of its own on a device.
+
+    Raises MissingExtraError where TensorRT or what exports are made with is not installed, and
+    RuntimeError where TensorRT refuses the network.
+    """
+
+    def __init__(self, graph: Graph, device: torch.device, *, half: bool) -> None:
+        tensorrt = load_tensorrt()
+        check_libraries()
+        logger = tensorrt.Logger(tensorrt.Logger.ERROR)
+        content = convert(graph).SerializeToString()
+        # the engine lives as long as what made it
+        self._runtime = tensorrt.Runtime(logger)
+        self._engine = self._runtime.deserialize_cuda_engine(
+            _build(tensorrt, logger, content, half=half))
+        self._context = self._engine.create_execution_context()
+        self._image = graph.examples[0].to(device)
+        self._outputs = {port.name: torch.empty_like(value, device=device)
+                         for port, value in zip(graph.outputs, graph.results)}
+        buffers = {graph.inputs[0].name: self._image, **self._outputs}
+        for name, buffer in buffers.items():
+            self._context.set_tensor_address(name, buffer.data_ptr())
+
+    def __call__(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the outputs by name for an (H, W, 3) image; the next call overwrites them."""
+        self._image.copy_(image)
+        if not self._context.execute_async_v3(_stream_of(self._image.device)):
+            raise RuntimeError('TensorRT could not run its engine; its log says why')
+        return self._outputs
+
+
+class EngineCompute:
+    """
+    What a dense side computes, in one engine for each of its ``parts``.
+
+    Images are of (height, width); products are in ``dtype``, float32 or float16.
+    """
+
+    def __init__(
+        self, parts: Sequence[Part], size: tuple[int, int], device: torch.device,
+        dtype: torch.dtype,
+    ) -> None:
+        with torch.inference_mode(False), torch.no_grad():
+            self._engines = [TensorRtEngine(
+                dense_graph(network, tasks, size, outputs=BOTH, precision=dtype), device,
+                half=dtype == torch.float16) for network, tasks in parts]
+
+    def __call__(self, image: torch.Tensor) -> DenseOutputs:
+        """Return everything for an image (1, 3, H, W) uint8; the next call overwrites it."""
+        pixels, outputs = image[0].permute(1, 2, 0), DenseOutputs()
+        for engine in self._engines:
+            for name, value in engine(pixels).items():
+                raw = name.startswith(RAW_PREFIX)
+                found = outputs.raw if raw else outputs.maps
+                found[name.removeprefix(RAW_PREFIX) if raw else name] = value
+        return outputs
+
+
+def why_no_engine(dtype: torch.dtype) -> str:
+    """Return why there are no engines here for products in a dtype, empty where there are."""
+    if dtype == torch.bfloat16:
+        return 'exported files are fp32 or fp16; give --precision fp16'
+    try:
+        load_tensorrt()
+        check_libraries()
+    except MissingExtraError as error:
+        return str(error)
+    return ''
+
+
+def load_tensorrt() -> Any:
+    """Return the library; raise MissingExtraError where it is not installed."""
+    try:
+        import tensorrt
+    except ImportError as error:
+        raise MissingExtraError(
+            f'TensorRT cannot be imported ({error}); JetPack brings it, elsewhere install it with '
+            'pip install tensorrt') from error
+    return tensorrt
+
+
+def _build(tensorrt: Any, logger: Any, content: bytes, *, half: bool) -> Any:
+    """Return a serialised engine for an ONNX file."""
+    builder = tensorrt.Builder(logger)
+    flags = tensorrt.NetworkDefinitionCreationFlag
+    typed = hasattr(flags, 'STRONGLY_TYPED')  # before, TensorRT chose types within some bounds
+    flag = flags.STRONGLY_TYPED if typed else flags.EXPLICIT_BATCH
+    network = builder.create_network(1 << int(flag))
+    parser = tensorrt.OnnxParser(network, logger)
+    if not parser.parse(content):
+        raise RuntimeError(f'TensorRT cannot read the network: {parser.get_error(0)}')
+    config = builder.create_builder_config()
+    if half and not typed:
+        config.set_flag(tensorrt.BuilderFlag.FP16)
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise RuntimeError('TensorRT built no engine for the network; its log says why')
+    return plan
+
+
+def _stream_of(device: torch.device) -> int:
+    return torch.cuda.current_stream(device).cuda_stream if device.type == 'cuda' else 0

@@ -1,0 +1,134 @@
+"""What a latency target is worth when the demand swings: with and without one, frame by frame."""
+
+from dataclasses import dataclass, field, replace
+from typing import Callable, Iterator
+
+import numpy as np
+
+from mtshare_ros.benchmark.engine_side import EngineSide
+from mtshare_ros.benchmark.timing import Times
+from mtshare_ros.data.rooms.streams import STREAMS
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.sharing.settings import SharingSettings
+
+CYCLE = 50
+QUIET, MIDDLE, EVENT = 0.03, 0.3, 0.88
+"""Shares of the patches that change; an event stays below what counts as a scene cut."""
+
+_EVENT_FROM, _MIDDLE_FROM, _QUIET_FROM = 20, 26, 32
+_WARM_UP = 16
+_NOISE = 2.0
+
+
+@dataclass(frozen=True)
+class LatencySide:
+    """
+    One run over the swinging demand.
+
+    ``misses`` is the share of frames above the target, ``computed`` the mean share of rows that
+    entered, ``oldest_age`` the greatest age of any row in frames.
+    """
+
+    ms: Times
+    worst_ms: float
+    misses: float
+    computed: float
+    oldest_age: int
+
+
+@dataclass(frozen=True)
+class LatencyReport:
+    """The engine with and without a latency target; ``dense_ms`` is what a dense frame takes."""
+
+    target_ms: float
+    frames: int
+    dense_ms: float
+    sides: dict[str, LatencySide]
+
+
+@dataclass
+class _Record:
+    side: EngineSide
+    milliseconds: list[float] = field(default_factory=list)
+    entered: list[float] = field(default_factory=list)
+    ages: list[int] = field(default_factory=list)
+
+    def add(self, prediction: Prediction) -> None:
+        stats = prediction.stats
+        self.milliseconds.append(stats.total_ms)
+        self.entered.append(stats.input_fraction)
+        self.ages.append(max(stats.oldest_age.values()))
+
+    def summary(self, target_ms: float) -> LatencySide:
+        times = self.milliseconds
+        missed = sum(value > target_ms for value in times)
+        return LatencySide(Times.of(times), max(times), missed / len(times),
+                           float(np.mean(self.entered)), max(self.ages))
+
+
+def time_latency(
+    engine: Engine, sharing: SharingSettings, target_ms: float, frames: int,
+    progress: Callable[[int], None] | None = None,
+) -> LatencyReport:
+    """
+    Run the same frames with and without the target, taking turns.
+
+    Most frames change little; every ``CYCLE`` frames something fills nearly the whole image. The
+    first frames are not counted.
+    """
+    shared = replace(sharing, scene_cut_fraction=1.0)
+    records = {
+        'threshold': _Record(_side(engine, replace(shared, latency_target_ms=0.0))),
+        'target': _Record(_side(engine, replace(shared, latency_target_ms=target_ms))),
+    }
+    dense = _Record(_side(engine, replace(shared, temporal=False, task=False)))
+    images = swinging_frames(engine.input_size, frames + _WARM_UP,
+                             engine.description.architecture.patch_size)
+    for number, image in enumerate(images):
+        for record in records.values():
+            prediction = record.side.run(image)
+            if number >= _WARM_UP:
+                record.add(prediction)
+        if number < _WARM_UP:
+            dense.add(dense.side.run(image))
+        if progress is not None:
+            progress(number + 1 - _WARM_UP)
+    return LatencyReport(
+        target_ms, frames, Times.of(dense.milliseconds).p50,
+        {name: record.summary(target_ms) for name, record in records.items()})
+
+
+def demand(number: int) -> float:
+    """Return the share of patches that change in a frame: quiet, now and then an event."""
+    place = number % CYCLE
+    if _EVENT_FROM <= place < _MIDDLE_FROM:
+        return EVENT
+    return MIDDLE if _MIDDLE_FROM <= place < _QUIET_FROM else QUIET
+
+
+def swinging_frames(
+    size: tuple[int, int], count: int, patch_size: int
+) -> Iterator[np.ndarray]:
+    """Give (H, W, 3) uint8 frames of a room whose first ``demand`` patches show noise anew."""
+    stream = STREAMS['static']
+    room = stream.video(stream.seeds[0], height=size[0], width=size[1]).frame(0).image
+    random = np.random.default_rng(0)
+    for number in range(count):
+        shown = room + random.normal(0.0, _NOISE, room.shape)
+        _disturb(shown, demand(number), patch_size, random)
+        yield shown.round().clip(0, 255).astype(np.uint8)
+
+
+def _disturb(
+    image: np.ndarray, share: float, side: int, random: np.random.Generator
+) -> None:
+    """Fill a share of the patches of a side, in raster order, with a grey level of their own."""
+    rows, columns = image.shape[0] // side, image.shape[1] // side
+    for patch in range(round(share * rows * columns)):
+        top, left = (place * side for place in divmod(patch, columns))
+        image[top:top + side, left:left + side] += random.uniform(-90, 90)
+
+
+def _side(engine: Engine, sharing: SharingSettings) -> EngineSide:
+    return EngineSide('latency', engine, InferenceSettings(engine.tasks, sharing))

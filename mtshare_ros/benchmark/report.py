@@ -1,0 +1,152 @@
+"""The figures of the benchmark, from what the run recorded."""
+
+from dataclasses import dataclass
+from typing import Callable, Mapping, Sequence
+
+import numpy as np
+
+from mtshare_ros.benchmark.record import SideRecord
+from mtshare_ros.benchmark.timing import Times
+from mtshare_ros.evaluation.delta_m import delta_m
+from mtshare_ros.evaluation.evaluate import Metrics
+from mtshare_ros.inference.prediction import FrameStats
+
+OPPONENTS = ('independent', 'shared_encoder', 'dense', 'prefix', 'single')
+"""Sides that the others' speed is given against, where they ran."""
+
+
+@dataclass(frozen=True)
+class SideReport:
+    """
+    What one side reached over all counted frames.
+
+    ``ratio``: how many times faster it is than each opponent, by medians (by means where there is
+    a ``period``, for most of those frames cost next to nothing). ``active_fraction``: share of the
+    rows that a dense frame computes; ``macs_fraction`` likewise of its multiply-accumulates (asked
+    tasks, shared blocks once), ``macs_fraction_p95`` its 95th percentile over frames.
+    ``difference``: relative L2 distance of the raw outputs to the dense ones, mean over frames and
+    tasks; ``difference_clean`` likewise to the dense outputs of the frames without noise, which
+    even ``prefix`` does not reach. ``delta_m`` (%) is relative to ``dense``. ``flicker``: how much
+    maps change from frame to frame where the truth does not, by task in the UNITS of flicker.
+    ``every``: run on every n-th frame only. ``period``: from one dense frame to the next, where
+    maps are held or moved along in between. ``ways``: the share of frames by the way they were
+    computed, where the camera's motion is followed.
+    """
+
+    form: str
+    ms: Times
+    ratio: dict[str, float]
+    active_fraction: float | None
+    macs_fraction: float | None
+    taken_over_fraction: float | None
+    input_fraction: float | None
+    dense_frames: float | None
+    difference: float | None
+    differences: dict[str, float]
+    difference_clean: float | None
+    differences_clean: dict[str, float]
+    metrics: Metrics | None
+    delta_m: float | None
+    every: int = 1
+    period: int | None = None
+    stage_ms: dict[str, float] | None = None
+    macs_fraction_p95: float | None = None
+    flicker: dict[str, float] | None = None
+    ways: dict[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class SideSource:
+    """A record, and what the report says of the side besides."""
+
+    record: SideRecord
+    form: str
+    every: int = 1
+    period: int | None = None
+    shares: bool = False
+    """Whether its statistics say what was computed and what was not."""
+
+
+def make_reports(
+    sources: Mapping[str, SideSource], *, same_as: Mapping[str, str] | None = None
+) -> dict[str, SideReport]:
+    """
+    Return the report of every side by name.
+
+    ``same_as`` names the side whose metrics another side has by construction: the same function,
+    computed less often. The baseline of ``delta_m`` is ``dense``, or ``prefix`` in its place.
+    """
+    figures = {name: source.record.figures() for name, source in sources.items()}
+    for name, twin in (same_as or {}).items():
+        figures[name] = figures.get(twin)
+    times = {name: Times.of(source.record.milliseconds) for name, source in sources.items()}
+    baseline = figures.get('dense') or figures.get('prefix')
+    return {name: _report(source, times, name, figures[name], baseline)
+            for name, source in sources.items()}
+
+
+def _report(
+    source: SideSource, times: Mapping[str, Times], name: str, figures: Metrics | None,
+    baseline: Metrics | None,
+) -> SideReport:
+    record = source.record
+    stats = record.stats if source.shares else []
+    differences, clean = _means(record.differences), _means(record.clean_differences)
+    change = None
+    if figures is not None and baseline is not None and set(figures) == set(baseline):
+        change = delta_m(figures, baseline)
+    return SideReport(
+        form=source.form, ms=times[name], ratio=_ratios(name, times, source.period is not None),
+        active_fraction=_mean(stats, lambda item: item.active_fraction),
+        macs_fraction=_mean(stats, lambda item: item.macs / item.dense_macs),
+        taken_over_fraction=_mean(stats, taken_over_fraction),
+        input_fraction=_mean(stats, lambda item: item.input_fraction),
+        dense_frames=_mean(stats, lambda item: float(item.dense)),
+        difference=_mean_of(differences), differences=differences,
+        difference_clean=_mean_of(clean), differences_clean=clean,
+        metrics=figures, delta_m=change, every=source.every, period=source.period,
+        stage_ms=_stages(stats), macs_fraction_p95=_most_macs(stats),
+        flicker=record.flicker.result() if record.flicker else None,
+        ways=_ways(stats))
+
+
+def taken_over_fraction(stats: FrameStats) -> float:
+    """Return the share of rows taken over from the base task, over all tasks and blocks."""
+    values = [value for blocks in stats.taken_over.values() for value in blocks]
+    return float(np.mean(values)) if values else 0.0
+
+
+def _mean(stats: Sequence[FrameStats], value: Callable[[FrameStats], float]) -> float | None:
+    return float(np.mean([value(item) for item in stats])) if stats else None
+
+
+def _most_macs(stats: Sequence[FrameStats]) -> float | None:
+    return float(np.percentile([item.macs / item.dense_macs for item in stats], 95)
+                 ) if stats else None
+
+
+def _ways(stats: Sequence[FrameStats]) -> dict[str, float] | None:
+    ways = [item.motion.way for item in stats if item.motion is not None]
+    return {way: ways.count(way) / len(ways) for way in sorted(set(ways))} or None
+
+
+def _means(found: Mapping[str, Sequence[float]]) -> dict[str, float]:
+    return {task: float(np.mean(values)) for task, values in found.items()}
+
+
+def _mean_of(values: Mapping[str, float]) -> float | None:
+    return float(np.mean(list(values.values()))) if values else None
+
+
+def _stages(stats: Sequence[FrameStats]) -> dict[str, float] | None:
+    if not stats:
+        return None
+    names = dict.fromkeys(name for item in stats for name in item.stage_ms)
+    return {name: float(np.median([item.stage_ms.get(name, 0.0) for item in stats]))
+            for name in names}
+
+
+def _ratios(name: str, times: Mapping[str, Times], by_means: bool) -> dict[str, float]:
+    own = times[name].mean if by_means else times[name].p50
+    return {rival: (times[rival].mean if by_means else times[rival].p50) / own
+            for rival in OPPONENTS if rival in times and rival != name and own > 0}

@@ -1,0 +1,122 @@
+"""Maps at the rate of the camera: the newest ones of the network, carried to each image."""
+
+import threading
+import time
+
+import torch
+
+from mtshare_ros.errors import FrameError
+from mtshare_ros.inference.prediction import FrameStats, Prediction
+from mtshare_ros.messages.camera_image import CameraImage
+from mtshare_ros.messages.camera_info import pinhole_of
+from mtshare_ros.messages.continuity import Continuity, nanoseconds_of
+from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.model.picture import fit_frame
+from mtshare_ros.motion.following import FollowedView, MapFollower, NetworkFrame
+from mtshare_ros.nodes.perception.camera_parts import CameraParts
+from mtshare_ros.nodes.perception.inference_thread import InferenceThread
+from mtshare_ros.nodes.perception.job import Job
+from mtshare_ros.nodes.perception.motion_input import PoseReader
+from mtshare_ros.nodes.perception.outputs import Frame
+
+
+class CarryingPipeline:
+    """
+    Carries the maps of one camera to each of its images, beside the pipeline that computes them.
+
+    That one calls ``keep`` in its thread; ``handle`` runs in the carrying thread; ``start_anew``
+    may be called from any.
+    """
+
+    def __init__(self, parts: CameraParts, poses: PoseReader) -> None:
+        self._parts = parts
+        self._poses = poses
+        self._follower = MapFollower(parts.engine.input_size)
+        self._continuity = Continuity('activated')
+        self._kept: tuple[Job, Frame] | None = None
+        self._taken: tuple[Job, Frame] | None = None
+        self._stats = FrameStats(0.0)
+        self._since_s = float('-inf')
+
+    def start_anew(self, reason: str) -> None:
+        """Carry nothing that was computed of the images before."""
+        self._continuity.interrupt(reason)
+
+    def keep(self, job: Job, frame: Frame) -> None:
+        """Carry the maps that the network made of a job from now on."""
+        self._kept = (job, frame)
+
+    def handle(self, job: Job) -> None:
+        """Carry maps to one image; an error costs that image and no other."""
+        try:
+            self.process(job)
+        except FrameError:
+            pass  # the pipeline that computes meets it as well, and says so
+        except Exception as error:  # noqa: B902
+            self._parts.reports.could_not_carry(error)
+
+    def process(self, job: Job) -> None:
+        """Publish the outputs of one image, where maps can be carried to it."""
+        image = self._parts.read(job.message)
+        if self._continuity.check(image):
+            self._since_s = job.arrived_s
+            self._follower.forget()
+        self._take_kept()
+        framing = frame_to_cover((image.height, image.width), self._parts.engine.input_size)
+        seen = fit_frame(image.picture, framing)
+        pose = self._poses.at(image.header)
+        view = self._follower.follow(seen, time_of(job), pose.motion if pose else None)
+        if view.maps is None or view.frame is None:
+            self._parts.reports.not_carried(view.reason)
+            return
+        prediction = Prediction.from_maps(framing, self._stats, view.maps, image=seen)
+        self._publish(job, image, prediction, view)
+
+    def _take_kept(self) -> None:
+        """Follow the newest frame of the network, unless the images do not continue it."""
+        kept, taken = self._kept, self._taken
+        if kept is None or kept is taken or kept[0].arrived_s < self._since_s:
+            return
+        self._taken = kept
+        job, (found, info) = kept[0], (kept[1].prediction, kept[1].calibration.info)
+        if found.image is not None and found.maps:
+            self._stats = found.stats
+            self._follower.keep(NetworkFrame(
+                found.maps, found.image, time_of(job),
+                None if info is None else pinhole_of(info)))
+
+    def _publish(
+        self, job: Job, image: CameraImage, prediction: Prediction, view: FollowedView
+    ) -> None:
+        calibration = self._parts.calibrator.calibrate(image)
+        frame = Frame(
+            image.header, prediction, calibration, self._parts.look(job.settings))
+        if self._parts.outlet.publish(job, frame):
+            took_ms = (time.perf_counter() - job.arrived_s) * 1e3
+            behind_ns = time_of(job) - view.frame.time_ns if view.frame else 0
+            self._parts.reports.carried(image.header, took_ms, behind_ns / 1e6)
+
+
+def time_of(job: Job) -> int:
+    """Return when the image of a job was taken in nanoseconds, as far as that is known."""
+    return nanoseconds_of(job.message.header.stamp) or int(job.arrived_s * 1e9)
+
+
+def start_carrying() -> InferenceThread:
+    """
+    Start a thread that computes alone, whatever the number of threads is that the others use.
+
+    It takes turns with the network on the cores there are. If it waited for helpers of its own at
+    every step, an image would be ready only after the network's frame.
+    """
+    others, ready = torch.get_num_threads(), threading.Event()
+
+    def compute_alone() -> None:
+        torch.get_num_threads()  # a thread takes over the number of all when it is first asked
+        torch.set_num_threads(1)
+        ready.set()
+
+    thread = InferenceThread('carrying', compute_alone)
+    ready.wait()
+    torch.set_num_threads(others)  # it holds for this thread, and for those that begin now
+    return thread

@@ -1,0 +1,1 @@
+"""The simulated camera: rendered rooms as images, with what is true of them."""

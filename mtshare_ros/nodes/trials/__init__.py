@@ -1,0 +1,1 @@
+"""Nodes that try the perception node: a monitor, a soak test, and what the benchmark measures."""

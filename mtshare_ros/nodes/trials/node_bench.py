@@ -1,0 +1,91 @@
+"""What a frame costs in the perception node beside the network, and on its way to a subscriber."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mtshare_ros.nodes.perception.outputs import OUTPUTS
+from mtshare_ros.nodes.recent_values import WINDOW_S
+from mtshare_ros.nodes.trials.trial import Trial
+
+LIMIT_S = 30.0
+"""How long the outputs may take to come after a change of subscriptions."""
+
+_FRAME_OUTPUTS = tuple(output for output in OUTPUTS if not output.latched)
+_PICTURES = tuple(output.topic for output in _FRAME_OUTPUTS if output.topic.endswith('/color'))
+_ACTIVITY = tuple(output.topic for output in _FRAME_OUTPUTS if output.activity)
+_CLOUDS = tuple(output.topic for output in _FRAME_OUTPUTS if output.message == 'PointCloud2')
+_MAPS = tuple(output.topic for output in _FRAME_OUTPUTS
+              if output.topic not in (*_PICTURES, *_ACTIVITY, *_CLOUDS))
+
+TOPIC_SETS = {
+    'all maps': _MAPS,
+    'and pictures in colour': (*_MAPS, *_PICTURES),
+    'and activity': (*_MAPS, *_ACTIVITY),
+    'and points': (*_MAPS, *_CLOUDS),
+}
+"""The sets of topics that are subscribed to in turn, by name; all but the first add to it."""
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Median and 95th percentile, in milliseconds."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class SetTimes:
+    """
+    What frames took while one set of topics was subscribed to.
+
+    ``overhead`` is what passed in the node from the arrival of an image to its last output beside
+    the inference, ``inference`` the network, both of the last seconds as the node's diagnostics
+    say. ``end_to_end`` is by topic the time from the publication of an image to the arrival of its
+    output. ``dropped`` images were replaced by a newer one, because the node was still busy.
+    """
+
+    frames: int
+    dropped: int
+    overhead: Percentiles
+    inference: Percentiles
+    end_to_end: dict[str, Percentiles]
+
+
+def topic_sets(trial: Trial) -> dict[str, tuple[str, ...]]:
+    """Return the sets of those topics that the node has, without those that add nothing then."""
+    sets: dict[str, tuple[str, ...]] = {}
+    for name, topics in TOPIC_SETS.items():
+        offered = tuple(topic for topic in topics if topic in trial.topics)
+        if offered not in sets.values():
+            sets[name] = offered
+    return sets
+
+
+def measure_set(trial: Trial, topics: tuple[str, ...]) -> SetTimes:
+    """Subscribe to these topics only and measure for as long as the node's figures look back."""
+    listener = trial.listener
+    listener.leave(topic for topic in trial.topics if topic not in topics)
+    listener.listen(topics)
+    trial.wait_for_outputs(LIMIT_S, topics)
+    listener.forget()
+    dropped = listener.status.figure('dropped')
+    trial.spin(WINDOW_S)
+    # Diagnostics come once a second: the second one from now speaks of these frames only.
+    number = listener.status.number + 2
+    trial.wait(lambda: listener.status.number >= number, LIMIT_S)
+    figure = listener.status.figure
+    return SetTimes(
+        frames=max(map(len, listener.ages_ms.values()), default=0),
+        dropped=int(np.nan_to_num(figure('dropped') - dropped)),
+        overhead=Percentiles(figure('overhead_ms_p50'), figure('overhead_ms_p95')),
+        inference=Percentiles(figure('inference_ms_p50'), figure('inference_ms_p95')),
+        end_to_end={topic: _percentiles(listener.ages_ms.get(topic, [])) for topic in topics},
+    )
+
+
+def _percentiles(values: list[float]) -> Percentiles:
+    if not values:
+        return Percentiles(float('nan'), float('nan'))
+    return Percentiles(*(float(np.percentile(values, percent)) for percent in (50, 95)))

@@ -1,0 +1,1 @@
+"""The video camera: recorded videos and folders of images as a camera."""

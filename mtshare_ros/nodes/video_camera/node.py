@@ -1,0 +1,130 @@
+"""The video camera: images of a video file, a folder, a webcam or a stream, as a driver's."""
+
+import sys
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from mtshare_ros.errors import ConfigError
+from mtshare_ros.nodes import qos
+from mtshare_ros.nodes.codec import fill_image
+from mtshare_ros.nodes.parameter_server import ParameterServer
+from mtshare_ros.nodes.spin import run_node
+from mtshare_ros.nodes.video_camera.calibration_file import calibration_of_view, read_calibration
+from mtshare_ros.nodes.video_camera.parameter_table import (
+    VIDEO_CAMERA_PARAMETERS,
+    video_camera_settings,
+)
+from mtshare_ros.nodes.video_camera.player import PlayedFrame, VideoPlayer
+
+
+class VideoCameraNode(Node):
+    """
+    Publishes each frame when it is due, stamped with that time; a late one is left out.
+
+    ``camera_info`` is published where a parameter says what the camera is, and never made up.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('video_camera_node')
+        self._player: VideoPlayer | None = None
+        _accept_number(self, 'video')
+        parameters = ParameterServer(self, VIDEO_CAMERA_PARAMETERS, video_camera_settings)
+        parameters.require_valid()
+        self._settings = parameters.settings
+        if not self._settings.video:
+            raise ConfigError(
+                'parameter video is empty: set it to a video file, a folder of images, the number '
+                'of a camera, or the address of a stream, such as -p video:=walk.mp4')
+        url = self._settings.camera_info_url
+        self._calibration = read_calibration(url) if url else None
+        self._message = Image()
+        self._image = self.create_publisher(Image, 'image', qos.image_output())
+        self._camera_info = self.create_publisher(
+            CameraInfo, 'camera_info', qos.image_output()) if self._is_calibrated else None
+        self._news = self.create_guard_condition(self._publish_news)
+        self._size: tuple[int, int] | None = None
+        self._player = VideoPlayer(self._settings, self)
+
+    def destroy_node(self) -> None:
+        """End the reading thread first."""
+        if self._player is not None:
+            self._player.close()
+        super().destroy_node()
+
+    def stamp(self) -> Any:
+        """Return the stamp of now."""
+        return self.get_clock().now().to_msg()
+
+    def wake(self) -> None:
+        """Have the executor look for a frame; from any thread."""
+        try:
+            self._news.trigger()
+        except Exception:  # noqa: B902 - shutting down takes the context away
+            if self.context.ok():
+                raise
+
+    def warn(self, text: str) -> None:
+        """Log trouble."""
+        self.get_logger().warning(text)
+
+    def tell(self, text: str) -> None:
+        """Log what is going on."""
+        self.get_logger().info(text)
+
+    @property
+    def _is_calibrated(self) -> bool:
+        return bool(self._settings.camera_info_url or self._settings.field_of_view)
+
+    def _publish_news(self) -> None:
+        if self._player is None:
+            return
+        ended = self._player.ended
+        while (frame := self._player.take()) is not None:
+            self._publish(frame, self._player.name)
+        if ended:
+            self.tell(f'{self._player.name} is at its end')
+            self.context.try_shutdown()
+
+    def _publish(self, frame: PlayedFrame, name: str) -> None:
+        size = frame.image.shape[0], frame.image.shape[1]
+        if size != self._size:
+            self._introduce(name, size)
+        header = Header(stamp=frame.stamp, frame_id=self._settings.frame_id)
+        if self._camera_info is not None and self._calibration is not None:
+            self._calibration.header = header
+            self._camera_info.publish(self._calibration)
+        self._message.header = header
+        fill_image(self._message, frame.image, 'rgb8')
+        self._image.publish(self._message)
+
+    def _introduce(self, name: str, size: tuple[int, int]) -> None:
+        """Say what comes, and find the calibration of images of a (height, width)."""
+        self._size = size
+        settings = self._settings
+        self.tell(f'publishing {name}, {size[1]}x{size[0]}')
+        if settings.field_of_view:
+            self._calibration = calibration_of_view(settings.field_of_view, size)
+        known = self._calibration
+        if known is not None and (known.height, known.width) != size:
+            self.warn(f'{settings.camera_info_url} is for {known.width}x{known.height}, the '
+                      f'images have {size[1]}x{size[0]}; camera_info is published as it is')
+
+
+def _accept_number(node: Node, name: str) -> None:
+    """Let a camera's number, which ROS takes for an integer, stand for a text."""
+    given = node._parameter_overrides.get(name)
+    if given is not None and type(given.value) is int:
+        node._parameter_overrides[name] = Parameter(name, value=str(given.value))
+
+
+def main() -> int:
+    """Run the video camera until its end, SIGINT or SIGTERM; return the exit code."""
+    return run_node(VideoCameraNode)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,194 @@
+"""Where the video camera takes its frames from: a thread that reads them as they are due."""
+
+from dataclasses import dataclass
+from pathlib import Path
+import threading
+import time
+from typing import Any, Protocol
+
+import numpy as np
+
+from mtshare_ros.errors import RecordingError
+from mtshare_ros.nodes.rate_limiter import RateLimiter
+from mtshare_ros.nodes.video_camera.pace import VideoPace
+from mtshare_ros.nodes.video_camera.parameter_table import VideoCameraSettings
+from mtshare_ros.recording.camera_source import without_password
+from mtshare_ros.recording.frame_source import FrameSource
+from mtshare_ros.recording.perceiving import RecordedFrame
+from mtshare_ros.recording.sources import is_camera, open_source
+
+_MOST_WARNINGS = 100
+"""A recording that is played again and again would repeat them."""
+
+_JUDGED_FRAMES = 60
+_FEW = 0.05
+
+
+@dataclass(frozen=True)
+class PlayedFrame:
+    """An (H, W, 3) uint8 RGB image, and the stamp of when it was due or came."""
+
+    image: np.ndarray
+    stamp: Any
+
+
+class Owner(Protocol):
+    """Whom the player tells what happens, from its thread."""
+
+    def stamp(self) -> Any:
+        """Return the stamp of now."""
+
+    def wake(self) -> None:
+        """Hear that something is to be taken."""
+
+    def warn(self, text: str) -> None:
+        """Hear of trouble."""
+
+    def tell(self, text: str) -> None:
+        """Hear what is going on."""
+
+
+class VideoPlayer:
+    """
+    Reads a video, a folder of images or a camera in a thread, and keeps the newest frame.
+
+    What is missing is raised by the constructor as RecordingError or MissingExtraError, except
+    for a camera that shall be tried again. ``ended`` says that no more frames come; ``name`` is
+    what the source is called in messages.
+    """
+
+    def __init__(self, settings: VideoCameraSettings, owner: Owner) -> None:
+        self._settings = settings
+        self._owner = owner
+        self._source = settings.video
+        if self._source.startswith('~'):
+            self._source = str(Path(self._source).expanduser())
+        self.name = without_password(settings.video)
+        self._retries = is_camera(settings.video) and settings.retry_period > 0
+        self._lock = threading.Lock()
+        self._waiting: PlayedFrame | None = None
+        self._failure: Exception | None = None
+        self._closed = threading.Event()
+        self._said: set[str] = set()
+        self._complaint = ''
+        self._frames = self._left_out = 0
+        self.ended = False
+        first = None if self._retries else self._open()
+        self._thread = threading.Thread(
+            target=self._run, args=(first,), name='video', daemon=True)
+        self._thread.start()
+
+    def take(self) -> PlayedFrame | None:
+        """Return the newest frame that was not taken; raise what ended the reading."""
+        with self._lock:
+            frame, self._waiting = self._waiting, None
+        if frame is None and self._failure is not None:
+            raise self._failure
+        return frame
+
+    def close(self) -> None:
+        """End the thread; one that waits for a stream is left to the end of the process."""
+        self._closed.set()
+        self._thread.join(1.0)
+
+    def skip(self, line: str) -> None:
+        """Pass on which frame cannot be read."""
+        self.note(f'left out {line}')
+
+    def note(self, line: str) -> None:
+        """Pass on what there is to know, once."""
+        if line not in self._said and len(self._said) < _MOST_WARNINGS:
+            self._said.add(line)
+            self._owner.warn(line)
+
+    def _run(self, first: FrameSource | None) -> None:
+        try:
+            self._read(first)
+        except Exception as error:  # noqa: B902 - raised in the executor's thread by take
+            self._failure = error
+        self.ended = True
+        if not self._closed.is_set():
+            self._owner.wake()
+
+    def _read(self, source: FrameSource | None) -> None:
+        """Read until the end of a recording; a camera is opened again whenever it stops."""
+        while not self._closed.is_set():
+            try:
+                source = source or self._open()
+                if not source.live:
+                    return self._play(source)
+                self._receive(source)
+            except RecordingError as error:
+                if not self._retries:
+                    raise
+                self._complain(str(error))
+            source = None
+            self._closed.wait(self._settings.retry_period)
+
+    def _open(self) -> FrameSource:
+        return open_source([self._source])
+
+    def _receive(self, source: FrameSource) -> None:
+        """Take the frames of a camera as they come, at most so many a second."""
+        limiter = RateLimiter()
+        for frame in source.read(self):
+            if self._closed.is_set():
+                return
+            if self._complaint:
+                self._complaint = ''
+                self._owner.tell(f'{self.name}: images come again')
+            if limiter.allows(time.monotonic(), self._settings.rate):
+                self._leave(frame)
+        raise RecordingError(f'{self.name}: no more images come')
+
+    def _complain(self, reason: str) -> None:
+        if reason != self._complaint and not self._closed.is_set():
+            self._complaint = reason
+            self._owner.warn(f'{reason}; it is tried again every '
+                             f'{self._settings.retry_period:g} s')
+
+    def _play(self, source: FrameSource) -> None:
+        """Show the frames of a recording when they are due, again and again if wanted."""
+        pace = VideoPace(self._settings.rate)
+        while True:
+            frames = self._frames
+            try:
+                self._play_once(source, pace)
+            except RecordingError as error:
+                if not self._settings.loop or self._frames == frames:
+                    raise
+                self.note(str(error))
+            if self._closed.is_set() or not self._settings.loop:
+                return
+            if self._frames == frames:
+                raise RecordingError(f'{self.name}: not one frame can be read')
+            pace.begin_anew()
+            source = self._open()
+
+    def _play_once(self, source: FrameSource, pace: VideoPace) -> None:
+        for frame in source.read(self):
+            self._closed.wait(pace.wait_s(frame.time_ns / 1e9))
+            if self._closed.is_set():
+                return
+            self._count(left_out=not pace.is_shown() or self._leave(frame))
+            if pace.lags:
+                self.note(f'{self.name}: reading takes longer than it lasts, so that '
+                          'it is shown more slowly')
+
+    def _leave(self, frame: RecordedFrame) -> bool:
+        """Keep the newest frame; return whether it replaced one that nobody took."""
+        image = frame.picture if isinstance(frame.picture, np.ndarray) else frame.picture.rgb()
+        newest = PlayedFrame(image, self._owner.stamp())
+        with self._lock:
+            replaced, self._waiting = self._waiting is not None, newest
+        self._owner.wake()
+        return replaced
+
+    def _count(self, *, left_out: bool) -> None:
+        self._frames += 1
+        self._left_out += left_out
+        if self._frames % _JUDGED_FRAMES == 0:
+            share, self._left_out = self._left_out / _JUDGED_FRAMES, 0
+            if share > _FEW:
+                self.note(f'{share:.0%} of the frames are left out, because publishing takes '
+                          'longer than they last; publish smaller images or fewer')

@@ -1,0 +1,124 @@
+"""The one photograph with measured depth: how far off a model's metres are on it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from mtshare_ros.errors import DatasetError
+from mtshare_ros.image_files import read_image_file
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.model.framing import frame_to_cover
+from mtshare_ros.report.real.public_files import DISPARITY, MOTORCYCLE
+
+FOCAL_LENGTH = 994.978
+"""Pixels; this and the next two as scikit-image states them for its smaller copy."""
+
+_BASELINE = 0.193001
+_DOFFS = 31.086
+_NEAR = 1.25
+
+
+@dataclass(frozen=True)
+class Motorcycle:
+    """The image (H, W, 3) uint8 RGB and its depth (H, W) in metres, NaN where not measured."""
+
+    image: np.ndarray
+    depth: np.ndarray
+
+
+@dataclass(frozen=True)
+class DepthScore:
+    """
+    How far off a depth is.
+
+    ``delta1`` is the share within a factor of 1.25 in per cent, ``abs_rel`` the mean of
+    |error| / truth; the scaled ones after the prediction was multiplied by ``scale``, which makes
+    the median of the ratios 1. ``rank`` is Spearman's correlation, ``pixels`` were scored.
+    """
+
+    delta1: float
+    abs_rel: float
+    scale: float
+    scaled_delta1: float
+    scaled_abs_rel: float
+    rank: float
+    pixels: int
+
+
+def read_motorcycle(folder: Path) -> Motorcycle:
+    """Read the image and its disparity; raise DatasetError where the latter is no such file."""
+    image = read_image_file(folder / MOTORCYCLE.file).upright()
+    try:
+        with np.load(folder / DISPARITY, allow_pickle=False) as values:
+            disparity = values[values.files[0]].astype(np.float64)
+    except (OSError, ValueError, IndexError) as error:
+        raise DatasetError(f'{folder / DISPARITY}: cannot be read: {error}') from error
+    return Motorcycle(image, depth_of(disparity))
+
+
+def depth_of(disparity: np.ndarray) -> np.ndarray:
+    """Return metres of a disparity (H, W) in pixels; NaN where that is not finite."""
+    known = np.isfinite(disparity)
+    depth = np.full(disparity.shape, np.nan)
+    depth[known] = _BASELINE * FOCAL_LENGTH / (disparity[known] + _DOFFS)
+    return depth
+
+
+def predict(engine: Engine, motorcycle: Motorcycle) -> Prediction:
+    """Return the maps of the photograph, its depth in metres of its camera."""
+    prediction = engine.infer(motorcycle.image, None, InferenceSettings(engine.tasks))
+    framing = prediction.framing
+    engine.scale_depth(
+        prediction, FOCAL_LENGTH * framing.resized_size[1] / framing.source_size[1])
+    return prediction
+
+
+def score_motorcycle(engine: Engine, motorcycle: Motorcycle) -> DepthScore | None:
+    """Return how far off a model's depth is, None for a model without depth."""
+    if 'depth' not in engine.tasks:
+        return None
+    found = predict(engine, motorcycle).depth
+    truth = fit_truth(motorcycle, engine.input_size)
+    return None if found is None else score_depth(found, truth)
+
+
+def fit_truth(motorcycle: Motorcycle, size: tuple[int, ...]) -> np.ndarray:
+    """Return the true depth of maps of a (height, width)."""
+    height, width = motorcycle.depth.shape
+    return frame_to_cover((height, width), (size[0], size[1])).pick(motorcycle.depth)
+
+
+def score_depth(found: np.ndarray, truth: np.ndarray) -> DepthScore:
+    """Return how far off depths (H, W) in metres are where the truth is known."""
+    scored = np.isfinite(truth) & np.isfinite(found) & (truth > 0) & (found > 0)
+    actual, guess = truth[scored].astype(np.float64), found[scored].astype(np.float64)
+    scale = float(np.median(actual / guess))
+    return DepthScore(
+        _within(guess, actual), _abs_rel(guess, actual), scale, _within(scale * guess, actual),
+        _abs_rel(scale * guess, actual), rank_correlation(guess, actual), int(scored.sum()))
+
+
+def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
+    """
+    Return Spearman's correlation of two lists; equal values share the mean of their ranks.
+
+    NaN where all values of one are equal.
+    """
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return float('nan')
+    return float(np.corrcoef(_ranks(one), _ranks(other))[0, 1])
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places]
+
+
+def _within(guess: np.ndarray, actual: np.ndarray) -> float:
+    return float(100 * (np.maximum(guess / actual, actual / guess) < _NEAR).mean())
+
+
+def _abs_rel(guess: np.ndarray, actual: np.ndarray) -> float:
+    return float((np.abs(guess - actual) / actual).mean())
