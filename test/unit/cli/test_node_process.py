@@ -49,7 +49,7 @@ def test_the_last_words_of_a_program_that_ended_are_told(start):
 def test_a_node_that_ends_at_once_is_noticed(tmp_path):
     process = start_node('no_such_node', namespace='/x', parameters={}, folder=tmp_path)
     wait_until(lambda: not process.is_running)
-    with pytest.raises(MtshareError, match='No module named mtshare_ros.nodes.no_such_node'):
+    with pytest.raises(MtshareError, match='No module named .mtshare_ros.nodes.no_such'):
         process.check()
 
 

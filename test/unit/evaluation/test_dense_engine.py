@@ -13,6 +13,7 @@ pytest.importorskip('onnxruntime', reason='exporting needs the extra [export]')
 
 import tensorrt_stand_in  # noqa: E402
 
+from mtshare_ros.benchmark import dense_sides  # noqa: E402
 from mtshare_ros.benchmark.dense_engine import EngineCompute, why_no_engine  # noqa: E402
 from mtshare_ros.benchmark.dense_forms import FormChooser  # noqa: E402
 from mtshare_ros.benchmark.dense_sides import (  # noqa: E402
@@ -20,7 +21,6 @@ from mtshare_ros.benchmark.dense_sides import (  # noqa: E402
     DENSE_SIDES,
     make_dense_side,
 )
-from mtshare_ros.evaluation import dense_sides  # noqa: E402
 from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
 from mtshare_ros.tasks import DEFAULT_TASKS  # noqa: E402
