@@ -23,7 +23,7 @@ help:
 	@echo 'make test      the tests, without the slow ones'
 	@echo 'make test-all  the tests, then the slow ones'
 	@echo 'make lint      style and types'
-	@echo 'make readme    write the tables of README.md anew from the code'
+	@echo 'make readme    write the tables of README.md and docs/interface.md from the code'
 	@echo 'make clean     remove .venv and what the tools left'
 	@echo 'Options for the command go into ARGS, for example: make demo ARGS="--help"'
 

@@ -6,7 +6,7 @@ import re
 
 ROOT = Path(__file__).resolve().parent.parent
 GENERATED = ROOT / 'docs/results.md'
-PAGES = [ROOT / 'README.md',
+PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md',
          *(path for path in sorted((ROOT / 'docs').glob('*.md')) if path != GENERATED)]
 """Every page that people write; what a page without a language holds is no example."""
 
@@ -53,3 +53,9 @@ def anchors(path: Path) -> set[str]:
     """Return what ``page.md#...`` may name: the headings, as GitHub turns them into anchors."""
     headings = re.findall(r'^#+ (.+)$', path.read_text(), re.MULTILINE)
     return {re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings}
+
+
+def make_targets() -> set[str]:
+    """Return the targets of the Makefile."""
+    found = re.findall(r'^([a-z -]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE)
+    return set(' '.join(found).split())

@@ -1,9 +1,10 @@
 """
-The tables of README.md, rendered from the tables of the code.
+The tables of README.md and docs/interface.md, rendered from the tables of the code.
 
 ``make readme`` writes them between the comments that mark their places; a test compares them.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 import re
 from typing import Callable, Iterable
@@ -14,7 +15,11 @@ from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
 from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS
 from mtshare_ros.nodes.video_camera.parameter_table import VIDEO_CAMERA_PARAMETERS
 
-README = Path(__file__).resolve().parent.parent / 'README.md'
+ROOT = Path(__file__).resolve().parent.parent
+MOST_USED = (
+    'model', 'device', 'input_size', 'temporal.threshold', 'task.threshold',
+    'temporal.refresh_period', 'latency_target_ms', 'motion.source', 'max_rate', 'cameras')
+"""The parameters that the README shows; docs/interface.md shows all."""
 
 
 def table(titles: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -56,27 +61,45 @@ def parameter_table(specs: Iterable[ParameterSpec]) -> str:
     return table(titles, [parameter_row(spec) for spec in specs])
 
 
-TABLES: dict[str, Callable[[], str]] = {
-    'outputs': output_table,
-    'perception parameters': lambda: parameter_table(PERCEPTION_PARAMETERS),
-    'camera parameters': lambda: parameter_table(SIM_CAMERA_PARAMETERS),
-    'video camera parameters': lambda: parameter_table(VIDEO_CAMERA_PARAMETERS),
+def most_used_table() -> str:
+    """Return the parameters of the perception node that most people change."""
+    return parameter_table([PERCEPTION_PARAMETERS[name] for name in MOST_USED])
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table in a page: the path of the page in the checkout, and what renders the table."""
+
+    page: str
+    render: Callable[[], str]
+
+
+TABLES = {
+    'outputs': Table('README.md', output_table),
+    'most used parameters': Table('README.md', most_used_table),
+    'perception parameters': Table(
+        'docs/interface.md', lambda: parameter_table(PERCEPTION_PARAMETERS)),
+    'camera parameters': Table(
+        'docs/interface.md', lambda: parameter_table(SIM_CAMERA_PARAMETERS)),
+    'video camera parameters': Table(
+        'docs/interface.md', lambda: parameter_table(VIDEO_CAMERA_PARAMETERS)),
 }
 """The tables by the name that marks their place."""
 
 
-def place_of(name: str) -> re.Pattern[str]:
-    """Return the pattern of a table's place; its groups are the mark, the table, the end."""
-    return re.compile(f'(<!-- table: {name} -->\n)(.*?)(<!-- end -->)', re.DOTALL)
+def find_table(name: str) -> re.Match[str] | None:
+    """Find a table in its page; the groups are the mark, the table, the end."""
+    pattern = f'(<!-- table: {name} -->\n)(.*?)(<!-- end -->)'
+    return re.search(pattern, (ROOT / TABLES[name].page).read_text(), re.DOTALL)
 
 
 def write_tables() -> None:
-    """Bring every table of the README up to date."""
-    text = README.read_text()
-    for name, render in TABLES.items():
-        before, after = place_of(name).search(text).span(2)
-        text = text[:before] + render() + text[after:]
-    README.write_text(text)
+    """Bring every table up to date."""
+    for name, place in TABLES.items():
+        found = find_table(name)
+        before, after = found.span(2)
+        page = ROOT / place.page
+        page.write_text(found.string[:before] + place.render() + found.string[after:])
 
 
 if __name__ == '__main__':

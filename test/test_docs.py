@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 import re
 
-from doc_pages import anchors, command_lines, PAGES, prose, ROOT
+from doc_pages import anchors, command_lines, make_targets, PAGES, prose, ROOT
 import pytest
 
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
@@ -30,12 +30,6 @@ def launch_arguments(path):
     return {call.args[0].value for call in calls if 'DeclareLaunchArgument' in ast.dump(call.func)}
 
 
-def make_targets():
-    """Return the targets of the Makefile."""
-    found = re.findall(r'^([a-z -]+):', (ROOT / 'Makefile').read_text(), re.MULTILINE)
-    return set(' '.join(found).split())
-
-
 def named(pattern):
     """Return what a pattern finds in the text and in the shell examples of all pages."""
     found = set(re.findall(pattern, f'{PROSE}\n{LINES}', re.MULTILINE))
@@ -44,13 +38,12 @@ def named(pattern):
 
 
 @pytest.mark.fault(29)
-@pytest.mark.parametrize('name', ['outputs', 'perception parameters', 'camera parameters',
-                                  'video camera parameters'])
-def test_a_table_shows_what_the_node_has(tables, name):
-    found = tables.place_of(name).search(README)
+def test_every_table_shows_what_the_nodes_have(tables):
+    for name, table in tables.TABLES.items():
+        found = tables.find_table(name)
 
-    assert found, f'README.md has no place for the table {name}'
-    assert found.group(2) == tables.TABLES[name](), 'run: make readme'
+        assert found, f'{table.page} has no place for the table {name}'
+        assert found.group(2) == table.render(), 'run: make readme'
 
 
 def test_every_link_leads_somewhere():

@@ -3,6 +3,7 @@
 import re
 import shlex
 import subprocess
+import warnings
 
 from doc_pages import command_lines, examples
 import pytest
@@ -65,11 +66,15 @@ def test_the_shell_reads_every_example():
 
 
 @pytest.mark.parametrize('example', examples('python'), ids=str)
-def test_a_python_example_runs(example):
+def test_a_python_example_runs(example, tmp_path, monkeypatch):
+    image_module = pytest.importorskip('PIL.Image', reason='pictures need Pillow')
+    image_module.new('RGB', (320, 240), 'grey').save(tmp_path / 'photo.jpg')
+    monkeypatch.chdir(tmp_path)
     if 'import rclpy' in example.text:
         pytest.importorskip('rclpy', reason='ROS 2 is neither sourced nor installed as wheels')
 
     # under another name than __main__, so that a node is defined but not spun
+    warnings.simplefilter('error')
     exec(compile(example.text, str(example), 'exec'), {'__name__': 'example'})  # noqa: S102
 
 

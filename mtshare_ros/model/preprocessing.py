@@ -23,4 +23,6 @@ class Normalize(nn.Module):
 
 def to_tensor(image: np.ndarray, device: torch.device) -> torch.Tensor:
     """Return an (H, W, 3) uint8 image as a (1, 3, H, W) uint8 tensor on the device."""
-    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None]
+    # Images of messages and files are often read-only, which torch.from_numpy warns of.
+    writable = np.require(image, requirements=('C', 'W'))
+    return torch.from_numpy(writable).to(device).permute(2, 0, 1)[None]
