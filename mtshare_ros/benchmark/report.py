@@ -112,7 +112,7 @@ def _report(
 
 def taken_over_fraction(stats: FrameStats) -> float:
     """Return the share of rows taken over from the base task, over all tasks and blocks."""
-    values = [value for blocks in stats.taken_over.values() for value in blocks]
+    values = [value for blocks in stats.reused.values() for value in blocks]
     return float(np.mean(values)) if values else 0.0
 
 
@@ -126,7 +126,7 @@ def _most_macs(stats: Sequence[FrameStats]) -> float | None:
 
 
 def _ways(stats: Sequence[FrameStats]) -> dict[str, float] | None:
-    ways = [item.motion.way for item in stats if item.motion is not None]
+    ways = [item.motion.mode for item in stats if item.motion is not None]
     return {way: ways.count(way) / len(ways) for way in sorted(set(ways))} or None
 
 

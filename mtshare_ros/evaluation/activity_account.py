@@ -93,13 +93,13 @@ class ActivityAccount:
     def _add_taken(self, stats: FrameStats) -> None:
         for task, blocks in self._delta_blocks.items():
             for block in blocks if task in stats.active else ():
-                taken = stats.taken_over[task][block]
+                taken = stats.reused[task][block]
                 self._taken[task] += taken
                 self._processed[task] += taken + stats.active[task][block]
 
     def _add_gated(self, stats: FrameStats) -> None:
         for task, computed in stats.active.items():
-            processed = np.add(computed, stats.taken_over[task])
+            processed = np.add(computed, stats.reused[task])
             share = (processed - stats.refreshed) / (1 - stats.refreshed)
             self._gated.setdefault(task, []).append(float(share.mean()))
 

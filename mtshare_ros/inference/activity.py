@@ -6,7 +6,7 @@ import numpy as np
 
 from mtshare_ros.tasks import ordered
 
-STATES = ('kept', 'taken over', 'computed', 'refreshed')
+STATES = ('kept', 'reused', 'computed', 'refreshed')
 """What a map of activity says of a token, by its number."""
 
 COLORS = ((0, 0, 0), (40, 220, 205), (255, 156, 32), (150, 110, 255))

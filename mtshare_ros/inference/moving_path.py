@@ -25,13 +25,13 @@ NOT_ON_THIS_DEVICE = 'sharing under motion runs on lists of rows, which a GPU do
 @dataclass(frozen=True)
 class _Computed:
     """
-    What a frame computed, and in which way.
+    What a frame computed, and in which mode (see MotionStats).
 
     ``where`` (H, W) bool are the pixels of which its maps count, None for all.
     """
 
     outcome: FrameOutcome
-    way: str
+    mode: str
     reason: str
     where: torch.Tensor | None
 
@@ -66,7 +66,7 @@ class MovingPath:
             return replace(outcome, motion=_stats(view, done))
         camera.take(outcome.maps, view, done.where)
         settings = self.following.settings
-        maps = camera.maps() if settings.fusion or done.way == MOVING else outcome.maps
+        maps = camera.maps() if settings.fusion or done.mode == MOVING else outcome.maps
         clock.lap('carry')
         return replace(outcome, maps=maps, motion=_stats(view, done))
 
@@ -79,7 +79,7 @@ class MovingPath:
         clock.lap('carry')
         reason = outcome.account.reset_reason or NOTHING_CARRIED
         return replace(outcome, motion=MotionStats(
-            'none', 0.0, 0.0, 0.0, 1.0, _way(outcome.account), reason))
+            'none', 0.0, 0.0, 0.0, 1.0, _mode(outcome.account), reason))
 
     def _compute(
         self, memory: Session, camera: MovingCamera, view: View, request: FrameRequest,
@@ -117,7 +117,7 @@ class MovingPath:
             camera.state = None
         outcome = self.network.run(memory, request, clock)
         reasons = outcome.account.reset_reason, '' if view.trusted else UNSURE, refusal
-        return _Computed(outcome, _way(outcome.account), '; '.join(filter(None, reasons)),
+        return _Computed(outcome, _mode(outcome.account), '; '.join(filter(None, reasons)),
                          self._changed(view, outcome.account))
 
     def _whole(
@@ -144,7 +144,7 @@ class MovingPath:
         return cells.repeat_interleave(side, 0).repeat_interleave(side, 1)
 
 
-def _way(account: FrameAccount) -> str:
+def _mode(account: FrameAccount) -> str:
     return WHOLE if account.reset_reason else REST
 
 
@@ -153,4 +153,4 @@ def _stats(view: View, done: _Computed) -> MotionStats:
     unseen = 0.0 if view.carried is None else 1 - float(view.carried.seen.float().mean())
     return MotionStats(
         view.estimate.source, view.estimate.confidence, view.flow.length, carried,
-        unseen, done.way, done.reason, view.estimate.scaled)
+        unseen, done.mode, done.reason, view.estimate.scaled)

@@ -51,15 +51,15 @@ class InferenceSettings:
 @dataclass(frozen=True)
 class MotionStats:
     """
-    What became of a frame of a camera whose motion is followed.
+    How the motion of the camera was followed in one frame.
 
-    ``source`` and ``confidence`` are those of the MotionEstimate, ``shift`` the median way of the
-    image since the frame before in pixels. ``carried`` is the share of the pixels whose values
-    come from earlier frames alone, ``unseen`` that of pixels which no earlier frame saw.
-    ``way`` is how the frame was computed: ``rest`` (as for a camera that stands still),
-    ``moving`` (the tokens that the carried maps do not explain) or ``whole``, then ``reason`` says
-    why. ``scaled`` is False where only turns and growing are told apart, for want of a calibration
-    or of depth.
+    ``source`` and ``confidence`` are those of the MotionEstimate, ``shift`` is the median movement
+    of the image since the frame before, in pixels. ``carried`` is the share of the pixels whose
+    values come from earlier frames only, ``unseen`` the share of the pixels that no earlier frame
+    saw. ``mode`` says how the frame was computed: ``rest`` (as for a camera that stands still),
+    ``moving`` (only the patches that the carried maps do not explain) or ``whole``, for which
+    ``reason`` says why. ``scaled`` is False where the translation is not in metres, because there
+    is no calibration or no depth.
     """
 
     source: str
@@ -67,7 +67,7 @@ class MotionStats:
     shift: float
     carried: float
     unseen: float
-    way: str
+    mode: str
     reason: str = ''
     scaled: bool = True
 
@@ -75,17 +75,18 @@ class MotionStats:
 @dataclass(frozen=True)
 class FrameStats:
     """
-    What one frame took.
+    What was computed for one frame, and how long it took.
 
-    Milliseconds in all, and by stage in the order they ran. ``active`` and ``taken_over`` hold for
-    each task, block by block, the share of the rows that was computed and that was taken over from
-    the base task; ``input_fraction`` is the share that entered the network at all, ``refreshed``
-    that of rows whose refresh turn had come. ``macs`` were done of the ``dense_macs`` of the asked
-    tasks, their shared blocks counted once. ``oldest_age`` counts for each task the frames since a
-    row ran ungated through everything. ``reset_reason`` says why the frame built on nothing; it is
-    empty where it did. ``non_finite`` are the tasks whose raw output holds NaN or infinity.
-    ``activity`` holds for each task what became of its tokens: (rows, columns) uint8, 0 kept,
-    1 taken over, 2 computed, 3 refreshed. ``motion`` is None where no motion is followed.
+    ``total_ms`` and ``stage_ms`` are milliseconds, the stages in the order they ran. Shares are of
+    the N tokens: ``input_fraction`` of those that entered the network, ``refreshed`` of those that
+    entered because their refresh was due, ``active`` and ``reused``, by task and block, of those
+    that were computed and of those that reused the base task's result. ``macs`` were done of the
+    ``dense_macs`` of the asked tasks, blocks that tasks share counted once. ``oldest_age`` is by
+    task the greatest number of frames since a token was last computed in all blocks.
+    ``reset_reason`` says why nothing of earlier frames could be used; it is empty where it could.
+    ``non_finite`` are the tasks whose raw output holds NaN or infinity. ``activity`` holds by task
+    what became of each token, (rows, columns) uint8: 0 kept, 1 reused, 2 computed, 3 refreshed.
+    ``motion`` is None where no motion is followed.
     """
 
     total_ms: float
@@ -93,7 +94,7 @@ class FrameStats:
     input_fraction: float = 1.0
     refreshed: float = 0.0
     active: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    taken_over: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    reused: dict[str, tuple[float, ...]] = field(default_factory=dict)
     macs: int = 0
     dense_macs: int = 0
     oldest_age: dict[str, int] = field(default_factory=dict)
@@ -104,12 +105,12 @@ class FrameStats:
 
     @property
     def dense(self) -> bool:
-        """Whether every row entered the network."""
+        """Whether every token entered the network."""
         return self.input_fraction == 1
 
     @property
     def active_fraction(self) -> float:
-        """Mean share of rows that were computed, over tasks and blocks."""
+        """Mean share of tokens that were computed, over tasks and blocks."""
         shares = [share for task in self.active.values() for share in task]
         return sum(shares) / len(shares) if shares else 1.0
 

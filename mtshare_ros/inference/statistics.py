@@ -40,7 +40,7 @@ def frame_stats(
         input_fraction=account.rows / account.cell_count,
         refreshed=account.refreshed,
         active={task: item.computed for task, item in tasks.items()},
-        taken_over={task: item.taken_over for task, item in tasks.items()},
+        reused={task: item.taken_over for task, item in tasks.items()},
         macs=account.macs,
         dense_macs=account.dense_macs,
         oldest_age={task: item.oldest_age for task, item in tasks.items()},

@@ -31,7 +31,7 @@ class MotionStatistics:
         self._source = motion.source
         self._confidences.add(motion.confidence)
         self._shifts.add(motion.shift)
-        self._ways.append(motion.way)
+        self._ways.append(motion.mode)
         self._reason = motion.reason or self._reason
 
     def note_pose(self, late_ms: float) -> None:

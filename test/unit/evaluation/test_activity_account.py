@@ -15,7 +15,7 @@ BLOCKS = {'depth': (1,), 'edge': ()}
 
 def stats(*, depth=(0.5, 0.5), taken=(0.0, 0.0), semseg=(0.5, 0.5), refreshed=0.0, reason=''):
     return FrameStats(1.0, active={'semseg': semseg, 'depth': depth, 'edge': semseg},
-                      taken_over={'semseg': (0.0, 0.0), 'depth': taken, 'edge': (0.5, 0.5)},
+                      reused={'semseg': (0.0, 0.0), 'depth': taken, 'edge': (0.5, 0.5)},
                       refreshed=refreshed, macs=30, dense_macs=100, reset_reason=reason)
 
 

@@ -7,7 +7,7 @@ from mtshare_ros.inference.activity import color_activity, STATES
 
 ROWS, COLUMNS, SIDE = 2, 3, 16
 IMAGE = np.full((ROWS * SIDE, COLUMNS * SIDE, 3), 120, np.uint8)
-KEPT, TAKEN_OVER, COMPUTED, REFRESHED = range(len(STATES))
+KEPT, REUSED, COMPUTED, REFRESHED = range(len(STATES))
 
 
 def picture(*states, image=IMAGE):
@@ -26,7 +26,7 @@ def hue_of(pixel):
 
 
 @pytest.mark.parametrize(('state', 'hue'), [
-    (KEPT, 'grey'), (TAKEN_OVER, 'turquoise'), (COMPUTED, 'orange'), (REFRESHED, 'violet')])
+    (KEPT, 'grey'), (REUSED, 'turquoise'), (COMPUTED, 'orange'), (REFRESHED, 'violet')])
 def test_every_state_has_its_own_color(state, hue):
     drawn = picture(state)
 
@@ -46,8 +46,8 @@ def test_what_was_kept_is_darker_than_the_image_and_without_color():
 @pytest.mark.parametrize(('states', 'quarters'), [
     ((COMPUTED,), ['orange'] * 4),
     ((COMPUTED, KEPT), ['orange', 'grey', 'orange', 'grey']),
-    ((KEPT, TAKEN_OVER, COMPUTED), ['grey', 'turquoise', 'orange', 'orange']),
-    ((COMPUTED, TAKEN_OVER, REFRESHED, KEPT), ['orange', 'turquoise', 'violet', 'grey']),
+    ((KEPT, REUSED, COMPUTED), ['grey', 'turquoise', 'orange', 'orange']),
+    ((COMPUTED, REUSED, REFRESHED, KEPT), ['orange', 'turquoise', 'violet', 'grey']),
 ])
 def test_the_tasks_share_every_tile(states, quarters):
     drawn = picture(*states)

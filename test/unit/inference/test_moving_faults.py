@@ -141,7 +141,7 @@ def test_maps_that_are_worked_out_of_whole_views_keep_the_gates_at_rest_and_say_
     for frame in film[:4]:
         found = see(engine, session, frame, SHARED)
 
-    assert found.stats.motion.way != 'moving' and 'normals' in found.stats.motion.reason
+    assert found.stats.motion.mode != 'moving' and 'normals' in found.stats.motion.reason
 
 
 def test_blocks_of_the_accurate_kind_keep_the_gates_at_rest_and_say_so(engine, film):
@@ -149,7 +149,7 @@ def test_blocks_of_the_accurate_kind_keep_the_gates_at_rest_and_say_so(engine, f
     for frame in film[:4]:
         found = see(engine, session, frame, SHARED, block='accurate')
 
-    assert found.stats.motion.way != 'moving' and 'accurate' in found.stats.motion.reason
+    assert found.stats.motion.mode != 'moving' and 'accurate' in found.stats.motion.reason
 
 
 def test_a_frame_of_no_camera_follows_nothing(engine, film):

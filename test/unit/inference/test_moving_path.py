@@ -125,7 +125,7 @@ def test_sharing_under_motion_computes_a_part_and_stays_near_the_dense_maps(engi
     shared = run(engine, film, following(engine, source='images', sharing=True))
     dense = [engine.infer(frame.image) for frame in film]
 
-    assert [prediction.stats.motion.way for prediction in shared] == ['whole'] + ['moving'] * 5
+    assert [prediction.stats.motion.mode for prediction in shared] == ['whole'] + ['moving'] * 5
     assert max(found.stats.macs / found.stats.dense_macs for found in shared[1:]) < 0.6
     same = [np.mean(found.mask == whole.mask) for found, whole in zip(shared[1:], dense[1:])]
     assert min(same) > 0.9
@@ -176,7 +176,7 @@ def test_what_is_remembered_in_the_order_of_the_world_is_counted(engine, film):
 def test_a_camera_that_comes_to_rest_is_computed_by_the_gates_at_rest(engine, film):
     session, settings = engine.new_session(), following(engine, source='images', sharing=True)
     images = [film[0].image, film[1].image, *[film[2].image] * 8]
-    ways = [engine.infer(image, session, settings, camera_of(film[0])).stats.motion.way
+    ways = [engine.infer(image, session, settings, camera_of(film[0])).stats.motion.mode
             for image in images]
 
     assert ways[1] == 'moving' and ways[-1] == 'rest'
@@ -189,7 +189,7 @@ def test_another_scene_is_computed_whole_and_its_reason_is_said(engine, film):
     for frame in (*film[:2], other):
         found = engine.infer(frame.image, session, settings, camera_of(frame))
 
-    assert found.stats.motion.way == 'whole' and found.stats.motion.reason
+    assert found.stats.motion.mode == 'whole' and found.stats.motion.reason
     alone = engine.infer(other.image)
     assert np.mean(found.mask == alone.mask) > 0.95
 
@@ -211,7 +211,7 @@ def test_a_camera_at_rest_has_the_maps_of_one_that_nobody_follows(engine):
     followed = run(engine, film, following(engine, source='images', sharing=True))
     plain = run(engine, film, following(engine, source='off'))
 
-    assert all(found.stats.motion.way == 'rest' for found in followed[1:])
+    assert all(found.stats.motion.mode == 'rest' for found in followed[1:])
     for found, expected in zip(followed, plain):
         assert found.stats.macs == expected.stats.macs
         for name in ('mask', 'confidence', 'depth', 'normals', 'edges'):
@@ -223,7 +223,7 @@ def test_what_was_kept_at_rest_is_carried_along_when_the_camera_moves(engine, fi
     still = [film[0]] * 4
     found = run(engine, [*still, *film[1:4]], settings)
 
-    assert [item.stats.motion.way for item in found[4:]] == ['moving'] * 3
+    assert [item.stats.motion.mode for item in found[4:]] == ['moving'] * 3
     assert max(item.stats.motion.unseen for item in found[4:]) < 0.1
     dense = [engine.infer(frame.image) for frame in film[1:4]]
     assert min(np.mean(a.mask == b.mask) for a, b in zip(found[4:], dense)) > 0.9

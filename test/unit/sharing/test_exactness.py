@@ -137,14 +137,14 @@ def test_without_temporal_sharing_rows_are_still_taken_over_and_the_base_is_exac
         dense = seen.dense()['semseg']
         assert (seen.raw('semseg') - dense).norm() < 1e-5 * dense.norm()
     assert stats.active['depth'][:2] == (1.0, 1.0)
-    assert stats.taken_over['depth'][3] > 0
+    assert stats.reused['depth'][3] > 0
 
 
 def test_without_task_sharing_no_row_is_taken_over():
     seen = camera(task=False)
     for frame in room_clip('drive', noise=1.0)[:10]:
         stats = seen.see(frame).stats
-        assert not any(share for shares in stats.taken_over.values() for share in shares)
+        assert not any(share for shares in stats.reused.values() for share in shares)
 
 
 @pytest.mark.fault(22)

@@ -162,7 +162,7 @@ def test_prefix_rows_are_never_taken_over(shape):
     kept = own.base.kept.view(3, tokens, -1).clone()
     stats = seen.see(drive()[3]).stats
     changed = (own.base.kept.view(3, tokens, -1) != kept).any(dim=2)
-    assert max(stats.taken_over['depth']) > 0
+    assert max(stats.reused['depth']) > 0
     assert changed[:, CELLS:].all() and not changed[:, :CELLS].all()
 
 
