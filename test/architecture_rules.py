@@ -154,7 +154,8 @@ def wrong_imports(source: Source) -> Iterator[str]:
     for used in source.imports:
         if used.name.startswith('.'):
             yield f'{used.line}: a relative import hides its layer; write the full name'
-        if used.top != PACKAGE or source.layer == 'launch':
+        # the package itself names its public classes, and imports them when they are used
+        if used.top != PACKAGE or source.layer == 'launch' or source.module == PACKAGE:
             continue
         target = layer_of(used.name)
         if target not in reachable(source.layer) and not is_source_of_camera(source, used):
