@@ -12,6 +12,9 @@ from mtshare_ros.tasks import TASKS, UNLABELLED
 ATTRIBUTES = {task: spec.truth for task, spec in TASKS.items()}
 """The attribute of a sample that holds the truth of a task, by task id."""
 
+NORMAL_SCALE = 127.0
+"""Normals are stored as 8-bit integers: round(n x 127)."""
+
 VOID = {'labels': UNLABELLED, 'human_parts': UNLABELLED, 'depth': 0, 'normals': 0,
         'edges': UNLABELLED, 'saliency': UNLABELLED}
 """What stands where nothing is known, by attribute."""

@@ -6,9 +6,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from mtshare_ros.data.augmentation import cut, distort_colors, pad, resize
 from mtshare_ros.data.batches import Batch, ClipBatch, mirror
-from mtshare_ros.data.geometry import cut, pad, resize
-from mtshare_ros.data.photometric import distort_colors
 from mtshare_ros.data.sample import ATTRIBUTES, Sample, SampleClip, SampleSet
 from mtshare_ros.errors import DatasetError
 from mtshare_ros.tasks import UNLABELLED

@@ -7,9 +7,8 @@ from typing import Any, Callable, Iterator, Sequence
 import numpy as np
 
 from mtshare_ros.config import require
-from mtshare_ros.data.folder import FolderDataset
-from mtshare_ros.data.frame_folder import FrameFolder
-from mtshare_ros.data.opening import open_samples
+from mtshare_ros.data.disk_datasets import open_samples
+from mtshare_ros.data.folder import FolderDataset, FrameFolder
 from mtshare_ros.data.transforms import fit_for_evaluation
 from mtshare_ros.errors import ConfigError, DatasetError
 from mtshare_ros.evaluation.clips import ClipFrame, EvaluationClip

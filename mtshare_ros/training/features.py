@@ -10,7 +10,7 @@ import torch
 
 from mtshare_ros.data.batches import Batch
 from mtshare_ros.data.rooms.array_folder import fill_folder, open_array, open_arrays, Progress
-from mtshare_ros.data.storage import NORMAL_SCALE
+from mtshare_ros.data.sample import NORMAL_SCALE
 from mtshare_ros.inference.device import autocast
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.stem import StemFeatures

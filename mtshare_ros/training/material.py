@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from mtshare_ros.config import require
+from mtshare_ros.data.disk_datasets import DATASETS, open_samples
 from mtshare_ros.data.folder import FolderDataset
-from mtshare_ros.data.opening import DATASETS, open_samples
 from mtshare_ros.data.rooms.batches import RoomsClipSet, RoomsTrainingSet
 from mtshare_ros.data.rooms.dataset import FrameSet, open_frames, render_frames
 from mtshare_ros.data.rooms.films import LENGTH, open_films, render_films

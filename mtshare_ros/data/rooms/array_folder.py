@@ -5,12 +5,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 import json
 from multiprocessing import get_context
+import os
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 
-from mtshare_ros.data.storage import replace_json
 from mtshare_ros.errors import DatasetError
 
 META_FILE = 'meta.json'
@@ -117,3 +117,10 @@ def _rendered(
         return
     with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
         yield from pool.map(render_room, *zip(*((directory, meta, room) for room in rooms)))
+
+
+def replace_json(path: Path, values: dict[str, Any]) -> None:
+    """Replace a JSON file in one step, so that a kill leaves the old or the new one."""
+    partial = path.with_name(f'{path.name}.part')
+    partial.write_text(json.dumps(values, indent=2) + '\n', encoding='utf-8')
+    os.replace(partial, path)

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from mtshare_ros.data.batches import Batch, ClipBatch, mirror, recolor
 from mtshare_ros.data.rooms.films import FilmSet
-from mtshare_ros.data.storage import NORMAL_SCALE
+from mtshare_ros.data.sample import NORMAL_SCALE
 
 _MIRRORED = 0.5
 

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from mtshare_ros.data.photometric import distort_colors
+from mtshare_ros.data.augmentation import distort_colors
 from mtshare_ros.data.rooms.classes import CLASS_IDS
 from mtshare_ros.data.rooms.frame import Pose, RoomFrame
 from mtshare_ros.data.rooms.paint import any_color, shade, TEXTURE_IDS

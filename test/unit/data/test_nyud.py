@@ -12,8 +12,8 @@ pytest.importorskip('scipy', reason='SciPy is not installed: pip install -e ".[t
 
 import dataset_trees as trees  # noqa: E402
 
+from mtshare_ros.data.disk_datasets import open_samples  # noqa: E402
 from mtshare_ros.data.nyud import NyudDataset  # noqa: E402
-from mtshare_ros.data.opening import open_samples  # noqa: E402
 from mtshare_ros.errors import DatasetError, MissingExtraError  # noqa: E402
 
 

@@ -12,9 +12,11 @@ pytest.importorskip('skimage', reason='scikit-image is not installed: pip instal
 import dataset_trees as trees  # noqa: E402
 from scipy.io import savemat  # noqa: E402
 
-from mtshare_ros.data.opening import open_samples  # noqa: E402
-from mtshare_ros.data.pascal import PascalContextDataset  # noqa: E402
-from mtshare_ros.data.region_edges import laplacian_edges  # noqa: E402
+from mtshare_ros.data.disk_datasets import open_samples  # noqa: E402
+from mtshare_ros.data.pascal import (
+    laplacian_edges,  # noqa: E402
+    PascalContextDataset,  # noqa: E402
+)
 from mtshare_ros.errors import DatasetError  # noqa: E402
 
 PERSON = (slice(15, 45), slice(10, 25))

@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.data.geometry import PADDING_COLOR, resize
-from mtshare_ros.data.photometric import distort_colors, HUE_DEGREES, shift_saturation_and_hue
+from mtshare_ros.data.augmentation import (
+    distort_colors,
+    HUE_DEGREES,
+    PADDING_COLOR,
+    resize,
+    shift_saturation_and_hue,
+)
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.data.transforms import (
     fit_for_evaluation,

@@ -8,8 +8,8 @@ import pytest
 from truths import Frame
 
 from mtshare_ros.benchmark.record import new_record
+from mtshare_ros.data.augmentation import resize
 from mtshare_ros.data.folder import FolderDataset
-from mtshare_ros.data.geometry import resize
 from mtshare_ros.data.nyud import NyudDataset
 from mtshare_ros.data.transforms import fit_for_evaluation
 from mtshare_ros.errors import DatasetError
