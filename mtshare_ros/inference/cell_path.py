@@ -9,7 +9,7 @@ from mtshare_ros.inference.decoding import find_non_finite, FrameDecoder
 from mtshare_ros.inference.frame_request import FrameOutcome, FrameRequest
 from mtshare_ros.inference.session import Session
 from mtshare_ros.model.preprocessing import to_tensor
-from mtshare_ros.motion.choosing import CellChoice
+from mtshare_ros.motion.patch_choice import PatchChoice
 from mtshare_ros.sharing.moving.network import KIND, MovingNetwork
 from mtshare_ros.sharing.moving.state import MovingState
 from mtshare_ros.sharing.network import SharingNetwork
@@ -33,7 +33,7 @@ class CellPath:
         return self._network.take(memory.cache)
 
     def run(
-        self, memory: Session, state: MovingState, request: FrameRequest, choice: CellChoice,
+        self, memory: Session, state: MovingState, request: FrameRequest, choice: PatchChoice,
         clock: StageClock,
     ) -> FrameOutcome:
         """Compute the chosen cells; the maps hold for them alone."""

@@ -7,21 +7,18 @@ import numpy as np
 import torch
 
 from mtshare_ros.inference.frame_request import Following, FrameRequest
-from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
-from mtshare_ros.motion.borders import border_share
-from mtshare_ros.motion.choosing import (
-    cell_means,
-    CellChoice,
-    CellChooser,
-    CellEvidence,
-    moved_inwards,
-)
+from mtshare_ros.motion.alignment import Aligner, MotionEstimate, TRUSTED_CONFIDENCE
 from mtshare_ros.motion.composite import Composite
-from mtshare_ros.motion.estimate import MotionEstimate
-from mtshare_ros.motion.flow import image_flow, ImageFlow, places_before
-from mtshare_ros.motion.fusion import begin, fuse, join, planes_for, still_alike
-from mtshare_ros.motion.kinds import as_array, carried_name
-from mtshare_ros.motion.rest import RestDetector
+from mtshare_ros.motion.fusion import begin, border_share, fuse, join, planes_for, still_alike
+from mtshare_ros.motion.image_motion import image_flow, ImageFlow, places_before, RestDetector
+from mtshare_ros.motion.kept_frames import as_array, carried_name
+from mtshare_ros.motion.patch_choice import (
+    moved_inwards,
+    patch_means,
+    PatchChoice,
+    PatchChooser,
+    PatchEvidence,
+)
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.moving.state import MovingState
@@ -95,7 +92,7 @@ class MovingCamera:
         self._size, self._patch_size = request.image.shape[:2], patch_size
         self._grid = self._size[0] // patch_size, self._size[1] // patch_size
         self.state: MovingState | None = None
-        self._rest, self._chooser = RestDetector(), CellChooser()
+        self._rest, self._chooser = RestDetector(), PatchChooser()
         self._aligner = Aligner(self._size)
         self._residual = ResidualDetector(self._grid, patch_size, device)
         carried = tuple(self._names.values())
@@ -129,18 +126,18 @@ class MovingCamera:
 
     def choose(
         self, carried: Carried, view: View, state: MovingState, budget: int | None
-    ) -> CellChoice:
+    ) -> PatchChoice:
         """Let what the network remembers follow the view; return the cells to compute."""
         if view.flow.spread > _PARALLAX:
             state.follow(self._places_before(view))
         else:
             down, right = view.flow.median
             state.ring = state.ring.moved(down / self._patch_size, right / self._patch_size)
-        return self._chooser.choose(CellEvidence(
+        return self._chooser.choose(PatchEvidence(
             carried.residuals.scores.view(self._grid),
-            cell_means(~carried.seen, self._patch_size),
-            cell_means(self.composite.ages, self._patch_size),
-            cell_means(moved_inwards(*self.composite.origin, _BORDER), self._patch_size),
+            patch_means(~carried.seen, self._patch_size),
+            patch_means(self.composite.ages, self._patch_size),
+            patch_means(moved_inwards(*self.composite.origin, _BORDER), self._patch_size),
             state.ring.new.view(self._grid)), budget)
 
     def _places_before(self, view: View) -> torch.Tensor:

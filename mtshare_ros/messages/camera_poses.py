@@ -7,9 +7,8 @@ import numpy as np
 
 from mtshare_ros.messages.continuity import nanoseconds_of
 from mtshare_ros.messages.transform_tree import TransformTree
-from mtshare_ros.motion.gyroscope import Gyroscope
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.motion.stamped import Lookup
+from mtshare_ros.motion.sensor_motion import Gyroscope, Lookup
 
 IMU_GAP_S, IMU_BEYOND_S = 0.1, 0.05
 """Longest wait between two samples of an IMU, and how far after the newest a turn goes on."""

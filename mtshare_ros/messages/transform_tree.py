@@ -8,9 +8,8 @@ import numpy as np
 
 from mtshare_ros.messages.continuity import nanoseconds_of
 from mtshare_ros.messages.quoting import quote
-from mtshare_ros.motion.pose_buffer import PoseBuffer
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.motion.stamped import Lookup
+from mtshare_ros.motion.sensor_motion import Lookup, PoseBuffer
 
 MOST_FRAMES = 4096
 """Frames that are remembered; no robot has so many, and a broken publisher may invent them."""

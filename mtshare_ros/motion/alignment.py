@@ -5,14 +5,92 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mtshare_ros.motion.alignment_confidence import at_rest, confidence_of
-from mtshare_ros.motion.alignment_points import AlignmentPoints, Reference, steepest_points
-from mtshare_ros.motion.alignment_solver import aligned, fitted, Guess, Search
-from mtshare_ros.motion.alignment_start import likeliest
-from mtshare_ros.motion.estimate import MotionEstimate
-from mtshare_ros.motion.image_levels import gray_levels, level_count
+from mtshare_ros.motion.alignment_points import (
+    AlignmentPoints,
+    gray_levels,
+    level_count,
+    Reference,
+    steepest_points,
+)
+from mtshare_ros.motion.alignment_solver import (
+    aligned,
+    at_rest,
+    confidence_of,
+    FEWEST_POINTS,
+    fitted,
+    Guess,
+    Search,
+)
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
+
+
+@dataclass(frozen=True)
+class MotionEstimate:
+    """
+    How the camera moved since the frame before, and how sure that is.
+
+    ``confidence`` is 0 (nothing is known) to 1; ``source`` says in one word where it is from.
+    ``scaled`` is False where the translation is no metres: without a calibration or depth only
+    turns, and growing and shrinking about the middle of the view, are told apart.
+    """
+
+    motion: RigidMotion
+    confidence: float
+    source: str
+    scaled: bool = True
+
+
+_REACH = 6
+"""Pixels of the coarsest level that a turn may shift the image by; 48 where it is an eighth."""
+
+_HALF_WRONG = 8.0
+"""Grey levels; what differs by more counts less and less."""
+
+_LEAST_SEEN = 0.3
+"""A motion after which less of the view is in sight is not looked into."""
+
+
+def likeliest(
+    points: AlignmentPoints,
+    reference: np.ndarray,
+    image: np.ndarray,
+    expected: tuple[RigidMotion, ...],
+) -> RigidMotion:
+    """Return the motion, expected or a turn, that explains an image (h, w) best."""
+    if len(points.gray) < FEWEST_POINTS:
+        return expected[0]
+    motions = (*expected, _best_turn(points, reference, image))
+    return min(motions, key=lambda motion: _difference(points, image, motion))
+
+
+def _difference(points: AlignmentPoints, image: np.ndarray, motion: RigidMotion) -> float:
+    """Return how wrong what is in sight looks after a motion, 0 to 1."""
+    fit = fitted(points, image, Guess(motion))
+    if fit.seen.mean() < _LEAST_SEEN:
+        return 1.0
+    error = fit.error[fit.seen]
+    error = np.abs(error - np.median(error))
+    return float((error / (error + _HALF_WRONG)).mean())
+
+
+def _best_turn(points: AlignmentPoints, reference: np.ndarray, image: np.ndarray) -> RigidMotion:
+    """Return the turn by whole pixels after which the middle of the reference fits best."""
+    reach = min(_REACH, min(reference.shape) // 4)
+    middle = reference[reach:-reach, reach:-reach]
+    shifted = np.lib.stride_tricks.sliding_window_view(image, middle.shape)
+    windows = shifted.reshape(-1, middle.size) - middle.mean()
+    best = int(_squared_contrast(windows, middle.ravel() - middle.mean()).argmin())
+    down, right = (place - reach for place in divmod(best, shifted.shape[1]))
+    return RigidMotion.turned(
+        np.array([-down / points.camera.fy, right / points.camera.fx, 0.0]))
+
+
+def _squared_contrast(windows: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """Return the variance (n,) of what remains of windows (n, m) after a pattern (m,)."""
+    squares = np.einsum('nm,nm->n', windows, windows) - 2 * windows @ pattern
+    return squares - windows.sum(1) ** 2 / len(pattern)
+
 
 TRUSTED_CONFIDENCE = 0.5
 """An estimate of less confidence is no better than none."""

@@ -5,13 +5,71 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
-from mtshare_ros.motion.holes import close_cracks, fill_holes
-from mtshare_ros.motion.points import Points
-from mtshare_ros.motion.reprojection import is_turn, turned
+from mtshare_ros.motion.kept_frames import Places
+from mtshare_ros.motion.points import grid_of, is_turn, Points, turned
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.motion.sources import Sources
-from mtshare_ros.motion.splatting import cells_of, splat
+from mtshare_ros.motion.splatting import Arrivals, cells_of, close_cracks, fill_holes, splat
 from mtshare_ros.pinhole import Pinhole
+
+
+@dataclass(frozen=True)
+class Sources:
+    """
+    Where the pixels (H, W) of a view are from.
+
+    ``frame`` int32 is the kept frame, ``row`` and ``column`` float32 the place in it, ``computed``
+    int32 the number of the frame in which the pixel was computed. Where all pixels have the same,
+    ``frame`` and ``computed`` are just a number.
+    """
+
+    frame: torch.Tensor | int
+    row: torch.Tensor
+    column: torch.Tensor
+    computed: torch.Tensor | int
+
+    @classmethod
+    def here(
+        cls, size: tuple[int, int], device: torch.device, frame: int, computed: int
+    ) -> 'Sources':
+        """Return the pixels of a view that lie in a kept frame as they do in the view."""
+        row, column = grid_of(torch.empty(size, device=device))
+        return cls(frame, row.expand(size), column.expand(size), computed)
+
+    @classmethod
+    def arrived(cls, arrivals: Arrivals) -> 'Sources':
+        """Return where the pixels are from that show points."""
+        points, number = arrivals.points, arrivals.number.view(-1)
+        frame, computed = (part.index_select(0, number).view_as(arrivals.number)
+                           for part in (points.frame, points.computed))
+        return cls(frame, arrivals.row, arrivals.column, computed)
+
+    @property
+    def places(self) -> Places:
+        """The same for resampling."""
+        frame = self.frame if isinstance(self.frame, int) else self.frame.view(-1)
+        return Places(tuple(self.row.shape), frame, self.row.reshape(-1), self.column.reshape(-1))
+
+    @property
+    def frames(self) -> torch.Tensor:
+        """The kept frame of each pixel (H, W) int32."""
+        return self._filled(self.frame)
+
+    @property
+    def computations(self) -> torch.Tensor:
+        """The number of the frame in which each pixel (H, W) was computed, int32."""
+        return self._filled(self.computed)
+
+    def _filled(self, number: torch.Tensor | int) -> torch.Tensor:
+        if isinstance(number, int):
+            return torch.full_like(self.row, number, dtype=torch.int32)
+        return number
+
+    def replaced(self, where: torch.Tensor, by: 'Sources') -> 'Sources':
+        """Return sources that are others where (H, W) says so."""
+        return Sources(torch.where(where, by.frames, self.frames),
+                       torch.where(where, by.row, self.row),
+                       torch.where(where, by.column, self.column),
+                       torch.where(where, by.computations, self.computations))
 
 
 @dataclass(frozen=True)
@@ -44,8 +102,9 @@ class Cloud:
         """Return what the view shows to which a motion leads."""
         if self._whole and is_turn(motion, self._camera, self._depth):
             self._cells = None
-            found = turned(self._depth, self._camera, motion.rotation)
-            return Look(self._first_at(found.row, found.column), found.seen)
+            row, column, seen = turned(
+                self._size, self._camera, motion.rotation, self._depth.device)
+            return Look(self._first_at(row, column), seen)
         arrivals = splat(self._as_points(), self._camera, motion, self._size)
         self._cells = arrivals.cells
         close_cracks(arrivals)

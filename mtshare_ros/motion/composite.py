@@ -9,12 +9,18 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from mtshare_ros.motion.cloud import Cloud
-from mtshare_ros.motion.kept_frames import KeptFrames, Maps, Viewed
-from mtshare_ros.motion.kinds import from_planes, Kind, kinds_of, to_planes
-from mtshare_ros.motion.reprojection import is_still
+from mtshare_ros.motion.cloud import Cloud, Sources
+from mtshare_ros.motion.kept_frames import (
+    from_planes,
+    KeptFrames,
+    Kind,
+    kinds_of,
+    Maps,
+    to_planes,
+    Viewed,
+)
+from mtshare_ros.motion.points import is_still
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.motion.sources import Sources
 from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.tasks import UNLABELLED
 

@@ -1,17 +1,177 @@
-"""The maps of the last frames, kept so that they can be resampled."""
+"""The maps of the last frames, kept so that later views can be resampled from them."""
 
 from dataclasses import dataclass
-from typing import Mapping, Sequence
+from enum import Enum
+from functools import cached_property
+from typing import Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from mtshare_ros.motion.kinds import Kind
 from mtshare_ros.motion.points import matrix_of, NEAREST
-from mtshare_ros.motion.resampling import blend, pick, Places
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
-from mtshare_ros.tasks import UNLABELLED
+from mtshare_ros.tasks import TASKS, UNLABELLED
+
+
+class Kind(Enum):
+    """
+    How a map is resampled, and what becomes of its values.
+
+    ``labels``: the nearest pixel's. ``distance`` and ``surface`` (H, W): between pixels, but never
+    across the edge of a thing; a distance changes with the camera's place. ``value`` (H, W) and
+    ``colour`` (H, W, 3): between pixels. ``direction`` (H, W, 3): between pixels, turned with the
+    camera, of length one.
+    """
+
+    LABELS = 'labels'
+    DISTANCE = 'distance'
+    SURFACE = 'surface'
+    VALUE = 'value'
+    DIRECTION = 'direction'
+    COLOUR = 'colour'
+
+    @property
+    def channels(self) -> int:
+        """Values a pixel."""
+        return 3 if self in (Kind.DIRECTION, Kind.COLOUR) else 1
+
+    @property
+    def stepped(self) -> bool:
+        """Whether the map breaks off at the edges of things, so that it is kept as it is too."""
+        return self in (Kind.LABELS, Kind.DISTANCE, Kind.SURFACE)
+
+
+_BY_ENCODING = {
+    'class_logits': Kind.LABELS,
+    'log_metres': Kind.DISTANCE,
+    'direction': Kind.DIRECTION,
+    'logit': Kind.VALUE,
+}
+
+KINDS = {spec.map: _BY_ENCODING[spec.encoding] for spec in TASKS.values()} | {
+    'confidence': Kind.LABELS,
+    'disparity': Kind.SURFACE,
+    'image': Kind.COLOUR,
+}
+"""The kind of each map by its name in ``Prediction``."""
+
+
+def kind_of(name: str) -> Kind:
+    """Return the kind of a map by name; one of any other name is a value, such as a weight."""
+    return KINDS.get(name, Kind.VALUE)
+
+
+def kinds_of(names: Iterable[str]) -> dict[str, Kind]:
+    """Return the kinds of maps by name, and that of the image."""
+    return {name: kind_of(name) for name in (*names, 'image')}
+
+
+def to_planes(values: torch.Tensor, kind: Kind) -> torch.Tensor:
+    """Return a map as it is kept: labels or float32, (H, W) or (C, H, W)."""
+    if kind == Kind.LABELS:
+        return values
+    values = values.float()
+    return values.permute(2, 0, 1).contiguous() if values.dim() == 3 else values
+
+
+def from_planes(values: torch.Tensor) -> torch.Tensor:
+    """Return what is kept as (H, W) or (C, H, W) as a map, (H, W) or (H, W, C)."""
+    return values if values.dim() == 2 else values.permute(1, 2, 0)
+
+
+def carried_name(name: str, *, scaled: bool) -> str:
+    """
+    Return the name under which a map is carried along.
+
+    Depth is carried as it is, like disparity, where the motion is in no known unit.
+    """
+    return 'disparity' if name == 'depth' and not scaled else name
+
+
+def as_array(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
+    """Return a carried map as an array of its own, of the kind that it had."""
+    if kind == np.uint8 and values.is_floating_point():
+        values = values.round().clamp_(0, 255)
+    return np.array(values.cpu().numpy(), kind, order='C')
+
+
+@dataclass(frozen=True)
+class Places:
+    """
+    Where pixels (n,) lie in kept frames of ``size`` (H, W).
+
+    ``frame`` (n,) is the number of the kept frame, one number for all, ``row`` and ``column``
+    (n,) float32 the place in it; beyond the frame's borders lies what its border shows.
+    """
+
+    size: tuple[int, int]
+    frame: torch.Tensor | int
+    row: torch.Tensor
+    column: torch.Tensor
+
+    def select(self, which: torch.Tensor) -> 'Places':
+        """Return some of the places (m,)."""
+        frame = self.frame
+        if not isinstance(frame, int):
+            frame = frame.index_select(0, which)
+        return Places(self.size, frame, self.row.index_select(0, which),
+                      self.column.index_select(0, which))
+
+    @cached_property
+    def nearest(self) -> torch.Tensor:
+        """The nearest pixels (n,) int32 in a table of all frames' pixels."""
+        height, width = self.size
+        row = self.row.round().clamp_(0, height - 1)
+        column = self.column.round().clamp_(0, width - 1)
+        return row.mul_(width).add_(column).int().add_(self._start)
+
+    @cached_property
+    def _start(self) -> torch.Tensor | int:
+        return self.frame * (self.size[0] * self.size[1])
+
+    @cached_property
+    def corners(self) -> torch.Tensor:
+        """The four pixels (n, 4) int32 about each place, in a table of all frames' pixels."""
+        width = self.size[1]
+        first = (self._top * width).add_(self._left).int().add_(self._start)
+        steps = torch.tensor((0, 1, width, width + 1), dtype=torch.int32, device=first.device)
+        return first[:, None] + steps
+
+    @cached_property
+    def weights(self) -> torch.Tensor:
+        """How much each of the four counts: (n, 4) float16."""
+        down = (self.row - self._top).clamp_(0, 1)
+        right = (self.column - self._left).clamp_(0, 1)
+        both = down * right
+        weights = torch.empty(*down.shape, 4, dtype=torch.float16, device=down.device)
+        for corner, part in enumerate((1 - down - right + both, right - both, down - both, both)):
+            weights[..., corner] = part
+        return weights
+
+    @cached_property
+    def _top(self) -> torch.Tensor:
+        return self.row.floor().clamp_(0, self.size[0] - 2)
+
+    @cached_property
+    def _left(self) -> torch.Tensor:
+        return self.column.floor().clamp_(0, self.size[1] - 2)
+
+
+def blend(table: torch.Tensor, places: Places) -> torch.Tensor:
+    """
+    Return values (n, C) between the pixels of a table (pixels of all frames, C), both float16.
+
+    All C values of a pixel lie together, so that each place takes four reads.
+    """
+    return F.embedding_bag(places.corners, table, mode='sum', per_sample_weights=places.weights)
+
+
+def pick(table: torch.Tensor, places: Places) -> torch.Tensor:
+    """Return the values (n,) of the nearest pixels of a table (pixels of all frames,)."""
+    return table.index_select(0, places.nearest)
+
 
 Maps = Mapping[str, torch.Tensor]
 """Maps by name: (H, W), or (C, H, W) where a pixel has several values."""

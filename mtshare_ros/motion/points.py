@@ -6,12 +6,13 @@ rounded twice, so that slow motions add up.
 """
 
 from dataclasses import dataclass, fields
+from typing import Callable
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.motion.silhouettes import sharpen
 from mtshare_ros.pinhole import Pinhole
 
 FARTHEST = 1e4
@@ -100,3 +101,85 @@ def grid_of(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     height, width = like.shape
     return (torch.arange(float(height), device=like.device)[:, None],
             torch.arange(float(width), device=like.device))
+
+
+_REACH = 2
+"""Pixels to either side over which a step may spread."""
+
+_STEP = 1.2
+"""Ratio of the farthest to the nearest depth about a pixel that makes a step."""
+
+Choose = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def sharpen(depth: torch.Tensor) -> torch.Tensor:
+    """Return depth (H, W) whose pixels at steps lie on one of the two sides."""
+    wide = F.pad(depth[None, None], (_REACH,) * 4, mode='replicate')[0, 0]
+    near, far = _extreme(wide, torch.minimum), _extreme(wide, torch.maximum)
+    side = torch.where(depth.square() < near * far, near, far)
+    return torch.where(far > near * _STEP, side, depth)
+
+
+def _extreme(values: torch.Tensor, choose: Choose) -> torch.Tensor:
+    """Return the least or greatest of the 5 x 5 values in the middle of which each pixel lies."""
+    for axis in (1, 0):
+        length = values.shape[axis]
+        two = choose(values.narrow(axis, 0, length - 1), values.narrow(axis, 1, length - 1))
+        four = choose(two.narrow(axis, 0, length - 3), two.narrow(axis, 2, length - 3))
+        values = choose(four.narrow(axis, 0, length - 4), values.narrow(axis, 4, length - 4))
+    return values
+
+
+_PARALLAX = 0.05
+"""Pixels by which near and far may differ in their motion and still count as one plane."""
+
+_STILL = 0.02
+"""Pixels by which a view may move and still be called the same."""
+
+_AHEAD = 1e-3
+"""Cosine, about, of the directions to the side of the camera that are not looked at."""
+
+
+def is_still(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> bool:
+    """Tell whether a motion moves no pixel of a view of depth (H, W) to speak of."""
+    height, width = depth.shape
+    corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]])
+    matrix = matrix_of(camera)
+    moved = corners @ (matrix @ motion.rotation @ np.linalg.inv(matrix)).T
+    away = np.abs(moved / moved[:, 2:] - corners).max()
+    return away < _STILL and away + _parallax(motion, camera, depth) < _STILL
+
+
+def is_turn(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> bool:
+    """Tell whether a motion moves what is near just as what is far, as far as can be seen."""
+    return _parallax(motion, camera, depth) < _PARALLAX
+
+
+def _parallax(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> float:
+    """Return by how many pixels a translation moves what is nearest against what is far."""
+    shift = max(camera.fx, camera.fy) * float(np.linalg.norm(motion.translation))
+    # nothing is nearer than that, and finding what is nearest takes longer
+    if shift < _PARALLAX * NEAREST:
+        return 0.0
+    return shift / float(known(depth).amin())
+
+
+def turned(
+    size: tuple[int, int], camera: Pinhole, turn: np.ndarray, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """
+    Return where the pixels of a view lay before the camera turned by ``turn`` (3, 3).
+
+    Row and column (H, W) float32 there, and whether (H, W) bool that view showed them.
+    """
+    height, width = size
+    row, column = grid_of(torch.empty(size, device=device))
+    matrix = matrix_of(camera)
+    right, down, ahead = (
+        column * float(across) + (row * float(along) + float(constant))
+        for across, along, constant in matrix @ np.linalg.inv(matrix @ turn))
+    scale = 1 / ahead.clamp(min=_AHEAD)
+    rows, columns = down.mul_(scale), right.mul_(scale)
+    seen = ((rows - (height - 1) / 2).abs() <= height / 2) & (ahead > _AHEAD)
+    seen &= (columns - (width - 1) / 2).abs() <= width / 2
+    return rows, columns, seen

@@ -1,4 +1,4 @@
-"""Which point each pixel of a view shows: the nearest of those that fall into it."""
+"""Which point each pixel of a view shows, and what is shown where no point falls."""
 
 from dataclasses import dataclass
 
@@ -96,3 +96,119 @@ def _nearest(cells: torch.Tensor, depth: torch.Tensor, size: tuple[int, int]) ->
     shown = torch.full(((height + 2) * (width + 2),), _NOTHING, device=depth.device)
     shown.scatter_reduce_(0, cells, key, 'amin')
     return shown.view(height + 2, width + 2)[1:-1, 1:-1].contiguous()
+
+
+_OPPOSITE = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Steps down and right to one of two opposite neighbours."""
+
+_SAME = 0.95
+"""Ratio of two depths above which neighbours lie on one surface."""
+
+_NEXT_BUT_ONE = 3.0
+"""Pixels of a kept frame within which next but one pixels of one surface lie."""
+
+
+def close_cracks(arrivals: Arrivals) -> None:
+    """Give pixels in cracks what lies between their neighbours on the surface."""
+    cracks = _behind_neighbours(arrivals.depth)
+    if cracks.shape[0]:
+        _close(arrivals, cracks, _to_nearest_pair(arrivals.depth, cracks))
+
+
+def _to_nearest_pair(depth: torch.Tensor, cracks: torch.Tensor) -> torch.Tensor:
+    """Return the steps (n,) from pixels to the nearest of their pairs of opposite neighbours."""
+    steps = torch.tensor([down * depth.shape[1] + right for down, right in _OPPOSITE],
+                         device=depth.device)
+    values = depth.view(-1)
+    pairs = torch.maximum(values[cracks - steps[:, None]], values[cracks + steps[:, None]])
+    # slantwise only where that is another, nearer surface
+    pairs[2:] /= _SAME
+    return steps.index_select(0, pairs.min(dim=0).indices)
+
+
+def _behind_neighbours(depth: torch.Tensor) -> torch.Tensor:
+    """Return the pixels (n,) that lie behind two opposite neighbours, none at a border."""
+    height, width = depth.shape
+    behind = torch.zeros_like(depth, dtype=torch.bool)
+    nearer = torch.full((height - 2, width - 2), torch.inf, device=depth.device)
+    for down, right in _OPPOSITE:
+        pair = (depth[1 + sign * down:height - 1 + sign * down,
+                      1 + sign * right:width - 1 + sign * right] for sign in (-1, 1))
+        torch.minimum(nearer, torch.maximum(*pair), out=nearer)
+    torch.lt(nearer, depth[1:-1, 1:-1] * _SAME, out=behind[1:-1, 1:-1])
+    return behind.view(-1).nonzero().view(-1)
+
+
+def _close(arrivals: Arrivals, cracks: torch.Tensor, step: torch.Tensor) -> None:
+    """Fill the cracks (n,) whose neighbours ``step`` (n,) before and behind lie on one surface."""
+    depth = arrivals.depth.view(-1)
+    first, second = cracks - step, cracks + step
+    one, other, own = (depth.index_select(0, pixels) for pixels in (first, second, cracks))
+    near, far = torch.minimum(one, other), torch.maximum(one, other)
+    closes = (near > far * _SAME) & (far < own * _SAME)
+    # what is uncovered has corners, whose neighbours are opposite ones slantwise
+    straight = (step == 1) | (step == arrivals.depth.shape[1])
+    closes &= (own.isinf() & straight) | _were_neighbours(arrivals, first, second)
+    where, first, second = (part[closes] for part in (cracks, first, second))
+    number, *places = (part.index_select(0, first) for part in arrivals.flat)
+    others = [part.index_select(0, second) for part in arrivals.flat[1:]]
+    between = _apart(places[0], others[0]) & _apart(places[1], others[1])
+    middle = [torch.where(between, (place + other) / 2, place)
+              for place, other in zip(places, others)]
+    arrivals.write(where, (number, *middle))
+
+
+def _apart(place: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Tell whether places (n,) of next but one pixels are those of one frame."""
+    return (place - other).abs_() < _NEXT_BUT_ONE
+
+
+def _were_neighbours(
+    arrivals: Arrivals, first: torch.Tensor, second: torch.Tensor
+) -> torch.Tensor:
+    """Tell for pairs of pixels (n,) whether they show neighbouring pixels of one frame."""
+    points, number = arrivals.points, arrivals.number.view(-1)
+    one, other = number.index_select(0, first), number.index_select(0, second)
+    near = points.frame.index_select(0, one) == points.frame.index_select(0, other)
+    for part in (points.row, points.column):
+        near &= (part.index_select(0, one) - part.index_select(0, other)).abs_() <= 1
+    return near
+
+
+def fill_holes(arrivals: Arrivals) -> torch.Tensor:
+    """Give pixels without anything what the farther neighbour shows; return which had (H, W)."""
+    seen = arrivals.depth < torch.inf
+    holes = (~seen).view(-1).nonzero().view(-1)
+    if holes.shape[0] == seen.numel():
+        arrivals.row.zero_()
+        arrivals.column.zero_()
+    elif holes.shape[0]:
+        arrivals.copy(holes, _farther_beside(arrivals.depth, holes))
+        _fill_rows(arrivals, seen.any(dim=1))
+    return seen
+
+
+def _farther_beside(depth: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:
+    """Return for each hole (n,) the farther of the seen pixels beside it in its row."""
+    width, values = depth.shape[1], depth.view(-1)
+    starts = holes % width == 0
+    starts[:1] = True
+    starts[1:] |= holes[1:] != holes[:-1] + 1
+    run = starts.cumsum(0) - 1
+    # a run ends where the next one starts, the last one before the first one does
+    first, last = holes[starts], holes[starts.roll(-1)]
+    left = torch.where(first % width > 0, first - 1, last)
+    right = torch.where(last % width < width - 1, last + 1, first)
+    # beyond the border of the view there is nothing: infinitely near
+    far = [torch.where(beside.isinf(), 0.0, beside) for beside in (values[left], values[right])]
+    return torch.where(far[1] > far[0], right, left).index_select(0, run)
+
+
+def _fill_rows(arrivals: Arrivals, shows: torch.Tensor) -> None:
+    """Let rows in which nothing was seen show what the nearest row does that ``shows`` (H,)."""
+    empty, full = (~shows).nonzero(), shows.nonzero().view(-1)
+    if not empty.shape[0]:
+        return
+    nearest = full[(empty - full).abs().argmin(dim=1)]
+    for part in (arrivals.number, arrivals.row, arrivals.column, arrivals.depth):
+        part[empty.view(-1)] = part[nearest]

@@ -12,7 +12,7 @@ from mtshare_ros.messages.camera_info import pinhole_of
 from mtshare_ros.messages.continuity import Continuity, nanoseconds_of
 from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.picture import fit_frame
-from mtshare_ros.motion.following import FollowedView, MapFollower, NetworkFrame
+from mtshare_ros.motion.map_follower import FollowedView, MapFollower, NetworkFrame
 from mtshare_ros.nodes.perception.camera_parts import CameraParts
 from mtshare_ros.nodes.perception.inference_thread import InferenceThread
 from mtshare_ros.nodes.perception.job import Job

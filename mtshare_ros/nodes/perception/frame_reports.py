@@ -6,7 +6,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from mtshare_ros.errors import FrameError
 from mtshare_ros.inference.prediction import FrameStats
-from mtshare_ros.motion.stamped import Lookup
+from mtshare_ros.motion.sensor_motion import Lookup
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.failure_streak import FailureStreak
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics

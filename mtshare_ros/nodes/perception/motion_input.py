@@ -7,7 +7,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Imu as ImuMessage
 
 from mtshare_ros.messages.camera_poses import CameraPoses, GyroscopePoses, Imu, TransformPoses
-from mtshare_ros.motion.stamped import Lookup
+from mtshare_ros.motion.sensor_motion import Lookup
 from mtshare_ros.nodes.perception.camera_names import name_for
 from mtshare_ros.nodes.perception.motion_parameters import GYROSCOPE, MotionChoice, TF
 from mtshare_ros.nodes.perception.subscriptions import subscribe_all

@@ -3,7 +3,7 @@
 import time
 from typing import Callable
 
-from mtshare_ros.motion.stamped import Lookup
+from mtshare_ros.motion.sensor_motion import Lookup
 from mtshare_ros.nodes.notices import Notices
 
 PATIENCE_S = 1.0

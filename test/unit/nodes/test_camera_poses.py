@@ -9,7 +9,7 @@ from std_msgs.msg import Header
 
 from mtshare_ros.messages.camera_poses import GyroscopePoses, Imu
 from mtshare_ros.motion.rigid import RigidMotion, rotation_vector
-from mtshare_ros.motion.stamped import Lookup
+from mtshare_ros.motion.sensor_motion import Lookup
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.pose_watch import PATIENCE_S, PoseWatch
 

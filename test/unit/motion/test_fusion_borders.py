@@ -2,8 +2,7 @@
 
 import torch
 
-from mtshare_ros.motion.borders import border_share
-from mtshare_ros.motion.fusion import begin, fuse, join
+from mtshare_ros.motion.fusion import begin, border_share, fuse, join
 
 SIZE = (48, 64)
 ALIKE = torch.ones(SIZE, dtype=torch.bool)

@@ -1,10 +1,10 @@
-"""How the image moves when the camera does."""
+"""How the image moves when the camera does, and whether the camera stands still."""
 
 import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.motion.flow import image_flow
+from mtshare_ros.motion.image_motion import image_flow, MOVING, PATIENCE, RestDetector, STILL
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
 
@@ -51,3 +51,31 @@ def test_points_that_come_to_lie_behind_the_camera_are_left_out():
 
     assert half.down.size == image_flow(depth, SIZE, CAMERA, RigidMotion.none()).down.size // 2
     assert image_flow(torch.ones(SIZE), SIZE, CAMERA, shifted(z=-2.0)).length == 0
+
+
+def observed(*shifts):
+    """Return what a detector says after some frames."""
+    detector = RestDetector()
+    return [detector.observe(shift) for shift in shifts][-1]
+
+
+def test_a_camera_stands_still_until_it_moves():
+    assert observed(0.0)
+    assert not observed(2 * MOVING)
+
+
+def test_one_frame_without_motion_does_not_make_a_moving_camera_stand():
+    assert not observed(2.0, 0.0)
+    assert not observed(2.0, *[0.0] * (PATIENCE - 1))
+    assert observed(2.0, *[0.0] * PATIENCE)
+
+
+def test_the_patience_begins_anew_with_every_motion():
+    assert not observed(2.0, *[0.0] * (PATIENCE - 1), STILL, *[0.0] * (PATIENCE - 1))
+
+
+def test_a_tremble_between_the_two_limits_changes_nothing():
+    between = (STILL + MOVING) / 2
+
+    assert observed(*[between] * 10)
+    assert not observed(2.0, *[between] * 10)

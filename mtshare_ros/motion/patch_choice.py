@@ -12,7 +12,7 @@ TILE = 4
 
 
 @dataclass(frozen=True)
-class ChoosingRules:
+class ChoiceRules:
     """
     When a cell is computed, and when all of them are.
 
@@ -38,7 +38,7 @@ class ChoosingRules:
 
 
 @dataclass(frozen=True, eq=False)
-class CellEvidence:
+class PatchEvidence:
     """
     What is known of the cells (rows, columns) of a view before they are computed.
 
@@ -56,7 +56,7 @@ class CellEvidence:
 
 
 @dataclass(frozen=True, eq=False)
-class CellChoice:
+class PatchChoice:
     """
     The cells (rows, columns) bool to compute, and those of them whose turn it is, ``refreshed``.
 
@@ -68,15 +68,15 @@ class CellChoice:
     reason: str = ''
 
 
-class CellChooser:
+class PatchChooser:
     """Chooses cells frame by frame; it remembers how many are usual, and what turns are owed."""
 
-    def __init__(self, rules: ChoosingRules = ChoosingRules()) -> None:
+    def __init__(self, rules: ChoiceRules = ChoiceRules()) -> None:
         self._rules = rules
         self._owed = 0.0
         self._usual: float | None = None
 
-    def choose(self, evidence: CellEvidence, budget: int | None = None) -> CellChoice:
+    def choose(self, evidence: PatchEvidence, budget: int | None = None) -> PatchChoice:
         """
         Return the cells of the next frame.
 
@@ -86,7 +86,7 @@ class CellChooser:
         forced = evidence.new | (evidence.unseen > rules.unseen)
         wanted = forced | self._fired(evidence.scores)
         if budget is None and int(wanted.sum()) > rules.most * count:
-            return CellChoice(torch.ones_like(wanted), torch.zeros_like(wanted), TOO_MANY)
+            return PatchChoice(torch.ones_like(wanted), torch.zeros_like(wanted), TOO_MANY)
         refreshed = self._due(evidence, wanted)
         most = count if budget is None else budget
         return self._within(forced, wanted, refreshed, evidence, most)
@@ -99,7 +99,7 @@ class CellChooser:
         together = own + rules.company * (around - own)
         return (together > rules.limit) | (scores > rules.strong)
 
-    def _due(self, evidence: CellEvidence, wanted: torch.Tensor) -> torch.Tensor:
+    def _due(self, evidence: PatchEvidence, wanted: torch.Tensor) -> torch.Tensor:
         """Return the tiles of cells whose turn it is, without those that are wanted anyway."""
         rules, count = self._rules, wanted.numel()
         left = rules.share * count - int(wanted.sum())
@@ -117,8 +117,8 @@ class CellChooser:
 
     def _within(
         self, forced: torch.Tensor, wanted: torch.Tensor, refreshed: torch.Tensor,
-        evidence: CellEvidence, most: int,
-    ) -> CellChoice:
+        evidence: PatchEvidence, most: int,
+    ) -> PatchChoice:
         """Return no more cells than there is room for, but all forced ones."""
         cells = wanted | refreshed
         asked = int(cells.sum())
@@ -130,7 +130,7 @@ class CellChooser:
             kept[urgency.flatten().topk(max(room, int(forced.sum()))).indices] = True
             self._owed += int((refreshed & ~kept.view(cells.shape)).sum())
             cells = cells & kept.view(cells.shape)
-        return CellChoice(cells, refreshed & cells)
+        return PatchChoice(cells, refreshed & cells)
 
     def _room(self, asked: int) -> int:
         """Return how many cells may be computed where so many are asked for."""
@@ -147,7 +147,7 @@ _MOST_SCORE = 3.0
 """Beyond this a cell tells its neighbours no more."""
 
 
-def cell_means(values: torch.Tensor, patch_size: int) -> torch.Tensor:
+def patch_means(values: torch.Tensor, patch_size: int) -> torch.Tensor:
     """Return the means (rows, columns) over cells of a map (H, W)."""
     rows, columns = values.shape[0] // patch_size, values.shape[1] // patch_size
     lines = values.reshape(rows, patch_size, -1).sum(dim=1, dtype=torch.float32)

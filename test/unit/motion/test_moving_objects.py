@@ -5,8 +5,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mtshare_ros.motion.carrier import MapCarrier
-from mtshare_ros.motion.movers import find_shifts
+from mtshare_ros.motion.map_follower import MapCarrier
+from mtshare_ros.motion.moving_objects import find_shifts
 from mtshare_ros.motion.rigid import RigidMotion
 
 SIZE = (120, 160)

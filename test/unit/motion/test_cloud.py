@@ -1,12 +1,16 @@
 """Where the pixels of a view lay in the view before."""
 
+from dataclasses import dataclass
+
 from board_scene import CAMERA, pose, SIZE, true_place, truly_seen, view
 import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.motion.reprojection import reproject
+from mtshare_ros.motion.cloud import Cloud, Sources
+from mtshare_ros.motion.points import Points
 from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.motion.splatting import close_cracks, fill_holes, splat
 
 START = pose()
 MOVES = {
@@ -17,9 +21,25 @@ MOVES = {
 }
 
 
+@dataclass(frozen=True)
+class Found:
+    """Where the pixels (H, W) of a view lay in the view before, and which of them it showed."""
+
+    row: torch.Tensor
+    column: torch.Tensor
+    seen: torch.Tensor
+
+
+def reproject(depth, motion):
+    """Return where the pixels of the view after a motion lay in a view of depth (H, W)."""
+    here = Sources.here(SIZE, torch.device('cpu'), 0, 0)
+    look = Cloud(depth, here, CAMERA, None).look(motion)
+    return Found(look.sources.row, look.sources.column, look.seen)
+
+
 def between(old, new):
     """Return the reprojection of the scene from one pose to another."""
-    return reproject(view(old)['depth'], CAMERA, RigidMotion.between(old, new))
+    return reproject(view(old)['depth'], RigidMotion.between(old, new))
 
 
 def labels(found):
@@ -102,7 +122,12 @@ def test_soft_steps_of_the_depth_send_no_pixel_between_near_and_far():
     depth = view(START)['depth'][None, None]
     soft = torch.nn.functional.avg_pool2d(depth, 3, 1, 1, count_include_pad=False)[0, 0]
 
-    found = reproject(soft, CAMERA, RigidMotion.between(START, pose(at=(0.3, 0.0, 0.0))))
+    aside = RigidMotion.between(START, pose(at=(0.3, 0.0, 0.0)))
+    frame = torch.zeros_like(soft, dtype=torch.int32)
+
+    found = splat(Points.of_view(soft, CAMERA, frame, frame), CAMERA, aside, SIZE)
+    close_cracks(found)
+    fill_holes(found)
 
     row = np.indices(SIZE)[0]
     above_the_floor = torch.from_numpy(row < 75)
@@ -115,9 +140,9 @@ def test_what_has_no_depth_turns_with_the_camera():
     depth[:20] = torch.nan
     new = pose((0.0, 0.05, 0.0), (0.1, 0.0, 0.0))
 
-    found = reproject(depth, CAMERA, RigidMotion.between(START, new))
+    found = reproject(depth, RigidMotion.between(START, new))
 
-    turned = reproject(depth, CAMERA, RigidMotion(
+    turned = reproject(depth, RigidMotion(
         RigidMotion.between(START, new).rotation, np.zeros(3)))
     assert torch.allclose(found.column[2:17, 20:-20], turned.column[2:17, 20:-20], atol=0.1)
 

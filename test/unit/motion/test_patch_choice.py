@@ -3,24 +3,24 @@
 import pytest
 import torch
 
-from mtshare_ros.motion.choosing import (
-    cell_means,
-    CellChooser,
-    CellEvidence,
-    ChoosingRules,
+from mtshare_ros.motion.patch_choice import (
+    ChoiceRules,
     moved_inwards,
+    patch_means,
+    PatchChooser,
+    PatchEvidence,
     TILE,
     TOO_MANY,
 )
 
 GRID = (12, 16)
-NO_TURNS = ChoosingRules(share=0.0, slowest=1e9)
+NO_TURNS = ChoiceRules(share=0.0, slowest=1e9)
 
 
 def evidence(scores=None, unseen=None, ages=None, inward=None, new=None):
     """Return what is known of cells of which nothing is to be said, but for what is given."""
     nothing = torch.zeros(GRID)
-    return CellEvidence(*(nothing if given is None else given
+    return PatchEvidence(*(nothing if given is None else given
                           for given in (scores, unseen, ages, inward)),
                         torch.zeros(GRID, dtype=torch.bool) if new is None else new)
 
@@ -39,7 +39,7 @@ def block(value=1.0):
 
 
 def chosen(rules=NO_TURNS, **given):
-    return CellChooser(rules).choose(evidence(**given))
+    return PatchChooser(rules).choose(evidence(**given))
 
 
 def test_a_view_that_looks_as_expected_is_not_computed():
@@ -76,7 +76,7 @@ def test_all_is_computed_where_too_much_differs_and_the_reason_is_said():
 
 def test_the_oldest_tile_has_its_turn_first_and_is_refreshed():
     ages = torch.arange(GRID[0] * GRID[1]).view(GRID).float()
-    found = chosen(ChoosingRules(share=0.1), ages=ages)
+    found = chosen(ChoiceRules(share=0.1), ages=ages)
 
     assert found.cells[-TILE:, -TILE:].all() and found.cells.sum() == TILE ** 2
     assert torch.equal(found.refreshed, found.cells)
@@ -85,13 +85,13 @@ def test_the_oldest_tile_has_its_turn_first_and_is_refreshed():
 def test_what_was_seen_at_the_border_first_has_its_turn_sooner():
     inward = torch.zeros(GRID)
     inward[:TILE, :TILE] = 40
-    found = chosen(ChoosingRules(share=0.1), ages=torch.full(GRID, 5.0), inward=inward)
+    found = chosen(ChoiceRules(share=0.1), ages=torch.full(GRID, 5.0), inward=inward)
 
     assert found.refreshed[:TILE, :TILE].all()
 
 
 def test_every_cell_has_its_turn_within_a_period():
-    chooser, rules = CellChooser(), ChoosingRules()
+    chooser, rules = PatchChooser(), ChoiceRules()
     ages = torch.zeros(GRID)
     for _ in range(3 * int(rules.slowest)):
         found = chooser.choose(evidence(ages=ages))
@@ -101,7 +101,7 @@ def test_every_cell_has_its_turn_within_a_period():
 
 
 def test_many_differences_leave_fewer_turns():
-    quiet, busy = CellChooser(), CellChooser()
+    quiet, busy = PatchChooser(), PatchChooser()
     scores = torch.zeros(GRID)
     scores[:5] = 3.0
     for _ in range(6):
@@ -113,8 +113,8 @@ def test_many_differences_leave_fewer_turns():
 
 
 def test_a_burst_of_differences_is_spread_over_frames_but_what_was_not_seen_is_not():
-    rules = ChoosingRules(share=0.0, slowest=1e9)
-    chooser = CellChooser(rules)
+    rules = ChoiceRules(share=0.0, slowest=1e9)
+    chooser = PatchChooser(rules)
     for _ in range(30):
         chooser.choose(evidence(scores=block(3.0)))
     scores = torch.zeros(GRID)
@@ -131,17 +131,17 @@ def test_a_budget_bounds_all_but_what_no_earlier_frame_saw():
     unseen = torch.zeros(GRID)
     unseen[10:] = 0.5
     different = evidence(scores=torch.full(GRID, 5.0), unseen=unseen)
-    found = CellChooser().choose(different, budget=50)
+    found = PatchChooser().choose(different, budget=50)
 
     assert found.cells.sum() == 50 and found.cells[10:].all() and not found.reason
-    assert CellChooser().choose(different, budget=5).cells.sum() == 32
+    assert PatchChooser().choose(different, budget=5).cells.sum() == 32
 
 
 def test_the_mean_of_a_cell_is_that_of_its_pixels():
     values = torch.arange(16 * 24).view(16, 24)
 
-    assert cell_means(values, 8)[1, 2] == values[8:16, 16:24].float().mean()
-    assert cell_means(values > 0, 8).flatten()[0] == pytest.approx(63 / 64)
+    assert patch_means(values, 8)[1, 2] == values[8:16, 16:24].float().mean()
+    assert patch_means(values > 0, 8).flatten()[0] == pytest.approx(63 / 64)
 
 
 def test_a_pixel_that_has_moved_away_from_the_border_is_known_by_it():

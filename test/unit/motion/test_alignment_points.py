@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.motion.image_levels import gray_levels, level_count
+from mtshare_ros.motion.alignment_points import gray_levels, level_count
 
 
 @pytest.fixture
