@@ -7,7 +7,7 @@ import torch
 
 from mtshare_ros.benchmark.dense_forms import time_in_turns
 from mtshare_ros.inference.arithmetic import computing_on
-from mtshare_ros.inference.graphs import GraphPool
+from mtshare_ros.inference.static.graphs import GraphPool
 
 _WARM_UPS = 3
 _ROUNDS = 9

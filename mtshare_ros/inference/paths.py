@@ -11,7 +11,7 @@ from mtshare_ros.inference.frame_request import FrameRequest
 from mtshare_ros.inference.list_path import ListPath
 from mtshare_ros.inference.moving_path import MovingPath
 from mtshare_ros.inference.session import Session
-from mtshare_ros.inference.static_path import StaticPath
+from mtshare_ros.inference.static.static_path import StaticPath
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.network import BLOCK_CHANGED, SharingNetwork

@@ -4,7 +4,7 @@ from mtshare_ros.inference.geometric import GeometryDecoder, GeometryState
 from mtshare_ros.inference.maps import MapDecoder, MapState
 from mtshare_ros.inference.moving_camera import MovingCamera
 from mtshare_ros.inference.prediction import FrameStats
-from mtshare_ros.inference.static_camera import StaticCamera
+from mtshare_ros.inference.static.static_camera import StaticCamera
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.plan import PlanLimits

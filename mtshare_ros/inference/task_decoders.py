@@ -6,8 +6,8 @@ import torch
 
 from mtshare_ros.errors import ModelError
 from mtshare_ros.inference.geometric import GeometryDecoder
-from mtshare_ros.inference.map_operator import choose_decoder
 from mtshare_ros.inference.maps import MapDecoder, MapState
+from mtshare_ros.inference.static.map_operator import choose_decoder
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.head_config import GEOMETRY
 from mtshare_ros.tasks import get_task, ordered

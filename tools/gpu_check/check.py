@@ -8,7 +8,7 @@ from typing import Any, Callable, Iterator
 import torch
 
 from gpu_check.results import Results
-from mtshare_ros.inference.graphs import GraphPool
+from mtshare_ros.inference.static.graphs import GraphPool
 
 DEVICE = 'cuda:0'
 

@@ -14,8 +14,8 @@ from gpu_check.models import Subject, subject_of, VIT_B, VIT_S, VIT_T
 from mtshare_ros.inference import paths, task_decoders
 from mtshare_ros.inference.cell_decoding import decode_cells
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_operator import ChosenDecoder
 from mtshare_ros.inference.session import Session
+from mtshare_ros.inference.static.map_operator import ChosenDecoder
 from mtshare_ros.sharing.static.choosing import Chosen
 from mtshare_ros.sharing.static.operators import PLAIN
 

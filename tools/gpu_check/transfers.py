@@ -10,10 +10,9 @@ from gpu_check.check import Check, milliseconds
 from gpu_check.film import Film
 from gpu_check.models import LARGE, Subject, subject_of, VIT_B
 from mtshare_ros.inference.arithmetic import computing_on
-from mtshare_ros.inference.download import Download
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
-from mtshare_ros.inference.upload import Upload
+from mtshare_ros.inference.static.graphs import Download, Upload
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
 

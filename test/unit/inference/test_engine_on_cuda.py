@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from mtshare_ros.errors import DeviceError
-from mtshare_ros.inference import map_operator
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.static import map_operator
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import Peak
 from mtshare_ros.nodes.perception.recovery import run_with_retry

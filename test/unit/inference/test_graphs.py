@@ -4,7 +4,7 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.inference.graphs import Captured, GraphPool
+from mtshare_ros.inference.static.graphs import Captured, GraphPool
 
 CUDA = torch.device('cuda', 0)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.upload import Upload
+from mtshare_ros.inference.static.graphs import Upload
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.sharing.static.block import Rows
 from mtshare_ros.sharing.static.network import StaticNetwork

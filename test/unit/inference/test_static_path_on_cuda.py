@@ -11,8 +11,8 @@ import torch
 from mtshare_ros.inference import paths, task_decoders
 from mtshare_ros.inference.cell_decoding import decode_cells
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_operator import ChosenDecoder, decode_cells_fused
 from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_cells_fused
 from mtshare_ros.labels import load_labels
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint

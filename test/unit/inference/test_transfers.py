@@ -7,8 +7,7 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.inference.download import Download
-from mtshare_ros.inference.upload import Upload
+from mtshare_ros.inference.static.graphs import Download, Upload
 
 CPU, CUDA = torch.device('cpu'), torch.device('cuda:0')
 

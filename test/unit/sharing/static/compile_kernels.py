@@ -16,7 +16,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
 
-from mtshare_ros.inference.map_operator import MapSample
+from mtshare_ros.inference.static.map_operator import MapSample
 from mtshare_ros.sharing.static.operators import KERNELS, operators_of
 from mtshare_ros.sharing.static.samples import Samples
 from mtshare_ros.tasks import get_task

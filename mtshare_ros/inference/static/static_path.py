@@ -1,25 +1,74 @@
 """Frames on lists of fixed lengths: two graphs and two waits, as they are fastest on a GPU."""
 
 import copy
+from dataclasses import dataclass
 from typing import Callable
 
 import torch
 
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.frame_request import FrameOutcome, FrameRequest
-from mtshare_ros.inference.graphs import GraphPool
 from mtshare_ros.inference.session import Session
-from mtshare_ros.inference.static_account import account_of, Choice
-from mtshare_ros.inference.static_camera import StaticCamera
-from mtshare_ros.inference.static_decoding import StaticDecoder
+from mtshare_ros.inference.static.graphs import GraphPool
+from mtshare_ros.inference.static.static_camera import StaticCamera, StaticDecoder
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.account import FrameAccount, TaskAccount
 from mtshare_ros.sharing.limits import FrameLimits
+from mtshare_ros.sharing.members import MemberRun
 from mtshare_ros.sharing.plan import SCENE_CUT
 from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.static.gate import GateCounts
 from mtshare_ros.sharing.static.network import reuse_pays, StaticNetwork
 from mtshare_ros.sharing.static.operators import Operators
-from mtshare_ros.sharing.static.sizes import choose, kept_share
+from mtshare_ros.sharing.static.sizes import choose, kept_share, ListSizes
+
+
+@dataclass(frozen=True)
+class Choice:
+    """
+    What is computed of a frame.
+
+    Lists of ``sizes``, or all cells where they are None, or ``nothing``; ``counts`` are those of
+    the gate, None where it was not asked. ``reset_reason`` says why the frame builds on nothing.
+    """
+
+    sizes: ListSizes | None = None
+    nothing: bool = False
+    reset_reason: str = ''
+    counts: GateCounts | None = None
+
+    @property
+    def computed(self) -> int | None:
+        """The cells that the blocks compute, None for all."""
+        if self.nothing:
+            return 0
+        if self.sizes is None or self.counts is None:
+            return None
+        return min(self.sizes.kept, self.counts.cells)
+
+
+def account_of(camera: StaticCamera, choice: Choice, oldest_age: int) -> FrameAccount:
+    """
+    Return the account of a frame.
+
+    Repeated entries of the lists are computed as well, and count among the operations.
+    """
+    network, state, count = camera.network, camera.state, camera.cell_count
+    computed, counts = choice.computed, choice.counts
+    whole = computed is None
+    listed = 0 if choice.sizes is None else choice.sizes.kept
+    run = MemberRun(None if whole else state.kept[:listed], (), (), {})
+    shares = ((count if computed is None else computed) / count,)
+    tasks = {task: TaskAccount(shares * network.depth, (0.0,) * network.depth, None, oldest_age,
+                               run) for task in network.tasks}
+    dense_macs = network.macs(state, None)
+    macs = 0 if choice.nothing else network.macs(state, choice.sizes)
+    rows = count if whole or counts is None else counts.cells
+    due, due_count = (None, 0) if counts is None else (state.gate.due, counts.due)
+    return FrameAccount(
+        choice.reset_reason, rows, count, macs, dense_macs, tasks, due, due_count)
+
 
 OTHER_MAPS = 'other tasks, or maps of another size or camera, are asked for'
 

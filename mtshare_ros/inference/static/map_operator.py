@@ -32,7 +32,7 @@ def _plain(
 
 
 def _kernel(*given: Any) -> None:
-    from mtshare_ros.inference import map_kernels  # needs Triton
+    from mtshare_ros.inference.static import map_kernels  # needs Triton
     map_kernels.decode_cells(*given)
 
 
