@@ -65,7 +65,7 @@ def _engine_row(times: 'EngineTimes', stages: Sequence[str]) -> tuple[str, ...]:
 def _bench_messages() -> dict[str, float] | None:
     """Return milliseconds by step of the message path, None without ROS 2."""
     try:
-        from mtshare_ros.nodes.trials.message_bench import measure_messages, measure_transport
+        from mtshare_ros.nodes.trials.node_bench import measure_messages, measure_transport
     except ImportError as error:
         typer.echo(f'messages were not timed, because ROS 2 cannot be used here: {error}')
         return None

@@ -74,8 +74,7 @@ def node_on_trial(
                              folder=Path(folder))
         try:
             # Imported now, while the node loads.
-            from mtshare_ros.nodes.trials.trial import Trial
-            from mtshare_ros.nodes.trials.trial_camera import Look
+            from mtshare_ros.nodes.trials.trial import Look, Trial
 
             trial = NodeTrial(process, stop)
             with Trial(namespace=namespace, tasks=description.tasks,

@@ -1,18 +1,21 @@
 """
-Image messages to RGB arrays, and maps to image messages.
+ROS messages from arrays, and arrays from ROS messages.
 
-Both directions touch each byte at most once: a message is read through a view of its buffer and
-filled in place, because the setter of ``Image.data`` walks over single bytes on some releases.
+Each byte is copied at most once: messages are read through a view of their buffer and filled in
+place, because the setter of ``Image.data`` checks every single byte on some releases.
 """
 
 import sys
 
 import numpy as np
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CameraInfo, Image, PointCloud2, PointField
+from std_msgs.msg import Header
 
 from mtshare_ros.messages.encodings import OUTPUT_ENCODINGS
 from mtshare_ros.messages.pixels import check_map, MAX_PIXELS
+from mtshare_ros.messages.point_cloud import cloud_layout, POINT_STEP, write_cloud
 from mtshare_ros.messages.raw_image import read_raw
+from mtshare_ros.pinhole import Pinhole
 
 
 def image_to_rgb(message: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -45,3 +48,43 @@ def _fill_buffer(message: Image, values: np.ndarray) -> None:
     else:
         del buffer[:]
         buffer.frombytes(source.data)
+
+
+def pinhole_camera_info(
+    matrix: np.ndarray, size: tuple[int, int], header: Header
+) -> CameraInfo:
+    """Return the calibration of an undistorted (height, width) image with a (3, 3) matrix."""
+    height, width = size
+    projection = np.hstack([matrix, np.zeros((3, 1))])
+    return CameraInfo(
+        header=header, height=height, width=width, distortion_model='plumb_bob', d=[0.0] * 5,
+        k=np.ravel(matrix).tolist(), r=np.eye(3).ravel().tolist(),
+        p=projection.ravel().tolist(),
+    )
+
+
+def fill_cloud(
+    message: PointCloud2, depth: np.ndarray, image: np.ndarray, camera: Pinhole
+) -> None:
+    """
+    Write the points of (H, W) float32 depth and (H, W, 3) uint8 RGB into a message.
+
+    The cloud is organised like the maps, its points are NaN where the depth is. The buffer is
+    reused where its size fits; the header is left alone.
+    """
+    height, width = depth.shape
+    if (message.height, message.width) != (height, width):
+        _lay_out(message, height, width)
+    write_cloud(depth, image, camera, message.data)
+
+
+def _lay_out(message: PointCloud2, height: int, width: int) -> None:
+    message.height, message.width = height, width
+    message.fields = [
+        PointField(name=name, offset=offset, datatype=PointField.FLOAT32, count=1)
+        for name, offset in cloud_layout()
+    ]
+    message.point_step, message.row_step = POINT_STEP, POINT_STEP * width
+    message.is_bigendian = message.is_dense = False
+    del message.data[:]
+    message.data.frombytes(bytes(message.row_step * height))

@@ -4,7 +4,7 @@ import numpy as np
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image
 
-from mtshare_ros.nodes.camera_info import pinhole_camera_info
+from mtshare_ros.nodes.codec import pinhole_camera_info
 
 
 def profile(reliable, depth=1):

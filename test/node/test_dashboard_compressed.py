@@ -14,8 +14,7 @@ websocket = pytest.importorskip(
 PillowImage = pytest.importorskip('PIL.Image', reason='the dashboard needs the extra [dashboard]')
 
 from mtshare_ros.nodes.dashboard.channels import list_channels  # noqa: E402
-from mtshare_ros.nodes.dashboard.class_names import ClassNames  # noqa: E402
-from mtshare_ros.nodes.dashboard.picture_feed import PictureFeed  # noqa: E402
+from mtshare_ros.nodes.dashboard.picture_feed import ClassNames, PictureFeed  # noqa: E402
 
 TOPICS = {'front': '/lens/jpeg', 'rear': '/rear/image_raw/compressed'}
 CODECS = {'front': 'jpeg', 'rear': 'png'}

@@ -1,17 +1,93 @@
-"""The answers to browsers: the files of the page, and the socket between page and hub."""
+"""The answers to browsers: who may ask, the files of the page, and the socket to the hub."""
 
 import asyncio
 from dataclasses import dataclass
+import hmac
 from http import HTTPStatus
+from importlib.resources import files
+import ipaddress
+import secrets
 
 from tornado.web import Application, Finish, RequestHandler
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
-from mtshare_ros.nodes.dashboard.access import Access
-from mtshare_ros.nodes.dashboard.hub import Hub
-from mtshare_ros.nodes.dashboard.open_page import Message, OpenPage
-from mtshare_ros.nodes.dashboard.page_files import load_page_files, PageFile
-from mtshare_ros.nodes.dashboard.requests import LONGEST_REQUEST, RequestError
+from mtshare_ros.nodes.dashboard.hub import Hub, Message, OpenPage
+from mtshare_ros.nodes.dashboard.page_requests import LONGEST_REQUEST, RequestError
+from mtshare_ros.nodes.dashboard.parameter_table import DashboardSettings
+
+_NAMES_OF_THIS_MACHINE = ('localhost', '127.0.0.1', '::1')
+
+
+@dataclass(frozen=True)
+class Access:
+    """
+    What a request has to show.
+
+    ``hosts`` are the names by which a browser may call this server, empty where any will do. They
+    keep out pages of other sites whose name was made to point here (DNS rebinding). ``token`` is
+    empty where none is needed.
+    """
+
+    hosts: tuple[str, ...]
+    token: str
+
+    def refusal(self, host: str, token: str) -> str:
+        """Return why a request with this host name and this token is refused, or an empty text."""
+        if self.hosts and host.strip('[]').lower() not in self.hosts:
+            return (f'this dashboard answers as {" or ".join(self.hosts)}, not as {host!r}; to '
+                    'reach it by another name, set its parameter address')
+        if self.token and not hmac.compare_digest(token.encode(), self.token.encode()):
+            return ('the token is missing or wrong; open the address, token included, that the '
+                    'dashboard wrote when it started')
+        return ''
+
+
+def grant_access(settings: DashboardSettings) -> Access:
+    """
+    Return the rules for an address.
+
+    On this machine alone the name is checked; from elsewhere a token is needed, which then also
+    keeps out other sites, whatever name the machine is called by.
+    """
+    if is_loopback(settings.address):
+        names = dict.fromkeys((*_NAMES_OF_THIS_MACHINE, settings.address.lower()))
+        return Access(tuple(names), settings.token)
+    return Access((), settings.token or secrets.token_urlsafe(24))
+
+
+def is_loopback(address: str) -> bool:
+    """Return whether only programs of this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() == 'localhost'
+
+
+_TYPES = {
+    '.html': 'text/html; charset=utf-8', '.css': 'text/css; charset=utf-8',
+    '.js': 'text/javascript; charset=utf-8', '.svg': 'image/svg+xml',
+}
+_START = 'index.html'
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """One file as a browser gets it."""
+
+    content: bytes
+    content_type: str
+
+
+def load_page_files() -> dict[str, PageFile]:
+    """Return the files by the path in their address; the page itself is ``/``."""
+    found = {}
+    for file in files('mtshare_ros.nodes.dashboard').joinpath('page').iterdir():
+        ending = file.name[file.name.rfind('.'):]
+        if ending in _TYPES:
+            path = '/' if file.name == _START else f'/{file.name}'
+            found[path] = PageFile(file.read_bytes(), _TYPES[ending])
+    return found
+
 
 HEADERS = {
     'Content-Security-Policy': (

@@ -6,8 +6,8 @@ import sys
 from rclpy.node import Node
 
 from mtshare_ros.errors import MissingExtraError
-from mtshare_ros.nodes.dashboard.settings import DASHBOARD_PARAMETERS, dashboard_settings
-from mtshare_ros.nodes.parameter_server import ParameterServer
+from mtshare_ros.nodes.dashboard.parameter_table import DASHBOARD_PARAMETERS, dashboard_settings
+from mtshare_ros.nodes.parameters import ParameterServer
 from mtshare_ros.nodes.spin import run_node
 
 _EXTRA = {'tornado': 'tornado', 'PIL': 'Pillow'}
@@ -23,7 +23,7 @@ class DashboardNode(Node):
 
     def __init__(self) -> None:
         _require_extra()
-        from mtshare_ros.nodes.dashboard.service import Dashboard
+        from mtshare_ros.nodes.dashboard.web_server import Dashboard
 
         super().__init__('dashboard_node')
         self._dashboard: Dashboard | None = None

@@ -1,24 +1,100 @@
-"""Subscriptions to what somebody watches, and to nothing else."""
+"""The images and masks that somebody watches, as JPEG pictures and legends."""
 
 from functools import partial
+import io
+from pathlib import Path
 import re
 import time
 from typing import Any, Callable
 
+import numpy as np
+from PIL import Image as PillowImage
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
-from mtshare_ros.errors import FrameError
+from mtshare_ros.errors import ConfigError, FrameError
+from mtshare_ros.labels import LabelSet, load_labels, read_labels
+from mtshare_ros.messages.pixels import MAX_PIXELS, read_map
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import image_to_rgb
-from mtshare_ros.nodes.dashboard.audience import Audience
-from mtshare_ros.nodes.dashboard.channels import Channel
-from mtshare_ros.nodes.dashboard.class_names import ClassNames
-from mtshare_ros.nodes.dashboard.pictures import Decoder, encode_picture, list_classes
+from mtshare_ros.nodes.dashboard.channels import Channel, css_color
+from mtshare_ros.nodes.dashboard.hub import Audience
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.image_input import TRANSPORTS
-from mtshare_ros.nodes.rate_limiter import RateLimiter
+from mtshare_ros.nodes.rates import RateLimiter
+
+
+class ClassNames:
+    """
+    The label set that was asked for, otherwise that of the model, as soon as the node names it.
+
+    ``asked`` is a name in ``config/labels``, the path of a label file, or empty; ConfigError is
+    raised where it is not there.
+    """
+
+    def __init__(self, asked: str, notices: Notices) -> None:
+        self._notices = notices
+        self._follows = not asked
+        self._name = ''
+        self.labels: LabelSet | None = _load(asked) if asked else None
+
+    def follow(self, name: str) -> None:
+        """Take the set of this name where none was asked for; warn where it is not there."""
+        if not self._follows or name in ('', self._name):
+            return
+        self._name = name
+        self.labels = None
+        try:
+            self.labels = load_labels(name)
+        except ConfigError as error:
+            self._notices.warn('labels', (
+                f'the legend cannot name the classes of the model: {error}; set the parameter '
+                f'labels of the dashboard to the label file it was trained with'
+            ))
+
+
+def _load(asked: str) -> LabelSet:
+    path = Path(asked).expanduser()
+    return read_labels(path) if path.is_file() else load_labels(asked)
+
+
+Decoder = Callable[[Any, int], np.ndarray]
+"""Turns an image message into RGB, under a limit of pixels."""
+
+LARGEST_SIDE = 640
+"""Pixels of a picture at most, however large the image is: it is shown in a tile."""
+
+_QUALITY = 85
+_SMALLEST_SHARE = 0.005
+
+
+def encode_picture(message: Any, decode: Decoder = image_to_rgb) -> bytes:
+    """Return an image as JPEG; raise FrameError where it cannot be read."""
+    picture = PillowImage.fromarray(decode(message, MAX_PIXELS))
+    factor = -(-max(picture.size) // LARGEST_SIDE)
+    if factor > 1:
+        picture = picture.reduce(factor)
+    buffer = io.BytesIO()
+    # Without halving the colours: the edges of tiles and classes are what is looked at.
+    picture.save(buffer, 'JPEG', quality=_QUALITY, subsampling=0)
+    return buffer.getvalue()
+
+
+def list_classes(message: Image, labels: LabelSet) -> list[dict[str, Any]]:
+    """
+    Return the classes that cover a visible share of a mask, in the order of their ids.
+
+    That order keeps every class in its place while the shares change.
+    """
+    mask = read_map(message)
+    shares = np.bincount(mask.reshape(-1), minlength=256) / mask.size
+    return [
+        {'name': labels.names[number], 'color': css_color(labels.colors[number]),
+         'percent': round(100 * float(shares[number]))}
+        for number in range(len(labels)) if shares[number] >= _SMALLEST_SHARE
+    ]
+
 
 _LEGEND_HZ = 2.0
 _TOPIC = re.compile(r'(/[A-Za-z_][A-Za-z0-9_]*)+')

@@ -1,4 +1,4 @@
-"""The web server in a thread of its own."""
+"""The web server in a thread of its own, and the dashboard that it serves."""
 
 import asyncio
 import errno
@@ -6,11 +6,17 @@ import socket
 import threading
 from typing import Callable
 
+from rclpy.node import Node
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application
 
 from mtshare_ros.errors import ConfigError
+from mtshare_ros.nodes.dashboard.channels import list_channels
+from mtshare_ros.nodes.dashboard.handlers import grant_access, make_application
+from mtshare_ros.nodes.dashboard.hub import Audience, Hub
+from mtshare_ros.nodes.dashboard.parameter_table import DashboardSettings
+from mtshare_ros.nodes.dashboard.perception_link import PerceptionLink
 
 _STOP_LIMIT_S = 1.0
 
@@ -94,3 +100,31 @@ def _why_not(error: OSError, address: str, port: int) -> str:
         return f'port {port} is only for root; set the parameter port to one above 1023'
     return (f'cannot listen on address {address!r}: {error.strerror}; set the parameter address '
             'to one of this machine, or to 0.0.0.0 for all of them')
+
+
+class Dashboard:
+    """
+    Serves the page from construction to ``close``; ``url`` is where.
+
+    Raises ConfigError where the address cannot be listened on or the label set is unknown.
+    """
+
+    def __init__(self, node: Node, settings: DashboardSettings) -> None:
+        access = grant_access(settings)
+        self._server = WebServer(settings.address, settings.port)
+        namespace = node.resolve_topic_name(settings.node).rpartition('/')[0]
+        channels = list_channels(namespace, settings.cameras)
+        hub = Hub(channels, self._server.post)
+        audience = Audience(hub, self._server.post)
+        hub.connect(PerceptionLink(node, settings, channels, audience))
+        self._server.start(make_application(access, hub))
+        self.url = _url(settings.address, self._server.port, access.token)
+
+    def close(self) -> None:
+        """End the server and its thread."""
+        self._server.close()
+
+
+def _url(address: str, port: int, token: str) -> str:
+    host = f'[{address}]' if ':' in address else address
+    return f'http://{host}:{port}/' + (f'?token={token}' if token else '')

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, shows_rectified
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.parameter_server import ParameterServer
+from mtshare_ros.nodes.parameters import ParameterServer
 from mtshare_ros.nodes.perception.calibrator import Calibrator
 from mtshare_ros.nodes.perception.camera_names import name_for
 from mtshare_ros.nodes.perception.camera_parts import CameraParts
@@ -30,7 +30,7 @@ from mtshare_ros.nodes.perception.pipeline import Pipeline
 from mtshare_ros.nodes.perception.publishing import OutputPublishers
 from mtshare_ros.nodes.perception.subscriptions import subscribe, subscribe_latched
 from mtshare_ros.nodes.perception.transform_input import TransformInput
-from mtshare_ros.nodes.rate_limiter import RateLimiter
+from mtshare_ros.nodes.rates import RateLimiter
 
 _INFOS_KEPT = 16
 """A calibration that is streamed by a publisher that also keeps it comes twice."""

@@ -9,7 +9,7 @@ from typing import Callable
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.nodes.perception.motion_statistics import MotionStatistics
 from mtshare_ros.nodes.perception.sharing_statistics import SharingStatistics
-from mtshare_ros.nodes.recent_values import RecentValues, WINDOW_S
+from mtshare_ros.nodes.rates import RecentValues, WINDOW_S
 from mtshare_ros.tasks import ordered
 
 

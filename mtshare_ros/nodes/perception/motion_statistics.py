@@ -5,7 +5,7 @@ import time
 from typing import Callable
 
 from mtshare_ros.inference.prediction import MotionStats
-from mtshare_ros.nodes.recent_values import RecentValues
+from mtshare_ros.nodes.rates import RecentValues
 
 _WAYS_KEPT = 100
 

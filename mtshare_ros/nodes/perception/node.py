@@ -10,7 +10,7 @@ from rclpy.timer import Timer
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.reference import check_reference
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
-from mtshare_ros.nodes.parameter_server import ParameterServer
+from mtshare_ros.nodes.parameters import ParameterServer
 from mtshare_ros.nodes.perception.camera import Camera
 from mtshare_ros.nodes.perception.camera_names import name_for
 from mtshare_ros.nodes.perception.camera_stream import Shared

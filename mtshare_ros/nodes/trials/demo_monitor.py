@@ -20,7 +20,7 @@ from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.perception.outputs import OUTPUTS
 from mtshare_ros.nodes.perception.publishing import MESSAGE_TYPES
 from mtshare_ros.nodes.qos import image_output
-from mtshare_ros.nodes.recent_values import RecentValues
+from mtshare_ros.nodes.rates import RecentValues
 
 OUTPUT_TOPICS = {
     output.topic: MESSAGE_TYPES[output.message] for output in OUTPUTS if not output.latched

@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
 from mtshare_ros.nodes.perception.outputs import OUTPUTS
 from mtshare_ros.nodes.trials.soak_stage import Fault, LIVENESS_S, SoakStage
-from mtshare_ros.nodes.trials.trial_camera import Look, NANOSECONDS
+from mtshare_ros.nodes.trials.trial import Look, NANOSECONDS
 
 LARGEST_IMAGE = 400_000
 """Pixels that the node shall be started with as ``max_pixels``; one look exceeds them."""

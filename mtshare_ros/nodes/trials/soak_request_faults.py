@@ -7,8 +7,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from mtshare_ros.nodes.parameters import ParameterSpec
 from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
-from mtshare_ros.nodes.trials.soak_requests import TRANSITIONS
-from mtshare_ros.nodes.trials.soak_stage import Fault, SoakStage
+from mtshare_ros.nodes.trials.soak_stage import Fault, SoakStage, TRANSITIONS
 
 _WHILE_S = 1.0
 # Messages that were on their way when an answer was given.

@@ -1,16 +1,233 @@
-"""Camera, listener and client of a perception node in one, inside a command."""
+"""Camera, listener and client for trials of a perception node, inside a command."""
 
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import lru_cache
+import math
 import time
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
+from builtin_interfaces.msg import Time as TimeMessage
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import numpy as np
 import rclpy
+from rclpy.clock import Clock, ClockType
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from rclpy.time import Time
+from rclpy.timer import Timer
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
 
+from mtshare_ros.messages.encodings import INPUT_ENCODINGS
+from mtshare_ros.nodes import qos
+from mtshare_ros.nodes.codec import pinhole_camera_info
 from mtshare_ros.nodes.perception.outputs import offered_outputs
-from mtshare_ros.nodes.trials.trial_camera import Look, TrialCamera
-from mtshare_ros.nodes.trials.trial_listener import TrialListener
+from mtshare_ros.nodes.trials.demo_monitor import OUTPUT_TOPICS
 from mtshare_ros.tasks import DEFAULT_TASKS
+
+NANOSECONDS = 10**9
+
+_STAMPS_KEPT = 1000
+_BLOCK = 16
+
+
+@dataclass(frozen=True)
+class Look:
+    """
+    What the camera sends.
+
+    ``stamp`` turns the present time into the stamp, both in nanoseconds. ``spoil`` and
+    ``miscalibrate`` change the finished messages; with ``calibrated`` false no CameraInfo is sent.
+    """
+
+    height: int = 240
+    width: int = 320
+    encoding: str = 'rgb8'
+    frame_id: str = 'camera_optical_frame'
+    rate_hz: float = 15.0
+    stamp: Callable[[int], int] = lambda now: now
+    spoil: Callable[[Image], None] = lambda image: None
+    miscalibrate: Callable[[CameraInfo], None] = lambda info: None
+    calibrated: bool = True
+
+
+class TrialCamera:
+    """
+    Publishes a still texture of which a part changes, each time another one, as ``look`` says.
+
+    ``sent`` holds when the last images were published, ``time.monotonic`` by stamp in nanoseconds.
+    """
+
+    def __init__(self, node: Node, look: Look) -> None:
+        self._node = node
+        self._image = node.create_publisher(Image, 'image', qos.image_output())
+        self._camera_info = node.create_publisher(CameraInfo, 'camera_info', qos.image_output())
+        self._timer: Timer | None = None
+        self._number = 0
+        self.sent: OrderedDict[int, float] = OrderedDict()
+        self.show(look)
+
+    def show(self, look: Look) -> None:
+        """Send such images from now on."""
+        self.pause()
+        self._look = look
+        self._timer = self._node.create_timer(
+            1 / look.rate_hz, self._publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def pause(self) -> None:
+        """Send nothing until ``show``."""
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+
+    def _publish(self) -> None:
+        look = self._look
+        stamp = look.stamp(self._node.get_clock().now().nanoseconds)
+        header = Header(frame_id=look.frame_id, stamp=TimeMessage(
+            sec=stamp // NANOSECONDS, nanosec=stamp % NANOSECONDS))
+        if look.calibrated:
+            self._camera_info.publish(self._calibration(header))
+        self._number += 1
+        image = _draw(look, self._number, header)
+        look.spoil(image)
+        self._remember(stamp)
+        self._image.publish(image)
+
+    def _calibration(self, header: Header) -> CameraInfo:
+        look = self._look
+        focal = 0.8 * look.width
+        matrix = np.array(
+            [[focal, 0, (look.width - 1) / 2], [0, focal, (look.height - 1) / 2], [0, 0, 1]])
+        info = pinhole_camera_info(matrix, (look.height, look.width), header)
+        look.miscalibrate(info)
+        return info
+
+    def _remember(self, stamp: int) -> None:
+        self.sent[stamp] = time.monotonic()
+        self.sent.move_to_end(stamp)
+        while len(self.sent) > _STAMPS_KEPT:
+            self.sent.popitem(last=False)
+
+
+def _draw(look: Look, number: int, header: Header) -> Image:
+    layout = INPUT_ENCODINGS[look.encoding]
+    channels = layout.row_bytes(1)
+    rows = layout.total_bytes(look.height, look.width) // layout.row_bytes(look.width)
+    pixels = _texture(rows, look.width, channels).copy()
+    part = pixels[_some(look.height, number), _some(look.width, 3 * number)]
+    np.subtract(255, part, out=part)
+    image = Image(header=header, height=look.height, width=look.width, encoding=look.encoding,
+                  step=layout.row_bytes(look.width))
+    image.data.frombytes(memoryview(pixels).cast('B'))
+    return image
+
+
+def _some(length: int, number: int) -> slice:
+    """Return a part of a side, in place and length another one for each number."""
+    start = _BLOCK * number % length
+    return slice(start, start + _BLOCK * (1 + number % 7))
+
+
+@lru_cache(maxsize=32)
+def _texture(height: int, width: int, channels: int) -> np.ndarray:
+    """Return the still part of the images, (height, width, channels) uint8."""
+    shape = -(-height // _BLOCK), -(-width // _BLOCK), channels
+    blocks = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    return blocks.repeat(_BLOCK, 0).repeat(_BLOCK, 1)[:height, :width].copy()
+
+
+@dataclass(frozen=True)
+class Status:
+    """The newest diagnostic status of the perception node, the ``number``-th one received."""
+
+    number: int = 0
+    is_ok: bool = False
+    message: str = 'nothing was received'
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def figure(self, name: str) -> float:
+        """Return one figure, NaN where it is not there."""
+        try:
+            return float(self.values[name])
+        except (KeyError, ValueError):
+            return float('nan')
+
+
+class TrialListener:
+    """
+    Subscribes to outputs of a perception node in the same namespace, and to its diagnostics.
+
+    ``sent`` holds when each image was published, ``time.monotonic`` by stamp in nanoseconds.
+    ``topics`` are those that the node has.
+    """
+
+    def __init__(self, node: Node, sent: Mapping[int, float], topics: Sequence[str]) -> None:
+        self._node = node
+        self._sent = sent
+        self.topics = tuple(topics)
+        self._subscriptions: dict[str, Subscription] = {}
+        self._status_name = f'perception_node: {node.get_namespace().rstrip("/")}/perception_node'
+        self.status = Status()
+        self.lowest_age_ms = float('nan')
+        self.strange_stamps = 0
+        self.newest: dict[str, int] = {}
+        self.ages_ms: dict[str, list[float]] = {}
+        node.create_subscription(DiagnosticArray, '/diagnostics', self._read_diagnostics, 10)
+
+    def listen(self, topics: Iterable[str] | None = None) -> None:
+        """Subscribe to those topics, by default all, that are not subscribed to yet."""
+        for topic in self.topics if topics is None else topics:
+            if topic not in self._subscriptions:
+                self._subscriptions[topic] = self._node.create_subscription(
+                    OUTPUT_TOPICS[topic], topic, self._listener(topic), qos.image_output())
+
+    def leave(self, topics: Iterable[str] | None = None) -> None:
+        """Take subscriptions back, by default all."""
+        for topic in self.topics if topics is None else topics:
+            if topic in self._subscriptions:
+                self._node.destroy_subscription(self._subscriptions.pop(topic))
+
+    def forget(self) -> None:
+        """Begin a new account of ages."""
+        self.ages_ms = {}
+
+    def arrivals(self) -> int:
+        """Return how many outputs came since the account began."""
+        return sum(map(len, self.ages_ms.values()))
+
+    def has_heard(self, topics: Iterable[str], since_s: float) -> bool:
+        """Return whether each topic showed an image published after a ``time.monotonic``."""
+        return all(
+            self._sent.get(self.newest.get(topic, -1), -1.0) > since_s for topic in topics)
+
+    def _listener(self, topic: str) -> Callable[[Any], None]:
+        def listen(message: Any) -> None:
+            stamp = Time.from_msg(message.header.stamp).nanoseconds
+            self.newest[topic] = stamp
+            if stamp in self._sent:
+                age_ms = (time.monotonic() - self._sent[stamp]) * 1e3
+                self.ages_ms.setdefault(topic, []).append(age_ms)
+            else:
+                self.strange_stamps += 1
+
+        return listen
+
+    def _read_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if status.name == self._status_name:
+                self._note(status)
+
+    def _note(self, status: DiagnosticStatus) -> None:
+        self.status = Status(
+            self.status.number + 1, status.level == DiagnosticStatus.OK, status.message,
+            {item.key: item.value for item in status.values})
+        ages = [self.status.figure(name) for name in self.status.values if 'age_ms' in name]
+        known = filter(math.isfinite, (*ages, self.lowest_age_ms))
+        self.lowest_age_ms = min(known, default=float('nan'))
+
 
 _SPIN_LIMIT_S = 0.05
 

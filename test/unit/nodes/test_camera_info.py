@@ -16,7 +16,7 @@ from mtshare_ros.messages.camera_info import (
     shows_rectified,
 )
 from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.nodes.camera_info import pinhole_camera_info
+from mtshare_ros.nodes.codec import pinhole_camera_info
 from mtshare_ros.pinhole import Pinhole
 
 MATRIX = np.array([[500.0, 0, 319.5], [0, 510.0, 239.5], [0, 0, 1]])

@@ -12,11 +12,14 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest  # 
 from tornado.websocket import websocket_connect  # noqa: E402
 
 from mtshare_ros.errors import ConfigError  # noqa: E402
-from mtshare_ros.nodes.dashboard.access import grant_access, is_loopback  # noqa: E402
 from mtshare_ros.nodes.dashboard.channels import list_channels  # noqa: E402
-from mtshare_ros.nodes.dashboard.handlers import make_application  # noqa: E402
+from mtshare_ros.nodes.dashboard.handlers import (  # noqa: E402
+    grant_access,
+    is_loopback,
+    make_application,  # noqa: E402
+)
 from mtshare_ros.nodes.dashboard.hub import Hub  # noqa: E402
-from mtshare_ros.nodes.dashboard.settings import (  # noqa: E402
+from mtshare_ros.nodes.dashboard.parameter_table import (  # noqa: E402
     DASHBOARD_PARAMETERS,
     dashboard_settings,
 )

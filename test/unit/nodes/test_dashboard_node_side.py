@@ -17,20 +17,20 @@ from sensor_msgs.msg import Image  # noqa: E402
 from mtshare_ros.errors import ConfigError, FrameError  # noqa: E402
 from mtshare_ros.labels import load_labels  # noqa: E402
 from mtshare_ros.nodes.codec import fill_image  # noqa: E402
-from mtshare_ros.nodes.dashboard.class_names import ClassNames  # noqa: E402
-from mtshare_ros.nodes.dashboard.node_watch import NodeWatch  # noqa: E402
-from mtshare_ros.nodes.dashboard.parameter_forms import (  # noqa: E402
-    describe_parameter,
-    is_adjustable,
-    make_parameter,
-)
-from mtshare_ros.nodes.dashboard.pictures import (  # noqa: E402
+from mtshare_ros.nodes.dashboard.parameter_table import DASHBOARD_PARAMETERS  # noqa: E402
+from mtshare_ros.nodes.dashboard.perception_link import NodeWatch  # noqa: E402
+from mtshare_ros.nodes.dashboard.picture_feed import (  # noqa: E402
+    ClassNames,  # noqa: E402
     encode_picture,
     LARGEST_SIDE,
     list_classes,
 )
-from mtshare_ros.nodes.dashboard.settings import DASHBOARD_PARAMETERS  # noqa: E402
-from mtshare_ros.nodes.parameter_server import describe  # noqa: E402
+from mtshare_ros.nodes.dashboard.remote_parameters import (  # noqa: E402
+    describe_parameter,
+    is_adjustable,
+    make_parameter,
+)
+from mtshare_ros.nodes.parameters import describe  # noqa: E402
 from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS  # noqa: E402
 
 ADJUSTABLE = [spec for spec in PERCEPTION_PARAMETERS if not spec.read_only]

@@ -7,7 +7,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
 
-from mtshare_ros.nodes.guarded_services import guard_services
+from mtshare_ros.nodes.spin import guard_services
 
 TYPE_THAT_DOES_NOT_EXIST = 77
 

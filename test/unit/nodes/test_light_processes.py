@@ -14,7 +14,7 @@ def test_camera_dashboard_and_demo_start_without_pytorch():
             'sys.modules.update(dict.fromkeys(("torch", "safetensors")))\n'
             'import mtshare_ros.nodes.sim_camera.node\n'
             'import mtshare_ros.nodes.video_camera.node\n'
-            'import mtshare_ros.nodes.dashboard.service\n'
+            'import mtshare_ros.nodes.dashboard.web_server\n'
             'import mtshare_ros.nodes.trials.trial\n')
 
     result = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True)

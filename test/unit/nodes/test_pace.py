@@ -7,10 +7,8 @@ import pytest
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.rate_limiter import RateLimiter
-from mtshare_ros.nodes.recent_values import RecentValues
-from mtshare_ros.nodes.sim_camera.rate_watch import RateWatch, WINDOW_TICKS
-from mtshare_ros.nodes.trials.message_bench import (
+from mtshare_ros.nodes.rates import RateLimiter, RateWatch, RecentValues, WINDOW_TICKS
+from mtshare_ros.nodes.trials.node_bench import (
     measure_messages,
     measure_transport,
     TIMED_ENCODINGS,

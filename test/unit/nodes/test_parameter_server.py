@@ -7,7 +7,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from mtshare_ros.nodes.parameter_server import ParameterServer
+from mtshare_ros.nodes.parameters import ParameterServer
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import PointCloud2
 
-from mtshare_ros.nodes.perception.point_cloud import fill_cloud
+from mtshare_ros.nodes.codec import fill_cloud
 from mtshare_ros.pinhole import Pinhole
 
 CAMERA = Pinhole(fx=30.0, fy=30.0, cx=15.5, cy=11.5)

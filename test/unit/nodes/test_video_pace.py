@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtshare_ros.nodes.video_camera.pace import VideoPace
+from mtshare_ros.nodes.video_camera.player import VideoPace
 
 
 class Clock:

@@ -1,9 +1,60 @@
-"""Values of the last few seconds."""
+"""Rates: limiting one, watching one, and the values of the last few seconds."""
 
 from collections import deque
 from typing import Callable
 
 import numpy as np
+
+
+class RateLimiter:
+    """
+    Decides which frames to take so that the mean rate stays under a limit.
+
+    The next frame is due one period after the last was due, not after it came: a 30 Hz camera
+    limited to 20 Hz gives two frames of three, not every second one.
+    """
+
+    def __init__(self) -> None:
+        self._due_s = -float('inf')
+
+    def allows(self, now_s: float, max_rate_hz: float) -> bool:
+        """Return whether a frame that comes now is taken; 0.0 Hz takes every frame."""
+        if max_rate_hz <= 0:
+            return True
+        if now_s < self._due_s:
+            return False
+        period_s = 1 / max_rate_hz
+        self._due_s = max(self._due_s, now_s - period_s) + period_s
+        return True
+
+
+WINDOW_TICKS = 60
+"""Ticks over which the rate is judged."""
+
+_ENOUGH = 0.95
+
+
+class RateWatch:
+    """Compares ticks with frames published, and complains once."""
+
+    def __init__(self, rate_hz: float) -> None:
+        self._rate_hz = rate_hz
+        self._ticks = 0
+        self._published = 0
+        self._complained = False
+
+    def note(self, *, published: bool) -> str:
+        """Note one tick; return a complaint the first time that too many had no frame."""
+        self._ticks += 1
+        self._published += published
+        if self._ticks < WINDOW_TICKS:
+            return ''
+        share, self._ticks, self._published = self._published / self._ticks, 0, 0
+        if share >= _ENOUGH or self._complained:
+            return ''
+        self._complained = True
+        return f'cannot keep {self._rate_hz:.1f} Hz, {share * self._rate_hz:.1f} Hz are reached'
+
 
 WINDOW_S = 5.0
 """How far back rates, ages and times look."""
