@@ -6,8 +6,7 @@ from typing import Iterator, Sequence
 import numpy as np
 
 from mtshare_ros.config import require
-from mtshare_ros.data.rooms.flow import median_motion
-from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.data.rooms.frame import median_motion, RoomFrame
 from mtshare_ros.data.rooms.renderer import Renderer
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo

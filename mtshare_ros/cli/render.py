@@ -93,7 +93,7 @@ def frames(
 
     Stopped at any time, the same command goes on where it was.
     """
-    from mtshare_ros.data.rooms.dataset import render_frames
+    from mtshare_ros.data.rooms.training_frames import render_frames
 
     check_new_folder(folder)
     with progress_bar('rendering', count) as progress:

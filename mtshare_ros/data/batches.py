@@ -31,7 +31,7 @@ class Batch:
 @dataclass(frozen=True)
 class ClipBatch:
     """
-    Short films (B, T, 3, H, W) uint8 of consecutive frames, with the truth of the last ones.
+    Short clips (B, T, 3, H, W) uint8 of consecutive frames, with the truth of the last ones.
 
     ``last`` is what a trainer learns from: the images of ``frames[:, -1]`` and their truth.
     """
@@ -62,7 +62,7 @@ class TrainingSet(Protocol):
 
 
 class ClipSet(Protocol):
-    """Labelled clips that give themselves as batches of short films."""
+    """Labelled clips that give themselves as batches of short clips."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -71,9 +71,9 @@ class ClipSet(Protocol):
         self, indices: Sequence[int], input_size: tuple[int, int], random: np.random.Generator
     ) -> ClipBatch:
         """
-        Return films of these clips, cut to ``input_size`` and augmented by ``random``.
+        Return clips of these clips, cut to ``input_size`` and augmented by ``random``.
 
-        All frames of a film are augmented in the same way.
+        All frames of a clip are augmented in the same way.
         """
 
 

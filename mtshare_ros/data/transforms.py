@@ -70,7 +70,7 @@ class SampleClipSet:
         if not self._ends:
             raise DatasetError(
                 f'none of {len(clips)} clips has a labelled frame with {length - 1} frames before '
-                f'it, which films of {length} frames need; record longer clips')
+                f'it, which clips of {length} frames need; record longer clips')
         self._tasks = self._ends[0][0].tasks
 
     def __len__(self) -> int:
@@ -79,15 +79,15 @@ class SampleClipSet:
     def clip_batch(
         self, indices: Sequence[int], input_size: tuple[int, int], random: np.random.Generator
     ) -> ClipBatch:
-        """See ClipSet; every film of a batch is augmented by itself."""
-        films = [pad(random_crop(self._film(index), input_size, random), input_size)
+        """See ClipSet; every clip of a batch is augmented by itself."""
+        clips = [pad(random_crop(self._clip(index), input_size, random), input_size)
                  for index in indices]
-        batch = mirror(_stack(films, self._tasks),
-                       torch.from_numpy(random.random(len(films)) < _MIRRORED))
+        batch = mirror(_stack(clips, self._tasks),
+                       torch.from_numpy(random.random(len(clips)) < _MIRRORED))
         frames = batch.image.unflatten(1, (-1, 3))
         return ClipBatch(frames, Batch(frames[:, -1].float(), batch.truth))
 
-    def _film(self, index: int) -> Sample:
+    def _clip(self, index: int) -> Sample:
         """Return the last frame's sample, all frames (H, W, T x 3) in place of its image."""
         clip, last = self._ends[index]
         sample = clip[last]

@@ -6,9 +6,9 @@ from typing import Callable, Sequence
 import numpy as np
 
 from mtshare_ros.config import require
-from mtshare_ros.data.rooms.camera import MOTIONS
-from mtshare_ros.data.rooms.splits import split_seeds
+from mtshare_ros.data.rooms.camera_paths import MOTIONS
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.data.rooms.views import split_seeds
 
 FIRST_ROOM = 1_000
 """Beyond the rooms whose fixed views a training is watched on."""

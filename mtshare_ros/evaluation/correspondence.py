@@ -6,8 +6,7 @@ from typing import Iterator
 
 import numpy as np
 
-from mtshare_ros.data.rooms.flow import projected, rays, seen_from
-from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.data.rooms.frame import projected, rays, RoomFrame, seen_from
 
 _DEPTH_TOLERANCE = 0.02
 _LEAST_COSINE = 0.998

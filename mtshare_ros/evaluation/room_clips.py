@@ -12,11 +12,11 @@ from typing import Iterator
 import numpy as np
 
 from mtshare_ros.config import require
-from mtshare_ros.data.rooms.camera import MOTIONS
+from mtshare_ros.data.rooms.camera_paths import MOTIONS
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
-from mtshare_ros.data.rooms.splits import split_seeds
 from mtshare_ros.data.rooms.streams import CHANGE_LEVEL, PATCH, STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.data.rooms.views import split_seeds
 from mtshare_ros.evaluation.clips import ClipFrame
 
 CLIP_FRAMES = 64

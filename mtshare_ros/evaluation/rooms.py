@@ -7,8 +7,7 @@ import numpy as np
 from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.data.rooms.renderer import LIVE, Renderer
 from mtshare_ros.data.rooms.scene import make_room
-from mtshare_ros.data.rooms.splits import test_views, validation_views
-from mtshare_ros.data.rooms.views import render_view, View
+from mtshare_ros.data.rooms.views import render_view, test_views, validation_views, View
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.evaluation.scoring import tasks_with_truth
 from mtshare_ros.inference.engine import Engine

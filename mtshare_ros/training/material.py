@@ -9,10 +9,14 @@ import numpy as np
 from mtshare_ros.config import require
 from mtshare_ros.data.disk_datasets import DATASETS, open_samples
 from mtshare_ros.data.folder import FolderDataset
-from mtshare_ros.data.rooms.batches import RoomsClipSet, RoomsTrainingSet
-from mtshare_ros.data.rooms.dataset import FrameSet, open_frames, render_frames
-from mtshare_ros.data.rooms.films import LENGTH, open_films, render_films
 from mtshare_ros.data.rooms.renderer import Renderer
+from mtshare_ros.data.rooms.room_batches import RoomsClipSet, RoomsTrainingSet
+from mtshare_ros.data.rooms.training_clips import (
+    LENGTH,
+    open_training_clips,
+    render_training_clips,
+)
+from mtshare_ros.data.rooms.training_frames import FrameSet, open_frames, render_frames
 from mtshare_ros.data.sample import SampleClip, SampleSet
 from mtshare_ros.data.transforms import fit_for_evaluation, SampleClipSet, SampleTrainingSet
 from mtshare_ros.errors import ConfigError
@@ -179,9 +183,10 @@ def _films(data: DataConfig, places: Places, progress: Progress) -> Source:
     # the description is read off the frames, whatever the stage learns from
     _frames(data, places, progress)
     folder = places.rendered / 'films'
-    render_films(folder, split='train', count=data.films, height=data.height, width=data.width,
-                 progress=lambda done, total: progress('rendering films', done, total))
-    return FilmSource(RoomsClipSet(open_films(folder)), 'the rendered films')
+    render_training_clips(
+        folder, split='train', count=data.films, height=data.height, width=data.width,
+        progress=lambda done, total: progress('rendering clips', done, total))
+    return FilmSource(RoomsClipSet(open_training_clips(folder)), 'the rendered films')
 
 
 def _root(data: DataConfig, places: Places) -> Path:

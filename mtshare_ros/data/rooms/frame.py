@@ -1,4 +1,4 @@
-"""One rendered frame with its ground truth."""
+"""One rendered frame with its ground truth, and how far still points move between two frames."""
 
 from dataclasses import dataclass
 
@@ -49,3 +49,46 @@ def outlines(seen: np.ndarray) -> np.ndarray:
     edges[:, :-1] |= seen[:, 1:] != seen[:, :-1]
     edges[:-1] |= seen[1:] != seen[:-1]
     return edges
+
+
+_NEAREST_METRES = 0.05
+
+
+def rays(shape: tuple[int, ...], intrinsics: np.ndarray) -> np.ndarray:
+    """Return the points (H, W, 3) of the pixels of a view at a depth of one metre."""
+    down, right = np.mgrid[0:shape[0], 0:shape[1]].astype(np.float64)
+    pixels = np.stack([right, down, np.ones_like(right)], axis=-1)
+    return pixels @ np.linalg.inv(intrinsics).T
+
+
+def seen_from(points: np.ndarray, first: Pose, second: Pose) -> np.ndarray:
+    """Return points (..., 3) of the optical frame at one pose in that at another."""
+    world = points @ first.rotation.T + first.position
+    return (world - second.position) @ second.rotation
+
+
+def projected(points: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
+    """Return the pixels (..., 2), column and row, of points (..., 3) of the optical frame."""
+    depth = np.maximum(points[..., 2:], _NEAREST_METRES)
+    return (points[..., :2] / depth) * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
+
+
+def image_motion(
+    depth: np.ndarray, intrinsics: np.ndarray, first: Pose, second: Pose
+) -> np.ndarray:
+    """
+    Return by how many pixels (H, W, 2), right and down, still points move between two poses.
+
+    ``depth`` (H, W) is the z-depth in metres from the first pose, ``intrinsics`` (3, 3) fit it.
+    """
+    points = rays(depth.shape, intrinsics) * depth[..., None]
+    moved = seen_from(points, first, second)
+    return projected(moved, intrinsics) - projected(points, intrinsics)
+
+
+def median_motion(
+    depth: np.ndarray, intrinsics: np.ndarray, first: Pose, second: Pose
+) -> float:
+    """Return the median over the image of how far still points move, in pixels."""
+    moved = image_motion(depth, intrinsics, first, second)
+    return float(np.median(np.linalg.norm(moved, axis=-1)))

@@ -12,7 +12,7 @@ class CameraMotion:
     """
     How a camera moves, and past what.
 
-    ``kind`` is one of KINDS. ``speed`` is the mean over the first frames of a film: the median
+    ``kind`` is one of KINDS. ``speed`` is the mean over the first frames of a clip: the median
     motion of the image in pixels a frame where that is 320 pixels wide and 30 frames make a
     second, and metres a second for a drive; None is the kind's own, slow one. ``textured`` says
     whether surfaces bear fine texture.

@@ -8,7 +8,7 @@ import numpy as np
 
 from mtshare_ros.data.rooms.extra import require_numba
 from mtshare_ros.data.rooms.frame import outlines, Pose, RoomFrame
-from mtshare_ros.data.rooms.movers import pose_movers
+from mtshare_ros.data.rooms.people import pose_movers
 from mtshare_ros.data.rooms.primitives import SHELL_PARTS
 from mtshare_ros.data.rooms.scene import Room
 from mtshare_ros.errors import ConfigError

@@ -6,13 +6,11 @@ import math
 import numpy as np
 
 from mtshare_ros.data.rooms.furniture.structures import door
-from mtshare_ros.data.rooms.kinds import Item, ROOM_KINDS, RoomKind
-from mtshare_ros.data.rooms.layout import Footprint, Layout, Spot
-from mtshare_ros.data.rooms.movers import Mover
-from mtshare_ros.data.rooms.people import cart, person
+from mtshare_ros.data.rooms.people import cart, Mover, person
+from mtshare_ros.data.rooms.placement import Footprint, Layout, Spot
 from mtshare_ros.data.rooms.primitives import Builder, Primitives
-from mtshare_ros.data.rooms.shell import build_shell, hang_ceiling_lights
-from mtshare_ros.data.rooms.site import Light, Site
+from mtshare_ros.data.rooms.room_kinds import Item, ROOM_KINDS, RoomKind
+from mtshare_ros.data.rooms.site import build_shell, hang_ceiling_lights, Light, Site
 
 GENERATOR_VERSION = 1
 """Counts up with every change of the look: data rendered by another version is not mixed in."""

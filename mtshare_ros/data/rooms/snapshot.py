@@ -8,7 +8,7 @@ import numpy as np
 from mtshare_ros.data.rooms.frame import Pose
 from mtshare_ros.data.rooms.kernels import pipeline
 from mtshare_ros.data.rooms.kernels.intersect import GEOMETRY_COLUMNS
-from mtshare_ros.data.rooms.movers import MovedParts
+from mtshare_ros.data.rooms.people import MovedParts
 from mtshare_ros.data.rooms.primitives import BOX, CYLINDER, Primitives, SHELL_PARTS
 from mtshare_ros.data.rooms.scene import Room
 

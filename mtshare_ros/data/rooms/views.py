@@ -1,4 +1,4 @@
-"""Single views of a room: random poses that show something, as a data set needs them."""
+"""Single views of a room: random poses that show something, and which belong to which split."""
 
 from dataclasses import dataclass
 import math
@@ -10,12 +10,22 @@ from mtshare_ros.data.rooms.primitives import yaw_rotation
 from mtshare_ros.data.rooms.renderer import Renderer, Rendering
 from mtshare_ros.data.rooms.scene import Room
 from mtshare_ros.data.rooms.sensor import random_sensor
+from mtshare_ros.errors import ConfigError
 
 _NEAREST_METRES = 0.45
 _LARGEST_SHARE = 0.7
 _FEWEST_CLASSES = 4
 _TRIES = 12
 _BESIDE_A_MOVER = 1.3
+
+_RANGES = {
+    'train': range(0, 1_000_000),
+    'validation': range(1_000_000, 1_100_000),
+    'test': range(1_100_000, 1_200_000),
+}
+SPLITS = tuple(_RANGES)
+VIEWS_PER_ROOM = 4
+_ROOMS = 64
 
 
 @dataclass(frozen=True)
@@ -87,3 +97,28 @@ def render_view(renderer: Renderer, room: Room, number: int) -> RoomFrame:
     image = sensor.expose(rendering.radiance, sensor.gain(rendering.radiance),
                           int(rng.integers(1 << 62)))
     return rendering.frame(image, renderer.intrinsics, pose)
+
+
+def split_seeds(split: str) -> range:
+    """Return the room seeds of a split; raise ConfigError for an unknown one."""
+    try:
+        return _RANGES[split]
+    except KeyError:
+        raise ConfigError(
+            f'unknown split {split!r} of the procedural rooms; allowed: {", ".join(SPLITS)}'
+        ) from None
+
+
+def test_views() -> tuple[View, ...]:
+    """Return the fixed views of the test split: 256 of 64 rooms."""
+    return _views('test')
+
+
+def validation_views() -> tuple[View, ...]:
+    """Return the fixed views of the validation split: 256 of 64 rooms."""
+    return _views('validation')
+
+
+def _views(split: str) -> tuple[View, ...]:
+    seeds = split_seeds(split)[:_ROOMS]
+    return tuple(View(seed, number) for seed in seeds for number in range(VIEWS_PER_ROOM))

@@ -10,10 +10,10 @@ pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 
 from mtshare_ros.cli.options import HELD_OUT_SEED, Motion  # noqa: E402
 from mtshare_ros.data.rooms.clips import read_clip  # noqa: E402
-from mtshare_ros.data.rooms.dataset import open_frames  # noqa: E402
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS  # noqa: E402
-from mtshare_ros.data.rooms.splits import split_seeds  # noqa: E402
+from mtshare_ros.data.rooms.training_frames import open_frames
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
+from mtshare_ros.data.rooms.views import split_seeds
 from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]

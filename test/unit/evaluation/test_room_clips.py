@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from mtshare_ros.data.rooms.splits import split_seeds, validation_views
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.data.rooms.views import split_seeds, validation_views
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.evaluation.calibration_clips import plan_clips
 from mtshare_ros.evaluation.room_clips import changed_share, room_clips, RoomClip

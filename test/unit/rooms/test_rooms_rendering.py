@@ -10,8 +10,7 @@ from mtshare_ros.data.rooms.frame import Pose
 from mtshare_ros.data.rooms.renderer import FULL, LIVE, Quality, Renderer
 from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.sensor import SensorModel
-from mtshare_ros.data.rooms.splits import test_views
-from mtshare_ros.data.rooms.views import look, random_pose, render_view
+from mtshare_ros.data.rooms.views import look, random_pose, render_view, test_views
 from mtshare_ros.errors import ConfigError
 
 test_views.__test__ = False

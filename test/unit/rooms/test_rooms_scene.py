@@ -9,7 +9,7 @@ import pytest
 from mtshare_ros.data.rooms.classes import CLASS_NAMES
 from mtshare_ros.data.rooms.primitives import SHELL_PARTS
 from mtshare_ros.data.rooms.scene import make_room
-from mtshare_ros.data.rooms.splits import split_seeds, SPLITS, test_views, validation_views
+from mtshare_ros.data.rooms.views import split_seeds, SPLITS, test_views, validation_views
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.labels import load_labels
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.data.rooms.clips import read_clip, write_clip
-from mtshare_ros.data.rooms.dataset import open_frames, render_frames
+from mtshare_ros.data.rooms.training_frames import open_frames, render_frames
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.errors import DatasetError
 
@@ -16,7 +16,7 @@ WANTED = {'split': 'train', 'count': 5, 'views_per_room': 2, **SIZE}
 ARRAYS = ('image', 'depth', 'normals', 'labels', 'edges')
 KILLED_AFTER_ONE_ROOM = """
 import os, signal, sys
-from mtshare_ros.data.rooms.dataset import render_frames
+from mtshare_ros.data.rooms.training_frames import render_frames
 render_frames(sys.argv[1], split='train', count=5, views_per_room=2, height=48, width=64,
               progress=lambda done, count: os.kill(os.getpid(), signal.SIGKILL))
 """

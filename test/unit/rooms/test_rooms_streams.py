@@ -5,11 +5,10 @@ import itertools
 import numpy as np
 import pytest
 
-from mtshare_ros.data.rooms.camera import camera_path, MOTIONS
+from mtshare_ros.data.rooms.camera_paths import camera_path, MOTIONS
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS, KINDS
 from mtshare_ros.data.rooms.renderer import LIVE, Renderer
 from mtshare_ros.data.rooms.scene import make_room
-from mtshare_ros.data.rooms.splits import split_seeds
 from mtshare_ros.data.rooms.streams import (
     CHANGE_LEVEL,
     LEAST_STATIC_CHANGE,
@@ -17,7 +16,7 @@ from mtshare_ros.data.rooms.streams import (
     STREAMS,
 )
 from mtshare_ros.data.rooms.video import RoomVideo
-from mtshare_ros.data.rooms.views import clearance
+from mtshare_ros.data.rooms.views import clearance, split_seeds
 from mtshare_ros.errors import ConfigError
 
 SMALL = {'height': 60, 'width': 80}

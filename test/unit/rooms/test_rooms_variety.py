@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mtshare_ros.data.rooms.classes import CLASS_IDS
-from mtshare_ros.data.rooms.dataset import open_frames, render_frames
 from mtshare_ros.data.rooms.renderer import LIVE
 from mtshare_ros.data.rooms.scene import make_room
+from mtshare_ros.data.rooms.training_frames import open_frames, render_frames
 from mtshare_ros.data.rooms.variety import render_varied_view, repainted
 from mtshare_ros.errors import DatasetError
 

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.data.rooms.camera import MOTIONS
+from mtshare_ros.data.rooms.camera_paths import MOTIONS
 from mtshare_ros.model.deltas import add_random_deltas
 from mtshare_ros.tasks import DEFAULT_TASKS
 

@@ -19,7 +19,7 @@ import yaml  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.config import to_values  # noqa: E402
-from mtshare_ros.data.rooms.dataset import open_frames  # noqa: E402
+from mtshare_ros.data.rooms.training_frames import open_frames
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.labels import load_labels  # noqa: E402
 from mtshare_ros.model.backbone_digest import backbone_digest  # noqa: E402

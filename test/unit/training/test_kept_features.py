@@ -8,7 +8,7 @@ from tiny import TINY
 import torch
 from toys import LABELS, toy_rooms, train
 
-from mtshare_ros.data.rooms.batches import RoomsTrainingSet
+from mtshare_ros.data.rooms.room_batches import RoomsTrainingSet
 from mtshare_ros.errors import ConfigError, DatasetError, TrainingError
 from mtshare_ros.model.backbone_digest import backbone_digest, is_backbone
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from tiny import TINY
 
-from mtshare_ros.data.rooms.batches import RoomsClipSet, RoomsTrainingSet
+from mtshare_ros.data.rooms.room_batches import RoomsClipSet, RoomsTrainingSet
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.labels import load_labels
 from mtshare_ros.model.description import ModelDescription
@@ -38,10 +38,10 @@ class ToyRooms:
 
 
 @dataclass
-class ToyFilms(ToyRooms):
+class ToyClips(ToyRooms):
     """The same rooms, filmed by a noisy camera while the border moves to the right."""
 
-    film: np.ndarray
+    clip: np.ndarray
 
 
 def toy_rooms(count=10):
@@ -55,11 +55,11 @@ def toy_frame():
                   depth=rooms.depth[0, ::2, ::2].astype(np.float32))
 
 
-def toy_films(count=6, length=5):
+def toy_clips(count=6, length=5):
     random = np.random.default_rng(1)
     borders = np.arange(40, 40 + 8 * count, 8)
     views = [_views(borders + 3 * number, random) for number in range(length)]
-    return ToyFilms(*views[-1], film=np.stack([view[0] for view in views], axis=1))
+    return ToyClips(*views[-1], clip=np.stack([view[0] for view in views], axis=1))
 
 
 def _views(borders, random):
@@ -99,7 +99,7 @@ def toy_run(stage, plan, task='', **values):
 
 def toy_source(run, *, rooms=None):
     if run.stage.films:
-        return FilmSource(RoomsClipSet(rooms or toy_films()), 'the toy films')
+        return FilmSource(RoomsClipSet(rooms or toy_clips()), 'the toy clips')
     return ImageSource(RoomsTrainingSet(rooms or toy_rooms()), 'the toy rooms')
 
 

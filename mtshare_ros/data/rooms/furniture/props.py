@@ -1,7 +1,7 @@
 """Small things that stand on other things."""
 
-from mtshare_ros.data.rooms.layout import Spot
 from mtshare_ros.data.rooms.paint import any_color, cardboard, cloth, Material, shade
+from mtshare_ros.data.rooms.placement import Spot
 from mtshare_ros.data.rooms.primitives import Triple
 from mtshare_ros.data.rooms.site import Site
 

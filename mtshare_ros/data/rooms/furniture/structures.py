@@ -1,7 +1,7 @@
 """Doors, windows, and what belongs to the building or hangs on its walls."""
 
-from mtshare_ros.data.rooms.layout import Spot
 from mtshare_ros.data.rooms.paint import any_color, cloth, Material, metal, wood_or_paint
+from mtshare_ros.data.rooms.placement import Spot
 from mtshare_ros.data.rooms.primitives import Group
 from mtshare_ros.data.rooms.site import Light, Site
 

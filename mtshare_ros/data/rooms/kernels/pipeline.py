@@ -1,13 +1,12 @@
 """The kernels of one frame, in the order in which they run."""
 
-from mtshare_ros.data.rooms.kernels.antialias import smooth_edges
-from mtshare_ros.data.rooms.kernels.grain import add_grain
-from mtshare_ros.data.rooms.kernels.shading import shade, surface_normals
+from mtshare_ros.data.rooms.kernels.shading import add_grain, shade, surface_normals
 from mtshare_ros.data.rooms.kernels.shadows import ask_lights, CELLS, fill_cells, LAMP_RADIUS
 from mtshare_ros.data.rooms.kernels.visibility import (
     screen_rectangles,
     see_primitives,
     see_shell,
+    smooth_edges,
 )
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""Short films of rooms rendered to memory-mapped arrays, for training with the gates at work."""
+"""Short clips of rooms rendered to memory-mapped arrays, for training with the gates at work."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,26 +12,28 @@ from mtshare_ros.data.rooms.array_folder import (
     Progress,
     read_meta,
 )
-from mtshare_ros.data.rooms.dataset import store_truth, truth_layout
 from mtshare_ros.data.rooms.scene import GENERATOR_VERSION
-from mtshare_ros.data.rooms.splits import split_seeds
+from mtshare_ros.data.rooms.training_frames import store_truth, truth_layout
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.data.rooms.views import split_seeds
 
 RATE_HZ = 30.0
 LENGTH = 5
-"""Frames of a film: the gates' noise estimate needs some before the one that counts."""
+"""Frames of a clip: the gates' noise estimate needs some before the one that counts."""
 
 MOTIONS = ('static', 'drive', 'static', 'handheld', 'static', 'pan')
-"""Camera motions in turn: half of the films stand still, as most cameras do most of the time."""
+"""Camera motions in turn: half of the clips stand still, as most cameras do most of the time."""
 
-FILMS_PER_ROOM = 2
+CLIPS_PER_ROOM = 2
 _LONGEST_STEP = 4
+_CLIP_FILE = 'film'
+"""The array of frames on disk, by the name that folders rendered before have."""
 _LATEST_SECOND = 60.0
 
 
 @dataclass(frozen=True)
-class FilmSetMeta:
-    """What ``meta.json`` says of a folder of films; ``fx`` is the focal length in pixels."""
+class TrainingClipsMeta:
+    """What ``meta.json`` says of a folder of clips; ``fx`` is the focal length in pixels."""
 
     split: str
     height: int
@@ -46,65 +48,67 @@ class FilmSetMeta:
     def layout(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return the shape and type of each array by its name."""
         grid = (self.count, self.height, self.width)
-        return {'film': ((self.count, self.length, *grid[1:], 3), 'u1'), **truth_layout(grid)}
+        return {_CLIP_FILE: ((self.count, self.length, *grid[1:], 3), 'u1'), **truth_layout(grid)}
 
 
 @dataclass(frozen=True)
-class FilmSet:
+class TrainingClips:
     """
-    The finished films of a folder, memory-mapped.
+    The finished clips of a folder, memory-mapped.
 
-    ``film`` (N, T, H, W, 3) uint8, T frames in the order of time; the truth is that of the last
+    ``clip`` (N, T, H, W, 3) uint8, T frames in the order of time; the truth is that of the last
     of them and stored as in ``FrameSet``.
     """
 
-    meta: FilmSetMeta
-    film: np.ndarray
+    meta: TrainingClipsMeta
+    clip: np.ndarray
     depth: np.ndarray
     normals: np.ndarray
     labels: np.ndarray
     edges: np.ndarray
 
     def __len__(self) -> int:
-        return len(self.film)
+        return len(self.clip)
 
 
-def render_films(directory: Path, *, split: str, count: int, height: int, width: int,
+def render_training_clips(directory: Path, *, split: str, count: int, height: int, width: int,
                  progress: Progress | None = None, workers: int = 1) -> None:
     """
-    Render ``count`` films of a split into a folder; a second call goes on where one ended.
+    Render ``count`` clips of a split into a folder; a second call goes on where one ended.
 
     Full sensor noise, one to four frames of a 30 Hz camera apart, motions in turn. Parameters and
     errors as of ``render_frames``.
     """
     focal = float(RoomVideo(seed=split_seeds(split)[0], motion=MOTIONS[0], height=height,
                             width=width).intrinsics[0, 0])
-    wanted = FilmSetMeta(split, height, width, count, LENGTH, RATE_HZ, focal, GENERATOR_VERSION)
-    fill_folder(Path(directory), wanted, FILMS_PER_ROOM, _render_room, workers=workers,
+    wanted = TrainingClipsMeta(
+        split, height, width, count, LENGTH, RATE_HZ, focal, GENERATOR_VERSION)
+    fill_folder(Path(directory), wanted, CLIPS_PER_ROOM, _render_room, workers=workers,
                 progress=progress)
 
 
-def open_films(directory: Path) -> FilmSet:
-    """Open the finished films of a folder; raise DatasetError where something is missing."""
+def open_training_clips(directory: Path) -> TrainingClips:
+    """Open the finished clips of a folder; raise DatasetError where something is missing."""
     directory = Path(directory)
-    meta = read_meta(directory, FilmSetMeta)
-    return FilmSet(meta, **open_arrays(directory, meta))
+    meta = read_meta(directory, TrainingClipsMeta)
+    arrays = open_arrays(directory, meta)
+    return TrainingClips(meta, clip=arrays.pop(_CLIP_FILE), **arrays)
 
 
-def _render_room(directory: Path, meta: FilmSetMeta, index: int) -> int:
+def _render_room(directory: Path, meta: TrainingClipsMeta, index: int) -> int:
     arrays = {name: open_array(directory, meta, name, 'r+') for name in meta.layout()}
-    first = index * FILMS_PER_ROOM
-    for row in range(first, min(first + FILMS_PER_ROOM, meta.count)):
+    first = index * CLIPS_PER_ROOM
+    for row in range(first, min(first + CLIPS_PER_ROOM, meta.count)):
         video = RoomVideo(seed=split_seeds(meta.split)[index], motion=MOTIONS[row % len(MOTIONS)],
                           height=meta.height, width=meta.width, rate_hz=meta.rate_hz)
         frames = [video.frame(number) for number in _numbers(row, meta)]
-        arrays['film'][row] = np.stack([frame.image for frame in frames])
+        arrays[_CLIP_FILE][row] = np.stack([frame.image for frame in frames])
         store_truth(arrays, row, frames[-1])
     return index
 
 
-def _numbers(row: int, meta: FilmSetMeta) -> list[int]:
-    """Return which frames of the video a film is made of."""
+def _numbers(row: int, meta: TrainingClipsMeta) -> list[int]:
+    """Return which frames of the video a clip is made of."""
     random = np.random.default_rng((row, 613))
     start = int(random.integers(round(_LATEST_SECOND * meta.rate_hz)))
     step = int(random.integers(1, _LONGEST_STEP + 1))

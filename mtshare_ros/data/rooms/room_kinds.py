@@ -3,18 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from mtshare_ros.data.rooms.furniture import (
-    bathroom,
-    bedroom,
-    kitchen,
-    props,
-    seating,
-    storage,
-    structures,
-    tables,
-)
-from mtshare_ros.data.rooms.shell import rug
-from mtshare_ros.data.rooms.site import Site
+from mtshare_ros.data.rooms.furniture import cabinets, kitchen, props, seating, structures
+from mtshare_ros.data.rooms.site import rug, Site
 
 Furnish = Callable[[Site], None]
 
@@ -48,12 +38,12 @@ LIVING = RoomKind('living', (4.2, 6.5), False, (
     Item(seating.sofa),
 ), (
     Item(seating.sofa, 0.5),
-    Item(tables.dining_table, 0.6),
-    Item(storage.television_stand, 0.85),
-    Item(storage.bookshelf, 0.8),
+    Item(seating.dining_table, 0.6),
+    Item(cabinets.television_stand, 0.85),
+    Item(cabinets.bookshelf, 0.8),
     Item(structures.column, 0.3),
-    Item(tables.coffee_table, 0.85),
-    Item(storage.cabinet, 0.5),
+    Item(seating.coffee_table, 0.85),
+    Item(cabinets.cabinet, 0.5),
     Item(props.floor_lamp, 0.5),
     Item(seating.stool, 0.6),
     Item(structures.radiator, 0.6),
@@ -67,17 +57,17 @@ LIVING = RoomKind('living', (4.2, 6.5), False, (
 
 BEDROOM = RoomKind('bedroom', (3.8, 5.6), False, (
     Item(structures.window),
-    Item(bedroom.bed),
+    Item(cabinets.bed),
 ), (
-    Item(storage.dresser, 0.9),
-    Item(bedroom.clothes_rack, 0.75),
-    Item(tables.desk, 0.5),
-    Item(storage.cabinet, 0.5),
+    Item(cabinets.dresser, 0.9),
+    Item(cabinets.clothes_rack, 0.75),
+    Item(seating.desk, 0.5),
+    Item(cabinets.cabinet, 0.5),
     Item(structures.window, 0.5),
     Item(seating.stool, 0.5),
     Item(structures.radiator, 0.6),
-    Item(bedroom.clothes_hooks, 0.45),
-    Item(storage.bookshelf, 0.3),
+    Item(cabinets.clothes_hooks, 0.45),
+    Item(cabinets.bookshelf, 0.3),
     Item(props.bags, 0.7),
     Item(props.cartons, 0.3),
     Item(structures.mirror, 0.6),
@@ -88,18 +78,18 @@ BEDROOM = RoomKind('bedroom', (3.8, 5.6), False, (
 OFFICE = RoomKind('office', (3.8, 6.2), False, (
     Item(structures.window, 0.9),
     Item(structures.whiteboard, 0.85),
-    Item(tables.desk),
+    Item(seating.desk),
 ), (
-    Item(tables.dining_table, 0.55),
-    Item(tables.desk, 0.8),
-    Item(storage.bookshelf, 0.9),
-    Item(storage.shelves, 0.75),
-    Item(storage.cabinet, 0.6),
+    Item(seating.dining_table, 0.55),
+    Item(seating.desk, 0.8),
+    Item(cabinets.bookshelf, 0.9),
+    Item(cabinets.shelves, 0.75),
+    Item(cabinets.cabinet, 0.6),
     Item(structures.radiator, 0.6),
     Item(structures.posters, 0.7, 2),
     Item(props.cartons, 0.6, 2),
     Item(props.bags, 0.7),
-    Item(bedroom.clothes_hooks, 0.4),
+    Item(cabinets.clothes_hooks, 0.4),
     Item(props.floor_lamp, 0.3),
     Item(structures.column, 0.3),
     Item(structures.window, 0.4),
@@ -111,14 +101,14 @@ KITCHEN = RoomKind('kitchen', (3.6, 5.6), True, (
     Item(kitchen.counter),
     Item(kitchen.refrigerator, 0.95),
     Item(structures.window, 0.8),
-    Item(tables.dining_table, 0.85),
+    Item(seating.dining_table, 0.85),
 ), (
     Item(kitchen.counter, 0.5),
-    Item(storage.shelves, 0.55),
-    Item(storage.cabinet, 0.5),
+    Item(cabinets.shelves, 0.55),
+    Item(cabinets.cabinet, 0.5),
     Item(structures.radiator, 0.6),
     Item(kitchen.wall_shelf, 0.9, 2),
-    Item(bathroom.towel_rail, 0.7),
+    Item(kitchen.towel_rail, 0.7),
     Item(seating.stool, 0.5),
     Item(props.cartons, 0.4),
     Item(props.bags, 0.6),
@@ -127,20 +117,20 @@ KITCHEN = RoomKind('kitchen', (3.6, 5.6), True, (
 ))
 
 BATHROOM = RoomKind('bathroom', (3.2, 4.6), True, (
-    Item(bathroom.bathtub),
-    Item(bathroom.toilet),
-    Item(bathroom.wash_basin),
+    Item(kitchen.bathtub),
+    Item(kitchen.toilet),
+    Item(kitchen.wash_basin),
 ), (
     Item(structures.window, 0.7),
-    Item(bathroom.towel_rail, 1.0, 2),
-    Item(bathroom.wash_basin, 0.3),
-    Item(storage.shelves, 0.5),
-    Item(storage.cabinet, 0.5),
+    Item(kitchen.towel_rail, 1.0, 2),
+    Item(kitchen.wash_basin, 0.3),
+    Item(cabinets.shelves, 0.5),
+    Item(cabinets.cabinet, 0.5),
     Item(structures.radiator, 0.8),
-    Item(bedroom.clothes_hooks, 0.4),
+    Item(cabinets.clothes_hooks, 0.4),
     Item(kitchen.wall_shelf, 0.7),
     Item(seating.stool, 0.6),
-    Item(bathroom.bath_mat, 0.9),
+    Item(kitchen.bath_mat, 0.9),
     Item(structures.mirror, 0.3),
     Item(props.bags, 0.3),
 ))

@@ -15,9 +15,8 @@ from mtshare_ros.data.rooms.array_folder import (
 from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.data.rooms.renderer import LIVE, Renderer
 from mtshare_ros.data.rooms.scene import GENERATOR_VERSION, make_room, Room
-from mtshare_ros.data.rooms.splits import split_seeds
 from mtshare_ros.data.rooms.variety import render_varied_view
-from mtshare_ros.data.rooms.views import render_view
+from mtshare_ros.data.rooms.views import render_view, split_seeds
 from mtshare_ros.data.sample import NORMAL_SCALE
 
 NOISE = 'shot 0.01 to 0.05, read 0.003 to 0.015 of full scale, drawn for each view'

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mtshare_ros.data.rooms.batches import RoomsClipSet, RoomsTrainingSet
+from mtshare_ros.data.rooms.room_batches import RoomsClipSet, RoomsTrainingSet
 
 HEIGHT, WIDTH = 96, 128
 LENGTH = 3
@@ -31,13 +31,13 @@ def rooms():
     image = np.repeat(columns[..., None], 3, axis=-1).astype(np.uint8)
     return Rooms(image=image, labels=columns.astype(np.uint8), normals=normals,
                  depth=(columns + 1).astype(np.float16), edges=edges,
-                 film=np.stack([image + 10 * number for number in range(LENGTH)], axis=1))
+                 clip=np.stack([image + 10 * number for number in range(LENGTH)], axis=1))
 
 
 @pytest.fixture
 def plain(rooms, monkeypatch):
     """Return the training set, its colours left alone."""
-    monkeypatch.setattr('mtshare_ros.data.rooms.batches.recolor', lambda image, random: image)
+    monkeypatch.setattr('mtshare_ros.data.rooms.room_batches.recolor', lambda image, random: image)
     return RoomsTrainingSet(rooms)
 
 
@@ -117,7 +117,7 @@ def test_colours_vary_with_the_seed(rooms):
 
 
 @pytest.mark.parametrize('seed', range(6))
-def test_all_frames_of_a_film_are_cropped_and_mirrored_alike(rooms, seed):
+def test_all_frames_of_a_clip_are_cropped_and_mirrored_alike(rooms, seed):
     batch = RoomsClipSet(rooms).clip_batch([0, 1], (32, 48), seeded(seed))
 
     assert batch.frames.shape == (2, LENGTH, 3, 32, 48) and batch.frames.dtype == torch.uint8
@@ -126,7 +126,7 @@ def test_all_frames_of_a_film_are_cropped_and_mirrored_alike(rooms, seed):
 
 
 @pytest.mark.parametrize('seed', range(6))
-def test_the_truth_of_a_film_is_that_of_its_last_frame(rooms, seed):
+def test_the_truth_of_a_clip_is_that_of_its_last_frame(rooms, seed):
     batch = RoomsClipSet(rooms).clip_batch([0, 1], (32, 48), seeded(seed))
 
     assert torch.equal(batch.last.image, batch.frames[:, -1].float())
@@ -135,8 +135,8 @@ def test_the_truth_of_a_film_is_that_of_its_last_frame(rooms, seed):
     assert torch.equal(batch.last.truth['semseg'] + 1, batch.last.truth['depth'].long())
 
 
-def test_films_keep_their_colours(rooms):
+def test_clips_keep_their_colours(rooms):
     batch = RoomsClipSet(rooms).clip_batch([0], (HEIGHT, WIDTH), seeded(0))
 
     found = batch.frames[0].sort(dim=-1).values
-    assert torch.equal(found, torch.from_numpy(rooms.film[0]).permute(0, 3, 1, 2))
+    assert torch.equal(found, torch.from_numpy(rooms.clip[0]).permute(0, 3, 1, 2))

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.data.batches import Batch, ClipBatch, mirror, recolor
-from mtshare_ros.data.rooms.films import FilmSet
+from mtshare_ros.data.rooms.training_clips import TrainingClips
 from mtshare_ros.data.sample import NORMAL_SCALE
 
 _MIRRORED = 0.5
@@ -67,23 +67,23 @@ class RoomsTrainingSet:
 class RoomsClipSet:
     """Films as a ClipSet; truth comes at half the resolution of the images."""
 
-    def __init__(self, films: FilmSet) -> None:
-        self._films = films
+    def __init__(self, clips: TrainingClips) -> None:
+        self._clips = clips
 
     def __len__(self) -> int:
-        return len(self._films)
+        return len(self._clips)
 
     def clip_batch(
         self, indices: Sequence[int], input_size: tuple[int, int], random: np.random.Generator
     ) -> ClipBatch:
         """
-        See ClipSet; films of one call are cropped alike.
+        See ClipSet; clips of one call are cropped alike.
 
         Colours stay: brightness decides how much noise a patch has, which the gates rely on.
         """
-        films = torch.from_numpy(np.stack([self._films.film[index] for index in indices]))
-        planes = films.permute(0, 1, 4, 2, 3).flatten(1, 2)  # (B, T x 3, H, W)
-        truth = _truth(self._films, indices, 2, _corner(2, random))
+        clips = torch.from_numpy(np.stack([self._clips.clip[index] for index in indices]))
+        planes = clips.permute(0, 1, 4, 2, 3).flatten(1, 2)  # (B, T x 3, H, W)
+        truth = _truth(self._clips, indices, 2, _corner(2, random))
         whole = _crop(Batch(planes, truth), input_size, random)
         whole = mirror(whole, torch.from_numpy(random.random(len(indices)) < _MIRRORED))
         frames = whole.image.unflatten(1, (-1, 3))
