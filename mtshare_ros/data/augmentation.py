@@ -13,16 +13,16 @@ PADDING_COLOR = (124, 116, 104)
 """The mean of ImageNet in 8-bit RGB: the network's normalisation makes 0.01 of it at most."""
 
 _REPEATED = {'regions'}
-"""Maps whose border goes on in the padding, so that no outline arises there."""
+"""Maps that are padded with their border values, so that no outline appears there."""
 
 
 def resize(sample: Sample, scale: float, downscale: int = 1) -> Sample:
     """
     Scale a sample by ``scale / downscale``: its image smoothly, its truth by nearest pixels.
 
-    ``scale`` brings the camera nearer, so depth is divided by it and the focal length stays; it is
-    ``downscale`` that shortens it. An edge survives ``downscale``
-    where any of the pixels that become one is an edge.
+    Scaling up acts like moving the camera nearer: depth is divided by ``scale`` and the focal
+    length stays. ``downscale`` divides the focal length. A pixel of the result is an edge where
+    any pixel that it is made of was one.
     """
     size = tuple(max(1, round(side * scale / downscale)) for side in sample.size)
     maps = sample.maps()

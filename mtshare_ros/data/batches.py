@@ -11,7 +11,7 @@ import torch
 @dataclass(frozen=True)
 class Batch:
     """
-    Images (B, 3, H, W) float32 in 0-255, and what is true of them by task id.
+    Images (B, 3, H, W) float32 in 0-255, and their ground truth by task id.
 
     Truths share one size (h, w), H and W or half of them. ``semseg`` and ``human_parts`` (B, h, w)
     int64, 255 unlabelled; ``depth`` (B, h, w) metres, 0 invalid; ``normals`` (B, 3, h, w) unit
@@ -45,7 +45,7 @@ class ClipBatch:
 
 
 class TrainingSet(Protocol):
-    """Labelled images that give themselves as augmented batches."""
+    """Labelled images that are read as augmented batches."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -62,7 +62,7 @@ class TrainingSet(Protocol):
 
 
 class ClipSet(Protocol):
-    """Labelled clips that give themselves as batches of short clips."""
+    """Labelled clips that are read as batches of short clips."""
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -71,14 +71,14 @@ class ClipSet(Protocol):
         self, indices: Sequence[int], input_size: tuple[int, int], random: np.random.Generator
     ) -> ClipBatch:
         """
-        Return clips of these clips, cut to ``input_size`` and augmented by ``random``.
+        Return a piece of each of these clips, cut to ``input_size`` and augmented by ``random``.
 
         All frames of a clip are augmented in the same way.
         """
 
 
 def mirror(batch: Batch, chosen: torch.Tensor) -> Batch:
-    """Mirror the chosen images (B,) bool left to right; the x of their normals turns over."""
+    """Mirror the chosen images (B,) bool left to right; the x of their normals changes sign."""
 
     def mirrored(value: torch.Tensor) -> torch.Tensor:
         shape = (-1,) + (1,) * (value.ndim - 1)

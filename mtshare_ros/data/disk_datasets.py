@@ -19,8 +19,8 @@ def open_samples(name: str, root: Path, split: str) -> SampleSet:
     """
     Open a split of ``nyud``, ``pascal`` or ``folder`` below ``root``.
 
-    All files are looked for now and read later. Raises DatasetError, saying what is expected
-    where, for an unknown name, a wrong root, an unknown split, and folders or files that lack.
+    All files are looked up at once and read later. Raises DatasetError for an unknown name or
+    split, a wrong root, and missing folders or files; the message says what is expected where.
     """
     if name not in _READERS:
         raise DatasetError(f'unknown data set {name!r}; allowed are {", ".join(DATASETS)}')

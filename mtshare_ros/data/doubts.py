@@ -1,7 +1,7 @@
 """
 Values of a data set that are not what they should be.
 
-What cannot be right raises DatasetError. What can be right, but hardly ever is, warns with a
+Impossible values raise DatasetError. Values that are possible but unlikely warn with a
 DatasetWarning, once for each folder and kind.
 """
 
@@ -14,10 +14,10 @@ import numpy as np
 from mtshare_ros.errors import DatasetError, DatasetWarning
 
 FARTHEST, NEAREST = 100.0, 0.05
-"""Medians of depth in metres beyond which the unit is doubted: of hardly any robot's camera."""
+"""Medians of depth in metres beyond which the unit is probably another one."""
 
 LONGEST_COMPONENT = 1.5
-"""Components of stored normals above this are no rounded unit vectors."""
+"""Largest component of stored normals that rounding of unit vectors can explain."""
 
 MOST_EDGES = 0.5
 """Share of edge pixels above which a map is taken for an inverted one."""
@@ -32,17 +32,17 @@ _told: set[tuple[Path, str]] = set()
 
 
 def doubt(path: Path, kind: str, text: str) -> None:
-    """Warn of what a file holds, unless its folder was doubted for this kind of thing before."""
+    """Warn of what a file holds, once for each folder and kind of warning."""
     if (path.parent, kind) not in _told:
         _told.add((path.parent, kind))
         warnings.warn(f'{path}: {text} (said once for this folder)', DatasetWarning, stacklevel=3)
 
 
 def check_depth(metres: np.ndarray, path: Path, *, whole: bool) -> None:
-    """Doubt depths (H, W) in metres; ``whole``: the file is an .npy of whole numbers."""
+    """Warn of unlikely depths (H, W) in metres; ``whole``: the file is an .npy of integers."""
     known = metres[np.isfinite(metres) & (metres > 0)]
     negative = metres[metres < 0]
-    several = negative.size > 0 and negative.min() != negative.max()  # one is a mark for unknown
+    several = negative.size > 0 and negative.min() != negative.max()  # one value marks unknown
     if not known.size:
         if several:
             raise DatasetError(
@@ -73,7 +73,7 @@ def _check_unit(middle: float, path: Path, whole: bool) -> None:
 
 
 def check_depth_levels(millimetres: np.ndarray, path: Path) -> None:
-    """Doubt the values of a 16-bit PNG (H, W) of depths."""
+    """Warn where a 16-bit PNG (H, W) of depths holds its largest number."""
     highest = np.iinfo(np.uint16).max
     share = float((millimetres == highest).mean())
     if share:
@@ -84,9 +84,9 @@ def check_depth_levels(millimetres: np.ndarray, path: Path) -> None:
 
 def check_normals(stored: np.ndarray, path: Path, *, optical: bool) -> None:
     """
-    Doubt normals (H, W, 3) as they are stored, those of a picture brought to -1 to 1.
+    Check normals (H, W, 3) as they are stored, those of a picture scaled to -1 to 1.
 
-    ``optical``: they should be in the optical frame; otherwise nobody knows their axes.
+    ``optical``: they should be in the optical frame; otherwise their axes are unknown.
     """
     values = np.nan_to_num(stored, nan=0.0, posinf=0.0, neginf=0.0)
     largest = float(np.abs(values).max(initial=0))
@@ -108,7 +108,7 @@ def check_normals(stored: np.ndarray, path: Path, *, optical: bool) -> None:
 
 
 def _is_grey(values: np.ndarray) -> bool:
-    """Tell whether there is but one component, other than the marks for unknown."""
+    """Tell whether all components are equal somewhere else than where normals are unknown."""
     if not values.size or (values != values[..., :1]).any():
         return False
     levels = np.unique(np.round((values + 1) * 127.5))
@@ -116,13 +116,14 @@ def _is_grey(values: np.ndarray) -> bool:
 
 
 def _check_axes(normals: np.ndarray, rays: np.ndarray, path: Path) -> None:
-    """Doubt normals (N, 3) that other axes would bring to face the camera, as all seen do."""
+    """Warn where normals (N, 3) would face the camera, as they must, with other axes only."""
     if normals.min() >= 0:
         raise DatasetError(
             f'{path}: no component of a normal is below 0; expected are unit vectors that face '
             'the camera, z below 0: convert values v from 0 to 1 by 2 v - 1, and turn axes that '
             'point away')
-    # products of each component with each coordinate of the ray: sums of three are all the axes
+    # Products of each component with each coordinate of the ray; a sum of three of them is the
+    # scalar product of normal and ray for one choice of axes.
     products = normals[:, :, None] * rays[:, None, :]
     away = {(order, signs): float((sum(
         sign * products[:, own, ray] for ray, (own, sign) in enumerate(zip(order, signs))) > 0)
@@ -147,7 +148,7 @@ def viewing_rays(height: int, width: int) -> np.ndarray:
 
 
 def check_levels(levels: np.ndarray, path: Path) -> None:
-    """Doubt the bytes (H, W) of a picture of which those above 127 mean yes."""
+    """Check the bytes (H, W) of a binary picture, in which those above 127 mean yes."""
     brightest = int(levels.max(initial=0))
     if brightest == 1:
         raise DatasetError(
@@ -159,7 +160,7 @@ def check_levels(levels: np.ndarray, path: Path) -> None:
 
 
 def check_edges(edges: np.ndarray, path: Path) -> None:
-    """Doubt a map of edges (H, W) of 0 and 1."""
+    """Warn of a map of edges (H, W) of 0 and 1 that is empty or looks inverted."""
     share = float(edges.mean()) if edges.size else 0.0
     if share == 0:
         doubt(path, 'none', 'there is no edge at all; expected is a picture of 255 (.npy: 1) on '
@@ -170,7 +171,7 @@ def check_edges(edges: np.ndarray, path: Path) -> None:
 
 
 def check_ids(ids: np.ndarray, path: Path) -> None:
-    """Doubt a map of ids (H, W) that says nothing."""
+    """Warn of a map of ids (H, W) in which every pixel is unlabelled."""
     if (ids == 255).all():
         doubt(path, 'none', 'every pixel is 255, unlabelled; expected are ids, at least in some '
                             'pixels: look at the file')

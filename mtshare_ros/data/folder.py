@@ -51,7 +51,7 @@ class Camera:
 
 class FolderDataset:
     """
-    A split, a folder of any name, of one's own data; see SampleSet.
+    A split of your own data, a folder of any name; see SampleSet.
 
     Samples are the single images of the split, then the labelled frames of its ``clips``, which
     stay accessible as a whole. ``camera`` is None without ``camera.yaml``. Raises DatasetError for

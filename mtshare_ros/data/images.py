@@ -2,8 +2,8 @@
 Read images and maps of data sets from files.
 
 Every function raises DatasetError for a file that is missing, damaged or of another kind, and
-says what it should hold; MissingExtraError without Pillow or SciPy. Values that can hardly be
-right are doubted, see ``doubts``.
+says what it should hold; MissingExtraError without Pillow or SciPy. Unlikely values
+warn, see ``doubts``.
 """
 
 from collections.abc import Callable
@@ -35,8 +35,8 @@ def read_rgb(
     """
     Read an image of any kind as (H, W, 3) uint8 RGB, turned as its EXIF orientation says.
 
-    ``truth_size`` returns the (height, width) of its truth, if it has any: where that fits the
-    image as it is stored only, the image is not turned.
+    ``truth_size`` returns the (height, width) of its truth, if it has any: where only
+    the image as it is stored has that size, it is not turned.
     """
     stored = _read_image(path)
     if stored.orientation == 1:
@@ -155,7 +155,7 @@ def read_mat(path: Path, key: str) -> np.ndarray:
         return reader.loadmat(path, variable_names=[key])[key]
     except FileNotFoundError:
         raise _missing(path, expected) from None
-    except Exception as error:  # loadmat meets damaged bytes with errors of any kind
+    except Exception as error:  # loadmat raises errors of any kind for damaged bytes
         raise _damaged(path, expected, error) from error
 
 

@@ -1,8 +1,8 @@
 """
 Which way the stored normals of a data set point.
 
-Data sets store normals with y up or down and z towards or away from the camera, and hardly ever
-say so. What is seen faces the camera, which tells.
+Data sets store normals with y up or down and z towards or away from the camera, and rarely
+document it. Every visible surface faces the camera, so the signs can be found from the maps.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,8 +34,8 @@ def optical_signs(maps: Iterable[np.ndarray]) -> np.ndarray:
     """
     Return the signs (3,) that bring maps (H, W, 3) into the optical frame.
 
-    Those under which the fewest normals point away from the camera, n . ray > 0; as stored where
-    that leaves a choice.
+    Those under which the fewest normals point away from the camera, n . ray > 0; the stored
+    signs where several are equally good.
     """
     away = np.zeros(len(_SIGNS))
     for normals in maps:

@@ -56,7 +56,7 @@ class SampleTrainingSet:
 
 class SampleClipSet:
     """
-    Films of ``length`` frames that end at the labelled frames of clips, as a ClipSet.
+    Pieces of ``length`` frames that end at the labelled frames of clips, as a ClipSet.
 
     They are cropped at random and mirrored half of the time, but neither scaled nor recoloured:
     both change how much noise a patch has, which the gates rely on. Raises DatasetError where no

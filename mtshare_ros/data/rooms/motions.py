@@ -38,7 +38,7 @@ HARDER = {motion.name: motion for motion in (
     *(CameraMotion(kind, speed, textured=True) for kind, speeds in (
         ('pan', (2.0, 4.0, 8.0)), ('handheld', (2.0, 4.0, 8.0)), ('drive', (0.5, 1.0)))
       for speed in speeds))}
-"""A robot's motions: fast ones past fine texture, and a camera that rests before it."""
+"""A robot's motions: fast ones, and a camera at rest, all in front of fine texture."""
 
 CAMERA_MOTIONS = PLAIN | HARDER
 

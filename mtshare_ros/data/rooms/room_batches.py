@@ -65,7 +65,7 @@ class RoomsTrainingSet:
 
 
 class RoomsClipSet:
-    """Films as a ClipSet; truth comes at half the resolution of the images."""
+    """Clips as a ClipSet; truth comes at half the resolution of the images."""
 
     def __init__(self, clips: TrainingClips) -> None:
         self._clips = clips
@@ -79,7 +79,7 @@ class RoomsClipSet:
         """
         See ClipSet; clips of one call are cropped alike.
 
-        Colours stay: brightness decides how much noise a patch has, which the gates rely on.
+        Colours are kept: the gates rely on the noise of a patch, which depends on its brightness.
         """
         clips = torch.from_numpy(np.stack([self._clips.clip[index] for index in indices]))
         planes = clips.permute(0, 1, 4, 2, 3).flatten(1, 2)  # (B, T x 3, H, W)

@@ -23,7 +23,8 @@ class RoomKind:
     """
     Sizes in metres (low, high), tiled surfaces or not, and the things in it, large first.
 
-    The anchors make the room what it is: they come before the space for walking is kept free.
+    The anchors are what the kind of room must have: they are placed before the space for walking
+    is reserved.
     """
 
     name: str

@@ -19,7 +19,7 @@ from mtshare_ros.data.rooms.views import split_seeds
 
 RATE_HZ = 30.0
 LENGTH = 5
-"""Frames of a clip: the gates' noise estimate needs some before the one that counts."""
+"""Frames of a clip: the gates' noise estimate needs some before the labelled last one."""
 
 MOTIONS = ('static', 'drive', 'static', 'handheld', 'static', 'pan')
 """Camera motions in turn: half of the clips stand still, as most cameras do most of the time."""
@@ -27,7 +27,7 @@ MOTIONS = ('static', 'drive', 'static', 'handheld', 'static', 'pan')
 CLIPS_PER_ROOM = 2
 _LONGEST_STEP = 4
 _CLIP_FILE = 'film'
-"""The array of frames on disk, by the name that folders rendered before have."""
+"""The name of the array of frames on disk, in folders that exist already, too."""
 _LATEST_SECOND = 60.0
 
 

@@ -28,8 +28,8 @@ class FrameSetMeta:
     What ``meta.json`` says of a folder of frames.
 
     ``fx`` is the focal length in pixels. ``varied`` is the share of rooms whose frames are those
-    of ``variety.py``, each of another focal length: their depths are as if all had ``fx``, under
-    which a thing as large in the image would be that much farther or nearer.
+    of ``variety.py``, each of another focal length: their depths are
+    scaled by ``fx`` over it, so that one focal length holds for all frames.
     """
 
     split: str

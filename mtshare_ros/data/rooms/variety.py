@@ -30,7 +30,7 @@ _PAINTS = tuple(TEXTURE_IDS[name] for name in (
     'check'))
 _PRINTED = tuple(TEXTURE_IDS[name] for name in (
     'picture', 'books', 'screen', 'outdoor', 'mirror'))
-"""Textures that make a thing what it is; they stay."""
+"""Textures that are not repainted, because things are recognised by them."""
 _TEXTURE, _COLORS, _SCALE, _GLOSS, _GLOW = 0, slice(1, 7), 7, 8, 9
 _GLOWING = 0.3
 _BESIDE_A_MOVER = 0.9

@@ -6,4 +6,4 @@ _OPTIONS = {'cache': True, 'fastmath': True, 'error_model': 'numpy', 'nogil': Tr
 
 kernel = njit(**_OPTIONS)
 inlined = njit(forceinline=True, **_OPTIONS)
-"""For helpers in inner loops: handing arrays to a call costs more than most of them compute."""
+"""For helpers in inner loops: passing arrays to a call costs more than most of them compute."""

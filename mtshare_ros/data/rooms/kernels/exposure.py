@@ -16,7 +16,7 @@ _SHOULDER = np.float32(0.22)
 
 @inlined
 def _random_bits(counter):
-    """Return 64 random bits that only the counter decides (SplitMix64)."""
+    """Return 64 pseudo-random bits of a counter (SplitMix64)."""
     bits = counter * _GOLDEN
     bits = (bits ^ (bits >> np.uint64(30))) * _MIX_1
     bits = (bits ^ (bits >> np.uint64(27))) * _MIX_2

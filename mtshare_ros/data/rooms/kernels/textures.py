@@ -18,7 +18,7 @@ _TWO, _THREE = np.float32(2), np.float32(3)
 
 @inlined
 def hashed(x, y, z):
-    """Return a number in [0, 1] that only the three integers decide."""
+    """Return a hash of three integers as a number in [0, 1]."""
     mixed = (x * 374761393 + y * 668265263 + z * 2147483647) & 0x7fffffff
     mixed = ((mixed ^ (mixed >> 13)) * 1274126177) & 0x7fffffff
     return ((mixed ^ (mixed >> 16)) & 0xffff) / 65535.0
