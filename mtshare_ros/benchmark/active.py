@@ -7,10 +7,10 @@ from typing import Callable
 import numpy as np
 import torch
 
+from mtshare_ros.benchmark.bench_model import BenchModel
+from mtshare_ros.benchmark.dense_contenders import encoder_piece
 from mtshare_ros.benchmark.dense_forms import Call, FormChooser, Report, synchronize
 from mtshare_ros.benchmark.dense_pieces import base_encoder, prepare, rotation_of
-from mtshare_ros.benchmark.dense_sides import encoder_piece
-from mtshare_ros.benchmark.model import BenchModel
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.engine import Engine

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from mtshare_ros.benchmark.dense_pieces import EncoderPiece, prepack
-from mtshare_ros.benchmark.dense_runtime import RuntimePiece
+from mtshare_ros.benchmark.dense_pieces import Compute, DenseOutputs, EncoderPiece, prepack
+from mtshare_ros.benchmark.dense_runtimes import RuntimePiece
+from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.static.graphs import GraphPool
 
 EAGER, PREPACKED, PIECEWISE = 'eager', 'prepacked', 'piecewise'
 STATIC, DYNAMIC = 'compiled, static', 'compiled, dynamic'
@@ -175,3 +177,51 @@ def first_line(error: Exception) -> str:
     """Return the first line of what an error says, or its kind."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
+
+
+_WARM_UPS = 3
+_ROUNDS = 9
+
+
+
+
+def capture(compute: Compute, size: tuple[int, int], device: torch.device) -> Compute | None:
+    """
+    Return a computation as a replayed CUDA graph, None where that fails or is not faster.
+
+    What it returns is overwritten by the next call.
+    """
+    image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=device).contiguous(
+        memory_format=torch.channels_last)
+    try:
+        with computing_on(str(device)), torch.inference_mode():
+            graphed = _Graphed(compute, image)
+            calls = {'graph': lambda: graphed(image), 'calls': lambda: compute(image)}
+            times = time_in_turns(calls, _ROUNDS, str(device))
+    except RuntimeError:  # what cannot be captured says so in many ways, all of this class
+        return None
+    return graphed if times['graph'] < times['calls'] else None
+
+
+class _Graphed:
+    """A recorded computation; the input is copied to where it was recorded."""
+
+    def __init__(self, compute: Compute, image: torch.Tensor) -> None:
+        self._image = image.clone()
+        beside = torch.cuda.Stream(image.device)
+        beside.wait_stream(torch.cuda.current_stream(image.device))
+        with torch.cuda.stream(beside):
+            for _ in range(_WARM_UPS):
+                compute(self._image)
+        torch.cuda.current_stream(image.device).wait_stream(beside)
+        self._compute, self._outputs = compute, DenseOutputs()
+        self._graph = GraphPool(image.device).capture(self._run)
+
+    def _run(self) -> None:
+        self._outputs = self._compute(self._image)
+
+    def __call__(self, image: torch.Tensor) -> DenseOutputs:
+        """Compute for an image (1, 3, H, W) uint8."""
+        self._image.copy_(image)
+        self._graph.replay()
+        return self._outputs

@@ -5,7 +5,7 @@ from typing import Callable, Iterator
 
 import numpy as np
 
-from mtshare_ros.benchmark.engine_side import EngineSide
+from mtshare_ros.benchmark.contenders import EngineSide
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.inference.engine import Engine

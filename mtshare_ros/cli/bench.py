@@ -23,7 +23,7 @@ from mtshare_ros.cli.options import DeviceOption, JsonOption, PrecisionOption
 from mtshare_ros.cli.output import check_folder, write_json
 
 if TYPE_CHECKING:
-    from mtshare_ros.benchmark.model import BenchModel
+    from mtshare_ros.benchmark.bench_model import BenchModel
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.quality import SizeQuality
     from mtshare_ros.sharing.settings import SharingSettings
@@ -129,7 +129,7 @@ def _load(
     model: str | None, architecture: str | None, size: str | None,
     deltas: tuple[int | None, float | None, str | None], device: str, precision: str,
 ) -> tuple['Engine', 'BenchModel']:
-    from mtshare_ros.benchmark.model import (
+    from mtshare_ros.benchmark.bench_model import (
         delta_settings,
         DeltaSettings,
         load_bench_engine,

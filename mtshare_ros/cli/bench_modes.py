@@ -10,8 +10,8 @@ from mtshare_ros.cli.bench_tables import print_active, print_latency, print_moti
 from mtshare_ros.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from mtshare_ros.benchmark.model import BenchModel
-    from mtshare_ros.benchmark.settings import BenchSettings
+    from mtshare_ros.benchmark.bench_model import BenchModel
+    from mtshare_ros.benchmark.bench_plan import BenchSettings
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.sharing.settings import SharingSettings
 
@@ -21,7 +21,7 @@ def bench_settings(
     **values: Any,
 ) -> 'BenchSettings':
     """Return what is compared, from options; ``values`` are those that need no reading."""
-    from mtshare_ros.benchmark.settings import BenchSettings, EVERY_SIDE, usual_sides
+    from mtshare_ros.benchmark.bench_plan import BenchSettings, EVERY_SIDE, usual_sides
 
     chosen = usual_sides(motions) if sides is None else read_list('--sides', sides, EVERY_SIDE)
     return BenchSettings(tasks=read_list('--tasks', tasks, engine.tasks), motions=motions,
@@ -38,7 +38,7 @@ def compare_sides(
     ``shared`` names a model whose tasks share the whole encoder, None one that ships; it is
     computed in ``precision``, as the engine was asked to.
     """
-    from mtshare_ros.benchmark.sides import Comparison
+    from mtshare_ros.benchmark.comparison import Comparison
 
     comparison = Comparison(engine, model, settings, report=_say,
                             shared=_shared_encoder(engine, model, settings, precision, shared))
@@ -62,7 +62,7 @@ def _shared_encoder(
     name: str | None,
 ) -> 'tuple[Engine, BenchModel] | None':
     """Return the model whose tasks share the whole encoder, where a side runs it, at one size."""
-    from mtshare_ros.benchmark.model import load_bench_engine, shared_encoder_model
+    from mtshare_ros.benchmark.bench_model import load_bench_engine, shared_encoder_model
 
     if not settings.carries_shared_encoder:
         return None

@@ -9,13 +9,13 @@ from mtshare_ros.cli.output import print_table
 
 if TYPE_CHECKING:
     from mtshare_ros.benchmark.active import ActiveReport
-    from mtshare_ros.benchmark.dense_sides import DensePieces
+    from mtshare_ros.benchmark.bench_plan import BenchSettings
+    from mtshare_ros.benchmark.bench_report import SideReport
+    from mtshare_ros.benchmark.comparison import MotionReport
+    from mtshare_ros.benchmark.dense_contenders import DensePieces
     from mtshare_ros.benchmark.latency import LatencyReport
-    from mtshare_ros.benchmark.report import SideReport
-    from mtshare_ros.benchmark.settings import BenchSettings
-    from mtshare_ros.benchmark.sides import MotionReport
     from mtshare_ros.benchmark.timing import Times
-    from mtshare_ros.evaluation.evaluate import Metrics
+    from mtshare_ros.evaluation.scorer import Metrics
 
 MEGABYTE = 1e6
 
@@ -49,7 +49,7 @@ FLICKER = {'semseg': 'labels %', 'depth': 'depth %', 'normals': 'normals deg', '
 
 def print_motion(title: str, report: 'MotionReport') -> None:
     """Print speed, work and quality of the sides on one stream."""
-    from mtshare_ros.benchmark.report import OPPONENTS
+    from mtshare_ros.benchmark.bench_report import OPPONENTS
 
     sides = report.sides
     if report.stream is not None:
@@ -73,7 +73,7 @@ def print_motion(title: str, report: 'MotionReport') -> None:
 
 def print_notes(settings: 'BenchSettings', pieces: 'DensePieces | None') -> None:
     """Say what the figures mean and how they came about."""
-    from mtshare_ros.benchmark.run import TURN
+    from mtshare_ros.benchmark.race import TURN
 
     typer.echo()
     for name in (item for item in SIDE_TEXTS if item in settings.sides):

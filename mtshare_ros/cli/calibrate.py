@@ -16,8 +16,8 @@ from mtshare_ros.cli.progress import progress_bar
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.calibration import Calibration, CalibrationSettings
-    from mtshare_ros.evaluation.calibration_clips import ClipSpec, FilmedClip
     from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
+    from mtshare_ros.evaluation.room_data import ClipSpec, FilmedClip
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ManifestEntry, ModelFile
@@ -68,7 +68,7 @@ def calibrate(
     a factor on its thresholds in time that keep the difference to dense frames, at least work.
     """
     from mtshare_ros.evaluation.calibration import CalibrationSettings
-    from mtshare_ros.evaluation.calibration_clips import plan_clips
+    from mtshare_ros.evaluation.room_data import plan_clips
     from mtshare_ros.model.manifest import find_model
 
     settings, plan = CalibrationSettings(target_error, temporal_share), plan_clips(rooms)
@@ -115,7 +115,7 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
 def _film(
     specs: 'Sequence[ClipSpec]', frames: int, size: tuple[int, int]
 ) -> 'list[FilmedClip]':
-    from mtshare_ros.evaluation.calibration_clips import film
+    from mtshare_ros.evaluation.room_data import film
 
     with progress_bar('rendering', len(specs) * frames) as progress:
         return film(specs, frames=frames, size=size, progress=progress)

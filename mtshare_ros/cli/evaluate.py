@@ -29,9 +29,9 @@ from mtshare_ros.cli.output import (
 from mtshare_ros.cli.progress import progress_bar
 
 if TYPE_CHECKING:
-    from mtshare_ros.evaluation.clips import ClipPlan
+    from mtshare_ros.evaluation.clip_evaluation import ClipPlan
     from mtshare_ros.evaluation.datasets import EvaluationSet
-    from mtshare_ros.evaluation.rules import MetricRules
+    from mtshare_ros.evaluation.scoring import MetricRules
     from mtshare_ros.inference.engine import Engine
 
 EXAMPLES = """
@@ -80,8 +80,8 @@ def evaluate(
     their truth is exact, and the same command gives the same figures; they are easier than real
     rooms, so figures do not carry over. On nyud and pascal the definitions are the literature's.
     """
-    from mtshare_ros.evaluation.baseline import read_baseline
-    from mtshare_ros.evaluation.clips import evaluate_clips
+    from mtshare_ros.evaluation.clip_evaluation import evaluate_clips
+    from mtshare_ros.evaluation.scorer import read_baseline
 
     check_folder(json)
     check_picture_path(sheet)
@@ -117,8 +117,7 @@ def _plan(
     rules: 'MetricRules',
 ) -> 'ClipPlan':
     """Return what to compute; refuse a model that does not fit the data."""
-    from mtshare_ros.evaluation.activity_account import delta_blocks
-    from mtshare_ros.evaluation.clips import ClipPlan
+    from mtshare_ros.evaluation.clip_evaluation import ClipPlan, delta_blocks
     from mtshare_ros.evaluation.datasets import tasks_to_score
     from mtshare_ros.model.checkpoint import load_checkpoint
     from mtshare_ros.tasks import TASKS

@@ -13,7 +13,7 @@ from mtshare_ros.cli.options import Motion, MOTIONS_HELP
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mtshare_ros.evaluation.rules import MetricRules
+    from mtshare_ros.evaluation.scoring import MetricRules
     from mtshare_ros.sharing.settings import SharingSettings
 
 
@@ -146,7 +146,7 @@ def rules_for(
     dataset: Dataset, edge_thresholds: int | None, saliency: Saliency
 ) -> 'MetricRules':
     """Return how the metrics of a data set are taken."""
-    from mtshare_ros.evaluation.rules import metric_rules
+    from mtshare_ros.evaluation.scoring import metric_rules
 
     rules = replace(metric_rules(dataset.value), legacy_sigmoid=saliency is Saliency.INVPT)
     return rules if edge_thresholds is None else replace(rules, edge_thresholds=edge_thresholds)

@@ -4,10 +4,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from mtshare_ros.evaluation.baseline import Baseline, Change
-    from mtshare_ros.evaluation.clips import ClipPlan, ClipReport
+    from mtshare_ros.evaluation.clip_evaluation import ClipPlan, ClipReport
     from mtshare_ros.evaluation.datasets import EvaluationSet
-    from mtshare_ros.evaluation.evaluate import Metrics
+    from mtshare_ros.evaluation.scorer import Baseline, Change, Metrics
     from mtshare_ros.inference.engine import Engine
 
 
@@ -47,7 +46,7 @@ class Outcome:
     @property
     def to_baseline(self) -> 'dict[str, Change]':
         """The change to the baseline by way, empty without a baseline."""
-        from mtshare_ros.evaluation.baseline import Change
+        from mtshare_ros.evaluation.scorer import Change
 
         known = self.baseline.metrics
         return {name: Change.between(metrics, known)
@@ -56,8 +55,8 @@ class Outcome:
     @property
     def to_dense(self) -> 'Change | None':
         """What sharing changes, None where only one way was computed."""
-        from mtshare_ros.evaluation.baseline import Change
-        from mtshare_ros.evaluation.clips import DENSE, SHARING
+        from mtshare_ros.evaluation.clip_evaluation import DENSE, SHARING
+        from mtshare_ros.evaluation.scorer import Change
 
         if len(self.metrics) < 2:
             return None
@@ -87,7 +86,7 @@ class Outcome:
                 'per_task_delta': change and change.by_task}
 
     def _sharing(self) -> dict[str, Any] | None:
-        from mtshare_ros.evaluation.clips import SHARING
+        from mtshare_ros.evaluation.clip_evaluation import SHARING
 
         activity, change = self.report.activity, self.to_dense
         if activity is None or self.plan.sharing is None:

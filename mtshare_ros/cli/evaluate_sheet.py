@@ -5,7 +5,7 @@ from typing import Any, Mapping, TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from mtshare_ros.evaluation.truth import Truth
+    from mtshare_ros.evaluation.scoring import Truth
     from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
     from mtshare_ros.inference.prediction import Prediction
     from mtshare_ros.labels import LabelSet

@@ -8,9 +8,9 @@ from mtshare_ros.cli.output import print_table
 
 if TYPE_CHECKING:
     from mtshare_ros.cli.evaluate_outcome import Outcome
-    from mtshare_ros.evaluation.activity_account import SharingActivity
-    from mtshare_ros.evaluation.baseline import Change
+    from mtshare_ros.evaluation.clip_evaluation import SharingActivity
     from mtshare_ros.evaluation.metrics import MetricRules
+    from mtshare_ros.evaluation.scorer import Change
 
 FIGURES = {
     ('semseg', 'miou'): ('mean IoU', '%', 'up'),

@@ -6,13 +6,13 @@ from typing import Callable, Mapping, Sequence
 
 from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.calibration_clips import FilmedClip
 from mtshare_ros.evaluation.output_error import (
     compare,
     Comparison,
     noise_response,
     UngatedReference,
 )
+from mtshare_ros.evaluation.room_data import FilmedClip
 from mtshare_ros.evaluation.search import largest_within
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.architecture import ArchitectureConfig

@@ -11,11 +11,15 @@ from mtshare_ros.data.disk_datasets import open_samples
 from mtshare_ros.data.folder import FolderDataset, FrameFolder
 from mtshare_ros.data.transforms import fit_for_evaluation
 from mtshare_ros.errors import ConfigError, DatasetError
-from mtshare_ros.evaluation.clips import ClipFrame, EvaluationClip
-from mtshare_ros.evaluation.room_clips import CLIP_FRAMES, room_clips
-from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views, room_labels
-from mtshare_ros.evaluation.scoring import tasks_with_truth
-from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.evaluation.clip_evaluation import ClipFrame, EvaluationClip
+from mtshare_ros.evaluation.room_data import (
+    CLIP_FRAMES,
+    fixed_views,
+    render_fixed_views,
+    room_clips,
+    room_labels,
+)
+from mtshare_ros.evaluation.scoring import tasks_with_truth, Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.labels import LabelSet
 from mtshare_ros.tasks import DEFAULT_TASKS, ordered

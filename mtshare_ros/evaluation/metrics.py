@@ -7,15 +7,235 @@ percentages, depths metres, angles degrees. A result is NaN where no pixel could
 
 from typing import Callable
 
-from mtshare_ros.evaluation.boundary_metric import BoundaryMetric
-from mtshare_ros.evaluation.depth_metric import DepthMetric
-from mtshare_ros.evaluation.label_metric import LabelMetric
-from mtshare_ros.evaluation.normals_metric import NormalsMetric
-from mtshare_ros.evaluation.ods_metric import OdsMetric
-from mtshare_ros.evaluation.rules import metric_rules, MetricRules, ROOMS_RULES
-from mtshare_ros.evaluation.saliency_metric import SaliencyMetric
-from mtshare_ros.evaluation.scoring import Metric
+import numpy as np
+
+from mtshare_ros.evaluation.edge_metrics import BoundaryMetric, OdsMetric
+from mtshare_ros.evaluation.scoring import (
+    at_least,
+    CLASS_MEANS,
+    f_scores,
+    is_marked,
+    is_scored,
+    level_counts,
+    LEVELS,
+    map_of,
+    Metric,
+    metric_rules,
+    MetricRules,
+    ratio,
+    ROOMS_RULES,
+    Truth,
+    truth_of,
+)
+from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.tasks import channels_of, get_task
+
+
+class LabelMetric:
+    """
+    Mean intersection over union, from one confusion matrix of all pixels.
+
+    The mean runs over the classes ``present`` in the truth, or over ``all``, where an absent one
+    counts 0. A pixel that the network left unlabelled is a miss of its class.
+    """
+
+    def __init__(self, task: str, class_count: int, *, mean: str = 'present') -> None:
+        if mean not in CLASS_MEANS:
+            raise ValueError(f'mean is {mean!r}; allowed are {", ".join(CLASS_MEANS)}')
+        self._task = task
+        self._mean = mean
+        self._side = class_count + 1  # the last column holds what has no class
+        self._counts = np.zeros((class_count, self._side), np.int64)
+
+    def update(self, prediction: Prediction, truth: Truth) -> None:
+        """Count each scored pixel at its true (row) and predicted (column) class."""
+        labels = truth_of(truth, self._task)
+        if labels is None or not self._counts_frame(labels):
+            return
+        classes = self._side - 1
+        scored = labels < classes
+        found = np.minimum(map_of(prediction, self._task)[scored], classes).astype(np.int64)
+        index = labels[scored] * np.int64(self._side) + found
+        self._counts += np.bincount(index, minlength=self._counts.size).reshape(
+            self._counts.shape)
+
+    def result(self) -> dict[str, float]:
+        """Return ``miou``, ``pixel_accuracy`` (%) and how many ``classes`` the truth has."""
+        hits = np.diagonal(self._counts)
+        actual = self._counts.sum(axis=1)
+        union = actual + self._counts[:, :-1].sum(axis=0) - hits
+        present = actual > 0
+        count = present.sum()
+        mean_over = len(present) if self._mean == 'all' and count else count
+        return {
+            'miou': 100 * ratio((hits[present] / union[present]).sum(), mean_over),
+            'pixel_accuracy': 100 * ratio(hits.sum(), actual.sum()),
+            'classes': int(count),
+        }
+
+    def _counts_frame(self, labels: np.ndarray) -> bool:
+        """Tell whether a frame is scored; one without people is not, where parts are asked."""
+        if self._task != 'human_parts':
+            return True
+        return bool(((labels > 0) & (labels < self._side - 1)).any())
+
+
+SMALLEST_DEPTH = 1e-9
+"""Metres that predictions are raised to, so that they have a logarithm."""
+
+
+class DepthMetric:
+    """
+    Errors of depth, pooled over pixels, not averaged over frames.
+
+    A pixel the network could not compute counts as 0 m.
+    """
+
+    def __init__(self) -> None:
+        self._pixels = 0
+        self._near = 0
+        self._squares = self._log_squares = self._relative = self._relative_squares = 0.0
+
+    def update(self, prediction: Prediction, truth: Truth) -> None:
+        """Add the pixels whose true depth is finite and above 0."""
+        if truth.depth is None:
+            return
+        scored = np.isfinite(truth.depth) & (truth.depth > 0)
+        actual = truth.depth[scored].astype(np.float64)
+        found = np.nan_to_num(map_of(prediction, 'depth')[scored].astype(np.float64))
+        found = found.clip(min=SMALLEST_DEPTH)
+        error = np.abs(found - actual)
+        self._pixels += actual.size
+        self._squares += float((error ** 2).sum())
+        self._log_squares += float((np.log(found / actual) ** 2).sum())
+        self._relative += float((error / actual).sum())
+        self._relative_squares += float((error ** 2 / actual).sum())
+        self._near += int((np.maximum(found / actual, actual / found) < 1.25).sum())
+
+    def result(self) -> dict[str, float]:
+        """
+        Return the errors by name.
+
+        ``rmse`` (m) and ``log_rmse`` (of natural logarithms), ``abs_rel`` (|error| / truth),
+        ``sq_rel`` (error squared / truth, m) and ``delta1`` (% within a factor of 1.25).
+        """
+        return {
+            'rmse': ratio(self._squares, self._pixels) ** 0.5,
+            'abs_rel': ratio(self._relative, self._pixels),
+            'delta1': 100 * ratio(self._near, self._pixels),
+            'log_rmse': ratio(self._log_squares, self._pixels) ** 0.5,
+            'sq_rel': ratio(self._relative_squares, self._pixels),
+        }
+
+
+ANGLE_LIMITS = {'within_11_25': 11.25, 'within_22_5': 22.5, 'within_30': 30.0}
+"""Angles whose share of pixels below is reported, in degrees."""
+
+_ANGLE_BINS_PER_DEGREE = 100
+
+
+class NormalsMetric:
+    """
+    Angles between normals, 2 atan2(|p - g|, |p + g|), pooled over pixels.
+
+    The median is that of a histogram with bins of 0.01 degrees. A pixel the network could not
+    compute counts as 90 degrees.
+    """
+
+    def __init__(self) -> None:
+        self._histogram = np.zeros(180 * _ANGLE_BINS_PER_DEGREE, np.int64)
+        self._sum = 0.0
+        self._within = dict.fromkeys(ANGLE_LIMITS, 0)
+
+    def update(self, prediction: Prediction, truth: Truth) -> None:
+        """Add the pixels whose true normal is a direction."""
+        if truth.normals is None:
+            return
+        length = np.linalg.norm(truth.normals.astype(np.float32), axis=-1)
+        scored = np.isfinite(length) & (length > 0)
+        angles = angles_between(map_of(prediction, 'normals')[scored], truth.normals[scored])
+        bins = (angles * _ANGLE_BINS_PER_DEGREE).astype(np.int64)
+        self._histogram += np.bincount(
+            bins.clip(max=self._histogram.size - 1), minlength=self._histogram.size)
+        self._sum += float(angles.sum(dtype=np.float64))
+        for name, limit in ANGLE_LIMITS.items():
+            self._within[name] += int((angles < limit).sum())
+
+    def result(self) -> dict[str, float]:
+        """Return ``mean`` and ``median`` (degrees) and the shares (%) within ANGLE_LIMITS."""
+        pixels = int(self._histogram.sum())
+        return {
+            'mean': ratio(self._sum, pixels),
+            'median': self._median(pixels),
+            **{name: 100 * ratio(count, pixels) for name, count in self._within.items()},
+        }
+
+    def _median(self, pixels: int) -> float:
+        if pixels == 0:
+            return float('nan')
+        middle = np.searchsorted(self._histogram.cumsum(), (pixels + 1) // 2)
+        return float(middle + 0.5) / _ANGLE_BINS_PER_DEGREE
+
+
+def angles_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """
+    Return the angles (N,) in degrees between directions (N, 3) of any length.
+
+    A direction that is not finite or has no length lies at 90 degrees to everything.
+    """
+    first, second = _unit(first), _unit(second)
+    difference = np.linalg.norm(first - second, axis=-1)
+    total = np.linalg.norm(first + second, axis=-1)
+    return np.degrees(2 * np.arctan2(difference, total))
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    vectors = np.where(np.isfinite(vectors).all(axis=-1, keepdims=True), vectors, 0)
+    vectors = vectors.astype(np.float32)
+    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / np.maximum(length, 1e-12)
+
+
+BETA_SQUARED = 0.3
+"""Weight of precision against recall in F."""
+
+SALIENCY_THRESHOLDS = np.arange(0.05, 0.951, 0.05)
+
+
+class SaliencyMetric:
+    """
+    The largest F at the thresholds 0.05 to 0.95, precision and recall pooled over all pixels.
+
+    ``legacy_sigmoid`` compares the sigmoid of the probability with the thresholds, of which few
+    then tell pixels apart; many published figures are taken so.
+    """
+
+    def __init__(self, *, legacy_sigmoid: bool = False) -> None:
+        values = np.arange(LEVELS) / 255
+        values = 1 / (1 + np.exp(-values)) if legacy_sigmoid else values
+        self._lowest = np.searchsorted(values, SALIENCY_THRESHOLDS - 1e-9)
+        self._found, self._correct = np.zeros((2, LEVELS), np.int64)
+
+    def update(self, prediction: Prediction, truth: Truth) -> None:
+        """Count pixels by their probability in 0-255, from which every threshold follows."""
+        marks = truth_of(truth, 'saliency')
+        if marks is None:
+            return
+        levels = map_of(prediction, 'saliency')
+        self._found += level_counts(levels[is_scored(marks)])
+        self._correct += level_counts(levels[is_marked(marks)])
+
+    def result(self) -> dict[str, float]:
+        """Return ``maxf`` (%) and the ``threshold`` (0-1) it is reached at."""
+        actual = int(self._correct.sum())
+        if actual == 0:
+            return {'maxf': float('nan'), 'threshold': float('nan')}
+        found, correct = at_least(self._found, self._lowest), at_least(self._correct, self._lowest)
+        scores = f_scores(correct / np.maximum(found, 1), correct / actual, BETA_SQUARED)
+        best = int(scores.argmax())
+        return {'maxf': 100 * float(scores[best]),
+                'threshold': round(float(SALIENCY_THRESHOLDS[best]), 2)}
+
 
 __all__ = ['make_metric', 'Metric', 'metric_rules', 'MetricRules', 'ROOMS_RULES']
 

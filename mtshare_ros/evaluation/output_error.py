@@ -6,7 +6,7 @@ from typing import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from mtshare_ros.evaluation.calibration_clips import FilmedClip, NOISE_STEP
+from mtshare_ros.evaluation.room_data import FilmedClip, NOISE_STEP
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings
 from mtshare_ros.model.thresholds import TaskThresholds

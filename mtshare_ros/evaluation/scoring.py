@@ -1,16 +1,106 @@
-"""What the metrics of all tasks share."""
+"""What is true of a frame, the rules of a data set, and what the metrics of all tasks share."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from mtshare_ros.evaluation.truth import focal_length_of, Truth
+from mtshare_ros.config import require
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometric import RELATIVE
 from mtshare_ros.inference.geometry import centred_camera
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.pinhole import Pinhole
-from mtshare_ros.tasks import UNLABELLED
+from mtshare_ros.tasks import get_task, UNLABELLED
+
+
+class Truth(Protocol):
+    """
+    A camera image with its true maps, all (H, W) of the same size; None where there is none.
+
+    Frames of the procedural rooms are such objects; readers of other data sets return them too.
+    More attributes are optional: ``human_parts`` (H, W) uint8 class ids, 255 not scored;
+    ``saliency`` (H, W) bool, or uint8 with 255 not scored; ``regions`` (H, W) integers, of which
+    the outlines are what odsF compares edges with; ``focal_length`` of the camera in pixels.
+    """
+
+    @property
+    def image(self) -> np.ndarray:
+        """(H, W, 3) uint8 RGB."""
+
+    @property
+    def labels(self) -> np.ndarray | None:
+        """(H, W) uint8 class ids; 255 is unlabelled and not scored."""
+
+    @property
+    def depth(self) -> np.ndarray | None:
+        """(H, W) float z-depth in metres; NaN, infinity and 0 are not scored."""
+
+    @property
+    def normals(self) -> np.ndarray | None:
+        """(H, W, 3) float, optical frame (x right, y down, z forward); NaN, 0 are not scored."""
+
+    @property
+    def edges(self) -> np.ndarray | None:
+        """(H, W) bool, or uint8 with 1 on edges and 255 not scored."""
+
+
+def truth_of(truth: Truth, task: str) -> np.ndarray | None:
+    """Return what is true of a frame for a task id, None where the frame does not tell."""
+    return getattr(truth, get_task(task).truth, None)
+
+
+def focal_length_of(truth: Truth) -> float | None:
+    """Return the focal length of a frame's camera in pixels, None where nobody knows it."""
+    return getattr(truth, 'focal_length', None)
+
+
+CLASS_MEANS = ('present', 'all')
+
+
+@dataclass(frozen=True)
+class MetricRules:
+    """
+    How the metrics of one data set are taken.
+
+    ``semseg_mean`` says over which classes the mean IoU runs: those ``present`` in the truth, or
+    ``all``, where an absent one counts 0. ``edge_max_distance`` is how far a predicted edge may
+    lie from a true one in odsF, as a share of the image's diagonal; None scores the boundary F
+    within two pixels instead. ``edge_thresholds`` of odsF lie evenly between 0 and 1, beside 0.001
+    and 0.999: 20 are quick; 99 make the 101 of published figures. ``legacy_sigmoid`` squashes the
+    probability of saliency once more before the thresholds, as many published figures do.
+    """
+
+    semseg_mean: str = 'present'
+    edge_max_distance: float | None = None
+    edge_thresholds: int = 20
+    legacy_sigmoid: bool = False
+
+    def __post_init__(self) -> None:
+        """Raise ConfigError for a value that means nothing."""
+        require(self.semseg_mean in CLASS_MEANS, 'semseg_mean', self.semseg_mean,
+                f'one of {", ".join(CLASS_MEANS)}')
+        require(self.edge_max_distance is None or 0 < self.edge_max_distance < 1,
+                'edge_max_distance', self.edge_max_distance,
+                'None or a share of the diagonal between 0 and 1')
+        require(self.edge_thresholds >= 1, 'edge_thresholds', self.edge_thresholds, '1 or more')
+
+
+ROOMS_RULES = MetricRules()
+
+_RULES = {
+    'rooms': ROOMS_RULES,
+    'nyud': MetricRules(semseg_mean='all', edge_max_distance=0.011),
+    'pascal': MetricRules(semseg_mean='all', edge_max_distance=0.0075),
+    'folder': MetricRules(),
+}
+
+
+def metric_rules(dataset: str) -> MetricRules:
+    """Return the rules of a data set by its name; raise ConfigError for an unknown one."""
+    require(dataset in _RULES, 'dataset', dataset, f'one of {", ".join(_RULES)}')
+    return _RULES[dataset]
+
 
 LEVELS = 256
 """Values of a probability that is kept as a byte."""

@@ -4,7 +4,7 @@ import math
 from statistics import fmean
 from typing import Any, Iterable
 
-from mtshare_ros.evaluation.delta_m import delta_m
+from mtshare_ros.evaluation.scorer import delta_m
 from mtshare_ros.report.files import at, Files
 from mtshare_ros.tasks import get_task
 

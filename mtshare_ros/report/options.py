@@ -3,7 +3,7 @@
 import re
 from typing import Any, Mapping, Sequence
 
-from mtshare_ros.benchmark.settings import BenchSettings, usual_sides
+from mtshare_ros.benchmark.bench_plan import BenchSettings, usual_sides
 from mtshare_ros.data.rooms.motions import HARDER
 from mtshare_ros.report.files import at
 from mtshare_ros.sharing.settings import SharingSettings

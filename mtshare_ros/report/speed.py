@@ -2,8 +2,8 @@
 
 from typing import Any, Iterator, Mapping, Sequence
 
-from mtshare_ros.benchmark.dense_sides import DENSE_SIDES
-from mtshare_ros.benchmark.report import OPPONENTS
+from mtshare_ros.benchmark.bench_report import OPPONENTS
+from mtshare_ros.benchmark.dense_contenders import DENSE_SIDES
 from mtshare_ros.evaluation.flicker import UNITS
 from mtshare_ros.report.files import at, Results
 from mtshare_ros.report.plan import ReportPlan

@@ -20,8 +20,8 @@ from mtshare_ros.data.rooms.training_frames import FrameSet, open_frames, render
 from mtshare_ros.data.sample import SampleClip, SampleSet
 from mtshare_ros.data.transforms import fit_for_evaluation, SampleClipSet, SampleTrainingSet
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views
-from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.evaluation.room_data import fixed_views, render_fixed_views
+from mtshare_ros.evaluation.scoring import Truth
 from mtshare_ros.inference.geometry import assumed_focal_length
 from mtshare_ros.labels import LabelSet, load_labels
 from mtshare_ros.model.description import (

@@ -3,7 +3,7 @@
 import json
 
 from mtshare_ros.errors import MissingExtraError
-from mtshare_ros.evaluation.evaluate import Metrics
+from mtshare_ros.evaluation.scorer import Metrics
 from mtshare_ros.training.run_directory import RunDirectory
 from mtshare_ros.training.trainer import StepReport
 

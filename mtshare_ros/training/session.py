@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from mtshare_ros.evaluation.evaluate import evaluate, Metrics
-from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.evaluation.scorer import evaluate, Metrics
+from mtshare_ros.evaluation.scoring import Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.training.trainer import StepReport, Trainer
 

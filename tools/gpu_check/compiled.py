@@ -8,9 +8,9 @@ import torch
 from gpu_check.check import captured, Check, milliseconds
 from gpu_check.film import Film
 from gpu_check.models import subject_of, VIT_B
+from mtshare_ros.benchmark.dense_contenders import encoder_piece
 from mtshare_ros.benchmark.dense_forms import FormChooser
 from mtshare_ros.benchmark.dense_pieces import prepare, rotation_of
-from mtshare_ros.benchmark.dense_sides import encoder_piece
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.sharing.static.network import StaticNetwork
 

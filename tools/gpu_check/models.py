@@ -7,7 +7,7 @@ from typing import Any, Callable
 from safetensors import safe_open
 
 from gpu_check.check import Check, DEVICE
-from mtshare_ros.benchmark.model import random_checkpoint, shipped_model, untrained_model
+from mtshare_ros.benchmark.bench_model import random_checkpoint, shipped_model, untrained_model
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import Checkpoint

@@ -9,8 +9,8 @@ import torch
 
 from gpu_check.check import DEVICE
 from gpu_check.models import Subject
+from mtshare_ros.benchmark.dense_contenders import build_pieces, DensePieces, make_dense_side
 from mtshare_ros.benchmark.dense_forms import FormChooser
-from mtshare_ros.benchmark.dense_sides import build_pieces, DensePieces, make_dense_side
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.sharing.settings import SharingSettings

@@ -6,7 +6,7 @@ from typing import Callable, Iterable
 import numpy as np
 
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.evaluation.activity_account import ActivityAccount
+from mtshare_ros.evaluation.clip_evaluation import ActivityAccount
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.report.real.map_changes import map_changes, MeanChanges, StillPixels

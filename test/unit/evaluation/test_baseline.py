@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.baseline import Change, read_baseline
+from mtshare_ros.evaluation.scorer import Change, read_baseline
 
 FIGURES = {'depth': {'rmse': 0.5, 'delta1': 80.0}, 'edge': {'f': 80.0}}
 DATA = {'dataset': 'rooms', 'split': 'test', 'images': 8, 'clips': None}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from truths import column, Frame, predicted, score
 
-from mtshare_ros.evaluation.boundary_metric import BoundaryMetric, dilate
+from mtshare_ros.evaluation.edge_metrics import BoundaryMetric, dilate
 
 
 @pytest.mark.parametrize('shift, expected', [(0, 100.0), (2, 100.0), (3, 0.0)])

@@ -16,17 +16,17 @@ from mtshare_ros.evaluation.calibration import (  # noqa: E402
     CalibrationSettings,
     count_frames,
 )
-from mtshare_ros.evaluation.calibration_clips import (  # noqa: E402
-    film,
-    NOISE_STEP,
-    plan_clips,
-)
 from mtshare_ros.evaluation.output_error import (  # noqa: E402
     compare,
     ErrorFigures,
     noise_response,
     relative_error,
     UngatedReference,
+)
+from mtshare_ros.evaluation.room_data import (  # noqa: E402
+    film,
+    NOISE_STEP,
+    plan_clips,
 )
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402

@@ -8,7 +8,7 @@ pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 from mtshare_ros.data.rooms.camera_paths import MOTIONS  # noqa: E402
 from mtshare_ros.data.rooms.views import split_seeds, validation_views  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
-from mtshare_ros.evaluation.calibration_clips import (  # noqa: E402
+from mtshare_ros.evaluation.room_data import (  # noqa: E402
     film,
     NOISE_STEP,
     plan_clips,

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from mtshare_ros.evaluation.delta_m import delta_m
+from mtshare_ros.evaluation.scorer import delta_m
 
 BEFORE = {'semseg': {'miou': 50.0}, 'depth': {'rmse': 0.4}, 'normals': {'mean': 20.0},
           'edge': {'f': 80.0}}

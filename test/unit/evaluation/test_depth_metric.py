@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from truths import Frame, halves, predicted, score, SIZE
 
-from mtshare_ros.evaluation.depth_metric import DepthMetric
+from mtshare_ros.evaluation.metrics import DepthMetric
 
 PIXELS = SIZE[0] * SIZE[1]
 

@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 from truths import Frame
 
-from mtshare_ros.benchmark.record import new_record
+from mtshare_ros.benchmark.race import new_record
 from mtshare_ros.data.augmentation import resize
 from mtshare_ros.data.folder import FolderDataset
 from mtshare_ros.data.nyud import NyudDataset
 from mtshare_ros.data.transforms import fit_for_evaluation
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.evaluation.clips import ClipFrame, ClipPlan, evaluate_clips
-from mtshare_ros.evaluation.evaluate import evaluate
-from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views
-from mtshare_ros.evaluation.truth import focal_length_of
+from mtshare_ros.evaluation.clip_evaluation import ClipFrame, ClipPlan, evaluate_clips
+from mtshare_ros.evaluation.room_data import fixed_views, render_fixed_views
+from mtshare_ros.evaluation.scorer import evaluate
+from mtshare_ros.evaluation.scoring import focal_length_of
 from mtshare_ros.inference.engine import Engine
 
 

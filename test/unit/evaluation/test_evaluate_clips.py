@@ -13,15 +13,15 @@ from truths import Frame  # noqa: E402
 
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
 from mtshare_ros.errors import DatasetError  # noqa: E402
-from mtshare_ros.evaluation.clips import (  # noqa: E402
+from mtshare_ros.evaluation.clip_evaluation import (  # noqa: E402
     ClipFrame,
     ClipPlan,
     DENSE,
     evaluate_clips,
     SHARING,
 )
-from mtshare_ros.evaluation.evaluate import evaluate  # noqa: E402
-from mtshare_ros.evaluation.room_clips import RoomClip  # noqa: E402
+from mtshare_ros.evaluation.room_data import RoomClip  # noqa: E402
+from mtshare_ros.evaluation.scorer import evaluate  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.inference.prediction import InferenceSettings  # noqa: E402
 from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402

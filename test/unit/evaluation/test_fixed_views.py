@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.rooms import fixed_views, render_fixed_views
+from mtshare_ros.evaluation.room_data import fixed_views, render_fixed_views
 
 
 def test_all_views_are_the_default():

@@ -8,8 +8,11 @@ import pytest
 pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
-from mtshare_ros.evaluation.correspondence import Correspondence  # noqa: E402
-from mtshare_ros.evaluation.flicker import changes, Flicker  # noqa: E402
+from mtshare_ros.evaluation.flicker import (  # noqa: E402
+    changes,
+    Correspondence,  # noqa: E402
+    Flicker,
+)
 from mtshare_ros.inference.prediction import FrameStats, Prediction  # noqa: E402
 from mtshare_ros.model.framing import frame_to_cover  # noqa: E402
 

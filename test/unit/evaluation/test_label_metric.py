@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from truths import Frame, halves, PersonFrame, predicted, score, SIZE
 
-from mtshare_ros.evaluation.label_metric import LabelMetric
+from mtshare_ros.evaluation.metrics import LabelMetric
 
 
 def test_a_perfect_mask_scores_a_hundred():

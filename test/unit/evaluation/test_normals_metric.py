@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from truths import Frame, predicted, score, SIZE, towards_camera
 
-from mtshare_ros.evaluation.normals_metric import angles_between, NormalsMetric
+from mtshare_ros.evaluation.metrics import angles_between, NormalsMetric
 
 
 def test_exact_normals_have_no_angle():

@@ -9,8 +9,7 @@ from truths import column, Frame, predicted, score, SIZE
 
 from mtshare_ros.data.nyud import NyudDataset
 from mtshare_ros.errors import MissingExtraError
-from mtshare_ros.evaluation.boundaries import count_pairs, outlines, suppress, thinned
-from mtshare_ros.evaluation.ods_metric import OdsMetric
+from mtshare_ros.evaluation.edge_metrics import count_pairs, OdsMetric, outlines, suppress, thinned
 
 pytest.importorskip('skimage', reason='scikit-image is not installed')
 

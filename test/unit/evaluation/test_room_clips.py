@@ -7,8 +7,7 @@ from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.data.rooms.views import split_seeds, validation_views
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.calibration_clips import plan_clips
-from mtshare_ros.evaluation.room_clips import changed_share, room_clips, RoomClip
+from mtshare_ros.evaluation.room_data import changed_share, plan_clips, room_clips, RoomClip
 
 
 def test_the_motions_take_turns_unless_one_is_named():

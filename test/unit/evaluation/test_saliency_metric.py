@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from truths import column, Frame, halves, PersonFrame, predicted, score, SIZE
 
-from mtshare_ros.evaluation.saliency_metric import SaliencyMetric
+from mtshare_ros.evaluation.metrics import SaliencyMetric
 
 
 def largest_f(found, actual, thresholds):

@@ -13,7 +13,7 @@ from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.data.rooms.views import clearance
-from mtshare_ros.evaluation.room_clips import changed_share
+from mtshare_ros.evaluation.room_data import changed_share
 
 SMALL = {'height': 60, 'width': 80}
 ROOMS = STREAMS['pan-4'].seeds[:3]

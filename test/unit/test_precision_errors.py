@@ -1,11 +1,17 @@
 """What half precision changes is measured task by task."""
 
+from pathlib import Path
+import sys
+
 import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.evaluation.precision import HALVES, precision_errors
 from mtshare_ros.model.checkpoint import load_checkpoint
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / 'tools'))
+
+from precision_errors import HALVES, precision_errors  # noqa: E402
 
 
 @pytest.fixture(scope='module')

@@ -8,31 +8,33 @@ from tiny import TINY
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
 from mtshare_ros.benchmark.active import time_active  # noqa: E402
-from mtshare_ros.benchmark.dense_sides import DENSE_SIDES  # noqa: E402
-from mtshare_ros.benchmark.equal import equal_period  # noqa: E402
-from mtshare_ros.benchmark.hold import hold_period  # noqa: E402
-from mtshare_ros.benchmark.latency import (  # noqa: E402
-    CYCLE,
-    demand,
-    swinging_frames,
-    time_latency,
-)
-from mtshare_ros.benchmark.model import (  # noqa: E402
+from mtshare_ros.benchmark.bench_model import (  # noqa: E402
     BenchModel,
     delta_settings,
     load_bench_engine,
     random_checkpoint,
     untrained_model,
 )
-from mtshare_ros.benchmark.record import new_record  # noqa: E402
-from mtshare_ros.benchmark.settings import (  # noqa: E402
+from mtshare_ros.benchmark.bench_plan import (  # noqa: E402
     BenchSettings,
     EVERY_SIDE,
     MOVING_SIDES,
     SIDES,
     usual_sides,
 )
-from mtshare_ros.benchmark.sides import Comparison  # noqa: E402
+from mtshare_ros.benchmark.bench_report import (
+    equal_period,  # noqa: E402
+    hold_period,  # noqa: E402
+)
+from mtshare_ros.benchmark.comparison import Comparison  # noqa: E402
+from mtshare_ros.benchmark.dense_contenders import DENSE_SIDES  # noqa: E402
+from mtshare_ros.benchmark.latency import (  # noqa: E402
+    CYCLE,
+    demand,
+    swinging_frames,
+    time_latency,
+)
+from mtshare_ros.benchmark.race import new_record  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
 from mtshare_ros.inference.prediction import FrameStats  # noqa: E402
 from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402
@@ -266,7 +268,7 @@ def test_frames_of_swinging_demand_change_in_as_many_patches():
 
 
 def test_random_deltas_on_a_model_that_has_its_own_are_refused(tmp_path, model):
-    from mtshare_ros.benchmark.model import shipped_model
+    from mtshare_ros.benchmark.bench_model import shipped_model
     from mtshare_ros.model.checkpoint import save_checkpoint
 
     path = tmp_path / 'branched.safetensors'

@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 
-from mtshare_ros.benchmark.carried_side import CarriedSide, DenseNetwork, View  # noqa: E402
-from mtshare_ros.benchmark.streams import StreamPlan  # noqa: E402
+from mtshare_ros.benchmark.bench_plan import StreamPlan  # noqa: E402
+from mtshare_ros.benchmark.contenders import CarriedSide, DenseNetwork, View  # noqa: E402
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
 from mtshare_ros.inference.prediction import FrameStats, Prediction  # noqa: E402
 from mtshare_ros.model.framing import frame_to_cover  # noqa: E402

@@ -13,14 +13,14 @@ pytest.importorskip('onnxruntime', reason='exporting needs the extra [export]')
 
 import tensorrt_stand_in  # noqa: E402
 
-from mtshare_ros.benchmark import dense_sides  # noqa: E402
-from mtshare_ros.benchmark.dense_engine import EngineCompute, why_no_engine  # noqa: E402
-from mtshare_ros.benchmark.dense_forms import FormChooser  # noqa: E402
-from mtshare_ros.benchmark.dense_sides import (  # noqa: E402
+from mtshare_ros.benchmark import dense_contenders  # noqa: E402
+from mtshare_ros.benchmark.dense_contenders import (  # noqa: E402
     build_pieces,
     DENSE_SIDES,
     make_dense_side,
 )
+from mtshare_ros.benchmark.dense_forms import FormChooser  # noqa: E402
+from mtshare_ros.benchmark.dense_runtimes import EngineCompute, why_no_engine  # noqa: E402
 from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
 from mtshare_ros.tasks import DEFAULT_TASKS  # noqa: E402
@@ -55,8 +55,8 @@ def side_in_engines(name, network, tasks=('depth', 'normals')):
 
 
 def always_faster(monkeypatch):
-    monkeypatch.setattr(dense_sides, 'capture', lambda *_: None)
-    monkeypatch.setattr(dense_sides, 'time_in_turns',
+    monkeypatch.setattr(dense_contenders, 'capture', lambda *_: None)
+    monkeypatch.setattr(dense_contenders, 'time_in_turns',
                         lambda *_: {'TensorRT': 1.0, 'PyTorch': 2.0})
 
 

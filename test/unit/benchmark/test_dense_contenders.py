@@ -8,6 +8,13 @@ import pytest
 from tiny import TINY
 import torch
 
+from mtshare_ros.benchmark.bench_model import DeltaSettings, random_checkpoint
+from mtshare_ros.benchmark.dense_contenders import (
+    build_pieces,
+    DENSE_SIDES,
+    encoder_piece,
+    make_dense_side,
+)
 from mtshare_ros.benchmark.dense_forms import (
     EAGER,
     FormChooser,
@@ -26,13 +33,6 @@ from mtshare_ros.benchmark.dense_pieces import (
     StemPiece,
     taps_of_all,
 )
-from mtshare_ros.benchmark.dense_sides import (
-    build_pieces,
-    DENSE_SIDES,
-    encoder_piece,
-    make_dense_side,
-)
-from mtshare_ros.benchmark.model import DeltaSettings, random_checkpoint
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import InferenceSettings

@@ -6,9 +6,9 @@ from typing import Sequence
 import numpy as np
 import torch
 
-from mtshare_ros.benchmark.dense_engine import EngineCompute, Part, why_no_engine
 from mtshare_ros.benchmark.dense_forms import (
     Call,
+    capture,
     first_line,
     FormChooser,
     Piece,
@@ -16,10 +16,11 @@ from mtshare_ros.benchmark.dense_forms import (
     time_in_turns,
     Trial,
 )
-from mtshare_ros.benchmark.dense_geometry import DenseGeometry
-from mtshare_ros.benchmark.dense_graph import capture, Compute, DenseOutputs
 from mtshare_ros.benchmark.dense_pieces import (
     base_encoder,
+    Compute,
+    DenseGeometry,
+    DenseOutputs,
     EncoderPiece,
     HeadPiece,
     MapPiece,
@@ -29,6 +30,7 @@ from mtshare_ros.benchmark.dense_pieces import (
     StemPiece,
     taps_of_all,
 )
+from mtshare_ros.benchmark.dense_runtimes import EngineCompute, Part, why_no_engine
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.architecture import ArchitectureConfig
@@ -99,7 +101,10 @@ def build_pieces(
     of the maps, for what is worked out from depths.
     """
     place = torch.device(device)
-    engines = place.type == 'cuda' and chooser.compiling and _has_engines(dtype, chooser)
+    engines = place.type == 'cuda' and chooser.compiling
+    reason = why_no_engine(dtype) if engines else ''
+    if reason:
+        chooser.notices.append(f'TensorRT was left out: {reason}')
     with torch.inference_mode(False), torch.no_grad():
         ready = prepare(network, place, dtype)
     geometry = DenseGeometry.of(network, tasks, size, camera)
@@ -128,15 +133,7 @@ def build_pieces(
         {task: trial.call for task, trial in maps.items()}, rotation, geometry, size, place,
         forms={name: trial.form for name, trial in found.items()},
         trials={name: trial.milliseconds for name, trial in found.items()},
-        notices=chooser.notices, dtype=dtype, engines=engines)
-
-
-def _has_engines(dtype: torch.dtype, chooser: FormChooser) -> bool:
-    """Tell whether sides can be tried in TensorRT; note why not."""
-    reason = why_no_engine(dtype)
-    if reason:
-        chooser.notices.append(f'TensorRT was left out: {reason}')
-    return not reason
+        notices=chooser.notices, dtype=dtype, engines=engines and not reason)
 
 
 def _encoders(

@@ -1,15 +1,21 @@
-"""The figures of the benchmark, from what the run recorded."""
+"""The metrics of the benchmark, from what the race recorded."""
 
 from dataclasses import dataclass
-from typing import Callable, Mapping, Sequence
+import math
+from typing import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
+import torch
 
-from mtshare_ros.benchmark.record import SideRecord
+from mtshare_ros.benchmark.bench_plan import LONGEST_PERIOD
+from mtshare_ros.benchmark.race import ReferenceLog, RunOptions, SideRecord
 from mtshare_ros.benchmark.timing import Times
-from mtshare_ros.evaluation.delta_m import delta_m
-from mtshare_ros.evaluation.evaluate import Metrics
-from mtshare_ros.inference.prediction import FrameStats
+from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.evaluation.flicker import Correspondence
+from mtshare_ros.evaluation.scorer import delta_m, Metrics
+from mtshare_ros.inference.postprocess import decode
+from mtshare_ros.inference.prediction import FrameStats, Prediction
+from mtshare_ros.model.framing import frame_to_cover
 
 OPPONENTS = ('independent', 'shared_encoder', 'dense', 'prefix', 'single')
 """Sides that the others' speed is given against, where they ran."""
@@ -150,3 +156,78 @@ def _ratios(name: str, times: Mapping[str, Times], by_means: bool) -> dict[str, 
     own = times[name].mean if by_means else times[name].p50
     return {rival: (times[rival].mean if by_means else times[rival].p50) / own
             for rival in OPPONENTS if rival in times and rival != name and own > 0}
+
+
+TRIAL_PERIOD = 4
+TRIAL_FRAMES = 32
+"""Frames that costs are learnt from, and how often the carried networks compute meanwhile."""
+
+
+def equal_period(carried: SideRecord, rival: SideRecord) -> int:
+    """
+    Return n for which computing every n-th frame costs no less than the rival does on average.
+
+    ``carried`` are frames of which the network computed some. It is rounded down, so that they
+    have the benefit of what does not divide, from 1 to LONGEST_PERIOD.
+    """
+    times = np.asarray(carried.milliseconds)
+    computed = np.array([stats.dense for stats in carried.stats])
+    between = float(times[~computed].mean())
+    network = float(times[computed].mean()) - between
+    spare = float(np.mean(rival.milliseconds)) - between
+    if spare * LONGEST_PERIOD <= network:
+        return LONGEST_PERIOD
+    return max(1, math.floor(network / spare))
+
+
+_NOTHING = FrameStats(0.0)
+
+
+def hold_period(dense_ms: float, rival_ms: float) -> int:
+    """
+    Return n for which a dense frame every n frames costs no less than the rival does on average.
+
+    Rounded down, so holding gets the benefit of what does not divide; at least 1.
+    """
+    return max(1, math.floor(dense_ms / rival_ms))
+
+
+def hold(
+    log: ReferenceLog, period: int, record: SideRecord, options: RunOptions,
+    rooms: Iterable[Sequence[RoomFrame]] | None, encodings: Mapping[str, str] | None = None,
+) -> None:
+    """
+    Record what holding every ``period``-th dense frame would have given.
+
+    Its maps are those of the reference, some frames old, so nothing has to be run again. ``rooms``
+    are the frames of the run once more, for the metrics; None leaves those out. ``encodings`` are
+    those of the raw outputs by task, where one is not the usual.
+    """
+    frames = None if rooms is None else iter(rooms)
+    number = 0
+    for raws, cleans, times in zip(log.rooms, log.clean, log.milliseconds):
+        truths = None if frames is None else next(frames)
+        held: dict[str, torch.Tensor] = {}
+        number += options.warm_up
+        for place, raw in enumerate(raws):
+            fresh = place % period == 0
+            held = raw if fresh else held
+            record.add_time(times[place] if fresh else 0.0, _NOTHING)
+            record.compare(held, raw)
+            record.compare_clean(held, cleans[place])
+            if truths is not None:
+                truth = truths[options.warm_up + place]
+                same = None if place == 0 else Correspondence.between(
+                    truths[options.warm_up + place - 1], truth)
+                record.add_maps(_maps(held, truth.image, encodings or {}), truth, same,
+                                scored=number % options.score_every == 0)
+            number += 1
+
+
+def _maps(
+    raw: dict[str, torch.Tensor], image: np.ndarray, encodings: Mapping[str, str]
+) -> Prediction:
+    size = (image.shape[0], image.shape[1])
+    maps = {name: value for task, output in raw.items()
+            for name, value in decode(task, output, size, encodings.get(task, '')).items()}
+    return Prediction.from_maps(frame_to_cover(size, size), _NOTHING, maps)

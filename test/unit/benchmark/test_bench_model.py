@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tiny import TINY
 
-from mtshare_ros.benchmark.model import (
+from mtshare_ros.benchmark.bench_model import (
     BenchModel,
     random_checkpoint,
     shared_encoder_model,

@@ -6,7 +6,7 @@ from mtshare_ros.errors import ConfigError
 
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
-from mtshare_ros.benchmark.streams import film, look_at, StreamPlan  # noqa: E402
+from mtshare_ros.benchmark.bench_plan import film, look_at, StreamPlan  # noqa: E402
 
 
 def test_all_frames_asked_for_are_spread_over_the_six_rooms():

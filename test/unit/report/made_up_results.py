@@ -4,13 +4,12 @@ from dataclasses import asdict
 import json
 
 from mtshare_ros.benchmark.active import ActiveReport
+from mtshare_ros.benchmark.bench_plan import BenchSettings, StreamFacts
+from mtshare_ros.benchmark.bench_report import SideReport
+from mtshare_ros.benchmark.comparison import MotionReport
 from mtshare_ros.benchmark.latency import LatencyReport, LatencySide
-from mtshare_ros.benchmark.report import SideReport
-from mtshare_ros.benchmark.settings import BenchSettings
-from mtshare_ros.benchmark.sides import MotionReport
-from mtshare_ros.benchmark.streams import StreamFacts
 from mtshare_ros.benchmark.timing import Times
-from mtshare_ros.evaluation.activity_account import SharingActivity
+from mtshare_ros.evaluation.clip_evaluation import SharingActivity
 from mtshare_ros.report.plan import ReportPlan, TrainedRun
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS

@@ -8,9 +8,9 @@ import pytest
 from tiny import TINY
 import torch
 
-from mtshare_ros.benchmark import dense_graph, dense_sides
+from mtshare_ros.benchmark import dense_contenders, dense_forms
+from mtshare_ros.benchmark.dense_contenders import build_pieces, DENSE_SIDES, make_dense_side
 from mtshare_ros.benchmark.dense_forms import FormChooser
-from mtshare_ros.benchmark.dense_sides import build_pieces, DENSE_SIDES, make_dense_side
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.model.deltas import branch_out
 from mtshare_ros.model.network import build_model
@@ -24,7 +24,7 @@ PUBLIC = {'stem': 'patch', 'class_token': True, 'register_tokens': 2, 'position'
 @pytest.fixture(autouse=True)
 def no_graph(monkeypatch):
     """Let no side choose a graph: which one is faster, a pretended device cannot tell."""
-    monkeypatch.setattr(dense_sides, 'capture', lambda *_: None)
+    monkeypatch.setattr(dense_contenders, 'capture', lambda *_: None)
 
 
 def sides(network, device, dtype=torch.float32):
@@ -71,8 +71,8 @@ def test_the_work_of_every_side_makes_nobody_wait(dtype):
 def test_an_image_is_normalised_in_float32_whatever_the_precision():
     network = build_model(replace(TINY, image_mean=(123.675, 116.28, 103.53)), DEFAULT_TASKS, 40)
     with pretended_cuda():
-        ready = dense_sides.prepare(network, torch.device('cuda:0'), torch.float16)
-        piece = dense_sides.StemPiece(ready, (6, 8))
+        ready = dense_contenders.prepare(network, torch.device('cuda:0'), torch.float16)
+        piece = dense_contenders.StemPiece(ready, (6, 8))
         assert piece.normalize.mean.dtype == torch.float32
         assert piece.normalize.mean.flatten().tolist() == pytest.approx([123.675, 116.28, 103.53])
 
@@ -82,14 +82,15 @@ def test_a_side_in_a_graph_computes_the_same_without_the_host_on_its_own_device(
     device, monkeypatch
 ):
     monkeypatch.setattr(
-        dense_graph, 'time_in_turns', lambda *_: {'graph': 1.0, 'calls': 2.0})
+        dense_forms, 'time_in_turns',
+        lambda calls, *_: {name: float(name != 'graph') for name in calls})
     network = branch_out(build_model(TINY, DEFAULT_TASKS, 40), 1)
     with pretended_cuda(devices=2) as gpus:
         side = sides(network, device, torch.float16)[DENSE_SIDES.index('dense')]
         image = torch.from_numpy(IMAGE).permute(2, 0, 1)[None].to(device)
         with computing_on(device):
             expected = {name: value.clone() for name, value in side.compute(image).maps.items()}
-            graphed = dense_graph.capture(side.compute, SIZE, torch.device(device))
+            graphed = dense_forms.capture(side.compute, SIZE, torch.device(device))
             gpus.clear()
             found = graphed(image).maps
         assert (gpus.launches, gpus.synchronisations) == (2, [])

@@ -1,20 +1,117 @@
-"""What can be done without sharing: a dense network every n-th frame, its maps carried along."""
+"""What the benchmark compares dense networks with: the engine, and maps that are moved along."""
 
-from dataclasses import dataclass
-from typing import Callable
+from dataclasses import dataclass, replace
+from typing import Callable, Protocol
 
 import numpy as np
 import torch
 
 from mtshare_ros.inference.arithmetic import computing_on
-from mtshare_ros.inference.prediction import FrameStats, Prediction
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.model.framing import frame_to_cover, Framing
 from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
 from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.fusion import begin, fuse, still_alike
 from mtshare_ros.motion.rigid import RigidMotion
+from mtshare_ros.motion.settings import MotionSettings
 from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.residual import ResidualDetector
+from mtshare_ros.sharing.settings import SharingSettings
+
+
+class Side(Protocol):
+    """
+    One way of computing the maps, timed against the others on the same frames.
+
+    ``form`` says in words how it is computed.
+    """
+
+    name: str
+    form: str
+
+    def start(self) -> None:
+        """Begin another room: forget the one before."""
+
+    def run(self, frame: np.ndarray) -> Prediction:
+        """Compute the maps of one (H, W, 3) uint8 RGB frame, everything counted."""
+
+    def raw(self, task: str) -> torch.Tensor:
+        """Return the raw output (1, C, H/4, W/4) of the last frame."""
+
+
+@dataclass(frozen=True)
+class EngineWay:
+    """What a side shares over time and across tasks, and what it makes of a moving camera."""
+
+    temporal: bool
+    task: bool
+    motion: MotionSettings = MotionSettings()
+
+
+ENGINE_SIDES = {
+    'prefix': EngineWay(False, False),
+    'temporal': EngineWay(True, False),
+    'task': EngineWay(False, True),
+    'combined': EngineWay(True, True),
+}
+"""
+The engine for a camera at rest.
+
+``prefix``: every frame dense, the shared blocks once for all tasks.
+"""
+
+_FUSED = MotionSettings(source='images', fusion=True)
+
+MOTION_SIDES = {
+    'dense_fused': EngineWay(False, False, _FUSED),
+    'combined_fused': EngineWay(True, True, _FUSED),
+    'moving': EngineWay(True, True, MotionSettings(source='images', sharing=True)),
+    'moving_fused': EngineWay(True, True, replace(_FUSED, sharing=True)),
+}
+"""The engine for a camera whose motion it finds in the images."""
+
+
+class EngineSide:
+    """
+    The engine with settings of its own and a session of its own.
+
+    ``camera`` is that of the frames, None where nothing is known of it.
+    """
+
+    def __init__(
+        self, name: str, engine: Engine, settings: InferenceSettings,
+        camera: Pinhole | None = None,
+    ) -> None:
+        self.name = name
+        self.form = 'the engine'
+        self.session = engine.new_session()
+        self._engine = engine
+        self._settings = settings
+        self._camera = camera
+
+    def start(self) -> None:
+        """Begin a room."""
+        self.session.reset('the benchmark begins another room')
+
+    def run(self, frame: np.ndarray) -> Prediction:
+        """Compute the maps of one (H, W, 3) uint8 RGB frame."""
+        return self._engine.infer(frame, self.session, self._settings, self._camera)
+
+    def raw(self, task: str) -> torch.Tensor:
+        """Return the raw output (1, C, H/4, W/4) of the last frame."""
+        return self._engine.raw(self.session, task)
+
+
+def make_engine_side(
+    name: str, engine: Engine, tasks: tuple[str, ...], sharing: SharingSettings,
+    camera: Pinhole | None = None,
+) -> EngineSide:
+    """Return a side of the engine by name; ``sharing`` says all that its name does not."""
+    way = (ENGINE_SIDES | MOTION_SIDES)[name]
+    shared = replace(sharing, temporal=way.temporal, task=way.task)
+    return EngineSide(name, engine, InferenceSettings(tasks, shared, motion=way.motion), camera)
+
 
 CARRIED_SIDES = ('dense_nth', 'dense_nth_fused', 'shared_encoder_nth', 'shared_encoder_nth_fused')
 """Whose maps are carried, and whether those of successive network frames are fused."""

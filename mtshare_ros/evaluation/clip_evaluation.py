@@ -1,18 +1,122 @@
 """A model on clips: every frame dense and with sharing, against the truth and each other."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Callable, Iterator, Mapping, Protocol, Sequence
 
 import numpy as np
+import torch
 
-from mtshare_ros.evaluation.activity_account import ActivityAccount, SharingActivity
-from mtshare_ros.evaluation.evaluate import Metrics, Scorer
 from mtshare_ros.evaluation.metrics import MetricRules, ROOMS_RULES
-from mtshare_ros.evaluation.scoring import camera_of
-from mtshare_ros.evaluation.truth import Truth
+from mtshare_ros.evaluation.scorer import Metrics, Scorer
+from mtshare_ros.evaluation.scoring import camera_of, Truth
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
+from mtshare_ros.model.backbone import Block
+from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.settings import SharingSettings
+
+
+@dataclass(frozen=True)
+class SharingActivity:
+    """
+    What sharing did, in all and by task; see the module for the definitions.
+
+    ``active_fraction`` is the mean share of rows that were computed, over tasks, blocks and
+    frames; ``macs_share`` that of a dense frame's multiply-accumulates. ``resets`` counts the
+    frames that built on nothing by their reason.
+    """
+
+    taken_over: float | None
+    taken_over_by_task: dict[str, float | None]
+    gated: float | None
+    gated_by_task: dict[str, float | None]
+    changed: float | None
+    active_fraction: float | None
+    macs_share: float | None
+    resets: dict[str, int]
+
+    @property
+    def gated_to_changed(self) -> float | None:
+        """How many times the share that changed the gates let through."""
+        return self.gated / self.changed if self.gated is not None and self.changed else None
+
+
+class ActivityAccount:
+    """Adds up frames; ``delta_blocks`` are those of ``delta_blocks``, by sub-task."""
+
+    def __init__(self, delta_blocks: Mapping[str, Sequence[int]]) -> None:
+        self._delta_blocks = dict(delta_blocks)
+        self._taken = dict.fromkeys(delta_blocks, 0.0)
+        self._processed = dict.fromkeys(delta_blocks, 0.0)
+        self._gated: dict[str, list[float]] = {}
+        self._changed: list[float] = []
+        self._active: list[float] = []
+        self._macs = self._dense_macs = 0
+        self._resets: Counter[str] = Counter()
+
+    def add(self, stats: FrameStats, changed: float | None = None) -> None:
+        """Add a frame; ``changed`` is the share of its patches that changed, None if unknown."""
+        self._active.append(stats.active_fraction)
+        self._macs += stats.macs
+        self._dense_macs += stats.dense_macs
+        self._add_taken(stats)
+        if stats.reset_reason:
+            self._resets[stats.reset_reason] += 1
+        elif stats.refreshed < 1:
+            self._add_gated(stats)
+            if changed is not None:
+                self._changed.append(changed)
+
+    def result(self) -> SharingActivity:
+        """Return the figures of all frames so far."""
+        gated = {task: _mean(shares) for task, shares in self._gated.items()}
+        every = [share for share in gated.values() if share is not None]
+        return SharingActivity(
+            taken_over=_ratio(sum(self._taken.values()), sum(self._processed.values())),
+            taken_over_by_task={task: _ratio(self._taken[task], self._processed[task])
+                                for task in self._delta_blocks},
+            gated=_mean(every), gated_by_task=gated, changed=_mean(self._changed),
+            active_fraction=_mean(self._active), macs_share=_ratio(self._macs, self._dense_macs),
+            resets=dict(self._resets))
+
+    def _add_taken(self, stats: FrameStats) -> None:
+        for task, blocks in self._delta_blocks.items():
+            for block in blocks if task in stats.active else ():
+                taken = stats.reused[task][block]
+                self._taken[task] += taken
+                self._processed[task] += taken + stats.active[task][block]
+
+    def _add_gated(self, stats: FrameStats) -> None:
+        for task, computed in stats.active.items():
+            processed = np.add(computed, stats.reused[task])
+            share = (processed - stats.refreshed) / (1 - stats.refreshed)
+            self._gated.setdefault(task, []).append(float(share.mean()))
+
+
+def delta_blocks(network: MultiTaskNetwork) -> dict[str, tuple[int, ...]]:
+    """Return for every sub-task with own blocks the numbers of those that differ from the base."""
+    base = network.own_blocks(network.base_task)
+    return {
+        task: tuple(number for number, (own, other) in enumerate(
+            zip(network.own_blocks(task), base), network.config.shared_depth)
+            if _differ(own, other))
+        for task in network.branches
+    }
+
+
+def _differ(first: Block, second: Block) -> bool:
+    return any(not torch.equal(own, other)
+               for own, other in zip(first.parameters(), second.parameters()))
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _ratio(part: float, whole: float) -> float | None:
+    return part / whole if whole else None
+
 
 DENSE, SHARING = 'dense', 'sharing'
 """The two ways a frame is computed: from nothing but its pixels, or with the clip's memory."""

@@ -1,0 +1,279 @@
+"""The engine against dense networks and carried maps: everything timed on the same frames."""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Callable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from mtshare_ros.benchmark.bench_model import BenchModel
+from mtshare_ros.benchmark.bench_plan import (
+    BenchSettings,
+    EVERY_SIDE,
+    film,
+    look_at,
+    REFERENCE,
+    RIVAL,
+    StreamFacts,
+    StreamPlan,
+)
+from mtshare_ros.benchmark.bench_report import (
+    equal_period,
+    hold,
+    hold_period,
+    make_reports,
+    SideReport,
+    SideSource,
+    TRIAL_FRAMES,
+    TRIAL_PERIOD,
+)
+from mtshare_ros.benchmark.contenders import (
+    CARRIED_SIDES,
+    CarriedSide,
+    DenseNetwork,
+    ENGINE_SIDES,
+    make_engine_side,
+    MOTION_SIDES,
+    View,
+)
+from mtshare_ros.benchmark.dense_contenders import (
+    build_pieces,
+    DENSE_SIDES,
+    DensePieces,
+    make_dense_side,
+)
+from mtshare_ros.benchmark.dense_forms import FormChooser, Report
+from mtshare_ros.benchmark.race import new_record, Race, Runner, RunOptions, SideRecord
+from mtshare_ros.benchmark.timing import Times
+from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.model.framing import frame_to_cover
+
+_COSTLY = ('independent', 'dense')
+_SHARED_ENCODER = 'shared_encoder'
+
+
+@dataclass(frozen=True)
+class Opponent:
+    """A model whose tasks share the whole encoder, in its fastest form."""
+
+    engine: Engine
+    model: BenchModel
+    pieces: DensePieces
+
+
+class SideMaker:
+    """
+    Prepares what the sides of a comparison need.
+
+    ``shared`` is the model whose tasks share the whole encoder, with an engine of the same size;
+    None leaves out the sides that run it. ``report`` gets a sentence now and then.
+    """
+
+    def __init__(
+        self, engine: Engine, model: BenchModel, settings: BenchSettings,
+        shared: tuple[Engine, BenchModel] | None = None, report: Report | None = None,
+    ) -> None:
+        self.engine, self.model, self.settings = engine, model, settings
+        self._chooser = FormChooser(engine.device, compiling=settings.compiling, report=report)
+        self._dense = tuple(name for name in DENSE_SIDES if name in settings.sides)
+        self.pieces = self._build(engine, model) if self._dense else None
+        self._opponent: Opponent | None = None
+        if shared is not None and settings.carries_shared_encoder:
+            self._opponent = Opponent(*shared, self._build(*shared))
+
+    def runners(
+        self, plan: StreamPlan, sides: Sequence[str], periods: Mapping[str, int]
+    ) -> dict[str, Runner]:
+        """
+        Return the reference and the named ones of the asked sides, the reference first.
+
+        ``periods``: from one frame of the network to the next, by carried side.
+        """
+        found = {REFERENCE: self._engine_runner(REFERENCE, plan)}
+        for name in (*ENGINE_SIDES, *MOTION_SIDES):
+            if name in sides and name != REFERENCE:
+                found[name] = self._engine_runner(name, plan)
+        if self.pieces is not None:
+            found.update({name: self._dense_runner(name, self.pieces)
+                          for name in self._dense if name in sides})
+        for name in CARRIED_SIDES:
+            network = self._network_of(name) if name in sides else None
+            if network is not None:
+                found[name] = self._carried_runner(name, network, plan, periods[name])
+        return found
+
+    def record(self, tasks: Sequence[str], *, scored: bool = True) -> SideRecord:
+        """Return an empty record of the engine's model."""
+        return new_record(self.engine, tasks, scored=scored and self.model.trained)
+
+    def _build(self, engine: Engine, model: BenchModel) -> DensePieces:
+        size = engine.input_size
+        return build_pieces(
+            model.checkpoint.network, self.settings.tasks, size, device=engine.device,
+            dtype=engine.dtype, chooser=self._chooser,
+            camera=engine.assumed_camera(frame_to_cover(size, size)))
+
+    def _engine_runner(self, name: str, plan: StreamPlan) -> Runner:
+        tasks, sharing = self.settings.tasks, self.settings.sharing
+        moves = name in MOTION_SIDES
+        side = make_engine_side(name, self.engine, tasks, sharing, plan.pinhole if moves else None)
+        return Runner(side, self.record(tasks), compared=name != REFERENCE and not moves)
+
+    def _dense_runner(self, name: str, pieces: DensePieces) -> Runner:
+        tasks = self.settings.tasks if name != 'single' else self.settings.tasks[:1]
+        side = make_dense_side(name, self.model.checkpoint.network, self.settings.tasks, pieces)
+        costly = name in _COSTLY
+        record = self.record(tasks, scored=not costly)
+        every = min(self.settings.dense_every, self.settings.frames)
+        # it remembers nothing, so one frame can be run twice
+        return Runner(side, record, every if costly else 1, compared=name != 'independent',
+                      warm=side.run if costly else None)
+
+    def _network_of(self, name: str) -> DenseNetwork | None:
+        """Return the network that a side carries the maps of, None where there is none."""
+        tasks = self.settings.tasks
+        counted = _macs_of(self.engine, tasks)
+        if name.startswith('dense_nth'):
+            alone = InferenceSettings(tasks)
+            return DenseNetwork(lambda frame: self.engine.infer(frame, None, alone),
+                                'the engine, each frame by itself', counted, counted)
+        if self._opponent is None:
+            return None
+        model = self._opponent.model
+        other = make_dense_side(
+            _SHARED_ENCODER, model.checkpoint.network, tasks, self._opponent.pieces)
+        return DenseNetwork(other.run, f'{model.name}, {other.form}',
+                            _macs_of(self._opponent.engine, tasks), counted)
+
+    def _carried_runner(
+        self, name: str, network: DenseNetwork, plan: StreamPlan, period: int
+    ) -> Runner:
+        shared = self._opponent if name.startswith(_SHARED_ENCODER) else None
+        engine = self.engine if shared is None else shared.engine
+        patch = engine.description.architecture.patch_size
+        view = View(plan.size, plan.pinhole, patch, self.engine.device)
+        side = CarriedSide(name, network, view, nth=period, fused=name.endswith('_fused'))
+        record = new_record(engine, self.settings.tasks, scored=self.model.trained)
+        return Runner(side, record, compared=False, warm=network.compute)
+
+
+def _macs_of(engine: Engine, tasks: tuple[str, ...]) -> int:
+    """Return the multiply-accumulates of a dense frame."""
+    blank = np.zeros((*engine.input_size, 3), np.uint8)
+    return engine.infer(blank, None, InferenceSettings(tasks)).stats.macs
+
+
+SCORE_EVERY_PIXELS = 200_000
+"""Frames of more pixels are scored every second time only."""
+
+
+@dataclass(frozen=True)
+class MotionReport:
+    """
+    The sides' reports on one stream, and what that is like.
+
+    ``cache_bytes`` are those of one camera's session by owner.
+    """
+
+    sides: dict[str, SideReport]
+    cache_bytes: dict[str, int]
+    stream: StreamFacts | None = None
+
+
+class Comparison:
+    """
+    Prepares every side once, then runs them against each other, motion by motion.
+
+    ``shared`` is a model whose tasks share the whole encoder, with its engine. ``report`` gets a
+    sentence now and then while the dense sides are being prepared.
+    """
+
+    def __init__(
+        self, engine: Engine, model: BenchModel, settings: BenchSettings,
+        report: Report | None = None, shared: tuple[Engine, BenchModel] | None = None,
+    ) -> None:
+        self.engine, self.settings = engine, settings
+        self._maker = SideMaker(engine, model, settings, shared, report)
+
+    @property
+    def pieces(self) -> DensePieces | None:
+        """The forms of the dense sides, None without such sides."""
+        return self._maker.pieces
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings as plain values, with the forms the dense sides were tried in."""
+        pieces = self.pieces
+        return {**asdict(self.settings), 'score_every': self._options().score_every,
+                'dense_forms_ms': {} if pieces is None else pieces.trials,
+                'notices': [] if pieces is None else list(pieces.notices)}
+
+    def plan(self, motion: str) -> StreamPlan:
+        """Return what is filmed for a motion."""
+        settings = self.settings
+        return StreamPlan(motion, settings.frames, settings.warm_up, self.engine.input_size,
+                          settings.noise)
+
+    def run(self, motion: str, progress: Callable[[int], None] | None = None) -> MotionReport:
+        """Run all sides on one stream; ``progress`` gets the number of frames done."""
+        plan, options = self.plan(motion), self._options()
+        periods = self._periods(plan)
+        runners = self._maker.runners(plan, self.settings.sides, periods)
+        race = self._race(list(runners.values()), options)
+        race.run(film(plan), progress,
+                 film(replace(plan, noise=0.0)) if self.settings.clean else None)
+        sources = {name: SideSource(runner.record, runner.side.form, runner.every,
+                                    periods.get(name), shares=name not in DENSE_SIDES)
+                   for name, runner in runners.items()}
+        if {'hold', 'combined'} <= set(self.settings.sides):
+            sources['hold'] = self._hold(race, runners, plan, options)
+        trained = self._maker.model.trained
+        reports = make_reports(sources, same_as={'dense': REFERENCE} if trained else {})
+        wanted = {name: reports[name] for name in EVERY_SIDE if name in reports}
+        return MotionReport(wanted, _cache_bytes(runners), look_at(plan))
+
+    def _periods(self, plan: StreamPlan) -> dict[str, int]:
+        """Return how often the network of each carried side computes, from a trial if need be."""
+        carried = [name for name in CARRIED_SIDES if name in self.settings.sides]
+        fixed = dict.fromkeys(carried, self.settings.nth or TRIAL_PERIOD)
+        if self.settings.nth or not carried:
+            return fixed
+        trial = replace(plan, frames=TRIAL_FRAMES)
+        runners = self._maker.runners(trial, (RIVAL, *carried), fixed)
+        Race(list(runners.values()), self._options()).run(film(trial))
+        rival = runners[RIVAL].record
+        return {name: equal_period(runners[name].record, rival)
+                for name in carried if name in runners}
+
+    def _race(self, runners: Sequence[Runner], options: RunOptions) -> Race:
+        clean = None
+        if self.settings.clean:
+            clean = make_engine_side(REFERENCE, self.engine, self.settings.tasks,
+                                     self.settings.sharing)
+        return Race(runners, options, clean)
+
+    def _options(self) -> RunOptions:
+        height, width = self.engine.input_size
+        return RunOptions(self.engine.device, self.settings.warm_up,
+                          2 if height * width > SCORE_EVERY_PIXELS else 1)
+
+    def _hold(
+        self, race: Race, runners: Mapping[str, Runner], plan: StreamPlan, options: RunOptions
+    ) -> SideSource:
+        dense, combined = (Times.of(runners[name].record.milliseconds)
+                           for name in (REFERENCE, 'combined'))
+        # every dense frame costs the same: an interruption would only make hold look cheap
+        period = hold_period(dense.p50, combined.mean)
+        record = self._maker.record(self.settings.tasks)
+        model = self._maker.model
+        again: Iterator[Sequence[RoomFrame]] | None = film(plan) if model.trained else None
+        shape = model.checkpoint.network.config
+        encodings = {task: shape.head_of(task).encoding for task in self.settings.tasks}
+        hold(race.log, period, record, options, again, encodings)
+        return SideSource(record, f'{REFERENCE}, every {period}. frame', period=period)
+
+
+def _cache_bytes(runners: Mapping[str, Runner]) -> dict[str, int]:
+    """Return the bytes of a camera that the fullest of the asked sides keeps, by owner."""
+    name = next(name for name in ('moving_fused', 'combined', REFERENCE) if name in runners)
+    return runners[name].side.session.nbytes()  # type: ignore[attr-defined]
