@@ -10,8 +10,7 @@ from torch.utils import _pytree as pytree
 from mtshare_ros.benchmark.dense_pieces import DenseOutputs
 from mtshare_ros.errors import MissingExtraError
 from mtshare_ros.export.dense import BOTH, dense_graph, RAW_PREFIX
-from mtshare_ros.export.graph import Graph, Port
-from mtshare_ros.export.onnx_file import check_libraries, convert
+from mtshare_ros.export.onnx_file import check_libraries, convert, Graph, Port
 from mtshare_ros.model.network import MultiTaskNetwork
 
 

@@ -14,8 +14,7 @@ from mtshare_ros.cli.output import check_folder, print_table, write_json
 if TYPE_CHECKING:
     import torch
 
-    from mtshare_ros.export.graph import Graph
-    from mtshare_ros.export.onnx_file import Written
+    from mtshare_ros.export.onnx_file import Graph, Written
     from mtshare_ros.model.checkpoint import Checkpoint
     from mtshare_ros.model.network import MultiTaskNetwork
 
@@ -48,8 +47,7 @@ def export(
     metadata. Where ONNX Runtime is installed, it says how far it is from PyTorch.
     """
     from mtshare_ros.export.dense import choose_tasks
-    from mtshare_ros.export.facts import facts_of
-    from mtshare_ros.export.onnx_file import check_export, write_onnx
+    from mtshare_ros.export.onnx_file import check_export, facts_of, write_onnx
     from mtshare_ros.inference.device import resolve_precision
     from mtshare_ros.inference.input_size import choose_input_size
     from mtshare_ros.model.checkpoint import load_checkpoint

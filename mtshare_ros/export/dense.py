@@ -1,22 +1,26 @@
 """The dense network as one module: an image in, all maps or raw outputs out."""
 
-from typing import Sequence
+from typing import Callable, Sequence
 
 import torch
 from torch import nn
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.export.graph import example_image, Graph, IMAGE, Port
-from mtshare_ros.export.half import halve_products
-from mtshare_ros.export.maps import decode_whole
+from mtshare_ros.export.onnx_file import example_image, Graph, IMAGE, Port
 from mtshare_ros.inference.postprocess import fields_of
+from mtshare_ros.model.dpt_head import DptHead
 from mtshare_ros.model.fusing import fuse_batch_norm
+from mtshare_ros.model.head import DecodeHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.position import AbsolutePosition, RotaryTable
-from mtshare_ros.tasks import get_task, ordered
+from mtshare_ros.sharing.enlargement import enlarge
+from mtshare_ros.tasks import get_task, ordered, TASKS, UNLABELLED
 
 MAPS, RAW, BOTH = 'maps', 'raw', 'both'
 """What a file gives: maps in full size, what the heads give before that, or all of it."""
+
+_PRODUCTS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+"""Layers that halves are computed in."""
 
 RAW_PREFIX = 'raw_'
 """Begins the name of a raw output beside maps."""
@@ -123,3 +127,107 @@ def output_ports(
               for task in tasks for field in fields_of(task, encodings[task])]
     maps = tuple(Port(name, _MAPS.get(name, _MAPS[encoding])) for name, encoding in fields)
     return {MAPS: maps, RAW: raw, BOTH: (*maps, *raw)}[outputs]
+
+
+def decode_whole(
+    task: str, raw: torch.Tensor, size: tuple[int, int], encoding: str = ''
+) -> tuple[torch.Tensor, ...]:
+    """
+    Return the maps (H, W) or (H, W, channels), as ``fields_of``, of a raw output (1, C, h, w).
+
+    They are those of ``inference.postprocess.decode``, except that an infinite depth stays one.
+    """
+    maps = _DECODERS[encoding or TASKS[task].encoding](enlarge(raw, size)[0])
+    return maps[:len(fields_of(task, encoding))]
+
+
+def _decode_classes(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return the best class and its probability (H, W) uint8 for logits (C, H, W)."""
+    best = logits.argmax(dim=0).float()
+    probability = logits.softmax(dim=0).amax(dim=0)
+    known = probability == probability
+    return _to_byte(best, known, UNLABELLED), _to_byte(probability * 255, known, 0)
+
+
+def _decode_probability(logit: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    probability = logit[0].sigmoid()
+    return (_to_byte(probability * 255, probability == probability, 0),)
+
+
+def _decode_metres(metres: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    return (torch.where(metres[0] > 0, metres[0], torch.nan),)
+
+
+def _decode_direction(direction: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    unit = direction / direction.square().sum(dim=0, keepdim=True).sqrt()
+    return (unit.permute(1, 2, 0),)
+
+
+def _to_byte(value: torch.Tensor, known: torch.Tensor, otherwise: int) -> torch.Tensor:
+    # TensorRT does nothing with bytes but to cast them from and to floating point
+    return torch.where(known, value, float(otherwise)).round().to(torch.uint8)
+
+
+_DECODERS: dict[str, Callable[[torch.Tensor], tuple[torch.Tensor, ...]]] = {
+    'class_logits': _decode_classes,
+    'log_metres': lambda raw: (raw[0].exp(),),
+    'metres': _decode_metres,
+    'disparity': lambda raw: (raw[0],),
+    'direction': _decode_direction,
+    'logit': _decode_probability,
+}
+
+
+def halve_products(network: MultiTaskNetwork) -> None:
+    """
+    Let the products of a network, in place, take float16 in and give float16 out.
+
+    The residual stream, the norms and the last layer of every head stay in float32.
+    """
+    kept = {id(layer) for head in network.heads.values() for layer in _last_layers(head)}
+    network.stem.proj = _HalfProduct(network.stem.proj, torch.float32)
+    _replace_in(network, kept)
+
+
+class _HalfProduct(nn.Module):
+    """A layer whose weights and input are float16."""
+
+    def __init__(self, layer: nn.Module, result: torch.dtype = torch.float16) -> None:
+        super().__init__()
+        self._layer = layer.half()
+        self._result = result
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return what the layer makes of values of any dtype."""
+        return self._layer(values.half()).to(self._result)
+
+
+class _SingleInput(nn.Module):
+    """A layer that stays in float32, whatever comes in."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self._layer = layer
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return float32."""
+        return self._layer(values.float())
+
+
+def _replace_in(parent: nn.Module, kept: set[int]) -> None:
+    for name, child in list(parent.named_children()):
+        if id(child) in kept or isinstance(child, nn.BatchNorm2d):
+            setattr(parent, name, _SingleInput(child))
+        elif isinstance(child, _PRODUCTS):
+            setattr(parent, name, _HalfProduct(child))
+        elif not isinstance(child, _HalfProduct):
+            _replace_in(child, kept)
+
+
+def _last_layers(head: nn.Module) -> list[nn.Module]:
+    """Return the layers that give a head's output."""
+    if isinstance(head, DecodeHead):
+        return [head.predict]
+    if isinstance(head, DptHead):
+        return [head.out.conv3]
+    return list(head.children())

@@ -2,7 +2,9 @@
 
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib import import_module
 import json
 import logging
 from pathlib import Path
@@ -12,13 +14,98 @@ import warnings
 
 import numpy as np
 import torch
+from torch import nn
 
+from mtshare_ros import __version__
 from mtshare_ros.errors import ConfigError, MissingExtraError, ModelError
-from mtshare_ros.export.extras import require_library
-from mtshare_ros.export.graph import Graph, Port
-from mtshare_ros.export.translations import translations
+from mtshare_ros.inference.geometry import assumed_focal_length
 from mtshare_ros.model.checkpoint import check_new
+from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.model.manifest import load_catalogue, ModelFile
 from mtshare_ros.model.writing import replacing
+
+
+def require_library(name: str) -> Any:
+    """Return a library; raise MissingExtraError, naming the extra, where it is not installed."""
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtraError(f'exporting needs {name}, which cannot be imported ({error}); '
+                                "install it with: pip install 'mtshare_ros[export]'") from error
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of a file: its name there, and what it holds in words."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Graph:
+    """
+    A module of fixed shapes; ``forward(*examples)`` returns a tuple in the order of ``outputs``.
+
+    ``facts`` are further entries for the metadata of the file. ``states`` says by output which
+    input it becomes in the next frame.
+    """
+
+    module: nn.Module
+    examples: tuple[torch.Tensor, ...]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    facts: dict[str, object] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def results(self) -> tuple[torch.Tensor, ...]:
+        """What PyTorch computes of the examples."""
+        with torch.no_grad():
+            return self.module(*(value.clone() for value in self.examples))
+
+
+IMAGE = Port('image', 'RGB, (height, width, 3), 0 to 255; normalised in the file')
+
+
+def example_image(size: tuple[int, int], seed: int = 0) -> torch.Tensor:
+    """Return an image (H, W, 3) uint8 of noise, always the same."""
+    made = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, (*size, 3), dtype=torch.uint8, generator=made)
+
+
+def facts_of(
+    file: ModelFile, description: ModelDescription, size: tuple[int, int], precision: str
+) -> dict[str, Any]:
+    """Return what whoever runs the file has to know, by keys of its metadata."""
+    shape, labels = description.architecture, description.labels
+    return {
+        'producer': f'mtshare_ros {__version__}', 'model': file.name, 'sha256': file.sha256,
+        'licence': licence_of(file, description),
+        'trained_on': description.trained_on, 'precision': precision, 'input_size': size,
+        'normalisation': {'mean': shape.image_mean, 'std': shape.image_std, 'of': 'RGB, 0 to 255',
+                          'where': 'in the file: image takes pixels as they are'},
+        'labels': [{'id': number, 'name': name, 'rgb': color} for number, (name, color)
+                   in enumerate(zip(labels.names, labels.colors))],
+        'focal_length': _focal_length(description, size),
+        'depth_scaling': description.depth_scaling, 'depth_range': description.depth_range,
+    }
+
+
+def licence_of(file: ModelFile, description: ModelDescription) -> str:
+    """Return the licences of the weights, those of others by their source."""
+    names = dict(load_catalogue())
+    own = [names[file.name].models[file.name].licence] if file.name in names else []
+    others = [f'{source.name}: {source.licence}' for source in description.sources]
+    return '; '.join([*own, *others]) or 'not stated'
+
+
+def _focal_length(description: ModelDescription, size: tuple[int, int]) -> float | None:
+    if description.focal_length is None:
+        return None
+    return assumed_focal_length(description.focal_length,
+                                trained_size=description.architecture.input_size, size=size)
+
 
 OPSET = 18
 """Of the operators: TensorRT reads it since version 8.6."""
@@ -132,8 +219,30 @@ def convert(graph: Graph) -> Any:
     with torch.inference_mode(False), torch.no_grad(), _quiet():
         program = torch.onnx.export(
             graph.module, graph.examples, dynamo=True, verbose=False, opset_version=OPSET,
-            input_names=inputs, output_names=outputs, custom_translation_table=translations())
+            input_names=inputs, output_names=outputs, custom_translation_table={
+                torch.ops.aten.index_copy.default: _index_copy})
     return program.model_proto
+
+
+def _index_copy(rows: Any, dim: int, index: Any, values: Any) -> Any:
+    """
+    Write ``values`` to ``index`` (n,) of ``rows``, along their first dimension or the second.
+
+    PyTorch's exporter would turn all rows around and back again to write along the second.
+    """
+    helper = require_library('onnx').numpy_helper
+    operators = require_library('onnxscript').opset18
+    if dim % len(rows.shape) == 0:
+        return operators.ScatterND(
+            rows, operators.Unsqueeze(index, operators.Constant(value_ints=[-1])), values)
+    shape = [rows.shape[0], index.shape[0], 1]
+    first = np.broadcast_to(np.arange(shape[0])[:, None, None], shape)
+    places = operators.Expand(
+        operators.Unsqueeze(index, operators.Constant(value_ints=[0, 2])),
+        operators.Constant(value_ints=shape))
+    both = operators.Concat(
+        operators.Constant(value=helper.from_array(first.copy())), places, axis=-1)
+    return operators.ScatterND(rows, both, values)
 
 
 @contextmanager

@@ -7,19 +7,15 @@ import torch
 from torch import nn
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.export.dense import MAPS, output_ports, RAW
-from mtshare_ros.export.frame_lists import ListInputs
-from mtshare_ros.export.graph import example_image, Graph, IMAGE, Port
-from mtshare_ros.export.maps import decode_whole
-from mtshare_ros.export.state import tensors_of, with_tensors
-from mtshare_ros.export.translations import OPERATORS
+from mtshare_ros.export.dense import decode_whole, MAPS, output_ports, RAW
+from mtshare_ros.export.listed_frame import ListInputs, OPERATORS, tensors_of, with_tensors
+from mtshare_ros.export.onnx_file import example_image, Graph, IMAGE, Port
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.static.encoder import StaticEncoder, StaticEncoderState
-from mtshare_ros.sharing.static.heads import StaticHeads, StaticHeadsState
-from mtshare_ros.sharing.static.lists import FrameLists
-from mtshare_ros.sharing.static.sizes import bucket_sizes, ListSizes
-from mtshare_ros.sharing.static.stem import StaticStem, StaticStemState
+from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, FrameLists, ListSizes
+from mtshare_ros.sharing.static.static_encoder import StaticEncoder, StaticEncoderState
+from mtshare_ros.sharing.static.static_heads import StaticHeads, StaticHeadsState
+from mtshare_ros.sharing.static.static_stem import StaticStem, StaticStemState
 from mtshare_ros.sharing.stem import reach_of_stem
 
 NEXT = '_next'

@@ -10,8 +10,7 @@ from mtshare_ros.inference.frame_request import FrameOutcome, FrameRequest
 from mtshare_ros.inference.session import Session
 from mtshare_ros.model.preprocessing import to_tensor
 from mtshare_ros.motion.patch_choice import PatchChoice
-from mtshare_ros.sharing.moving.network import KIND, MovingNetwork
-from mtshare_ros.sharing.moving.state import MovingState
+from mtshare_ros.sharing.moving.moving_network import KIND, MovingNetwork, MovingState
 from mtshare_ros.sharing.network import SharingNetwork
 
 

@@ -21,7 +21,7 @@ from mtshare_ros.motion.patch_choice import (
 )
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.pinhole import Pinhole
-from mtshare_ros.sharing.moving.state import MovingState
+from mtshare_ros.sharing.moving.moving_network import MovingState
 from mtshare_ros.sharing.residual import ResidualDetector, Residuals
 
 _LEARNABLE = 0.5

@@ -16,7 +16,7 @@ from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.network import BLOCK_CHANGED, SharingNetwork
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.choosing import choose
+from mtshare_ros.sharing.static.kernel_choice import choose
 
 NOT_FOLLOWED = 'the motion of the camera is not followed any more'
 NOT_CAPTURED = ('frames cannot be captured as CUDA graphs here, so their kernels are launched one '

@@ -12,7 +12,7 @@ from mtshare_ros.benchmark.dense_contenders import encoder_piece
 from mtshare_ros.benchmark.dense_forms import FormChooser
 from mtshare_ros.benchmark.dense_pieces import prepare, rotation_of
 from mtshare_ros.inference.arithmetic import computing_on
-from mtshare_ros.sharing.static.network import StaticNetwork
+from mtshare_ros.sharing.static.static_network import StaticNetwork
 
 
 def measure_compiled(check: Check) -> None:

@@ -13,7 +13,7 @@ from gpu_check.models import Subject, subject_of, VIT_B, VIT_T
 from mtshare_ros.inference import paths, task_decoders
 from mtshare_ros.inference.cell_decoding import decode_cells
 from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_cells_fused
-from mtshare_ros.sharing.static.choosing import choose, Chosen
+from mtshare_ros.sharing.static.kernel_choice import choose, Chosen
 from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
 
 _SHARE = 0.08

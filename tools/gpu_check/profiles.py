@@ -16,7 +16,7 @@ from mtshare_ros.inference.cell_decoding import decode_cells
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.static.map_operator import ChosenDecoder
-from mtshare_ros.sharing.static.choosing import Chosen
+from mtshare_ros.sharing.static.kernel_choice import Chosen
 from mtshare_ros.sharing.static.operators import PLAIN
 
 _SHARE = 0.1

@@ -1,14 +1,14 @@
 """The decoding of cells as one operator, and whether a device decodes with it."""
 
 from dataclasses import dataclass
-from typing import Any, Sequence
+from typing import Sequence
 
 import torch
 
 from mtshare_ros.inference.cell_decoding import CellDecoder, decode_cells, MapGeometry
 from mtshare_ros.inference.postprocess import fields_of
 from mtshare_ros.sharing.enlargement import Enlargement
-from mtshare_ros.sharing.static.choosing import (
+from mtshare_ros.sharing.static.kernel_choice import (
     DIFFERS,
     fault_of,
     has_triton,
@@ -31,17 +31,8 @@ def _plain(
     decode_cells(geometry, encoding, raw, cells, maps)
 
 
-def _kernel(*given: Any) -> None:
-    from mtshare_ros.inference.static import map_kernels  # needs Triton
-    map_kernels.decode_cells(*given)
-
-
-def _without_data(*given: Any) -> None:
-    """Nothing comes out, and nothing is written."""
-
-
 define('decode_cells(Tensor raw, Tensor cells, Tensor(a!)[] maps, int columns, int side, '
-       'int target, str encoding) -> ()', plain=_plain, kernel=_kernel, shape=_without_data)
+       'int target, str encoding) -> ()', 'mtshare_ros.inference.static.map_kernels', plain=_plain)
 
 
 def decode_cells_fused(

@@ -19,10 +19,9 @@ from mtshare_ros.sharing.change import learns
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.controls import Controls
-from mtshare_ros.sharing.static.gate import GateCounts
-from mtshare_ros.sharing.static.network import Geometries, StaticNetwork
-from mtshare_ros.sharing.static.sizes import ListSizes
+from mtshare_ros.sharing.static.fixed_lists import GateCounts, ListSizes
+from mtshare_ros.sharing.static.static_gate import Controls
+from mtshare_ros.sharing.static.static_network import Geometries, StaticNetwork
 
 Raws = Mapping[str, torch.Tensor]
 """The network's raw outputs (1, C, h, w) float32 by task."""

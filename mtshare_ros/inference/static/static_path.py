@@ -18,10 +18,9 @@ from mtshare_ros.sharing.limits import FrameLimits
 from mtshare_ros.sharing.members import MemberRun
 from mtshare_ros.sharing.plan import SCENE_CUT
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.gate import GateCounts
-from mtshare_ros.sharing.static.network import reuse_pays, StaticNetwork
+from mtshare_ros.sharing.static.fixed_lists import choose, GateCounts, kept_share, ListSizes
 from mtshare_ros.sharing.static.operators import Operators
-from mtshare_ros.sharing.static.sizes import choose, kept_share, ListSizes
+from mtshare_ros.sharing.static.static_network import reuse_pays, StaticNetwork
 
 
 @dataclass(frozen=True)

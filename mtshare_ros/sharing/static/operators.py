@@ -1,17 +1,27 @@
-"""The fused steps as operators of PyTorch, which graphs, exports and counts see as one call."""
+"""The steps that one kernel can do, as operators that graphs and exports see as one call each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from importlib import import_module
 from typing import Any, Callable
 
 import torch
 
-from mtshare_ros.sharing.change import DetectorSteps, score, take_image
-from mtshare_ros.sharing.noise_learning import adapt, Energies, energies
-from mtshare_ros.sharing.static import entering, fused, gate_operators, marking, stores
-from mtshare_ros.sharing.static.fused import Norm
-from mtshare_ros.sharing.static.operator_library import define, KERNELS
+from mtshare_ros.sharing import change, noise_learning
+from mtshare_ros.sharing.change import DetectorSteps
+from mtshare_ros.sharing.noise_learning import Energies
+from mtshare_ros.sharing.static import plain_steps
+from mtshare_ros.sharing.static.plain_steps import Norm
 
-__all__ = ['define', 'FUSED', 'KERNELS', 'Operators', 'operators_of', 'PLAIN']
+NAMESPACE = 'mtshare'
+
+LIBRARY = torch.library.Library(NAMESPACE, 'DEF')
+"""Holds the operators, which are gone without it."""
+
+KERNELS: dict[str, Callable[..., Any]] = {}
+"""What CUDA runs, by operator."""
+
+_BLOCK, _IMAGE, _LIST = (f'mtshare_ros.sharing.static.{name}_kernels'
+                         for name in ('block', 'image', 'list'))
 
 
 @dataclass(frozen=True)
@@ -19,8 +29,8 @@ class Operators:
     """
     The steps that one kernel can do.
 
-    They are the functions of ``fused``, ``entering``, ``stores`` and ``marking``, ``take_image``
-    and ``score`` of ``change``, ``energies`` and ``adapt`` of ``noise_learning``.
+    They are the functions of ``plain_steps``, ``take_image`` and ``score`` of ``change``,
+    ``energies`` and ``adapt`` of ``noise_learning``.
     """
 
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -48,32 +58,42 @@ class Operators:
         return DetectorSteps(self.take_image, self.score, self.energies, self.adapt)
 
 
-def _kernels() -> Any:
-    from mtshare_ros.sharing.static import kernels  # needs Triton
-    return kernels
+def _no_shape(*given: Any) -> None:
+    """Return nothing, as an operator does that only writes."""
 
 
-def _head_kernels() -> Any:
-    from mtshare_ros.sharing.static import head_kernels  # needs Triton
-    return head_kernels
+def define(
+    schema: str, kernels: str, *, plain: Callable[..., Any],
+    shape: Callable[..., Any] = _no_shape,
+) -> None:
+    """
+    Add an operator with a schema as ``torch.library.Library.define`` takes it.
 
+    It is ``plain`` on the CPU, ``shape`` where tensors have no data, and on CUDA the function of
+    its name in the module ``kernels``, which is imported when the operator first runs there:
+    kernels need Triton.
+    """
+    name = schema.partition('(')[0]
 
-def _entering_kernels() -> Any:
-    from mtshare_ros.sharing.static import entering_kernels  # needs Triton
-    return entering_kernels
+    def launch(first: torch.Tensor, *others: Any) -> Any:
+        with torch.cuda.device_of(first):  # Triton takes the current device
+            return getattr(import_module(kernels), name)(first, *others)
+
+    KERNELS[name] = launch
+    LIBRARY.define(schema)
+    for key, function in (('CPU', plain), ('CUDA', launch), ('Meta', shape)):
+        LIBRARY.impl(name, function, key)
 
 
 def _plain_residual_norm(
     values: torch.Tensor, update: torch.Tensor, update_bias: torch.Tensor | None,
     weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    return fused.residual_norm(values, update, update_bias, Norm(weight, bias, eps), dtype)
+    return plain_steps.residual_norm(values, update, update_bias, Norm(weight, bias, eps), dtype)
 
 
-def _shape_of_residual_norm(
-    values: torch.Tensor, update: torch.Tensor, update_bias: torch.Tensor | None,
-    weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
-) -> tuple[torch.Tensor, torch.Tensor]:
+def _shape_of_residual_norm(*given: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    update, dtype = given[1], given[-1]
     return torch.empty_like(update, dtype=torch.float32), torch.empty_like(update, dtype=dtype)
 
 
@@ -81,7 +101,7 @@ def _plain_norm(
     values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    return fused.residual_norm(values, None, None, Norm(weight, bias, eps), dtype)[1]
+    return plain_steps.residual_norm(values, None, None, Norm(weight, bias, eps), dtype)[1]
 
 
 def _shape_of_norm(
@@ -92,21 +112,30 @@ def _shape_of_norm(
     return values.new_empty((members, *values.shape[1:]), dtype=dtype)
 
 
-def _plain_rotate_and_store(
-    qkv: torch.Tensor, bias: torch.Tensor | None, rotation: torch.Tensor | None,
-    cache: torch.Tensor, index: torch.Tensor, heads: int,
-) -> torch.Tensor:
+def _plain_rotate_and_store(*given: Any) -> torch.Tensor:
     # an operator must not return a view of what it was given
-    return fused.rotate_and_store(qkv, bias, rotation, cache, index, heads).clone(
-        memory_format=torch.contiguous_format)
+    return plain_steps.rotate_and_store(*given).clone(memory_format=torch.contiguous_format)
 
 
-def _plain_enter(
-    tokens: torch.Tensor, position: torch.Tensor | None, index: torch.Tensor,
-    reference: torch.Tensor, forced: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    values, scores = entering.enter(tokens, position, index, reference, forced)
+def _shape_of_query(qkv: torch.Tensor, *others: Any) -> torch.Tensor:
+    return qkv.new_empty((*qkv.shape[:2], qkv.shape[2] // 3))
+
+
+def _shape_of_gathered(
+    source: torch.Tensor, table: torch.Tensor, index: torch.Tensor
+) -> torch.Tensor:
+    return source.new_empty(
+        source.shape[0], index.shape[0], table.shape[1] * source.shape[2])
+
+
+def _plain_enter(tokens: torch.Tensor, *others: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    values, scores = plain_steps.enter(tokens, *others)
     return values.clone() if values is tokens else values, scores
+
+
+def _shape_of_entered(tokens: torch.Tensor, *others: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    values = torch.empty_like(tokens, dtype=torch.float32)
+    return values, values.new_empty(tokens.shape[0])
 
 
 def _plain_take(
@@ -114,23 +143,9 @@ def _plain_take(
     reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor,
     weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    index, rows, normed = entering.take(
+    index, rows, normed = plain_steps.take(
         values, cells, places, reference, prefix, prefix_index, Norm(weight, bias, eps), dtype)
     return index.clone(), rows.clone(), normed
-
-
-def _plain_norm_store(
-    values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
-    buffer: torch.Tensor, index: torch.Tensor,
-) -> None:
-    entering.norm_store(values, Norm(weight, bias, eps), buffer, index)
-
-
-def _shape_of_entered(
-    tokens: torch.Tensor, *others: Any
-) -> tuple[torch.Tensor, torch.Tensor]:
-    values = torch.empty_like(tokens, dtype=torch.float32)
-    return values, values.new_empty(tokens.shape[0])
 
 
 def _shape_of_taken(
@@ -144,58 +159,69 @@ def _shape_of_taken(
             values.new_empty(shape, dtype=dtype))
 
 
-def _shape_of_gathered(
-    source: torch.Tensor, table: torch.Tensor, index: torch.Tensor
-) -> torch.Tensor:
-    return source.new_empty(
-        source.shape[0], index.shape[0], table.shape[1] * source.shape[2])
+def _plain_norm_store(
+    values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
+    buffer: torch.Tensor, index: torch.Tensor,
+) -> None:
+    plain_steps.norm_store(values, Norm(weight, bias, eps), buffer, index)
 
 
-def _shape_of_query(qkv: torch.Tensor, *others: Any) -> torch.Tensor:
-    return qkv.new_empty((*qkv.shape[:2], qkv.shape[2] // 3))
-
-
-def _no_shape(*given: Any) -> None:
-    """Nothing comes out."""
-
-
-def _shape_of_rows(rows: torch.Tensor, *others: Any) -> torch.Tensor:
-    return torch.empty_like(rows)
+def _shape_of_energies(
+    current: torch.Tensor, past: torch.Tensor, rise: torch.Tensor, log_variance: torch.Tensor,
+    matrices: torch.Tensor, scale: float,
+) -> Energies:
+    count = current.shape[0]
+    return (current.new_empty(count), current.new_empty((2, count)),
+            current.new_empty((count, log_variance.shape[0])))
 
 
 define('residual_norm(Tensor values, Tensor update, Tensor? update_bias, Tensor weight, '
-       'Tensor bias, float eps, ScalarType dtype) -> (Tensor, Tensor)',
-       plain=_plain_residual_norm, shape=_shape_of_residual_norm,
-       kernel=lambda *given: _kernels().residual_norm(*given))
+       'Tensor bias, float eps, ScalarType dtype) -> (Tensor, Tensor)', _BLOCK,
+       plain=_plain_residual_norm, shape=_shape_of_residual_norm)
 define('norm(Tensor values, Tensor weight, Tensor bias, float eps, ScalarType dtype) -> Tensor',
-       plain=_plain_norm, shape=_shape_of_norm, kernel=lambda *given: _kernels().norm(*given))
+       _BLOCK, plain=_plain_norm, shape=_shape_of_norm)
 define('rotate_and_store(Tensor(a!) qkv, Tensor? bias, Tensor? rotation, Tensor(b!) cache, '
-       'Tensor index, int heads) -> Tensor', plain=_plain_rotate_and_store,
-       shape=_shape_of_query, kernel=lambda *given: _kernels().rotate_and_store(*given))
-define('bias_gelu(Tensor(a!) rows, Tensor? bias) -> Tensor', plain=fused.bias_gelu,
-       shape=_shape_of_rows, kernel=lambda *given: _kernels().bias_gelu(*given))
-define('gather(Tensor source, Tensor table, Tensor index) -> Tensor',
-       plain=stores.gather, shape=_shape_of_gathered,
-       kernel=lambda *given: _head_kernels().gather(*given))
-define('relu_store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()',
-       plain=stores.relu_store, shape=_no_shape,
-       kernel=lambda *given: _head_kernels().relu_store(*given))
-define('predict(Tensor(a!) values, Tensor? bias, Tensor matrices, Tensor offsets, '
-       'Tensor(b!) rows, Tensor index) -> ()', plain=stores.predict, shape=_no_shape,
-       kernel=lambda *given: _head_kernels().predict(*given))
+       'Tensor index, int heads) -> Tensor', _BLOCK,
+       plain=_plain_rotate_and_store, shape=_shape_of_query)
+define('bias_gelu(Tensor(a!) rows, Tensor? bias) -> Tensor', _BLOCK,
+       plain=plain_steps.bias_gelu, shape=lambda rows, bias: torch.empty_like(rows))
 define('enter(Tensor tokens, Tensor? position, Tensor index, Tensor reference, Tensor forced) '
-       '-> (Tensor, Tensor)', plain=_plain_enter, shape=_shape_of_entered,
-       kernel=lambda *given: _entering_kernels().enter(*given))
+       '-> (Tensor, Tensor)', _BLOCK, plain=_plain_enter, shape=_shape_of_entered)
 define('take(Tensor values, Tensor cells, Tensor? places, Tensor(a!) reference, Tensor prefix, '
        'Tensor prefix_index, Tensor weight, Tensor bias, float eps, ScalarType dtype) '
-       '-> (Tensor, Tensor, Tensor)', plain=_plain_take, shape=_shape_of_taken,
-       kernel=lambda *given: _entering_kernels().take(*given))
+       '-> (Tensor, Tensor, Tensor)', _BLOCK, plain=_plain_take, shape=_shape_of_taken)
 define('norm_store(Tensor values, Tensor weight, Tensor bias, float eps, Tensor(a!) buffer, '
-       'Tensor index) -> ()', plain=_plain_norm_store, shape=_no_shape,
-       kernel=lambda *given: _entering_kernels().norm_store(*given))
+       'Tensor index) -> ()', _BLOCK, plain=_plain_norm_store)
 define('take_patches(Tensor image, Tensor patches, Tensor table, Tensor shift, Tensor unit, '
-       'Tensor(a!) reference, int side, int block) -> ()', plain=entering.take_patches,
-       shape=_no_shape, kernel=lambda *given: _entering_kernels().take_patches(*given))
+       'Tensor(a!) reference, int side, int block) -> ()', _IMAGE,
+       plain=plain_steps.take_patches)
+define('take_image(Tensor image, Tensor(a!) current, Tensor(b!) past, Tensor lines, '
+       'Tensor matrix, int rows, int columns) -> ()', _IMAGE, plain=change.take_image)
+define('score(Tensor current, Tensor reference, Tensor rise, Tensor log_variance, '
+       'Tensor? weights, float least) -> Tensor', _IMAGE, plain=change.score,
+       shape=lambda current, *others: current.new_empty(current.shape[0]))
+define('energies(Tensor current, Tensor past, Tensor rise, Tensor log_variance, '
+       'Tensor matrices, float scale) -> (Tensor, Tensor, Tensor)', _IMAGE,
+       plain=noise_learning.energies, shape=_shape_of_energies)
+define('adapt(Tensor(a!) ratio, Tensor energy, Tensor ordered, Tensor growth, Tensor weights, '
+       'Tensor places, Tensor most, Tensor(b!) log_variance, Tensor(c!) steps, float shrinkage) '
+       '-> ()', _IMAGE, plain=noise_learning.adapt)
+define('mark(Tensor scores, Tensor turns, Tensor ages, Tensor controls, Tensor around, '
+       'Tensor(a!) due, Tensor(b!) forced) -> Tensor', _LIST, plain=plain_steps.mark,
+       shape=lambda scores, *others: scores.new_empty((4, len(scores)), dtype=torch.bool))
+define('spread(Tensor marks, Tensor sources) -> Tensor', _LIST, plain=plain_steps.spread,
+       shape=lambda marks, sources: marks.new_empty(marks.numel() + sources.shape[0]))
+define('entries(Tensor running, Tensor bounds, Tensor ranks, Tensor numbers) -> Tensor', _LIST,
+       plain=plain_steps.entries,
+       shape=lambda running, bounds, ranks, numbers: numbers.new_empty(ranks.shape[0]))
+define('settle(Tensor patches, Tensor current, Tensor(a!) reference, Tensor due, '
+       'Tensor(b!) ages, Tensor(c!) oldest) -> ()', _LIST, plain=plain_steps.settle)
+define('gather(Tensor source, Tensor table, Tensor index) -> Tensor', _LIST,
+       plain=plain_steps.gather, shape=_shape_of_gathered)
+define('relu_store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()', _LIST,
+       plain=plain_steps.relu_store)
+define('predict(Tensor(a!) values, Tensor? bias, Tensor matrices, Tensor offsets, '
+       'Tensor(b!) rows, Tensor index) -> ()', _LIST, plain=plain_steps.predict)
 
 
 def operators_of(calls: Any) -> Operators:
@@ -217,16 +243,20 @@ def operators_of(calls: Any) -> Operators:
         values: torch.Tensor, norm: Norm, buffer: torch.Tensor, index: torch.Tensor
     ) -> None:
         calls.norm_store(values, norm.weight, norm.bias, norm.eps, buffer, index)
-    return Operators(residual_norm, calls.rotate_and_store, calls.bias_gelu, calls.gather,
-                     calls.relu_store, calls.predict, calls.enter, take, norm_store,
-                     calls.take_patches, *(getattr(calls, name) for name in gate_operators.NAMES))
+
+    # an operator of the library takes no Norm, so those that need one are wrapped
+    wrapped: dict[str, Any] = {
+        'residual_norm': residual_norm, 'take': take, 'norm_store': norm_store}
+    return Operators(**{name: wrapped.get(name) or getattr(calls, name)
+                        for name in (field.name for field in fields(Operators))})
 
 
-PLAIN = Operators(fused.residual_norm, fused.rotate_and_store, fused.bias_gelu,
-                  stores.gather, stores.relu_store, stores.predict, entering.enter,
-                  entering.take, entering.norm_store, entering.take_patches,
-                  take_image, score, marking.mark, marking.spread, marking.entries, energies,
-                  adapt, marking.settle)
+PLAIN = Operators(
+    plain_steps.residual_norm, plain_steps.rotate_and_store, plain_steps.bias_gelu,
+    plain_steps.gather, plain_steps.relu_store, plain_steps.predict, plain_steps.enter,
+    plain_steps.take, plain_steps.norm_store, plain_steps.take_patches, change.take_image,
+    change.score, plain_steps.mark, plain_steps.spread, plain_steps.entries,
+    noise_learning.energies, noise_learning.adapt, plain_steps.settle)
 """Several launches each, on any device and in any export."""
 
 FUSED = operators_of(torch.ops.mtshare)

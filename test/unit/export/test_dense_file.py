@@ -13,9 +13,13 @@ onnxruntime = pytest.importorskip('onnxruntime', reason='the check needs the ext
 
 from mtshare_ros.errors import ConfigError, ModelError  # noqa: E402
 from mtshare_ros.export.dense import choose_tasks, dense_graph  # noqa: E402
-from mtshare_ros.export.facts import facts_of  # noqa: E402
-from mtshare_ros.export.graph import Graph, Port  # noqa: E402
-from mtshare_ros.export.onnx_file import OPSET, write_onnx  # noqa: E402
+from mtshare_ros.export.onnx_file import (  # noqa: E402  # noqa: E402
+    facts_of,  # noqa: E402
+    Graph,
+    OPSET,
+    Port,
+    write_onnx,
+)
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.model.checkpoint import load_checkpoint  # noqa: E402
 from mtshare_ros.model.manifest import find_model, ModelFile  # noqa: E402

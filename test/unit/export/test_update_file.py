@@ -23,10 +23,10 @@ from mtshare_ros.export.update import (  # noqa: E402
 from mtshare_ros.model.fusing import fuse_batch_norm  # noqa: E402
 from mtshare_ros.sharing.head_plan import around  # noqa: E402
 from mtshare_ros.sharing.level import Level  # noqa: E402
-from mtshare_ros.sharing.static.encoder import StaticEncoder  # noqa: E402
-from mtshare_ros.sharing.static.heads import StaticHeads  # noqa: E402
-from mtshare_ros.sharing.static.lists import FrameLists, HeadLists  # noqa: E402
-from mtshare_ros.sharing.static.stem import StaticStem  # noqa: E402
+from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists  # noqa: E402
+from mtshare_ros.sharing.static.static_encoder import StaticEncoder  # noqa: E402
+from mtshare_ros.sharing.static.static_heads import StaticHeads  # noqa: E402
+from mtshare_ros.sharing.static.static_stem import StaticStem  # noqa: E402
 
 GRID = (6, 8)
 CHANGES = ([(2, 3)], [(0, 0), (5, 7)], [(2, 2), (2, 3), (3, 3)], [(4, 6)])

@@ -8,7 +8,7 @@ from mtshare_ros.inference.cell_decoding import decode_cells
 from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.inference.static import map_operator
 from mtshare_ros.inference.static.map_operator import choose_decoder, decode_cells_fused
-from mtshare_ros.sharing.static import choosing
+from mtshare_ros.sharing.static import kernel_choice as choosing
 from mtshare_ros.sharing.static.operators import KERNELS
 from mtshare_ros.tasks import channels_of, get_task
 

@@ -10,8 +10,8 @@ import torch
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.static.graphs import Upload
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.sharing.static.block import Rows
-from mtshare_ros.sharing.static.network import StaticNetwork
+from mtshare_ros.sharing.static.static_block import Rows
+from mtshare_ros.sharing.static.static_network import StaticNetwork
 
 ALIKE = 1e-4
 

@@ -21,7 +21,7 @@ from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.choosing import Chosen
+from mtshare_ros.sharing.static.kernel_choice import Chosen
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
 from mtshare_ros.tasks import DEFAULT_TASKS
 

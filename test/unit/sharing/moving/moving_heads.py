@@ -14,7 +14,7 @@ from mtshare_ros.model.head_input import HeadInput
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
 from mtshare_ros.sharing.heads import make_head
-from mtshare_ros.sharing.moving.heads import MovingHeads
+from mtshare_ros.sharing.moving.moving_heads import MovingHeads
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 JUNK = 7.0

@@ -11,7 +11,7 @@ from views import buffers_of, CELLS, Follower, FULL, runner_of, SHAPES
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.account import COMPUTED, KEPT, REFRESHED, TAKEN_OVER
-from mtshare_ros.sharing.moving.state import MovingState, WorldRotations
+from mtshare_ros.sharing.moving.moving_network import MovingState, WorldRotations
 from mtshare_ros.sharing.settings import SharingSettings
 
 pytestmark = pytest.mark.usefixtures('no_gradients')

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.sharing.cache import ActivationCache
-from mtshare_ros.sharing.moving.network import MovingNetwork
+from mtshare_ros.sharing.moving.moving_network import MovingNetwork
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings

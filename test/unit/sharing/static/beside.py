@@ -11,8 +11,8 @@ from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.encoder import StaticEncoder
-from mtshare_ros.sharing.static.stem import StaticStem
+from mtshare_ros.sharing.static.static_encoder import StaticEncoder
+from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 CPU = torch.device('cpu')

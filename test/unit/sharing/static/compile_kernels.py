@@ -17,8 +17,8 @@ from triton.compiler import ASTSource
 from triton.runtime.jit import JITFunction
 
 from mtshare_ros.inference.static.map_operator import MapSample
+from mtshare_ros.sharing.static.kernel_choice import Samples
 from mtshare_ros.sharing.static.operators import KERNELS, operators_of
-from mtshare_ros.sharing.static.samples import Samples
 from mtshare_ros.tasks import get_task
 
 TYPES = {torch.float32: '*fp32', torch.float16: '*fp16', torch.bfloat16: '*bf16',

@@ -2,8 +2,7 @@
 
 import torch
 
-from mtshare_ros.sharing.static.entering import patch_table
-from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.sharing.static.plain_steps import Norm, patch_table
 
 
 def examples_of_entering():

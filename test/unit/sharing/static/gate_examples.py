@@ -6,8 +6,7 @@ from mtshare_ros.sharing.noise import NoiseEstimator
 from mtshare_ros.sharing.noise_learning import energies, quantile_places
 from mtshare_ros.sharing.pooling import Pooling
 from mtshare_ros.sharing.reach import Reach
-from mtshare_ros.sharing.static.lists import MaskRow
-from mtshare_ros.sharing.static.sources import sources_of_cells, sources_of_pixels
+from mtshare_ros.sharing.static.fixed_lists import MaskRow, sources_of_cells, sources_of_pixels
 
 GRID = (9, 13)
 CELLS = GRID[0] * GRID[1]

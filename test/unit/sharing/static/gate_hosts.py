@@ -9,10 +9,9 @@ from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.reach import Reach
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.controls import Controls
-from mtshare_ros.sharing.static.gate import StaticGate
+from mtshare_ros.sharing.static.fixed_lists import ListSizes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
-from mtshare_ros.sharing.static.sizes import ListSizes
+from mtshare_ros.sharing.static.static_gate import Controls, StaticGate
 
 CPU = torch.device('cpu')
 CONVOLUTIONAL, PATCHES = Reach(0, 1), Reach(0, 0)

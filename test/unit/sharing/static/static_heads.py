@@ -9,11 +9,11 @@ from mtshare_ros.model.head_input import HeadInput
 from mtshare_ros.model.stem import StemFeatures
 from mtshare_ros.sharing.head_plan import around
 from mtshare_ros.sharing.level import Level
-from mtshare_ros.sharing.static.encoder import members_of
-from mtshare_ros.sharing.static.heads import StaticHeads
-from mtshare_ros.sharing.static.lists import FrameLists, HeadLists
+from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists
 from mtshare_ros.sharing.static.operators import PLAIN
-from mtshare_ros.sharing.static.stem import StaticStem
+from mtshare_ros.sharing.static.static_encoder import members_of
+from mtshare_ros.sharing.static.static_heads import StaticHeads
+from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.sharing.taps import taps_of
 
 CPU = torch.device('cpu')

@@ -4,9 +4,8 @@ from close import assert_close, DEVICE
 import pytest
 import torch
 
-from mtshare_ros.sharing.static import entering
-from mtshare_ros.sharing.static.entering import patch_table
-from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.sharing.static import plain_steps
+from mtshare_ros.sharing.static.plain_steps import Norm, patch_table
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 WIDTHS = [36, 192]
@@ -44,12 +43,12 @@ def test_what_enters_and_how_urgent_it_is_are_those_of_the_twin(
 
     values, scores = kernels.enter(*given)
 
-    expected = entering.enter(*given)
+    expected = plain_steps.enter(*given)
     finite = [0, 1, 2, 3, 5, 6]
     assert_close(values[finite], expected[0][finite])
     assert values[4].isnan().all()
-    assert scores[[2, 5]].tolist() == [entering.FORCED] * 2
-    assert scores[6] == entering.REPEATED
+    assert scores[[2, 5]].tolist() == [plain_steps.FORCED] * 2
+    assert scores[6] == plain_steps.REPEATED
     assert scores[1].isinf() and scores[4].isnan()
     assert_close(scores[[0, 3]], expected[1][[0, 3]])
 
@@ -71,7 +70,7 @@ def test_the_rows_of_the_first_block_are_those_of_the_twin(
 
     found = kernels.take(values, cells, places, references[0], *rest)
 
-    expected = entering.take(values, cells, places, references[1], *rest)
+    expected = plain_steps.take(values, cells, places, references[1], *rest)
     assert torch.equal(found[0], expected[0])
     for ours, twin in zip((*found[1:], references[0]), (*expected[1:], references[1])):
         assert_close(ours, twin)
@@ -94,7 +93,7 @@ def test_what_heads_read_is_stored_as_by_the_twin(
 
     kernels.norm_store(values, norm, buffers[0][..., columns], index)
 
-    entering.norm_store(values, norm, buffers[1][..., columns], index)
+    plain_steps.norm_store(values, norm, buffers[1][..., columns], index)
     assert_close(*buffers)
 
 
@@ -113,5 +112,5 @@ def test_patches_enter_the_reference_as_by_the_twin(kernels, draw, side, block, 
 
     kernels.take_patches(image, patches, table, shift, unit, references[0], side, block)
 
-    entering.take_patches(image, patches, table, shift, unit, references[1], side, block)
+    plain_steps.take_patches(image, patches, table, shift, unit, references[1], side, block)
     assert_close(*references)

@@ -4,8 +4,12 @@ from close import assert_close, DEVICE
 import pytest
 import torch
 
-from mtshare_ros.sharing.static import fused
-from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.sharing.static.plain_steps import (
+    bias_gelu,
+    Norm,
+    residual_norm,
+    rotate_and_store,
+)
 
 SHAPES = [(192, 3, torch.float32), (384, 6, torch.float16), (768, 12, torch.bfloat16),
           (36, 3, torch.float32)]
@@ -37,7 +41,7 @@ def test_residual_and_norm_are_those_of_the_twin(kernels, draw, members, alike, 
 
     found = kernels.residual_norm(values, update, bias, norm, draw.dtype)
 
-    for ours, twin in zip(found, fused.residual_norm(values, update, bias, norm, draw.dtype)):
+    for ours, twin in zip(found, residual_norm(values, update, bias, norm, draw.dtype)):
         assert_close(ours, twin)
     assert update is not None or found[0] is values
 
@@ -48,7 +52,7 @@ def test_each_member_has_rows_of_its_own(kernels, draw):
 
     found = kernels.residual_norm(values, update, None, norm, draw.dtype)
 
-    for ours, twin in zip(found, fused.residual_norm(values, update, None, norm, draw.dtype)):
+    for ours, twin in zip(found, residual_norm(values, update, None, norm, draw.dtype)):
         assert_close(ours, twin)
 
 
@@ -77,7 +81,7 @@ def test_rows_are_turned_and_stored_as_by_the_twin(kernels, draw, members, with_
 
     found = kernels.rotate_and_store(qkv.clone(), *rest, caches[0], index, heads)
 
-    assert_close(found, fused.rotate_and_store(qkv, *rest, caches[1], index, heads))
+    assert_close(found, rotate_and_store(qkv, *rest, caches[1], index, heads))
     assert_close(*caches)
 
 
@@ -89,4 +93,4 @@ def test_the_gelu_is_that_of_the_twin(kernels, draw, members, with_bias):
 
     found = kernels.bias_gelu(rows.clone(), bias)
 
-    assert_close(found, fused.bias_gelu(rows, bias))
+    assert_close(found, bias_gelu(rows, bias))

@@ -9,10 +9,10 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.sharing.static import choosing, fused
-from mtshare_ros.sharing.static.choosing import choose
-from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.sharing.static import kernel_choice
+from mtshare_ros.sharing.static.kernel_choice import choose
 from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
+from mtshare_ros.sharing.static.plain_steps import bias_gelu, Norm
 
 NAMES = [field.name for field in fields(PLAIN)]
 
@@ -102,7 +102,7 @@ def test_the_cpu_has_plain_operators_and_nothing_to_tell():
 @pytest.fixture
 def gpu(monkeypatch):
     """Pretend a GPU, with Triton."""
-    monkeypatch.setattr(choosing, 'has_triton', lambda: True)
+    monkeypatch.setattr(kernel_choice, 'has_triton', lambda: True)
     with pretended_cuda() as device:
         yield device
 
@@ -129,9 +129,9 @@ def test_each_operator_is_one_launch(gpu, example):
 
 @pytest.mark.fault(33)
 def test_without_triton_one_notice_says_so(gpu, monkeypatch):
-    monkeypatch.setattr(choosing, 'has_triton', lambda: False)
+    monkeypatch.setattr(kernel_choice, 'has_triton', lambda: False)
     chosen = choose(torch.device('cuda:0'), torch.float16)
-    assert chosen.operators is PLAIN and chosen.notices == (choosing.NO_TRITON,)
+    assert chosen.operators is PLAIN and chosen.notices == (kernel_choice.NO_TRITON,)
 
 
 def broken(*arguments):
@@ -141,12 +141,12 @@ def broken(*arguments):
 @pytest.mark.fault(33)
 @pytest.mark.parametrize('kernel, reason', [
     (broken, 'RuntimeError: ptxas fatal: no such target;'),
-    (lambda rows, bias: fused.bias_gelu(rows, bias) + 0.1, 'because the kernel differs'),
-    (lambda rows, bias: fused.bias_gelu(rows, bias) * torch.nan, 'because the kernel differs'),
+    (lambda rows, bias: bias_gelu(rows, bias) + 0.1, 'because the kernel differs'),
+    (lambda rows, bias: bias_gelu(rows, bias) * torch.nan, 'because the kernel differs'),
 ])
 def test_a_kernel_that_fails_or_differs_is_left_out_with_its_reason(
         gpu, monkeypatch, kernel, reason):
-    monkeypatch.setattr(choosing, 'FUSED', replace(FUSED, bias_gelu=kernel))
+    monkeypatch.setattr(kernel_choice, 'FUSED', replace(FUSED, bias_gelu=kernel))
 
     chosen = choose(torch.device('cuda:0'), torch.float16)
 
@@ -157,7 +157,7 @@ def test_a_kernel_that_fails_or_differs_is_left_out_with_its_reason(
 
 @pytest.mark.fault(33)
 def test_what_lets_no_kernel_run_is_told_once(gpu, monkeypatch):
-    monkeypatch.setattr(choosing, 'FUSED', Operators(**dict.fromkeys(NAMES, broken)))
+    monkeypatch.setattr(kernel_choice, 'FUSED', Operators(**dict.fromkeys(NAMES, broken)))
 
     chosen = choose(torch.device('cuda:0'), torch.float16)
 

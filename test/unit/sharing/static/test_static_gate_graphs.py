@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, ListSizes
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
-from mtshare_ros.sharing.static.sizes import bucket_sizes, ListSizes
 
 
 @pytest.mark.parametrize('operators, budgeted, most, most_to_learn', [

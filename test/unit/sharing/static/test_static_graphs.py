@@ -7,9 +7,9 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.sharing.static.encoder import StaticEncoder
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
-from mtshare_ros.sharing.static.stem import StaticStem
+from mtshare_ros.sharing.static.static_encoder import StaticEncoder
+from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 LISTS = [((3, 4, 11, 12, 13, 20), (13,)), ((0, 1, 9), (9, 0)), ((40, 45, 46, 47), ())]

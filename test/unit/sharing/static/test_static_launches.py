@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from mtshare_ros.model.head_config import HeadConfig
-from mtshare_ros.sharing.static.encoder import StaticEncoder
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
-from mtshare_ros.sharing.static.stem import StaticStem
+from mtshare_ros.sharing.static.static_encoder import StaticEncoder
+from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 ROWS = (3, 4, 11, 12, 13, 20, 38, 47)

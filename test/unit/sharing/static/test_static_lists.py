@@ -3,7 +3,7 @@
 from hypothesis import given, settings, strategies
 import torch
 
-from mtshare_ros.sharing.static.lists import MaskRow
+from mtshare_ros.sharing.static.fixed_lists import MaskRow
 
 FIRST, SECOND, THIRD = 100, 30, 60
 PLACES = strategies.sets(strategies.integers(0, THIRD - 1), min_size=1)

@@ -3,7 +3,7 @@
 import pytest
 
 from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.static.sizes import bucket_sizes, choose, kept_share
+from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, choose, kept_share
 
 GRID = (30, 40)
 GEOMETRY = HeadGeometry(4, (3, 3), (1, 1), (1, 2), 1)

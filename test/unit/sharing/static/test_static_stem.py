@@ -5,7 +5,7 @@ import pytest
 from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_of
 import torch
 
-from mtshare_ros.sharing.static.stem import StaticStem
+from mtshare_ros.sharing.static.static_stem import StaticStem
 
 CPU = torch.device('cpu')
 STEMS = ('conv', 'patch')

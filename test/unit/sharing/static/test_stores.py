@@ -4,7 +4,7 @@ from close import assert_close, DEVICE
 import pytest
 import torch
 
-from mtshare_ros.sharing.static import stores
+from mtshare_ros.sharing.static import plain_steps
 
 INDEX = torch.tensor([0, 3, 4, 10, 12, 17, 18, 2], device=DEVICE)
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
@@ -33,7 +33,7 @@ def test_rows_are_gathered_as_by_the_twin(kernels, draw, dtype, heads, width, ki
 
     found = kernels.gather(source, table, INDEX)
 
-    assert torch.equal(found, stores.gather(source, table, INDEX))
+    assert torch.equal(found, plain_steps.gather(source, table, INDEX))
 
 
 @dtypes
@@ -44,7 +44,7 @@ def test_rows_are_stored_as_by_the_twin(kernels, draw, dtype, repeats):
 
     kernels.relu_store(values.clone(), bias, rows[0], INDEX)
 
-    stores.relu_store(values, bias, rows[1], INDEX)
+    plain_steps.relu_store(values, bias, rows[1], INDEX)
     assert_close(*rows)
 
 
@@ -60,7 +60,7 @@ def test_outputs_are_predicted_as_by_the_twin(
 
     kernels.predict(values.clone(), bias, matrices, offsets, rows[0], INDEX)
 
-    stores.predict(values, bias, matrices, offsets, rows[1], INDEX)
+    plain_steps.predict(values, bias, matrices, offsets, rows[1], INDEX)
     assert_close(*rows)
 
 

@@ -20,7 +20,7 @@ import torch
 
 from mtshare_ros.inference.maps import MapDecoder
 from mtshare_ros.sharing.level import Level
-from mtshare_ros.sharing.static.sizes import bucket_sizes
+from mtshare_ros.sharing.static.fixed_lists import bucket_sizes
 from mtshare_ros.tasks import channels_of, get_task, TASKS
 
 KINDS = ('heads of four encoders', 'two groups of four taps', 'linear heads', 'dpt heads')

@@ -1,26 +1,108 @@
 """A network whose view moves: its memory stays with the world, given cells are computed."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Callable
 
 import torch
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.account import account_of, FrameAccount
-from mtshare_ros.sharing.cache import ActivationCache
-from mtshare_ros.sharing.encoder import StageRun
+from mtshare_ros.sharing.cache import ActivationCache, CameraState
+from mtshare_ros.sharing.encoder import EncoderRunner, EncoderState, StageRun
 from mtshare_ros.sharing.frame import Frame
 from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.local_head import LocalRunner
-from mtshare_ros.sharing.members import run_members
-from mtshare_ros.sharing.moving.heads import MovingHeads
+from mtshare_ros.sharing.members import MemberRun, run_members
+from mtshare_ros.sharing.moving.moving_heads import MovingHeads, ProjectedRows, WholeHeads
 from mtshare_ros.sharing.moving.ring import RingGrid
-from mtshare_ros.sharing.moving.state import MovingState, WorldRotations
-from mtshare_ros.sharing.moving.view_account import account_of_view
-from mtshare_ros.sharing.moving.whole_heads import WholeHeads
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import FramePlan
 from mtshare_ros.sharing.settings import SharingSettings
+
+
+class WorldRotations:
+    """The rotations of all tokens, cells by where they stand in the world."""
+
+    def __init__(self, encoder: EncoderRunner, state: EncoderState, ring: RingGrid) -> None:
+        self._encoder, self._prefix_rows = encoder, state.prefix_rows
+        self._places, self._origin = ring.places, ring.origin
+        table = encoder.rotary_beyond(ring.grid, ring.places, ring.origin)
+        self.table = None if table is None else encoder.rotation_table(table)
+
+    def renew(self, ring: RingGrid) -> None:
+        """Turn the rows whose place is another than before, and the prefix with the view."""
+        if self.table is None or (ring.places is self._places):
+            return
+        rows = (ring.places != self._places).any(dim=1).nonzero()[:, 0]
+        if rows.shape[0] or ring.origin != self._origin:
+            places = ring.places.index_select(0, rows)
+            table = self._encoder.rotary_beyond(ring.grid, places, ring.origin)
+            if table is not None:
+                self.table.overwrite(torch.cat((rows, self._prefix_rows)), table)
+        self._places, self._origin = ring.places, ring.origin
+
+
+@dataclass
+class MovingState:
+    """
+    The buffers of a camera, ``camera``, whose view moves over the world.
+
+    Those of the encoder, the ages and what encoders have to catch up with are in the order of the
+    ``ring``'s rows; those of the stem and the heads in that of the view's cells. ``encoder`` are
+    the camera's own buffers with the ``rotations`` of the world; ``projected`` is by task what
+    local heads made of rows.
+    """
+
+    camera: CameraState
+    encoder: EncoderState
+    ring: RingGrid
+    rotations: WorldRotations
+    projected: dict[str, ProjectedRows]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes beside the buffers of the camera."""
+        return sum(rows.nbytes for rows in self.projected.values())
+
+    @property
+    def turned(self) -> CameraState:
+        """The camera's buffers with the rotations of the world."""
+        return replace(self.camera, encoder=self.encoder)
+
+    def follow(self, places: torch.Tensor) -> None:
+        """Let each cell have the row whose content lies nearest, see ``RingGrid.followed``."""
+        followed = self.ring.followed(places)
+        self.ring = followed.ring
+        if not followed.copies.shape[0]:
+            return
+        for buffer in self.encoder.by_row():
+            tokens = buffer.view(-1, self.encoder.token_count, *buffer.shape[1:])
+            tokens[:, followed.copies] = tokens[:, followed.originals]
+        self.camera.ages[:, followed.copies] = self.camera.ages[:, followed.originals]
+        for projected in self.projected.values():
+            projected.forget(followed.copies)
+
+
+def account_of_view(ring: RingGrid, account: FrameAccount, more_macs: int) -> FrameAccount:
+    """Return the account with ``more_macs``; what heads reached is of the view already."""
+    due = account.due
+    return replace(
+        account, macs=account.macs + more_macs,
+        due=None if due is None else due.index_select(0, ring.rows),
+        tasks={task: replace(item, run=_run_of_view(ring, item.run))
+               for task, item in account.tasks.items()})
+
+
+def _run_of_view(ring: RingGrid, run: MemberRun) -> MemberRun:
+    return replace(
+        run, survivors=_cells(ring, run.survivors), taken=_cells(ring, run.taken),
+        tapped={block: _cells(ring, rows) for block, rows in run.tapped.items()})
+
+
+def _cells(ring: RingGrid, rows: torch.Tensor | None) -> torch.Tensor | None:
+    """Return the cells (n,), sorted, that rows (n,) stand for; None for all."""
+    return None if rows is None else ring.cells.index_select(0, rows).sort().values
+
 
 KIND = 'fast'
 """The kind of block that can follow a view."""

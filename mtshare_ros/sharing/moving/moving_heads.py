@@ -1,20 +1,62 @@
-"""Local decode heads on some cells of a view round which nothing is known."""
+"""Decode heads on a view that moves: local ones on some cells, others on the whole view."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import Any, Iterable, Mapping
+from typing import Any, Iterable, Mapping, Sequence
 
 import torch
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.cache import CameraState
+from mtshare_ros.sharing.dirty_cells import DirtyCells
 from mtshare_ros.sharing.encoder import EncoderRunner
 from mtshare_ros.sharing.head import HeadRunner, HeadUpdate
+from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.head_plan import around, HeadGeometry, HeadPlan, pixel_list
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.local_head import LocalRunner
-from mtshare_ros.sharing.moving.projected_rows import ProjectedRows
+from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.stem import StemState
+
+
+@dataclass(frozen=True)
+class ProjectedRows:
+    """
+    The projected tokens of one task's head by row of the encoder, (N, projected).
+
+    ``known`` (N,) bool are the rows for which they hold.
+    """
+
+    values: torch.Tensor
+    known: torch.Tensor
+
+    @classmethod
+    def of(cls, runner: LocalRunner, count: int, device: torch.device) -> 'ProjectedRows':
+        """Return those of N rows of which none is known."""
+        return cls(torch.zeros(count, runner.projected, dtype=runner.dtype, device=device),
+                   torch.zeros(count, dtype=torch.bool, device=device))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes the buffers take."""
+        return tensor_bytes(self.values, self.known)
+
+    def forget(self, rows: torch.Tensor) -> None:
+        """Note that rows (n,) of the encoder are other ones."""
+        self.known.index_fill_(0, rows, False)
+
+    def complete(self, runner: LocalRunner, inputs: HeadInputs, rows: torch.Tensor) -> int:
+        """Project those of rows (n,) that are not known; return the multiply-accumulates."""
+        missing = rows[~self.known.index_select(0, rows)]
+        if missing.shape[0]:
+            self.values.index_copy_(0, missing, runner.project(inputs.of_cells(missing)))
+            self.known.index_fill_(0, missing, True)
+        return missing.shape[0] * runner.macs_per_projection
+
+    def at(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return a copy of the projected tokens (n, projected) of rows (n,)."""
+        return self.values.index_select(0, rows)
+
 
 ENLARGED = 1
 """Pixels round a cell that enlarging its raw output to the size of the image reads."""
@@ -112,3 +154,28 @@ def _local(task: str, runner: HeadRunner) -> LocalRunner:
         raise ConfigError(f'the head of {task} is run by a {type(runner).__name__}; on some cells '
                           f'of a moving view only a {LocalRunner.__name__} runs')
     return runner
+
+
+class WholeHeads:
+    """Decodes the whole view: what heads keep of their cells lies elsewhere in the next one."""
+
+    def __init__(self, runners: Mapping[str, HeadRunner]) -> None:
+        self._runners = runners
+
+    def run(
+        self, camera: CameraState, encoder: EncoderRunner, tasks: Sequence[str],
+        rows: torch.Tensor, cells: torch.Tensor,
+    ) -> dict[str, HeadUpdate]:
+        """
+        Renew the raw outputs of tasks; return those of ``cells`` (n,) as what differs.
+
+        ``rows`` (N,) is the row of the encoder's buffers that stands for each cell of the view.
+        """
+        whole, updates = DirtyCells(camera.stem), {}
+        for task in tasks:
+            inputs = encoder.head_inputs(camera.encoder, task, camera.stem)
+            seen = tuple(tap.index_select(0, rows) for tap in inputs.taps)
+            update = self._runners[task].update(
+                camera.heads[task], replace(inputs, taps=seen), whole, ())
+            updates[task] = HeadUpdate(cells, update.macs)
+        return updates

@@ -1,16 +1,18 @@
-"""A transformer block of one or several members on lists of rows of fixed lengths."""
+"""Transformer blocks of one or several encoders on lists of fixed lengths, and what heads read."""
 
 import copy
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Any, Protocol, Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
 
 from mtshare_ros.model.backbone import Block
-from mtshare_ros.sharing.static.fused import Norm
+from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
+from mtshare_ros.sharing.static.plain_steps import Norm
+from mtshare_ros.sharing.taps import Tap, taps_of
 
 
 @dataclass(frozen=True)
@@ -138,3 +140,114 @@ def attend(query: torch.Tensor, cache: torch.Tensor, heads: int) -> torch.Tensor
     mixed = functional.scaled_dot_product_attention(
         *(rows.unflatten(-1, (heads, -1)).transpose(1, 2) for rows in (query, key, value)))
     return mixed.transpose(1, 2).flatten(2)
+
+
+Taps = tuple[Tap, ...]
+"""Where a head reads the encoder, in its order."""
+
+
+class StaticTaps:
+    """
+    Where the heads of some tasks read the encoders of some members.
+
+    What a head reads of a token stands in one row, that of its taps beside each other: by taps
+    (M, T, taps x D), or (1, T, taps x D) where all members have the same. It is in the dtype of
+    the products behind the final norm, else float32.
+    """
+
+    def __init__(
+        self, network: MultiTaskNetwork, tasks: Sequence[str], members: Sequence[str],
+        dtype: torch.dtype, operators: Operators = PLAIN,
+    ) -> None:
+        self._config, self._members = network.config, len(members)
+        self._dtype, self._operators = dtype, operators
+        self._of = {task: taps_of(network.config, task) for task in tasks}
+        self.norms = [network.final_norm(member) for member in members]
+        self.norm = Norm.of(self.norms)
+
+    def of(self, task: str) -> Taps:
+        """Return the taps of a task's head."""
+        return self._of[task]
+
+    def allocate(self, token_count: int, device: torch.device) -> dict[Taps, torch.Tensor]:
+        """Return empty buffers for T tokens."""
+        width = self._config.embed_dim
+        return {taps: torch.zeros(
+            1 if all(map(self._alike, taps)) else self._members, token_count, len(taps) * width,
+            dtype=self._dtype if taps[0].normed else torch.float32, device=device)
+            for taps in self._of.values()}
+
+    def keep(
+        self, buffers: dict[Taps, torch.Tensor], block: int, rows: Rows, values: torch.Tensor,
+        normed: torch.Tensor, norm: Norm,
+    ) -> None:
+        """
+        Keep what heads read of a block's output (1 or M, n, D) float32.
+
+        ``normed`` is its norm by the layer that follows, which behind the last block is ``norm``,
+        the final one.
+        """
+        width, outputs = values.shape[-1], {Tap(block, normed=False): values}
+        if block == self._config.depth:
+            outputs[Tap(block)] = normed
+        for taps, buffer in buffers.items():
+            for place, tap in enumerate(taps):
+                if tap.block != block:
+                    continue
+                target = buffer[..., place * width:(place + 1) * width]
+                if tap in outputs:
+                    rows.store(target, outputs[tap])
+                else:
+                    rows.store_normed(self._operators, target, values, norm)
+
+    def _alike(self, tap: Tap) -> bool:
+        return tap.block <= self._config.shared_depth and not (tap.normed and self.norm.differs)
+
+
+class ListedBlock(Protocol):
+    """A transformer block on lists of rows whose lengths are fixed."""
+
+    def __call__(
+        self, cache: torch.Tensor, rows: Any, values: torch.Tensor, normed: torch.Tensor,
+        following: Norm,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """See ``StaticBlock``."""
+
+    def macs(self, rows: int, token_count: int) -> int:
+        """Return the multiply-accumulates of a list of so many rows that attend to T."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """
+    Blocks behind ``before`` others.
+
+    ``norms`` are those before each of them and the one that follows the last, ``final`` is the
+    encoder's last norm for their members.
+    """
+
+    blocks: Sequence[ListedBlock]
+    norms: Sequence[Norm]
+    taps: StaticTaps
+    final: Norm
+    before: int = 0
+
+    def macs(self, rows: int, token_count: int) -> int:
+        """Return the multiply-accumulates of a list of so many rows that attend to T."""
+        return sum(block.macs(rows, token_count) for block in self.blocks)
+
+    def run(
+        self, caches: Sequence[torch.Tensor], buffers: dict[Taps, torch.Tensor], rows: Rows,
+        values: torch.Tensor, normed: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Send rows (1 or M, n, D) float32 through the blocks and keep what heads read.
+
+        ``normed`` is their norm by the first of ``norms``; returns both behind the last block.
+        ``caches`` are those of these blocks.
+        """
+        for number, (block, cache) in enumerate(zip(self.blocks, caches)):
+            values, normed = block(cache, rows, values, normed, self.norms[number + 1])
+            self.taps.keep(
+                buffers, self.before + number + 1, rows, values, normed, self.final)
+        return values, normed

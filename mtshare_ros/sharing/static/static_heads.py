@@ -8,13 +8,12 @@ import torch
 from mtshare_ros.model.head_config import DPT, LINEAR, LOCAL
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.static.dpt_head import StaticDptHead
-from mtshare_ros.sharing.static.encoder import members_of
-from mtshare_ros.sharing.static.linear_head import StaticLinearHead
-from mtshare_ros.sharing.static.lists import FrameLists
-from mtshare_ros.sharing.static.local_heads import LocalHeads
+from mtshare_ros.sharing.static.fixed_lists import FrameLists
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
-from mtshare_ros.sharing.static.taps import Taps
+from mtshare_ros.sharing.static.static_block import Taps
+from mtshare_ros.sharing.static.static_encoder import members_of
+from mtshare_ros.sharing.static.static_local_heads import LocalHeads
+from mtshare_ros.sharing.static.static_single_heads import StaticDptHead, StaticLinearHead
 from mtshare_ros.sharing.stem import StemState
 from mtshare_ros.tasks import ordered
 

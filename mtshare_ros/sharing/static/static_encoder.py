@@ -10,12 +10,10 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.encoder import prefix_of
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.static.block import Rows, StaticBlock
-from mtshare_ros.sharing.static.entering import embed
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
-from mtshare_ros.sharing.static.reuse import Reuse
-from mtshare_ros.sharing.static.stage import Stage
-from mtshare_ros.sharing.static.taps import StaticTaps, Taps
+from mtshare_ros.sharing.static.plain_steps import embed
+from mtshare_ros.sharing.static.static_block import Rows, Stage, StaticBlock, StaticTaps, Taps
+from mtshare_ros.sharing.static.static_reuse import Reuse
 
 
 @dataclass(frozen=True)

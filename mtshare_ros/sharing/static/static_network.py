@@ -10,13 +10,12 @@ from mtshare_ros.sharing.change import ChangeDetector
 from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.encoder import members_of, StaticEncoder, StaticEncoderState
-from mtshare_ros.sharing.static.gate import GateCounts, GateState, StaticGate
-from mtshare_ros.sharing.static.heads import StaticHeads, StaticHeadsState
-from mtshare_ros.sharing.static.lists import FrameLists
+from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, FrameLists, GateCounts, ListSizes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
-from mtshare_ros.sharing.static.sizes import bucket_sizes, ListSizes
-from mtshare_ros.sharing.static.stem import StaticStem, StaticStemState
+from mtshare_ros.sharing.static.static_encoder import members_of, StaticEncoder, StaticEncoderState
+from mtshare_ros.sharing.static.static_gate import GateState, StaticGate
+from mtshare_ros.sharing.static.static_heads import StaticHeads, StaticHeadsState
+from mtshare_ros.sharing.static.static_stem import StaticStem, StaticStemState
 from mtshare_ros.sharing.stem import reach_of_stem
 from mtshare_ros.tasks import ordered
 

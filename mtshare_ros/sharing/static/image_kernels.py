@@ -1,4 +1,8 @@
-"""The scores of patches and the steps of ``noise_learning`` as Triton kernels, one launch each."""
+"""
+Triton kernels of what reads an image and what learns its noise, one launch each.
+
+The functions do what their namesakes in ``plain_steps``, ``change`` and ``noise_learning`` do.
+"""
 
 import torch
 import triton
@@ -7,13 +11,16 @@ import triton.language as tl
 from mtshare_ros.sharing import noise_learning
 from mtshare_ros.sharing.change import NOTICED
 from mtshare_ros.sharing.noise_learning import KNOT_STEP
-from mtshare_ros.sharing.pooling import COLORS, VALUES
+from mtshare_ros.sharing.pooling import COLORS, SIDE, VALUES
 
 _PATCHES = 16
 """Patches of one program, where each is a row of values."""
 
 _ENTRIES = 256
 """Patches that are summed up at once."""
+
+_FEWEST = 16
+"""Rows and columns that a product of matrices takes."""
 
 LOUD = tl.constexpr(noise_learning.LOUD)
 QUARTER = tl.constexpr(noise_learning.SHARES[1])
@@ -23,6 +30,28 @@ PROFILE_GAIN = tl.constexpr(noise_learning.PROFILE_GAIN)
 PROFILE_COUNT = tl.constexpr(noise_learning.PROFILE_COUNT)
 MOST_CONTRAST = tl.constexpr(noise_learning.MOST_CONTRAST)
 MOST_STEPS = tl.constexpr(noise_learning.MOST_STEPS)
+
+
+def take_patches(
+    image: torch.Tensor, patches: torch.Tensor, table: torch.Tensor, shift: torch.Tensor,
+    unit: torch.Tensor, reference: torch.Tensor, side: int, block: int,
+) -> None:
+    """Do what ``plain_steps.take_patches`` does, without its table."""
+    _take_patches_kernel[patches.shape[0], side * side](
+        image.contiguous(), patches, shift, unit, reference, image.shape[1], block, side,
+        BLOCK=triton.next_power_of_2(block * block * 3), num_warps=4)
+
+
+def take_image(
+    image: torch.Tensor, current: torch.Tensor, past: torch.Tensor, lines: torch.Tensor,
+    matrix: torch.Tensor, rows: int, columns: int,
+) -> None:
+    """Do what ``change.take_image`` does."""
+    side = lines.shape[1]
+    _take_image_kernel[rows, columns](
+        image, current, past, lines, columns, *image.stride()[1:], (SIDE / side) ** 2,
+        PATCH=side, SIDE=SIDE, COLORS=COLORS, AREAS=_FEWEST,
+        BLOCK=max(_FEWEST, triton.next_power_of_2(side)), num_warps=4)
 
 
 def score(
@@ -65,6 +94,54 @@ def adapt(
         ratio.shape[0], noise_learning.silence_of(shrinkage),
         *noise_learning.bounds_of(shrinkage), KNOTS=log_variance.shape[0], BLOCK=_ENTRIES,
         num_warps=4)
+
+
+@triton.jit
+def _take_patches_kernel(
+    image, patches, shift, unit, reference, image_width, block, side, BLOCK: tl.constexpr,
+):
+    patch = tl.load(patches + tl.program_id(0))
+    number = tl.program_id(1)
+    strip = block * 3
+    columns = image_width // (side * block)
+    row = patch // columns * side + number // side
+    column = patch % columns * side + number % side
+    value = tl.arange(0, BLOCK)
+    inside = value < block * strip
+    source = (row * block + value // strip) * (image_width * 3) + column * strip + value % strip
+    pixel = tl.load(image + source, mask=inside, other=0).to(tl.float32)
+    start = tl.load(shift + value, mask=inside, other=0.0).to(tl.float32)
+    found = start + pixel * tl.load(unit).to(tl.float32)
+    target = reference + (row * (columns * side) + column) * (block * strip) + value
+    tl.store(target, found.to(reference.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _take_image_kernel(
+    image, current, past, lines, columns, color_stride, line_stride, pixel_stride, scale,
+    PATCH: tl.constexpr, SIDE: tl.constexpr, COLORS: tl.constexpr, AREAS: tl.constexpr,
+    BLOCK: tl.constexpr,
+):
+    row, column = tl.program_id(0), tl.program_id(1)
+    area, pixel = tl.arange(0, AREAS), tl.arange(0, BLOCK)
+    is_area, is_pixel = area < SIDE, pixel < PATCH
+    down = tl.load(lines + area[:, None] * PATCH + pixel[None, :],
+                   mask=is_area[:, None] & is_pixel[None, :], other=0.0)
+    across = tl.load(lines + area[None, :] * PATCH + pixel[:, None],
+                     mask=is_area[None, :] & is_pixel[:, None], other=0.0)
+    source = image + (row * PATCH + pixel)[:, None] * line_stride + (
+        column * PATCH + pixel)[None, :] * pixel_stride
+    target = (row * columns + column) * (SIDE * SIDE * COLORS) + area[:, None] * (
+        SIDE * COLORS) + area[None, :] * COLORS
+    inside = is_area[:, None] & is_area[None, :]
+    for color in tl.static_range(COLORS):
+        pixels = tl.load(source + color * color_stride,
+                         mask=is_pixel[:, None] & is_pixel[None, :], other=0).to(tl.float32)
+        sums = tl.dot(tl.dot(down, pixels, input_precision='ieee'), across,
+                      input_precision='ieee')
+        last = tl.load(current + target + color, mask=inside, other=0.0)
+        tl.store(past + target + color, last, mask=inside)
+        tl.store(current + target + color, sums * scale, mask=inside)
 
 
 @triton.jit

@@ -1,8 +1,8 @@
 """
-The steps of ``fused`` as Triton kernels, one launch each.
+Triton kernels of what a transformer block does with listed tokens, one launch each.
 
-Imported only where Triton is. Sums and functions are computed in float32, whatever is read and
-written; the kernels use nothing that Triton 3.0 does not have.
+Every function does what its namesake in ``plain_steps`` does. Sums and functions are computed in
+float32, whatever is read and written; the kernels use nothing that Triton 3.0 does not have.
 """
 
 import torch
@@ -13,13 +13,14 @@ ELEMENTS = 1024
 """Elements of one program where every element is on its own."""
 
 HALF_ROOT = tl.constexpr(0.5 ** 0.5)
+FORCED = tl.constexpr(torch.finfo(torch.float32).max)
 
 
 def residual_norm(
     values: torch.Tensor, update: torch.Tensor, update_bias: torch.Tensor | None,
     weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what ``fused.residual_norm`` does, for the weight and bias of its norm."""
+    """Return what ``plain_steps.residual_norm`` does, for the weight and bias of its norm."""
     total = torch.empty_like(update, dtype=torch.float32)
     normed = torch.empty_like(update, dtype=dtype)
     _launch_norm(values, update, update_bias, weight, bias, eps, total, normed)
@@ -30,7 +31,7 @@ def norm(
     values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    """Return the norm that ``fused.residual_norm`` does without an update."""
+    """Return the norm that ``plain_steps.residual_norm`` does without an update."""
     members = max(values.shape[0], weight.shape[0] if weight.ndim == 3 else 1)
     normed = values.new_empty((members, *values.shape[1:]), dtype=dtype)
     _launch_norm(values, None, None, weight, bias, eps, values, normed)
@@ -55,7 +56,7 @@ def rotate_and_store(
     qkv: torch.Tensor, bias: torch.Tensor | None, rotation: torch.Tensor | None,
     cache: torch.Tensor, index: torch.Tensor, heads: int,
 ) -> torch.Tensor:
-    """Do what ``fused.rotate_and_store`` does; ``qkv`` stays as it is."""
+    """Do what ``plain_steps.rotate_and_store`` does; ``qkv`` stays as it is."""
     members, rows, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
     query = qkv.new_empty((members, rows, width))
     _rotate_and_store_kernel[rows, members](
@@ -67,13 +68,58 @@ def rotate_and_store(
 
 
 def bias_gelu(rows: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """Return what ``fused.bias_gelu`` does; ``rows`` stay as they are."""
+    """Return what ``plain_steps.bias_gelu`` does; ``rows`` stay as they are."""
     found = torch.empty_like(rows)
     count, width = rows.numel(), rows.shape[-1]
     _bias_gelu_kernel[(triton.cdiv(count, ELEMENTS),)](
         rows, rows if bias is None else bias, found, count, width, width * rows.shape[-2],
         HAS_BIAS=bias is not None, BLOCK=ELEMENTS, num_warps=4)
     return found
+
+
+def enter(
+    tokens: torch.Tensor, position: torch.Tensor | None, index: torch.Tensor,
+    reference: torch.Tensor, forced: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what ``plain_steps.enter`` does."""
+    rows, width = tokens.shape
+    values = torch.empty_like(tokens, dtype=torch.float32)
+    scores = values.new_empty(rows)
+    _enter_kernel[(rows,)](
+        tokens, tokens if position is None else position, index, reference, forced, values,
+        scores, width, HAS_POSITION=position is not None,
+        BLOCK=triton.next_power_of_2(width), num_warps=4)
+    return values, scores
+
+
+def take(
+    values: torch.Tensor, cells: torch.Tensor, places: torch.Tensor | None,
+    reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor,
+    weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return what ``plain_steps.take`` does, for the weight and bias of its norm."""
+    width, kept = values.shape[1], (cells if places is None else places).shape[0]
+    rows, members = kept + prefix.shape[0], weight.shape[0] if weight.ndim == 3 else 1
+    index = cells.new_empty(rows)
+    taken = values.new_empty((1, rows, width))
+    normed = values.new_empty((members, rows, width), dtype=dtype)
+    _take_kernel[rows, members](
+        values, cells, cells if places is None else places, reference, prefix, prefix_index,
+        weight, bias, index, taken, normed, rows, kept, width, 0 if weight.ndim == 1 else width,
+        eps, HAS_PLACES=places is not None, BLOCK=triton.next_power_of_2(width), num_warps=4)
+    return index, taken, normed
+
+
+def norm_store(
+    values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
+    buffer: torch.Tensor, index: torch.Tensor,
+) -> None:
+    """Do what ``plain_steps.norm_store`` does, for the weight and bias of its norm."""
+    rows, width = values.shape[1:]
+    _norm_store_kernel[rows, buffer.shape[0]](
+        values, weight, bias, buffer, index, width,
+        0 if values.shape[0] == 1 else rows * width, 0 if weight.ndim == 1 else width,
+        *buffer.stride()[:2], eps, BLOCK=triton.next_power_of_2(width), num_warps=4)
 
 
 @triton.jit
@@ -93,12 +139,7 @@ def _residual_norm_kernel(
         if HAS_BIAS:
             x += tl.load(update_bias + own, mask=inside, other=0.0).to(tl.float32)
         tl.store(total + place, x, mask=inside)
-    mean = tl.sum(x, axis=0) / width
-    apart = tl.where(inside, x - mean, 0.0)
-    deviation = tl.sqrt(tl.sum(apart * apart, axis=0) / width + eps)
-    scale = tl.load(weight + member * norm_stride + column, mask=inside, other=0.0)
-    offset = tl.load(shift + member * norm_stride + column, mask=inside, other=0.0)
-    found = apart / deviation * scale + offset
+    found = _normed(x, weight, shift, member * norm_stride, column, inside, width, eps)
     tl.store(normed + place, found.to(normed.dtype.element_ty), mask=inside)
 
 
@@ -152,3 +193,73 @@ def _bias_gelu_kernel(
         x += tl.load(bias + own, mask=inside, other=0.0).to(tl.float32)
     gelu = 0.5 * x * (1.0 + tl.math.erf(x * HALF_ROOT))
     tl.store(found + place, gelu.to(found.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _enter_kernel(
+    tokens, position, index, reference, forced, values, scores, width,
+    HAS_POSITION: tl.constexpr, BLOCK: tl.constexpr,
+):
+    row = tl.program_id(0)
+    column = tl.arange(0, BLOCK)
+    inside = column < width
+    token = tl.load(index + row)
+    x = tl.load(tokens + row * width + column, mask=inside, other=0.0).to(tl.float32)
+    if HAS_POSITION:
+        x += tl.load(position + token * width + column, mask=inside, other=0.0)
+    tl.store(values + row * width + column, x, mask=inside)
+    apart = x - tl.load(reference + token * width + column, mask=inside, other=0.0)
+    score = tl.sqrt(tl.sum(apart * apart, axis=0))
+    score = tl.where(tl.load(forced + row) != 0, FORCED, score)
+    before = tl.load(index + tl.maximum(row - 1, 0))
+    score = tl.where((row > 0) & (before == token), -1.0, score)
+    tl.store(scores + row, score)
+
+
+@triton.jit
+def _take_kernel(
+    values, cells, places, reference, prefix, prefix_index, weight, shift, index, taken, normed,
+    rows, kept, width, norm_stride, eps, HAS_PLACES: tl.constexpr, BLOCK: tl.constexpr,
+):
+    row, member = tl.program_id(0), tl.program_id(1)
+    column = tl.arange(0, BLOCK)
+    inside = column < width
+    if row < kept:
+        place = row.to(tl.int64)
+        if HAS_PLACES:
+            place = tl.load(places + row)
+        token = tl.load(cells + place)
+        x = tl.load(values + place * width + column, mask=inside, other=0.0)
+        tl.store(reference + token * width + column, x, mask=inside)
+    else:
+        token = tl.load(prefix_index + row - kept)
+        x = tl.load(prefix + (row - kept) * width + column, mask=inside, other=0.0)
+    tl.store(index + row, token)
+    tl.store(taken + row * width + column, x, mask=inside)
+    found = _normed(x, weight, shift, member * norm_stride, column, inside, width, eps)
+    target = normed + (member * rows + row) * width + column
+    tl.store(target, found.to(normed.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _norm_store_kernel(
+    values, weight, shift, buffer, index, width, values_stride, norm_stride, member_stride,
+    row_stride, eps, BLOCK: tl.constexpr,
+):
+    row, member = tl.program_id(0), tl.program_id(1)
+    column = tl.arange(0, BLOCK)
+    inside = column < width
+    x = tl.load(values + member * values_stride + row * width + column, mask=inside, other=0.0)
+    found = _normed(x, weight, shift, member * norm_stride, column, inside, width, eps)
+    target = buffer + member * member_stride + tl.load(index + row) * row_stride + column
+    tl.store(target, found.to(buffer.dtype.element_ty), mask=inside)
+
+
+@triton.jit
+def _normed(x, weight, shift, own, column, inside, width, eps):
+    mean = tl.sum(x, axis=0) / width
+    apart = tl.where(inside, x - mean, 0.0)
+    deviation = tl.sqrt(tl.sum(apart * apart, axis=0) / width + eps)
+    scale = tl.load(weight + own + column, mask=inside, other=0.0)
+    offset = tl.load(shift + own + column, mask=inside, other=0.0)
+    return apart / deviation * scale + offset

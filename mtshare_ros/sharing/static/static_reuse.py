@@ -16,11 +16,9 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.model.backbone import Block
-from mtshare_ros.sharing.static.block import attend, Rows, StaticBlock
-from mtshare_ros.sharing.static.fused import Norm
 from mtshare_ros.sharing.static.operators import Operators
-from mtshare_ros.sharing.static.stage import Stage
-from mtshare_ros.sharing.static.taps import StaticTaps
+from mtshare_ros.sharing.static.plain_steps import Norm
+from mtshare_ros.sharing.static.static_block import attend, Rows, Stage, StaticBlock, StaticTaps
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,77 @@
 """The gate of frames whose shapes never depend on data: it marks and counts, the host decides."""
 
-from dataclasses import dataclass, field
-from typing import Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Collection, Hashable, Iterable, Sequence
 
 import torch
 
 from mtshare_ros.sharing.change import ChangeDetector, ChangeState
-from mtshare_ros.sharing.gates import raise_due, UrgentRows
+from mtshare_ros.sharing.gates import CHANGE_LIMIT, raise_due, UrgentRows
 from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.noise import NoiseState
-from mtshare_ros.sharing.plan import HALO
+from mtshare_ros.sharing.plan import HALO, PlanLimits
 from mtshare_ros.sharing.reach import Reach
-from mtshare_ros.sharing.refresh import make_schedule, TurnSchedule
+from mtshare_ros.sharing.refresh import last_age, make_schedule, TurnSchedule
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.controls import CONTROLS
-from mtshare_ros.sharing.static.lists import FrameLists, HeadLists, ListTable, MaskRow
-from mtshare_ros.sharing.static.marking import marks_of
-from mtshare_ros.sharing.static.operators import Operators, PLAIN
-from mtshare_ros.sharing.static.sizes import ListSizes
-from mtshare_ros.sharing.static.sources import (
-    any_of,
+from mtshare_ros.sharing.static.fixed_lists import (
+    FrameLists,
+    GateCounts,
+    HeadLists,
+    ListSizes,
+    ListTable,
+    MaskRow,
     sources_of_cells,
     sources_of_pixels,
     widened,
 )
+from mtshare_ros.sharing.static.operators import Operators, PLAIN
+from mtshare_ros.sharing.static.plain_steps import any_of, marks_of
+
+CONTROLS = 6
+"""How many numbers there are."""
+
+_NEVER = 1 << 24
+"""Frames: an age that no cell reaches."""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """
+    The numbers of one frame, in the order of the buffer.
+
+    ``limit`` is the score above which a patch counts as changed. Cells are due whose turn is
+    ``turn`` or whose age is at least ``due_age``. Of a latency target: ``budget`` patches, and
+    those of ``forced_age``. ``halo`` 1 computes the cells round a change with it.
+    """
+
+    limit: float
+    turn: int
+    due_age: int
+    forced_age: int
+    budget: int
+    halo: int
+
+    @classmethod
+    def of(
+        cls, settings: SharingSettings, limits: PlanLimits, *, frame: int, factor: float
+    ) -> 'Controls':
+        """Return those of a frame, counted from the last reset; ``factor`` as for a Planner."""
+        refreshes = settings.policy != 'none'
+        forced_age = _NEVER if limits.budget is None else last_age(settings.max_age)
+        return cls(
+            limit=CHANGE_LIMIT * factor,
+            turn=frame % settings.refresh_period if refreshes else -1,
+            due_age=last_age(settings.refresh_period) if refreshes else forced_age,
+            forced_age=forced_age,
+            budget=limits.budget or 0,
+            halo=settings.halo,
+        )
+
+    def write(self, buffer: torch.Tensor) -> None:
+        """Write them into a buffer (CONTROLS,) float32 of the host."""
+        buffer.copy_(torch.tensor(astuple(self), dtype=torch.float32))
+
 
 FIRED, DUE, ACTIVE, CELLS = 'fired', 'due', 'active', 'cells'
 
@@ -34,24 +81,6 @@ Border = tuple[int, int]
 
 Wanted = tuple[tuple[Hashable, int], ...]
 """Lists by the name of a mask and their size."""
-
-
-@dataclass(frozen=True)
-class GateCounts:
-    """
-    What a gate counted in one frame.
-
-    Patches that ``fired`` changed, ``active`` ones would be transmitted, ``due`` are those of them
-    whose refresh turn has come. Of the ``cells`` that would enter, heads of each geometry would
-    compute ``pixels``, by convolution, and ``reached`` cells may differ in their maps.
-    """
-
-    fired: int
-    due: int
-    active: int
-    cells: int
-    pixels: Mapping[HeadGeometry, tuple[int, ...]]
-    reached: Mapping[HeadGeometry, int]
 
 
 @dataclass

@@ -1,15 +1,15 @@
-"""The lists of a frame as inputs of a file: their names, their lengths, what they must hold."""
+"""The lists, the memory and the steps of a frame in the form that a file can have."""
 
-from dataclasses import dataclass
-from typing import Any, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, Callable, Iterator, Mapping, Sequence
 
 import torch
 
-from mtshare_ros.export.graph import Port
+from mtshare_ros.export.onnx_file import Port
 from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.reach import Reach
-from mtshare_ros.sharing.static.lists import FrameLists, HeadLists
-from mtshare_ros.sharing.static.sizes import ListSizes
+from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists, ListSizes
+from mtshare_ros.sharing.static.operators import PLAIN
 
 _RULE = 'numbers in raster order, ascending, filled up by repeating the last one'
 
@@ -85,3 +85,69 @@ class ListInputs:
 
 def _pixels(geometry: HeadGeometry, border: int) -> str:
     return f'pixels_{geometry.side}_{border}'
+
+
+def tensors_of(value: Any) -> dict[str, torch.Tensor]:
+    """Return the tensors in dataclasses, mappings and sequences by names that tell the way."""
+    return dict(_leaves(value, ''))
+
+
+def with_tensors(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
+    """Return the same with other tensors, all of those that ``tensors_of`` names."""
+    return _mapped(value, '', lambda name, _: tensors[name])
+
+
+def _leaves(value: Any, name: str) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    for part, child in _parts(value):
+        yield from _leaves(child, f'{name}_{part}'.lstrip('_'))
+
+
+def _parts(value: Any) -> list[tuple[str, Any]]:
+    if is_dataclass(value):
+        return [(field.name, getattr(value, field.name)) for field in fields(value) if field.init]
+    if isinstance(value, dict):
+        return [(key if isinstance(key, str) else str(number), child)
+                for number, (key, child) in enumerate(value.items())]
+    if isinstance(value, (tuple, list)):
+        return [(str(number), child) for number, child in enumerate(value)]
+    return []
+
+
+def _mapped(
+    value: Any, name: str, change: Callable[[str, torch.Tensor], torch.Tensor]
+) -> Any:
+    if isinstance(value, torch.Tensor):
+        return change(name, value)
+    children = [_mapped(child, f'{name}_{part}'.lstrip('_'), change)
+                for part, child in _parts(value)]
+    if is_dataclass(value):
+        return replace(value, **{part: child for (part, _), child
+                                 in zip(_parts(value), children)})  # type: ignore[type-var]
+    if isinstance(value, dict):
+        return dict(zip(value, children))
+    return type(value)(children) if isinstance(value, (tuple, list)) else value
+
+
+def _rotate_and_store(
+    qkv: torch.Tensor, bias: torch.Tensor | None, rotation: torch.Tensor | None,
+    cache: torch.Tensor, index: torch.Tensor, heads: int,
+) -> torch.Tensor:
+    """See ``plain_steps.rotate_and_store``; writes to nothing but the cache."""
+    query, key, value = (qkv if bias is None else qkv + bias).chunk(3, dim=-1)
+    if rotation is not None:
+        query, key = (_rotated(rows, rotation, heads) for rows in (query, key))
+    cache.index_copy_(1, index, torch.cat((key, value), dim=-1))
+    return query
+
+
+def _rotated(rows: torch.Tensor, rotation: torch.Tensor, heads: int) -> torch.Tensor:
+    vectors = rows.unflatten(-1, (heads, -1))
+    first, second, third, fourth = vectors.chunk(4, dim=-1)
+    turned = torch.cat((second, first, fourth, third), dim=-1)
+    return (vectors * rotation[:, :1] + turned * rotation[:, 1:]).flatten(-2)
+
+
+OPERATORS = replace(PLAIN, rotate_and_store=_rotate_and_store)
+"""The steps of a block, without writing to what they were given."""

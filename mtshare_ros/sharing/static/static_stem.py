@@ -11,8 +11,8 @@ from mtshare_ros.model.preprocessing import Normalize
 from mtshare_ros.sharing import layout
 from mtshare_ros.sharing.level import Level, strips_of_cells
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.static.entering import patch_table
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
+from mtshare_ros.sharing.static.plain_steps import patch_table
 from mtshare_ros.sharing.stem import layers_of, StemLayers, StemState
 
 _UNIT = 64.0
@@ -27,9 +27,9 @@ class StaticStemState(StemState):
     What the stem remembers of one camera, and the index tables that its graphs point to.
 
     The reference image is kept centred: (pixel - mean) / 64. ``every`` (N,) are all cells.
-    ``patch_table`` (N, ...) is that of ``entering.take_patches``. ``cell_table`` (N, ...) are for
-    each convolution in turn the pixels that a cell reads and, but for the last one, the strips of
-    the next map that it fills; None where a cell is one block, whose number is that of the cell.
+    ``patch_table`` (N, ...) is what ``take_patches`` reads. ``cell_table`` (N, ...) are for each
+    convolution in turn the pixels that a cell reads and, but for the last one, the strips of the
+    next map that it fills; None where a cell is one block, whose number is that of the cell.
     """
 
     every: torch.Tensor

@@ -1,0 +1,264 @@
+"""Lists of the true entries of masks: of few fixed lengths, made without asking the device."""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
+import math
+from typing import Callable, Hashable, Iterable, Mapping, Sequence
+
+import torch
+
+from mtshare_ros.model.thresholds import DEFAULT_TEMPORAL
+from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.static import plain_steps
+
+
+def sources_of_pixels(grid: tuple[int, int], side: int, border: int) -> torch.Tensor:
+    """
+    Return the cells that have a pixel inside them or in a border round them, see ``_sources``.
+
+    A map has ``side`` pixels along a cell.
+    """
+    return _sources(grid, side, border, border)
+
+
+def sources_of_cells(grid: tuple[int, int], reach: Reach) -> torch.Tensor:
+    """Return the cells that reach a cell, see ``_sources``; a cell must reach itself."""
+    return _sources(grid, 1, reach.last, -reach.first)
+
+
+def widened(sources: torch.Tensor, width: int) -> torch.Tensor:
+    """Return sources (n, k) as (n, width), the last column being repeated."""
+    return torch.cat((sources, sources[:, -1:].expand(-1, width - sources.shape[1])), dim=1)
+
+
+@lru_cache(maxsize=32)
+def _sources(grid: tuple[int, int], side: int, before: int, behind: int) -> torch.Tensor:
+    """Return (pixels, k) int32 cells in raster order; where there are fewer, one is repeated."""
+    rows, columns = (_along(cells, side, before, behind) for cells in grid)
+    numbers = rows[:, None, :, None] * grid[1] + columns[None, :, None, :]
+    return numbers.reshape(rows.shape[0] * columns.shape[0], -1).int()
+
+
+def _along(cells: int, side: int, before: int, behind: int) -> torch.Tensor:
+    """Return along one axis the cells (pixels, k) from ``before`` to ``behind`` a pixel."""
+    pixels = torch.arange(cells * side)
+    first, last = ((pixels + step).div(side, rounding_mode='floor').clamp_(0, cells - 1)
+                   for step in (-before, behind))
+    width = int((last - first).max()) + 1
+    return torch.minimum(first[:, None] + torch.arange(width), last[:, None])
+
+
+SHARES = tuple(Fraction(number, 32) for number in (2, 3, 4, 6, 8, 12, 16))
+"""
+Of the cells: beyond the last, frames are computed whole.
+
+Each is at most 1.5 times the one before, so that a frame pays for little that it does not need.
+"""
+
+_HALVING = 1.5 * DEFAULT_TEMPORAL
+
+_STEP = 8
+"""Matrix units take rows in eights: fewer would take as long."""
+
+_MOST_GROWTH = 3.0
+"""Pixels round the cells may be so many times their own; where they are more, lists are longer."""
+
+
+@dataclass(frozen=True)
+class GateCounts:
+    """
+    What a gate counted in one frame.
+
+    Patches that ``fired`` changed, ``active`` ones would be transmitted, ``due`` are those of them
+    whose refresh turn has come. Of the ``cells`` that would enter, heads of each geometry would
+    compute ``pixels``, by convolution, and ``reached`` cells may differ in their maps.
+    """
+
+    fired: int
+    due: int
+    active: int
+    cells: int
+    pixels: Mapping[HeadGeometry, tuple[int, ...]]
+    reached: Mapping[HeadGeometry, int]
+
+
+@dataclass(frozen=True)
+class ListSizes:
+    """
+    The entries of a frame's lists.
+
+    ``cells`` enter the network, of which the blocks compute ``kept``. By the geometry of heads,
+    ``pixels`` are those that each convolution computes and ``reached`` the cells whose maps may
+    differ.
+    """
+
+    cells: int
+    kept: int
+    pixels: Mapping[HeadGeometry, tuple[int, ...]] = field(compare=False)
+    reached: Mapping[HeadGeometry, int] = field(compare=False)
+
+    def hold(
+        self, cells: int, pixels: Mapping[HeadGeometry, Sequence[int]],
+        reached: Mapping[HeadGeometry, int],
+    ) -> bool:
+        """Tell whether so many entries have room."""
+        return (
+            cells <= self.cells
+            and all(count <= self.reached[geometry] for geometry, count in reached.items())
+            and all(count <= room for geometry, counts in pixels.items()
+                    for count, room in zip(counts, self.pixels[geometry])))
+
+
+def bucket_sizes(
+    grid: tuple[int, int], geometries: Iterable[HeadGeometry], keep: float = 1.0
+) -> tuple[ListSizes, ...]:
+    """
+    Return the sizes for a (rows, columns) grid, smallest first.
+
+    ``keep`` is the share of the entering cells that the blocks compute.
+    """
+    known = tuple(dict.fromkeys(geometries))
+    count = grid[0] * grid[1]
+    cells = dict.fromkeys(min(_rounded(share * count), count) for share in SHARES)
+    return tuple(_sizes(count, entering, keep, known) for entering in cells)
+
+
+def kept_share(limit: float) -> float:
+    """
+    Return the share of the entering cells that the blocks compute.
+
+    ``limit`` is the temporal one of the first block. At that of models which nobody calibrated it
+    is half, at half of that three quarters: there the error is that of gates in all blocks, for
+    the rooms models and for ``real_vit_small`` alike. In quarters, as each has graphs of its own.
+    """
+    return max(1, round(4 / (1 + limit / _HALVING))) / 4
+
+
+def choose(
+    buckets: Sequence[ListSizes], cells: int, pixels: Mapping[HeadGeometry, Sequence[int]],
+    reached: Mapping[HeadGeometry, int],
+) -> ListSizes | None:
+    """Return the smallest sizes that have room for so many entries, None where none has."""
+    return next((sizes for sizes in buckets if sizes.hold(cells, pixels, reached)), None)
+
+
+def _sizes(
+    count: int, cells: int, keep: float, geometries: tuple[HeadGeometry, ...]
+) -> ListSizes:
+    pixels = {
+        item: tuple(_room(count, cells, item.side, border) for border in item.borders)
+        for item in geometries}
+    reached = {item: _room(count, cells, 1, item.cell_border) for item in geometries}
+    return ListSizes(cells, min(cells, _rounded(keep * cells)), pixels, reached)
+
+
+def _rounded(count: float | Fraction) -> int:
+    return -(-math.ceil(count) // _STEP) * _STEP
+
+
+def _room(count: int, cells: int, side: int, border: int) -> int:
+    """Return the pixels, ``side`` along a cell, for cells of ``count`` and a border round them."""
+    growth = min(((side + 2 * border) / side) ** 2, _MOST_GROWTH)
+    return min(count * side ** 2, math.ceil(cells * side ** 2 * growth))
+
+
+@dataclass(frozen=True)
+class HeadLists:
+    """
+    What heads of one geometry compute, int64.
+
+    ``layers`` are the pixels (p,) of each convolution, ``reached`` (r,) the cells whose enlarged
+    output may differ.
+    """
+
+    layers: tuple[torch.Tensor, ...]
+    reached: torch.Tensor
+
+
+@dataclass(frozen=True)
+class FrameLists:
+    """
+    The rows of one frame, int64, each list filled up by repeating its last entry.
+
+    ``patches`` (n,) are transmitted, ``cells`` (n,) enter the network; ``forced`` (n,) bool marks
+    those of them that must be computed whatever their change.
+    """
+
+    patches: torch.Tensor
+    cells: torch.Tensor
+    forced: torch.Tensor
+    heads: Mapping[HeadGeometry, HeadLists]
+
+
+class MaskRow:
+    """
+    Masks one behind the other, so that one running sum counts and lists all of them.
+
+    ``lengths`` are their entries by name.
+    """
+
+    def __init__(self, lengths: Mapping[Hashable, int], device: torch.device) -> None:
+        sizes = torch.tensor(list(lengths.values()))
+        bounds = torch.cat((sizes.new_zeros(1), sizes.cumsum(0)))
+        self._spans = {name: span for name, span in zip(lengths, bounds.unfold(0, 2, 1))}
+        self._bounds = bounds.to(device)
+        self.numbers = torch.cat([torch.arange(length) for length in sizes]).to(device)
+
+    @property
+    def names(self) -> tuple[Hashable, ...]:
+        """The masks, in order."""
+        return tuple(self._spans)
+
+    def allocate(self) -> torch.Tensor:
+        """Return a buffer for the running sum of all entries, int32, which begins with 0."""
+        return self._bounds.new_zeros(self.numbers.shape[0] + 1, dtype=torch.int32)
+
+    def count(self, marks: torch.Tensor, running: torch.Tensor, counts: torch.Tensor) -> None:
+        """Sum up all masks (S,) bool, and write the ``counts`` (names,) int32."""
+        torch.cumsum(marks, 0, dtype=torch.int32, out=running[1:])
+        totals = running.index_select(0, self._bounds)
+        torch.sub(totals[1:], totals[:-1], out=counts)
+
+    def table(self, wanted: Iterable[tuple[Hashable, int]]) -> 'ListTable':
+        """Return what ``lists`` needs for lists of masks, by name and size."""
+        spans, ranks, sizes = [], [], []
+        for name, size in wanted:
+            spans.append(self._spans[name][:, None].expand(2, size))
+            ranks.append(torch.arange(1, size + 1, dtype=torch.int32))
+            sizes.append(size)
+        device = self._bounds.device
+        return ListTable(torch.cat(spans, dim=1).flatten().to(device, torch.int32),
+                         torch.cat(ranks).to(device), tuple(sizes))
+
+    def lists(
+        self, running: torch.Tensor, table: 'ListTable',
+        entries: Callable[..., torch.Tensor] = plain_steps.entries,
+    ) -> tuple[torch.Tensor, ...]:
+        """
+        Return for each list its first true entries, in order, (size,) int64.
+
+        Where a mask has fewer, the last one is repeated; where it has none, the list is of any
+        entry. ``entries`` see Operators.
+        """
+        return entries(running, table.bounds, table.ranks, self.numbers).split(table.sizes)
+
+
+@dataclass(frozen=True)
+class ListTable:
+    """
+    Lists of E entries together.
+
+    ``ranks`` (E,) int32 count the entries of each from 1; ``bounds`` (2 E,) int32 are where its
+    mask begins and ends.
+    """
+
+    bounds: torch.Tensor
+    ranks: torch.Tensor
+    sizes: tuple[int, ...]
+
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What takes memory."""
+        return self.bounds, self.ranks

@@ -1,0 +1,300 @@
+"""
+The steps that one kernel can do, each as several operators of PyTorch, which run everywhere.
+
+What heads are computed of: ``values`` (H, p, C) of H heads, contiguous, which may be used up;
+their ``bias`` (H, r, C) float32, of which row i of the values gets row i % r, None for none; maps
+(H, count + 1, C), of which the rows ``index`` (p,) are written.
+
+What the gate finds: ``marks`` (4, N) bool say of N patches, or the cells they are in, which
+changed, whose refresh turn has come, which are transmitted, and which enter the network.
+"""
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.rules import distance
+
+
+@dataclass(frozen=True)
+class Norm:
+    """
+    Layer norms of M members: ``weight`` and ``bias`` float32.
+
+    They are (D,) where all members have the same, else (M, 1, D).
+    """
+
+    weight: torch.Tensor
+    bias: torch.Tensor
+    eps: float
+
+    @property
+    def differs(self) -> bool:
+        """Whether members have norms of their own."""
+        return self.weight.ndim > 1
+
+    def last(self, members: int) -> 'Norm':
+        """Return the norms of the last of the members."""
+        if not self.differs:
+            return self
+        return Norm(self.weight[-members:], self.bias[-members:], self.eps)
+
+    @classmethod
+    def of(cls, norms: Sequence[nn.LayerNorm]) -> 'Norm':
+        """Return the norms of members as one."""
+        weights, biases = ([value.detach().float() for value in values] for values in (
+            [norm.weight for norm in norms], [norm.bias for norm in norms]))
+        if all(torch.equal(value, values[0]) for values in (weights, biases) for value in values):
+            return cls(weights[0], biases[0], norms[0].eps)
+        return cls(torch.stack(weights)[:, None], torch.stack(biases)[:, None], norms[0].eps)
+
+
+def residual_norm(
+    values: torch.Tensor, update: torch.Tensor | None, update_bias: torch.Tensor | None,
+    norm: Norm, dtype: torch.dtype,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Return ``values`` + ``update`` + ``update_bias`` in float32, and the norm of it in ``dtype``.
+
+    ``values`` (1 or M, n, D) float32 come back themselves where there is no update; ``update``
+    (M, n, D) is of any float dtype, ``update_bias`` (M, 1, D).
+    """
+    if update is not None:
+        values = values + update
+    if update_bias is not None:
+        values.add_(update_bias)
+    width = values.shape[-1:]
+    if norm.differs:
+        normed = torch.addcmul(
+            norm.bias, functional.layer_norm(values, width, eps=norm.eps), norm.weight)
+    else:
+        normed = functional.layer_norm(values, width, norm.weight, norm.bias, norm.eps)
+    return values, normed.to(dtype)
+
+
+def rotate_and_store(
+    qkv: torch.Tensor, bias: torch.Tensor | None, rotation: torch.Tensor | None,
+    cache: torch.Tensor, index: torch.Tensor, heads: int,
+) -> torch.Tensor:
+    """
+    Turn queries and keys by their positions, keep keys and values; return the queries (M, n, D).
+
+    ``qkv`` (M, n, 3D) is used up; ``bias`` (M, 1, 3D) is added to it. ``rotation`` (n, 2,
+    head_dim) are cosines and signed sines of the rows as in ``attention.RowRotation``, None where
+    positions do not turn. ``cache`` (M, T, 2D) gets keys and values at tokens ``index`` (n,).
+    """
+    width = cache.shape[-1] // 2
+    if bias is not None:
+        qkv = qkv.add_(bias)
+    if rotation is not None:
+        _rotate(qkv[..., :2 * width].unflatten(-1, (2 * heads, -1)), rotation)
+    cache.index_copy_(1, index, qkv[..., width:])
+    return qkv[..., :width]
+
+
+def bias_gelu(rows: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """Return the exact GELU of ``rows`` (M, n, F), used up, + ``bias`` (M, 1, F)."""
+    return functional.gelu(rows if bias is None else rows.add_(bias))
+
+
+def _rotate(vectors: torch.Tensor, rotation: torch.Tensor) -> None:
+    """Turn vectors (M, n, vectors, head_dim) in place."""
+    cosine, sine = rotation[:, :1], rotation[:, 1:]
+    turned = vectors.unflatten(-1, (2, 2, -1)).flip(-2).flatten(-3)
+    vectors.mul_(cosine).addcmul_(turned, sine)
+
+
+FORCED, REPEATED = torch.finfo(torch.float32).max, -1.0
+"""Scores of rows that are forced, and of those that repeat the entry before."""
+
+
+def embed(
+    tokens: torch.Tensor, position: torch.Tensor | None, cells: torch.Tensor
+) -> torch.Tensor:
+    """Return stem tokens (n, D) of cells (n,) in float32, at their ``position`` (N, D) if any."""
+    return tokens.float() if position is None else position.index_select(0, cells) + tokens
+
+
+def enter(
+    tokens: torch.Tensor, position: torch.Tensor | None, index: torch.Tensor,
+    reference: torch.Tensor, forced: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """
+    Return what ``embed`` does for rows ``index`` (n,), and how urgent they are (n,) float32.
+
+    ``forced`` (n,) bool come first, then those whose values lie farthest from their ``reference``
+    (T, D) float32; what is not finite is ahead of all. Repetitions of the entry before, which
+    fill a list up, come last, so that they take nothing from the others.
+    """
+    values = embed(tokens, position, index)
+    scores = distance(values, reference.index_select(0, index)).masked_fill_(forced, FORCED)
+    scores[1:].masked_fill_(index[1:] == index[:-1], REPEATED)
+    return values, scores
+
+
+def take(
+    values: torch.Tensor, cells: torch.Tensor, places: torch.Tensor | None,
+    reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor, norm: Norm,
+    dtype: torch.dtype,
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """
+    Make the rows of the first block of ``values`` (n, D) float32 of ``cells`` (n,).
+
+    They are those at ``places`` (k,), None for all, which are kept as their ``reference`` (N, D),
+    and the ``prefix`` (P, D) float32 at tokens ``prefix_index`` (P,). Returns their tokens
+    (k + P,), themselves (1, k + P, D) and their norm in ``dtype``.
+    """
+    if places is not None:
+        cells, values = cells.index_select(0, places), values.index_select(0, places)
+    reference.index_copy_(0, cells, values)
+    if prefix.shape[0]:
+        cells, values = torch.cat((cells, prefix_index)), torch.cat((values, prefix))
+    return cells, *residual_norm(values[None], None, None, norm, dtype)
+
+
+def norm_store(
+    values: torch.Tensor, norm: Norm, buffer: torch.Tensor, index: torch.Tensor
+) -> None:
+    """Write the norm of values (1 or M, n, D) float32 to rows ``index`` (n,) of (M, T, D)."""
+    normed = residual_norm(values, None, None, norm, buffer.dtype)[1]
+    buffer.index_copy_(1, index, normed.expand(buffer.shape[0], -1, -1))
+
+
+def take_patches(
+    image: torch.Tensor, patches: torch.Tensor, table: torch.Tensor, shift: torch.Tensor,
+    unit: torch.Tensor, reference: torch.Tensor, side: int, block: int,
+) -> None:
+    """
+    Let ``patches`` (n,) of an image (H, W, 3) uint8 enter a reference, ``side`` blocks a side.
+
+    ``reference`` (blocks + 1, block ** 2 x 3) gets ``shift`` + pixels x ``unit``, blocks in raster
+    order of the image; ``table`` is its ``patch_table``.
+    """
+    places = table.index_select(0, patches)
+    strips = image.reshape(-1, block * 3)[places[:, :side ** 2 * block]]
+    values = torch.addcmul(shift, strips.view(-1, block ** 2 * 3), unit)
+    if side == 1:
+        reference.index_copy_(0, patches, values)
+    else:
+        target = places[:, -side:]
+        rows = reference[:-1].view(-1, side * reference.shape[1])
+        rows[target] = values.view(*target.shape, -1)
+
+
+def patch_table(grid: tuple[int, int], side: int, block: int) -> torch.Tensor:
+    """
+    Return where the patches of a (rows, columns) grid stand in an image and in its reference.
+
+    For each patch (N, side ** 2 x block + side): which strips of ``block`` pixels of the image are
+    its blocks, then which strips of ``side`` blocks of the reference they fill. The latter are
+    left out where a patch is one block, whose number is its own.
+    """
+    rows, columns = grid
+    strips = torch.arange(rows * columns * side ** 2 * block)
+    image = strips.view(rows, side, block, columns, side).permute(0, 3, 1, 4, 2)
+    image = image.reshape(rows * columns, -1)
+    if side == 1:
+        return image
+    return torch.cat((image, strips_of_cells(Level(grid, side), torch.device('cpu'))), dim=1)
+
+
+def gather(source: torch.Tensor, table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
+    """Return rows (H, n, k C) of maps: for each index (n,) those that a table (N, k) names."""
+    named = table.index_select(0, index).view(-1)
+    return source.index_select(1, named).view(source.shape[0], index.shape[0], -1)
+
+
+def relu_store(
+    values: torch.Tensor, bias: torch.Tensor | None, rows: torch.Tensor, index: torch.Tensor
+) -> None:
+    """Write the ReLU of values to maps in their dtype."""
+    if bias is not None:
+        values.unflatten(1, (-1, bias.shape[1])).add_(bias[:, None])
+    rows.index_copy_(1, index, values.relu_())
+
+
+def predict(
+    values: torch.Tensor, bias: torch.Tensor | None, matrices: torch.Tensor,
+    offsets: torch.Tensor, rows: torch.Tensor, index: torch.Tensor,
+) -> None:
+    """
+    Write a linear layer of the ReLU of values to maps; it is in float32, and so are they.
+
+    ``matrices`` are (H, C, outputs), ``offsets`` (H, 1, outputs).
+    """
+    if bias is not None:
+        values = (values.unflatten(1, (-1, bias.shape[1])) + bias[:, None]).flatten(1, 2)
+    hidden = values.float().relu_()
+    if hidden.shape[0] == 1:
+        found = torch.addmm(offsets[0, 0], hidden[0], matrices[0])[None]
+    else:
+        found = torch.bmm(hidden, matrices).add_(offsets)
+    rows.index_copy_(1, index, found)
+
+
+def mark(
+    scores: torch.Tensor, turns: torch.Tensor, ages: torch.Tensor, controls: torch.Tensor,
+    around: torch.Tensor, due: torch.Tensor, forced: torch.Tensor,
+) -> torch.Tensor:
+    """
+    Return the marks of a frame without a budget.
+
+    ``controls`` see Controls; around (N, k) int32 are the patches whose change makes a cell enter.
+    Writes ``due`` and ``forced`` (N,) bool, see GateState.
+    """
+    limit, turn, due_age, _, _, halo = controls.unbind()
+    fired = scores > limit
+    torch.logical_or(turns == turn, ages >= due_age, out=due)
+    return marks_of(fired, due, fired | due, fired, halo, around, forced)
+
+
+def marks_of(
+    fired: torch.Tensor, due: torch.Tensor, active: torch.Tensor, changed: torch.Tensor,
+    halo: torch.Tensor, around: torch.Tensor, forced: torch.Tensor,
+) -> torch.Tensor:
+    """Return the marks where ``active`` patches (N,) bool are transmitted; writes ``forced``."""
+    reached = any_of(changed, around)
+    torch.logical_or(due, torch.logical_and(reached, halo), out=forced)
+    return torch.stack((fired, due, active, active | reached))
+
+
+def any_of(mask: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """Return whether any source (n, k) of an entry is true in a mask (N,), (n,) bool."""
+    return mask.index_select(0, sources.view(-1)).view(sources.shape).any(dim=1)
+
+
+def spread(marks: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
+    """Return all marks in a row, then whether any source (n, k) int32 of a pixel enters."""
+    return torch.cat((marks.view(-1), any_of(marks[3], sources)))
+
+
+def entries(
+    running: torch.Tensor, bounds: torch.Tensor, ranks: torch.Tensor, numbers: torch.Tensor
+) -> torch.Tensor:
+    """
+    Return the entries (E,) int64 of lists, see ListTable, by their number in the own mask.
+
+    ``running`` (S + 1,) int32 is the running sum of masks one behind the other, beginning with 0;
+    ``numbers`` (S,) int64 are those of all their entries.
+    """
+    before, last = running.index_select(0, bounds).view(2, -1)
+    ranks = torch.minimum(before + ranks, last)
+    return numbers.index_select(0, torch.searchsorted(running[1:], ranks))
+
+
+def settle(
+    patches: torch.Tensor, current: torch.Tensor, reference: torch.Tensor, due: torch.Tensor,
+    ages: torch.Tensor, oldest: torch.Tensor,
+) -> None:
+    """
+    Let patches (n,) of the ``current`` values be the reference, and all cells but due ones age.
+
+    Writes the greatest of the ``ages`` (N,) int32 to ``oldest`` () int32.
+    """
+    reference.index_copy_(0, patches, current.index_select(0, patches))
+    ages.add_(1).masked_fill_(due, 0)
+    torch.amax(ages, 0, out=oldest)
