@@ -11,9 +11,9 @@ from launch.launch_description_sources import PythonLaunchDescriptionSource
 from launch_ros.actions import Node
 
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
+from mtshare_ros.file_paths import share_directory
 from mtshare_ros.model.manifest import load_manifest
 from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
-from mtshare_ros.resources import share_directory
 
 
 def arguments() -> list[LaunchDescriptionEntity]:

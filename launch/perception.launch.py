@@ -5,8 +5,8 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
+from mtshare_ros.file_paths import share_directory
 from mtshare_ros.nodes.node_environment import node_environment
-from mtshare_ros.resources import share_directory
 
 BOOLEANS = ('true', 'false')
 INPUTS = ('image', 'camera_info')

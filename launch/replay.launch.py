@@ -10,7 +10,7 @@ from launch.actions import (
 )
 from launch.launch_description_sources import PythonLaunchDescriptionSource
 
-from mtshare_ros.resources import share_directory
+from mtshare_ros.file_paths import share_directory
 
 
 def arguments() -> list[LaunchDescriptionEntity]:

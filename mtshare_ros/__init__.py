@@ -7,10 +7,10 @@ from typing import Any, TYPE_CHECKING
 from mtshare_ros.threads import waiting_variables
 
 if TYPE_CHECKING:
+    from mtshare_ros.image_frame import Pinhole
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.prediction import InferenceSettings, Prediction
     from mtshare_ros.motion.settings import MotionSettings
-    from mtshare_ros.pinhole import Pinhole
     from mtshare_ros.sharing.settings import SharingSettings
 
 __version__ = '0.1.0'
@@ -24,7 +24,7 @@ _HOMES = {
     'Engine': 'mtshare_ros.inference.engine',
     'InferenceSettings': 'mtshare_ros.inference.prediction',
     'MotionSettings': 'mtshare_ros.motion.settings',
-    'Pinhole': 'mtshare_ros.pinhole',
+    'Pinhole': 'mtshare_ros.image_frame',
     'Prediction': 'mtshare_ros.inference.prediction',
     'SharingSettings': 'mtshare_ros.sharing.settings',
 }

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 
 SIZE = (96, 128)
 CAMERA = Pinhole(110.0, 112.0, 63.5, 47.5)

@@ -9,11 +9,10 @@ import pytest
 from tiny import TINY
 import torch
 
-from mtshare_ros.labels import load_labels
 from mtshare_ros.model.checkpoint import save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 if not torch.cuda.is_available():
     os.environ.setdefault('TRITON_INTERPRET', '1')  # read when Triton is imported

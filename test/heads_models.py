@@ -7,7 +7,6 @@ import torch
 import yaml
 
 from mtshare_ros.config import to_values
-from mtshare_ros.labels import load_labels
 from mtshare_ros.model.backbone_digest import backbone_digest
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.model.description import ModelDescription, SINGLE, WeightSource
@@ -17,7 +16,7 @@ from mtshare_ros.model.importing.backbone import read_backbone
 from mtshare_ros.model.importing.source import open_source
 from mtshare_ros.model.network import build_model
 from mtshare_ros.model.registering import describe_file
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 NAME = 'real_tiny'
 WIDTH, DEPTH, GRID = 64, 2, 6

@@ -132,7 +132,7 @@ def test_the_executable_for_ros2_run_starts_the_command(prefix, site_packages):
 
 
 def test_an_installed_copy_finds_its_shared_files(prefix, site_packages):
-    question = 'from mtshare_ros.resources import share_directory as f; print(f())'
+    question = 'from mtshare_ros.file_paths import share_directory as f; print(f())'
 
     result = run_installed(site_packages, prefix, sys.executable, '-c', question)
 

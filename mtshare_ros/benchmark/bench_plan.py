@@ -14,7 +14,7 @@ from mtshare_ros.data.rooms.renderer import Renderer
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.evaluation.room_data import changed_share
-from mtshare_ros.pinhole import Pinhole
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.sharing.settings import SharingSettings
 
 REFERENCE = 'prefix'

@@ -13,9 +13,9 @@ from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.evaluation.flicker import Correspondence
 from mtshare_ros.evaluation.scorer import delta_m, Metrics
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.model.framing import frame_to_cover
 
 OPPONENTS = ('independent', 'shared_encoder', 'dense', 'prefix', 'single')
 """Sides that the others' speed is given against, where they ran."""

@@ -45,9 +45,9 @@ from mtshare_ros.benchmark.dense_forms import FormChooser, Report
 from mtshare_ros.benchmark.race import new_record, Race, Runner, RunOptions, SideRecord
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
-from mtshare_ros.model.framing import frame_to_cover
 
 _COSTLY = ('independent', 'dense')
 _SHARED_ENCODER = 'shared_encoder'

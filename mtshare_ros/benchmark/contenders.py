@@ -6,16 +6,15 @@ from typing import Callable, Protocol
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import frame_to_cover, Framing, Pinhole
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
-from mtshare_ros.model.framing import frame_to_cover, Framing
 from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
 from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.fusion import begin, fuse, still_alike
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.residual import ResidualDetector
 from mtshare_ros.sharing.settings import SharingSettings
 

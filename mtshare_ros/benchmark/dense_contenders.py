@@ -31,14 +31,12 @@ from mtshare_ros.benchmark.dense_pieces import (
     taps_of_all,
 )
 from mtshare_ros.benchmark.dense_runtimes import EngineCompute, Part, why_no_engine
+from mtshare_ros.image_frame import fit_image, frame_to_cover, Pinhole
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.picture import fit_image
 from mtshare_ros.model.preprocessing import to_tensor
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.taps import Tap
 
 _ROUNDS = 9

@@ -93,9 +93,9 @@ def calibrate(
 def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Path:
     """Return where the new model goes; refuse what cannot be kept before the work begins."""
     from mtshare_ros.errors import ConfigError
+    from mtshare_ros.file_paths import check_parent
     from mtshare_ros.model.checkpoint import check_new
     from mtshare_ros.model.registering import check_name, folder_for
-    from mtshare_ros.output_paths import check_parent
 
     target = output or Path(f'{file.name}_calibrated.safetensors')
     if register is not None:

@@ -54,8 +54,7 @@ def calibrate_on(
 
 
 def _video_frames(path: Path, engine: 'Engine') -> 'Iterator[np.ndarray]':
-    from mtshare_ros.model.framing import frame_to_cover
-    from mtshare_ros.model.picture import fit_frame, size_of
+    from mtshare_ros.image_frame import fit_frame, frame_to_cover, size_of
     from mtshare_ros.recording.sources import open_source
 
     for frame in open_source([str(path)]).read(_Listener()):
@@ -65,8 +64,7 @@ def _video_frames(path: Path, engine: 'Engine') -> 'Iterator[np.ndarray]':
 
 def _bag_frames(path: Path, image_topic: str | None, engine: 'Engine') -> 'Iterator[np.ndarray]':
     from mtshare_ros.errors import FrameError
-    from mtshare_ros.model.framing import frame_to_cover
-    from mtshare_ros.model.picture import fit_frame
+    from mtshare_ros.image_frame import fit_frame, frame_to_cover
     from mtshare_ros.recording.bag import Bag
     from mtshare_ros.recording.bag_topics import choose_image_topic
     from mtshare_ros.recording.message_types import MessageTypes

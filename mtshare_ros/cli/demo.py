@@ -20,7 +20,7 @@ from mtshare_ros.cli.options import (
     SheetOption,
 )
 from mtshare_ros.cli.output import check_folder, check_picture_path, write_json
-from mtshare_ros.labels import LabelSet, load_labels
+from mtshare_ros.tasks import LabelSet, load_labels
 
 if TYPE_CHECKING:
     from mtshare_ros.cli.demo_session import DemoSession

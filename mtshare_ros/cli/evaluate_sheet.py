@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from mtshare_ros.evaluation.scoring import Truth
     from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
     from mtshare_ros.inference.prediction import Prediction
-    from mtshare_ros.labels import LabelSet
+    from mtshare_ros.tasks import LabelSet
 
 SHEET_FRAMES = 10
 """Frames of a sheet."""

@@ -47,11 +47,10 @@ def import_model(
     edges only. What was taken, what was not, and every source with its licence and sha256 is
     printed and stands in the file.
     """
-    from mtshare_ros.labels import read_labels
     from mtshare_ros.model.checkpoint import check_new, save_checkpoint
     from mtshare_ros.model.importing.combine import BY_GEOMETRY, import_model, ImportOptions
     from mtshare_ros.model.importing.source import open_source
-    from mtshare_ros.tasks import TASKS
+    from mtshare_ros.tasks import read_labels, TASKS
 
     check_new(output)
     check_folder(json)

@@ -10,7 +10,7 @@ import numpy as np
 import typer
 
 from mtshare_ros.errors import ConfigError, MissingExtraError
-from mtshare_ros.output_paths import check_parent
+from mtshare_ros.file_paths import check_parent
 
 _WIDTH_OF_FILES = 200
 

@@ -68,7 +68,7 @@ def real(
     sharing computes on the videos, beside what it costs. What the sheets show, in your words, may
     stand in real_images_notes.txt there.
     """
-    from mtshare_ros.output_paths import check_new_folder
+    from mtshare_ros.file_paths import check_new_folder
 
     check_new_folder(output)
     material = _find(opencv_doc, frames, all_pictures)

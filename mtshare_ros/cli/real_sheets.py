@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
     from mtshare_ros.inference.prediction import Prediction
-    from mtshare_ros.labels import LabelSet
     from mtshare_ros.report.real.film import FilmFrame
+    from mtshare_ros.tasks import LabelSet
 
 PHOTOGRAPHS = 'photographs'
 _FILM_ROWS = 3

@@ -57,7 +57,7 @@ def train(
     import torch
 
     from mtshare_ros.config import override
-    from mtshare_ros.output_paths import check_new_folder
+    from mtshare_ros.file_paths import check_new_folder
     from mtshare_ros.training.family import Family
     from mtshare_ros.training.material import Places
     from mtshare_ros.training.processes import joined_processes

@@ -21,10 +21,9 @@ from mtshare_ros.data.images import (
 from mtshare_ros.data.sample import ATTRIBUTES, Sample
 from mtshare_ros.data.tree import DatasetTree
 from mtshare_ros.errors import DatasetError
+from mtshare_ros.file_paths import natural_key
 from mtshare_ros.image_files import IMAGE_ENDINGS
-from mtshare_ros.labels import LabelSet, read_labels
-from mtshare_ros.natural_order import natural_key
-from mtshare_ros.tasks import TASKS
+from mtshare_ros.tasks import LabelSet, read_labels, TASKS
 
 LABEL_FILE = 'labels.yaml'
 CAMERA_FILE = 'camera.yaml'

@@ -14,8 +14,7 @@ from mtshare_ros.data.images import (
 from mtshare_ros.data.normal_frame import signs_of_folder
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.data.tree import DatasetTree
-from mtshare_ros.labels import LabelSet, load_labels
-from mtshare_ros.tasks import UNLABELLED
+from mtshare_ros.tasks import LabelSet, load_labels, UNLABELLED
 
 _FOCAL_LENGTH = 518.86
 """Of the Kinect's colour camera in pixels, from the calibration published with the data."""

@@ -18,8 +18,7 @@ from mtshare_ros.data.normal_frame import signs_of_folder
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.data.tree import DatasetTree
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.labels import LabelSet, load_labels
-from mtshare_ros.tasks import UNLABELLED
+from mtshare_ros.tasks import LabelSet, load_labels, UNLABELLED
 
 NORMAL_CLASSES = (
     3, 4, 6, 9, 10, 11, 13, 15, 17, 18, 22, 23, 29, 30, 33, 34, 36, 37, 38, 39, 41, 43, 46, 49,

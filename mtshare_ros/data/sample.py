@@ -6,8 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.labels import LabelSet
-from mtshare_ros.tasks import TASKS, UNLABELLED
+from mtshare_ros.tasks import LabelSet, TASKS, UNLABELLED
 
 ATTRIBUTES = {task: spec.truth for task, spec in TASKS.items()}
 """The attribute of a sample that holds the truth of a task, by task id."""

@@ -21,8 +21,7 @@ from mtshare_ros.evaluation.room_data import (
 )
 from mtshare_ros.evaluation.scoring import tasks_with_truth, Truth
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.labels import LabelSet
-from mtshare_ros.tasks import DEFAULT_TASKS, ordered
+from mtshare_ros.tasks import DEFAULT_TASKS, LabelSet, ordered
 
 INPUT_SIZES = {'nyud': (448, 576), 'pascal': (512, 512)}
 """(height, width) that the literature evaluates at; elsewhere the model's own size holds."""

@@ -24,8 +24,7 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.evaluation.clip_evaluation import ClipFrame
 from mtshare_ros.evaluation.scoring import tasks_with_truth
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.labels import LabelSet, load_labels
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, LabelSet, load_labels
 
 _VIEWS = {'validation': validation_views, 'test': test_views}
 

@@ -13,7 +13,7 @@ from mtshare_ros.inference.colorize import (
     color_normals,
     depth_palette,
 )
-from mtshare_ros.labels import LabelSet
+from mtshare_ros.tasks import LabelSet
 
 WIDTH = 1800
 """Pixels of a sheet by default; text stays readable when it is shown 1400 wide."""

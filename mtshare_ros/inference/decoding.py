@@ -5,11 +5,11 @@ from typing import Mapping
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.geometric import Sources
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import TaskDecoders
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.account import FrameAccount
 
 

@@ -6,6 +6,7 @@ from typing import Mapping
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import fit_frame, frame_to_cover, Framing, Picture, Pinhole, size_of
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.inference.clock import StageClock
 from mtshare_ros.inference.costs import MachineCosts, measure_costs
@@ -30,22 +31,18 @@ from mtshare_ros.inference.statistics import frame_stats, with_derived
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.inference.trained_camera import TrainedCamera
 from mtshare_ros.inference.transfer import doubt_transfer
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.framing import frame_to_cover, Framing
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
-from mtshare_ros.model.picture import fit_frame, Picture, size_of
 from mtshare_ros.model.ranges import trial_picture
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.tasks import ordered
+from mtshare_ros.tasks import LabelSet, ordered
 from mtshare_ros.threads import thread_notices
 
 NON_FINITE = 'the network returned NaN or infinity'

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from mtshare_ros.errors import ConfigError
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.prediction import MotionStats
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings

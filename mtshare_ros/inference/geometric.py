@@ -7,10 +7,10 @@ from typing import Mapping
 import torch
 
 from mtshare_ros.errors import ModelError
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.steps import edge_logits
 from mtshare_ros.inference.surface import find_normals, Rays
 from mtshare_ros.inference.tiles import Tiles
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.head_plan import around, HeadGeometry
 from mtshare_ros.sharing.level import Level, strips_of_cells
 from mtshare_ros.sharing.memory import tensor_bytes

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from mtshare_ros.model.framing import Framing
-from mtshare_ros.pinhole import Pinhole
+from mtshare_ros.image_frame import Framing, Pinhole
 
 USUAL_FIELD_OF_VIEW = 65.0
 """Degrees across the longer side of an image, where nobody knows the camera: a common webcam's."""

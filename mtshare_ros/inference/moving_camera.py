@@ -6,6 +6,7 @@ from typing import Mapping
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.frame_request import Following, FrameRequest
 from mtshare_ros.motion.alignment import Aligner, MotionEstimate, TRUSTED_CONFIDENCE
 from mtshare_ros.motion.composite import Composite
@@ -20,7 +21,6 @@ from mtshare_ros.motion.patch_choice import (
     PatchEvidence,
 )
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.moving.moving_network import MovingState
 from mtshare_ros.sharing.residual import ResidualDetector, Residuals
 

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from mtshare_ros.errors import ModelError
+from mtshare_ros.file_paths import share_directory
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
-from mtshare_ros.resources import share_directory
 from mtshare_ros.sharing.settings import SharingSettings
 
 TOLERANCES = {torch.float32: 0.005, torch.float16: 0.02, torch.bfloat16: 0.05}

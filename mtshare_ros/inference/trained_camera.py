@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from mtshare_ros.image_frame import Framing
 from mtshare_ros.inference.geometry import (
     assumed_focal_length,
     centred_camera,
@@ -13,7 +14,6 @@ from mtshare_ros.inference.geometry import (
 )
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.model.description import ModelDescription, VIEW
-from mtshare_ros.model.framing import Framing
 
 
 @dataclass(frozen=True)

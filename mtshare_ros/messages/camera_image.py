@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.model.picture import Picture, size_of
+from mtshare_ros.image_frame import Picture, size_of
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,12 @@ from typing import Any
 import numpy as np
 
 from mtshare_ros.errors import FrameError, MissingExtraError
-from mtshare_ros.image_files import decode, load_pillow, orientation_of, why
+from mtshare_ros.image_files import decode, load_pillow, orientation_of, SENSOR_BITS, why
+from mtshare_ros.image_frame import fit_image, frame_to_cover, Framing, Picture
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
 from mtshare_ros.messages.hints import Hints, NODE_HINTS
 from mtshare_ros.messages.pixels import check_size, MAX_PIXELS
 from mtshare_ros.messages.quoting import quote
-from mtshare_ros.model.framing import frame_to_cover, Framing
-from mtshare_ros.model.picture import fit_image, Picture
-from mtshare_ros.picture_levels import SENSOR_BITS
 
 CODECS = ('JPEG', 'PNG', 'WEBP', 'TIFF', 'BMP')
 """What is decoded, by Pillow's names; which of them a message holds is seen from its bytes."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.geometry import write_points
-from mtshare_ros.pinhole import Pinhole
 
 POINT_STEP = 16
 """Bytes of a point: x, y, z, rgb without padding, half of what PCL keeps in memory."""

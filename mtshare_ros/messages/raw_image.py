@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from mtshare_ros.errors import FrameError
+from mtshare_ros.image_files import eight_bits, SENSOR_BITS
+from mtshare_ros.image_frame import fit_image, Framing
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, InputEncoding, Planes
 from mtshare_ros.messages.hints import Hints, NODE_HINTS
 from mtshare_ros.messages.pixels import check_size, MAX_PIXELS, view_planes
 from mtshare_ros.messages.quoting import quote
-from mtshare_ros.model.framing import Framing
-from mtshare_ros.model.picture import fit_image
-from mtshare_ros.picture_levels import eight_bits, SENSOR_BITS
 
 _NUMBERS = re.compile(r'(8|16|32|64)[USF]C\d*', re.IGNORECASE)
 _COMPRESSED = re.compile('jpe?g|png|h26[45]|hevc', re.IGNORECASE)

@@ -7,10 +7,9 @@ from typing import Any, Mapping
 
 from mtshare_ros.config import from_values, require, to_values
 from mtshare_ros.errors import ConfigError, ModelError
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.thresholds import TaskThresholds
-from mtshare_ros.tasks import ordered
+from mtshare_ros.tasks import LabelSet, ordered
 
 FORMAT = 'mtshare_ros 1'
 SPARSE_FORMAT = 'mtshare_ros 2'

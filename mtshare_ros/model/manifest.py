@@ -10,8 +10,8 @@ import yaml
 
 from mtshare_ros.config import from_values, require
 from mtshare_ros.errors import ModelError, MtshareError
+from mtshare_ros.file_paths import share_directory, user_models_directory
 from mtshare_ros.model.file_limits import check_model_file
-from mtshare_ros.resources import share_directory, user_models_directory
 
 MANIFEST = 'manifest.yaml'
 _LARGEST_MANIFEST = 1 << 20

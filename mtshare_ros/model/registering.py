@@ -9,6 +9,7 @@ import yaml
 
 from mtshare_ros.config import require
 from mtshare_ros.errors import ModelError, MtshareError
+from mtshare_ros.file_paths import user_models_directory
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import (
     load_catalogue,
@@ -20,7 +21,6 @@ from mtshare_ros.model.manifest import (
     sha256_of,
 )
 from mtshare_ros.model.writing import replacing
-from mtshare_ros.resources import user_models_directory
 
 UNSTATED = 'not stated'
 _NEW_MANIFEST = """\

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.alignment_points import (
     AlignmentPoints,
     gray_levels,
@@ -22,7 +23,6 @@ from mtshare_ros.motion.alignment_solver import (
     Search,
 )
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 
 
 @dataclass(frozen=True)

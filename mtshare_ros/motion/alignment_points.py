@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mtshare_ros.pinhole import Pinhole
+from mtshare_ros.image_frame import Pinhole
 
 SMALLEST_SIDE = 24
 """Images are not halved so often that a side is below that: too little would be left."""

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.kept_frames import Places
 from mtshare_ros.motion.points import grid_of, is_turn, Points, turned
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.splatting import Arrivals, cells_of, close_cracks, fill_holes, splat
-from mtshare_ros.pinhole import Pinhole
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.cloud import Cloud, Sources
 from mtshare_ros.motion.kept_frames import (
     from_planes,
@@ -21,7 +22,6 @@ from mtshare_ros.motion.kept_frames import (
 )
 from mtshare_ros.motion.points import is_still
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.tasks import UNLABELLED
 
 _NO_CAMERA = Pinhole(1.0, 1.0, 0.0, 0.0)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.points import matrix_of, NEAREST
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.tasks import TASKS, UNLABELLED
 
 

@@ -6,6 +6,7 @@ from typing import Mapping
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.alignment import (
     Aligner,
     assumed_camera,
@@ -28,7 +29,6 @@ from mtshare_ros.motion.moving_objects import find_shifts, Shifts
 from mtshare_ros.motion.points import is_still
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.sensor_motion import NANOSECONDS, PoseBuffer, seconds
-from mtshare_ros.pinhole import Pinhole
 
 
 @dataclass(frozen=True)

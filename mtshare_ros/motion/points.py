@@ -12,8 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 
 FARTHEST = 1e4
 """Metres at which pixels lie whose depth is not known: they turn with the camera, no more."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.points import grid_of, Points
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 
 _NOTHING = int(np.float32(np.inf).view(np.int32)) << 32
 _NUMBER = (1 << 32) - 1

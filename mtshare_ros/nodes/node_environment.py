@@ -6,7 +6,7 @@ It is read when a library is loaded, so whoever starts a node has to set it.
 
 from typing import Mapping
 
-from mtshare_ros.resources import share_directory
+from mtshare_ros.file_paths import share_directory
 
 CURRENT_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 FORMER_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'

@@ -4,11 +4,11 @@ from typing import Any, Iterator
 
 from mtshare_ros.inference.map_outputs import Look, maps_of
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.messages.camera_info import find_lens_fault, pinhole_of
 from mtshare_ros.recording.bag_parts import Channel
 from mtshare_ros.recording.message_types import IMAGE, MessageTypes
 from mtshare_ros.recording.output_topics import CALIBRATION, FURTHER_TOPICS, LABELS, POINTS
+from mtshare_ros.tasks import LabelSet
 
 
 class FrameMessages:

@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 from mtshare_ros.errors import ConfigError, RecordingError
+from mtshare_ros.file_paths import check_parent
 from mtshare_ros.inference.choices import choices_of
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.output_paths import check_parent
 from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
 from mtshare_ros.sharing.settings import SharingSettings
 

@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any, Callable, Iterator, Sequence
 
 from mtshare_ros.errors import FrameError, MtshareError, RecordingError
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometry import say_assumed_camera
 from mtshare_ros.inference.prediction import InferenceSettings
@@ -18,7 +19,6 @@ from mtshare_ros.messages.camera_info import (
     shows_rectified,
 )
 from mtshare_ros.messages.continuity import Continuity
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.recording.bag import Bag
 from mtshare_ros.recording.bag_output import FrameMessages
 from mtshare_ros.recording.bag_parts import BagMessage, Channel

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
 from mtshare_ros.errors import FrameError, RecordingError
+from mtshare_ros.file_paths import natural_key
 from mtshare_ros.image_files import IMAGE_ENDINGS, load_pillow, read_image_file
-from mtshare_ros.natural_order import natural_key
 from mtshare_ros.recording.extras import require
 from mtshare_ros.recording.frame_source import FrameSource, Listener
 from mtshare_ros.recording.perceiving import RecordedFrame

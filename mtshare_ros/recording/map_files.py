@@ -9,12 +9,12 @@ import numpy as np
 import yaml
 
 from mtshare_ros.errors import RecordingError
+from mtshare_ros.file_paths import check_new_folder
 from mtshare_ros.inference.map_outputs import Look, MapOutput, maps_of
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.labels import LabelSet
-from mtshare_ros.output_paths import check_new_folder
 from mtshare_ros.recording.extras import require
 from mtshare_ros.recording.perceiving import RecordedFrame
+from mtshare_ros.tasks import LabelSet
 
 MILLIMETRES_PER_METRE = 1000
 _LARGEST_MILLIMETRES = np.iinfo(np.uint16).max

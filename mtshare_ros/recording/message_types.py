@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.labels import LabelSet
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.messages.encodings import OUTPUT_ENCODINGS
 from mtshare_ros.messages.pixels import check_map
 from mtshare_ros.messages.point_cloud import cloud_layout, POINT_STEP, write_cloud
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.recording.bag_parts import Channel, Definition
 from mtshare_ros.recording.extras import require
 from mtshare_ros.recording.qualities import reliable_qos
+from mtshare_ros.tasks import LabelSet
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'

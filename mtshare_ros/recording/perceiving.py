@@ -5,7 +5,7 @@ from typing import Any, Protocol, TYPE_CHECKING
 
 import numpy as np
 
-from mtshare_ros.model.picture import Picture
+from mtshare_ros.image_frame import Picture
 
 if TYPE_CHECKING:  # a camera of frames needs no network, and so no PyTorch
     from mtshare_ros.inference.engine import Engine

@@ -8,9 +8,9 @@ import numpy as np
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.colorize import color_normals
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.recording.extras import require
 from mtshare_ros.recording.perceiving import RecordedFrame
+from mtshare_ros.tasks import LabelSet
 
 _CAMERA = 'world/camera'
 _PURPOSE, _EXTRA = 'writing a Rerun log', 'rerun'

@@ -7,8 +7,8 @@ import numpy as np
 
 from mtshare_ros.inference.contact_sheet import draw_contact_sheet, SheetMaps, SheetRow
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.recording.perceiving import RecordedFrame
+from mtshare_ros.tasks import LabelSet
 
 SHEET_ROWS = 8
 """Frames of a sheet."""

@@ -23,7 +23,6 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.evaluation.room_data import fixed_views, render_fixed_views
 from mtshare_ros.evaluation.scoring import Truth
 from mtshare_ros.inference.geometry import assumed_focal_length
-from mtshare_ros.labels import LabelSet, load_labels
 from mtshare_ros.model.description import (
     HALF,
     ModelDescription,
@@ -31,6 +30,7 @@ from mtshare_ros.model.description import (
     SINGLE,
     usual_depth_scaling,
 )
+from mtshare_ros.tasks import LabelSet, load_labels
 from mtshare_ros.training.config import DataConfig, Phase
 from mtshare_ros.training.frozen import open_features, PhaseImages
 from mtshare_ros.training.recipe import StageRun

@@ -13,12 +13,11 @@ import pytest
 from ros_harness import Observer
 from ros_processes import free_domain
 
-from mtshare_ros.labels import load_labels
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 LAUNCH_FOLDER = Path(__file__).resolve().parents[2] / 'launch'
 SMALL = ArchitectureConfig(embed_dim=32, depth=2, num_heads=2, stem_channels=(8, 16, 16),

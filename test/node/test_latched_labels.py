@@ -4,8 +4,8 @@ from importlib.util import find_spec
 
 import pytest
 
-from mtshare_ros.labels import load_labels
 from mtshare_ros.nodes import qos
+from mtshare_ros.tasks import load_labels
 
 TOPIC = 'semantic/label_info'
 

@@ -1,9 +1,19 @@
-"""The table of tasks."""
+"""The table of tasks, and label sets."""
 
+import numpy as np
 import pytest
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.tasks import channels_of, DEFAULT_TASKS, get_task, ordered, TASKS
+from mtshare_ros.tasks import (
+    channels_of,
+    DEFAULT_TASKS,
+    get_task,
+    LabelSet,
+    load_labels,
+    ordered,
+    read_labels,
+    TASKS,
+)
 
 
 def test_the_default_tasks_come_first():
@@ -28,3 +38,37 @@ def test_no_two_tasks_share_a_map_or_a_truth():
 def test_an_unknown_task_is_refused_with_those_that_are_known():
     with pytest.raises(ConfigError, match="unknown task 'flow'; known tasks are semseg, depth"):
         get_task('flow')
+
+
+def test_the_shipped_label_set_has_forty_names_and_distinct_colors():
+    labels = load_labels('nyu40')
+    assert len(labels) == 40
+    assert len(set(labels.names)) == 40
+    assert len(set(labels.colors)) == 40
+
+
+def test_the_palette_is_black_beyond_the_last_class():
+    palette = load_labels('nyu40').palette()
+    assert palette.shape == (256, 3) and palette.dtype == np.uint8
+    assert not palette[40:].any()
+
+
+def test_a_model_without_classes_has_a_black_palette():
+    assert not LabelSet('none', (), ()).palette().any()
+
+
+def test_an_unknown_label_set_lists_the_known_ones():
+    with pytest.raises(ConfigError, match='nyu40'):
+        load_labels('coco')
+
+
+@pytest.mark.parametrize('text', [
+    '- {id: 1, name: a, rgb: [1, 2, 3]}',
+    '- {id: 0, name: a}',
+    '- {id: 0, name: a, rgb: [1, 2]}',
+])
+def test_a_malformed_label_file_is_refused_by_name(tmp_path, text):
+    path = tmp_path / 'mine.yaml'
+    path.write_text(text)
+    with pytest.raises(ConfigError, match='mine.yaml'):
+        read_labels(path)

@@ -8,12 +8,12 @@ from safetensors import safe_open
 
 from gpu_check.check import Check, DEVICE
 from mtshare_ros.benchmark.bench_model import random_checkpoint, shipped_model, untrained_model
+from mtshare_ros.file_paths import share_directory
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import from_header
-from mtshare_ros.resources import share_directory
 
 Size = tuple[int, int]
 HALF = 'fp16'

@@ -8,13 +8,13 @@ from typing import Callable, Mapping
 import numpy as np
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.frame_request import FrameRequest
 from mtshare_ros.inference.geometric import GeometryState
 from mtshare_ros.inference.maps import MapState
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.static.graphs import Captured, Download, GraphPool, Upload
 from mtshare_ros.inference.task_decoders import TaskDecoders
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.change import learns
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.plan import PlanLimits

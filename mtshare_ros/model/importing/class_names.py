@@ -4,8 +4,8 @@ import colorsys
 import re
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.labels import LabelSet, load_labels
 from mtshare_ros.model.importing.source import Source
+from mtshare_ros.tasks import LabelSet, load_labels
 
 _KNOWN = {150: 'ade20k150', 21: 'pascal21', 40: 'nyu40'}
 """Label sets of this package by the number of their classes."""

@@ -7,7 +7,6 @@ import torch
 
 from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError, ModelError
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.backbone_digest import backbone_digest, first_difference
 from mtshare_ros.model.checkpoint import Checkpoint
@@ -31,7 +30,7 @@ from mtshare_ros.model.importing.linear import read_linear_heads
 from mtshare_ros.model.importing.source import reading, Source
 from mtshare_ros.model.importing.tips import read_tips
 from mtshare_ros.model.network import build_model
-from mtshare_ros.tasks import ordered
+from mtshare_ros.tasks import LabelSet, ordered
 
 BY_GEOMETRY = ('normals', 'edge')
 """Tasks whose maps can be worked out from depths."""

@@ -6,9 +6,9 @@ from typing import Mapping
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.tasks import LabelSet
 
 NYU_RANGE, KITTI_RANGE = (0.001, 10.0), (0.001, 80.0)
 NYU_FOCAL = 518.86 / 640

@@ -14,7 +14,6 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from mtshare_ros.errors import ConfigError, FrameError
-from mtshare_ros.labels import LabelSet, load_labels, read_labels
 from mtshare_ros.messages.pixels import MAX_PIXELS, read_map
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import image_to_rgb
@@ -23,6 +22,7 @@ from mtshare_ros.nodes.dashboard.hub import Audience
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.image_input import TRANSPORTS
 from mtshare_ros.nodes.rates import RateLimiter
+from mtshare_ros.tasks import LabelSet, load_labels, read_labels
 
 
 class ClassNames:

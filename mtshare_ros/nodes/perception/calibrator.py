@@ -2,6 +2,7 @@
 
 from typing import Sequence
 
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometry import say_assumed_camera
 from mtshare_ros.inference.prediction import Prediction
@@ -13,7 +14,6 @@ from mtshare_ros.messages.camera_info import (
     find_lens_fault,
     scale_camera_info,
 )
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.outputs import OutputSpec
 from mtshare_ros.nodes.perception.publishing import OutputPublishers

@@ -6,12 +6,11 @@ import time
 import torch
 
 from mtshare_ros.errors import FrameError
+from mtshare_ros.image_frame import fit_frame, frame_to_cover
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import pinhole_of
 from mtshare_ros.messages.continuity import Continuity, nanoseconds_of
-from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.model.picture import fit_frame
 from mtshare_ros.motion.map_follower import FollowedView, MapFollower, NetworkFrame
 from mtshare_ros.nodes.perception.camera_parts import CameraParts
 from mtshare_ros.nodes.perception.inference_thread import InferenceThread

@@ -7,10 +7,10 @@ import numpy as np
 from rclpy.node import Node
 from sensor_msgs.msg import CompressedImage, Image
 
+from mtshare_ros.image_frame import Picture
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.compressed import compressed_to_rgb, read_compressed, require_decoder
 from mtshare_ros.messages.raw_image import read_raw
-from mtshare_ros.model.picture import Picture
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.perception.camera_names import name_for
 

@@ -7,8 +7,8 @@ from typing import Any
 from builtin_interfaces.msg import Time
 from rclpy.node import Node
 
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.nodes import qos
+from mtshare_ros.tasks import LabelSet
 
 
 class LabelInfoPublisher:

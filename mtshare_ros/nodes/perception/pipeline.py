@@ -2,11 +2,11 @@
 
 import time
 
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import CameraInfoMatch, pinhole_of
 from mtshare_ros.messages.continuity import Continuity
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.perception.camera_parts import CameraParts
 from mtshare_ros.nodes.perception.carrying import CarryingPipeline
 from mtshare_ros.nodes.perception.freeing import free_memory

@@ -6,13 +6,13 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
 from mtshare_ros.inference.map_outputs import present
-from mtshare_ros.labels import LabelSet
 from mtshare_ros.messages.camera_info import pinhole_of
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import fill_cloud, fill_image
 from mtshare_ros.nodes.perception.camera_names import name_for
 from mtshare_ros.nodes.perception.label_info import LabelInfoPublisher
 from mtshare_ros.nodes.perception.outputs import Frame, OutputSpec
+from mtshare_ros.tasks import LabelSet
 
 MESSAGE_TYPES = {'Image': Image, 'CameraInfo': CameraInfo, 'PointCloud2': PointCloud2}
 """The types of the messages that come with every frame, by the name in ``OutputSpec.message``."""

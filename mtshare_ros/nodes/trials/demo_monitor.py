@@ -13,9 +13,8 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.time import Time
 from sensor_msgs.msg import Image
 
+from mtshare_ros.image_frame import fit_image, frame_to_cover
 from mtshare_ros.messages.pixels import read_map
-from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.model.picture import fit_image
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.perception.outputs import OUTPUTS
 from mtshare_ros.nodes.perception.publishing import MESSAGE_TYPES

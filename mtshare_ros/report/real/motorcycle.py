@@ -7,9 +7,9 @@ import numpy as np
 
 from mtshare_ros.errors import DatasetError
 from mtshare_ros.image_files import read_image_file
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.report.real.public_files import DISPARITY, MOTORCYCLE
 
 FOCAL_LENGTH = 994.978

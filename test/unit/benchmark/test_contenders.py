@@ -10,8 +10,8 @@ pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 from mtshare_ros.benchmark.bench_plan import StreamPlan  # noqa: E402
 from mtshare_ros.benchmark.contenders import CarriedSide, DenseNetwork, View  # noqa: E402
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
+from mtshare_ros.image_frame import frame_to_cover  # noqa: E402
 from mtshare_ros.inference.prediction import FrameStats, Prediction  # noqa: E402
-from mtshare_ros.model.framing import frame_to_cover  # noqa: E402
 
 SIZE = (120, 160)
 PLAN = StreamPlan('pan-4', size=SIZE)

@@ -33,11 +33,11 @@ from mtshare_ros.benchmark.dense_pieces import (
     StemPiece,
     taps_of_all,
 )
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.tasks import DEFAULT_TASKS
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
-from mtshare_ros.output_paths import check_new_folder  # noqa: E402
+from mtshare_ros.file_paths import check_new_folder  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 RECIPE = str(ROOT / 'config/train/rooms.yaml')

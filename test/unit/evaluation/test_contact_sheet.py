@@ -10,7 +10,7 @@ from mtshare_ros.inference.contact_sheet import (
     SheetMaps,
     SheetRow,
 )
-from mtshare_ros.labels import load_labels
+from mtshare_ros.tasks import load_labels
 
 SIZE = (24, 32)
 RED = (255, 0, 0)

@@ -13,8 +13,8 @@ from mtshare_ros.evaluation.flicker import (  # noqa: E402
     Correspondence,  # noqa: E402
     Flicker,
 )
+from mtshare_ros.image_frame import frame_to_cover  # noqa: E402
 from mtshare_ros.inference.prediction import FrameStats, Prediction  # noqa: E402
-from mtshare_ros.model.framing import frame_to_cover  # noqa: E402
 
 ROOM = 1_101_003
 SIZE = (120, 160)

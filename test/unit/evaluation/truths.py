@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.model.framing import frame_to_cover
 
 SIZE = (16, 32)
 

@@ -5,14 +5,13 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from mtshare_ros.labels import load_labels
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 ROOMS = ArchitectureConfig(embed_dim=32, depth=2, num_heads=2, stem_channels=(8, 16, 16),
                            head_channels=8, head_depth=1, input_size=(64, 96))

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from mtshare_ros.errors import ConfigError, FrameError
+from mtshare_ros.image_frame import fit_image
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.picture import fit_image
 
 
 @pytest.fixture(scope='module')

@@ -7,11 +7,11 @@ import pytest
 from tiny import TINY
 import torch
 
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.model.checkpoint import Checkpoint
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS

@@ -10,14 +10,13 @@ import torch
 
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.errors import ConfigError, ModelError
+from mtshare_ros.image_frame import frame_to_cover, Pinhole
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import Look, maps_of
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
 from mtshare_ros.recording.perceiving import Perception, RecordedFrame
 from mtshare_ros.sharing.settings import SharingSettings

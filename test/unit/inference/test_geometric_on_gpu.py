@@ -4,8 +4,8 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.geometric import GeometryDecoder
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.head_plan import HeadGeometry
 
 GRID, SIDE, PATCH_SIZE = (6, 8), 4, 16

@@ -8,6 +8,7 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine, NON_FINITE
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.session import SOURCE_CHANGED
@@ -16,7 +17,6 @@ from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS

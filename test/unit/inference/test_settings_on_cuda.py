@@ -12,7 +12,6 @@ import torch
 from mtshare_ros.inference.costs import MachineCosts
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
-from mtshare_ros.labels import load_labels
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import ModelDescription
@@ -20,7 +19,7 @@ from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.budget import FrameCost
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 SIZE = (96, 128)
 MODELS = {

@@ -8,13 +8,13 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometric import GeometryDecoder
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.settings import SharingSettings
 
 SIZE = (192, 256)

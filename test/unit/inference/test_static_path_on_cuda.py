@@ -13,7 +13,6 @@ from mtshare_ros.inference.cell_decoding import decode_cells
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_cells_fused
-from mtshare_ros.labels import load_labels
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.description import ModelDescription
@@ -23,7 +22,7 @@ from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.kernel_choice import Chosen
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 DEFAULTS = SharingSettings()
 

@@ -6,12 +6,11 @@ from safetensors import safe_open
 from tiny import TINY
 import torch
 
-from mtshare_ros.labels import load_labels
 from mtshare_ros.model.checkpoint import save_checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
-from mtshare_ros.tasks import DEFAULT_TASKS
+from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 DEEP = replace(TINY, depth=4)
 

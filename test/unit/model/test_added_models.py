@@ -7,11 +7,11 @@ import shutil
 import pytest
 
 from mtshare_ros.errors import MtshareError
+from mtshare_ros.file_paths import user_models_directory
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.model.manifest import find_model, load_catalogue, load_manifest
 from mtshare_ros.model.registering import describe_file, folder_for, register
 from mtshare_ros.model.removing import remove_model
-from mtshare_ros.resources import user_models_directory
 
 SHIPPED = load_manifest()
 

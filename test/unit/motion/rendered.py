@@ -7,9 +7,9 @@ import torch
 
 from mtshare_ros.data.rooms.frame import Pose
 from mtshare_ros.data.rooms.video import RoomVideo
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.alignment import Aligner
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 
 SIZE = (240, 320)
 CALM, PLAIN_ROOM = 1_101_003, 1_101_028

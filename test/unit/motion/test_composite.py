@@ -4,9 +4,9 @@ from board_scene import CAMERA, pose, SIZE, truly_seen, view
 import pytest
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 
 NAMES = ('mask', 'confidence', 'depth', 'disparity', 'normals', 'edges', 'saliency',
          'human_parts')

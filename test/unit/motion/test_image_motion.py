@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.image_motion import image_flow, MOVING, PATIENCE, RestDetector, STILL
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.pinhole import Pinhole
 
 SIZE = (48, 64)
 CAMERA = Pinhole(100.0, 100.0, 31.5, 23.5)

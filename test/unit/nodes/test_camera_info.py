@@ -5,6 +5,7 @@ import pytest
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
+from mtshare_ros.image_frame import frame_to_cover, Pinhole
 from mtshare_ros.messages.camera_info import (
     CameraInfoBuffer,
     find_lens_doubt,
@@ -15,9 +16,7 @@ from mtshare_ros.messages.camera_info import (
     scale_camera_info,
     shows_rectified,
 )
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.codec import pinhole_camera_info
-from mtshare_ros.pinhole import Pinhole
 
 MATRIX = np.array([[500.0, 0, 319.5], [0, 510.0, 239.5], [0, 0, 1]])
 

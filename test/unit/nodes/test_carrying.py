@@ -10,13 +10,13 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 import torch
 
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import Look
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, CameraInfoMatch
 from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.calibrator import Calibrator
 from mtshare_ros.nodes.perception.camera_parts import CameraParts

@@ -12,10 +12,9 @@ from sensor_msgs.msg import CompressedImage
 
 from mtshare_ros import image_files
 from mtshare_ros.errors import FrameError, MissingExtraError
+from mtshare_ros.image_frame import fit_image, frame_to_cover
 from mtshare_ros.messages.compressed import compressed_to_rgb, read_compressed, require_decoder
 from mtshare_ros.messages.hints import BAG_HINTS
-from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.model.picture import fit_image
 
 pillow = pytest.importorskip(
     'PIL.Image', reason='Pillow is not installed: pip install -e ".[compressed]"')

@@ -15,7 +15,6 @@ from rclpy.parameter import Parameter  # noqa: E402
 from sensor_msgs.msg import Image  # noqa: E402
 
 from mtshare_ros.errors import ConfigError, FrameError  # noqa: E402
-from mtshare_ros.labels import load_labels  # noqa: E402
 from mtshare_ros.nodes.codec import fill_image  # noqa: E402
 from mtshare_ros.nodes.dashboard.parameter_table import DASHBOARD_PARAMETERS  # noqa: E402
 from mtshare_ros.nodes.dashboard.perception_link import NodeWatch  # noqa: E402
@@ -32,6 +31,7 @@ from mtshare_ros.nodes.dashboard.remote_parameters import (  # noqa: E402
 )
 from mtshare_ros.nodes.parameters import describe  # noqa: E402
 from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS  # noqa: E402
+from mtshare_ros.tasks import load_labels  # noqa: E402
 
 ADJUSTABLE = [spec for spec in PERCEPTION_PARAMETERS if not spec.read_only]
 

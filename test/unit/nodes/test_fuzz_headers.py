@@ -7,6 +7,7 @@ import pytest
 from rclpy.clock import ROSClock
 from sensor_msgs.msg import Image
 
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import (
     CameraInfoBuffer,
@@ -16,7 +17,6 @@ from mtshare_ros.messages.camera_info import (
     scale_camera_info,
 )
 from mtshare_ros.messages.continuity import Continuity
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.nodes.perception.stamps import AgeMeter
 
 SIZES = strategies.sampled_from([(24, 32), (48, 64), (16, 4000), (17, 19)])

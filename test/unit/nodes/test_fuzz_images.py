@@ -13,10 +13,9 @@ import pytest
 from sensor_msgs.msg import Image
 
 from mtshare_ros.errors import FrameError
+from mtshare_ros.image_frame import fit_frame, frame_to_cover, SMALLEST_SIDE
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.messages.pixels import read_map
-from mtshare_ros.model.framing import frame_to_cover, SMALLEST_SIDE
-from mtshare_ros.model.picture import fit_frame
 from mtshare_ros.nodes.perception.image_input import TRANSPORTS
 
 MAX_PIXELS = 2_000

@@ -11,9 +11,9 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
-from mtshare_ros.labels import load_labels
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.perception.label_info import LabelInfoPublisher, make_label_info
+from mtshare_ros.tasks import load_labels
 
 LABELS = load_labels('nyu40')
 

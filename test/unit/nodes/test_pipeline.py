@@ -12,6 +12,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from tiny import TINY
 import torch
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
@@ -37,7 +38,6 @@ from mtshare_ros.nodes.perception.parameter_table import (
 from mtshare_ros.nodes.perception.pipeline import Pipeline
 from mtshare_ros.nodes.perception.publishing import OutputPublishers
 from mtshare_ros.nodes.perception.transform_input import TransformInput
-from mtshare_ros.pinhole import Pinhole
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sensor_msgs.msg import PointCloud2
 
+from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.nodes.codec import fill_cloud
-from mtshare_ros.pinhole import Pinhole
 
 CAMERA = Pinhole(fx=30.0, fy=30.0, cx=15.5, cy=11.5)
 DEPTH = np.random.default_rng(0).uniform(0.5, 6, (24, 32)).astype(np.float32)

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from mtshare_ros.errors import RecordingError
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.map_outputs import MAPS
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.labels import load_labels
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.recording.figures import RunFigures
 from mtshare_ros.recording.journal import check_identity, Journal, load_journal
 from mtshare_ros.recording.output_topics import BAG_TOPICS, DEFAULT_TOPICS
 from mtshare_ros.recording.perceiving import RecordedFrame
 from mtshare_ros.recording.sheet import SHEET_ROWS, SheetWriter
+from mtshare_ros.tasks import load_labels
 
 
 def test_the_maps_are_those_that_the_node_publishes():

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from mtshare_ros.errors import DatasetError
+from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.model.framing import frame_to_cover
 from mtshare_ros.report.real.film import measure_film
 from mtshare_ros.report.real.map_changes import map_changes, StillPixels
 from mtshare_ros.report.real.motorcycle import (

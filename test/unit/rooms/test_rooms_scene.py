@@ -11,7 +11,7 @@ from mtshare_ros.data.rooms.primitives import SHELL_PARTS
 from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.views import split_seeds, SPLITS, test_views, validation_views
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.labels import load_labels
+from mtshare_ros.tasks import load_labels
 
 test_views.__test__ = False
 

@@ -21,12 +21,12 @@ from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.config import to_values  # noqa: E402
 from mtshare_ros.data.rooms.training_frames import open_frames
 from mtshare_ros.inference.engine import Engine  # noqa: E402
-from mtshare_ros.labels import load_labels  # noqa: E402
 from mtshare_ros.model.backbone_digest import backbone_digest  # noqa: E402
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from mtshare_ros.model.description import ModelDescription  # noqa: E402
 from mtshare_ros.model.head_config import HeadConfig  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
+from mtshare_ros.tasks import load_labels  # noqa: E402
 
 SHAPE = replace(TINY, stem='patch', patch_size=14, position='absolute', position_grid=(5, 5),
                 class_token=True, input_size=(56, 70))
@@ -110,7 +110,7 @@ def test_rooms_are_rendered_at_each_size_and_tell_the_focal_length_of_the_networ
 
 
 def test_the_shipped_recipe_describes_the_heads_of_the_shipped_model():
-    from mtshare_ros.resources import share_directory
+    from mtshare_ros.file_paths import share_directory
     from mtshare_ros.training.recipe import load_recipe
 
     recipe = load_recipe(share_directory() / 'config/train/frozen.yaml')

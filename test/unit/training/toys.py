@@ -7,8 +7,8 @@ from tiny import TINY
 
 from mtshare_ros.data.rooms.room_batches import RoomsClipSet, RoomsTrainingSet
 from mtshare_ros.data.sample import Sample
-from mtshare_ros.labels import load_labels
 from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.tasks import load_labels
 from mtshare_ros.training.config import DataConfig, OptimizerConfig, Phase, StagePlan
 from mtshare_ros.training.recipe import Recipe, StageRun
 from mtshare_ros.training.run_directory import RunDirectory

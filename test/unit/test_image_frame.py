@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from mtshare_ros.errors import FrameError
-from mtshare_ros.model.framing import frame_to_cover
-from mtshare_ros.model.picture import check_image, fit_image
+from mtshare_ros.image_frame import check_image, fit_image, frame_to_cover
 
 SIZES = [(480, 640), (720, 1280), (1080, 1920), (481, 641), (100, 90), (240, 320), (376, 1241)]
 
@@ -53,7 +52,7 @@ def test_the_projection_matrix_scales_like_the_camera_matrix():
 
 @pytest.mark.parametrize('source', [(1, 1), (0, 0), (15, 640)])
 def test_an_image_too_small_is_refused_with_its_size(source):
-    with pytest.raises(FrameError, match=f'{source[1]}x{source[0]}'):
+    with pytest.raises(FrameError, match=f'{source[0]}x{source[1]}'):
         frame_to_cover(source, (240, 320))
 
 

@@ -1,9 +1,13 @@
-"""Where files are: those shipped beside the code, and the models that the user added."""
+"""Paths of files: shipped ones, the user's models, places to write to, and the order of frames."""
 
 import os
 from pathlib import Path
+import re
 import sys
-from typing import Mapping
+import tempfile
+from typing import Any, Mapping
+
+from mtshare_ros.errors import ConfigError
 
 PACKAGE = 'mtshare_ros'
 
@@ -42,3 +46,36 @@ def user_models_directory(environment: Mapping[str, str] = os.environ) -> Path |
     if not os.path.isabs(data):  # the standard says that a relative one does not count
         data = os.path.join(environment.get('HOME') or os.path.expanduser('~'), '.local', 'share')
     return Path(data) / PACKAGE / 'models' if os.path.isabs(data) else None
+
+
+def check_parent(path: Path) -> None:
+    """Raise ConfigError where the folder of a path is not there, or cannot be written."""
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise ConfigError(f'{path}: there is no folder {folder}; create it first')
+    _try(path, folder)
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise ConfigError where a folder, which need not be there, could not be written."""
+    folder = path.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    if not folder.is_dir():
+        raise ConfigError(f'{path}: cannot be written: {folder} is a file; give another place')
+    _try(path, folder)
+
+
+def _try(path: Path, folder: Path) -> None:
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(f'{path}: nothing can be written into {folder}: {error.strerror}; give '
+                          'another place, or change its permissions') from error
+
+
+def natural_key(path: Path) -> tuple[Any, ...]:
+    """Return a key that sorts numbers in names by their value, frame_2 before frame_10."""
+    parts = re.findall(r'([^0-9]*)([0-9]*)', path.stem)
+    return [(text, int(number or 0)) for text, number in parts], path.name
