@@ -68,6 +68,8 @@ class BenchSettings:
         """Raise ConfigError for an unknown side or a period that makes no sense."""
         for side in self.sides:
             require(side in EVERY_SIDE, 'sides', side, f'any of {", ".join(EVERY_SIDE)}')
+        require(self.frames >= 2, 'frames', self.frames,
+                '2 or more: the first frame of a turn is not timed')
         require(0 <= self.nth <= LONGEST_PERIOD, 'nth', self.nth, f'0 to {LONGEST_PERIOD}')
 
     @property

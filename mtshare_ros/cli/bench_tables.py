@@ -1,7 +1,8 @@
 """The tables of ``mtshare bench``."""
 
+import math
 from textwrap import fill
-from typing import Iterable, Mapping, Sequence, TYPE_CHECKING
+from typing import Any, Iterable, Mapping, Sequence, TYPE_CHECKING
 
 import typer
 
@@ -160,3 +161,39 @@ def print_latency(report: 'LatencyReport') -> None:
 
 def _percentiles(times: 'Times') -> tuple[str, ...]:
     return tuple(f'{value:.1f}' for value in (times.p50, times.p95, times.p99))
+
+
+def print_node(sets: Mapping[str, Any], image: Mapping[str, Any]) -> None:
+    """Print what the node adds, by set of topics, for images of the given kind."""
+    print_table(
+        'The node with an image of {height}x{width} pixels (height x width), rgb8, at '
+        '{rate_hz:g} Hz: milliseconds'.format(**image),
+        ('subscribed', 'topics', 'overhead p50', 'p95', 'inference p50', 'p95', 'frames',
+         'dropped'),
+        [(name, str(len(times.end_to_end)), *_milliseconds(times.overhead),
+          *_milliseconds(times.inference), str(times.frames), str(times.dropped))
+         for name, times in sets.items()])
+    print_table('From the publication of an image to the arrival of its output, milliseconds',
+                ('topic', 'p50', 'p95'), _topic_rows(sets))
+    typer.echo('overhead: from the arrival of an image in the node to its last output, without '
+               'the inference')
+    if any(times.dropped for times in sets.values()):
+        typer.echo('Images were dropped: the node was busy when they came, and the overhead '
+                   'includes their waiting.')
+
+
+def _topic_rows(sets: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return each topic once, as measured with the first set that holds it."""
+    rows: dict[str, tuple[str, ...]] = {}
+    for times in sets.values():
+        for topic, found in times.end_to_end.items():
+            rows.setdefault(topic, (topic, *_milliseconds(found)))
+    return list(rows.values())
+
+
+def _milliseconds(times: Any) -> tuple[str, str]:
+    return _finite(times.p50), _finite(times.p95)
+
+
+def _finite(value: float) -> str:
+    return f'{value:.2f}' if math.isfinite(value) else '-'

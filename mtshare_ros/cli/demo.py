@@ -15,7 +15,6 @@ from mtshare_ros.cli.options import (
     HELD_OUT_SEED,
     JsonOption,
     ModelOption,
-    Motion,
     SeedOption,
     SheetOption,
 )
@@ -75,7 +74,7 @@ def demo(
         _check_video(video, motion)
     labels = load_labels(ROOM_LABELS) if video is None else _labels_of(model)
     options = DemoOptions(
-        duration, (motion or Motion.HANDHELD).value, seed, rate or (0.0 if video else 30.0),
+        duration, motion or 'handheld', seed, rate or (0.0 if video else 30.0),
         model if video is not None else _for_rooms(model), device, sheet is not None,
         choose_port(port) if dashboard else None, video)
     with _running(options) as session:
@@ -91,7 +90,7 @@ def demo(
     _say_what_next(model, video)
 
 
-def _check_video(video: str, motion: Motion | None) -> None:
+def _check_video(video: str, motion: str | None) -> None:
     """Refuse what cannot be shown before nodes are started; a camera is left to its node."""
     from mtshare_ros.recording.sources import is_camera, open_source
 

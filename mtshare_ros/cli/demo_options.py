@@ -5,15 +5,14 @@ from typing import Annotated
 
 import typer
 
-from mtshare_ros.cli.options import Motion, MOTIONS_HELP
+from mtshare_ros.cli.options import motion_option, MOTIONS_HELP
 
 VideoOption = Annotated[str | None, typer.Option(
     '--video', metavar='FILE|CAMERA',
     help='Show this in place of a rendered room: a video file, a folder of images, the number of '
          'a camera, or the address of a stream.')]
-MotionOption = Annotated[Motion | None, typer.Option(
-    '--motion', metavar='MOTION',
-    help=f'How the camera moves: {MOTIONS_HELP}. Default: handheld.')]
+MotionOption = Annotated[str | None, motion_option(
+    f'How the camera moves: {MOTIONS_HELP}. Default: handheld.')]
 RateOption = Annotated[float | None, typer.Option(
     '--rate', min=0.1, max=240.0, metavar='HZ',
     help='Images per second of the camera. Default: 30, or those of --video.')]

@@ -1,45 +1,119 @@
 """``mtshare evaluate``: a model against the truth."""
 
+from dataclasses import replace
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli import evaluate_options as options
-from mtshare_ros.cli.bench_options import read_list
+from mtshare_ros.cli.completion import offer_task_list
 from mtshare_ros.cli.engines import load_engine
-from mtshare_ros.cli.evaluate_options import Dataset, Saliency
-from mtshare_ros.cli.evaluate_outcome import Outcome
-from mtshare_ros.cli.evaluate_sheet import Gallery, SHEET_FRAMES
-from mtshare_ros.cli.evaluate_tables import print_outcome
+from mtshare_ros.cli.evaluate_outcome import Gallery, Outcome, print_outcome, SHEET_FRAMES
 from mtshare_ros.cli.options import (
     DeviceOption,
+    input_size_option,
     JsonOption,
     ModelArgument,
-    Motion,
+    motion_option,
+    MOTIONS_HELP,
     PrecisionOption,
+    read_input_size,
+    read_list,
+    REFRESH_PERIOD,
     SheetOption,
+    TASK_THRESHOLD,
+    TEMPORAL_THRESHOLD,
 )
-from mtshare_ros.cli.output import (
-    check_folder,
-    check_picture_path,
-    save_picture,
-    write_json,
-)
+from mtshare_ros.cli.output import check_folder, check_picture_path, save_picture, write_json
 from mtshare_ros.cli.progress import progress_bar
+from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.clip_evaluation import ClipPlan
     from mtshare_ros.evaluation.datasets import EvaluationSet
+    from mtshare_ros.evaluation.scorer import Baseline
     from mtshare_ros.evaluation.scoring import MetricRules
     from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.sharing.settings import SharingSettings
+
+
+class Dataset(str, Enum):
+    """What a model can be measured on."""
+
+    ROOMS = 'rooms'
+    NYUD = 'nyud'
+    PASCAL = 'pascal'
+    FOLDER = 'folder'
+
+
+class Split(str, Enum):
+    """Parts of a data set that no model was trained on."""
+
+    VALIDATION = 'validation'
+    TEST = 'test'
+
+
+class Sharing(str, Enum):
+    """Whether clips are computed with sharing, dense, or in both ways."""
+
+    ON = 'on'
+    OFF = 'off'
+    BOTH = 'both'
+
+
+class Saliency(str, Enum):
+    """What the thresholds of saliency are compared with."""
+
+    PROBABILITY = 'probability'
+    INVPT = 'invpt'
+
+
+DatasetOption = Annotated[Dataset, typer.Option(
+    help='rooms: rendered here and now, nothing to download. nyud, pascal: NYUD-v2 and '
+         'PASCAL-Context as the multi-task literature has them. folder: your own.')]
+RootOption = Annotated[Path | None, typer.Option(
+    metavar='DIR', help='The folder of the data set; rooms have none.')]
+SplitOption = Annotated[Split | None, typer.Option(
+    help='validation is for choosing, test for the final figure. Default: test for rooms, '
+         'validation for the others.')]
+CountOption = Annotated[int | None, typer.Option(
+    '--count', '--views', min=1, metavar='N',
+    help='Only this many images or clips.')]
+InputSizeOption = Annotated[str | None, input_size_option(
+    'the nearest to 448x576 for nyud and 512x512 for pascal, else the size of the model')]
+ThresholdsOption = Annotated[int | None, typer.Option(
+    min=1, metavar='N', help='Thresholds of odsF (nyud, pascal) beside 0.001 and 0.999: 20 by '
+                             'default, which is quick; 99 for figures to be published.')]
+TasksOption = Annotated[str | None, typer.Option(
+    metavar='TASK,...', autocompletion=offer_task_list,
+    help='Only these tasks; without semseg the model may have other classes than the data.')]
+SaliencyOption = Annotated[Saliency, typer.Option(
+    help='What is compared with the thresholds: the probability, or, as the evaluation of InvPT '
+         'and many published figures, its sigmoid.')]
+StoreOption = Annotated[bool, typer.Option(
+    '--store', help='Keep the main figures beside the model, in NAME.quality.json: what runs it '
+                    'at this size tells them.')]
+ClipsOption = Annotated[bool, typer.Option(
+    '--clips', help='Clips instead of single images: what sharing saves, and what it costs.')]
+MotionOption = Annotated[str | None, motion_option(
+    f'Clips of rooms: how the camera moves: {MOTIONS_HELP}. Default: the first four in turn.')]
+FramesOption = Annotated[int | None, typer.Option(
+    min=2, metavar='N', help='Clips of rooms: frames of each at 30 Hz, 64 by default.')]
+SharingOption = Annotated[Sharing | None, typer.Option(
+    help='Clips: with sharing, dense, or both in one run, which is the default. Single images '
+         'are always dense: there is no earlier frame to take anything from.')]
+BaselineOption = Annotated[list[str] | None, typer.Option(
+    metavar='[TASK=]FILE', help='Compare with the JSON report of another model; several times, '
+                                'with TASK=, for reports of single-task networks.')]
+
 
 EXAMPLES = """
 mtshare evaluate default
 mtshare evaluate default --split validation --count 32
 mtshare evaluate my.safetensors --json figures.json --sheet maps.png
 mtshare evaluate default --clips --split validation
-mtshare evaluate default --clips --motion drive --temporal-factor 0.5 --sheet drive.png
+mtshare evaluate default --clips --motion drive --temporal-threshold 0.5 --sheet drive.png
 mtshare evaluate nyud.safetensors --dataset nyud --root ~/data/NYUDv2
 mtshare evaluate pascal.safetensors --tasks normals,edge
 mtshare evaluate my.safetensors --input-size 480x640 --store
@@ -50,27 +124,18 @@ mtshare evaluate default --baseline semseg=a.json --baseline depth=b.json
 
 def evaluate(
     model: ModelArgument = 'default',
-    dataset: options.DatasetOption = Dataset.ROOMS,
-    root: options.RootOption = None,
-    split: options.SplitOption = None,
-    count: options.CountOption = None,
-    clips: options.ClipsOption = False,
-    motion: options.MotionOption = None,
-    frames: options.FramesOption = None,
-    sharing: options.SharingOption = None,
-    temporal_factor: options.TemporalOption = None,
-    task_factor: options.TaskOption = None,
-    refresh_period: options.RefreshOption = None,
-    baseline: options.BaselineOption = None,
-    input_size: options.InputSizeOption = None,
-    tasks: options.TasksOption = None,
-    edge_thresholds: options.ThresholdsOption = None,
-    saliency: options.SaliencyOption = Saliency.PROBABILITY,
-    store: options.StoreOption = False,
-    device: DeviceOption = 'auto',
-    precision: PrecisionOption = 'auto',
-    json: JsonOption = None,
-    sheet: SheetOption = None,
+    dataset: DatasetOption = Dataset.ROOMS, root: RootOption = None,
+    split: SplitOption = None, count: CountOption = None,
+    clips: ClipsOption = False, motion: MotionOption = None, frames: FramesOption = None,
+    sharing: SharingOption = None,
+    temporal_threshold: Annotated[float | None, TEMPORAL_THRESHOLD] = None,
+    task_threshold: Annotated[float | None, TASK_THRESHOLD] = None,
+    refresh_period: Annotated[int | None, REFRESH_PERIOD] = None,
+    baseline: BaselineOption = None, input_size: InputSizeOption = None,
+    tasks: TasksOption = None, edge_thresholds: ThresholdsOption = None,
+    saliency: SaliencyOption = Saliency.PROBABILITY, store: StoreOption = False,
+    device: DeviceOption = 'auto', precision: PrecisionOption = 'auto',
+    json: JsonOption = None, sheet: SheetOption = None,
 ) -> None:
     """
     Measure how good a model is, against the truth.
@@ -80,65 +145,33 @@ def evaluate(
     their truth is exact, and the same command gives the same figures; they are easier than real
     rooms, so figures do not carry over. On nyud and pascal the definitions are the literature's.
     """
-    from mtshare_ros.evaluation.clip_evaluation import evaluate_clips
+    from mtshare_ros.evaluation.datasets import open_clips, open_images
     from mtshare_ros.evaluation.scorer import read_baseline
 
     check_folder(json)
     check_picture_path(sheet)
-    ways = options.Ways.of(clips, sharing, temporal_factor, task_factor, refresh_period)
-    options.check_store(store, ways)
-    data = _open(ways, dataset.value, root, split and split.value, count, motion, frames)
-    engine = load_engine(model, device, precision, options.size_for(dataset, input_size, model))
-    plan = _plan(engine, data, ways, tasks, options.rules_for(dataset, edge_thresholds, saliency))
+    if not clips:
+        _refuse_for_images(motion, frames, None if sharing is Sharing.OFF else sharing,
+                           temporal_threshold, task_threshold, refresh_period)
+    _check_store(store, sharing)
+    settings = None
+    if clips and sharing is not Sharing.OFF:
+        settings = _sharing_settings(temporal_threshold, task_threshold, refresh_period)
+    parts = dataset.value, root, split and split.value, count
+    data = open_clips(*parts, motion, frames) if clips else open_images(*parts)
+    engine = load_engine(model, device, precision, _size_for(dataset, input_size, model))
+    plan = _plan(engine, data, tasks, sharing is not Sharing.ON, settings,
+                 _rules_for(dataset, edge_thresholds, saliency))
     against = read_baseline(baseline or (), plan.tasks, {
         **data.origin, 'input_size': list(engine.input_size)})
-    gallery = Gallery(data.length, SHEET_FRAMES if sheet is not None else 0)
-    with progress_bar('evaluating', data.length) as progress:
-        report = evaluate_clips(engine, data.clips, plan, observe=gallery.see, progress=progress)
-    outcome = Outcome(engine, data, plan, report, against)
+    outcome, picture = _measure(engine, data, plan, against, SHEET_FRAMES if sheet else 0)
     print_outcome(outcome)
-    _keep(outcome, gallery, store, json, sheet)
-
-
-def _open(
-    ways: options.Ways, dataset: str, root: Path | None, split: str | None, count: int | None,
-    motion: Motion | None, frames: int | None,
-) -> 'EvaluationSet':
-    from mtshare_ros.evaluation.datasets import open_clips, open_images
-
-    if ways.clips:
-        return open_clips(dataset, root, split, count, motion and motion.value, frames)
-    options.refuse_for_images(motion, frames)
-    return open_images(dataset, root, split, count)
-
-
-def _plan(
-    engine: 'Engine', data: 'EvaluationSet', ways: options.Ways, tasks: str | None,
-    rules: 'MetricRules',
-) -> 'ClipPlan':
-    """Return what to compute; refuse a model that does not fit the data."""
-    from mtshare_ros.evaluation.clip_evaluation import ClipPlan, delta_blocks
-    from mtshare_ros.evaluation.datasets import tasks_to_score
-    from mtshare_ros.model.checkpoint import load_checkpoint
-    from mtshare_ros.tasks import TASKS
-
-    wanted = None if tasks is None else read_list('--tasks', tasks, TASKS)
-    scored = tasks_to_score(engine, data, wanted)
-    if ways.sharing is None or engine.file is None:
-        return ClipPlan(scored, sharing=None, rules=rules)
-    blocks = delta_blocks(load_checkpoint(engine.file.path).network)
-    return ClipPlan(scored, ways.dense, ways.sharing, blocks, rules, activity=True)
-
-
-def _keep(
-    outcome: Outcome, gallery: Gallery, store: bool, json: Path | None, sheet: Path | None
-) -> None:
     if store:
         _store(outcome)
     if json is not None:
         write_json(json, outcome.values())
     if sheet is not None:
-        save_picture(sheet, gallery.draw(outcome.engine.labels))
+        save_picture(sheet, picture)
 
 
 def _store(outcome: Outcome) -> None:
@@ -150,3 +183,92 @@ def _store(outcome: Outcome) -> None:
     found = SizeQuality(outcome.engine.input_size, main_figures(outcome.metrics['dense']),
                         f'{outcome.seen} of {outcome.data.dataset}, {outcome.data.split}')
     typer.echo(f'stored in {store_quality(outcome.engine.file, found)}')
+
+
+def _plan(
+    engine: 'Engine', data: 'EvaluationSet', tasks: str | None, dense: bool,
+    sharing: 'SharingSettings | None', rules: 'MetricRules',
+) -> 'ClipPlan':
+    """Return what to compute; raise ConfigError for a model that does not fit the data."""
+    from mtshare_ros.evaluation.clip_evaluation import ClipPlan, delta_blocks
+    from mtshare_ros.evaluation.datasets import tasks_to_score
+    from mtshare_ros.model.checkpoint import load_checkpoint
+    from mtshare_ros.tasks import TASKS
+
+    wanted = None if tasks is None else read_list('--tasks', tasks, TASKS)
+    scored = tasks_to_score(engine, data, wanted)
+    if sharing is None or engine.file is None:
+        return ClipPlan(scored, sharing=None, rules=rules)
+    blocks = delta_blocks(load_checkpoint(engine.file.path).network)
+    return ClipPlan(scored, dense, sharing, blocks, rules, activity=True)
+
+
+def _measure(
+    engine: 'Engine', data: 'EvaluationSet', plan: 'ClipPlan', baseline: 'Baseline', shown: int
+) -> tuple[Outcome, Any]:
+    """Return the outcome, and a contact sheet of ``shown`` frames, None for 0."""
+    from mtshare_ros.evaluation.clip_evaluation import evaluate_clips
+
+    gallery = Gallery(data.length, shown)
+    with progress_bar('evaluating', data.length) as progress:
+        report = evaluate_clips(engine, data.clips, plan, observe=gallery.see, progress=progress)
+    return (Outcome(engine, data, plan, report, baseline),
+            gallery.draw(engine.labels) if shown else None)
+
+
+def _sharing_settings(
+    temporal_threshold: float | None, task_threshold: float | None, refresh_period: int | None
+) -> 'SharingSettings':
+    """Return what clips are computed with; what was not given is as shipped."""
+    from mtshare_ros.sharing.settings import SharingSettings as Usual
+
+    period = Usual.refresh_period if refresh_period is None else refresh_period
+    return Usual(
+        temporal_factor=Usual.temporal_factor if temporal_threshold is None else
+        temporal_threshold,
+        task_factor=Usual.task_factor if task_threshold is None else task_threshold,
+        refresh_period=period, max_age=max(Usual.max_age, period),
+        # metrics must not depend on the machine, so no frame runs dense for being faster
+        crossover=1.0)
+
+
+def _refuse_for_images(*options: object) -> None:
+    """Refuse options that only clips have; what was not given is None."""
+    if any(option is not None for option in options):
+        raise ConfigError(
+            '--motion, --frames, --sharing, --temporal-threshold, --task-threshold and '
+            '--refresh-period are for clips; add --clips. Single images are always dense: sharing '
+            'takes from earlier frames, and they have none')
+
+
+def _check_store(store: bool, sharing: Sharing | None) -> None:
+    """Refuse to store what is not the quality of the network itself."""
+    if store and sharing is Sharing.ON:
+        raise ConfigError('--store keeps the metrics of dense frames, and --sharing on computes '
+                          'none; leave one of them out')
+
+
+def _rules_for(
+    dataset: Dataset, edge_thresholds: int | None, saliency: Saliency
+) -> 'MetricRules':
+    """Return how the metrics of a data set are taken."""
+    from mtshare_ros.evaluation.scoring import metric_rules
+
+    rules = replace(metric_rules(dataset.value), legacy_sigmoid=saliency is Saliency.INVPT)
+    return rules if edge_thresholds is None else replace(rules, edge_thresholds=edge_thresholds)
+
+
+def _size_for(dataset: Dataset, text: str | None, model: str) -> tuple[int, int] | None:
+    """Return the (height, width) of the input; None is the model's own."""
+    from mtshare_ros.evaluation.datasets import INPUT_SIZES
+    from mtshare_ros.model.architecture import nearest_input_size
+    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.manifest import find_model
+
+    if text is not None:
+        return read_input_size(text)
+    usual = INPUT_SIZES.get(dataset.value)
+    if usual is None:
+        return None
+    shape = read_description(find_model(model).path).architecture
+    return nearest_input_size(usual, shape.patch_size)

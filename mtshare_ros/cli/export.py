@@ -6,9 +6,8 @@ from typing import Any, TYPE_CHECKING
 import typer
 
 from mtshare_ros.cli import export_options as options
-from mtshare_ros.cli.bench_options import read_list, read_sides
 from mtshare_ros.cli.export_options import FileOutputs, FilePrecision
-from mtshare_ros.cli.options import JsonOption, ModelArgument
+from mtshare_ros.cli.options import JsonOption, ModelArgument, read_height_width, read_list
 from mtshare_ros.cli.output import check_folder, print_table, write_json
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def export(
     file = find_model(model)
     checkpoint = load_checkpoint(file.path)
     network = checkpoint.network
-    pixels = choose_input_size(None if size is None else read_sides(size, '--size'),
+    pixels = choose_input_size(None if size is None else read_height_width(size, '--size'),
                                network.config, f'the model {file.name!r}')
     asked = None if tasks is None else read_list('--tasks', tasks, TASKS)
     dtype = resolve_precision(precision.value, 'cuda')

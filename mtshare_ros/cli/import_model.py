@@ -9,8 +9,7 @@ from typing import Any, TYPE_CHECKING
 import typer
 
 from mtshare_ros.cli import import_options as options
-from mtshare_ros.cli.bench_options import read_list, read_sides
-from mtshare_ros.cli.options import JsonOption
+from mtshare_ros.cli.options import JsonOption, read_height_width, read_list
 from mtshare_ros.cli.output import check_folder, print_table, write_json
 from mtshare_ros.errors import ConfigError
 
@@ -55,7 +54,7 @@ def import_model(
     check_new(output)
     check_folder(json)
     said = ImportOptions(
-        input_size=read_sides(input_size, '--input-size'), depth_range=depth_range or (),
+        input_size=read_height_width(input_size, '--input-size'), depth_range=depth_range or (),
         tasks=() if tasks is None else read_list('--tasks', tasks, TASKS),
         by_geometry=() if by_geometry is None else read_list(
             '--by-geometry', by_geometry, BY_GEOMETRY),

@@ -1,12 +1,13 @@
-"""Arguments and options that several commands share, with one wording each."""
+"""Options that several commands share, with one wording each, and how their texts are read."""
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Iterable
 
 import typer
 
 from mtshare_ros.cli.completion import offer_models, offering
+from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
+from mtshare_ros.errors import ConfigError
 
 HELD_OUT_SEED = 1_100_003
 """A room of the test split: a demonstration on a training room would flatter the model."""
@@ -32,6 +33,24 @@ SheetOption = Annotated[Path | None, typer.Option(
     '--sheet', metavar='FILE.png',
     help='Save a picture of several frames: predictions beside the ground truth.')]
 
+TEMPORAL_THRESHOLD = typer.Option(
+    '--temporal-threshold', min=0.0, max=10.0, metavar='FACTOR',
+    help='Factor on the thresholds over time, 1 by default; 0 computes every token.')
+TASK_THRESHOLD = typer.Option(
+    '--task-threshold', min=0.0, max=10.0, metavar='FACTOR',
+    help="Factor on the thresholds between a sub-task and the base task, 1 by default; 0 reuses "
+         "none of the base task's updates.")
+REFRESH_PERIOD = typer.Option(
+    '--refresh-period', min=1, max=300, metavar='N',
+    help='Every token is computed again within N frames, 30 by default.')
+
+
+def input_size_option(default: str = 'the size of the model') -> Any:
+    """Return the option ``--input-size``, whose help ends with what it is by default."""
+    return typer.Option(
+        '--input-size', metavar='HEIGHTxWIDTH', help='Pixels of the input and of its maps, '
+        f'multiples of the patch size of the model (14 or 16). Default: {default}.')
+
 
 MOTIONS_HELP = (
     'static, pan, drive or handheld; past fine texture static-textured, pan-2, pan-4, pan-8, '
@@ -39,23 +58,49 @@ MOTIONS_HELP = (
     '(metres a second)')
 
 
-class Motion(str, Enum):
-    """
-    How the simulated camera moves.
+def motion_option(text: str, *groups: str) -> Any:
+    """Return an option ``--motion``; ``groups`` are names that stand for several motions."""
+    names = (*CAMERA_MOTIONS, *groups)
 
-    Those with a number, which is a speed, and the textured one look at surfaces of fine texture.
-    """
+    def check(name: str) -> str:
+        if name not in names:
+            raise typer.BadParameter(f'{name!r} is not one of {", ".join(names)}')
+        return name
 
-    STATIC = 'static'
-    PAN = 'pan'
-    DRIVE = 'drive'
-    HANDHELD = 'handheld'
-    STATIC_TEXTURED = 'static-textured'
-    PAN_2 = 'pan-2'
-    PAN_4 = 'pan-4'
-    PAN_8 = 'pan-8'
-    HANDHELD_2 = 'handheld-2'
-    HANDHELD_4 = 'handheld-4'
-    HANDHELD_8 = 'handheld-8'
-    DRIVE_HALF = 'drive-0.5'
-    DRIVE_1 = 'drive-1'
+    return typer.Option('--motion', metavar='MOTION', parser=check, help=text,
+                        autocompletion=offering(*names))
+
+
+def read_input_size(text: str, option: str = '--input-size') -> tuple[int, int]:
+    """Return (height, width) of a text like 240x320; raise ConfigError for any other."""
+    from mtshare_ros.model.architecture import check_input_size
+
+    return check_input_size(read_height_width(text, option))
+
+
+def read_height_width(text: str, option: str) -> tuple[int, int]:
+    """Return (height, width) of a text like 240x320, also of one that no network can take."""
+    sides = text.lower().split('x')
+    if len(sides) != 2 or not all(side.isdecimal() for side in sides):
+        raise ConfigError(f'{option} is {text!r}; allowed is HEIGHTxWIDTH, for example 480x640')
+    return int(sides[0]), int(sides[1])
+
+
+def read_list(option: str, text: str | None, allowed: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of a text with commas, all of ``allowed`` for None."""
+    known = tuple(allowed)
+    if text is None:
+        return known
+    names = tuple(name.strip() for name in text.split(',') if name.strip())
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise ConfigError(f'{option} is {text!r}; allowed is a list, with commas, of '
+                          f'{", ".join(known)}')
+    return tuple(name for name in known if name in names)
+
+
+def check_one_of(**options: object) -> None:
+    """Refuse options that exclude each other; what was not given is None."""
+    given = [f'--{name.replace("_", "-")}' for name, value in options.items() if value is not None]
+    if len(given) > 1:
+        raise ConfigError(f'{" and ".join(given)} exclude each other; give one of them')

@@ -7,8 +7,8 @@ from typing import Annotated, Iterator, Sequence, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.bench_options import read_size
 from mtshare_ros.cli.engines import load_engine
+from mtshare_ros.cli.options import read_input_size
 from mtshare_ros.cli.output import check_folder, check_picture_path, save_picture
 from mtshare_ros.errors import ConfigError
 
@@ -131,7 +131,7 @@ def load_network(
     model: str, device: str, precision: str, input_size: str | None, threads: int | None
 ) -> 'Engine':
     """Load a model for maps of a size (HxW, None: its own), on as many threads (None: all)."""
-    size = read_size(input_size, '--input-size') if input_size is not None else None
+    size = read_input_size(input_size, '--input-size') if input_size is not None else None
     if threads is not None:
         import torch
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from mtshare_ros.cli.app import examples, new_app
-from mtshare_ros.cli.options import HELD_OUT_SEED, Motion, MOTIONS_HELP, SeedOption
+from mtshare_ros.cli.options import HELD_OUT_SEED, motion_option, MOTIONS_HELP, SeedOption
 from mtshare_ros.cli.progress import counted, progress_bar
 from mtshare_ros.file_paths import check_new_folder, check_parent
 
@@ -41,8 +41,7 @@ ros2 run mtshare_ros sim_camera_node --ros-args -p clip:=room.clip
 """))
 def clip(
     path: Annotated[Path, typer.Argument(metavar='PATH', help='Where the clip goes.')],
-    motion: Annotated[Motion, typer.Option(
-        metavar='MOTION', help=f'How the camera moves: {MOTIONS_HELP}.')] = Motion.HANDHELD,
+    motion: Annotated[str, motion_option(f'How the camera moves: {MOTIONS_HELP}.')] = 'handheld',
     seed: SeedOption = HELD_OUT_SEED,
     seconds: Annotated[float, typer.Option(
         min=0.1, metavar='S', help='Length of the clip.')] = 10.0,
@@ -63,7 +62,7 @@ def clip(
     from mtshare_ros.data.rooms.video import RoomVideo
 
     check_parent(path)
-    video = RoomVideo(seed=seed, motion=motion.value, height=height, width=width, rate_hz=rate,
+    video = RoomVideo(seed=seed, motion=motion, height=height, width=width, rate_hz=rate,
                       noise=noise)
     count = max(round(seconds * rate), 1)
     with progress_bar('rendering', count) as progress:

@@ -38,7 +38,7 @@ def clip_options(report: Any) -> str:
         '--sharing off' if settings is None else '',
         '--sharing on' if at(report, 'metrics_of') == 'sharing' else '',
         _sharing_options(settings or {}, {
-            'temporal_factor': '--temporal-factor', 'task_factor': '--task-factor',
+            'temporal_factor': '--temporal-threshold', 'task_factor': '--task-threshold',
             'refresh_period': '--refresh-period'}),
         device_options(report))
 
@@ -53,7 +53,7 @@ def bench_options(report: Any) -> str:
         _latency_options(report['latency']) if 'latency' in report else '',
         '--system' if 'system' in report else '',
         _comparison_options(report, settings) if settings else '',
-        f'--size {size[0]}x{size[1]}' if size else '', device_options(machine))
+        f'--input-size {size[0]}x{size[1]}' if size else '', device_options(machine))
 
 
 def device_options(values: Any) -> str:
@@ -65,7 +65,7 @@ def device_options(values: Any) -> str:
 
 
 def _latency_options(report: Mapping[str, Any]) -> str:
-    return f'--latency-target {report["target_ms"]:g} --frames {report["frames"]}'
+    return f'--latency-target-ms {report["target_ms"]:g} --frames {report["frames"]}'
 
 
 def _comparison_options(report: Any, settings: Mapping[str, Any]) -> str:
@@ -78,12 +78,13 @@ def _comparison_options(report: Any, settings: Mapping[str, Any]) -> str:
         f'--motion {_group(motions) if "motions" in report else motions[0]}' if motions else '',
         f'--frames {settings.get("frames")}',
         _sharing_options(settings.get('sharing') or {}, {
-            'temporal_factor': '--threshold', 'refresh_period': '--refresh-period',
+            'temporal_factor': '--temporal-threshold', 'task_factor': '--task-threshold',
+            'refresh_period': '--refresh-period',
             'block': '--block'}),
         f'--tasks {",".join(tasks)}' if tasks != DEFAULT_TASKS else '',
         f'--noise {settings["noise"]:g}' if settings.get('noise', 1.0) != usual.noise else '',
         '--clean' if settings.get('clean') else '',
-        '' if sides == usual_ones else f'--sides {",".join(sides)}',
+        '' if sides == usual_ones else f'--contenders {",".join(sides)}',
         f'--nth {settings["nth"]}' if settings.get('nth', usual.nth) != usual.nth else '',
         '' if settings.get('compiling', True) else '--no-compile')
 

@@ -27,7 +27,7 @@ def result(tiny_model, tmp_path_factory):
     environment.pop('ROS_DOMAIN_ID', None)
     done = subprocess.run(
         [sys.executable, '-m', 'mtshare_ros.cli.main', 'bench', '--node', '--model',
-         str(tiny_model), '--size', '96x128', '--json', 'node.json'],
+         str(tiny_model), '--input-size', '96x128', '--json', 'node.json'],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
     assert done.returncode == 0, done.stderr
     return json.loads((folder / 'node.json').read_text()), done.stdout

@@ -3,6 +3,7 @@
 from dataclasses import replace
 import json
 import subprocess
+from types import SimpleNamespace
 
 from pretended_cuda import pretended_cuda
 import pytest
@@ -11,19 +12,15 @@ from tiny import TINY
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
-from mtshare_ros.cli.bench_options import (  # noqa: E402
-    BenchMotion,
-    check_one_of,
-    read_list,
-    read_size,
-)
+from mtshare_ros.cli.bench_modes import bench_settings  # noqa: E402
+from mtshare_ros.cli.options import check_one_of, read_input_size, read_list  # noqa: E402
 from mtshare_ros.data.rooms.streams import STREAMS  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
 from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
 from mtshare_ros.model.head_config import HeadConfig  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
 
-QUICK = ('--size', '96x128', '--no-compile')
+QUICK = ('--input-size', '96x128', '--no-compile')
 SIDES = ('independent', 'shared_encoder', 'dense', 'single', 'prefix', 'temporal', 'task',
          'combined', 'hold')
 
@@ -78,7 +75,7 @@ def test_a_model_is_measured_at_its_own_size(command_in, public_model, tmp_path,
 
 
 def test_a_size_of_other_patches_is_refused_with_the_nearest(command, public_model):
-    result = command('bench', '--model', public_model, '--size', '96x128')
+    result = command('bench', '--model', public_model, '--input-size', '96x128')
 
     assert result.returncode == 1
     assert 'has patches of 14 pixels' in result.stderr and '[98, 126]' in result.stderr
@@ -152,17 +149,27 @@ def test_without_ros_the_rest_is_still_measured(command, tiny_model):
 
 
 def test_every_stream_can_be_named_alone_and_in_one_of_two_groups():
-    alone = [motion for motion in BenchMotion if len(motion.streams) == 1]
+    engine = SimpleNamespace(tasks=('semseg',))
+    motions = {name: bench_settings(engine, name, None, None).motions
+               for name in (*STREAMS, 'all', 'moving')}
 
-    assert tuple(motion.value for motion in alone) == tuple(STREAMS)
-    assert BenchMotion.ALL.streams + BenchMotion.MOVING.streams == tuple(STREAMS)
+    assert all(motions[name] == (name,) for name in STREAMS)
+    assert motions['all'] + motions['moving'] == tuple(STREAMS)
+
+
+def test_an_unknown_motion_is_refused_with_the_groups_too(command):
+    result = command('bench', '--motion', 'fly')
+
+    assert result.returncode == 2
+    words = ' '.join(result.stderr.replace('│', ' ').split())
+    assert "'fly' is not one of static, pan" in words and 'drive-1, all, moving' in words
 
 
 def test_a_fast_stream_says_how_fast_it_is_and_how_much_maps_flicker(
     command, tiny_model, tmp_path
 ):
     result = command('bench', '--model', tiny_model, '--motion', 'pan-4', '--frames', 2, *QUICK,
-                     '--sides', 'moving_fused,dense_nth', '--nth', 2, '--json', 'bench.json')
+                     '--contenders', 'moving_fused,dense_nth', '--nth', 2, '--json', 'bench.json')
 
     assert result.returncode == 0, result.stderr
     assert 'of the patches change: flicker from frame to frame' in result.stdout
@@ -170,6 +177,13 @@ def test_a_fast_stream_says_how_fast_it_is_and_how_much_maps_flicker(
     figures = json.loads((tmp_path / 'bench.json').read_text())
     assert set(figures['sides']) == {'prefix', 'moving_fused', 'dense_nth'}
     assert set(figures['stream']) == {'changed', 'pixels'}
+
+
+def test_a_single_frame_is_refused_because_it_would_not_be_timed(command, tiny_model):
+    result = command('bench', '--model', tiny_model, '--frames', 1, *QUICK)
+
+    assert result.returncode == 1
+    assert 'frames is 1; allowed is 2 or more' in result.stderr
 
 
 def test_two_models_at_once_are_refused(command):
@@ -190,29 +204,29 @@ def test_the_node_is_measured_alone_and_with_a_model_from_a_file(command, option
 @pytest.mark.parametrize('text', ['240', '240x', 'x', '240x320x3', '240x321', 'axb', '-16x32'])
 def test_a_size_that_is_none_is_refused(text):
     with pytest.raises(ConfigError, match='size'):
-        read_size(text)
+        read_input_size(text)
 
 
 def test_a_size_is_height_by_width():
-    assert read_size('480x640') == (480, 640)
+    assert read_input_size('480x640') == (480, 640)
 
 
 def test_an_unknown_name_in_a_list_is_refused_with_the_known_ones():
-    with pytest.raises(ConfigError, match="--sides is 'combined,fast'; allowed .* combined, hold"):
-        read_list('--sides', 'combined,fast', ('combined', 'hold'))
+    with pytest.raises(ConfigError, match="--tasks is 'combined,fast'; allowed .* combined, hold"):
+        read_list('--tasks', 'combined,fast', ('combined', 'hold'))
 
 
 def test_a_list_comes_in_the_usual_order():
-    assert read_list('--sides', 'hold, combined', ('combined', 'hold')) == ('combined', 'hold')
+    assert read_list('--tasks', 'hold, combined', ('combined', 'hold')) == ('combined', 'hold')
 
 
 def test_options_that_exclude_each_other_are_named():
-    with pytest.raises(ConfigError, match='--active and --latency-target exclude'):
-        check_one_of(active=0.1, latency_target=50.0, system=None)
+    with pytest.raises(ConfigError, match='--active and --latency-target-ms exclude'):
+        check_one_of(active=0.1, latency_target_ms=50.0, system=None)
 
 
 @pytest.mark.parametrize('part', [
-    ('--frames', 2, '--sides', 'dense,combined'), ('--active', 0.2)])
+    ('--frames', 2, '--contenders', 'dense,combined'), ('--active', 0.2)])
 def test_what_is_measured_on_a_gpu_runs_there(command_in, tiny_model, tmp_path, part):
     with pretended_cuda():
         done = command_in(tmp_path, 'bench', '--model', tiny_model, *part, *QUICK,

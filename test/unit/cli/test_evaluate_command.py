@@ -16,7 +16,7 @@ from typer.testing import CliRunner  # noqa: E402
 import yaml  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
-from mtshare_ros.cli.evaluate_tables import FIGURES  # noqa: E402
+from mtshare_ros.cli.evaluate_outcome import FIGURES  # noqa: E402
 from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
 from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
@@ -96,8 +96,9 @@ def test_the_shares_of_sharing_are_in_the_report(both_ways):
 
 
 def test_the_settings_of_the_run_are_in_the_report(branched_model, tmp_path):
-    result = evaluate(branched_model, *SHORT, '--temporal-factor', 0.5,
-                     '--task-factor', 0, '--refresh-period', 120, '--json', tmp_path / 'clip.json')
+    result = evaluate(branched_model, *SHORT, '--temporal-threshold', 0.5,
+                     '--task-threshold', 0, '--refresh-period', 120,
+                      '--json', tmp_path / 'clip.json')
     assert result.exit_code == 0, result.output
     report = read(tmp_path / 'clip.json')
     settings = report['sharing']['settings']
@@ -231,7 +232,7 @@ def test_a_model_of_other_classes_is_scored_for_tasks_that_need_none(tiny_model,
     (['--input-size', 'large'], "--input-size is 'large'; allowed is HEIGHTxWIDTH"),
     (['--tasks', 'depth,saliency'], 'saliency is not in both; leave it out of --tasks'),
     (['--tasks', 'colour'], "--tasks is 'colour'; allowed is a list, with commas, of semseg"),
-    (['--clips', '--sharing', 'on', '--store'], '--store keeps the figures of dense frames'),
+    (['--clips', '--sharing', 'on', '--store'], '--store keeps the metrics of dense frames'),
 ])
 def test_what_cannot_be_done_is_refused_before_the_work(tiny_model, words, complaint):
     result = evaluate(tiny_model, *words)

@@ -8,9 +8,8 @@ import pytest
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 
-from mtshare_ros.cli.options import HELD_OUT_SEED, Motion  # noqa: E402
+from mtshare_ros.cli.options import HELD_OUT_SEED  # noqa: E402
 from mtshare_ros.data.rooms.clips import read_clip  # noqa: E402
-from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS  # noqa: E402
 from mtshare_ros.data.rooms.training_frames import open_frames
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
 from mtshare_ros.data.rooms.views import split_seeds
@@ -45,8 +44,11 @@ def test_frames_are_those_of_the_split(command, tmp_path):
     assert frames.image.shape == (5, 48, 64, 3)
 
 
-def test_the_motions_offered_are_those_of_the_rooms():
-    assert tuple(motion.value for motion in Motion) == tuple(CAMERA_MOTIONS)
+def test_an_unknown_motion_is_refused_with_those_of_the_rooms(command):
+    result = command('render', 'clip', 'room.clip', '--motion', 'fly', *SMALL)
+
+    assert result.returncode == 2
+    assert "'fly' is not one of static, pan, drive" in ' '.join(result.stderr.split())
 
 
 def test_rooms_are_shown_that_no_model_was_trained_on():

@@ -57,8 +57,8 @@ def measured(tmp_path_factory, tiny_model):
         ('clips', 'shared-validation', ('evaluate', model, '--clips', '--split', 'validation',
                                         '--count', 1, '--frames', 3, *SMALL)),
         ('info', 'shared', ('models', 'info', model)),
-        ('bench', 'static', ('bench', '--model', model, '--size', '48x64', '--frames', 2,
-                             '--sides', 'shared_encoder,combined', '--no-compile')),
+        ('bench', 'static', ('bench', '--model', model, '--input-size', '48x64', '--frames', 2,
+                             '--contenders', 'shared_encoder,combined', '--no-compile')),
     ):
         (folder / kind).mkdir()
         result = mtshare(*words, '--json', folder / kind / f'{name}.json')
@@ -85,7 +85,7 @@ def test_the_page_holds_what_the_other_commands_wrote(measured, tmp_path):
     assert row_of(text, 'rows that sub-tasks take over from the base task')[1].endswith(
         ' % in the blocks with delta weights')
     assert ('mtshare bench --model tiny --motion static --frames 2 '
-            '--sides shared_encoder,combined --no-compile --size 48x64') in text
+            '--contenders shared_encoder,combined --no-compile --input-size 48x64') in text
     assert f'wrote {tmp_path / "page.md"}' in result.output
 
 

@@ -151,7 +151,7 @@ def test_clips_with_other_settings_than_the_rest_are_told(report_of):
     report = report_of(figures)
 
     assert '* test-pan: sharing with thresholds over time times 0.5' in report
-    assert '--motion pan --count 2 --frames 64 --temporal-factor 0.5 --json' in report
+    assert '--motion pan --count 2 --frames 64 --temporal-threshold 0.5 --json' in report
 
 
 def test_delta_weights_are_shown_by_task_and_block_with_their_bytes(report_of):
@@ -211,11 +211,11 @@ def test_the_claims_stand_beside_ours(report_of):
     '--count 2 --frames 64 --sharing off --json docs/results/clips/multi-task-validation.json',
     'mtshare models info shared_model --json docs/results/info/shared.json',
     'mtshare bench --architecture vit_s --random-deltas 0.1 --granularity row --active 0.1 '
-    '--size 240x320 --json docs/results/bench/active.json',
-    'mtshare bench --model shared_model --latency-target 30 --frames 256 --size 240x320 '
+    '--input-size 240x320 --json docs/results/bench/active.json',
+    'mtshare bench --model shared_model --latency-target-ms 30 --frames 256 --input-size 240x320 '
     '--json docs/results/bench/latency.json',
-    'mtshare bench --model shared_model --motion static --frames 256 --sides '
-    'independent,prefix,combined,hold --size 240x320 --json docs/results/bench/static.json',
+    'mtshare bench --model shared_model --motion static --frames 256 --contenders '
+    'independent,prefix,combined,hold --input-size 240x320 --json docs/results/bench/static.json',
     'mtshare report docs/results --recipe config/train/rooms.yaml --output docs/results.md',
 ])
 def test_a_command_is_listed_as_it_is_typed(report_of, command):

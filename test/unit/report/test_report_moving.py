@@ -27,8 +27,8 @@ def test_flicker_has_a_table_where_it_was_measured(report):
 
 def test_a_side_whose_maps_are_carried_says_how_often_it_computes(report):
     assert '| dense_nth, n = 3 | 31.0 |' in report
-    assert ('mtshare bench --model shared_model --motion pan-4 --frames 256 --sides '
-            'prefix,moving_fused,dense_nth --nth 4 --size 240x320 '
+    assert ('mtshare bench --model shared_model --motion pan-4 --frames 256 --contenders '
+            'prefix,moving_fused,dense_nth --nth 4 --input-size 240x320 '
             '--json docs/results/bench/pan.json') in report
 
 
