@@ -10,7 +10,7 @@ import re
 from typing import Callable, Iterable
 
 from mtshare_ros.nodes.parameters import ParameterSpec
-from mtshare_ros.nodes.perception.outputs import ALL_OUTPUTS
+from mtshare_ros.nodes.perception.output_table import ALL_OUTPUTS
 from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
 from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS
 from mtshare_ros.nodes.video_camera.parameter_table import VIDEO_CAMERA_PARAMETERS

@@ -43,16 +43,20 @@ def test_the_table_of_figures_is_what_the_diagnostics_show():
     pytest.importorskip('diagnostic_msgs', reason='ROS 2 is neither sourced nor installed')
     from builtin_interfaces.msg import Time
 
-    from mtshare_ros.nodes.perception.diagnostics import CameraReport, make_diagnostics, NodeReport
-    from mtshare_ros.nodes.perception.engine_figures import engine_figures
+    from mtshare_ros.nodes.perception.diagnostics import (
+        CameraReport,
+        engine_entries,
+        make_diagnostics,
+        memory_entries,
+        model_entries,
+        NodeReport,
+    )
     from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
-    from mtshare_ros.nodes.perception.memory_figures import memory_figures
-    from mtshare_ros.nodes.perception.model_figures import model_figures
 
-    node = NodeReport('/node', 'active', figures={
-        **model_figures(None, ''), **engine_figures(None, {}), **memory_figures(None)})
+    node = NodeReport('/node', 'active', entries={
+        **model_entries(None, ''), **engine_entries(None, {}), **memory_entries(None)})
     taken_from = dict.fromkeys(('image_topic', 'image_transport'), '')
-    camera = CameraReport(figures={**taken_from, **FrameStatistics().summary()})
+    camera = CameraReport(entries={**taken_from, **FrameStatistics().summary()})
     shown = {item.key for item in make_diagnostics(node, [camera], Time()).status[0].values}
     table = re.search(r'<!-- table: diagnostics -->\n(.*?)<!-- end -->',
                       (ROOT / 'docs/interface.md').read_text(), re.DOTALL).group(1)

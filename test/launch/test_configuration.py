@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from mtshare_ros.nodes.perception.outputs import OUTPUTS
+from mtshare_ros.nodes.perception.output_table import OUTPUTS
 from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,7 +18,7 @@ from launching import (  # noqa: E402
 )
 from ros_messages import camera_image  # noqa: E402
 
-from mtshare_ros.nodes.perception.outputs import OUTPUTS  # noqa: E402
+from mtshare_ros.nodes.perception.output_table import OUTPUTS  # noqa: E402
 
 require_package()
 DOMAIN = reserve_domain()

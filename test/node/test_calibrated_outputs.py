@@ -88,7 +88,7 @@ def test_without_a_calibration_that_fits_only_the_points_are_withheld(stage, tin
     assert figures['level'] == DiagnosticStatus.WARN
     assert figures['message'] == f'WITHHELD: {figures["withheld"]}'
     assert ('/depth/camera_info: ' in figures['withheld']) == (name != 'fisheye')
-    assumed = stage.perception.count_lines('depth assumes', '110 pixels at 128x96', reason)
+    assumed = stage.perception.count_lines('depth assumes', '110 pixels at 96x128', reason)
     assert assumed == (name != 'fisheye')
 
 

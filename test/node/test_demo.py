@@ -18,7 +18,7 @@ pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 Image = pytest.importorskip('PIL.Image', reason='the sheet needs the extra [cli]')
 psutil = pytest.importorskip('psutil', reason='looking for orphans needs psutil')
 
-from mtshare_ros.nodes.perception.outputs import OUTPUTS  # noqa: E402
+from mtshare_ros.nodes.perception.output_table import OUTPUTS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120

@@ -29,7 +29,7 @@ def test_maps_have_the_size_that_the_model_was_trained_at_unless_another_is_aske
 ):
     stage.start_perception(tiny_model, input_size=[0, 0])
 
-    stage.perception.wait_for_output('outputs of 128x96 pixels')
+    stage.perception.wait_for_output('outputs of 96x128 pixels (height x width)')
 
 
 @pytest.mark.fault(2)

@@ -7,8 +7,8 @@ from ros_messages import camera_calibration, camera_image, stamp_key
 from sensor_msgs.msg import CameraInfo, PointCloud2
 
 from mtshare_ros.messages.pixels import read_map
-from mtshare_ros.nodes.perception.outputs import OUTPUTS
-from mtshare_ros.nodes.perception.publishing import MESSAGE_TYPES
+from mtshare_ros.nodes.perception.output_publishers import MESSAGE_TYPES
+from mtshare_ros.nodes.perception.output_table import OUTPUTS
 
 MAPS = {output.topic: output.encoding for output in OUTPUTS if output.draw}
 TOPICS = {output.topic: MESSAGE_TYPES[output.message] for output in OUTPUTS if not output.latched}

@@ -3,7 +3,7 @@
 import pytest
 from ros_messages import camera_image, stamped
 
-from mtshare_ros.nodes.perception.failure_streak import ERROR_AFTER, GIVE_UP_AFTER
+from mtshare_ros.nodes.perception.frame_reports import ERROR_AFTER, GIVE_UP_AFTER
 
 
 def start(stage, model, fault, times):

@@ -20,7 +20,7 @@ from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.dashboard.channels import Channel, css_color
 from mtshare_ros.nodes.dashboard.hub import Audience
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.image_input import TRANSPORTS
+from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
 from mtshare_ros.nodes.rates import RateLimiter
 from mtshare_ros.tasks import LabelSet, load_labels, read_labels
 

@@ -1,27 +1,214 @@
-"""One camera as long as the node lives: its name, its counters, its switch and its services."""
+"""One camera of the node: its services and counters, and the stream of its images while active."""
+
+from dataclasses import dataclass
+from functools import cached_property
+import time
+from typing import Any, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode
+from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.messages.camera_info import CameraInfoBuffer, shows_rectified
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.camera_names import name_for
-from mtshare_ros.nodes.perception.camera_stream import CameraStream, Shared
-from mtshare_ros.nodes.perception.diagnostics import CameraReport
+from mtshare_ros.nodes.parameters import ParameterServer
+from mtshare_ros.nodes.perception.calibration import Calibrator
+from mtshare_ros.nodes.perception.diagnostics import CameraReport, describe_overload
+from mtshare_ros.nodes.perception.engine_parameters import MotionChoice
+from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.perception.image_input import find_image_topic
-from mtshare_ros.nodes.perception.outputs import offered_outputs
-from mtshare_ros.nodes.perception.overload import describe_overload
-from mtshare_ros.nodes.perception.publishing import OutputPublishers
+from mtshare_ros.nodes.perception.input_topics import (
+    find_image_topic,
+    name_for,
+    subscribe,
+    subscribe_latched,
+    TRANSPORTS,
+)
+from mtshare_ros.nodes.perception.input_watch import InputChange, InputWatch
+from mtshare_ros.nodes.perception.output_publishers import FramePublisher, OutputPublishers
+from mtshare_ros.nodes.perception.output_table import enabled_outputs, offered_outputs, OutputSpec
+from mtshare_ros.nodes.perception.parameter_table import RuntimeSettings, StartSettings
+from mtshare_ros.nodes.perception.pipeline import CameraParts, InferenceThread, Job, Pipeline
+from mtshare_ros.nodes.rates import RateLimiter
+
+if TYPE_CHECKING:  # only a camera that moves loads these
+    from mtshare_ros.nodes.perception.follower_pipeline import FollowerPipeline
+    from mtshare_ros.nodes.perception.motion_input import MotionInput, TransformInput
 
 RESET_REASON = 'asked for by reset_cache'
+
+_INFOS_KEPT = 16
+"""A calibration that is streamed by a publisher that also keeps it comes twice."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What all cameras of an active node share: network, threads, transforms, and settings."""
+
+    node: LifecycleNode
+    engine: Engine
+    thread: InferenceThread
+    following: InferenceThread
+    parameters: ParameterServer[RuntimeSettings]
+    start: StartSettings
+
+    @cached_property
+    def transforms(self) -> 'TransformInput':
+        """The transforms of the robot, for the cameras whose motion sensors tell."""
+        from mtshare_ros.nodes.perception.motion_input import TransformInput
+        return TransformInput(self.node)
+
+
+class CameraStream:
+    """
+    Receives the images of one camera and leaves them to the threads that compute.
+
+    Everything here runs in the executor's thread. A stream lasts from activation to deactivation,
+    and so does what is remembered of the camera.
+    """
+
+    def __init__(
+        self, camera: str, shared: Shared, publishers: OutputPublishers,
+        statistics: FrameStatistics, notices: Notices,
+    ) -> None:
+        self._camera = camera
+        self._node = node = shared.node
+        self._shared = shared
+        self._publishers = publishers
+        self._statistics = statistics
+        self._notices = notices
+        self._limiter = RateLimiter()
+        self.enabled = True
+        self._idle = ''
+        transport = TRANSPORTS[shared.start.image_transport]
+        image, info = name_for(camera, transport.topic), name_for(camera, 'camera_info')
+        topic = find_image_topic(node, camera, shared.start.image_transport)
+        rectified = shows_rectified(topic, shared.start.camera_matrix)
+        infos = CameraInfoBuffer(
+            _INFOS_KEPT, rectified=rectified, topic=node.resolve_topic_name(info))
+        self._reports = FrameReports(node, topic, statistics, notices)
+        self._publisher = FramePublisher(publishers, notices)
+        self._parts = CameraParts(
+            shared.engine, transport, shared.start.max_pixels,
+            Calibrator(shared.engine, infos, notices), self._publisher, self._reports)
+        self._pipeline = Pipeline(self._parts)
+        self._follower: FollowerPipeline | None = None
+        self._motion: MotionInput | None = None
+        self._image = subscribe(node, transport.message_type, topic, self._receive)
+        self._camera_infos = (
+            subscribe(node, CameraInfo, info, infos.add),
+            subscribe_latched(node, CameraInfo, info, infos.add))
+        self._watch = InputWatch(node, self._image, image, transport.type_name)
+
+    def conditions(self) -> dict[str, str]:
+        """Return the fields of ``CameraReport`` that tell what hinders the camera."""
+        withheld = '; '.join(
+            f'{self._publishers.topic_name(output)}: {reason}'
+            for output, reason in self._publisher.withheld.items()
+            if self._publishers.has_subscriber(output))
+        return {
+            'stale': self._watch.silence if self.enabled else '',
+            'idle': self._idle,
+            'withheld': '' if self._idle else withheld,
+            'pose_fault': '' if self._idle else self._reports.poses.fault,
+            'failing': self._reports.streak.error or self._statistics.severe_error,
+        }
+
+    def watch(self) -> str:
+        """Log once when the camera is silent; return why the node should give up, or ''."""
+        if self.enabled:
+            self._log(self._watch.check(self._shared.parameters.settings.input_timeout))
+        return self._reports.streak.hopeless
+
+    def start_anew(self, reason: str) -> None:
+        """Compute the next frame whole, without what is remembered."""
+        self._pipeline.start_anew(reason)
+        if self._follower is not None:
+            self._follower.start_anew(reason)
+
+    def close(self) -> None:
+        """Remove the subscriptions."""
+        for subscription in (self._image, *self._camera_infos):
+            self._node.destroy_subscription(subscription)
+        if self._motion is not None:
+            self._motion.close()
+
+    def _receive(self, message: Any) -> None:
+        """Make a job of an image whose maps have subscribers."""
+        arrived_s = time.perf_counter()
+        self._statistics.count('received')
+        self._note_arrival()
+        settings = self._shared.parameters.settings
+        self._choose_motion(settings.motion)
+        outputs = self._outputs_wanted(settings)
+        if not outputs:
+            return
+        poses = self._motion.source if self._motion else None
+        self._hand_out(Job(message, outputs, settings, poses, self._follower, arrived_s))
+
+    def _choose_motion(self, choice: MotionChoice) -> None:
+        """Listen to the sensors and follow the maps as the parameters say, from this image on."""
+        if choice.posed and self._motion is None:
+            from mtshare_ros.nodes.perception.motion_input import MotionInput
+            self._motion = MotionInput(self._node, self._camera, self._shared.transforms)
+        if self._motion is not None:
+            self._motion.follow(choice)
+        if not choice.carries:
+            self._follower = None
+        elif self._follower is None:
+            from mtshare_ros.nodes.perception.follower_pipeline import FollowerPipeline
+            self._follower = FollowerPipeline(self._parts)
+
+    def _hand_out(self, job: Job) -> None:
+        """Leave a job to the threads; count an image that is dropped or skipped by that."""
+        # With a follower, images that the network does not compute get maps all the same.
+        follower = job.follower
+        lost = follower is not None and self._shared.following.put(follower, job)
+        if self._limiter.allows(time.monotonic(), job.settings.max_rate):
+            replaced = self._shared.thread.put(self._pipeline, job)
+            lost = lost or (replaced and follower is None)
+        elif follower is None:
+            self._statistics.count('skipped')
+        if lost:
+            self._statistics.count('dropped')
+
+    def _note_arrival(self) -> None:
+        """End a silence: what the camera sees may have changed completely meanwhile."""
+        change = self._watch.seen()
+        if change.info:
+            self.start_anew('the camera was silent')
+        self._log(change)
+
+    def _outputs_wanted(self, settings: RuntimeSettings) -> tuple[OutputSpec, ...]:
+        engine = self._shared.engine
+        enabled = enabled_outputs(
+            settings, engine.tasks, engine.description.architecture.relative_depth)
+        wanted = self._publishers.wanted(enabled, settings.lazy) if self.enabled else ()
+        self._idle = '' if wanted else self._why_idle(enabled)
+        self._notices.state('idle', self._idle)
+        return wanted
+
+    def _why_idle(self, enabled: tuple[OutputSpec, ...]) -> str:
+        if not self.enabled:
+            return 'idle: switched off by the service enable'
+        if not enabled:
+            return 'idle: every output is switched off'
+        topics = ', '.join(map(self._publishers.topic_name, enabled))
+        return f'idle: no subscriber on {topics}'
+
+    def _log(self, change: InputChange) -> None:
+        if change.warning:
+            self._node.get_logger().warning(change.warning)
+        if change.info:
+            self._node.get_logger().info(change.info)
 
 
 class Camera:
     """
-    Keeps what must outlive a deactivation: counters, what was said, and the switch.
+    Keeps what must outlast a deactivation: counters, what was logged, and whether it is enabled.
 
-    Its topics are there while the node is configured, its ``stream`` while it is active. ``name``
+    Its topics exist while the node is configured, its ``stream`` while it is active. ``name``
     is empty for a node of one camera; with several, it stands before the names of all topics and
     services. Everything runs in the executor's thread.
     """
@@ -51,35 +238,31 @@ class Camera:
         if self._publishers is None:
             raise RuntimeError('the node is not configured')
         self.stream = CameraStream(
-            self._node, self.name, shared, self._publishers, self.statistics, self.notices)
+            self.name, shared, self._publishers, self.statistics, self.notices)
         self.stream.enabled = self.enabled
 
     def leave(self) -> None:
-        """Undo ``follow``; bears being called twice."""
+        """Undo ``follow``; calling it twice does no harm."""
         stream, self.stream = self.stream, None
         if stream is not None:
             stream.close()
 
     def withdraw(self) -> None:
-        """Undo ``offer``; bears being called twice."""
+        """Undo ``offer``; calling it twice does no harm."""
         publishers, self._publishers = self._publishers, None
         if publishers is not None:
             publishers.destroy()
 
     def report(self, latency_target_ms: float) -> CameraReport:
-        """Return what the diagnostics say of the camera."""
-        statistics, stream = self.statistics, self.stream
+        """Return what the diagnostics tell about the camera."""
+        statistics = self.statistics
         return CameraReport(
             name=self.name,
-            stale=stream.silence if stream and self.enabled else '',
-            idle=stream.idle if stream else '',
-            withheld=stream.withheld if stream else '',
-            unposed=stream.unposed if stream else '',
             degraded=statistics.recent_error,
             overloaded=describe_overload(statistics.recent, latency_target_ms),
-            failing=(stream.streak.error if stream else '') or statistics.severe_error,
             last_error=statistics.last_error,
-            figures={**self._input, **statistics.summary()},
+            entries={**self._input, **statistics.summary()},
+            **(self.stream.conditions() if self.stream else {}),
         )
 
     def _reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:

@@ -1,17 +1,19 @@
 """What is said of the frames of one camera: counters and times, faults, and lines in the log."""
 
-from typing import Any
+import time
+from typing import Any, Callable, TYPE_CHECKING
 
 from rclpy.lifecycle import LifecycleNode
 
 from mtshare_ros.errors import FrameError
+from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.prediction import FrameStats
-from mtshare_ros.motion.sensor_motion import Lookup
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.failure_streak import FailureStreak
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.perception.pose_watch import PoseWatch
-from mtshare_ros.nodes.perception.stamps import AgeMeter
+from mtshare_ros.nodes.perception.input_watch import AgeMeter
+
+if TYPE_CHECKING:  # only a camera that moves loads it
+    from mtshare_ros.motion.sensor_motion import Lookup
 
 
 class FrameReports:
@@ -33,7 +35,7 @@ class FrameReports:
         self.streak = FailureStreak()
         self.poses = PoseWatch(notices)
 
-    def pose(self, found: Lookup | None) -> None:
+    def pose(self, found: 'Lookup | None') -> None:
         """Report what other sensors told of the camera's pose for an image; None: not asked."""
         self.poses.note(found)
         if found is not None and found.motion is not None:
@@ -100,3 +102,86 @@ class FrameReports:
             )
             self._statistics.fault(text, severe=True)
             self._notices.error('non_finite', text)
+
+
+ERROR_AFTER = 5
+"""Frames in a row that fail before the diagnostics speak of an error."""
+GIVE_UP_AFTER = 3
+"""Frames in a row that run out of memory before the node deactivates itself."""
+
+
+class FailureStreak:
+    """
+    Counts the frames of one camera that failed since the last one that did not.
+
+    ``hopeless`` says why the node should stop trying. It stays once it holds, even where a frame
+    succeeds before somebody asks; it is empty before.
+    """
+
+    def __init__(self) -> None:
+        self._failed = 0
+        self._out_of_memory = 0
+        self._last = ''
+        self.hopeless = ''
+
+    def note(self, error: Exception) -> None:
+        """Count a frame that failed."""
+        self._failed += 1
+        self._out_of_memory = self._out_of_memory + 1 if is_out_of_memory(error) else 0
+        self._last = str(error) or repr(error)
+        if self._out_of_memory >= GIVE_UP_AFTER:
+            self.hopeless = (
+                f'the device ran out of memory {self._out_of_memory} frames in a row '
+                f'({self._last}); free memory, choose a smaller input_size or fewer cameras, then '
+                f'activate again'
+            )
+
+    def end(self) -> None:
+        """Note a frame that was published."""
+        self._failed = self._out_of_memory = 0
+
+    @property
+    def error(self) -> str:
+        """What is to be said of a streak that is long enough, otherwise an empty text."""
+        if self._failed < ERROR_AFTER:
+            return ''
+        return f'{self._failed} frames in a row failed, the last one with: {self._last}'
+
+
+PATIENCE_S = 1.0
+"""How long poses may be missing before anything is said: one that is late is no news."""
+
+
+class PoseWatch:
+    """
+    Says once that the poses of a camera are missing, and once that they are there again.
+
+    The thread that computes calls ``note``; the executor's reads ``fault``.
+    """
+
+    def __init__(
+        self, notices: Notices, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._notices = notices
+        self._clock = clock
+        self._missing_since_s: float | None = None
+        self.fault = ''
+        """Why poses have been missing for a while, or an empty text."""
+
+    def note(self, found: 'Lookup | None') -> None:
+        """Note what was found for an image; None: nobody was asked."""
+        if found is None or found.motion is not None:
+            self._end()
+            return
+        if self._missing_since_s is None:
+            self._missing_since_s = self._clock()
+        if self._clock() - self._missing_since_s < PATIENCE_S:
+            return
+        first, self.fault = not self.fault, f'{found.reason}; the images decide'
+        if first:
+            self._notices.state('poses', f'no pose of the camera: {self.fault}', warning=True)
+
+    def _end(self) -> None:
+        if self.fault:
+            self._notices.state('poses', 'poses of the camera again')
+        self._missing_since_s, self.fault = None, ''

@@ -1,27 +1,71 @@
-"""What tells the motion of one camera beside its images: transforms, or a gyroscope."""
+"""Sensors that tell the motion of a camera: the transforms of the robot, and a gyroscope."""
 
+from importlib import import_module
+import os
 from typing import Any, Callable
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Imu as ImuMessage
 
-from mtshare_ros.messages.camera_poses import CameraPoses, GyroscopePoses, Imu, TransformPoses
-from mtshare_ros.motion.sensor_motion import Lookup
-from mtshare_ros.nodes.perception.camera_names import name_for
-from mtshare_ros.nodes.perception.motion_parameters import GYROSCOPE, MotionChoice, TF
-from mtshare_ros.nodes.perception.subscriptions import subscribe_all
-from mtshare_ros.nodes.perception.transform_input import TransformInput
+from mtshare_ros.nodes import qos
+from mtshare_ros.nodes.perception.camera_poses import (
+    CameraPoses,
+    GyroscopePoses,
+    Imu,
+    TransformPoses,
+    TransformTree,
+)
+from mtshare_ros.nodes.perception.engine_parameters import GYROSCOPE, MotionChoice, TF
+from mtshare_ros.nodes.perception.input_topics import IMU_TOPIC, name_for, subscribe_all
 
-IMU_TOPIC = 'imu'
+MOVING_TOPIC, RESTING_TOPIC = '/tf', '/tf_static'
+
+
+class TransformInput:
+    """
+    Fills a tree of transforms; the executor's thread calls ``follow`` and ``leave``.
+
+    It reads the messages itself, because it needs only the few transforms between the camera and
+    the fixed frame, while the buffer of tf2_ros keeps and interpolates all transforms of a robot.
+    """
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._subscriptions: tuple[Subscription, ...] = ()
+        self._followers: set[str] = set()
+        self.tree = TransformTree()
+
+    def follow(self, camera: str) -> None:
+        """Listen for a camera from now on; nothing happens where tf2_msgs is not installed."""
+        self._followers.add(camera)
+        messages = _messages()
+        if self._subscriptions or messages is None:
+            return
+        self._subscriptions = (
+            self._node.create_subscription(
+                messages.TFMessage, RESTING_TOPIC,
+                lambda message: self.tree.add(message.transforms, resting=True),
+                qos.transforms(resting=True)),
+            self._node.create_subscription(
+                messages.TFMessage, MOVING_TOPIC,
+                lambda message: self.tree.add(message.transforms), qos.transforms()))
+
+    def leave(self, camera: str) -> None:
+        """Unsubscribe and forget the transforms when the last camera leaves."""
+        self._followers.discard(camera)
+        if self._followers:
+            return
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions, self.tree = (), TransformTree()
 
 
 class MotionInput:
     """
     Listens to what ``motion.source`` names; the executor's thread calls ``follow`` and ``close``.
 
-    ``source`` makes the poses of the camera for one that asks, None where images alone decide.
-    Other threads read it.
+    ``source`` makes a reader's poses of the camera, None where no sensor is used.
     """
 
     def __init__(self, node: Node, camera: str, transforms: TransformInput) -> None:
@@ -47,7 +91,7 @@ class MotionInput:
             self.source = self._listen_to_imu()
 
     def close(self) -> None:
-        """Leave the topics."""
+        """Unsubscribe."""
         subscription, self._subscription = self._subscription, None
         if subscription is not None:
             self._node.destroy_subscription(subscription)
@@ -61,17 +105,18 @@ class MotionInput:
         return lambda: GyroscopePoses(imu, self._transforms.tree.pose)
 
 
-class PoseReader:
-    """The poses of one camera for one thread, whatever ``motion.source`` becomes meanwhile."""
+def find_absence() -> str:
+    """Return why no transform can be read, or an empty text."""
+    if _messages() is not None:
+        return ''
+    distro = os.environ.get('ROS_DISTRO', '<distro>')
+    return (f'the message package tf2_msgs is not installed; apt install ros-{distro}-tf2-msgs '
+            f'brings it')
 
-    def __init__(self, motion: MotionInput) -> None:
-        self._motion = motion
-        self._source: Callable[[], CameraPoses] | None = None
-        self._poses: CameraPoses | None = None
 
-    def at(self, header: Any) -> Lookup | None:
-        """Return the pose that belongs to an image's header, None where nobody is asked."""
-        source = self._motion.source
-        if source is not self._source:
-            self._source, self._poses = source, source() if source else None
-        return self._poses.at(header) if self._poses else None
+def _messages() -> Any:
+    """Return the module of the messages, None where the package is not installed."""
+    try:
+        return import_module('tf2_msgs.msg')
+    except ModuleNotFoundError:
+        return None

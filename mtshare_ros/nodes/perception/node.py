@@ -11,43 +11,47 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.reference import check_reference
 from mtshare_ros.nodes.lifecycle import GuardedLifecycleNode
 from mtshare_ros.nodes.parameters import ParameterServer
-from mtshare_ros.nodes.perception.camera import Camera
-from mtshare_ros.nodes.perception.camera_names import name_for
-from mtshare_ros.nodes.perception.camera_stream import Shared
-from mtshare_ros.nodes.perception.carrying import start_carrying
-from mtshare_ros.nodes.perception.diagnostics import make_diagnostics, NodeReport
-from mtshare_ros.nodes.perception.engine_figures import engine_figures
-from mtshare_ros.nodes.perception.freeing import free_memory
-from mtshare_ros.nodes.perception.image_input import find_image_topic, TRANSPORTS
-from mtshare_ros.nodes.perception.inference_thread import InferenceThread
-from mtshare_ros.nodes.perception.memory_figures import memory_figures
-from mtshare_ros.nodes.perception.model_figures import (
-    model_figures,
+from mtshare_ros.nodes.perception.camera import Camera, Shared
+from mtshare_ros.nodes.perception.diagnostics import (
+    engine_entries,
+    make_diagnostics,
+    memory_entries,
+    model_entries,
     model_in_words,
+    NodeReport,
     transfer_notice,
 )
-from mtshare_ros.nodes.perception.motion_input import IMU_TOPIC
+from mtshare_ros.nodes.perception.input_topics import (
+    check_overrides,
+    find_image_topic,
+    IMU_TOPIC,
+    name_for,
+    TRANSPORTS,
+)
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
     start_settings,
 )
-from mtshare_ros.nodes.perception.qos_overrides import check_overrides
-from mtshare_ros.nodes.perception.transform_input import TransformInput
+from mtshare_ros.nodes.perception.pipeline import (
+    free_memory,
+    InferenceThread,
+    start_one_core_thread,
+)
 from mtshare_ros.nodes.spin import run_node
 
 _WATCH_PERIOD_S = 0.25
-# Longer than any frame takes; a thread stuck in a driver must not hold up a transition for ever.
+# Longer than any frame takes; a thread that hangs in a driver must not block a transition.
 _STOP_LIMIT_S = 5.0
 
 
 class PerceptionNode(GuardedLifecycleNode):
     """
-    Loads the model and offers the topics when configured, follows the cameras while active.
+    Loads the model and offers the topics when configured, takes images while active.
 
-    The executor's thread receives images and answers parameter and lifecycle requests at any time;
-    the inference thread computes and publishes, the carrying thread brings maps to the images in
-    between.
+    The executor's thread receives images and answers parameter and lifecycle requests at any
+    time. The inference thread computes and publishes maps; the following thread moves maps to the
+    images that the network leaves out, where ``motion.every_frame`` asks for that.
     """
 
     def __init__(self) -> None:
@@ -56,12 +60,11 @@ class PerceptionNode(GuardedLifecycleNode):
         self._threads: tuple[InferenceThread, ...] = ()
         self._parameter_server = ParameterServer(self, PERCEPTION_PARAMETERS, runtime_settings)
         self._start_settings = start_settings(self._parameter_server.values())
-        self._transforms = TransformInput(self)
         self._cameras = tuple(
             Camera(self, name, self._start_settings.image_transport)
             for name in self._start_settings.cameras)
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # The node's own clock may stand still in simulated time, or jump.
+        # In simulated time the node's own clock may stop or jump.
         self._steady_clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._every(self._start_settings.diagnostics_period, self._publish_diagnostics)
         self._every(_WATCH_PERIOD_S, self._watch_cameras)
@@ -84,22 +87,23 @@ class PerceptionNode(GuardedLifecycleNode):
         height, width = engine.input_size
         self.get_logger().info(
             f'model {model_in_words(engine, self._start_settings.model)} on {engine.device}: '
-            f'{", ".join(engine.tasks)}, outputs of {width}x{height} pixels'
+            f'{", ".join(engine.tasks)}, outputs of {height}x{width} pixels (height x width)'
         )
         free_memory()
 
     def start(self) -> None:
-        """Follow the cameras."""
+        """Take images from the cameras."""
         if self._engine is None:
             raise RuntimeError('the node is not configured')
-        self._threads = computing, carrying = InferenceThread(), start_carrying()
-        shared = Shared(self._engine, computing, carrying, self._transforms,
-                        self._parameter_server, self._start_settings)
+        self._threads = computing, following = (
+            InferenceThread(), start_one_core_thread('following'))
+        shared = Shared(self, self._engine, computing, following, self._parameter_server,
+                        self._start_settings)
         for camera in self._cameras:
             camera.follow(shared)
 
     def stop(self) -> None:
-        """Leave the cameras and finish the frame at hand; nothing is published after."""
+        """Unsubscribe and finish the current frame; nothing is published after that."""
         for camera in self._cameras:
             camera.leave()
         threads, self._threads = self._threads, ()
@@ -113,7 +117,7 @@ class PerceptionNode(GuardedLifecycleNode):
             free_memory()
 
     def tear_down(self) -> None:
-        """Take the topics off the graph and let the model go."""
+        """Remove the topics from the graph and free the model."""
         for camera in self._cameras:
             camera.withdraw()
         engine, self._engine = self._engine, None
@@ -141,16 +145,14 @@ class PerceptionNode(GuardedLifecycleNode):
         self.autostart()
 
     def _watch_cameras(self) -> None:
-        """Say which cameras have been silent for too long, and give up what is hopeless."""
-        streams = [camera.stream for camera in self._cameras if camera.stream is not None]
-        for stream in streams:
-            stream.watch()
-        hopeless = next(filter(None, (stream.streak.hopeless for stream in streams)), '')
+        """Log which cameras are silent, and give up where computing cannot succeed."""
+        reasons = [camera.stream.watch() for camera in self._cameras if camera.stream is not None]
+        hopeless = next(filter(None, reasons), '')
         if hopeless:
             self.give_up(hopeless)
 
     def _publish_diagnostics(self) -> None:
-        # single values alone: before the node is configured, some may not fit each other
+        # Each value is allowed, but before the node is configured two may conflict: no settings.
         values = self._parameter_server.values()
         cameras = [camera.report(values['latency_target_ms']) for camera in self._cameras]
         self._diagnostics.publish(make_diagnostics(
@@ -163,10 +165,10 @@ class PerceptionNode(GuardedLifecycleNode):
             lifecycle=self.state_name,
             device=engine.device if engine else '',
             broken=self.transition_error,
-            figures={
-                **model_figures(engine, self._start_settings.model),
-                **engine_figures(engine, values),
-                **memory_figures(engine),
+            entries={
+                **model_entries(engine, self._start_settings.model),
+                **engine_entries(engine, values),
+                **memory_entries(engine),
             },
         )
 

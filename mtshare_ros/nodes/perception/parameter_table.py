@@ -8,18 +8,16 @@ from mtshare_ros.messages.camera_info import CAMERA_MATRICES
 from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.model.architecture import fits_patches, PATCH_SIZES
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable, plain_value
-from mtshare_ros.nodes.perception.image_input import TRANSPORTS
-from mtshare_ros.nodes.perception.motion_parameters import (
+from mtshare_ros.nodes.perception.engine_parameters import (
     motion_choice,
     MOTION_PARAMETERS,
     MOTION_RULES,
     MotionChoice,
-)
-from mtshare_ros.nodes.perception.sharing_parameters import (
     SHARING_PARAMETERS,
     SHARING_RULES,
     sharing_settings,
 )
+from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task
 

@@ -16,8 +16,8 @@ from sensor_msgs.msg import Image
 from mtshare_ros.image_frame import fit_image, frame_to_cover
 from mtshare_ros.messages.pixels import read_map
 from mtshare_ros.nodes.codec import image_to_rgb
-from mtshare_ros.nodes.perception.outputs import OUTPUTS
-from mtshare_ros.nodes.perception.publishing import MESSAGE_TYPES
+from mtshare_ros.nodes.perception.output_publishers import MESSAGE_TYPES
+from mtshare_ros.nodes.perception.output_table import OUTPUTS
 from mtshare_ros.nodes.qos import image_output
 from mtshare_ros.nodes.rates import RecentValues
 

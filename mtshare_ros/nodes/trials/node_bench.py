@@ -11,7 +11,7 @@ from sensor_msgs.msg import Image
 
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.nodes.codec import fill_image, image_to_rgb
-from mtshare_ros.nodes.perception.outputs import OUTPUTS
+from mtshare_ros.nodes.perception.output_table import OUTPUTS
 from mtshare_ros.nodes.rates import WINDOW_S
 from mtshare_ros.nodes.trials.trial import Trial
 

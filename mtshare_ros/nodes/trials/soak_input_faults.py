@@ -7,7 +7,7 @@ import random
 from sensor_msgs.msg import CameraInfo, Image
 
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
-from mtshare_ros.nodes.perception.outputs import OUTPUTS
+from mtshare_ros.nodes.perception.output_table import OUTPUTS
 from mtshare_ros.nodes.trials.soak_stage import Fault, LIVENESS_S, SoakStage
 from mtshare_ros.nodes.trials.trial import Look, NANOSECONDS
 

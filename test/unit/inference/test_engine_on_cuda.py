@@ -15,7 +15,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.static import map_operator
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import Peak
-from mtshare_ros.nodes.perception.recovery import run_with_retry
+from mtshare_ros.nodes.perception.pipeline import run_with_retry
 from mtshare_ros.sharing.static import kernel_choice as choosing
 from mtshare_ros.sharing.stem import StemRunner
 

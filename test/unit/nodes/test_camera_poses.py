@@ -7,11 +7,11 @@ import pytest
 from sensor_msgs.msg import Imu as ImuMessage
 from std_msgs.msg import Header
 
-from mtshare_ros.messages.camera_poses import GyroscopePoses, Imu
 from mtshare_ros.motion.rigid import RigidMotion, rotation_vector
 from mtshare_ros.motion.sensor_motion import Lookup
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.pose_watch import PATIENCE_S, PoseWatch
+from mtshare_ros.nodes.perception.camera_poses import GyroscopePoses, Imu
+from mtshare_ros.nodes.perception.frame_reports import PATIENCE_S, PoseWatch
 
 QUARTER_TURN_ABOUT_Z = RigidMotion.turned(np.array([0, 0, np.pi / 2]))
 

@@ -9,7 +9,7 @@ pytest.importorskip('rclpy', reason='the dashboard is a node')
 
 from mtshare_ros.nodes.dashboard.channels import list_channels, VIEWS  # noqa: E402
 from mtshare_ros.nodes.dashboard.hub import Hub, MOST_PAGES, OpenPage, Picture  # noqa: E402  # noqa: E402
-from mtshare_ros.nodes.perception.outputs import OUTPUTS  # noqa: E402
+from mtshare_ros.nodes.perception.output_table import OUTPUTS  # noqa: E402
 
 
 class Backend:

@@ -6,9 +6,13 @@ from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 import pytest
 
-from mtshare_ros.nodes.perception.diagnostics import CameraReport, make_diagnostics, NodeReport
+from mtshare_ros.nodes.perception.diagnostics import (
+    CameraReport,
+    describe_overload,
+    make_diagnostics,
+    NodeReport,
+)
 from mtshare_ros.nodes.perception.frame_statistics import RecentFlow
-from mtshare_ros.nodes.perception.overload import describe_overload
 
 
 @pytest.mark.parametrize(('faults', 'level', 'message'), [
@@ -45,7 +49,7 @@ def test_a_node_that_is_not_active_is_not_well():
 
 
 def test_every_camera_has_a_status_with_its_name():
-    cameras = [CameraReport(name, figures={'dropped': name}) for name in ('front', 'rear')]
+    cameras = [CameraReport(name, entries={'dropped': name}) for name in ('front', 'rear')]
 
     statuses = make_diagnostics(NodeReport('/node', 'active'), cameras, Time()).status
 

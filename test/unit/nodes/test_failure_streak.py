@@ -7,8 +7,8 @@ import torch
 
 from mtshare_ros.errors import DeviceError
 from mtshare_ros.inference.device import is_out_of_memory
-from mtshare_ros.nodes.perception.failure_streak import ERROR_AFTER, FailureStreak, GIVE_UP_AFTER
-from mtshare_ros.nodes.perception.recovery import run_with_retry
+from mtshare_ros.nodes.perception.frame_reports import ERROR_AFTER, FailureStreak, GIVE_UP_AFTER
+from mtshare_ros.nodes.perception.pipeline import run_with_retry
 
 
 def note(streak, error, times):

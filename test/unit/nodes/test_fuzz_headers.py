@@ -17,7 +17,7 @@ from mtshare_ros.messages.camera_info import (
     scale_camera_info,
 )
 from mtshare_ros.messages.continuity import Continuity
-from mtshare_ros.nodes.perception.stamps import AgeMeter
+from mtshare_ros.nodes.perception.input_watch import AgeMeter
 
 SIZES = strategies.sampled_from([(24, 32), (48, 64), (16, 4000), (17, 19)])
 

@@ -16,7 +16,7 @@ from mtshare_ros.errors import FrameError
 from mtshare_ros.image_frame import fit_frame, frame_to_cover, SMALLEST_SIDE
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.messages.pixels import read_map
-from mtshare_ros.nodes.perception.image_input import TRANSPORTS
+from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
 
 MAX_PIXELS = 2_000
 INPUT_SIZE = (4, 4)

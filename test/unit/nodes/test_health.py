@@ -8,7 +8,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 
 from mtshare_ros.nodes import qos
-from mtshare_ros.nodes.perception.health import InputWatch
+from mtshare_ros.nodes.perception.input_watch import InputWatch
 
 TIMEOUT_S = 5.0
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

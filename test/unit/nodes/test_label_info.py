@@ -12,7 +12,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
 from mtshare_ros.nodes import qos
-from mtshare_ros.nodes.perception.label_info import LabelInfoPublisher, make_label_info
+from mtshare_ros.nodes.perception.output_publishers import LabelInfoPublisher, make_label_info
 from mtshare_ros.tasks import load_labels
 
 LABELS = load_labels('nyu40')

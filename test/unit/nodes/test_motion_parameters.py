@@ -3,8 +3,11 @@
 import pytest
 
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.nodes.perception import motion_parameters, transform_input
-from mtshare_ros.nodes.perception.outputs import OUTPUTS, settings_to_infer
+from mtshare_ros.nodes.perception import (
+    engine_parameters as motion_parameters,
+    motion_input as transform_input,
+)
+from mtshare_ros.nodes.perception.output_table import OUTPUTS, settings_to_infer
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,

@@ -3,7 +3,7 @@
 import time
 
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.perception.job import Job
+from mtshare_ros.nodes.perception.pipeline import Job
 
 
 def test_the_overhead_of_recent_frames_is_shown():

@@ -21,23 +21,17 @@ from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.calibrator import Calibrator
-from mtshare_ros.nodes.perception.camera_parts import CameraParts
-from mtshare_ros.nodes.perception.carrying import CarryingPipeline
+from mtshare_ros.nodes.perception.calibration import Calibrator
 from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.perception.image_input import TRANSPORTS
-from mtshare_ros.nodes.perception.job import Job
-from mtshare_ros.nodes.perception.motion_input import MotionInput, PoseReader
-from mtshare_ros.nodes.perception.outlet import Outlet
-from mtshare_ros.nodes.perception.outputs import offered_outputs
+from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
+from mtshare_ros.nodes.perception.output_publishers import FramePublisher, OutputPublishers
+from mtshare_ros.nodes.perception.output_table import offered_outputs
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
 )
-from mtshare_ros.nodes.perception.pipeline import Pipeline
-from mtshare_ros.nodes.perception.publishing import OutputPublishers
-from mtshare_ros.nodes.perception.transform_input import TransformInput
+from mtshare_ros.nodes.perception.pipeline import CameraParts, Job, Pipeline
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -62,13 +56,13 @@ def engine(tiny_model):
     return Engine(load_checkpoint(tiny_model), device='cpu')
 
 
-def pipeline_of(node, engine, publishers, calibrator, reports):
-    """Return the pipeline of a camera that no other sensor tells anything of."""
-    parts = CameraParts(
-        engine=engine, transport=TRANSPORTS['raw'], max_pixels=MAX_PIXELS, calibrator=calibrator,
-        outlet=Outlet(publishers, calibrator), reports=reports)
-    poses = PoseReader(MotionInput(node, '', TransformInput(node)))
-    return Pipeline(parts, poses, CarryingPipeline(parts, poses))
+def pipeline_of(node, engine, infos, publishers, statistics, notices):
+    """Return the pipeline of a camera."""
+    return Pipeline(CameraParts(
+        engine=engine, transport=TRANSPORTS['raw'], max_pixels=MAX_PIXELS,
+        calibrator=Calibrator(engine, infos, notices),
+        publisher=FramePublisher(publishers, notices),
+        reports=FrameReports(node, 'image', statistics, notices)))
 
 
 @pytest.fixture
@@ -78,9 +72,8 @@ def make_camera(node, engine):
 
     def make():
         statistics, notices = FrameStatistics(), Notices(node.get_logger())
-        calibrator = Calibrator(engine, CameraInfoBuffer(), publishers, notices)
-        reports = FrameReports(node, 'image', statistics, notices)
-        return statistics, pipeline_of(node, engine, publishers, calibrator, reports)
+        return statistics, pipeline_of(
+            node, engine, CameraInfoBuffer(), publishers, statistics, notices)
 
     yield make
     publishers.destroy()
@@ -269,9 +262,7 @@ def test_normals_from_depth_are_those_of_the_calibrated_camera(node, tiny_descri
     infos, publishers, said = CameraInfoBuffer(), Kept(node, OUTPUTS), []
     notices = Notices(node.get_logger())
     notices.state = lambda key, text, **how: said.append((key, text))
-    pipeline = pipeline_of(
-        node, engine, publishers, Calibrator(engine, infos, publishers, notices),
-        FrameReports(node, 'image', FrameStatistics(), notices))
+    pipeline = pipeline_of(node, engine, infos, publishers, FrameStatistics(), notices)
     pipeline.process(job(0, 0))
     without = publishers.normals
     assert any(key == 'normals camera' and 'field of view of the training' in text

@@ -9,12 +9,12 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
 from mtshare_ros.nodes import qos
-from mtshare_ros.nodes.perception.outputs import enabled_outputs, offered_outputs
+from mtshare_ros.nodes.perception.output_publishers import MESSAGE_TYPES, OutputPublishers
+from mtshare_ros.nodes.perception.output_table import enabled_outputs, offered_outputs
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
 )
-from mtshare_ros.nodes.perception.publishing import MESSAGE_TYPES, OutputPublishers
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 OFFERED = offered_outputs(DEFAULT_TASKS)

@@ -8,7 +8,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.nodes.perception.qos_overrides import check_overrides
+from mtshare_ros.nodes.perception.input_topics import check_overrides
 
 INPUTS = ('image', 'camera_info')
 INFO = 'qos_overrides./camera/info.subscription.'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtshare_ros.nodes.perception.outputs import (
+from mtshare_ros.nodes.perception.output_table import (
     enabled_outputs,
     offered_outputs,
     OUTPUTS,

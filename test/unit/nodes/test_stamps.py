@@ -7,7 +7,7 @@ import pytest
 from rclpy.clock import ClockType, ROSClock
 from rclpy.time import Time
 
-from mtshare_ros.nodes.perception.stamps import AgeMeter
+from mtshare_ros.nodes.perception.input_watch import AgeMeter
 
 WALL_S = 1.8e9
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mtshare_ros.nodes.perception.inference_thread import InferenceThread
+from mtshare_ros.nodes.perception.pipeline import InferenceThread
 from mtshare_ros.nodes.sim_camera.node import FrameAhead
 
 PATIENCE_S = 15.0

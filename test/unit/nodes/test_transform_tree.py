@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from mtshare_ros.messages.transform_tree import BEYOND_S, MOST_FRAMES, TransformTree
 from mtshare_ros.motion.rigid import rotation_vector
+from mtshare_ros.nodes.perception.camera_poses import BEYOND_S, MOST_FRAMES, TransformTree
 
 SECOND = 1_000_000_000
 HALF_TURN_ABOUT_Z = Quaternion(z=1.0, w=0.0)

@@ -17,7 +17,7 @@ from mtshare_ros.tasks import load_labels
 
 def test_the_maps_are_those_that_the_node_publishes():
     pytest.importorskip('sensor_msgs', reason='ROS 2 is neither sourced nor installed as wheels')
-    from mtshare_ros.nodes.perception.outputs import ALL_OUTPUTS
+    from mtshare_ros.nodes.perception.output_table import ALL_OUTPUTS
 
     drawn = {(item.topic, item.task, item.encoding)
              for item in ALL_OUTPUTS if item.draw is not None}

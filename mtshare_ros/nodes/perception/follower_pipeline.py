@@ -1,9 +1,6 @@
-"""Maps at the rate of the camera: the newest ones of the network, carried to each image."""
+"""Maps for every image of a camera: the newest ones of the network, moved to the image."""
 
-import threading
 import time
-
-import torch
 
 from mtshare_ros.errors import FrameError
 from mtshare_ros.image_frame import fit_frame, frame_to_cover
@@ -12,24 +9,21 @@ from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import pinhole_of
 from mtshare_ros.messages.continuity import Continuity, nanoseconds_of
 from mtshare_ros.motion.map_follower import FollowedView, MapFollower, NetworkFrame
-from mtshare_ros.nodes.perception.camera_parts import CameraParts
-from mtshare_ros.nodes.perception.inference_thread import InferenceThread
-from mtshare_ros.nodes.perception.job import Job
-from mtshare_ros.nodes.perception.motion_input import PoseReader
-from mtshare_ros.nodes.perception.outputs import Frame
+from mtshare_ros.nodes.perception.output_table import Frame
+from mtshare_ros.nodes.perception.pipeline import CameraParts, Job, PoseReader
 
 
-class CarryingPipeline:
+class FollowerPipeline:
     """
     Carries the maps of one camera to each of its images, beside the pipeline that computes them.
 
-    That one calls ``keep`` in its thread; ``handle`` runs in the carrying thread; ``start_anew``
-    may be called from any.
+    That pipeline calls ``keep`` in its thread; ``handle`` runs in a thread of its own;
+    ``start_anew`` may be called from any.
     """
 
-    def __init__(self, parts: CameraParts, poses: PoseReader) -> None:
+    def __init__(self, parts: CameraParts) -> None:
         self._parts = parts
-        self._poses = poses
+        self._poses = PoseReader()
         self._follower = MapFollower(parts.engine.input_size)
         self._continuity = Continuity('activated')
         self._kept: tuple[Job, Frame] | None = None
@@ -38,7 +32,7 @@ class CarryingPipeline:
         self._since_s = float('-inf')
 
     def start_anew(self, reason: str) -> None:
-        """Carry nothing that was computed of the images before."""
+        """Carry no map of an earlier image from now on."""
         self._continuity.interrupt(reason)
 
     def keep(self, job: Job, frame: Frame) -> None:
@@ -50,7 +44,7 @@ class CarryingPipeline:
         try:
             self.process(job)
         except FrameError:
-            pass  # the pipeline that computes meets it as well, and says so
+            pass  # the pipeline that computes reads the same image, and reports it
         except Exception as error:  # noqa: B902
             self._parts.reports.could_not_carry(error)
 
@@ -63,7 +57,7 @@ class CarryingPipeline:
         self._take_kept()
         framing = frame_to_cover((image.height, image.width), self._parts.engine.input_size)
         seen = fit_frame(image.picture, framing)
-        pose = self._poses.at(image.header)
+        pose = self._poses.at(job, image.header)
         view = self._follower.follow(seen, time_of(job), pose.motion if pose else None)
         if view.maps is None or view.frame is None:
             self._parts.reports.not_carried(view.reason)
@@ -73,11 +67,12 @@ class CarryingPipeline:
 
     def _take_kept(self) -> None:
         """Follow the newest frame of the network, unless the images do not continue it."""
-        kept, taken = self._kept, self._taken
-        if kept is None or kept is taken or kept[0].arrived_s < self._since_s:
+        kept = self._kept
+        if kept is None or kept is self._taken or kept[0].arrived_s < self._since_s:
             return
         self._taken = kept
-        job, (found, info) = kept[0], (kept[1].prediction, kept[1].calibration.info)
+        job, frame = kept
+        found, info = frame.prediction, frame.calibration.info
         if found.image is not None and found.maps:
             self._stats = found.stats
             self._follower.keep(NetworkFrame(
@@ -90,32 +85,12 @@ class CarryingPipeline:
         calibration = self._parts.calibrator.calibrate(image)
         frame = Frame(
             image.header, prediction, calibration, self._parts.look(job.settings))
-        if self._parts.outlet.publish(job, frame):
+        if self._parts.publisher.publish(frame, job.outputs, job.arrived_s):
             took_ms = (time.perf_counter() - job.arrived_s) * 1e3
             behind_ns = time_of(job) - view.frame.time_ns if view.frame else 0
             self._parts.reports.carried(image.header, took_ms, behind_ns / 1e6)
 
 
 def time_of(job: Job) -> int:
-    """Return when the image of a job was taken in nanoseconds, as far as that is known."""
+    """Return when the image of a job was taken in nanoseconds, without a stamp when it came."""
     return nanoseconds_of(job.message.header.stamp) or int(job.arrived_s * 1e9)
-
-
-def start_carrying() -> InferenceThread:
-    """
-    Start a thread that computes alone, whatever the number of threads is that the others use.
-
-    It takes turns with the network on the cores there are. If it waited for helpers of its own at
-    every step, an image would be ready only after the network's frame.
-    """
-    others, ready = torch.get_num_threads(), threading.Event()
-
-    def compute_alone() -> None:
-        torch.get_num_threads()  # a thread takes over the number of all when it is first asked
-        torch.set_num_threads(1)
-        ready.set()
-
-    thread = InferenceThread('carrying', compute_alone)
-    ready.wait()
-    torch.set_num_threads(others)  # it holds for this thread, and for those that begin now
-    return thread

@@ -6,7 +6,7 @@ import pytest
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.nodes.perception.engine_figures import ENGINE_FIGURES, engine_figures
+from mtshare_ros.nodes.perception.diagnostics import ENGINE_ENTRIES, engine_entries
 from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
 
 DEFAULTS = PERCEPTION_PARAMETERS.defaults()
@@ -26,13 +26,13 @@ def engine(tiny_model):
     ({'temporal.refresh_period': 300, 'temporal.max_age': 1}, ('0.400', 'model')),
 ])
 def test_the_crossover_stands_beside_its_source(engine, values, expected):
-    figures = engine_figures(engine, {**DEFAULTS, **values})
+    figures = engine_entries(engine, {**DEFAULTS, **values})
     assert (figures['crossover'], figures['crossover_source']) == expected
 
 
 def test_every_choice_is_told(engine):
-    assert all(engine_figures(engine, DEFAULTS).values())
+    assert all(engine_entries(engine, DEFAULTS).values())
 
 
 def test_without_a_model_nothing_is_chosen():
-    assert engine_figures(None, DEFAULTS) == dict.fromkeys(ENGINE_FIGURES, '')
+    assert engine_entries(None, DEFAULTS) == dict.fromkeys(ENGINE_ENTRIES, '')

@@ -13,7 +13,7 @@ import numpy as np
 from mtshare_ros.inference.map_outputs import Look, MAPS
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.messages.camera_info import CameraInfoMatch
-from mtshare_ros.nodes.perception.motion_parameters import NONE
+from mtshare_ros.nodes.perception.engine_parameters import NONE
 from mtshare_ros.nodes.perception.parameter_table import RuntimeSettings
 
 

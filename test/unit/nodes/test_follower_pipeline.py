@@ -1,4 +1,4 @@
-"""Maps that are carried and maps that are computed leave by one door, in the order of images."""
+"""Maps that are carried and maps that are computed are published in the order of the images."""
 
 import threading
 
@@ -18,22 +18,18 @@ from mtshare_ros.messages.camera_info import CameraInfoBuffer, CameraInfoMatch
 from mtshare_ros.messages.pixels import MAX_PIXELS
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.calibrator import Calibrator
-from mtshare_ros.nodes.perception.camera_parts import CameraParts
-from mtshare_ros.nodes.perception.carrying import CarryingPipeline, start_carrying
+from mtshare_ros.nodes.perception.calibration import Calibrator
+from mtshare_ros.nodes.perception.follower_pipeline import FollowerPipeline
 from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
-from mtshare_ros.nodes.perception.image_input import TRANSPORTS
-from mtshare_ros.nodes.perception.job import Job
-from mtshare_ros.nodes.perception.motion_input import MotionInput, PoseReader
-from mtshare_ros.nodes.perception.outlet import Outlet
-from mtshare_ros.nodes.perception.outputs import Frame, offered_outputs
+from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
+from mtshare_ros.nodes.perception.output_publishers import FramePublisher, OutputPublishers
+from mtshare_ros.nodes.perception.output_table import Frame, offered_outputs
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
 )
-from mtshare_ros.nodes.perception.publishing import OutputPublishers
-from mtshare_ros.nodes.perception.transform_input import TransformInput
+from mtshare_ros.nodes.perception.pipeline import CameraParts, Job, start_one_core_thread
 
 SIZE = (96, 128)
 SETTINGS = runtime_settings(PERCEPTION_PARAMETERS.defaults())
@@ -69,13 +65,12 @@ def camera(node, tiny_model):
     engine = Engine(load_checkpoint(tiny_model), device='cpu')
     publishers = Kept(node, OUTPUTS)
     statistics, notices = FrameStatistics(), Notices(node.get_logger())
-    calibrator = Calibrator(engine, CameraInfoBuffer(), publishers, notices)
     parts = CameraParts(
-        engine=engine, transport=TRANSPORTS['raw'], max_pixels=MAX_PIXELS, calibrator=calibrator,
-        outlet=Outlet(publishers, calibrator),
+        engine=engine, transport=TRANSPORTS['raw'], max_pixels=MAX_PIXELS,
+        calibrator=Calibrator(engine, CameraInfoBuffer(), notices),
+        publisher=FramePublisher(publishers, notices),
         reports=FrameReports(node, 'image', statistics, notices))
-    poses = PoseReader(MotionInput(node, '', TransformInput(node)))
-    yield CarryingPipeline(parts, poses), parts, publishers, statistics
+    yield FollowerPipeline(parts), parts, publishers, statistics
     publishers.destroy()
 
 
@@ -90,7 +85,7 @@ def job_of(number, pixels):
     message = Image(height=96, width=128, encoding='rgb8', step=384)
     message.header.stamp.sec = number
     message.data.frombytes(pixels.tobytes())
-    return Job(message, OUTPUTS, SETTINGS, float(number))
+    return Job(message, OUTPUTS, SETTINGS, arrived_s=float(number))
 
 
 def frame_of(job, pixels, **maps):
@@ -102,12 +97,16 @@ def frame_of(job, pixels, **maps):
                  Look(np.zeros((256, 3), np.uint8)))
 
 
+def publish(parts, job):
+    """Publish what the network makes of a job; return whether it was the newest frame."""
+    return parts.publisher.publish(frame_of(job, wall()), job.outputs, job.arrived_s)
+
+
 def test_a_frame_older_than_what_is_out_is_not_published(camera):
     _, parts, publishers, _ = camera
     jobs = [job_of(number, wall()) for number in (1, 2, 3)]
 
-    told = [parts.outlet.publish(jobs[number], frame_of(jobs[number], wall()))
-            for number in (1, 0, 2, 2)]
+    told = [publish(parts, jobs[number]) for number in (1, 0, 2, 2)]
 
     assert told == [True, False, True, False]
     assert [stamp for _, stamp in publishers.published] == sorted(
@@ -117,7 +116,7 @@ def test_a_frame_older_than_what_is_out_is_not_published(camera):
 def test_only_the_outputs_whose_maps_a_frame_has_are_published(camera):
     _, parts, publishers, _ = camera
 
-    parts.outlet.publish(job_of(1, wall()), frame_of(job_of(1, wall()), wall()))
+    publish(parts, job_of(1, wall()))
 
     assert {topic for topic, _ in publishers.published} == {
         'depth/image', 'depth/color'}
@@ -175,7 +174,7 @@ def test_an_image_that_cannot_be_read_is_left_to_the_pipeline_that_computes(came
 def test_the_carrying_thread_computes_alone_and_all_others_as_before():
     before, seen = torch.get_num_threads(), {}
     torch.set_num_threads(2)
-    threads = [start_carrying()]
+    threads = [start_one_core_thread('following')]
 
     class Looks:
         def __init__(self, name):
