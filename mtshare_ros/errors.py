@@ -4,6 +4,9 @@ The exceptions a user can meet.
 Every message says what is wrong, the value, where it came from, what is allowed and what to do.
 """
 
+from importlib import import_module
+from typing import Any
+
 
 class MtshareError(Exception):
     """Something the user can mend; command lines print its text without a traceback."""
@@ -43,3 +46,14 @@ class MissingExtraError(MtshareError):
 
 class TrainingError(MtshareError):
     """A training run cannot go on; what it reached is on disk."""
+
+
+def import_extra(module: str, purpose: str, extra: str) -> Any:
+    """Import an optional library; raise MissingExtraError, naming the extra, without it."""
+    try:
+        return import_module(module)
+    except ImportError as error:
+        raise MissingExtraError(
+            f'{purpose} needs {module.partition(".")[0]}, which cannot be imported ({error}); '
+            f"install it with: pip install 'mtshare_ros[{extra}]'"
+        ) from error

@@ -48,7 +48,7 @@ def test_the_package_keeps_its_rules():
     ('mtshare_ros/nodes/a.py', 'from mtshare_ros.data.rooms import video', 'nodes must not'),
     ('mtshare_ros/nodes/sim_camera/node.py', 'import mtshare_ros.data.nyud', 'nodes must not'),
     ('mtshare_ros/nodes/video_camera/player.py', 'import mtshare_ros.data.nyud', 'nodes must not'),
-    ('mtshare_ros/nodes/perception/a.py', 'import mtshare_ros.recording.sources', 'nodes must'),
+    ('mtshare_ros/nodes/perception/a.py', 'import mtshare_ros.recording.frames', 'nodes must'),
     ('mtshare_ros/data/a.py', 'from mtshare_ros.model import network', 'data must not import'),
     ('mtshare_ros/training/a.py', 'from mtshare_ros.cli import main', 'training must not import'),
     ('mtshare_ros/cli/a.py', 'from mtshare_ros.nodes import spin', 'inside the function'),

@@ -92,7 +92,7 @@ def _choose_topics(
     opened: 'Bag', image_topic: str | None, camera_info_topic: str | None
 ) -> tuple[str, str]:
     """Return the topics of images and calibrations."""
-    from mtshare_ros.recording.bag_topics import choose_calibration_topic, choose_image_topic
+    from mtshare_ros.recording.bag import choose_calibration_topic, choose_image_topic
 
     image = choose_image_topic(opened.topics, image_topic).name
     calibration = choose_calibration_topic(opened.topics, camera_info_topic, image)
@@ -118,7 +118,7 @@ def _run(
             raise
     return Outcome(
         engine, str(plan.source), str(plan.target), run.frames, run.skipped, run.resumed_at,
-        run.figures.values(), plan.sharing, _describe_damages(opened, run), dict(run.left_out),
+        run.statistics.values(), plan.sharing, _describe_damages(opened, run), dict(run.left_out),
         run.missing)
 
 

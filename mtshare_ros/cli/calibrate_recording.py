@@ -55,7 +55,7 @@ def calibrate_on(
 
 def _video_frames(path: Path, engine: 'Engine') -> 'Iterator[np.ndarray]':
     from mtshare_ros.image_frame import fit_frame, frame_to_cover, size_of
-    from mtshare_ros.recording.sources import open_source
+    from mtshare_ros.recording.frame_sources import open_source
 
     for frame in open_source([str(path)]).read(_Listener()):
         framing = frame_to_cover(size_of(frame.picture), engine.input_size)
@@ -65,10 +65,8 @@ def _video_frames(path: Path, engine: 'Engine') -> 'Iterator[np.ndarray]':
 def _bag_frames(path: Path, image_topic: str | None, engine: 'Engine') -> 'Iterator[np.ndarray]':
     from mtshare_ros.errors import FrameError
     from mtshare_ros.image_frame import fit_frame, frame_to_cover
-    from mtshare_ros.recording.bag import Bag
-    from mtshare_ros.recording.bag_topics import choose_image_topic
-    from mtshare_ros.recording.message_types import MessageTypes
-    from mtshare_ros.recording.reading_images import read_image, require_decoder
+    from mtshare_ros.recording.bag import Bag, choose_image_topic
+    from mtshare_ros.recording.bag_messages import MessageTypes, read_image, require_decoder
 
     with Bag(path, warn) as opened:
         topic = choose_image_topic(opened.topics, image_topic)

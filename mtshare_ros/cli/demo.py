@@ -92,7 +92,7 @@ def demo(
 
 def _check_video(video: str, motion: str | None) -> None:
     """Refuse what cannot be shown before nodes are started; a camera is left to its node."""
-    from mtshare_ros.recording.sources import is_camera, open_source
+    from mtshare_ros.recording.frame_sources import is_camera, open_source
 
     if motion is not None:
         raise typer.BadParameter('it moves the simulated camera, in whose place --video stands: '

@@ -201,7 +201,7 @@ def _read_film(path: Path) -> 'Iterator[np.ndarray]':
     """Yield the frames of a video, which may be compressed as Debian does it."""
     import numpy as np
 
-    from mtshare_ros.recording.sources import open_source
+    from mtshare_ros.recording.frame_sources import open_source
 
     with tempfile.TemporaryDirectory(prefix='mtshare_real_') as folder:
         if path.suffix == '.gz':

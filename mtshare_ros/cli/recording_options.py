@@ -15,7 +15,7 @@ from mtshare_ros.errors import ConfigError
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.motion.settings import MotionSettings
-    from mtshare_ros.recording.perceiving import Observer
+    from mtshare_ros.recording.frames import Observer
     from mtshare_ros.sharing.settings import SharingSettings
 
 SharingOption = Annotated[bool, typer.Option(
@@ -63,8 +63,7 @@ class Pictures:
 
     def check(self, *others: Path | None) -> None:
         """Refuse what could not be written, other files too, before the work begins."""
-        from mtshare_ros.recording.rerun_log import check_rerun_path
-        from mtshare_ros.recording.video_writer import check_video_path
+        from mtshare_ros.recording.previews import check_rerun_path, check_video_path
 
         check_picture_path(self.sheet)
         check_video_path(self.video)
@@ -87,9 +86,7 @@ class Pictures:
 
     def _writers(self, engine: 'Engine') -> 'list[Observer]':
         from mtshare_ros.inference.map_outputs import Look
-        from mtshare_ros.recording.rerun_log import RerunLog
-        from mtshare_ros.recording.sheet import SheetWriter
-        from mtshare_ros.recording.video_writer import VideoWriter
+        from mtshare_ros.recording.previews import RerunLog, SheetWriter, VideoWriter
 
         writers: list['Observer'] = []
         if self.sheet is not None:

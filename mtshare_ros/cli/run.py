@@ -23,8 +23,7 @@ from mtshare_ros.cli.stopping import StopRequest
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.prediction import InferenceSettings
-    from mtshare_ros.recording.frame_run import FrameRun
-    from mtshare_ros.recording.frame_source import FrameSource
+    from mtshare_ros.recording.frames import FrameRun, FrameSource
 
 EXAMPLES = """
 mtshare run photos/ --output maps
@@ -62,10 +61,10 @@ def run(
     Every map has a folder in DIR, every frame a file in it; docs/bags.md says what the files
     hold. Ctrl-C ends a camera, and anything else early, with everything before it written.
     """
+    from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs, task_of
     from mtshare_ros.inference.prediction import InferenceSettings
+    from mtshare_ros.recording.frame_sources import open_source
     from mtshare_ros.recording.map_files import prepare_folder
-    from mtshare_ros.recording.output_topics import choose_outputs, MAP_TOPICS, task_of
-    from mtshare_ros.recording.sources import open_source
 
     pictures = Pictures(sheet, video, rerun)
     pictures.check()
@@ -74,15 +73,15 @@ def run(
     source = open_source(sources)
     motion = motion_settings(fusion, continuous=source.continuous)
     engine = load_network(model, device, precision, input_size, threads)
-    outputs = choose_outputs(topics, MAP_TOPICS, engine.tasks,
-                             engine.description.architecture.relative_depth)
+    offered = offered_outputs(engine.tasks, engine.description.architecture.relative_depth)
+    outputs = choose_outputs(topics, [row for row in offered if row.is_map], '--topics')
     settings = InferenceSettings.to_show(map(task_of, outputs), engine.tasks, sharing_settings(
         source.continuous if sharing is None else sharing, temporal_factor, task_factor,
         refresh_period), activity=pictures.wanted, motion=motion)
     files = Files(output, outputs, npy=arrays is Arrays.NPY, frames=frames)
     job = _run(source, engine, settings, files, pictures)
     report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped, 0,
-                   job.figures.values(), settings.sharing, job.damage), json)
+                   job.statistics.values(), settings.sharing, job.damage), json)
     _end(job, source.live)
 
 
@@ -109,9 +108,8 @@ def _run(
     source: 'FrameSource', engine: 'Engine', settings: 'InferenceSettings', files: Files,
     pictures: Pictures,
 ) -> 'FrameRun':
-    from mtshare_ros.recording.frame_run import FrameRun
+    from mtshare_ros.recording.frames import FrameRun, Perception
     from mtshare_ros.recording.map_files import MapFiles
-    from mtshare_ros.recording.perceiving import Perception
 
     maps = MapFiles(files.folder, files.outputs, engine.labels, npy=files.npy)
     with StopRequest() as stop, pictures.opened(engine) as observers:

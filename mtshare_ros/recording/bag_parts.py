@@ -1,15 +1,21 @@
 """What a recorded bag consists of, however its files are read."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Collection, Iterator, Protocol
+from typing import Any, Collection, Iterator, Protocol, Sequence
+
+from mtshare_ros.errors import import_extra
 
 STORAGES = {'mcap': '.mcap', 'sqlite3': '.db3'}
 """The storages of rosbag2 and the endings of their files."""
 
 PACKED = ('.zstd', '.zst')
 """Endings that file compression adds: that of rosbag2, and that of the command zstd."""
+
+BAG_VERSION = 8
+"""The newest version of metadata.yaml that Humble reads."""
 
 CDR = 'cdr'
 """The serialization of ROS 2, and the only one that is read and written."""
@@ -119,6 +125,60 @@ class StorageFile(Protocol):
         ...
 
 
+class StorageWriter(ABC):
+    """
+    A storage file that is being written: one segment of a new bag.
+
+    ``count`` is the number of messages in it.
+    """
+
+    def __init__(self, path: Path, storage: str, channels: Sequence[Channel]) -> None:
+        self.path = path
+        self.count = 0
+        self._storage = storage
+        self._counts: Counter[Channel] = Counter(dict.fromkeys(channels, 0))
+        self._times: tuple[int, int] | None = None
+
+    def write(self, channel: Channel, time_ns: int, data: bytes) -> None:
+        """Write a message, recorded at a time in ns since the epoch."""
+        self._append(channel, time_ns, data)
+        self.count += 1
+        self._counts[channel] += 1
+        first, last = self._times or (time_ns, time_ns)
+        self._times = min(first, time_ns), max(last, time_ns)
+
+    def metadata(self) -> dict[str, Any]:
+        """Return the metadata that rosbag2 would write for a bag with this file alone."""
+        first, last = self._times or (0, 0)
+        span = {'starting_time': {'nanoseconds_since_epoch': first},
+                'duration': {'nanoseconds': last - first}, 'message_count': self.count}
+        topics = [{'topic_metadata': {
+            'name': channel.topic, 'type': channel.message_type,
+            'serialization_format': channel.serialization,
+            'offered_qos_profiles': write_qos(channel.qos),
+            'type_description_hash': channel.type_hash,
+        }, 'message_count': count} for channel, count in self._counts.items()]
+        return {
+            'version': BAG_VERSION, 'storage_identifier': self._storage,
+            'relative_file_paths': [self.path.name], **span, 'topics_with_message_count': topics,
+            'compression_format': '', 'compression_mode': '',
+            'files': [{'path': self.path.name, **span}],
+            'custom_data': None, 'ros_distro': 'mtshare_ros',
+        }
+
+    @abstractmethod
+    def close(self) -> None:
+        """Finish the file."""
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """Close a file that is thrown away."""
+
+    @abstractmethod
+    def _append(self, channel: Channel, time_ns: int, data: bytes) -> None:
+        """Put a message into the file."""
+
+
 def wanted(time_ns: int, start_ns: int | None, stop_ns: int | None) -> bool:
     """Tell whether a time is not before a start, and before a stop, where there are any."""
     return (start_ns is None or time_ns >= start_ns) and (stop_ns is None or time_ns < stop_ns)
@@ -128,3 +188,54 @@ def storage_of(path: Path) -> str:
     """Return the storage of a file by its ending, packed or not; empty for other files."""
     name = path.stem if path.suffix in PACKED else path.name
     return next((kind for kind, ending in STORAGES.items() if name.endswith(ending)), '')
+
+
+def read_qos(profiles: Any) -> tuple[Any, ...]:
+    """Return the profiles of a text or list of any version, none for what cannot be read."""
+    metadata = import_extra('rosbags.rosbag2.metadata', 'reading a bag', 'bags')
+    try:
+        return tuple(metadata.parse_qos(profiles))
+    except Exception:  # noqa: B902 - maps and times go on without them
+        return ()
+
+
+def write_qos(profiles: Sequence[Any]) -> str:
+    """Return the text that every ROS 2 since Humble reads."""
+    text: str = import_extra('rosbags.rosbag2.metadata', 'writing a bag', 'bags').dump_qos_v8(
+        list(profiles))
+    return text
+
+
+def reliable_qos(*, latched: bool) -> Any:
+    """Return a reliable profile that keeps the last message."""
+    kinds = import_extra('rosbags.interfaces', 'writing a bag', 'bags')
+    endless = kinds.QosTime(0, 0)
+    durability = kinds.QosDurability
+    return kinds.Qos(
+        kinds.QosHistory.KEEP_LAST, 1, kinds.QosReliability.RELIABLE,
+        durability.TRANSIENT_LOCAL if latched else durability.VOLATILE,
+        endless, endless, kinds.QosLiveliness.AUTOMATIC, endless, False)
+
+
+_MAGIC = b'#ROSBAG V'
+
+
+def is_ros1_bag(path: Path) -> bool:
+    """Tell whether a file is a bag of ROS 1, whatever its name."""
+    with path.open('rb') as file:
+        return file.read(len(_MAGIC)) == _MAGIC
+
+
+def explain_ros1(path: Path) -> str:
+    """Return the text of an error: what a bag of ROS 1 is, and how to go on with it."""
+    name = path.name.partition('.')[0]
+    return (f'{path}: is a recording of ROS 1 (it begins with #ROSBAG), bags of ROS 2 are read; '
+            f'convert it: pip install rosbags, rosbags-convert --src {path.name} --dst {name}')
+
+
+def explain_ros1_messages(path: Path) -> str:
+    """Return the text of an error about an mcap file whose messages are those of ROS 1."""
+    name = path.name.partition('.')[0]
+    return (f'{path}: is a recording of ROS 1 (its messages have the format ros1, which "mcap '
+            'convert" keeps), bags of ROS 2 are read; convert the .bag that it was made from: pip '
+            f'install rosbags, rosbags-convert --src {name}.bag --dst {name}')

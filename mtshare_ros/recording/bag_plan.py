@@ -9,8 +9,8 @@ from mtshare_ros.errors import ConfigError, RecordingError
 from mtshare_ros.file_paths import check_parent
 from mtshare_ros.inference.choices import choices_of
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
 from mtshare_ros.sharing.settings import SharingSettings
 
 _NAMESPACE = re.compile(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
@@ -44,9 +44,10 @@ class BagPlan:
     motion: MotionSettings = MotionSettings()
 
     def with_outputs(self, text: str | None, engine: Engine) -> 'BagPlan':
-        """Return the plan with the outputs of a text with commas; None stands for the default."""
+        """Return the plan with the outputs that ``--topics`` names, None for the default."""
         relative = engine.description.architecture.relative_depth
-        return replace(self, outputs=choose_outputs(text, BAG_TOPICS, engine.tasks, relative))
+        offered = offered_outputs(engine.tasks, relative)
+        return replace(self, outputs=choose_outputs(text, offered, '--topics'))
 
     def identity(self, engine: Engine) -> dict[str, Any]:
         """Return what an interrupted run must have in common with the one that goes on."""

@@ -8,6 +8,7 @@ from mtshare_ros.errors import FrameError, MtshareError, RecordingError
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometry import say_assumed_camera
+from mtshare_ros.inference.map_outputs import task_of
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import (
@@ -20,16 +21,20 @@ from mtshare_ros.messages.camera_info import (
 )
 from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.recording.bag import Bag
-from mtshare_ros.recording.bag_output import FrameMessages
+from mtshare_ros.recording.bag_messages import (
+    CAMERA_INFO,
+    choose_copied,
+    IMAGE_TYPES,
+    MessageTypes,
+    OutputMessages,
+    POINTS,
+    read_image,
+    require_decoder,
+)
 from mtshare_ros.recording.bag_parts import BagMessage, Channel
 from mtshare_ros.recording.bag_plan import BagPlan
-from mtshare_ros.recording.copying import choose_copied
-from mtshare_ros.recording.figures import RunFigures
-from mtshare_ros.recording.message_types import CAMERA_INFO, MessageTypes
-from mtshare_ros.recording.output_topics import POINTS, task_of
-from mtshare_ros.recording.perceiving import Observer, Perception, RecordedFrame
-from mtshare_ros.recording.reading_images import IMAGE_TYPES, read_image, require_decoder
-from mtshare_ros.recording.segments import SegmentedBag
+from mtshare_ros.recording.frames import Observer, Perception, RecordedFrame, RunStatistics
+from mtshare_ros.recording.segmented_bag import SegmentedBag
 
 
 class BagRun:
@@ -51,7 +56,7 @@ class BagRun:
         self._say = say
         self._observers = observers
         self._types = MessageTypes()
-        self._messages = FrameMessages(self._types, plan.outputs, engine.labels, plan.namespace)
+        self._messages = OutputMessages(self._types, plan.outputs, engine.labels, plan.namespace)
         for topic in bag.topics:
             if topic.name == plan.image_topic:
                 require_decoder(topic.message_type)
@@ -66,7 +71,7 @@ class BagRun:
         self._continuity = Continuity('new segment')
         self._calibrations = CameraInfoBuffer(
             rectified=shows_rectified(plan.image_topic, plan.camera_matrix))
-        self.figures = RunFigures()
+        self.statistics = RunStatistics()
         journal = self._output.journal
         self.resumed_at = journal.frames + journal.skipped
         self.frames, self.skipped = journal.frames, journal.skipped
@@ -165,7 +170,7 @@ class BagRun:
         name = f'{image.header.stamp.sec}.{image.header.stamp.nanosec:09d}'
         frame = RecordedFrame(image.picture, message.time_ns, name, self._calibration_of(image))
         prediction = self._perception.infer(frame)
-        self.figures.add(prediction.stats)
+        self.statistics.add(prediction.stats)
         if not self.frames:
             self._write(message, self._messages.of_bag(image.header))
         self._write(message, self._messages.of_frame(

@@ -8,12 +8,11 @@ from typing import Any, Callable
 import numpy as np
 import yaml
 
-from mtshare_ros.errors import RecordingError
+from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.file_paths import check_new_folder
-from mtshare_ros.inference.map_outputs import Look, MapOutput, maps_of
+from mtshare_ros.inference.map_outputs import Look, maps_of, OutputSpec
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.recording.extras import require
-from mtshare_ros.recording.perceiving import RecordedFrame
+from mtshare_ros.recording.frames import RecordedFrame
 from mtshare_ros.tasks import LabelSet
 
 MILLIMETRES_PER_METRE = 1000
@@ -33,7 +32,7 @@ class MapFiles:
     def __init__(
         self, folder: Path, outputs: tuple[str, ...], labels: LabelSet, *, npy: bool
     ) -> None:
-        self._pillow = require('PIL.Image', 'writing images', 'cli')
+        self._pillow = import_extra('PIL.Image', 'writing images', 'cli')
         self._folder = folder
         self._maps = maps_of(outputs)
         self._palette = labels.palette()
@@ -55,7 +54,7 @@ class MapFiles:
     def close(self) -> None:
         """Do nothing: every file is whole when it is written."""
 
-    def _encode(self, row: MapOutput, values: np.ndarray) -> tuple[str, bytes]:
+    def _encode(self, row: OutputSpec, values: np.ndarray) -> tuple[str, bytes]:
         """Return the ending and the bytes of a file."""
         buffer = io.BytesIO()
         # numbers without a unit have no picture that could be read back
@@ -65,7 +64,7 @@ class MapFiles:
         self._picture(row, values).save(buffer, 'png')
         return 'png', buffer.getvalue()
 
-    def _picture(self, row: MapOutput, values: np.ndarray) -> Any:
+    def _picture(self, row: OutputSpec, values: np.ndarray) -> Any:
         if row.encoding == '32FC1':
             return self._pillow.fromarray(depth_to_png(values))
         if row.encoding == '32FC3':

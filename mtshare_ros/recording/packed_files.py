@@ -6,9 +6,8 @@ import shutil
 from tempfile import TemporaryDirectory
 from typing import Any, BinaryIO, Callable, Collection, Iterator
 
-from mtshare_ros.errors import RecordingError
+from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.recording.bag_parts import BagMessage, Channel, ReadingError, StorageFile
-from mtshare_ros.recording.extras import require
 
 _BLOCK = 8192  # of packed bytes: a few of them can stand for many
 _SPARE = 2**26
@@ -20,7 +19,7 @@ class Unpacker:
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix='mtshare_')
         self._held: tuple[Path, Path, str] | None = None
-        self._zstd = require('zstandard', 'reading a bag with file compression', 'bags')
+        self._zstd = import_extra('zstandard', 'reading a bag with file compression', 'bags')
 
     @property
     def folder(self) -> Path:
@@ -110,7 +109,7 @@ def unpack_message(data: bytes) -> bytes:
     """
     if not data.startswith(_ZSTD_START):
         return data
-    zstd: Any = require('zstandard', 'reading a bag with message compression', 'bags')
+    zstd: Any = import_extra('zstandard', 'reading a bag with message compression', 'bags')
     try:
         whole: bytes = zstd.ZstdDecompressor().decompress(data, max_output_size=_LARGEST_MESSAGE)
     except zstd.ZstdError as error:

@@ -1,16 +1,16 @@
 """A video file as frames, by way of PyAV; what cameras need of it, too."""
 
+import errno
 from pathlib import Path
 import re
 from typing import Any, Callable, Iterator
+from urllib.parse import urlsplit
 
 import numpy as np
 
-from mtshare_ros.errors import RecordingError
+from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.image_files import turn_upright
-from mtshare_ros.recording.extras import require
-from mtshare_ros.recording.frame_source import FrameSource, Listener
-from mtshare_ros.recording.perceiving import RecordedFrame
+from mtshare_ros.recording.frames import FrameSource, Listener, RecordedFrame
 
 _LONGEST_ENDING_S = 1.0
 """FFmpeg takes some damage for the end; lengths are rounded, and often those of the sound."""
@@ -48,7 +48,7 @@ def open_container(
     returns what to do about an errno. Raises RecordingError for what cannot be opened, has no
     pictures, or none that can be decoded.
     """
-    av = require('av', 'reading a video', 'video')
+    av = import_extra('av', 'reading a video', 'video')
     try:
         container = av.open(address, format=kind, timeout=patience_s)
     except (OSError, ValueError, av.error.FFmpegError) as error:
@@ -79,7 +79,7 @@ class _Decoding:
     """One pass through a PyAV container; ``name`` is the container's in messages."""
 
     def __init__(self, container: Any, name: str, listener: Listener) -> None:
-        self._error = require('av', 'reading a video', 'video').error.FFmpegError
+        self._error = import_extra('av', 'reading a video', 'video').error.FFmpegError
         self._container = container
         self._stream = container.streams.video[0]
         self._name = name
@@ -168,3 +168,61 @@ def _orientation(frame: Any) -> int:
         return 1
     a, b, _, c, d = np.sign(np.frombuffer(matrix, np.int32)[:5]).tolist()
     return _ORIENTATIONS.get((a, b, c, d), 1)
+
+
+_DEVICE = re.compile(r'/dev/video\d+')
+_ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
+
+_PATIENCE_S = 10.0
+"""How long a stream may take to answer, or to send its next pictures."""
+
+_ADVICE = {
+    errno.EBUSY: 'another program uses it',
+    errno.EACCES: 'this user may not read it: sudo usermod -aG video $USER, then log in again',
+    errno.ENOTTY: 'it is no camera',
+}
+"""What stands behind errors of the operating system that a camera meets."""
+
+
+def device_of(name: str) -> str | None:
+    """Return the device that a number or /dev/video<number> names, None for anything else."""
+    if name.isdecimal() and not Path(name).exists():
+        return f'/dev/video{int(name)}'
+    return name if _DEVICE.fullmatch(name) else None
+
+
+def is_address(name: str) -> bool:
+    """Return whether a name is the address of a stream, such as rtsp://host/path."""
+    return _ADDRESS.match(name) is not None
+
+
+def open_camera(device: str) -> FrameSource:
+    """Return the frames of a camera of this computer, such as /dev/video0."""
+    name = f'camera {device}'
+    container = open_container(device, name, 'v4l2', advise=_advise)
+    return FrameSource(
+        None, True, lambda listener: decode(container, name, listener), live=True)
+
+
+def open_stream(address: str) -> FrameSource:
+    """Return the frames at an address; those of a file that a server holds have an end."""
+    name = without_password(address)
+    container = open_container(address, name, patience_s=_PATIENCE_S)
+    return FrameSource(
+        None, True, lambda listener: decode(container, name, listener),
+        live=container.duration is None)
+
+
+def without_password(address: str) -> str:
+    """Return an address as it may stand in messages: who logs in, but not with what."""
+    parts = urlsplit(address)
+    if parts.password is None:
+        return address
+    return address.replace(f':{parts.password}@', ':***@', 1)
+
+
+def _advise(number: int) -> str:
+    if number == errno.ENOENT:
+        found = ', '.join(sorted(map(str, Path('/dev').glob('video*'))))
+        return f'; there is {found}' if found else '; no camera is plugged in'
+    return f'; {_ADVICE[number]}' if number in _ADVICE else ''

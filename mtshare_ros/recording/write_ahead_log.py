@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from mtshare_ros.recording.extras import require
+from mtshare_ros.errors import import_extra
 
 _HEADER, _FRAME = struct.Struct('>IIIIIIII'), struct.Struct('>IIIIII')
 _LITTLE_ENDIAN, _BIG_ENDIAN = 0x377f0682, 0x377f0683
@@ -53,7 +53,7 @@ def open_with_log(database: Path, log: WriteAheadLog | None) -> Any:
     """Return a read-only connection, of sqlite3 or apsw, that also shows what the log holds."""
     if log is None or not log.pages:
         return sqlite3.connect(f'{database.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
-    apsw = require('apsw', f'reading the write-ahead log {log.path}', 'bags')
+    apsw = import_extra('apsw', f'reading the write-ahead log {log.path}', 'bags')
     log.file_system = log.file_system or _register(apsw, database, log)
     return apsw.Connection(
         'file:database?immutable=1', vfs=log.file_system,
@@ -63,7 +63,7 @@ def open_with_log(database: Path, log: WriteAheadLog | None) -> Any:
 def sqlite_errors() -> tuple[type[BaseException], ...]:
     """Return what the connections of ``open_with_log`` raise."""
     try:
-        apsw = require('apsw', 'reading a write-ahead log', 'bags')
+        apsw = import_extra('apsw', 'reading a write-ahead log', 'bags')
     except Exception:  # noqa: B902 - without it there are no such connections
         return (sqlite3.Error,)
     return (sqlite3.Error, apsw.Error)

@@ -11,10 +11,9 @@ import numpy as np
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.nodes.rates import RateLimiter
 from mtshare_ros.nodes.video_camera.parameter_table import VideoCameraSettings
-from mtshare_ros.recording.camera_source import without_password
-from mtshare_ros.recording.frame_source import FrameSource
-from mtshare_ros.recording.perceiving import RecordedFrame
-from mtshare_ros.recording.sources import is_camera, open_source
+from mtshare_ros.recording.frame_sources import is_camera, open_source
+from mtshare_ros.recording.frames import FrameSource, RecordedFrame
+from mtshare_ros.recording.video_source import without_password
 
 _LONGEST_LAG_S = 1.0
 """What is made up for by leaving frames out; after a longer pause the recording goes on."""

@@ -12,13 +12,17 @@ from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.image_frame import frame_to_cover, Pinhole
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_outputs import Look, maps_of
+from mtshare_ros.inference.map_outputs import (
+    choose_outputs,
+    Look,
+    maps_of,
+    offered_outputs,
+)
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
-from mtshare_ros.recording.output_topics import BAG_TOPICS, choose_outputs
-from mtshare_ros.recording.perceiving import Perception, RecordedFrame
+from mtshare_ros.recording.frames import Perception, RecordedFrame
 from mtshare_ros.sharing.settings import SharingSettings
 
 BY_GEOMETRY = {'normals': HeadConfig(kind='geometry'), 'edge': HeadConfig(kind='geometry')}
@@ -229,13 +233,12 @@ def test_classes_cannot_be_worked_out_from_depth(tiny_description):
 def test_what_is_offered_of_relative_depth_claims_no_metres(tiny_description, frames):
     engine = engine_of(tiny_description, {'depth': DISPARITY}, ('depth',))
     relative = engine.description.architecture.relative_depth
-    topics = choose_outputs(','.join(('depth/relative', 'depth/color', 'depth/camera_info')),
-                            BAG_TOPICS, engine.tasks, relative)
-    assert choose_outputs(None, BAG_TOPICS, engine.tasks, relative) == (
-        'depth/relative', 'depth/camera_info')
+    offered = offered_outputs(engine.tasks, relative)
+    topics = choose_outputs('depth/relative,depth/color,depth/camera_info', offered, '--topics')
+    assert choose_outputs(None, offered, '--topics') == ('depth/relative', 'depth/camera_info')
     with pytest.raises(ConfigError, match='depth/points'):
-        choose_outputs('depth/points', BAG_TOPICS, engine.tasks, relative)
-    assert 'depth/relative' not in choose_outputs(None, BAG_TOPICS, engine.tasks)
+        choose_outputs('depth/points', offered, '--topics')
+    assert 'depth/relative' not in [row.topic for row in offered_outputs(engine.tasks)]
     assert any('depth of this model is relative' in notice for notice in engine.notices)
     found, = run(engine, frames[:1])
     for row in maps_of(topics):

@@ -3,10 +3,9 @@
 import pytest
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.recording.bag import Bag
+from mtshare_ros.recording.bag import Bag, choose_calibration_topic
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.bag_run import BagRun
-from mtshare_ros.recording.bag_topics import choose_calibration_topic
 from mtshare_ros.sharing.settings import SharingSettings
 
 

@@ -27,8 +27,8 @@ from rosbags.highlevel import AnyReader  # noqa: E402
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores  # noqa: E402
 
 from mtshare_ros.recording.bag import Bag  # noqa: E402
+from mtshare_ros.recording.bag_messages import define, merge_channels  # noqa: E402
 from mtshare_ros.recording.bag_parts import Channel, Definition  # noqa: E402
-from mtshare_ros.recording.copying import define, merge_channels  # noqa: E402
 
 JAZZY = get_typestore(Stores.ROS2_JAZZY)
 JAZZY.register(get_types_from_msg('sensor_msgs/Range[] beams\n', 'my_msgs/msg/Sonar'))

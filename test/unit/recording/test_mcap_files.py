@@ -11,8 +11,10 @@ from bag_files import IMAGE, image_rows, write_mcap  # noqa: E402
 from mcap.writer import CompressionType, IndexType  # noqa: E402
 
 from mtshare_ros.errors import RecordingError  # noqa: E402
-from mtshare_ros.recording.bag import Bag  # noqa: E402
-from mtshare_ros.recording.bag_topics import choose_image_topic  # noqa: E402
+from mtshare_ros.recording.bag import (
+    Bag,  # noqa: E402
+    choose_image_topic,  # noqa: E402
+)
 
 IMAGES = 12
 ROWS = image_rows(IMAGES)

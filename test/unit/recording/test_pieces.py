@@ -5,30 +5,26 @@ import pytest
 
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.image_frame import frame_to_cover
-from mtshare_ros.inference.map_outputs import MAPS
+from mtshare_ros.inference.map_outputs import choose_outputs, OUTPUTS
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.recording.figures import RunFigures
-from mtshare_ros.recording.journal import check_identity, Journal, load_journal
-from mtshare_ros.recording.output_topics import BAG_TOPICS, DEFAULT_TOPICS
-from mtshare_ros.recording.perceiving import RecordedFrame
-from mtshare_ros.recording.sheet import SHEET_ROWS, SheetWriter
+from mtshare_ros.recording.frames import RecordedFrame, RunStatistics
+from mtshare_ros.recording.previews import SHEET_ROWS, SheetWriter
+from mtshare_ros.recording.segmented_bag import check_identity, Journal, load_journal
 from mtshare_ros.tasks import load_labels
 
 
-def test_the_maps_are_those_that_the_node_publishes():
+def test_the_outputs_are_those_that_the_node_publishes():
     pytest.importorskip('sensor_msgs', reason='ROS 2 is neither sourced nor installed as wheels')
     from mtshare_ros.nodes.perception.output_table import ALL_OUTPUTS
 
-    drawn = {(item.topic, item.task, item.encoding)
-             for item in ALL_OUTPUTS if item.draw is not None}
-    assert {(row.topic, row.task, row.encoding) for row in MAPS} == drawn
-    assert set(BAG_TOPICS) == {item.topic for item in ALL_OUTPUTS}
+    published = [(item.topic, item.task, item.encoding, item.message) for item in ALL_OUTPUTS]
+    assert [(row.topic, row.task, row.encoding, row.message) for row in OUTPUTS] == published
 
 
 def test_by_default_no_picture_for_people_is_written():
-    assert DEFAULT_TOPICS == (
-        'semantic/mask', 'semantic/confidence', 'depth/image', 'depth/relative', 'normals/image',
-        'edges/image', 'depth/camera_info', 'semantic/label_info')
+    assert choose_outputs(None, OUTPUTS, '--topics') == (
+        'semantic/mask', 'semantic/confidence', 'semantic/label_info', 'depth/image',
+        'depth/relative', 'depth/camera_info', 'normals/image', 'edges/image')
 
 
 @pytest.mark.parametrize('passing', [1, SHEET_ROWS, 5 * SHEET_ROWS + 3, 1000])
@@ -46,14 +42,14 @@ def test_a_sheet_shows_frames_of_the_whole_recording(tmp_path, passing):
 
 
 def test_the_figures_of_no_frame_are_no_numbers():
-    figures = RunFigures().values()
+    figures = RunStatistics().values()
 
     assert figures['computed'] == 0
     assert np.isnan([figures['active_fraction'], figures['ms']['p95']]).all()
 
 
 def test_figures_add_up_what_frames_took():
-    figures = RunFigures()
+    figures = RunStatistics()
     for number in range(4):
         figures.add(FrameStats(float(number), active={'depth': (0.5,)}, macs=25, dense_macs=100,
                                reset_reason='' if number else 'new segment'))

@@ -190,7 +190,7 @@ def test_the_engine_finds_the_same_in_an_image_that_was_not_decoded_before(tiny_
 @pytest.fixture(scope='module')
 def types():
     pytest.importorskip('rosbags', reason='bags need the extra [bags]')
-    from mtshare_ros.recording.message_types import MessageTypes
+    from mtshare_ros.recording.bag_messages import MessageTypes
     return MessageTypes()
 
 
@@ -207,7 +207,7 @@ def bytes_of(types, message):
 
 @pytest.mark.parametrize('name', INPUT_ENCODINGS)
 def test_a_bag_gives_the_pixels_that_the_node_gets(types, name):
-    from mtshare_ros.recording.reading_images import read_image
+    from mtshare_ros.recording.bag_messages import read_image
     message = message_of(name, scene(32, 48), padding=2)
 
     with warnings.catch_warnings():
@@ -222,7 +222,7 @@ def test_a_bag_gives_the_pixels_that_the_node_gets(types, name):
 
 @pytest.mark.parametrize('name', ['32FC1', '16UC1'])
 def test_depth_in_a_bag_is_refused_with_the_option_that_helps(types, name):
-    from mtshare_ros.recording.reading_images import read_image
+    from mtshare_ros.recording.bag_messages import read_image
     message = Message(name, 4, 4, bytes(64), 16)
 
     with pytest.raises(FrameError, match='choose the colour topic with --image-topic'):

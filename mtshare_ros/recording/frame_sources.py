@@ -1,15 +1,20 @@
-"""Image files and folders of them as frames."""
+"""Where frames without a bag come from: image files and folders of them, a video, a camera."""
 
 from collections import Counter
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
-from mtshare_ros.errors import FrameError, RecordingError
+from mtshare_ros.errors import FrameError, import_extra, RecordingError
 from mtshare_ros.file_paths import natural_key
 from mtshare_ros.image_files import IMAGE_ENDINGS, load_pillow, read_image_file
-from mtshare_ros.recording.extras import require
-from mtshare_ros.recording.frame_source import FrameSource, Listener
-from mtshare_ros.recording.perceiving import RecordedFrame
+from mtshare_ros.recording.frames import FrameSource, Listener, RecordedFrame
+from mtshare_ros.recording.video_source import (
+    device_of,
+    is_address,
+    open_camera,
+    open_stream,
+    open_video,
+)
 
 _IMAGE_PERIOD_NS = 500_000_000
 """Images have no times; in a video they follow each other at leisure."""
@@ -39,7 +44,7 @@ def open_images(paths: Sequence[Path]) -> FrameSource:
     if not files:
         raise RecordingError(f'{"; ".join(notes) or paths[0]}: holds no images; their names end '
                              f'with {", ".join(IMAGE_ENDINGS)}')
-    require('PIL.Image', 'reading images', 'cli')
+    import_extra('PIL.Image', 'reading images', 'cli')
     names = output_names(files)
     notes += _renamed(names)
 
@@ -122,3 +127,45 @@ def _renamed(names: dict[Path, str]) -> list[str]:
     file, name = renamed[0]
     return [f'{len(renamed)} images share their names with others; the maps of {file} are called '
             f'{name}, and so on']
+
+
+_NOT_DECODED = ('.heic', '.heif', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.orf', '.rw2')
+"""Photos of which decoders would give a tile or the thumbnail and say nothing."""
+
+
+def is_camera(name: str) -> bool:
+    """Return whether a name stands for a camera or a stream, not for files."""
+    return device_of(name) is not None or is_address(name)
+
+
+def open_source(names: Sequence[str]) -> FrameSource:
+    """
+    Return the frames of image files and folders of them, of one video file, or of one camera.
+
+    A number or /dev/video<number> is a camera of this computer, an address such as
+    rtsp://host/path one of another. Raises RecordingError for what is not there, holds no images,
+    or cannot be computed together.
+    """
+    if len(names) == 1 and (device := device_of(names[0])) is not None:
+        return open_camera(device)
+    if len(names) == 1 and is_address(names[0]):
+        return open_stream(names[0])
+    if cameras := list(filter(is_camera, names)):
+        raise RecordingError(f'{cameras[0]}: a camera comes alone, not beside other sources')
+    paths = [Path(name) for name in names]
+    absent = [path for path in paths if not path.exists()]
+    if absent:
+        raise RecordingError(f'{absent[0]}: there is no such file or folder; give images, a '
+                             'folder of them, a video, the number of a camera, or the address of '
+                             'a stream')
+    for path in paths:
+        if path.is_file() and path.suffix.lower() in _NOT_DECODED:
+            raise RecordingError(f'{path}: photos of this format are not read; convert them to '
+                                 'JPEG or PNG')
+    if len(paths) == 1 and paths[0].is_file() and (is_film(paths[0]) or not is_image(paths[0])):
+        return open_video(paths[0])
+    for path in paths:
+        if path.is_file() and not is_image(path):
+            raise RecordingError(f'{path}: is no image; images are computed together, but videos '
+                                 'one by one: run once for each video')
+    return open_images(paths)

@@ -1,7 +1,10 @@
 """Writing a bag in segments, each of which is safe once it is closed."""
 
 from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, fields
 import fcntl
+import json
+import os
 from pathlib import Path
 import shutil
 import sqlite3
@@ -10,10 +13,66 @@ from typing import Any, Iterator, Mapping, Sequence
 import yaml
 
 from mtshare_ros.errors import RecordingError
-from mtshare_ros.recording.bag_parts import Channel, STORAGES
-from mtshare_ros.recording.journal import check_identity, JOURNAL, Journal, load_journal
-from mtshare_ros.recording.segment_writer import SegmentWriter
+from mtshare_ros.recording.bag_parts import Channel, STORAGES, StorageWriter
+from mtshare_ros.recording.mcap_storage import McapWriter
+from mtshare_ros.recording.sqlite3_storage import Sqlite3Writer
 
+JOURNAL = 'journal.json'
+"""The name of its file in the folder of the unfinished bag."""
+
+
+@dataclass
+class Journal:
+    """
+    The finished segments of a bag that is being written.
+
+    ``identity`` says from what and how it is made. ``position`` counts the messages that were
+    taken from the input, ``frames`` the images of them that were computed, ``skipped`` those that
+    could not be read. ``segments`` holds for each its file and its rosbag2 metadata.
+    """
+
+    identity: dict[str, Any]
+    position: int = 0
+    frames: int = 0
+    skipped: int = 0
+    segments: list[dict[str, Any]] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write it in one step: a kill in the middle leaves the former one."""
+        draft = path.with_suffix('.draft')
+        draft.write_text(json.dumps(asdict(self)))
+        os.replace(draft, path)
+
+
+def load_journal(path: Path) -> Journal:
+    """Read a journal; raise RecordingError where it is none."""
+    try:
+        values = json.loads(path.read_text())
+        return Journal(**{item.name: values[item.name] for item in fields(Journal)})
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RecordingError(
+            f'{path}: is no journal of an unfinished bag ({error!r}); remove {path.parent}, or '
+            'give another OUT') from error
+
+
+def check_identity(journal: Journal, wanted: Mapping[str, Any], folder: Path) -> None:
+    """
+    Raise RecordingError, naming the first difference, where another command made it.
+
+    What rounds differently counts as another one, such as another number of threads.
+    """
+    for name, value in wanted.items():
+        before = journal.identity.get(name)
+        if before != value:
+            raise RecordingError(
+                f'{folder} is the unfinished bag of another command: {name} was {before!r}, now '
+                f'it is {value!r}; repeat that command as and where it was begun, or begin anew '
+                'with --overwrite'
+            )
+
+
+_WRITERS: dict[str, type[McapWriter | Sqlite3Writer]] = {
+    'mcap': McapWriter, 'sqlite3': Sqlite3Writer}
 _INFORMATION = 'rosbag2_bagfile_information'
 
 
@@ -44,7 +103,7 @@ class SegmentedBag:
             self._lock.close()
             raise
         self._remove_leftovers()
-        self._writer: SegmentWriter | None = None
+        self._writer: StorageWriter | None = None
 
     @property
     def is_open(self) -> bool:
@@ -55,7 +114,8 @@ class SegmentedBag:
         """Begin a segment with these channels."""
         name = f'{self._target.name}_{len(self.journal.segments)}{STORAGES[self._storage]}'
         with self._writing():
-            self._writer = SegmentWriter(self._bag / name, self._storage, channels)
+            self._writer = _WRITERS[self._storage](
+                self._bag / name, self._storage, channels)
 
     def write(self, channel: Channel, time_ns: int, data: bytes) -> None:
         """Write one message, recorded at a time in ns since the epoch."""
@@ -73,7 +133,7 @@ class SegmentedBag:
             self.journal.skipped = skipped
             self.journal.save(self._journal_path)
 
-    def _keep(self, writer: SegmentWriter) -> None:
+    def _keep(self, writer: StorageWriter) -> None:
         """Make a file whole, unless nothing was written into it."""
         writer.close()
         if writer.count:

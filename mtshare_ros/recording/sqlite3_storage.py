@@ -1,18 +1,21 @@
-"""A sqlite3 storage file, read in the order of time, or row by row where it is damaged."""
+"""Reading and writing sqlite3 files; damaged ones are read row by row, up to the damage."""
 
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Collection, Iterator
+import sqlite3
+from typing import Any, Collection, Iterator, Sequence
 
 from mtshare_ros.recording.bag_parts import (
     BagMessage,
     CDR,
     Channel,
     Definition,
+    read_qos,
     ReadingError,
+    StorageWriter,
+    write_qos,
 )
-from mtshare_ros.recording.qualities import read_qos
 from mtshare_ros.recording.write_ahead_log import open_with_log, sqlite_errors, WriteAheadLog
 
 # Otherwise sqlite refuses a file that is shorter than its header says, good pages and all.
@@ -20,6 +23,23 @@ _ALLOW_TRUNCATED = 'PRAGMA writable_schema = ON'
 _BY_TIME = 'messages {where} ORDER BY timestamp, id'
 # In the order of the rows: the index by time may be what is damaged.
 _BY_ROW = 'messages NOT INDEXED {where} ORDER BY id'
+_SCHEMA_VERSION = 4
+_TABLES = """
+CREATE TABLE schema(schema_version INTEGER PRIMARY KEY, ros_distro TEXT NOT NULL);
+CREATE TABLE metadata(
+    id INTEGER PRIMARY KEY, metadata_version INTEGER NOT NULL, metadata TEXT NOT NULL);
+CREATE TABLE topics(
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, type TEXT NOT NULL,
+    serialization_format TEXT NOT NULL, offered_qos_profiles TEXT NOT NULL,
+    type_description_hash TEXT NOT NULL);
+CREATE TABLE message_definitions(
+    id INTEGER PRIMARY KEY, topic_type TEXT NOT NULL, encoding TEXT NOT NULL,
+    encoded_message_definition TEXT NOT NULL, type_description_hash TEXT NOT NULL);
+CREATE TABLE messages(
+    id INTEGER PRIMARY KEY, topic_id INTEGER NOT NULL, timestamp INTEGER NOT NULL,
+    data BLOB NOT NULL);
+CREATE INDEX timestamp_idx ON messages (timestamp ASC);
+"""
 _JOURNAL_START = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
 
 
@@ -161,3 +181,45 @@ class Sqlite3File:
                     raise ReadingError(
                         'the recorder was stopped while it wrote, the last rows may be lost',
                         journal.name)
+
+
+class Sqlite3Writer(StorageWriter):
+    """Writes a database in one transaction."""
+
+    def __init__(self, path: Path, storage: str, channels: Sequence[Channel]) -> None:
+        super().__init__(path, storage, channels)
+        self._database = sqlite3.connect(path)
+        self._database.executescript(_TABLES)
+        self._database.execute(
+            'INSERT INTO schema VALUES (?, ?)', (_SCHEMA_VERSION, 'mtshare_ros'))
+        self._numbers = {channel: number for number, channel in enumerate(channels, start=1)}
+        self._add_definitions(channels)
+        for channel, number in self._numbers.items():
+            self._database.execute('INSERT INTO topics VALUES (?, ?, ?, ?, ?, ?)', (
+                number, channel.topic, channel.message_type, channel.serialization,
+                write_qos(channel.qos), channel.type_hash))
+
+    def close(self) -> None:
+        """Commit everything."""
+        self._database.commit()
+        self._database.close()
+
+    def abandon(self) -> None:
+        """Close the file without what was not committed."""
+        self._database.close()
+
+    def _append(self, channel: Channel, time_ns: int, data: bytes) -> None:
+        self._database.execute(
+            'INSERT INTO messages(topic_id, timestamp, data) VALUES (?, ?, ?)',
+            (self._numbers[channel], time_ns, data))
+
+    def _add_definitions(self, channels: Sequence[Channel]) -> None:
+        defined: dict[str, Channel] = {}
+        for channel in channels:
+            if channel.definition.text:
+                defined.setdefault(channel.message_type, channel)
+        for kind, channel in defined.items():
+            self._database.execute(
+                'INSERT INTO message_definitions(topic_type, encoding, encoded_message_definition,'
+                ' type_description_hash) VALUES (?, ?, ?, ?)',
+                (kind, channel.definition.encoding, channel.definition.text, channel.type_hash))

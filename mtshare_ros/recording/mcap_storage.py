@@ -1,22 +1,23 @@
-"""An mcap file, read in the order of time: by its index, or by one that is made by reading it."""
+"""Reading and writing mcap files; damaged ones are read up to the damage."""
 
 from collections import Counter
 from dataclasses import dataclass
 import heapq
 from pathlib import Path
-from typing import Any, BinaryIO, Collection, Iterator
+from typing import Any, BinaryIO, Collection, Iterator, Sequence
 
-from mtshare_ros.errors import RecordingError
+from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.recording.bag_parts import (
     BagMessage,
     Channel,
     Definition,
+    explain_ros1_messages,
+    read_qos,
     ReadingError,
+    StorageWriter,
     wanted,
+    write_qos,
 )
-from mtshare_ros.recording.extras import require
-from mtshare_ros.recording.qualities import read_qos
-from mtshare_ros.recording.ros1 import explain_ros1_messages
 
 
 @dataclass
@@ -40,8 +41,8 @@ class McapFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._reading = require('mcap.stream_reader', 'reading an mcap bag', 'bags')
-        self._records = require('mcap.records', 'reading an mcap bag', 'bags')
+        self._reading = import_extra('mcap.stream_reader', 'reading an mcap bag', 'bags')
+        self._records = import_extra('mcap.records', 'reading an mcap bag', 'bags')
         self._schemas: dict[int, Any] = {}
         self._channels: dict[int, Channel] = {}
         self._spans: list[_Span] = []
@@ -136,7 +137,7 @@ class McapFile:
     def _use_index(self, file: BinaryIO) -> str:
         """Take channels and spans from the summary; return why that cannot be done, if so."""
         try:
-            summary = require('mcap.reader', 'reading an mcap bag', 'bags').SeekingReader(
+            summary = import_extra('mcap.reader', 'reading an mcap bag', 'bags').SeekingReader(
                 file).get_summary()
         except Exception as error:  # noqa: B902 - damage has many faces
             return f'its summary cannot be read ({_reason_of(error)})'
@@ -207,3 +208,42 @@ class McapFile:
 
 def _reason_of(error: Exception) -> str:
     return str(error) or 'the file ends too early'
+
+
+class McapWriter(StorageWriter):
+    """Writes an mcap file in chunks, not compressed."""
+
+    def __init__(self, path: Path, storage: str, channels: Sequence[Channel]) -> None:
+        super().__init__(path, storage, channels)
+        writing = import_extra('mcap.writer', 'writing an mcap bag', 'bags')
+        self._file = path.open('wb')
+        self._writer = writing.Writer(self._file, compression=writing.CompressionType.NONE)
+        self._writer.start(profile='ros2', library='mtshare_ros')
+        self._schemas: dict[tuple[str, str, str], int] = {}
+        self._numbers = {channel: self._register(channel) for channel in channels}
+
+    def close(self) -> None:
+        """Write what is left, and the index."""
+        self._writer.finish()
+        self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        self._file.close()
+
+    def _append(self, channel: Channel, time_ns: int, data: bytes) -> None:
+        self._writer.add_message(self._numbers[channel], time_ns, data, time_ns)
+
+    def _register(self, channel: Channel) -> int:
+        """Write what defines a channel; return its number."""
+        kind, definition = channel.message_type, channel.definition
+        key = kind, definition.encoding, definition.text
+        if key not in self._schemas:
+            self._schemas[key] = self._writer.register_schema(
+                kind, definition.encoding, definition.text.encode())
+        about = {'offered_qos_profiles': write_qos(channel.qos)}
+        if channel.type_hash:
+            about['topic_type_hash'] = channel.type_hash
+        number: int = self._writer.register_channel(
+            channel.topic, channel.serialization, self._schemas[key], about)
+        return number
