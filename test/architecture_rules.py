@@ -20,9 +20,9 @@ MAY_IMPORT = {
     'benchmark': ('evaluation', 'export'),
     'report': ('benchmark',),
     'training': ('data', 'evaluation', 'model', 'sharing'),
-    'messages': ('inference',),
-    'recording': ('messages',),
-    'nodes': ('messages',),
+    'messages': ('foundation',),
+    'recording': ('messages', 'inference'),
+    'nodes': ('messages', 'inference'),
     'cli': ('training', 'report', 'nodes', 'recording'),
 }
 """The arrows between the layers; what is reachable along them may be imported."""

@@ -1,8 +1,6 @@
-"""The geometry of the maps: depth in the scale of the camera at hand, and depth to points."""
+"""The scale of depth: the focal length of the camera against that of the training images."""
 
 import math
-
-import numpy as np
 
 from mtshare_ros.image_frame import Framing, Pinhole
 
@@ -51,19 +49,3 @@ def usual_focal_length(framing: Framing) -> float:
     """Return that of a camera with USUAL_FIELD_OF_VIEW, in pixels of the maps of its images."""
     half = math.tan(math.radians(USUAL_FIELD_OF_VIEW / 2))
     return max(framing.resized_size) / 2 / half
-
-
-def write_points(depth: np.ndarray, camera: Pinhole, points: np.ndarray) -> None:
-    """
-    Write the points seen at (H, W) float32 z-depth into ``points`` (H, W, 3) float32.
-
-    They are in the optical frame (x right, y down, z forward), in the unit of the depth; NaN where
-    the depth is.
-    """
-    height, width = depth.shape
-    # x changes along columns only and y along rows only: two short lists hold all directions
-    right = ((np.arange(width) - camera.cx) / camera.fx).astype(np.float32)
-    down = ((np.arange(height) - camera.cy) / camera.fy).astype(np.float32)
-    np.multiply(depth, right, out=points[..., 0])
-    np.multiply(depth, down[:, None], out=points[..., 1])
-    points[..., 2] = depth

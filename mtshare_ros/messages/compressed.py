@@ -21,9 +21,7 @@ from mtshare_ros.errors import FrameError, MissingExtraError
 from mtshare_ros.image_files import decode, load_pillow, orientation_of, SENSOR_BITS, why
 from mtshare_ros.image_frame import fit_image, frame_to_cover, Framing, Picture
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
-from mtshare_ros.messages.hints import Hints, NODE_HINTS
-from mtshare_ros.messages.pixels import check_size, MAX_PIXELS
-from mtshare_ros.messages.quoting import quote
+from mtshare_ros.messages.image_messages import check_size, Hints, MAX_PIXELS, NODE_HINTS, quote
 
 CODECS = ('JPEG', 'PNG', 'WEBP', 'TIFF', 'BMP')
 """What is decoded, by Pillow's names; which of them a message holds is seen from its bytes."""

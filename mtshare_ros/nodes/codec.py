@@ -13,9 +13,14 @@ from std_msgs.msg import Header
 
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.messages.encodings import OUTPUT_ENCODINGS
-from mtshare_ros.messages.pixels import check_map, MAX_PIXELS
-from mtshare_ros.messages.point_cloud import cloud_layout, POINT_STEP, write_cloud
-from mtshare_ros.messages.raw_image import read_raw
+from mtshare_ros.messages.image_messages import (
+    check_map,
+    cloud_layout,
+    MAX_PIXELS,
+    POINT_STEP,
+    read_raw,
+    write_cloud,
+)
 
 
 def image_to_rgb(message: Image, max_pixels: int = MAX_PIXELS) -> np.ndarray:

@@ -13,10 +13,14 @@ from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import find_lens_fault, pinhole_of
 from mtshare_ros.messages.compressed import read_compressed
 from mtshare_ros.messages.encodings import OUTPUT_ENCODINGS
-from mtshare_ros.messages.hints import BAG_HINTS
-from mtshare_ros.messages.pixels import check_map
-from mtshare_ros.messages.point_cloud import cloud_layout, POINT_STEP, write_cloud
-from mtshare_ros.messages.raw_image import read_raw
+from mtshare_ros.messages.image_messages import (
+    BAG_HINTS,
+    check_map,
+    cloud_layout,
+    POINT_STEP,
+    read_raw,
+    write_cloud,
+)
 from mtshare_ros.recording.bag_parts import CDR, Channel, Definition, reliable_qos
 from mtshare_ros.tasks import LabelSet
 

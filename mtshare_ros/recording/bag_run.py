@@ -10,7 +10,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometry import say_assumed_camera
 from mtshare_ros.inference.map_outputs import task_of
 from mtshare_ros.inference.prediction import InferenceSettings
-from mtshare_ros.messages.camera_image import CameraImage
+from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.messages.camera_info import (
     CameraInfoBuffer,
     CameraInfoMatch,
@@ -19,7 +19,6 @@ from mtshare_ros.messages.camera_info import (
     scale_camera_info,
     shows_rectified,
 )
-from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.recording.bag import Bag
 from mtshare_ros.recording.bag_messages import (
     CAMERA_INFO,

@@ -8,7 +8,7 @@ import pytest
 from ros_messages import camera_calibration, camera_image, stamp_key, stamped
 from sensor_msgs.msg import CameraInfo, PointCloud2
 
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 
 HEIGHT, WIDTH = 96, 128

@@ -5,7 +5,7 @@ import pytest
 from ros_harness import open_stage
 from ros_messages import camera_image, stamp_key, stamped
 
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 
 TOPIC = 'depth/image'
 RATE_HZ = 20.0

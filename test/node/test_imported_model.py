@@ -6,7 +6,7 @@ import pytest
 from ros_harness import Observer
 from test_outputs import MAPS, receive_one_frame
 
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.model.checkpoint import save_checkpoint
 from mtshare_ros.model.importing.combine import import_model, ImportOptions
 from mtshare_ros.model.importing.source import open_source

@@ -6,7 +6,7 @@ from ros_harness import Observer
 from ros_messages import camera_calibration, camera_image, stamp_key
 from sensor_msgs.msg import CameraInfo, PointCloud2
 
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.nodes.perception.output_publishers import MESSAGE_TYPES
 from mtshare_ros.nodes.perception.output_table import OUTPUTS
 

@@ -7,7 +7,7 @@ from ros_messages import camera_calibration, camera_image, stamp_key, stamped
 from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 
 CAMERAS = ('front', 'rear')
 

@@ -5,7 +5,7 @@ import pytest
 from ros_messages import camera_image
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.messages.pixels import MAX_PIXELS, read_map
+from mtshare_ros.messages.image_messages import MAX_PIXELS, read_map
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.nodes.codec import image_to_rgb
 

@@ -10,7 +10,7 @@ from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.data.rooms.clips import write_clip
 from mtshare_ros.data.rooms.frame import Pose, RoomFrame
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.sim_camera.node import GROUND_TRUTH
 

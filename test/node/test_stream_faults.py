@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ros_messages import camera_image, stamp_key
 
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 
 TOPIC = 'depth/image'
 

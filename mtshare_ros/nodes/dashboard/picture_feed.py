@@ -14,7 +14,7 @@ from rclpy.subscription import Subscription
 from sensor_msgs.msg import Image
 
 from mtshare_ros.errors import ConfigError, FrameError
-from mtshare_ros.messages.pixels import MAX_PIXELS, read_map
+from mtshare_ros.messages.image_messages import MAX_PIXELS, read_map
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.dashboard.channels import Channel, css_color

@@ -6,8 +6,8 @@ from typing import Any, Callable, Protocol, Sequence
 
 import numpy as np
 
-from mtshare_ros.messages.continuity import nanoseconds_of
-from mtshare_ros.messages.quoting import quote
+from mtshare_ros.messages.camera_image import nanoseconds_of
+from mtshare_ros.messages.image_messages import quote
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.sensor_motion import Gyroscope, Lookup, PoseBuffer
 

@@ -14,7 +14,7 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.image_frame import Picture
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.compressed import compressed_to_rgb, read_compressed, require_decoder
-from mtshare_ros.messages.raw_image import read_raw
+from mtshare_ros.messages.image_messages import read_raw
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import image_to_rgb
 

@@ -13,7 +13,7 @@ from rclpy.qos import DurabilityPolicy, qos_check_compatible, QoSCompatibility, 
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-from mtshare_ros.messages.continuity import nanoseconds_of
+from mtshare_ros.messages.camera_image import nanoseconds_of
 from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
 
 _STILL_AFTER_S = 2.0

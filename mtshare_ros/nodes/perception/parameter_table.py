@@ -5,7 +5,7 @@ import re
 from typing import Any, Mapping
 
 from mtshare_ros.messages.camera_info import CAMERA_MATRICES
-from mtshare_ros.messages.pixels import MAX_PIXELS
+from mtshare_ros.messages.image_messages import MAX_PIXELS
 from mtshare_ros.model.architecture import fits_patches, PATCH_SIZES
 from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable, plain_value
 from mtshare_ros.nodes.perception.engine_parameters import (

@@ -14,9 +14,8 @@ from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import Look
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.messages.camera_image import CameraImage
+from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.messages.camera_info import CameraInfoMatch, pinhole_of
-from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.nodes.perception.calibration import Calibrator
 from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.input_topics import ImageTransport

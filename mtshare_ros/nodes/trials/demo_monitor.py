@@ -14,7 +14,7 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from mtshare_ros.image_frame import fit_image, frame_to_cover
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.perception.output_publishers import MESSAGE_TYPES
 from mtshare_ros.nodes.perception.output_table import OUTPUTS

@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 
-from mtshare_ros.inference.geometry import (
-    assumed_focal_length,
-    depth_scale,
-    Pinhole,
-    write_points,
-)
+from mtshare_ros.inference.geometry import assumed_focal_length, depth_scale, Pinhole
+from mtshare_ros.messages.image_messages import write_points
 
 
 def points_of(depth, camera):

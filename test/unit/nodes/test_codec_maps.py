@@ -8,7 +8,7 @@ from sensor_msgs.msg import Image
 
 from mtshare_ros.errors import FrameError
 from mtshare_ros.messages.encodings import OUTPUT_ENCODINGS
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.nodes.codec import fill_image
 
 

@@ -14,7 +14,7 @@ from mtshare_ros import image_files
 from mtshare_ros.errors import FrameError, MissingExtraError
 from mtshare_ros.image_frame import fit_image, frame_to_cover
 from mtshare_ros.messages.compressed import compressed_to_rgb, read_compressed, require_decoder
-from mtshare_ros.messages.hints import BAG_HINTS
+from mtshare_ros.messages.image_messages import BAG_HINTS
 
 pillow = pytest.importorskip(
     'PIL.Image', reason='Pillow is not installed: pip install -e ".[compressed]"')

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from std_msgs.msg import Header
 
-from mtshare_ros.messages.camera_image import CameraImage
-from mtshare_ros.messages.continuity import Continuity
+from mtshare_ros.messages.camera_image import CameraImage, Continuity
 
 
 def image(stamp_s=0.0, frame_id='left', encoding='rgb8', width=640):

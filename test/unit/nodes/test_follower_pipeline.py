@@ -15,7 +15,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import Look
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, CameraInfoMatch
-from mtshare_ros.messages.pixels import MAX_PIXELS
+from mtshare_ros.messages.image_messages import MAX_PIXELS
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.calibration import Calibrator

@@ -8,7 +8,7 @@ from rclpy.clock import ROSClock
 from sensor_msgs.msg import Image
 
 from mtshare_ros.image_frame import frame_to_cover
-from mtshare_ros.messages.camera_image import CameraImage
+from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.messages.camera_info import (
     CameraInfoBuffer,
     find_lens_doubt,
@@ -16,7 +16,6 @@ from mtshare_ros.messages.camera_info import (
     pinhole_of,
     scale_camera_info,
 )
-from mtshare_ros.messages.continuity import Continuity
 from mtshare_ros.nodes.perception.input_watch import AgeMeter
 
 SIZES = strategies.sampled_from([(24, 32), (48, 64), (16, 4000), (17, 19)])

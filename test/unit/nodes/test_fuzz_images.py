@@ -15,7 +15,7 @@ from sensor_msgs.msg import Image
 from mtshare_ros.errors import FrameError
 from mtshare_ros.image_frame import fit_frame, frame_to_cover, SMALLEST_SIDE
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
-from mtshare_ros.messages.pixels import read_map
+from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
 
 MAX_PIXELS = 2_000

@@ -16,7 +16,7 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
-from mtshare_ros.messages.pixels import MAX_PIXELS
+from mtshare_ros.messages.image_messages import MAX_PIXELS
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model

@@ -20,7 +20,7 @@ from bag_files import (  # noqa: E402
 )
 
 from mtshare_ros.image_frame import Framing  # noqa: E402
-from mtshare_ros.messages.pixels import read_map  # noqa: E402
+from mtshare_ros.messages.image_messages import read_map  # noqa: E402
 
 
 def test_the_calibration_is_that_of_the_maps(run_bag, tmp_path):

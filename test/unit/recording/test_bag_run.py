@@ -30,7 +30,7 @@ from bag_files import (  # noqa: E402
 
 from mtshare_ros.errors import ConfigError, RecordingError  # noqa: E402
 from mtshare_ros.inference.prediction import InferenceSettings  # noqa: E402
-from mtshare_ros.messages.pixels import read_map  # noqa: E402
+from mtshare_ros.messages.image_messages import read_map  # noqa: E402
 from mtshare_ros.recording.bag import (  # noqa: E402
     Bag,  # noqa: E402
     choose_calibration_topic,

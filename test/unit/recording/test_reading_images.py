@@ -11,8 +11,7 @@ from mtshare_ros.errors import FrameError
 from mtshare_ros.image_frame import fit_image, frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
-from mtshare_ros.messages.hints import BAG_HINTS
-from mtshare_ros.messages.raw_image import read_raw
+from mtshare_ros.messages.image_messages import BAG_HINTS, read_raw
 
 PATTERNS = ('rggb', 'bggr', 'gbrg', 'grbg')
 DIFFERENT = tuple({id(encoding): name for name, encoding in INPUT_ENCODINGS.items()}.values())

@@ -21,7 +21,7 @@ from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.config import to_values  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.inference.prediction import InferenceSettings  # noqa: E402
-from mtshare_ros.messages.pixels import read_map  # noqa: E402
+from mtshare_ros.messages.image_messages import read_map  # noqa: E402
 from mtshare_ros.model.checkpoint import load_checkpoint  # noqa: E402
 from mtshare_ros.model.manifest import load_manifest  # noqa: E402
 from mtshare_ros.model.registering import describe_file, entry_text, register  # noqa: E402
