@@ -7,7 +7,6 @@ warn, see ``doubts``.
 """
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from mtshare_ros.data.doubts import (
     check_normals,
     doubt,
 )
-from mtshare_ros.errors import DatasetError, FrameError, MissingExtraError
+from mtshare_ros.errors import DatasetError, FrameError, import_extra
 from mtshare_ros.image_files import load_pillow, read_image_file, StoredImage
 
 _MILLIMETRES = 1000.0
@@ -150,7 +149,7 @@ def read_array(path: Path, expected: str) -> np.ndarray:
 def read_mat(path: Path, key: str) -> np.ndarray:
     """Read one variable of a MATLAB file."""
     expected = f'the variable {key!r} in a MATLAB file'
-    reader = import_extra('scipy.io', 'SciPy')
+    reader = require_library('scipy.io')
     try:
         return reader.loadmat(path, variable_names=[key])[key]
     except FileNotFoundError:
@@ -159,18 +158,13 @@ def read_mat(path: Path, key: str) -> np.ndarray:
         raise _damaged(path, expected, error) from error
 
 
-def import_extra(module: str, project: str) -> Any:
-    """Import an optional dependency; raise MissingExtraError, naming the extra, without it."""
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise MissingExtraError(
-            f'reading this data set needs {project}, which cannot be imported ({error}); '
-            "install it with: pip install 'mtshare_ros[train]'") from error
+def require_library(module: str) -> Any:
+    """Import a library for reading data sets; raise MissingExtraError without it."""
+    return import_extra(module, 'reading this data set', 'train')
 
 
 def _read_image(path: Path) -> StoredImage:
-    import_extra('PIL.Image', 'Pillow')
+    require_library('PIL.Image')
     expected = 'an RGB image'
     if not path.exists():
         raise _missing(path, expected)
@@ -186,7 +180,7 @@ def _read_image(path: Path) -> StoredImage:
 
 
 def _read_picture(path: Path, expected: str, *, convert: str | None = None) -> np.ndarray:
-    import_extra('PIL.Image', 'Pillow')
+    require_library('PIL.Image')
     try:
         with load_pillow().open(path) as picture:
             return np.array(picture if convert is None else picture.convert(convert))

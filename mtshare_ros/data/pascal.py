@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from mtshare_ros.data.images import (
-    import_extra,
     read_binary,
     read_ids,
     read_mat,
     read_normals,
     read_stored_rgb,
+    require_library,
 )
 from mtshare_ros.data.normal_frame import signs_of_folder
 from mtshare_ros.data.sample import Sample
@@ -89,7 +89,7 @@ def laplacian_edges(regions: np.ndarray) -> np.ndarray:
     """
     padded = np.pad(regions.astype(np.int64), 1, mode='reflect')
     around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
-    thin = import_extra('skimage.morphology', 'scikit-image').thin
+    thin = require_library('skimage.morphology').thin
     return thin(around != 4 * padded[1:-1, 1:-1])
 
 

@@ -6,12 +6,11 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from mtshare_ros.data.rooms.extra import require_numba
 from mtshare_ros.data.rooms.frame import outlines, Pose, RoomFrame
 from mtshare_ros.data.rooms.people import pose_movers
 from mtshare_ros.data.rooms.primitives import SHELL_PARTS
 from mtshare_ros.data.rooms.scene import Room
-from mtshare_ros.errors import ConfigError
+from mtshare_ros.errors import ConfigError, import_extra
 
 if TYPE_CHECKING:
     from mtshare_ros.data.rooms.snapshot import Snapshot
@@ -71,7 +70,7 @@ class Renderer:
 
     def __init__(self, *, height: int, width: int, field_of_view_degrees: float = 60.0,
                  quality: Quality = FULL, grain: float = 0.0) -> None:
-        require_numba()
+        import_extra('numba', 'rendering the procedural rooms', 'rooms')
         if min(height, width) < _LEAST_SIZE:
             raise ConfigError(f'an image of {height} x {width} pixels is too small to render; '
                               f'height and width must be at least {_LEAST_SIZE}')

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from mtshare_ros.data.rooms.extra import require_numba
+from mtshare_ros.errors import import_extra
 
 _STEPS = 4096
 _MASK_64 = (1 << 64) - 1
@@ -51,7 +51,7 @@ class SensorModel:
 
     def expose(self, radiance: np.ndarray, gain: float, seed: int) -> np.ndarray:
         """Return the image (H, W, 3) uint8 of linear radiance; the seed decides the noise."""
-        require_numba()
+        import_extra('numba', 'rendering the procedural rooms', 'rooms')
         from mtshare_ros.data.rooms.kernels.exposure import expose
 
         image = np.empty(radiance.shape, np.uint8)
