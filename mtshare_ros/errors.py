@@ -48,12 +48,17 @@ class TrainingError(MtshareError):
     """A training run cannot go on; what it reached is on disk."""
 
 
+_PROJECTS = {'PIL': 'Pillow', 'skimage': 'scikit-image', 'scipy': 'SciPy'}
+"""Names of libraries, where those of their modules differ."""
+
+
 def import_extra(module: str, purpose: str, extra: str) -> Any:
     """Import an optional library; raise MissingExtraError, naming the extra, without it."""
     try:
         return import_module(module)
     except ImportError as error:
+        name = module.partition('.')[0]
         raise MissingExtraError(
-            f'{purpose} needs {module.partition(".")[0]}, which cannot be imported ({error}); '
+            f'{purpose} needs {_PROJECTS.get(name, name)}, which cannot be imported ({error}); '
             f"install it with: pip install 'mtshare_ros[{extra}]'"
         ) from error
