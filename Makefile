@@ -33,7 +33,10 @@ demo bench soak:
 
 # A file stays in one process: its tests share the node or the model that its fixtures start.
 # In the order of their names the files that take longest, those of the node, come first.
-PYTEST = .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# A process that dies ends the run, red: pytest-xdist would start another one, hand files that were
+# done already to it, and wait for their results for ever.
+PYTEST = .venv/bin/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	--max-worker-restart 0
 
 test:
 	@tools/install.sh test

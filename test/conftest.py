@@ -6,6 +6,12 @@ from pathlib import Path
 import signal
 
 import pytest
+from time_limit import (  # noqa: F401 (hooks, found here)
+    pytest_addoption,
+    pytest_configure,
+    pytest_enter_pdb,
+    pytest_runtest_protocol,
+)
 from tiny import TINY
 import torch
 

@@ -42,6 +42,16 @@ def free_domain():
     raise RuntimeError('all ROS domains from 1 to 100 are in use')
 
 
+def bound_to_tests(command, number='KILL'):
+    """
+    Return the command so that the kernel signals its process when the one of the tests dies.
+
+    A process of tests that crashes ends nothing itself. A node that it left would take the time
+    of the machine and answer to the tests that get its domain next.
+    """
+    return ['setpriv', '--pdeathsig', number, '--', *map(str, command)]
+
+
 class NodeProcess:
     """One node in a process, and everything it wrote."""
 
@@ -49,7 +59,8 @@ class NodeProcess:
         self._log = log
         with log.open('w') as output:
             self._process = subprocess.Popen(
-                command, env=environment, stdout=output, stderr=subprocess.STDOUT, cwd=ROOT)
+                bound_to_tests(command), env=environment, stdout=output,
+                stderr=subprocess.STDOUT, cwd=ROOT)
 
     @property
     def output(self):

@@ -11,6 +11,7 @@ import urllib.request
 
 from absent_modules import block
 import pytest
+from ros_processes import bound_to_tests
 
 pytest.importorskip('rclpy', reason='the demo needs ROS 2')
 pytest.importorskip('numba', reason='the simulated camera needs the extra [rooms]')
@@ -35,7 +36,7 @@ def start(tmp_path, tiny_model):
         command = [sys.executable, '-m', 'mtshare_ros.cli.main', 'demo', '--model', tiny_model,
                    '--rate', 10, '--duration', 0, *arguments]
         started.append(subprocess.Popen(
-            [str(word) for word in command], cwd=tmp_path, env=environment, text=True,
+            bound_to_tests(command, 'TERM'), cwd=tmp_path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         return started[-1]
 

@@ -10,6 +10,7 @@ import time
 
 from absent_modules import block
 import pytest
+from ros_processes import bound_to_tests
 from video_files import write_numbered
 
 pytest.importorskip('rclpy', reason='the demo needs ROS 2')
@@ -36,8 +37,9 @@ def start(tmp_path):
             environment['PYTHONPATH'] = f'{block(tmp_path, without)}{os.pathsep}{ROOT}'
         command = [sys.executable, '-m', 'mtshare_ros.cli.main', 'demo', '--no-dashboard',
                    *map(str, arguments)]
-        process = psutil.Popen(command, cwd=tmp_path, env=environment, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        process = psutil.Popen(
+            bound_to_tests(command, 'TERM'), cwd=tmp_path, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         started.append(process)
         return process
 

@@ -9,6 +9,7 @@ import sys
 import time
 
 import pytest
+from ros_processes import bound_to_tests
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 psutil = pytest.importorskip('psutil', reason='looking for orphans needs psutil')
@@ -30,8 +31,9 @@ def start(tmp_path):
                        'PYTHONUNBUFFERED': '1'}
         environment.pop('ROS_DOMAIN_ID', None)
         command = [sys.executable, '-m', 'mtshare_ros.cli.main', 'soak', *map(str, arguments)]
-        started.append(psutil.Popen(command, cwd=tmp_path, env=environment, text=True,
-                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        started.append(psutil.Popen(
+            bound_to_tests(command, 'TERM'), cwd=tmp_path, env=environment, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE))
         return started[-1]
 
     yield run
