@@ -9,8 +9,8 @@ from pathlib import Path
 import re
 from typing import Callable, Iterable
 
+from mtshare_ros.inference.map_outputs import OUTPUTS
 from mtshare_ros.nodes.parameters import ParameterSpec
-from mtshare_ros.nodes.perception.output_table import ALL_OUTPUTS
 from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
 from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS
 from mtshare_ros.nodes.video_camera.parameter_table import VIDEO_CAMERA_PARAMETERS
@@ -34,7 +34,7 @@ def output_table() -> str:
     rows = [
         [f'`{output.topic}`', f'`{output.encoding}`' if output.encoding else output.message,
          output.text]
-        for output in ALL_OUTPUTS
+        for output in OUTPUTS
     ]
     return table(['topic', 'encoding', 'what it holds'], rows)
 

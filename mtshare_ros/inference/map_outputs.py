@@ -162,6 +162,9 @@ OUTPUTS = (
 )
 """Every output; the order is that of the documentation."""
 
+METRIC_OUTPUTS = tuple(row for row in OUTPUTS if not row.relative)
+"""The outputs of a model that has every task, and depth in metres."""
+
 MAPS = tuple(row for row in OUTPUTS if row.is_map)
 """The outputs that are maps or pictures of them."""
 

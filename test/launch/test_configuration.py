@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from mtshare_ros.nodes.perception.output_table import OUTPUTS
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS
 from mtshare_ros.nodes.sim_camera.parameter_table import SIM_CAMERA_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ POLICIES = {
     'Reliability Policy': {'System Default', 'Reliable', 'Best Effort'},
 }
 ENCODINGS_OF_RVIZ = {'rgb8', 'mono8', '32FC1'}
-KINDS = {output.topic: output.message for output in OUTPUTS}
+KINDS = {output.topic: output.message for output in METRIC_OUTPUTS}
 LOOKED_AT = {
     'image', 'semantic/color', 'depth/color', 'normals/color', 'edges/image', 'sharing/activity',
     'depth/points',
@@ -46,7 +46,7 @@ def test_every_display_shows_a_topic_that_is_there_as_the_message_it_is(display)
 
 @every_display
 def test_every_picture_has_an_encoding_rviz_knows(display):
-    encodings = {'image': 'rgb8', **{output.topic: output.encoding for output in OUTPUTS}}
+    encodings = {'image': 'rgb8', **{output.topic: output.encoding for output in METRIC_OUTPUTS}}
 
     if display['Class'].endswith('/Image'):
         assert encodings[display['Topic']['Value']] in ENCODINGS_OF_RVIZ
@@ -73,7 +73,7 @@ def test_everything_made_for_people_has_one_display():
 def test_every_task_has_a_display():
     shown = {display['Topic']['Value'].split('/')[0] for display in DISPLAYS}
 
-    assert {output.topic.split('/')[0] for output in OUTPUTS} <= shown
+    assert {output.topic.split('/')[0] for output in METRIC_OUTPUTS} <= shown
 
 
 def test_the_cloud_is_shown_in_its_own_colours_from_the_newest_frame_alone():

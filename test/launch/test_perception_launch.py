@@ -18,7 +18,7 @@ from launching import (  # noqa: E402
 )
 from ros_messages import camera_image  # noqa: E402
 
-from mtshare_ros.nodes.perception.output_table import OUTPUTS  # noqa: E402
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS  # noqa: E402
 
 require_package()
 DOMAIN = reserve_domain()
@@ -43,7 +43,7 @@ class TestWhileItRuns(unittest.TestCase):
 
     def test_every_output_is_offered_in_the_namespace(self):
         self.observer.wait_for_outputs(*(
-            f'front/{output.topic}' for output in OUTPUTS if not output.latched))
+            f'front/{output.topic}' for output in METRIC_OUTPUTS if not output.latched))
 
     def test_the_arguments_win_over_the_parameter_file(self):
         assert self.observer.get('device', NODE) == 'cpu'

@@ -19,7 +19,7 @@ pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 Image = pytest.importorskip('PIL.Image', reason='the sheet needs the extra [cli]')
 psutil = pytest.importorskip('psutil', reason='looking for orphans needs psutil')
 
-from mtshare_ros.nodes.perception.output_table import OUTPUTS  # noqa: E402
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
@@ -82,7 +82,7 @@ def test_a_short_demo_measures_every_output_and_draws_the_sheet(start, tiny_mode
     assert process.returncode == 0, errors
     figures = json.loads((tmp_path / 'figures.json').read_text())
     assert set(figures['output_hz']) == {
-        output.topic for output in OUTPUTS if not output.latched}
+        output.topic for output in METRIC_OUTPUTS if not output.latched}
     assert all(rate > 0 for rate in figures['output_hz'].values())
     assert figures['input_hz'] > 0
     assert 0 < figures['age_ms']['p50'] <= figures['age_ms']['p95']

@@ -6,12 +6,13 @@ from ros_harness import Observer
 from ros_messages import camera_calibration, camera_image, stamp_key
 from sensor_msgs.msg import CameraInfo, PointCloud2
 
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS
 from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.nodes.perception.output_publishers import MESSAGE_TYPES
-from mtshare_ros.nodes.perception.output_table import OUTPUTS
 
-MAPS = {output.topic: output.encoding for output in OUTPUTS if output.draw}
-TOPICS = {output.topic: MESSAGE_TYPES[output.message] for output in OUTPUTS if not output.latched}
+MAPS = {output.topic: output.encoding for output in METRIC_OUTPUTS if output.is_map}
+TOPICS = {output.topic: MESSAGE_TYPES[output.message]
+          for output in METRIC_OUTPUTS if not output.latched}
 HEIGHT, WIDTH = 96, 128
 
 

@@ -10,6 +10,7 @@ from sensor_msgs.msg import CameraInfo
 from std_srvs.srv import SetBool, Trigger
 
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.map_outputs import offered_outputs, OutputSpec
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, shows_rectified
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.parameters import ParameterServer
@@ -26,8 +27,11 @@ from mtshare_ros.nodes.perception.input_topics import (
     TRANSPORTS,
 )
 from mtshare_ros.nodes.perception.input_watch import InputChange, InputWatch
-from mtshare_ros.nodes.perception.output_publishers import FramePublisher, OutputPublishers
-from mtshare_ros.nodes.perception.output_table import enabled_outputs, offered_outputs, OutputSpec
+from mtshare_ros.nodes.perception.output_publishers import (
+    enabled_outputs,
+    FramePublisher,
+    OutputPublishers,
+)
 from mtshare_ros.nodes.perception.parameter_table import RuntimeSettings, StartSettings
 from mtshare_ros.nodes.perception.pipeline import CameraParts, InferenceThread, Job, Pipeline
 from mtshare_ros.nodes.rates import RateLimiter

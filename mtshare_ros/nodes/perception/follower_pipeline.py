@@ -8,7 +8,7 @@ from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_image import CameraImage, Continuity, nanoseconds_of
 from mtshare_ros.messages.camera_info import pinhole_of
 from mtshare_ros.motion.map_follower import FollowedView, MapFollower, NetworkFrame
-from mtshare_ros.nodes.perception.output_table import Frame
+from mtshare_ros.nodes.perception.output_publishers import Frame
 from mtshare_ros.nodes.perception.pipeline import CameraParts, Job, PoseReader
 
 

@@ -1,16 +1,18 @@
-"""Publishing the outputs of a frame, and knowing which of them have subscribers."""
+"""The outputs of a frame: which are wanted, what to compute for them, and publishing them."""
 
+from dataclasses import dataclass, replace
 from importlib import import_module
 import os
 import threading
-from typing import Any, Sequence
+from typing import Any, Iterable, Sequence
 
 from builtin_interfaces.msg import Time
 from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from mtshare_ros.inference.map_outputs import present
+from mtshare_ros.inference.map_outputs import Look, offered_outputs, OutputSpec, present
+from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.messages.camera_info import (
     CameraInfoMatch,
     find_lens_doubt,
@@ -20,9 +22,48 @@ from mtshare_ros.messages.camera_info import (
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import fill_cloud, fill_image
 from mtshare_ros.nodes.notices import Notices
+from mtshare_ros.nodes.perception.engine_parameters import NONE
 from mtshare_ros.nodes.perception.input_topics import name_for
-from mtshare_ros.nodes.perception.output_table import Frame, OutputSpec
+from mtshare_ros.nodes.perception.parameter_table import RuntimeSettings
 from mtshare_ros.tasks import get_task, LabelSet
+
+
+@dataclass(frozen=True)
+class Frame:
+    """
+    What the outputs of one camera image are drawn from.
+
+    ``header`` is that of the image, ``calibration`` that of the maps, ``look`` how they are
+    coloured.
+    """
+
+    header: Any
+    prediction: Prediction
+    calibration: CameraInfoMatch
+    look: Look
+
+
+def enabled_outputs(
+    settings: RuntimeSettings, available: Iterable[str], relative: bool = False
+) -> tuple[OutputSpec, ...]:
+    """Return the outputs of a frame that are switched on, of the task ids that the model has."""
+    tasks = settings.enabled.intersection(available)
+    offered = offered_outputs(tasks, relative) if tasks else ()
+    return tuple(output for output in offered if not output.latched)
+
+
+def settings_to_infer(
+    outputs: Iterable[OutputSpec], settings: RuntimeSettings, available: Iterable[str]
+) -> InferenceSettings:
+    """Return what to compute for outputs; without tasks where none of them is inferred."""
+    shown = [output.task for output in outputs if output.inferred]
+    asked = InferenceSettings.to_show(
+        shown, settings.enabled.intersection(available), settings.sharing)
+    moving = settings.motion.source != NONE and 'depth' in available
+    # maps are moved with the camera along the surfaces that depth shows
+    tasks = {*asked.tasks, 'depth'} if moving and asked.tasks else asked.tasks
+    return replace(asked, tasks=tuple(tasks), motion=settings.motion.settings)
+
 
 MESSAGE_TYPES = {'Image': Image, 'CameraInfo': CameraInfo, 'PointCloud2': PointCloud2}
 """The types of the messages that come with every frame, by the name in ``OutputSpec.message``."""
@@ -76,7 +117,7 @@ class OutputPublishers:
         """Return the message of an output; drawing the next frame overwrites it."""
         message = self._messages[output.topic]
         message.header = frame.header
-        if output.draw is not None:
+        if output.is_map:
             fill_image(message, output.draw(frame.prediction, frame.look), output.encoding)
         elif output.message == 'PointCloud2':
             depth, image = present(frame.prediction.depth), present(frame.prediction.image)

@@ -12,15 +12,14 @@ import torch
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_outputs import Look
+from mtshare_ros.inference.map_outputs import Look, OutputSpec
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.messages.camera_info import CameraInfoMatch, pinhole_of
 from mtshare_ros.nodes.perception.calibration import Calibrator
 from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.input_topics import ImageTransport
-from mtshare_ros.nodes.perception.output_publishers import FramePublisher
-from mtshare_ros.nodes.perception.output_table import Frame, OutputSpec, settings_to_infer
+from mtshare_ros.nodes.perception.output_publishers import Frame, FramePublisher, settings_to_infer
 from mtshare_ros.nodes.perception.parameter_table import RuntimeSettings
 
 if TYPE_CHECKING:  # only a camera that moves loads these

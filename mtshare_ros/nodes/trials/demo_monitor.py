@@ -14,15 +14,15 @@ from rclpy.time import Time
 from sensor_msgs.msg import Image
 
 from mtshare_ros.image_frame import fit_image, frame_to_cover
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS
 from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.perception.output_publishers import MESSAGE_TYPES
-from mtshare_ros.nodes.perception.output_table import OUTPUTS
 from mtshare_ros.nodes.qos import image_output
 from mtshare_ros.nodes.rates import RecentValues
 
 OUTPUT_TOPICS = {
-    output.topic: MESSAGE_TYPES[output.message] for output in OUTPUTS if not output.latched
+    output.topic: MESSAGE_TYPES[output.message] for output in METRIC_OUTPUTS if not output.latched
 }
 """Topics that the perception node publishes with every frame, and their types."""
 

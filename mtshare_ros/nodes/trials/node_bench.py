@@ -9,9 +9,9 @@ import numpy as np
 from rclpy.serialization import deserialize_message, serialize_message
 from sensor_msgs.msg import Image
 
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, OUTPUT_ENCODINGS
 from mtshare_ros.nodes.codec import fill_image, image_to_rgb
-from mtshare_ros.nodes.perception.output_table import OUTPUTS
 from mtshare_ros.nodes.rates import WINDOW_S
 from mtshare_ros.nodes.trials.trial import Trial
 
@@ -41,7 +41,7 @@ def measure_messages(
     )
     outputs = (
         _time_output(output.topic, output.encoding, height, width, repeats)
-        for output in OUTPUTS if output.draw is not None
+        for output in METRIC_OUTPUTS if output.is_map
     )
     return (*inputs, *outputs)
 
@@ -95,7 +95,7 @@ def _time(name: str, repeats: int, function: Callable, argument: object) -> Mess
 LIMIT_S = 30.0
 """How long the outputs may take to come after a change of subscriptions."""
 
-_FRAME_OUTPUTS = tuple(output for output in OUTPUTS if not output.latched)
+_FRAME_OUTPUTS = tuple(output for output in METRIC_OUTPUTS if not output.latched)
 _PICTURES = tuple(output.topic for output in _FRAME_OUTPUTS if output.topic.endswith('/color'))
 _ACTIVITY = tuple(output.topic for output in _FRAME_OUTPUTS if output.activity)
 _CLOUDS = tuple(output.topic for output in _FRAME_OUTPUTS if output.message == 'PointCloud2')

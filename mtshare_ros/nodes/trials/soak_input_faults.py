@@ -6,8 +6,8 @@ import random
 
 from sensor_msgs.msg import CameraInfo, Image
 
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
-from mtshare_ros.nodes.perception.output_table import OUTPUTS
 from mtshare_ros.nodes.trials.soak_stage import Fault, LIVENESS_S, SoakStage
 from mtshare_ros.nodes.trials.trial import Look, NANOSECONDS
 
@@ -17,7 +17,7 @@ LARGEST_IMAGE = 400_000
 _WHILE_S = 1.0
 _BURST_HZ = 60.0
 _SIZES = ((120, 160), (360, 640), (480, 640), (241, 319), (16, 16))
-_MAP_TOPICS = tuple(output.topic for output in OUTPUTS if output.message == 'Image')
+_MAP_TOPICS = tuple(output.topic for output in METRIC_OUTPUTS if output.is_map)
 
 
 def _shorten(image: Image) -> None:

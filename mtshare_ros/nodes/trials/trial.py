@@ -21,10 +21,10 @@ from rclpy.timer import Timer
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
+from mtshare_ros.inference.map_outputs import offered_outputs
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import pinhole_camera_info
-from mtshare_ros.nodes.perception.output_table import offered_outputs
 from mtshare_ros.nodes.trials.demo_monitor import OUTPUT_TOPICS
 from mtshare_ros.tasks import DEFAULT_TASKS
 

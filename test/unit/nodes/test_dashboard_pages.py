@@ -7,9 +7,9 @@ import pytest
 
 pytest.importorskip('rclpy', reason='the dashboard is a node')
 
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS  # noqa: E402
 from mtshare_ros.nodes.dashboard.channels import list_channels, VIEWS  # noqa: E402
 from mtshare_ros.nodes.dashboard.hub import Hub, MOST_PAGES, OpenPage, Picture  # noqa: E402  # noqa: E402
-from mtshare_ros.nodes.perception.output_table import OUTPUTS  # noqa: E402
 
 
 class Backend:
@@ -69,7 +69,7 @@ def seen(hub, page, channel):
 
 
 def test_the_views_are_topics_of_the_perception_node():
-    topics = {output.topic for output in OUTPUTS}
+    topics = {output.topic for output in METRIC_OUTPUTS}
 
     assert {view.topic for view in VIEWS if not view.camera} <= topics
 

@@ -12,7 +12,7 @@ import torch
 
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_outputs import Look
+from mtshare_ros.inference.map_outputs import Look, offered_outputs
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, CameraInfoMatch
 from mtshare_ros.messages.image_messages import MAX_PIXELS
@@ -23,8 +23,7 @@ from mtshare_ros.nodes.perception.follower_pipeline import FollowerPipeline
 from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
-from mtshare_ros.nodes.perception.output_publishers import FramePublisher, OutputPublishers
-from mtshare_ros.nodes.perception.output_table import Frame, offered_outputs
+from mtshare_ros.nodes.perception.output_publishers import Frame, FramePublisher, OutputPublishers
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
@@ -33,7 +32,7 @@ from mtshare_ros.nodes.perception.pipeline import CameraParts, Job, start_one_co
 
 SIZE = (96, 128)
 SETTINGS = runtime_settings(PERCEPTION_PARAMETERS.defaults())
-OUTPUTS = tuple(output for output in offered_outputs(('depth', 'edge')) if output.draw)
+OUTPUTS = tuple(output for output in offered_outputs(('depth', 'edge')) if output.is_map)
 
 
 class Kept(OutputPublishers):

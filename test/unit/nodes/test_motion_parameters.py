@@ -2,12 +2,13 @@
 
 import pytest
 
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS
 from mtshare_ros.motion.settings import MotionSettings
 from mtshare_ros.nodes.perception import (
     engine_parameters as motion_parameters,
     motion_input as transform_input,
 )
-from mtshare_ros.nodes.perception.output_table import OUTPUTS, settings_to_infer
+from mtshare_ros.nodes.perception.output_publishers import settings_to_infer
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
@@ -15,7 +16,7 @@ from mtshare_ros.nodes.perception.parameter_table import (
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 DEFAULTS = PERCEPTION_PARAMETERS.defaults()
-MASK = [output for output in OUTPUTS if output.topic == 'semantic/mask']
+MASK = [output for output in METRIC_OUTPUTS if output.topic == 'semantic/mask']
 
 
 def settings_with(**values):

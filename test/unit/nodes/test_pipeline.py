@@ -14,6 +14,7 @@ import torch
 
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.map_outputs import offered_outputs
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
 from mtshare_ros.messages.image_messages import MAX_PIXELS
@@ -26,7 +27,6 @@ from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
 from mtshare_ros.nodes.perception.output_publishers import FramePublisher, OutputPublishers
-from mtshare_ros.nodes.perception.output_table import offered_outputs
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
@@ -37,7 +37,7 @@ from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 SETTINGS = runtime_settings(PERCEPTION_PARAMETERS.defaults())
-OUTPUTS = tuple(output for output in offered_outputs(DEFAULT_TASKS) if output.draw)
+OUTPUTS = tuple(output for output in offered_outputs(DEFAULT_TASKS) if output.is_map)
 
 
 @pytest.fixture(scope='module')

@@ -8,9 +8,13 @@ from rclpy.context import Context
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 
+from mtshare_ros.inference.map_outputs import offered_outputs
 from mtshare_ros.nodes import qos
-from mtshare_ros.nodes.perception.output_publishers import MESSAGE_TYPES, OutputPublishers
-from mtshare_ros.nodes.perception.output_table import enabled_outputs, offered_outputs
+from mtshare_ros.nodes.perception.output_publishers import (
+    enabled_outputs,
+    MESSAGE_TYPES,
+    OutputPublishers,
+)
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,

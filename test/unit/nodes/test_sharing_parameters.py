@@ -2,12 +2,8 @@
 
 import pytest
 
-from mtshare_ros.nodes.perception.output_table import (
-    enabled_outputs,
-    offered_outputs,
-    OUTPUTS,
-    settings_to_infer,
-)
+from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS, offered_outputs
+from mtshare_ros.nodes.perception.output_publishers import enabled_outputs, settings_to_infer
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
@@ -16,7 +12,7 @@ from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, TASKS
 
 DEFAULTS = PERCEPTION_PARAMETERS.defaults()
-ACTIVITY = [output for output in OUTPUTS if output.activity]
+ACTIVITY = [output for output in METRIC_OUTPUTS if output.activity]
 
 
 def settings_with(**values):
@@ -87,14 +83,16 @@ def test_the_activity_alone_asks_for_every_task_that_is_switched_on():
 
 
 def test_the_activity_beside_other_outputs_asks_for_nothing_more():
-    outputs = [output for output in OUTPUTS if output.activity or output.topic == 'depth/image']
+    outputs = [output for output in METRIC_OUTPUTS
+               if output.activity or output.topic == 'depth/image']
 
     found = settings_to_infer(outputs, settings_with(), DEFAULT_TASKS)
     assert found.tasks == ('depth',) and found.activity
 
 
 def test_a_calibration_and_names_of_classes_alone_ask_for_no_task():
-    outputs = [output for output in OUTPUTS if output.message in ('CameraInfo', 'LabelInfo')]
+    outputs = [output for output in METRIC_OUTPUTS
+               if output.message in ('CameraInfo', 'LabelInfo')]
 
     assert settings_to_infer(outputs, settings_with(), DEFAULT_TASKS).tasks == ()
 

@@ -1,6 +1,6 @@
 """The surroundings of a node on trial listen to what its model offers."""
 
-from mtshare_ros.nodes.perception.output_table import offered_outputs
+from mtshare_ros.inference.map_outputs import offered_outputs
 from mtshare_ros.nodes.trials.node_bench import TOPIC_SETS, topic_sets
 from mtshare_ros.nodes.trials.trial import Trial
 from mtshare_ros.tasks import DEFAULT_TASKS

@@ -13,14 +13,6 @@ from mtshare_ros.recording.segmented_bag import check_identity, Journal, load_jo
 from mtshare_ros.tasks import load_labels
 
 
-def test_the_outputs_are_those_that_the_node_publishes():
-    pytest.importorskip('sensor_msgs', reason='ROS 2 is neither sourced nor installed as wheels')
-    from mtshare_ros.nodes.perception.output_table import ALL_OUTPUTS
-
-    published = [(item.topic, item.task, item.encoding, item.message) for item in ALL_OUTPUTS]
-    assert [(row.topic, row.task, row.encoding, row.message) for row in OUTPUTS] == published
-
-
 def test_by_default_no_picture_for_people_is_written():
     assert choose_outputs(None, OUTPUTS, '--topics') == (
         'semantic/mask', 'semantic/confidence', 'semantic/label_info', 'depth/image',
