@@ -1,4 +1,4 @@
-"""The encoder alone on a given share of the rows: what the engine's blocks themselves reach."""
+"""The encoder alone on a given share of its tokens: how fast the engine's blocks are."""
 
 from dataclasses import dataclass
 import time
@@ -20,21 +20,21 @@ from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
 
 ROUNDS = 20
 CALLS = 3
-"""Rounds, and timed calls of every side in each."""
+"""Rounds, and timed calls of every form in each."""
 
 
 @dataclass(frozen=True)
 class ActiveReport:
     """
-    Milliseconds of one task's encoder, all rows and ``fraction`` of its ``tokens`` rows.
+    Milliseconds of one task's encoder: all ``tokens``, and ``fraction`` of them (``active``).
 
     ``dense`` holds every form of the dense encoder that was timed, ``form`` names the fastest;
     ``ratio`` is how many times faster ``temporal`` is than that one, by medians.
-    ``runs_dense`` tells that so many rows are above the engine's crossover, where it computes all.
+    ``runs_dense``: the share is above the engine's crossover, so that it computes all tokens.
     """
 
     fraction: float
-    rows: int
+    active: int
     tokens: int
     block: str
     runs_dense: bool
@@ -50,10 +50,10 @@ def time_active(
     compiling: bool = True, rounds: int = ROUNDS, report: Report | None = None,
 ) -> ActiveReport:
     """
-    Time the base task's encoder on random row lists, new ones every round, against dense ones.
+    Time the base task's encoder on random tokens, new ones every round, against dense ones.
 
     All take turns. Stem, gates and heads are left out; everything the encoder does with a list of
-    rows is counted.
+    active tokens is counted.
     """
     device = torch.device(engine.device)
     network = base_encoder(model.checkpoint.network)
@@ -70,12 +70,12 @@ def time_active(
     temporal = times.pop('temporal')
     form = min(times, key=lambda name: times[name].p50)
     return ActiveReport(
-        fraction, sparse.count, sparse.cell_count, block, sparse.runs_dense, temporal, times,
+        fraction, sparse.count, sparse.token_count, block, sparse.runs_dense, temporal, times,
         form, times[form].p50 / temporal.p50, tuple(chooser.notices))
 
 
 class _Sparse:
-    """The engine's encoder with a random list of rows."""
+    """The engine's encoder with a random list of active tokens."""
 
     def __init__(
         self, network: MultiTaskNetwork, grid: tuple[int, int], dtype: torch.dtype, block: str,
@@ -83,26 +83,26 @@ class _Sparse:
     ) -> None:
         self._runner = EncoderRunner(EncoderWeights(network, dtype), block)
         self._state = self._runner.allocate(grid)
-        self.cell_count = grid[0] * grid[1]
-        self.count = max(1, round(fraction * self.cell_count))
-        self.runs_dense = self.count > crossover * self.cell_count
+        self.token_count = grid[0] * grid[1]
+        self.count = max(1, round(fraction * self.token_count))
+        self.runs_dense = self.count > crossover * self.token_count
         self._random = np.random.default_rng(0)
         self.tokens = torch.randn(
-            self.cell_count, network.config.embed_dim,
+            self.token_count, network.config.embed_dim,
             generator=torch.Generator().manual_seed(0)).to(self._runner.device)
         self._limits = [BlockLimits()] * network.config.depth
-        self._every = torch.arange(self.cell_count, device=self._runner.device)
+        self._every = torch.arange(self.token_count, device=self._runner.device)
         self._compute(self._every, self.tokens, dense=True)
         self.renew()
 
     def renew(self) -> None:
-        """Draw another list of rows and their new tokens."""
-        rows = np.sort(self._random.permutation(self.cell_count)[:self.count])
+        """Draw another list of tokens and their new values."""
+        rows = np.sort(self._random.permutation(self.token_count)[:self.count])
         self._index = torch.from_numpy(rows).to(self._every.device)
         self._values = self.tokens.index_select(0, self._index)
 
     def embedded(self) -> torch.Tensor:
-        """Return all tokens (T, D) as the blocks see them."""
+        """Return all tokens (T, D) as the blocks get them."""
         return self._runner.embed(self._state, self.tokens, self._every)
 
     def run(self) -> torch.Tensor:
@@ -141,10 +141,10 @@ def _interleave(
     calls: dict[str, Call], renew: Callable[[], None], rounds: int, device: str
 ) -> dict[str, Times]:
     """
-    Time calls in turning order; the first two rounds, and renewing, do not count.
+    Time calls in rotating order; the first two rounds, and ``renew``, are not counted.
 
-    Nor does the first call of a turn, which reads weights back that the other calls drove out of
-    the processor's caches.
+    The first call of a turn is not counted either: it reads weights from memory again that the
+    other calls displaced from the processor's caches.
     """
     found: dict[str, list[float]] = {name: [] for name in calls}
     names = list(calls)

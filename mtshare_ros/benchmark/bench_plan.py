@@ -5,8 +5,12 @@ from typing import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from mtshare_ros.benchmark.contenders import CARRIED_SIDES, ENGINE_SIDES, MOTION_SIDES
-from mtshare_ros.benchmark.dense_contenders import DENSE_SIDES
+from mtshare_ros.benchmark.contenders import (
+    CARRIED_CONTENDERS,
+    ENGINE_CONTENDERS,
+    MOTION_CONTENDERS,
+)
+from mtshare_ros.benchmark.dense_contenders import DENSE_CONTENDERS
 from mtshare_ros.config import require
 from mtshare_ros.data.rooms.frame import median_motion, RoomFrame
 from mtshare_ros.data.rooms.motions import HARDER
@@ -18,26 +22,26 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.sharing.settings import SharingSettings
 
 REFERENCE = 'prefix'
-"""The side that computes the model's dense outputs in every frame: exact, and the cheapest."""
+"""The cheapest contender that computes the model's exact dense outputs in every frame."""
 
-SIDES = (*DENSE_SIDES, *ENGINE_SIDES, 'hold')
-"""What is compared where the camera rests or moves slowly."""
+CONTENDERS = (*DENSE_CONTENDERS, *ENGINE_CONTENDERS, 'hold')
+"""What is compared where the camera is at rest or moves slowly."""
 
-MOVING_SIDES = (REFERENCE, 'combined', *MOTION_SIDES, *CARRIED_SIDES)
-"""What is compared where it moves as a robot does."""
+MOVING_CONTENDERS = (REFERENCE, 'combined', *MOTION_CONTENDERS, *CARRIED_CONTENDERS)
+"""What is compared where the camera moves as fast as a robot does."""
 
-EVERY_SIDE = tuple(dict.fromkeys((*SIDES, *MOVING_SIDES)))
+EVERY_CONTENDER = tuple(dict.fromkeys((*CONTENDERS, *MOVING_CONTENDERS)))
 
-RIVAL = 'moving_fused'
-"""The side whose cost carried sides may have to meet."""
+COST_BASELINE = 'moving_fused'
+"""The contender whose average cost ``nth`` 0 gives to CARRIED_CONTENDERS."""
 
 LONGEST_PERIOD = 30
 
 
-def usual_sides(motions: Iterable[str]) -> tuple[str, ...]:
-    """Return what is compared on streams unless other sides are named."""
+def usual_contenders(motions: Iterable[str]) -> tuple[str, ...]:
+    """Return what is compared on streams unless other contenders are named."""
     names = set(motions)
-    return MOVING_SIDES if names and names <= set(HARDER) else SIDES
+    return MOVING_CONTENDERS if names and names <= set(HARDER) else CONTENDERS
 
 
 @dataclass(frozen=True)
@@ -45,18 +49,18 @@ class BenchSettings:
     """
     What is compared, and on what.
 
-    ``frames`` count by motion. The sides whose cost does not depend on the frame, and that are the
-    costliest, run on every ``dense_every``-th frame. ``nth``: of the sides that carry maps along,
-    the network computes every n-th frame; 0 is as often as costs what ``RIVAL`` does on average.
-    ``noise`` multiplies the camera's; ``clean`` asks for the difference to the dense outputs of
-    frames without any.
+    ``frames`` are counted for each motion. ``independent`` and ``dense`` are costly, and their
+    cost does not depend on the frame: they run on every ``dense_every``-th frame only. ``nth``:
+    the network of CARRIED_CONTENDERS computes every n-th frame; 0 chooses the period at which they
+    cost what COST_BASELINE costs on average. ``noise`` multiplies the camera's noise; ``clean``
+    also compares outputs with the dense ones of frames without noise.
     """
 
     tasks: tuple[str, ...]
     motions: tuple[str, ...] = ('static',)
     frames: int = 256
     warm_up: int = 8
-    sides: tuple[str, ...] = SIDES
+    contenders: tuple[str, ...] = CONTENDERS
     sharing: SharingSettings = field(default_factory=SharingSettings)
     noise: float = 1.0
     clean: bool = False
@@ -65,40 +69,41 @@ class BenchSettings:
     nth: int = 3
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for an unknown side or a period that makes no sense."""
-        for side in self.sides:
-            require(side in EVERY_SIDE, 'sides', side, f'any of {", ".join(EVERY_SIDE)}')
+        """Raise ConfigError for an unknown contender or a period that makes no sense."""
+        for contender in self.contenders:
+            require(contender in EVERY_CONTENDER, 'contenders', contender,
+                    f'any of {", ".join(EVERY_CONTENDER)}')
         require(self.frames >= 2, 'frames', self.frames,
                 '2 or more: the first frame of a turn is not timed')
         require(0 <= self.nth <= LONGEST_PERIOD, 'nth', self.nth, f'0 to {LONGEST_PERIOD}')
 
     @property
     def moves(self) -> bool:
-        """Whether a side moves maps along with the camera."""
-        return not {*CARRIED_SIDES, *MOTION_SIDES}.isdisjoint(self.sides)
+        """Whether a contender moves maps along with the camera."""
+        return not {*CARRIED_CONTENDERS, *MOTION_CONTENDERS}.isdisjoint(self.contenders)
 
     @property
     def carries_shared_encoder(self) -> bool:
-        """Whether a side carries the maps of a network with one encoder for all tasks."""
-        return any(name in CARRIED_SIDES and name.startswith('shared_encoder')
-                   for name in self.sides)
+        """Whether a contender carries the maps of a network with one encoder for all tasks."""
+        return any(name in CARRIED_CONTENDERS and name.startswith('shared_encoder')
+                   for name in self.contenders)
 
 
 FEWEST_IN_A_ROOM = 32
-"""Counted frames that a room is filmed for at least, where that many are asked for."""
+"""Counted frames of a room at least, where that many are asked for."""
 
 LOOK_EVERY = 8
-"""Frames from one pair that is looked at to the next, to say what a stream is like."""
+"""Every so many frames, a pair is measured for the facts of a stream."""
 
 
 @dataclass(frozen=True)
 class StreamPlan:
     """
-    A stream of the rooms, as the benchmark films it.
+    The rooms and frames that are rendered for one motion of the camera.
 
-    ``frames`` are those that count, in all; every room has ``warm_up`` more before, which no
-    figure holds: a camera starts once, and the gates need some frames to learn its noise.
-    ``noise`` multiplies the sensor's.
+    ``frames`` is the number of counted frames of all rooms. Each room starts with ``warm_up``
+    frames that are not counted: the gates need some frames to learn the camera's noise. ``size``
+    is (height, width). ``noise`` multiplies the sensor's noise.
     """
 
     motion: str
@@ -142,10 +147,10 @@ class StreamPlan:
 @dataclass(frozen=True)
 class StreamFacts:
     """
-    What a stream is like from frame to frame.
+    How much a stream changes from frame to frame.
 
-    ``changed``: the share of the patches that change, noise left out; ``pixels``: the median
-    motion of what stands still, a mean over frames.
+    ``changed`` is the share (0 to 1) of patches that change, without noise. ``pixels`` is the
+    median displacement in pixels of the static scene, averaged over frames.
     """
 
     changed: float
@@ -153,7 +158,7 @@ class StreamFacts:
 
 
 def look_at(plan: StreamPlan) -> StreamFacts:
-    """Return what the counted frames of a plan are like, from some pairs of each room."""
+    """Return the facts of a plan's counted frames, measured on some pairs of each room."""
     changed, pixels = [], []
     for seed, count in plan.counts.items():
         video = plan.video(seed, noise=0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.benchmark.bench_plan import LONGEST_PERIOD
-from mtshare_ros.benchmark.race import ReferenceLog, RunOptions, SideRecord
+from mtshare_ros.benchmark.race import ContenderRecord, ReferenceLog, RunOptions
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.evaluation.flicker import Correspondence
@@ -17,26 +17,26 @@ from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 
-OPPONENTS = ('independent', 'shared_encoder', 'dense', 'prefix', 'single')
-"""Sides that the others' speed is given against, where they ran."""
+SPEED_BASELINES = ('independent', 'shared_encoder', 'dense', 'prefix', 'single')
+"""Contenders that the speed of the others is compared with, where they ran."""
 
 
 @dataclass(frozen=True)
-class SideReport:
+class ContenderReport:
     """
-    What one side reached over all counted frames.
+    What one contender reached over all counted frames.
 
-    ``ratio``: how many times faster it is than each opponent, by medians (by means where there is
-    a ``period``, for most of those frames cost next to nothing). ``active_fraction``: share of the
-    rows that a dense frame computes; ``macs_fraction`` likewise of its multiply-accumulates (asked
-    tasks, shared blocks once), ``macs_fraction_p95`` its 95th percentile over frames.
-    ``difference``: relative L2 distance of the raw outputs to the dense ones, mean over frames and
-    tasks; ``difference_clean`` likewise to the dense outputs of the frames without noise, which
-    even ``prefix`` does not reach. ``delta_m`` (%) is relative to ``dense``. ``flicker``: how much
-    maps change from frame to frame where the truth does not, by task in the UNITS of flicker.
-    ``every``: run on every n-th frame only. ``period``: from one dense frame to the next, where
-    maps are held or moved along in between. ``ways``: the share of frames by the way they were
-    computed, where the camera's motion is followed.
+    ``ratio``: how many times faster it is than each of SPEED_BASELINES, by medians; by means where
+    there is a ``period``, because most of those frames cost next to nothing. ``active_fraction``:
+    tokens computed, as a share of those of a dense frame; ``macs_fraction``: multiply-accumulates,
+    likewise (requested tasks, shared blocks counted once), ``macs_fraction_p95``: their 95th
+    percentile over frames. ``difference``: relative L2 distance of the raw outputs to the dense
+    ones, mean over frames and tasks; ``difference_clean``: the distance to the dense outputs of
+    frames without noise, above 0 even for ``prefix``. ``delta_m`` (%) is relative to ``dense``.
+    ``flicker``: change of the maps from frame to frame where the truth does not change, by task in
+    ``flicker.UNITS``. ``every``: run on every n-th frame only. ``period``: frames from one dense
+    frame to the next, where maps are held or moved in between. ``ways``: share of frames by how
+    they were computed, where the camera's motion is estimated.
     """
 
     form: str
@@ -44,7 +44,7 @@ class SideReport:
     ratio: dict[str, float]
     active_fraction: float | None
     macs_fraction: float | None
-    taken_over_fraction: float | None
+    reused_fraction: float | None
     input_fraction: float | None
     dense_frames: float | None
     difference: float | None
@@ -62,25 +62,25 @@ class SideReport:
 
 
 @dataclass(frozen=True)
-class SideSource:
-    """A record, and what the report says of the side besides."""
+class ContenderSource:
+    """A record, and what else the report says of the contender."""
 
-    record: SideRecord
+    record: ContenderRecord
     form: str
     every: int = 1
     period: int | None = None
     shares: bool = False
-    """Whether its statistics say what was computed and what was not."""
+    """Whether the statistics of its frames count what was computed."""
 
 
 def make_reports(
-    sources: Mapping[str, SideSource], *, same_as: Mapping[str, str] | None = None
-) -> dict[str, SideReport]:
+    sources: Mapping[str, ContenderSource], *, same_as: Mapping[str, str] | None = None
+) -> dict[str, ContenderReport]:
     """
-    Return the report of every side by name.
+    Return the report of every contender by name.
 
-    ``same_as`` names the side whose metrics another side has by construction: the same function,
-    computed less often. The baseline of ``delta_m`` is ``dense``, or ``prefix`` in its place.
+    ``same_as`` maps a contender to one that computes the same function and was scored more often:
+    its metrics are reported for both. ``delta_m`` is relative to ``dense``, else to ``prefix``.
     """
     figures = {name: source.record.figures() for name, source in sources.items()}
     for name, twin in (same_as or {}).items():
@@ -92,20 +92,20 @@ def make_reports(
 
 
 def _report(
-    source: SideSource, times: Mapping[str, Times], name: str, figures: Metrics | None,
+    source: ContenderSource, times: Mapping[str, Times], name: str, figures: Metrics | None,
     baseline: Metrics | None,
-) -> SideReport:
+) -> ContenderReport:
     record = source.record
     stats = record.stats if source.shares else []
     differences, clean = _means(record.differences), _means(record.clean_differences)
     change = None
     if figures is not None and baseline is not None and set(figures) == set(baseline):
         change = delta_m(figures, baseline)
-    return SideReport(
+    return ContenderReport(
         form=source.form, ms=times[name], ratio=_ratios(name, times, source.period is not None),
         active_fraction=_mean(stats, lambda item: item.active_fraction),
         macs_fraction=_mean(stats, lambda item: item.macs / item.dense_macs),
-        taken_over_fraction=_mean(stats, taken_over_fraction),
+        reused_fraction=_mean(stats, reused_fraction),
         input_fraction=_mean(stats, lambda item: item.input_fraction),
         dense_frames=_mean(stats, lambda item: float(item.dense)),
         difference=_mean_of(differences), differences=differences,
@@ -116,7 +116,7 @@ def _report(
         ways=_ways(stats))
 
 
-def taken_over_fraction(stats: FrameStats) -> float:
+def reused_fraction(stats: FrameStats) -> float:
     """Return the share of rows taken over from the base task, over all tasks and blocks."""
     values = [value for blocks in stats.reused.values() for value in blocks]
     return float(np.mean(values)) if values else 0.0
@@ -154,27 +154,27 @@ def _stages(stats: Sequence[FrameStats]) -> dict[str, float] | None:
 
 def _ratios(name: str, times: Mapping[str, Times], by_means: bool) -> dict[str, float]:
     own = times[name].mean if by_means else times[name].p50
-    return {rival: (times[rival].mean if by_means else times[rival].p50) / own
-            for rival in OPPONENTS if rival in times and rival != name and own > 0}
+    return {baseline: (times[baseline].mean if by_means else times[baseline].p50) / own
+            for baseline in SPEED_BASELINES if baseline in times and baseline != name and own > 0}
 
 
 TRIAL_PERIOD = 4
 TRIAL_FRAMES = 32
-"""Frames that costs are learnt from, and how often the carried networks compute meanwhile."""
+"""Frames of the trial run that measures costs, and the period of carried networks in it."""
 
 
-def equal_period(carried: SideRecord, rival: SideRecord) -> int:
+def equal_period(carried: ContenderRecord, baseline: ContenderRecord) -> int:
     """
-    Return n for which computing every n-th frame costs no less than the rival does on average.
+    Return the n at which computing every n-th frame costs what the baseline costs on average.
 
-    ``carried`` are frames of which the network computed some. It is rounded down, so that they
-    have the benefit of what does not divide, from 1 to LONGEST_PERIOD.
+    Between 1 and LONGEST_PERIOD, rounded down: the carried contender never costs less. ``carried``
+    records frames of which the network computed some and others had their maps moved.
     """
     times = np.asarray(carried.milliseconds)
     computed = np.array([stats.dense for stats in carried.stats])
     between = float(times[~computed].mean())
     network = float(times[computed].mean()) - between
-    spare = float(np.mean(rival.milliseconds)) - between
+    spare = float(np.mean(baseline.milliseconds)) - between
     if spare * LONGEST_PERIOD <= network:
         return LONGEST_PERIOD
     return max(1, math.floor(network / spare))
@@ -183,25 +183,25 @@ def equal_period(carried: SideRecord, rival: SideRecord) -> int:
 _NOTHING = FrameStats(0.0)
 
 
-def hold_period(dense_ms: float, rival_ms: float) -> int:
+def hold_period(dense_ms: float, baseline_ms: float) -> int:
     """
-    Return n for which a dense frame every n frames costs no less than the rival does on average.
+    Return the n at which a dense frame every n frames costs at least ``baseline_ms`` a frame.
 
-    Rounded down, so holding gets the benefit of what does not divide; at least 1.
+    Rounded down to at least 1, so that holding maps is never shown as cheaper than it is.
     """
-    return max(1, math.floor(dense_ms / rival_ms))
+    return max(1, math.floor(dense_ms / baseline_ms))
 
 
 def hold(
-    log: ReferenceLog, period: int, record: SideRecord, options: RunOptions,
+    log: ReferenceLog, period: int, record: ContenderRecord, options: RunOptions,
     rooms: Iterable[Sequence[RoomFrame]] | None, encodings: Mapping[str, str] | None = None,
 ) -> None:
     """
-    Record what holding every ``period``-th dense frame would have given.
+    Record what showing every ``period``-th dense frame until the next one would have given.
 
-    Its maps are those of the reference, some frames old, so nothing has to be run again. ``rooms``
-    are the frames of the run once more, for the metrics; None leaves those out. ``encodings`` are
-    those of the raw outputs by task, where one is not the usual.
+    The maps are the reference's from the log, so nothing is computed again. ``rooms`` are the
+    frames of the run, for the metrics; None leaves the metrics out. ``encodings`` are those of the
+    raw outputs by task, where they differ from the default.
     """
     frames = None if rooms is None else iter(rooms)
     number = 0

@@ -8,41 +8,41 @@ import numpy as np
 from mtshare_ros.benchmark.bench_model import BenchModel
 from mtshare_ros.benchmark.bench_plan import (
     BenchSettings,
-    EVERY_SIDE,
+    COST_BASELINE,
+    EVERY_CONTENDER,
     film,
     look_at,
     REFERENCE,
-    RIVAL,
     StreamFacts,
     StreamPlan,
 )
 from mtshare_ros.benchmark.bench_report import (
+    ContenderReport,
+    ContenderSource,
     equal_period,
     hold,
     hold_period,
     make_reports,
-    SideReport,
-    SideSource,
     TRIAL_FRAMES,
     TRIAL_PERIOD,
 )
 from mtshare_ros.benchmark.contenders import (
-    CARRIED_SIDES,
-    CarriedSide,
+    CARRIED_CONTENDERS,
+    CarriedContender,
     DenseNetwork,
-    ENGINE_SIDES,
-    make_engine_side,
-    MOTION_SIDES,
+    ENGINE_CONTENDERS,
+    make_engine_contender,
+    MOTION_CONTENDERS,
     View,
 )
 from mtshare_ros.benchmark.dense_contenders import (
     build_pieces,
-    DENSE_SIDES,
+    DENSE_CONTENDERS,
     DensePieces,
-    make_dense_side,
+    make_dense_contender,
 )
 from mtshare_ros.benchmark.dense_forms import FormChooser, Report
-from mtshare_ros.benchmark.race import new_record, Race, Runner, RunOptions, SideRecord
+from mtshare_ros.benchmark.race import ContenderRecord, new_record, Race, Runner, RunOptions
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.image_frame import frame_to_cover
@@ -54,7 +54,7 @@ _SHARED_ENCODER = 'shared_encoder'
 
 
 @dataclass(frozen=True)
-class Opponent:
+class SharedEncoder:
     """A model whose tasks share the whole encoder, in its fastest form."""
 
     engine: Engine
@@ -62,12 +62,12 @@ class Opponent:
     pieces: DensePieces
 
 
-class SideMaker:
+class ContenderMaker:
     """
-    Prepares what the sides of a comparison need.
+    Prepares what the contenders of a comparison need.
 
     ``shared`` is the model whose tasks share the whole encoder, with an engine of the same size;
-    None leaves out the sides that run it. ``report`` gets a sentence now and then.
+    None leaves out the contenders that run it. ``report`` gets a sentence now and then.
     """
 
     def __init__(
@@ -76,34 +76,34 @@ class SideMaker:
     ) -> None:
         self.engine, self.model, self.settings = engine, model, settings
         self._chooser = FormChooser(engine.device, compiling=settings.compiling, report=report)
-        self._dense = tuple(name for name in DENSE_SIDES if name in settings.sides)
+        self._dense = tuple(name for name in DENSE_CONTENDERS if name in settings.contenders)
         self.pieces = self._build(engine, model) if self._dense else None
-        self._opponent: Opponent | None = None
+        self._shared: SharedEncoder | None = None
         if shared is not None and settings.carries_shared_encoder:
-            self._opponent = Opponent(*shared, self._build(*shared))
+            self._shared = SharedEncoder(*shared, self._build(*shared))
 
     def runners(
-        self, plan: StreamPlan, sides: Sequence[str], periods: Mapping[str, int]
+        self, plan: StreamPlan, contenders: Sequence[str], periods: Mapping[str, int]
     ) -> dict[str, Runner]:
         """
-        Return the reference and the named ones of the asked sides, the reference first.
+        Return the reference and the named ones of the asked contenders, the reference first.
 
-        ``periods``: from one frame of the network to the next, by carried side.
+        ``periods``: from one frame of the network to the next, by carried contender.
         """
         found = {REFERENCE: self._engine_runner(REFERENCE, plan)}
-        for name in (*ENGINE_SIDES, *MOTION_SIDES):
-            if name in sides and name != REFERENCE:
+        for name in (*ENGINE_CONTENDERS, *MOTION_CONTENDERS):
+            if name in contenders and name != REFERENCE:
                 found[name] = self._engine_runner(name, plan)
         if self.pieces is not None:
             found.update({name: self._dense_runner(name, self.pieces)
-                          for name in self._dense if name in sides})
-        for name in CARRIED_SIDES:
-            network = self._network_of(name) if name in sides else None
+                          for name in self._dense if name in contenders})
+        for name in CARRIED_CONTENDERS:
+            network = self._network_of(name) if name in contenders else None
             if network is not None:
                 found[name] = self._carried_runner(name, network, plan, periods[name])
         return found
 
-    def record(self, tasks: Sequence[str], *, scored: bool = True) -> SideRecord:
+    def record(self, tasks: Sequence[str], *, scored: bool = True) -> ContenderRecord:
         """Return an empty record of the engine's model."""
         return new_record(self.engine, tasks, scored=scored and self.model.trained)
 
@@ -116,46 +116,49 @@ class SideMaker:
 
     def _engine_runner(self, name: str, plan: StreamPlan) -> Runner:
         tasks, sharing = self.settings.tasks, self.settings.sharing
-        moves = name in MOTION_SIDES
-        side = make_engine_side(name, self.engine, tasks, sharing, plan.pinhole if moves else None)
-        return Runner(side, self.record(tasks), compared=name != REFERENCE and not moves)
+        moves = name in MOTION_CONTENDERS
+        contender = make_engine_contender(
+            name, self.engine, tasks, sharing, plan.pinhole if moves else None)
+        return Runner(contender, self.record(tasks), compared=name != REFERENCE and not moves)
 
     def _dense_runner(self, name: str, pieces: DensePieces) -> Runner:
         tasks = self.settings.tasks if name != 'single' else self.settings.tasks[:1]
-        side = make_dense_side(name, self.model.checkpoint.network, self.settings.tasks, pieces)
+        contender = make_dense_contender(
+            name, self.model.checkpoint.network, self.settings.tasks, pieces)
         costly = name in _COSTLY
         record = self.record(tasks, scored=not costly)
         every = min(self.settings.dense_every, self.settings.frames)
         # it remembers nothing, so one frame can be run twice
-        return Runner(side, record, every if costly else 1, compared=name != 'independent',
-                      warm=side.run if costly else None)
+        return Runner(contender, record, every if costly else 1, compared=name != 'independent',
+                      warm=contender.run if costly else None)
 
     def _network_of(self, name: str) -> DenseNetwork | None:
-        """Return the network that a side carries the maps of, None where there is none."""
+        """Return the network that a contender carries the maps of, None where there is none."""
         tasks = self.settings.tasks
         counted = _macs_of(self.engine, tasks)
         if name.startswith('dense_nth'):
             alone = InferenceSettings(tasks)
             return DenseNetwork(lambda frame: self.engine.infer(frame, None, alone),
                                 'the engine, each frame by itself', counted, counted)
-        if self._opponent is None:
+        if self._shared is None:
             return None
-        model = self._opponent.model
-        other = make_dense_side(
-            _SHARED_ENCODER, model.checkpoint.network, tasks, self._opponent.pieces)
+        model = self._shared.model
+        other = make_dense_contender(
+            _SHARED_ENCODER, model.checkpoint.network, tasks, self._shared.pieces)
         return DenseNetwork(other.run, f'{model.name}, {other.form}',
-                            _macs_of(self._opponent.engine, tasks), counted)
+                            _macs_of(self._shared.engine, tasks), counted)
 
     def _carried_runner(
         self, name: str, network: DenseNetwork, plan: StreamPlan, period: int
     ) -> Runner:
-        shared = self._opponent if name.startswith(_SHARED_ENCODER) else None
+        shared = self._shared if name.startswith(_SHARED_ENCODER) else None
         engine = self.engine if shared is None else shared.engine
         patch = engine.description.architecture.patch_size
         view = View(plan.size, plan.pinhole, patch, self.engine.device)
-        side = CarriedSide(name, network, view, nth=period, fused=name.endswith('_fused'))
+        contender = CarriedContender(
+            name, network, view, nth=period, fused=name.endswith('_fused'))
         record = new_record(engine, self.settings.tasks, scored=self.model.trained)
-        return Runner(side, record, compared=False, warm=network.compute)
+        return Runner(contender, record, compared=False, warm=network.compute)
 
 
 def _macs_of(engine: Engine, tasks: tuple[str, ...]) -> int:
@@ -171,22 +174,22 @@ SCORE_EVERY_PIXELS = 200_000
 @dataclass(frozen=True)
 class MotionReport:
     """
-    The sides' reports on one stream, and what that is like.
+    The contenders' reports on one stream, and what that is like.
 
     ``cache_bytes`` are those of one camera's session by owner.
     """
 
-    sides: dict[str, SideReport]
+    contenders: dict[str, ContenderReport]
     cache_bytes: dict[str, int]
     stream: StreamFacts | None = None
 
 
 class Comparison:
     """
-    Prepares every side once, then runs them against each other, motion by motion.
+    Prepares every contender once, then runs them against each other, motion by motion.
 
     ``shared`` is a model whose tasks share the whole encoder, with its engine. ``report`` gets a
-    sentence now and then while the dense sides are being prepared.
+    sentence now and then while the dense contenders are being prepared.
     """
 
     def __init__(
@@ -194,15 +197,15 @@ class Comparison:
         report: Report | None = None, shared: tuple[Engine, BenchModel] | None = None,
     ) -> None:
         self.engine, self.settings = engine, settings
-        self._maker = SideMaker(engine, model, settings, shared, report)
+        self._maker = ContenderMaker(engine, model, settings, shared, report)
 
     @property
     def pieces(self) -> DensePieces | None:
-        """The forms of the dense sides, None without such sides."""
+        """The forms of the dense contenders, None without such contenders."""
         return self._maker.pieces
 
     def values(self) -> dict[str, Any]:
-        """Return the settings as plain values, with the forms the dense sides were tried in."""
+        """Return the settings as plain values, with the times of all forms that were tried."""
         pieces = self.pieces
         return {**asdict(self.settings), 'score_every': self._options().score_every,
                 'dense_forms_ms': {} if pieces is None else pieces.trials,
@@ -215,40 +218,40 @@ class Comparison:
                           settings.noise)
 
     def run(self, motion: str, progress: Callable[[int], None] | None = None) -> MotionReport:
-        """Run all sides on one stream; ``progress`` gets the number of frames done."""
+        """Run all contenders on one stream; ``progress`` gets the number of frames done."""
         plan, options = self.plan(motion), self._options()
         periods = self._periods(plan)
-        runners = self._maker.runners(plan, self.settings.sides, periods)
+        runners = self._maker.runners(plan, self.settings.contenders, periods)
         race = self._race(list(runners.values()), options)
         race.run(film(plan), progress,
                  film(replace(plan, noise=0.0)) if self.settings.clean else None)
-        sources = {name: SideSource(runner.record, runner.side.form, runner.every,
-                                    periods.get(name), shares=name not in DENSE_SIDES)
+        sources = {name: ContenderSource(runner.record, runner.contender.form, runner.every,
+                                    periods.get(name), shares=name not in DENSE_CONTENDERS)
                    for name, runner in runners.items()}
-        if {'hold', 'combined'} <= set(self.settings.sides):
+        if {'hold', 'combined'} <= set(self.settings.contenders):
             sources['hold'] = self._hold(race, runners, plan, options)
         trained = self._maker.model.trained
         reports = make_reports(sources, same_as={'dense': REFERENCE} if trained else {})
-        wanted = {name: reports[name] for name in EVERY_SIDE if name in reports}
+        wanted = {name: reports[name] for name in EVERY_CONTENDER if name in reports}
         return MotionReport(wanted, _cache_bytes(runners), look_at(plan))
 
     def _periods(self, plan: StreamPlan) -> dict[str, int]:
-        """Return how often the network of each carried side computes, from a trial if need be."""
-        carried = [name for name in CARRIED_SIDES if name in self.settings.sides]
+        """Return the period of each carried contender; ``nth`` 0 measures it in a trial run."""
+        carried = [name for name in CARRIED_CONTENDERS if name in self.settings.contenders]
         fixed = dict.fromkeys(carried, self.settings.nth or TRIAL_PERIOD)
         if self.settings.nth or not carried:
             return fixed
         trial = replace(plan, frames=TRIAL_FRAMES)
-        runners = self._maker.runners(trial, (RIVAL, *carried), fixed)
+        runners = self._maker.runners(trial, (COST_BASELINE, *carried), fixed)
         Race(list(runners.values()), self._options()).run(film(trial))
-        rival = runners[RIVAL].record
-        return {name: equal_period(runners[name].record, rival)
+        baseline = runners[COST_BASELINE].record
+        return {name: equal_period(runners[name].record, baseline)
                 for name in carried if name in runners}
 
     def _race(self, runners: Sequence[Runner], options: RunOptions) -> Race:
         clean = None
         if self.settings.clean:
-            clean = make_engine_side(REFERENCE, self.engine, self.settings.tasks,
+            clean = make_engine_contender(REFERENCE, self.engine, self.settings.tasks,
                                      self.settings.sharing)
         return Race(runners, options, clean)
 
@@ -259,7 +262,7 @@ class Comparison:
 
     def _hold(
         self, race: Race, runners: Mapping[str, Runner], plan: StreamPlan, options: RunOptions
-    ) -> SideSource:
+    ) -> ContenderSource:
         dense, combined = (Times.of(runners[name].record.milliseconds)
                            for name in (REFERENCE, 'combined'))
         # every dense frame costs the same: an interruption would only make hold look cheap
@@ -270,10 +273,10 @@ class Comparison:
         shape = model.checkpoint.network.config
         encodings = {task: shape.head_of(task).encoding for task in self.settings.tasks}
         hold(race.log, period, record, options, again, encodings)
-        return SideSource(record, f'{REFERENCE}, every {period}. frame', period=period)
+        return ContenderSource(record, f'{REFERENCE}, every {period}. frame', period=period)
 
 
 def _cache_bytes(runners: Mapping[str, Runner]) -> dict[str, int]:
-    """Return the bytes of a camera that the fullest of the asked sides keeps, by owner."""
+    """Return the bytes of a camera that the fullest of the asked contenders keeps, by owner."""
     name = next(name for name in ('moving_fused', 'combined', REFERENCE) if name in runners)
-    return runners[name].side.session.nbytes()  # type: ignore[attr-defined]
+    return runners[name].contender.session.nbytes()  # type: ignore[attr-defined]

@@ -19,7 +19,7 @@ from mtshare_ros.sharing.residual import ResidualDetector
 from mtshare_ros.sharing.settings import SharingSettings
 
 
-class Side(Protocol):
+class Contender(Protocol):
     """
     One way of computing the maps, timed against the others on the same frames.
 
@@ -41,14 +41,14 @@ class Side(Protocol):
 
 @dataclass(frozen=True)
 class EngineWay:
-    """What a side shares over time and across tasks, and what it makes of a moving camera."""
+    """What a contender shares over time and across tasks, and what it makes of a moving camera."""
 
     temporal: bool
     task: bool
     motion: MotionSettings = MotionSettings()
 
 
-ENGINE_SIDES = {
+ENGINE_CONTENDERS = {
     'prefix': EngineWay(False, False),
     'temporal': EngineWay(True, False),
     'task': EngineWay(False, True),
@@ -62,7 +62,7 @@ The engine for a camera at rest.
 
 _FUSED = MotionSettings(source='images', fusion=True)
 
-MOTION_SIDES = {
+MOTION_CONTENDERS = {
     'dense_fused': EngineWay(False, False, _FUSED),
     'combined_fused': EngineWay(True, True, _FUSED),
     'moving': EngineWay(True, True, MotionSettings(source='images', sharing=True)),
@@ -71,7 +71,7 @@ MOTION_SIDES = {
 """The engine for a camera whose motion it finds in the images."""
 
 
-class EngineSide:
+class EngineContender:
     """
     The engine with settings of its own and a session of its own.
 
@@ -102,17 +102,19 @@ class EngineSide:
         return self._engine.raw(self.session, task)
 
 
-def make_engine_side(
+def make_engine_contender(
     name: str, engine: Engine, tasks: tuple[str, ...], sharing: SharingSettings,
     camera: Pinhole | None = None,
-) -> EngineSide:
-    """Return a side of the engine by name; ``sharing`` says all that its name does not."""
-    way = (ENGINE_SIDES | MOTION_SIDES)[name]
+) -> EngineContender:
+    """Return a contender of the engine by name; ``sharing`` says all that its name does not."""
+    way = (ENGINE_CONTENDERS | MOTION_CONTENDERS)[name]
     shared = replace(sharing, temporal=way.temporal, task=way.task)
-    return EngineSide(name, engine, InferenceSettings(tasks, shared, motion=way.motion), camera)
+    settings = InferenceSettings(tasks, shared, motion=way.motion)
+    return EngineContender(name, engine, settings, camera)
 
 
-CARRIED_SIDES = ('dense_nth', 'dense_nth_fused', 'shared_encoder_nth', 'shared_encoder_nth_fused')
+CARRIED_CONTENDERS = (
+    'dense_nth', 'dense_nth_fused', 'shared_encoder_nth', 'shared_encoder_nth_fused')
 """Whose maps are carried, and whether those of successive network frames are fused."""
 
 _KEPT = 2
@@ -156,7 +158,7 @@ class View:
         return self.size[0] // self.patch, self.size[1] // self.patch
 
 
-class CarriedSide:
+class CarriedContender:
     """
     A network that computes every ``nth`` frame, and carries its maps to the others.
 

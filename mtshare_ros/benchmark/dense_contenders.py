@@ -1,4 +1,4 @@
-"""The dense opponents of the benchmark, each in its fastest form on this machine."""
+"""The dense contenders of the benchmark, each in its fastest form on this machine."""
 
 from dataclasses import dataclass, field
 from typing import Sequence
@@ -41,7 +41,7 @@ from mtshare_ros.sharing.taps import Tap
 
 _ROUNDS = 9
 
-DENSE_SIDES = ('independent', 'shared_encoder', 'dense', 'single')
+DENSE_CONTENDERS = ('independent', 'shared_encoder', 'dense', 'single')
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class DensePieces:
     it. ``arguments`` by task: what of that, and of the stem's features, its head is called with.
     ``geometry`` is for tasks without a head. ``forms`` says which form each piece has and
     ``trials`` what the forms took, in milliseconds. ``notices`` tell what could not be tried, and
-    what was found later. ``dtype`` is that of the products; ``engines`` says whether whole sides
-    are tried in TensorRT.
+    what was found later. ``dtype`` is that of the products; ``engines`` says whether TensorRT is
+    tried too.
     """
 
     stem: Call
@@ -174,9 +174,9 @@ def encoder_piece(
     return Piece(name, EncoderPiece(network, task, taps), arguments, shorter)
 
 
-class DenseSide:
+class DenseContender:
     """
-    One dense opponent: which encoders run on a frame, and which heads read them.
+    One dense contender: which encoders run on a frame, and which heads read them.
 
     ``derived`` are the tasks that are worked out of what the heads give.
     """
@@ -254,11 +254,11 @@ class DenseSide:
         return DenseOutputs(raw, maps)
 
 
-def make_dense_side(
+def make_dense_contender(
     name: str, network: MultiTaskNetwork, tasks: Sequence[str], pieces: DensePieces
-) -> DenseSide:
+) -> DenseContender:
     """
-    Return one of ``DENSE_SIDES`` over the asked tasks.
+    Return one of ``DENSE_CONTENDERS`` over the asked tasks.
 
     ``independent`` is as costly as one whole network per task; it runs the base task's encoder for
     each, because cost does not depend on weights. An engine of ``dense`` runs shared blocks once.
@@ -271,25 +271,26 @@ def make_dense_side(
         'dense': [Pass(task, (task,)) for task in asked],
         'single': [Pass(base, asked)],
     }
-    side = DenseSide(name, passes[name], pieces, pieces.geometry.without_heads(tasks))
+    contender = DenseContender(name, passes[name], pieces, pieces.geometry.without_heads(tasks))
     if pieces.device.type == 'cuda':
-        side.use_graph()
+        contender.use_graph()
     if pieces.engines:
-        pieces.notices.append(_try_engine(side, network, asked, pieces))
-    return side
+        pieces.notices.append(_try_engine(contender, network, asked, pieces))
+    return contender
 
 
 def _try_engine(
-    side: DenseSide, network: MultiTaskNetwork, tasks: tuple[str, ...], pieces: DensePieces
+    contender: DenseContender, network: MultiTaskNetwork, tasks: tuple[str, ...],
+    pieces: DensePieces,
 ) -> str:
-    """Let a side run in TensorRT where that is faster; return what was found, or why not."""
+    """Use TensorRT where it is faster; return the times, or why it could not be tried."""
     base = base_encoder(network)
     parts: dict[str, list[Part]] = {
         'independent': [(base, (task,)) for task in tasks], 'dense': [(network, tasks)]}
     try:
         compute = EngineCompute(
-            parts.get(side.name, [(base, tasks)]), pieces.size, pieces.device, pieces.dtype)
+            parts.get(contender.name, [(base, tasks)]), pieces.size, pieces.device, pieces.dtype)
         graphed = capture(compute, pieces.size, pieces.device)
     except Exception as error:  # what exporter and TensorRT raise has no common base class
-        return f'{side.name}: TensorRT was left out: {first_line(error)}'
-    return side.use_if_faster(graphed or compute, 'TensorRT')
+        return f'{contender.name}: TensorRT was left out: {first_line(error)}'
+    return contender.use_if_faster(graphed or compute, 'TensorRT')

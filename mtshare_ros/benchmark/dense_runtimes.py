@@ -64,7 +64,7 @@ def _session(content: bytes) -> Any:
             "pip install 'mtshare_ros[export]'") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    # its threads would look for work while another side is timed
+    # its threads would look for work while another contender is timed
     options.add_session_config_entry('session.force_spinning_stop', '1')
     return onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
 
@@ -108,7 +108,7 @@ class TensorRtEngine:
 
 class EngineCompute:
     """
-    What a dense side computes, in one engine for each of its ``parts``.
+    What a dense contender computes, in one engine for each of its ``parts``.
 
     Images are of (height, width); products are in ``dtype``, float32 or float16.
     """

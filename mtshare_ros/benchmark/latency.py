@@ -1,11 +1,11 @@
-"""What a latency target is worth when the demand swings: with and without one, frame by frame."""
+"""What a latency target does when few and many patches change in turn: with and without one."""
 
 from dataclasses import dataclass, field, replace
 from typing import Callable, Iterator
 
 import numpy as np
 
-from mtshare_ros.benchmark.contenders import EngineSide
+from mtshare_ros.benchmark.contenders import EngineContender
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.inference.engine import Engine
@@ -22,12 +22,12 @@ _NOISE = 2.0
 
 
 @dataclass(frozen=True)
-class LatencySide:
+class LatencyRun:
     """
-    One run over the swinging demand.
+    One run over frames of which few or many patches change.
 
-    ``misses`` is the share of frames above the target, ``computed`` the mean share of rows that
-    entered, ``oldest_age`` the greatest age of any row in frames.
+    ``misses`` is the share of frames above the target, ``computed`` the mean share of tokens that
+    entered the network, ``oldest_age`` the greatest age of any token in frames.
     """
 
     ms: Times
@@ -44,12 +44,12 @@ class LatencyReport:
     target_ms: float
     frames: int
     dense_ms: float
-    sides: dict[str, LatencySide]
+    runs: dict[str, LatencyRun]
 
 
 @dataclass
 class _Record:
-    side: EngineSide
+    contender: EngineContender
     milliseconds: list[float] = field(default_factory=list)
     entered: list[float] = field(default_factory=list)
     ages: list[int] = field(default_factory=list)
@@ -60,10 +60,10 @@ class _Record:
         self.entered.append(stats.input_fraction)
         self.ages.append(max(stats.oldest_age.values()))
 
-    def summary(self, target_ms: float) -> LatencySide:
+    def summary(self, target_ms: float) -> LatencyRun:
         times = self.milliseconds
         missed = sum(value > target_ms for value in times)
-        return LatencySide(Times.of(times), max(times), missed / len(times),
+        return LatencyRun(Times.of(times), max(times), missed / len(times),
                            float(np.mean(self.entered)), max(self.ages))
 
 
@@ -79,19 +79,19 @@ def time_latency(
     """
     shared = replace(sharing, scene_cut_fraction=1.0)
     records = {
-        'threshold': _Record(_side(engine, replace(shared, latency_target_ms=0.0))),
-        'target': _Record(_side(engine, replace(shared, latency_target_ms=target_ms))),
+        'threshold': _Record(_contender(engine, replace(shared, latency_target_ms=0.0))),
+        'target': _Record(_contender(engine, replace(shared, latency_target_ms=target_ms))),
     }
-    dense = _Record(_side(engine, replace(shared, temporal=False, task=False)))
+    dense = _Record(_contender(engine, replace(shared, temporal=False, task=False)))
     images = swinging_frames(engine.input_size, frames + _WARM_UP,
                              engine.description.architecture.patch_size)
     for number, image in enumerate(images):
         for record in records.values():
-            prediction = record.side.run(image)
+            prediction = record.contender.run(image)
             if number >= _WARM_UP:
                 record.add(prediction)
         if number < _WARM_UP:
-            dense.add(dense.side.run(image))
+            dense.add(dense.contender.run(image))
         if progress is not None:
             progress(number + 1 - _WARM_UP)
     return LatencyReport(
@@ -130,5 +130,5 @@ def _disturb(
         image[top:top + side, left:left + side] += random.uniform(-90, 90)
 
 
-def _side(engine: Engine, sharing: SharingSettings) -> EngineSide:
-    return EngineSide('latency', engine, InferenceSettings(engine.tasks, sharing))
+def _contender(engine: Engine, sharing: SharingSettings) -> EngineContender:
+    return EngineContender('latency', engine, InferenceSettings(engine.tasks, sharing))

@@ -8,7 +8,7 @@ from typing import Callable, Iterable, Mapping, Sequence
 import numpy as np
 import torch
 
-from mtshare_ros.benchmark.contenders import Side
+from mtshare_ros.benchmark.contenders import Contender
 from mtshare_ros.benchmark.dense_forms import synchronize
 from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.evaluation.flicker import Correspondence, Flicker
@@ -22,8 +22,8 @@ from mtshare_ros.inference.prediction import FrameStats, Prediction
 
 
 @dataclass
-class SideRecord:
-    """The counted frames of one side; ``engine`` is the one whose model it runs."""
+class ContenderRecord:
+    """The counted frames of one contender; ``engine`` is the one whose model it runs."""
 
     engine: Engine
     tasks: tuple[str, ...]
@@ -83,7 +83,7 @@ class SideRecord:
         return {task: metric.result() for task, metric in self.metrics.items()}
 
 
-def new_record(engine: Engine, tasks: Sequence[str], *, scored: bool) -> SideRecord:
+def new_record(engine: Engine, tasks: Sequence[str], *, scored: bool) -> ContenderRecord:
     """
     Return an empty record; ``scored`` says whether maps are compared with the truth of rooms.
 
@@ -91,11 +91,11 @@ def new_record(engine: Engine, tasks: Sequence[str], *, scored: bool) -> SideRec
     """
     known = tasks_of_rooms(engine) if scored else ()
     metrics = {task: make_metric(task, len(engine.labels)) for task in tasks if task in known}
-    return SideRecord(engine, tuple(tasks), metrics, flicker=Flicker() if scored else None)
+    return ContenderRecord(engine, tuple(tasks), metrics, flicker=Flicker() if scored else None)
 
 
 TURN = 8
-"""Frames a side runs before it is the next one's turn."""
+"""Frames of a turn, after which the next contender runs."""
 
 RawOutputs = dict[str, torch.Tensor]
 """Raw outputs (1, C, H/4, W/4) by task."""
@@ -104,15 +104,15 @@ RawOutputs = dict[str, torch.Tensor]
 @dataclass(frozen=True)
 class Runner:
     """
-    A side with its record.
+    A contender with its record.
 
-    ``every`` n: only every n-th frame is run, for sides whose cost does not depend on the frame.
-    ``compared`` says whether its raw outputs are held against the reference's. ``warm`` computes
-    a frame of which nothing is remembered, so that the first frame of a turn is timed as well.
+    ``every`` n: it runs on every n-th frame only, because its cost does not depend on the frame.
+    ``compared``: its raw outputs are compared with the reference's. ``warm`` computes a frame
+    that leaves no trace before the first frame of a turn, so that this one can be timed too.
     """
 
-    side: Side
-    record: SideRecord
+    contender: Contender
+    record: ContenderRecord
     every: int = 1
     compared: bool = True
     warm: Callable[[np.ndarray], object] | None = None
@@ -157,7 +157,7 @@ def _halved(raw: RawOutputs) -> RawOutputs:
 
 @dataclass(frozen=True)
 class _Run:
-    """One side on one frame; ``settled`` says whether the time counts."""
+    """One contender on one frame; ``settled`` says whether the time counts."""
 
     milliseconds: float
     settled: bool
@@ -167,17 +167,18 @@ class _Run:
 
 class Race:
     """
-    Runs sides against each other.
+    Runs contenders against each other.
 
-    The sides take turns of a few frames, in an order that turns as well, so that what else the
-    machine does meets all alike. In a turn the first frame is not timed: it reads weights back
-    that the other sides, which no robot runs beside, drove out of the processor's caches. The
-    first runner is the reference: every frame's raw outputs of the others are compared with its
-    own. ``clean``, where given, computes the frames without noise, untimed.
+    They take turns of a few frames, in an order that rotates, so that other load of the machine
+    affects all of them alike. The first frame of a turn is not timed: its weights have to be read
+    from memory again, because the other contenders displaced them from the processor's caches,
+    which does not happen on a robot. The first runner is the reference: the raw outputs of the
+    others are compared with its own. ``clean``, where given, computes frames without noise; it is
+    not timed.
     """
 
     def __init__(
-        self, runners: Sequence[Runner], options: RunOptions, clean: Side | None = None
+        self, runners: Sequence[Runner], options: RunOptions, clean: Contender | None = None
     ) -> None:
         self._clean = clean
         self.runners = list(runners)
@@ -191,13 +192,13 @@ class Race:
         progress: Callable[[int], None] | None = None,
         clean_rooms: Iterable[Sequence[RoomFrame]] | None = None,
     ) -> None:
-        """Run every side over all rooms; ``progress`` gets the number of frames done."""
+        """Run every contender over all rooms; ``progress`` gets the number of frames done."""
         spares = itertools.repeat(None) if clean_rooms is None else clean_rooms
         for frames, spare in zip(rooms, spares):
             self.log.start()
             self._last = None
             for runner in self.runners:
-                runner.side.start()
+                runner.contender.start()
             for place in range(0, len(frames), TURN):
                 turn = slice(place, place + TURN)
                 self._turn(frames[turn], None if spare is None else spare[turn],
@@ -208,19 +209,19 @@ class Race:
     def _turn(
         self, truths: Sequence[RoomFrame], spares: Sequence[RoomFrame] | None, uncounted: int
     ) -> None:
-        """Run every side on the frames; those after the first ``uncounted`` ones count."""
+        """Run every contender on the frames; those after the first ``uncounted`` ones count."""
         first, self._frames = self._frames, self._frames + len(truths)
         numbers = range(first, self._frames)
-        runs = {id(runner): self._run_side(runner, truths, numbers)
+        runs = {id(runner): self._run_contender(runner, truths, numbers)
                 for runner in self._order(first // TURN)}
         for place, number in list(enumerate(numbers))[uncounted:]:
-            found = {key: side[number] for key, side in runs.items() if number in side}
+            found = {key: run[number] for key, run in runs.items() if number in run}
             self._record(found, truths[place], None if spares is None else spares[place], number)
 
-    def _run_side(
+    def _run_contender(
         self, runner: Runner, truths: Sequence[RoomFrame], numbers: Iterable[int]
     ) -> dict[int, _Run]:
-        """Run a side on its frames of a turn and return what came out by frame number."""
+        """Run a contender on its frames of a turn and return what came out by frame number."""
         runs: dict[int, _Run] = {}
         for number, truth in zip(numbers, truths):
             if number % runner.every:
@@ -261,16 +262,16 @@ class Race:
         return runner.compared or runner is self.runners[0]
 
     def _order(self, number: int) -> list[Runner]:
-        # the second term keeps sides that run every n-th frame from always having the same place
+        # without the second term, one that runs every n-th frame would always have the same place
         turn = (number + number // len(self.runners)) % len(self.runners)
         return self.runners[turn:] + self.runners[:turn]
 
     def _time(self, runner: Runner, image: np.ndarray, settled: bool) -> _Run:
         synchronize(self._options.device)
         start = time.perf_counter()
-        prediction = runner.side.run(image)
+        prediction = runner.contender.run(image)
         synchronize(self._options.device)
         milliseconds = (time.perf_counter() - start) * 1e3
         tasks = runner.record.tasks if self._keeps_raw(runner) else ()
-        raw = {task: runner.side.raw(task).detach().clone() for task in tasks}
+        raw = {task: runner.contender.raw(task).detach().clone() for task in tasks}
         return _Run(milliseconds, settled, prediction, raw)

@@ -40,14 +40,14 @@ def bench_settings(
     engine: 'Engine', motion: str, tasks: str | None, contenders: str | None, **values: Any
 ) -> 'BenchSettings':
     """Return what is compared, from texts of options and ``values`` that are settings already."""
-    from mtshare_ros.benchmark.bench_plan import BenchSettings, EVERY_SIDE, usual_sides
+    from mtshare_ros.benchmark.bench_plan import BenchSettings, EVERY_CONTENDER, usual_contenders
     from mtshare_ros.data.rooms.motions import HARDER, PLAIN
 
     motions = {'all': tuple(PLAIN), 'moving': tuple(HARDER)}.get(motion, (motion,))
-    chosen = usual_sides(motions) if contenders is None else \
-        read_list('--contenders', contenders, EVERY_SIDE)
+    chosen = usual_contenders(motions) if contenders is None else \
+        read_list('--contenders', contenders, EVERY_CONTENDER)
     return BenchSettings(tasks=read_list('--tasks', tasks, engine.tasks), motions=motions,
-                         sides=chosen, **values)
+                         contenders=chosen, **values)
 
 
 def compare_contenders(
@@ -55,10 +55,10 @@ def compare_contenders(
     shared: str | None,
 ) -> dict[str, Any]:
     """
-    Run all sides against each other; return the figures as they stand in the JSON file.
+    Run all contenders against each other; return what the JSON file holds.
 
-    ``shared`` names a model whose tasks share the whole encoder, None one that ships; it is
-    computed in ``precision``, as the engine was asked to.
+    ``shared`` names a model with one encoder for all tasks, None takes a shipped one; it is
+    computed in ``precision``, the one that was asked for the engine.
     """
     from mtshare_ros.benchmark.comparison import Comparison
 
@@ -83,15 +83,15 @@ def _shared_encoder(
     engine: 'Engine', model: 'BenchModel', settings: 'BenchSettings', precision: str,
     name: str | None,
 ) -> 'tuple[Engine, BenchModel] | None':
-    """Return the model whose tasks share the whole encoder, where a side runs it, at one size."""
+    """Return the model with one encoder for all tasks, None where no contender needs one."""
     from mtshare_ros.benchmark.bench_model import load_bench_engine, shared_encoder_model
 
     if not settings.carries_shared_encoder:
         return None
     found = shared_encoder_model(model, name)
     if found is None:
-        _say(f'no model that ships has one encoder for the tasks of {model.name}: the sides '
-             'shared_encoder_nth are left out; name one with --shared-encoder')
+        _say(f'no shipped model has one encoder for the tasks of {model.name}: the contenders '
+             'shared_encoder_nth are left out; name a model with --shared-encoder')
         return None
     _say(f'shared_encoder_nth is {found.name}')
     if found is model:
@@ -102,7 +102,7 @@ def _shared_encoder(
 def run_active(
     engine: 'Engine', model: 'BenchModel', fraction: float, block: str, *, compiling: bool
 ) -> dict[str, Any]:
-    """Time the encoder of one task on given rows against all rows."""
+    """Time the encoder of one task on a share of its tokens against all tokens."""
     from mtshare_ros.benchmark.active import time_active
 
     report = time_active(engine, model, fraction, block=block, compiling=compiling, report=_say)
@@ -113,10 +113,10 @@ def run_active(
 def run_latency(
     engine: 'Engine', sharing: 'SharingSettings', target_ms: float, frames: int
 ) -> dict[str, Any]:
-    """Run frames of swinging demand with and without a latency target."""
+    """Run frames in which few and many patches change, with and without a latency target."""
     from mtshare_ros.benchmark.latency import time_latency
 
-    with progress_bar('demand swings from 3 % to 90 %', frames) as progress:
+    with progress_bar('3 to 88 % of the patches change', frames) as progress:
         report = time_latency(engine, sharing, target_ms, frames, progress)
     print_latency(report)
     return asdict(report)

@@ -11,7 +11,7 @@ from mtshare_ros.cli.output import print_table
 if TYPE_CHECKING:
     from mtshare_ros.benchmark.active import ActiveReport
     from mtshare_ros.benchmark.bench_plan import BenchSettings
-    from mtshare_ros.benchmark.bench_report import SideReport
+    from mtshare_ros.benchmark.bench_report import ContenderReport
     from mtshare_ros.benchmark.comparison import MotionReport
     from mtshare_ros.benchmark.dense_contenders import DensePieces
     from mtshare_ros.benchmark.latency import LatencyReport
@@ -24,23 +24,23 @@ QUALITY = {('semseg', 'miou'): 'mIoU %', ('depth', 'rmse'): 'RMSE m',
            ('normals', 'mean'): 'angle deg', ('edge', 'f'): 'edge F %'}
 """The main metric of each task and the head of its column."""
 
-SIDE_TEXTS = {
+CONTENDER_TEXTS = {
     'independent': 'one dense network per task',
     'shared_encoder': 'one dense encoder, all heads',
     'dense': 'our weights, each task its whole encoder',
     'single': 'one dense network for one task',
     'prefix': 'our weights, shared blocks once, every frame',
     'temporal': 'only what changed since earlier frames',
-    'task': 'sub-tasks take rows over from the base task',
-    'combined': 'both',
-    'hold': 'prefix now and then, its maps held, at the cost of combined',
-    'dense_fused': 'prefix, fused with the maps of earlier frames moved along',
+    'task': 'sub-tasks reuse the updates of the base task',
+    'combined': 'temporal and task together',
+    'hold': 'prefix every n-th frame, its maps shown until the next, at the cost of combined',
+    'dense_fused': 'prefix, fused with the maps of earlier frames moved along with the camera',
     'combined_fused': 'combined, fused likewise',
-    'moving': 'only what the maps moved along do not explain',
+    'moving': 'only what differs from the maps moved along with the camera',
     'moving_fused': 'moving, fused likewise',
-    'dense_nth': 'prefix every n-th frame, its maps moved along',
+    'dense_nth': 'prefix every n-th frame, its maps moved along with the camera',
     'dense_nth_fused': 'dense_nth, fused likewise',
-    'shared_encoder_nth': 'a model with one encoder every n-th frame, its maps moved along',
+    'shared_encoder_nth': 'a model with one encoder every n-th frame, its maps moved likewise',
     'shared_encoder_nth_fused': 'shared_encoder_nth, fused likewise',
 }
 
@@ -49,23 +49,25 @@ FLICKER = {'semseg': 'labels %', 'depth': 'depth %', 'normals': 'normals deg', '
 
 
 def print_motion(title: str, report: 'MotionReport') -> None:
-    """Print speed, work and quality of the sides on one stream."""
-    from mtshare_ros.benchmark.bench_report import OPPONENTS
+    """Print speed, work and quality of the contenders on one stream."""
+    from mtshare_ros.benchmark.bench_report import SPEED_BASELINES
 
-    sides = report.sides
+    contenders = report.contenders
     if report.stream is not None:
         title += (f', {report.stream.pixels:.1f} pixels a frame, '
                   f'{100 * report.stream.changed:.0f} % of the patches change')
-    rivals = [name for name in OPPONENTS if name in sides]
+    baselines = [name for name in SPEED_BASELINES if name in contenders]
     print_table(f'{title}: milliseconds a frame, and how many times faster than', (
-        'side', 'p50', 'p95', 'p99', 'mean', *rivals),
-        [_speed_row(name, side, rivals) for name, side in sides.items()])
+        'contender', 'p50', 'p95', 'p99', 'mean', *baselines),
+        [_speed_row(name, contender, baselines) for name, contender in contenders.items()])
     print_table(f'{title}: work and quality', (
-        'side', 'rows %', 'taken over %', 'MACs %', 'MACs p95 %', 'dense frames %', 'difference',
-        'clean diff.', 'delta m %',
-        *QUALITY.values()), [_work_row(name, side) for name, side in sides.items()])
+        'contender', 'tokens %', 'reused %', 'MACs %', 'MACs p95 %', 'dense frames %',
+        'difference', 'clean diff.', 'delta m %', *QUALITY.values()),
+        [_work_row(name, contender) for name, contender in contenders.items()])
     print_table(f'{title}: flicker from frame to frame where nothing changes', (
-        'side', *FLICKER.values()), [_flicker_row(name, side) for name, side in sides.items()])
+        'contender', *FLICKER.values()),
+        [(name, *(_text((contender.flicker or {}).get(task), '.2f') for task in FLICKER))
+         for name, contender in contenders.items()])
     owners = ', '.join(f'{owner} {size / MEGABYTE:.1f}'
                        for owner, size in report.cache_bytes.items())
     typer.echo(f'Memory of one camera, MB: {sum(report.cache_bytes.values()) / MEGABYTE:.1f} '
@@ -73,24 +75,24 @@ def print_motion(title: str, report: 'MotionReport') -> None:
 
 
 def print_notes(settings: 'BenchSettings', pieces: 'DensePieces | None') -> None:
-    """Say what the figures mean and how they came about."""
+    """Print what the columns mean and how they were measured."""
     from mtshare_ros.benchmark.race import TURN
 
     typer.echo()
-    for name in (item for item in SIDE_TEXTS if item in settings.sides):
-        typer.echo(f'{name:26}{SIDE_TEXTS[name]}')
+    for name in (item for item in CONTENDER_TEXTS if item in settings.contenders):
+        typer.echo(f'{name:26}{CONTENDER_TEXTS[name]}')
     _echo(
-        f'All sides take turns of {TURN} frames; the first {settings.warm_up} of every room '
+        f'All contenders take turns of {TURN} frames; the first {settings.warm_up} of every room '
         'are not counted, the first of a turn is not timed. Faster than: by medians, where n is '
-        'given by means. rows, MACs: share of those of prefix that were computed. difference: '
+        'given by means. tokens, MACs: computed, of those of prefix. difference: '
         'relative L2 distance of the raw outputs to prefix, mean over frames and tasks. delta m: '
         'mean change of the main metrics of the tasks against dense. Flicker: how much maps '
         'change where the truth, moved with the camera, does not.')
     if settings.moves:
-        _echo('Maps are moved along with the motion that the images tell.')
-    if {'independent', 'dense'} & set(settings.sides):
+        _echo('Maps are moved along with the camera motion that is estimated from the images.')
+    if {'independent', 'dense'} & set(settings.contenders):
         _echo(f'independent and dense run on every {settings.dense_every}. frame: their time '
-              'does not depend on what is seen.')
+              'does not depend on the image.')
     if pieces is not None:
         _echo(f'Fastest dense form of those tried here: {pieces.form}')
         for notice in pieces.notices:
@@ -101,24 +103,22 @@ def _echo(text: str) -> None:
     typer.echo(fill(text, 99, break_on_hyphens=False))
 
 
-def _speed_row(name: str, side: 'SideReport', rivals: Sequence[str]) -> tuple[str, ...]:
-    times = side.ms
-    label = f'{name} (n = {side.period})' if side.period else name
+def _speed_row(
+    name: str, contender: 'ContenderReport', baselines: Sequence[str]
+) -> tuple[str, ...]:
+    times = contender.ms
+    label = f'{name} (n = {contender.period})' if contender.period else name
     return (label, *(f'{value:.1f}' for value in (times.p50, times.p95, times.p99, times.mean)),
-            *(f'{side.ratio[rival]:.2f}' if rival in side.ratio else '' for rival in rivals))
+            *(_text(contender.ratio.get(baseline), '.2f') for baseline in baselines))
 
 
-def _work_row(name: str, side: 'SideReport') -> tuple[str, ...]:
-    shares = (side.active_fraction, side.taken_over_fraction, side.macs_fraction,
-              side.macs_fraction_p95, side.dense_frames)
+def _work_row(name: str, contender: 'ContenderReport') -> tuple[str, ...]:
+    shares = (contender.active_fraction, contender.reused_fraction, contender.macs_fraction,
+              contender.macs_fraction_p95, contender.dense_frames)
     return (name, *(_text(value, '.1f', 100) for value in shares),
-            _text(side.difference, '.4f'), _text(side.difference_clean, '.4f'),
-            _text(side.delta_m, '+.2f'),
-            *_metrics(side.metrics, QUALITY))
-
-
-def _flicker_row(name: str, side: 'SideReport') -> tuple[str, ...]:
-    return (name, *(_text((side.flicker or {}).get(task), '.2f') for task in FLICKER))
+            _text(contender.difference, '.4f'), _text(contender.difference_clean, '.4f'),
+            _text(contender.delta_m, '+.2f'),
+            *_metrics(contender.metrics, QUALITY))
 
 
 def _metrics(
@@ -133,13 +133,13 @@ def _text(value: float | None, form: str, factor: float = 1.0) -> str:
 
 
 def print_active(report: 'ActiveReport') -> None:
-    """Print the encoder's times with a given share of the rows."""
+    """Print the encoder's times with a given share of the tokens."""
     rows = [(f'dense, {form}', *_percentiles(times), f'{times.p50 / report.temporal.p50:.2f}')
             for form, times in report.dense.items()]
-    label = f'temporal, {report.rows} of {report.tokens} rows'
+    label = f'temporal, {report.active} of {report.tokens} tokens'
     if report.runs_dense:
         label += ' (above the crossover: all computed)'
-    print_table(f'Encoder of one task, {100 * report.fraction:g} % of the rows, milliseconds',
+    print_table(f'Encoder of one task, {100 * report.fraction:g} % of the tokens, milliseconds',
                 ('', 'p50', 'p95', 'p99', 'temporal is faster'),
                 [*rows, (label, *_percentiles(report.temporal), '')])
     typer.echo(f'{report.ratio:.2f} times faster than the fastest dense form ({report.form})')
@@ -148,15 +148,15 @@ def print_active(report: 'ActiveReport') -> None:
 
 
 def print_latency(report: 'LatencyReport') -> None:
-    """Print what a latency target does under a swinging demand."""
+    """Print what a latency target does where few and many patches change in turn."""
     texts = {'threshold': 'no target', 'target': f'target {report.target_ms:g} ms'}
     print_table(
-        f'Demand swings from 3 % to 88 %, {report.frames} frames; a dense frame takes '
+        f'3 to 88 % of the patches change, {report.frames} frames; a dense frame takes '
         f'{report.dense_ms:.1f} ms',
-        ('', 'p50', 'p95', 'p99', 'worst', 'above target %', 'rows %', 'oldest row, frames'),
-        [(texts[name], *_percentiles(side.ms), f'{side.worst_ms:.1f}',
-          f'{100 * side.misses:.1f}', f'{100 * side.computed:.1f}', str(side.oldest_age))
-         for name, side in report.sides.items()])
+        ('', 'p50', 'p95', 'p99', 'worst', 'above target %', 'tokens %', 'oldest token, frames'),
+        [(texts[name], *_percentiles(run.ms), f'{run.worst_ms:.1f}', f'{100 * run.misses:.1f}',
+          f'{100 * run.computed:.1f}', str(run.oldest_age))
+         for name, run in report.runs.items()])
 
 
 def _percentiles(times: 'Times') -> tuple[str, ...]:

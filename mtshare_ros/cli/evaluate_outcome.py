@@ -63,7 +63,7 @@ class Outcome:
     One evaluation.
 
     In its report ``metrics`` are those of the dense frames, or with sharing where nothing ran
-    dense. Per cent are 0 to 100, shares (taken_over, gated, changed, active_fraction, macs_share)
+    dense. Per cent are 0 to 100, shares (reused, gated, changed, active_fraction, macs_share)
     0 to 1.
     """
 
@@ -183,9 +183,9 @@ def _print_changes(title: str, changes: 'Mapping[str, Change]') -> None:
 
 
 def _print_activity(activity: 'SharingActivity', milliseconds: Mapping[str, float]) -> None:
-    rows = [(task, _percent(activity.taken_over_by_task.get(task)), _percent(share))
+    rows = [(task, _percent(activity.reused_by_task.get(task)), _percent(share))
             for task, share in activity.gated_by_task.items()]
-    rows.append(('all', _percent(activity.taken_over), _percent(activity.gated)))
+    rows.append(('all', _percent(activity.reused), _percent(activity.gated)))
     print_table('What sharing did: shares of the rows', ('', 'taken over %', 'let through %'),
                 rows)
     ratio = activity.gated_to_changed

@@ -56,7 +56,7 @@ def report_text(folder: Path, recipe: Path, output: Path) -> str:
 
 
 def _plan(folder: Path, recipe: Path, output: Path) -> 'ReportPlan':
-    from mtshare_ros.cli.bench_tables import SIDE_TEXTS
+    from mtshare_ros.cli.bench_tables import CONTENDER_TEXTS
     from mtshare_ros.config import require
     from mtshare_ros.report.commands import PICTURES
     from mtshare_ros.report.files import read_images_seen
@@ -77,4 +77,4 @@ def _plan(folder: Path, recipe: Path, output: Path) -> 'ReportPlan':
     pictures = {name: f'images/{name}' for name in PICTURES
                 if (output.parent / 'images' / name).is_file()}
     return ReportPlan(recipe.as_posix(), folder.as_posix(), output.as_posix(), trained.tasks,
-                      runs, trained.initial, SIDE_TEXTS, pictures)
+                      runs, trained.initial, CONTENDER_TEXTS, pictures)

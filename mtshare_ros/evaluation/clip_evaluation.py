@@ -27,8 +27,8 @@ class SharingActivity:
     frames that built on nothing by their reason.
     """
 
-    taken_over: float | None
-    taken_over_by_task: dict[str, float | None]
+    reused: float | None
+    reused_by_task: dict[str, float | None]
     gated: float | None
     gated_by_task: dict[str, float | None]
     changed: float | None
@@ -73,8 +73,8 @@ class ActivityAccount:
         gated = {task: _mean(shares) for task, shares in self._gated.items()}
         every = [share for share in gated.values() if share is not None]
         return SharingActivity(
-            taken_over=_ratio(sum(self._taken.values()), sum(self._processed.values())),
-            taken_over_by_task={task: _ratio(self._taken[task], self._processed[task])
+            reused=_ratio(sum(self._taken.values()), sum(self._processed.values())),
+            reused_by_task={task: _ratio(self._taken[task], self._processed[task])
                                 for task in self._delta_blocks},
             gated=_mean(every), gated_by_task=gated, changed=_mean(self._changed),
             active_fraction=_mean(self._active), macs_share=_ratio(self._macs, self._dense_macs),

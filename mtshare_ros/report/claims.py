@@ -49,7 +49,7 @@ def _parameters(results: Results, plan: ReportPlan) -> Iterator[Row]:
 
 
 def _computation(results: Results, plan: ReportPlan) -> Iterator[Row]:
-    taken = at(clip_report(results, VALIDATION), 'sharing', 'taken_over')
+    taken = at(clip_report(results, VALIDATION), 'sharing', 'reused')
     yield ('**computation**: one dense network per task',
            '74.6 GMACs a task at 416x416, 298 for the four of NYUD-v2; 580 for the five of '
            'PASCAL-Context at 512x512, two of them with a head of half the width ¹',
@@ -103,7 +103,7 @@ def _milliseconds(results: Results) -> Iterator[str]:
         if at(report, 'machine', 'model') != at(results.images, SHARED, 'model'):
             continue
         for motion, comparison in motions_of(report).items():
-            side = at(comparison, 'sides', 'combined')
+            side = at(comparison, 'contenders', 'combined')
             ratio = at(side, 'ratio', 'independent')
             if ratio is not None:
                 yield (f'{name} ({motion}): {at(side, "ms", "p50"):.1f} ms, {ratio:.2f} times '

@@ -70,7 +70,7 @@ def clips(results: Results, plan: ReportPlan) -> str:
                for name in names)),
         'Taken over, task by task:',
         table(('clips', *(f'{task}, %' for task in plan.sub_tasks)),
-              ((name, *(percent(at(clip_report(results, name), 'sharing', 'taken_over_by_task',
+              ((name, *(percent(at(clip_report(results, name), 'sharing', 'reused_by_task',
                                    task)) for task in plan.sub_tasks)) for name in names)))
 
 
@@ -79,7 +79,7 @@ def _work_row(results: Results, name: str) -> tuple[str, ...]:
     if at(report, 'sharing') is None:
         return (name, *[NOT_MEASURED] * 8)
     shares = (percent(at(report, 'sharing', key))
-              for key in ('active_fraction', 'taken_over', 'gated', 'changed'))
+              for key in ('active_fraction', 'reused', 'gated', 'changed'))
     return (name, counted(at(report, 'images')), *shares,
             written(gated_to_changed(report), '.2f'),
             percent(at(report, 'sharing', 'macs_share')),

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Mapping, Sequence
 
-from mtshare_ros.benchmark.bench_plan import BenchSettings, usual_sides
+from mtshare_ros.benchmark.bench_plan import BenchSettings, usual_contenders
 from mtshare_ros.data.rooms.motions import HARDER
 from mtshare_ros.report.files import at
 from mtshare_ros.sharing.settings import SharingSettings
@@ -71,8 +71,8 @@ def _latency_options(report: Mapping[str, Any]) -> str:
 def _comparison_options(report: Any, settings: Mapping[str, Any]) -> str:
     usual = BenchSettings(tasks=())
     motions = settings.get('motions') or ()
-    usual_ones = usual_sides(motions)
-    sides = tuple(settings.get('sides') or usual_ones)
+    usual_ones = usual_contenders(motions)
+    contenders = tuple(settings.get('contenders') or usual_ones)
     tasks = tuple(settings.get('tasks') or DEFAULT_TASKS)
     return _joined(
         f'--motion {_group(motions) if "motions" in report else motions[0]}' if motions else '',
@@ -84,7 +84,7 @@ def _comparison_options(report: Any, settings: Mapping[str, Any]) -> str:
         f'--tasks {",".join(tasks)}' if tasks != DEFAULT_TASKS else '',
         f'--noise {settings["noise"]:g}' if settings.get('noise', 1.0) != usual.noise else '',
         '--clean' if settings.get('clean') else '',
-        '' if sides == usual_ones else f'--contenders {",".join(sides)}',
+        '' if contenders == usual_ones else f'--contenders {",".join(contenders)}',
         f'--nth {settings["nth"]}' if settings.get('nth', usual.nth) != usual.nth else '',
         '' if settings.get('compiling', True) else '--no-compile')
 

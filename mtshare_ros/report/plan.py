@@ -38,8 +38,7 @@ class ReportPlan:
 
     ``recipe``, ``folder`` (of the figures) and ``output`` are paths as they were given. The first
     of the ``tasks`` is the base task. ``initial`` names the weights that training starts from.
-    ``sides`` says what the sides of the benchmark are. ``pictures`` are links by the name of the
-    picture.
+    ``contenders`` describes those of the benchmark by name. ``pictures`` are links by name.
     """
 
     recipe: str
@@ -48,7 +47,7 @@ class ReportPlan:
     tasks: tuple[str, ...]
     runs: tuple[TrainedRun, ...]
     initial: str
-    sides: Mapping[str, str]
+    contenders: Mapping[str, str]
     pictures: Mapping[str, str]
 
     @property

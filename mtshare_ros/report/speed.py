@@ -2,8 +2,8 @@
 
 from typing import Any, Iterator, Mapping, Sequence
 
-from mtshare_ros.benchmark.bench_report import OPPONENTS
-from mtshare_ros.benchmark.dense_contenders import DENSE_SIDES
+from mtshare_ros.benchmark.bench_report import SPEED_BASELINES
+from mtshare_ros.benchmark.dense_contenders import DENSE_CONTENDERS
 from mtshare_ros.evaluation.flicker import UNITS
 from mtshare_ros.report.files import at, Results
 from mtshare_ros.report.plan import ReportPlan
@@ -24,20 +24,20 @@ def speed(results: Results, plan: ReportPlan) -> str:
     """Return the tables of all files of the benchmark."""
     if not results.bench:
         return f'The benchmark: {NOT_MEASURED}.'
-    ran = {side for report in results.bench.values()
-           for comparison in motions_of(report).values() for side in comparison['sides']}
+    ran = {contender for report in results.bench.values()
+           for comparison in motions_of(report).values() for contender in comparison['contenders']}
     return paragraphs(
-        bullets(f'`{side}`: {text}' for side, text in plan.sides.items() if side in ran),
-        'All sides take turns on the same frames; the dense ones run in the fastest form that was '
-        'found on the machine. Milliseconds a frame; "× side": how many times faster than that '
-        'side, by medians (where n is given, by means); rows and MACs: of those of `prefix`; Δm '
-        'to `dense`.',
+        bullets(f'`{name}`: {text}' for name, text in plan.contenders.items() if name in ran),
+        'All contenders take turns on the same frames; the dense ones run in the fastest form '
+        'that was found on the machine. Milliseconds a frame; "× NAME": how many times faster '
+        'than that one, by medians (where n is given, by means); rows and MACs: of those of '
+        '`prefix`; Δm to `dense`.',
         *(_file(results, name, report) for name, report in results.bench.items()))
 
 
 def motions_of(report: Any) -> Mapping[str, Any]:
     """Return the comparisons of a file by motion, none where it holds something else."""
-    if at(report, 'sides') is not None:
+    if at(report, 'contenders') is not None:
         motions = at(report, 'settings', 'motions') or ('one stream',)
         return {motions[0]: report}
     return at(report, 'motions') or {}
@@ -72,7 +72,7 @@ def machine_of(report: Any) -> str:
 def _file(results: Results, name: str, report: Mapping[str, Any]) -> str:
     parts = [f'### {name}', conditions(report), quality_beside(results, report)]
     for motion, comparison in motions_of(report).items():
-        parts += [_stream(motion, comparison), _comparison(comparison['sides']),
+        parts += [_stream(motion, comparison), _comparison(comparison['contenders']),
                   _flicker(comparison), _memory(comparison)]
     parts.append(_forms(report))
     parts += [write(report[key]) for key, write in _OTHERS.items() if key in report]
@@ -89,36 +89,37 @@ def _stream(motion: str, comparison: Any) -> str:
 
 
 def _flicker(comparison: Any) -> str:
-    """Return how much the maps of each side change where the truth does not."""
-    found = {name: at(side, 'flicker') for name, side in comparison['sides'].items()}
+    """Return how much the maps of each contender change where the truth does not."""
+    found = {name: at(item, 'flicker') for name, item in comparison['contenders'].items()}
     rows = [(name, *(_blank(at(figures, task), '.2f') for task in UNITS))
             for name, figures in found.items() if figures]
     heads = ('flicker', *(f'{task}, {unit}' for task, unit in UNITS.items()))
     return table(heads, rows) if rows else ''
 
 
-def _comparison(sides: Mapping[str, Any]) -> str:
-    rivals = [side for side in OPPONENTS if side in sides]
-    heads = ('side', *_PERCENTILES, 'mean', *(f'× {rival}' for rival in rivals), 'rows, %',
+def _comparison(contenders: Mapping[str, Any]) -> str:
+    baselines = [contender for contender in SPEED_BASELINES if contender in contenders]
+    heads = ('contender', *_PERCENTILES, 'mean', *(f'× {name}' for name in baselines), 'rows, %',
              'taken over, %', 'MACs, %', 'Δm, %')
-    return table(heads, (_side_row(name, side, rivals) for name, side in sides.items()))
+    return table(heads, (_contender_row(name, item, baselines)
+                         for name, item in contenders.items()))
 
 
-def _side_row(name: str, side: Any, rivals: Sequence[str]) -> tuple[str, ...]:
-    period = at(side, 'period')
+def _contender_row(name: str, contender: Any, baselines: Sequence[str]) -> tuple[str, ...]:
+    period = at(contender, 'period')
     return (name if period is None else f'{name}, n = {period}',
-            *_times(at(side, 'ms'), (*_PERCENTILES, 'mean')),
-            *(_blank(at(side, 'ratio', rival), '.2f') for rival in rivals),
-            *(_blank(at(side, key), '.1f', 100)
-              for key in ('active_fraction', 'taken_over_fraction', 'macs_fraction')),
-            _blank(at(side, 'delta_m'), '+.2f'))
+            *_times(at(contender, 'ms'), (*_PERCENTILES, 'mean')),
+            *(_blank(at(contender, 'ratio', baseline), '.2f') for baseline in baselines),
+            *(_blank(at(contender, key), '.1f', 100)
+              for key in ('active_fraction', 'reused_fraction', 'macs_fraction')),
+            _blank(at(contender, 'delta_m'), '+.2f'))
 
 
 def _forms(report: Any) -> str:
-    """Say in which form the dense sides ran, and what could not be tried."""
-    sides = (side for comparison in motions_of(report).values()
-             for name, side in comparison['sides'].items() if name in DENSE_SIDES)
-    forms = dict.fromkeys(f'dense sides, {side["form"]}' for side in sides)
+    """Say in which form the dense contenders ran, and what could not be tried."""
+    contenders = (contender for comparison in motions_of(report).values()
+             for name, contender in comparison['contenders'].items() if name in DENSE_CONTENDERS)
+    forms = dict.fromkeys(f'dense contenders, {contender["form"]}' for contender in contenders)
     return bullets([*forms, *(at(report, 'settings', 'notices') or ())])
 
 
@@ -132,7 +133,7 @@ def _memory(comparison: Any) -> str:
 def _active(report: Any) -> str:
     rows = [(f'dense, {form}', *_times(times, _PERCENTILES), '')
             for form, times in report['dense'].items()]
-    rows.append((f'{report["rows"]} of {report["tokens"]} rows',
+    rows.append((f'{report["active"]} of {report["tokens"]} rows',
                  *_times(report['temporal'], _PERCENTILES), f'{report["ratio"]:.2f}'))
     return paragraphs(
         f'The encoder of one task alone, {100 * report["fraction"]:g} % of the rows, given.',
@@ -146,9 +147,9 @@ def _latency(report: Any) -> str:
         f'frame takes {report["dense_ms"]:.1f} ms.',
         table(('', *_PERCENTILES, 'worst', 'above the target, %', 'rows, %',
                'oldest row, frames'), (
-            (texts.get(name, name), *_times(side['ms'], _PERCENTILES), f'{side["worst_ms"]:.1f}',
-             percent(side['misses']), percent(side['computed']), str(side['oldest_age']))
-            for name, side in report['sides'].items())))
+            (texts.get(name, name), *_times(run['ms'], _PERCENTILES), f'{run["worst_ms"]:.1f}',
+             percent(run['misses']), percent(run['computed']), str(run['oldest_age']))
+            for name, run in report['runs'].items())))
 
 
 def _system(report: Any) -> str:
@@ -173,5 +174,5 @@ def _times(times: Any, keys: Sequence[str]) -> list[str]:
 
 
 def _blank(value: float | None, form: str, factor: float = 1.0) -> str:
-    """Return a figure, nothing where a side has none: that is no omission."""
+    """Return a figure, nothing where a contender has none: that is no omission."""
     return '' if value is None else f'{factor * value:{form}}'

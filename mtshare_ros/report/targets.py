@@ -128,7 +128,7 @@ def _activity(results: Results) -> Iterator[Target]:
         f'validation clips: at least {100 * LEAST_TAKEN_OVER:g} % of the rows of sub-tasks in '
         'blocks with delta weights are taken over',
         lambda value: value >= LEAST_TAKEN_OVER,
-        (Reading('', at(report, 'sharing', 'taken_over'), '.1f', ' %', 100),))
+        (Reading('', at(report, 'sharing', 'reused'), '.1f', ' %', 100),))
     yield Target(
         f'validation clips: the gates let through at most {MOST_GATED:g} times the share of '
         'patches that change',

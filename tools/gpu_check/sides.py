@@ -9,7 +9,7 @@ import torch
 
 from gpu_check.check import DEVICE
 from gpu_check.models import Subject
-from mtshare_ros.benchmark.dense_contenders import build_pieces, DensePieces, make_dense_side
+from mtshare_ros.benchmark.dense_contenders import build_pieces, DensePieces, make_dense_contender
 from mtshare_ros.benchmark.dense_forms import FormChooser
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
@@ -128,7 +128,7 @@ def _dense_side(
     name: str, kind: str, subject: Subject, pieces: DensePieces, *, graph: bool = True
 ) -> Side:
     network = subject.checkpoint.network
-    dense: Any = make_dense_side(kind, network, network.tasks, pieces)
+    dense: Any = make_dense_contender(kind, network, network.tasks, pieces)
     if not graph:
         dense._compute = dense.compute
 

@@ -16,7 +16,7 @@ from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import branch_out
 
 
-def test_a_model_of_one_encoder_is_its_own_opponent():
+def test_a_model_of_one_encoder_stands_for_shared_encoder_nth_itself():
     alone = BenchModel(random_checkpoint(TINY), 'alone', trained=True)
 
     assert shared_encoder_model(alone) is alone

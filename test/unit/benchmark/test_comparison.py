@@ -1,4 +1,4 @@
-"""The comparison of all sides, with a tiny network on few frames."""
+"""The comparison of all contenders, with a tiny network on few frames."""
 
 from dataclasses import asdict, replace
 
@@ -17,17 +17,17 @@ from mtshare_ros.benchmark.bench_model import (  # noqa: E402
 )
 from mtshare_ros.benchmark.bench_plan import (  # noqa: E402
     BenchSettings,
-    EVERY_SIDE,
-    MOVING_SIDES,
-    SIDES,
-    usual_sides,
+    CONTENDERS,
+    EVERY_CONTENDER,
+    MOVING_CONTENDERS,
+    usual_contenders,
 )
 from mtshare_ros.benchmark.bench_report import (
     equal_period,  # noqa: E402
     hold_period,  # noqa: E402
 )
 from mtshare_ros.benchmark.comparison import Comparison  # noqa: E402
-from mtshare_ros.benchmark.dense_contenders import DENSE_SIDES  # noqa: E402
+from mtshare_ros.benchmark.dense_contenders import DENSE_CONTENDERS  # noqa: E402
 from mtshare_ros.benchmark.latency import (  # noqa: E402
     CYCLE,
     demand,
@@ -70,161 +70,166 @@ def report(model, engine):
     return result, done
 
 
-def test_every_side_runs_in_the_order_of_the_table(report):
-    assert tuple(report[0].sides) == SIDES
+def test_every_contender_runs_in_the_order_of_the_table(report):
+    assert tuple(report[0].contenders) == CONTENDERS
 
 
 def test_only_counted_frames_are_in_the_figures(report):
-    sides, done = report[0].sides, report[1]
+    contenders, done = report[0].contenders, report[1]
 
     assert done[-1] == 2 + FRAMES
-    assert sides['combined'].ms.count == FRAMES
-    assert sides['independent'].ms.count == 1  # frame 4 of 0 to 7, the first two being warm-up
-    assert sides['independent'].every == 4
+    assert contenders['combined'].ms.count == FRAMES
+    assert contenders['independent'].ms.count == 1  # frame 4 of 0 to 7: two are warm-up
+    assert contenders['independent'].every == 4
 
 
-def test_the_dense_side_is_the_reference_in_other_words(report):
-    sides = report[0].sides
+def test_the_dense_contender_is_the_reference_in_other_words(report):
+    contenders = report[0].contenders
 
-    assert sides['dense'].difference < 1e-4
-    assert sides['prefix'].difference is None
-    assert sides['dense'].metrics == sides['prefix'].metrics
-    assert sides['dense'].delta_m == sides['prefix'].delta_m == 0
+    assert contenders['dense'].difference < 1e-4
+    assert contenders['prefix'].difference is None
+    assert contenders['dense'].metrics == contenders['prefix'].metrics
+    assert contenders['dense'].delta_m == contenders['prefix'].delta_m == 0
 
 
 def test_what_is_shared_differs_a_little_from_dense(report):
-    assert 0 < report[0].sides['temporal'].difference < 1
-    assert set(report[0].sides['combined'].differences) == {'semseg', 'depth', 'normals', 'edge'}
+    assert 0 < report[0].contenders['temporal'].difference < 1
+    assert set(report[0].contenders['combined'].differences) == {
+        'semseg', 'depth', 'normals', 'edge'}
 
 
 def test_holding_costs_at_least_as_much_as_combined(report):
-    sides = report[0].sides
+    contenders = report[0].contenders
 
-    assert sides['hold'].period == hold_period(sides['prefix'].ms.p50, sides['combined'].ms.mean)
-    assert sides['hold'].ms.count == FRAMES
+    assert contenders['hold'].period == hold_period(
+        contenders['prefix'].ms.p50, contenders['combined'].ms.mean)
+    assert contenders['hold'].ms.count == FRAMES
 
 
 def test_independent_networks_have_no_quality_of_their_own(report):
-    assert report[0].sides['independent'].metrics is None
-    assert report[0].sides['independent'].difference is None
+    assert report[0].contenders['independent'].metrics is None
+    assert report[0].contenders['independent'].difference is None
 
 
-def test_a_ratio_is_given_against_every_dense_side(report):
-    ratios = report[0].sides['combined'].ratio
+def test_a_ratio_is_given_against_every_dense_contender(report):
+    ratios = report[0].contenders['combined'].ratio
 
-    assert set(ratios) == {*DENSE_SIDES, 'prefix'}
-    medians = {name: side.ms.p50 for name, side in report[0].sides.items()}
+    assert set(ratios) == {*DENSE_CONTENDERS, 'prefix'}
+    medians = {name: contender.ms.p50 for name, contender in report[0].contenders.items()}
     assert ratios['dense'] == pytest.approx(medians['dense'] / medians['combined'])
 
 
 def test_the_report_holds_plain_values(report):
     values = asdict(report[0])
 
-    assert values['sides']['combined']['ms']['p99'] > 0
+    assert values['contenders']['combined']['ms']['p99'] > 0
     assert values['cache_bytes']['shared'] > 0
 
 
 def test_without_trained_weights_nothing_is_scored(model):
     untrained = replace(model, trained=False)
     engine = load_bench_engine(untrained, 'cpu', 'fp32', SIZE)
-    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, sides=('combined', 'hold'))
+    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, contenders=('combined', 'hold'))
 
-    sides = Comparison(engine, untrained, settings).run('pan').sides
+    contenders = Comparison(engine, untrained, settings).run('pan').contenders
 
-    assert set(sides) == {'prefix', 'combined', 'hold'}
-    assert all(side.metrics is None and side.delta_m is None for side in sides.values())
+    assert set(contenders) == {'prefix', 'combined', 'hold'}
+    assert all(found.metrics is None and found.delta_m is None for found in contenders.values())
 
 
 def test_without_noise_nothing_differs_from_the_clean_frames(model, engine):
-    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, sides=('hold', 'combined'),
+    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, contenders=('hold', 'combined'),
                              noise=0.0, clean=True)
 
-    sides = Comparison(engine, replace(model, trained=False), settings).run('static').sides
+    comparison = Comparison(engine, replace(model, trained=False), settings)
+    contenders = comparison.run('static').contenders
 
-    assert sides['prefix'].difference_clean < 1e-6
-    assert sides['combined'].difference_clean == pytest.approx(sides['combined'].difference)
+    assert contenders['prefix'].difference_clean < 1e-6
+    combined = contenders['combined']
+    assert combined.difference_clean == pytest.approx(combined.difference)
 
 
 def test_noise_alone_sets_the_dense_outputs_apart_from_the_clean_ones(model, engine):
-    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, sides=('prefix',), clean=True)
+    settings = BenchSettings(engine.tasks, frames=2, warm_up=1, contenders=('prefix',), clean=True)
 
-    sides = Comparison(engine, replace(model, trained=False), settings).run('static').sides
+    comparison = Comparison(engine, replace(model, trained=False), settings)
+    contenders = comparison.run('static').contenders
 
-    assert sides['prefix'].difference_clean > 1e-3
+    assert contenders['prefix'].difference_clean > 1e-3
 
 
-@pytest.mark.parametrize('dense, rival, period', [
+@pytest.mark.parametrize('dense, baseline, period', [
     (100.0, 100.0, 1), (100.0, 51.0, 1), (100.0, 50.0, 2), (100.0, 26.0, 3), (10.0, 30.0, 1),
 ])
-def test_a_period_never_makes_holding_cheaper_than_its_rival(dense, rival, period):
-    assert hold_period(dense, rival) == period
+def test_a_period_never_makes_holding_cheaper_than_its_rival(dense, baseline, period):
+    assert hold_period(dense, baseline) == period
 
 
 @pytest.fixture(scope='module')
 def moving(model, engine):
     """Return the report of a fast stream; the model stands for the one with one encoder, too."""
     settings = BenchSettings(engine.tasks, ('pan-4',), frames=FRAMES, warm_up=2, nth=2,
-                             sides=usual_sides(('pan-4',)), compiling=False)
+                             contenders=usual_contenders(('pan-4',)), compiling=False)
     return Comparison(engine, model, settings, shared=(engine, model)).run('pan-4')
 
 
-def test_fast_streams_are_run_by_sides_that_follow_the_camera(moving):
-    assert tuple(moving.sides) == tuple(
-        name for name in EVERY_SIDE if name in MOVING_SIDES)
+def test_fast_streams_are_run_by_contenders_that_follow_the_camera(moving):
+    assert tuple(moving.contenders) == tuple(
+        name for name in EVERY_CONTENDER if name in MOVING_CONTENDERS)
     assert moving.stream.pixels > 0.5 and moving.stream.changed > 0.2
 
 
-def test_every_frame_of_a_carried_side_is_timed(moving):
-    carried = moving.sides['dense_nth']
+def test_every_frame_of_a_carried_contender_is_timed(moving):
+    carried = moving.contenders['dense_nth']
 
     assert (carried.ms.count, carried.period) == (FRAMES, 2)
     assert carried.macs_fraction == pytest.approx(0.5)
     assert carried.ratio['prefix'] == pytest.approx(
-        moving.sides['prefix'].ms.mean / carried.ms.mean)
+        moving.contenders['prefix'].ms.mean / carried.ms.mean)
 
 
-def test_a_side_names_the_model_that_it_carries_the_maps_of(moving):
-    assert moving.sides['shared_encoder_nth'].form.startswith('every 2. frame: tiny, ')
+def test_a_contender_names_the_model_that_it_carries_the_maps_of(moving):
+    assert moving.contenders['shared_encoder_nth'].form.startswith('every 2. frame: tiny, ')
 
 
 def test_maps_that_are_carried_have_no_raw_output_to_compare(moving):
-    assert moving.sides['shared_encoder_nth'].difference is None
-    assert moving.sides['moving'].difference is None
-    assert moving.sides['combined'].difference is not None
+    assert moving.contenders['shared_encoder_nth'].difference is None
+    assert moving.contenders['moving'].difference is None
+    assert moving.contenders['combined'].difference is not None
 
 
 def test_every_side_of_a_fast_stream_has_its_flicker_and_its_quality(moving):
-    for side in moving.sides.values():
-        assert set(side.flicker) == {'semseg', 'depth', 'normals', 'edge'}
-        assert side.delta_m is not None
+    for contender in moving.contenders.values():
+        assert set(contender.flicker) == {'semseg', 'depth', 'normals', 'edge'}
+        assert contender.delta_m is not None
 
 
-def test_without_a_model_of_one_encoder_its_sides_are_left_out(model, engine):
+def test_without_a_model_of_one_encoder_its_contenders_are_left_out(model, engine):
     settings = BenchSettings(engine.tasks, ('pan-4',), frames=2, warm_up=0,
-                             sides=('shared_encoder_nth', 'dense_nth'), nth=0)
+                             contenders=('shared_encoder_nth', 'dense_nth'), nth=0)
 
-    sides = Comparison(engine, model, settings).run('pan-4').sides
+    contenders = Comparison(engine, model, settings).run('pan-4').contenders
 
-    assert set(sides) == {'prefix', 'dense_nth'}
+    assert set(contenders) == {'prefix', 'dense_nth'}
 
 
-@pytest.mark.parametrize('rival_ms, period', [
+@pytest.mark.parametrize('baseline_ms, period', [
     (100.0, 1), (55.0, 2), (35.0, 4), (11.0, 30), (5.0, 30)])
-def test_a_carried_network_computes_as_often_as_its_rival_pays_for(engine, rival_ms, period):
-    carried, rival = (new_record(engine, (), scored=False) for _ in range(2))
+def test_a_carried_network_computes_as_often_as_its_rival_pays_for(engine, baseline_ms, period):
+    carried, baseline = (new_record(engine, (), scored=False) for _ in range(2))
     for share, milliseconds in ((1.0, 110.0), (0.0, 10.0), (0.0, 10.0)):
         carried.add_time(milliseconds, FrameStats(0.0, input_fraction=share))
-    rival.add_time(rival_ms, FrameStats(0.0))
+    baseline.add_time(baseline_ms, FrameStats(0.0))
 
-    assert equal_period(carried, rival) == period
+    assert equal_period(carried, baseline) == period
 
 
-def test_resting_and_slow_streams_keep_their_sides():
-    assert usual_sides(()) == usual_sides(('static', 'pan')) == SIDES
+def test_resting_and_slow_streams_keep_their_contenders():
+    assert usual_contenders(()) == usual_contenders(('static', 'pan')) == CONTENDERS
 
 
 @pytest.mark.parametrize('wrong, complaint', [
-    ({'sides': ('fast',)}, "sides is 'fast'"), ({'nth': -1}, 'nth is -1'),
+    ({'contenders': ('fast',)}, "contenders is 'fast'"), ({'nth': -1}, 'nth is -1'),
     ({'nth': 31}, 'nth is 31')])
 def test_settings_that_make_no_sense_are_refused(wrong, complaint):
     with pytest.raises(ConfigError, match=complaint):
@@ -234,7 +239,7 @@ def test_settings_that_make_no_sense_are_refused(wrong, complaint):
 def test_given_rows_are_timed_against_all_forms_of_the_dense_encoder(engine, model):
     report = time_active(engine, model, 0.25, compiling=False, rounds=2)
 
-    assert (report.rows, report.tokens) == (12, 48)
+    assert (report.active, report.tokens) == (12, 48)
     assert set(report.dense) == {'eager', 'prepacked'} and report.form in report.dense
     assert report.ratio == pytest.approx(report.dense[report.form].p50 / report.temporal.p50)
 
@@ -242,14 +247,14 @@ def test_given_rows_are_timed_against_all_forms_of_the_dense_encoder(engine, mod
 def test_a_latency_target_is_compared_with_none(engine):
     report = time_latency(engine, SharingSettings(), 1000.0, 4)
 
-    assert report.sides['target'].misses == report.sides['threshold'].misses == 0
-    assert report.sides['threshold'].ms.count == 4
+    assert report.runs['target'].misses == report.runs['threshold'].misses == 0
+    assert report.runs['threshold'].ms.count == 4
 
 
 def test_a_target_that_cannot_be_held_is_missed(engine):
     report = time_latency(engine, SharingSettings(), 1e-3, 4)
 
-    assert report.sides['threshold'].misses == 1
+    assert report.runs['threshold'].misses == 1
 
 
 def test_demand_swings_between_little_and_nearly_all():

@@ -1,4 +1,4 @@
-"""A dense network every n-th frame, its maps carried along: the opponent anybody could build."""
+"""A dense network every n-th frame, its maps moved along: what is possible without sharing."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 
 from mtshare_ros.benchmark.bench_plan import StreamPlan  # noqa: E402
-from mtshare_ros.benchmark.contenders import CarriedSide, DenseNetwork, View  # noqa: E402
+from mtshare_ros.benchmark.contenders import CarriedContender, DenseNetwork, View  # noqa: E402
 from mtshare_ros.data.rooms.video import RoomVideo  # noqa: E402
 from mtshare_ros.image_frame import frame_to_cover  # noqa: E402
 from mtshare_ros.inference.prediction import FrameStats, Prediction  # noqa: E402
@@ -51,21 +51,21 @@ def film():
     return [video.frame(index) for index in range(10, 10 + COUNT)]
 
 
-def make_side(network, nth=3, fused=False):
+def make_contender(network, nth=3, fused=False):
     dense = DenseNetwork(network, 'the truth', macs=60, counted_as=100)
     view = View(SIZE, PLAN.pinhole, patch=10, device='cpu')
-    return CarriedSide('dense_nth', dense, view, nth=nth, fused=fused)
+    return CarriedContender('dense_nth', dense, view, nth=nth, fused=fused)
 
 
-def run(side, frames):
-    side.start()
-    return [side.run(frame.image) for frame in frames]
+def run(contender, frames):
+    contender.start()
+    return [contender.run(frame.image) for frame in frames]
 
 
 def test_the_network_computes_every_nth_frame_and_no_other(film):
     network = TrueMaps(film)
 
-    found = run(make_side(network), film)
+    found = run(make_contender(network), film)
 
     assert network.computed == 3
     assert [prediction.stats.macs for prediction in found] == [60, 0, 0] * 3
@@ -73,7 +73,7 @@ def test_the_network_computes_every_nth_frame_and_no_other(film):
 
 
 def test_carried_maps_are_those_of_the_present_view(film):
-    carried, held = run(make_side(TrueMaps(film)), film)[2], film[0]
+    carried, held = run(make_contender(TrueMaps(film)), film)[2], film[0]
     truth = film[2]
 
     def wrong(mask):
@@ -86,7 +86,7 @@ def test_carried_maps_are_those_of_the_present_view(film):
 
 
 def test_maps_have_the_types_of_those_of_a_network(film):
-    fresh, carried = run(make_side(TrueMaps(film)), film[:2])
+    fresh, carried = run(make_contender(TrueMaps(film)), film[:2])
 
     for name in ('mask', 'confidence', 'depth', 'normals', 'edges'):
         first, second = getattr(fresh, name), getattr(carried, name)
@@ -95,14 +95,14 @@ def test_maps_have_the_types_of_those_of_a_network(film):
 
 @pytest.mark.parametrize('fused', [False, True])
 def test_every_map_that_a_network_gives_is_carried(film, fused):
-    fresh, carried = run(make_side(RelativeMaps(film), fused=fused), film[:2])
+    fresh, carried = run(make_contender(RelativeMaps(film), fused=fused), film[:2])
 
     assert carried.depth is None and carried.disparity.dtype == np.float32
     assert carried.other['human_parts'].dtype == fresh.other['human_parts'].dtype == np.uint8
 
 
 def test_fused_maps_err_less_than_those_of_the_newest_frame(film):
-    plain, fused = (run(make_side(TrueMaps(film, noise=0.1), nth=1, fused=fused), film)[-1]
+    plain, fused = (run(make_contender(TrueMaps(film, noise=0.1), nth=1, fused=fused), film)[-1]
                     for fused in (False, True))
 
     errors = [np.abs(found.depth / film[-1].depth - 1).mean() for found in (plain, fused)]
@@ -115,7 +115,7 @@ def test_a_frame_of_another_place_is_computed_out_of_turn(film):
     frames = [film[0], elsewhere]
     network = TrueMaps(frames)
 
-    found = run(make_side(network), frames)[1]
+    found = run(make_contender(network), frames)[1]
 
     assert network.computed == 2
     assert np.array_equal(found.mask, elsewhere.labels)
@@ -123,14 +123,14 @@ def test_a_frame_of_another_place_is_computed_out_of_turn(film):
 
 def test_another_room_begins_with_a_computed_frame(film):
     network = TrueMaps(film)
-    side = make_side(network)
+    contender = make_contender(network)
 
-    run(side, film[:2])
-    run(side, film[:2])
+    run(contender, film[:2])
+    run(contender, film[:2])
 
     assert network.computed == 2
 
 
 def test_a_raw_output_is_refused(film):
     with pytest.raises(RuntimeError, match='dense_nth has no raw output of depth'):
-        make_side(TrueMaps(film)).raw('depth')
+        make_contender(TrueMaps(film)).raw('depth')

@@ -1,4 +1,4 @@
-"""The dense opponents compute what the network computes, in every form."""
+"""The dense contenders compute what the network computes, in every form."""
 
 from dataclasses import replace
 import sys
@@ -11,9 +11,9 @@ import torch
 from mtshare_ros.benchmark.bench_model import DeltaSettings, random_checkpoint
 from mtshare_ros.benchmark.dense_contenders import (
     build_pieces,
-    DENSE_SIDES,
+    DENSE_CONTENDERS,
     encoder_piece,
-    make_dense_side,
+    make_dense_contender,
 )
 from mtshare_ros.benchmark.dense_forms import (
     EAGER,
@@ -72,13 +72,13 @@ def pieces(network):
     return pieces_of(network)
 
 
-def test_the_dense_side_computes_what_the_network_computes(network, pieces):
-    side = make_dense_side('dense', network, network.tasks, pieces)
+def test_the_dense_contender_computes_what_the_network_computes(network, pieces):
+    contender = make_dense_contender('dense', network, network.tasks, pieces)
 
-    side.run(IMAGE)
+    contender.run(IMAGE)
 
     for task, raw in raw_of(network).items():
-        torch.testing.assert_close(side.raw(task), raw, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(contender.raw(task), raw, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize('change', [
@@ -89,15 +89,15 @@ def test_the_dense_side_computes_what_the_network_computes(network, pieces):
                'depth': HeadConfig(taps=(1, 2), normed=False, channels=6, hidden=8)}}])
 def test_every_kind_of_network_can_be_cut_into_pieces(change):
     network = branched(replace(TINY, **change))
-    side = make_dense_side('dense', network, network.tasks, pieces_of(network))
+    contender = make_dense_contender('dense', network, network.tasks, pieces_of(network))
 
-    side.run(IMAGE)
+    contender.run(IMAGE)
 
     for task, raw in raw_of(network).items():
-        torch.testing.assert_close(side.raw(task), raw, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(contender.raw(task), raw, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize('name', DENSE_SIDES)
+@pytest.mark.parametrize('name', DENSE_CONTENDERS)
 def test_tasks_without_weights_are_worked_out_as_the_engine_does(name):
     shape = replace(TINY, heads={
         'depth': HeadConfig(kind='linear', encoding='metres', depth_range=(0.1, 8.0)),
@@ -110,53 +110,54 @@ def test_tasks_without_weights_are_worked_out_as_the_engine_does(name):
     asked = ('depth', 'normals', 'edge')
     pieces = build_pieces(checkpoint.network, asked, SIZE, device='cpu', dtype=torch.float32,
                           chooser=chooser, camera=camera)
-    side = make_dense_side(name, checkpoint.network, asked, pieces)
-    session, found = engine.new_session(), side.run(IMAGE)
+    contender = make_dense_contender(name, checkpoint.network, asked, pieces)
+    session, found = engine.new_session(), contender.run(IMAGE)
     expected = engine.infer(IMAGE, session, InferenceSettings(asked))
     assert (found.normals is None) == (found.edges is None) == (name == 'single')
     for task in asked if name != 'single' else ('depth',):
-        torch.testing.assert_close(side.raw(task), engine.raw(session, task), rtol=1e-3, atol=1e-3)
+        torch.testing.assert_close(
+            contender.raw(task), engine.raw(session, task), rtol=1e-3, atol=1e-3)
     assert np.allclose(found.depth, expected.depth, rtol=1e-4)
 
 
 def test_the_maps_are_those_of_the_raw_outputs(network, pieces):
-    side = make_dense_side('dense', network, network.tasks, pieces)
+    contender = make_dense_contender('dense', network, network.tasks, pieces)
 
-    prediction = side.run(IMAGE)
+    prediction = contender.run(IMAGE)
 
     for task in network.tasks:
-        for name, expected in decode(task, side.raw(task), SIZE).items():
+        for name, expected in decode(task, contender.raw(task), SIZE).items():
             # a unit vector's part near zero is rounded as its larger parts are
             np.testing.assert_allclose(
                 getattr(prediction, name), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_a_shared_encoder_gives_sub_tasks_the_tokens_of_the_base_task(network, pieces):
-    side = make_dense_side('shared_encoder', network, network.tasks, pieces)
+    contender = make_dense_contender('shared_encoder', network, network.tasks, pieces)
 
-    side.run(IMAGE)
+    contender.run(IMAGE)
 
     expected = raw_of(network)
-    torch.testing.assert_close(side.raw('semseg'), expected['semseg'], rtol=1e-4, atol=1e-5)
-    assert (side.raw('depth') - expected['depth']).abs().max() > 1e-3
+    torch.testing.assert_close(contender.raw('semseg'), expected['semseg'], rtol=1e-4, atol=1e-5)
+    assert (contender.raw('depth') - expected['depth']).abs().max() > 1e-3
 
 
 def test_independent_networks_share_nothing(network, pieces):
-    side = make_dense_side('independent', network, network.tasks, pieces)
+    contender = make_dense_contender('independent', network, network.tasks, pieces)
 
-    assert [item.own_stem for item in side.passes] == [True] * 4
-    assert [item.heads for item in side.passes] == [(task,) for task in network.tasks]
+    assert [item.own_stem for item in contender.passes] == [True] * 4
+    assert [item.heads for item in contender.passes] == [(task,) for task in network.tasks]
 
 
 def test_a_single_network_computes_one_task(network, pieces):
-    prediction = make_dense_side('single', network, network.tasks, pieces).run(IMAGE)
+    prediction = make_dense_contender('single', network, network.tasks, pieces).run(IMAGE)
 
     assert prediction.mask is not None and prediction.depth is None
 
 
-@pytest.mark.parametrize('name', DENSE_SIDES)
+@pytest.mark.parametrize('name', DENSE_CONTENDERS)
 def test_the_form_names_every_piece(name, network, pieces):
-    form = make_dense_side(name, network, network.tasks, pieces).form
+    form = make_dense_contender(name, network, network.tasks, pieces).form
 
     assert all(piece in form for piece in ('stem: ', 'encoder: ', 'head semseg: '))
 

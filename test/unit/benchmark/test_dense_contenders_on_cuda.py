@@ -1,4 +1,4 @@
-"""The dense opponents run on a GPU, here a pretended one."""
+"""The dense contenders run on a GPU, here a pretended one."""
 
 from dataclasses import replace
 
@@ -9,7 +9,11 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.benchmark import dense_contenders, dense_forms
-from mtshare_ros.benchmark.dense_contenders import build_pieces, DENSE_SIDES, make_dense_side
+from mtshare_ros.benchmark.dense_contenders import (
+    build_pieces,
+    DENSE_CONTENDERS,
+    make_dense_contender,
+)
 from mtshare_ros.benchmark.dense_forms import FormChooser
 from mtshare_ros.inference.arithmetic import computing_on
 from mtshare_ros.model.deltas import branch_out
@@ -23,20 +27,21 @@ PUBLIC = {'stem': 'patch', 'class_token': True, 'register_tokens': 2, 'position'
 
 @pytest.fixture(autouse=True)
 def no_graph(monkeypatch):
-    """Let no side choose a graph: which one is faster, a pretended device cannot tell."""
+    """Let no contender choose a graph: which one is faster, a pretended device cannot tell."""
     monkeypatch.setattr(dense_contenders, 'capture', lambda *_: None)
 
 
-def sides(network, device, dtype=torch.float32):
-    """Return all dense sides of a network on a device."""
+def contenders(network, device, dtype=torch.float32):
+    """Return all dense contenders of a network on a device."""
     pieces = build_pieces(network, DEFAULT_TASKS, SIZE, device=device, dtype=dtype,
                           chooser=FormChooser(device, compiling=False, rounds=1))
-    return [make_dense_side(name, network, DEFAULT_TASKS, pieces) for name in DENSE_SIDES]
+    return [make_dense_contender(name, network, DEFAULT_TASKS, pieces)
+            for name in DENSE_CONTENDERS]
 
 
-def maps_of(side):
-    """Return what a side makes of the image, by name."""
-    prediction = side.run(IMAGE)
+def maps_of(contender):
+    """Return what a contender makes of the image, by name."""
+    prediction = contender.run(IMAGE)
     names = ('mask', 'confidence', 'depth', 'normals', 'edges')
     return {name: getattr(prediction, name) for name in names
             if getattr(prediction, name) is not None}
@@ -45,9 +50,9 @@ def maps_of(side):
 @pytest.mark.parametrize('change', [{}, PUBLIC])
 def test_the_maps_of_a_gpu_are_those_of_the_cpu(change):
     network = branch_out(build_model(replace(TINY, **change), DEFAULT_TASKS, 40), 1)
-    expected = [maps_of(side) for side in sides(network, 'cpu')]
+    expected = [maps_of(contender) for contender in contenders(network, 'cpu')]
     with pretended_cuda():
-        found = [maps_of(side) for side in sides(network, 'cuda:0')]
+        found = [maps_of(contender) for contender in contenders(network, 'cuda:0')]
 
     for ours, theirs in zip(found, expected):
         assert ours.keys() == theirs.keys()
@@ -57,15 +62,15 @@ def test_the_maps_of_a_gpu_are_those_of_the_cpu(change):
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
-def test_the_work_of_every_side_makes_nobody_wait(dtype):
+def test_the_work_of_every_contender_makes_nobody_wait(dtype):
     network = branch_out(build_model(TINY, DEFAULT_TASKS, 40), 1)
     with pretended_cuda() as device:
         image = torch.from_numpy(IMAGE).permute(2, 0, 1)[None].to('cuda:0')
-        for side in sides(network, 'cuda:0', dtype):
-            side.compute(image)  # tables are made once
+        for contender in contenders(network, 'cuda:0', dtype):
+            contender.compute(image)  # tables are made once
             device.clear()
-            side.compute(image)
-            assert device.synchronisations == [], side.name
+            contender.compute(image)
+            assert device.synchronisations == [], contender.name
 
 
 def test_an_image_is_normalised_in_float32_whatever_the_precision():
@@ -78,7 +83,7 @@ def test_an_image_is_normalised_in_float32_whatever_the_precision():
 
 
 @pytest.mark.parametrize('device', ['cuda:0', 'cuda:1'])
-def test_a_side_in_a_graph_computes_the_same_without_the_host_on_its_own_device(
+def test_a_contender_in_a_graph_computes_the_same_without_the_host_on_its_own_device(
     device, monkeypatch
 ):
     monkeypatch.setattr(
@@ -86,11 +91,12 @@ def test_a_side_in_a_graph_computes_the_same_without_the_host_on_its_own_device(
         lambda calls, *_: {name: float(name != 'graph') for name in calls})
     network = branch_out(build_model(TINY, DEFAULT_TASKS, 40), 1)
     with pretended_cuda(devices=2) as gpus:
-        side = sides(network, device, torch.float16)[DENSE_SIDES.index('dense')]
+        contender = contenders(network, device, torch.float16)[DENSE_CONTENDERS.index('dense')]
         image = torch.from_numpy(IMAGE).permute(2, 0, 1)[None].to(device)
         with computing_on(device):
-            expected = {name: value.clone() for name, value in side.compute(image).maps.items()}
-            graphed = dense_forms.capture(side.compute, SIZE, torch.device(device))
+            maps = contender.compute(image).maps
+            expected = {name: value.clone() for name, value in maps.items()}
+            graphed = dense_forms.capture(contender.compute, SIZE, torch.device(device))
             gpus.clear()
             found = graphed(image).maps
         assert (gpus.launches, gpus.synchronisations) == (2, [])

@@ -1,4 +1,4 @@
-"""Dense sides in TensorRT: the calls are tested over a stand-in, the library needs a GPU."""
+"""Dense contenders in TensorRT: the calls are tested over a stand-in, the library needs a GPU."""
 
 from dataclasses import replace
 import sys
@@ -16,8 +16,8 @@ import tensorrt_stand_in  # noqa: E402
 from mtshare_ros.benchmark import dense_contenders  # noqa: E402
 from mtshare_ros.benchmark.dense_contenders import (  # noqa: E402
     build_pieces,
-    DENSE_SIDES,
-    make_dense_side,
+    DENSE_CONTENDERS,
+    make_dense_contender,
 )
 from mtshare_ros.benchmark.dense_forms import FormChooser  # noqa: E402
 from mtshare_ros.benchmark.dense_runtimes import EngineCompute, why_no_engine  # noqa: E402
@@ -45,13 +45,13 @@ def network():
     return network
 
 
-def side_in_engines(name, network, tasks=('depth', 'normals')):
-    """Return a side on the CPU that tries TensorRT, with what it noted."""
+def contender_in_engines(name, network, tasks=('depth', 'normals')):
+    """Return a contender on the CPU that tries TensorRT, with what it noted."""
     chooser = FormChooser('cpu', compiling=False, rounds=1)
     pieces = replace(
         build_pieces(network, tasks, SIZE, device='cpu', dtype=torch.float32, chooser=chooser),
         engines=True)
-    return make_dense_side(name, network, tasks, pieces), pieces.notices
+    return make_dense_contender(name, network, tasks, pieces), pieces.notices
 
 
 def always_faster(monkeypatch):
@@ -74,29 +74,30 @@ def test_engines_give_maps_and_raw_outputs_of_the_network(network):
 
 @pytest.mark.parametrize('name', [
     'shared_encoder', *(pytest.param(name, marks=pytest.mark.slow)
-                        for name in DENSE_SIDES if name != 'shared_encoder')])
-def test_a_side_that_is_faster_in_tensorrt_runs_there(name, network, tensorrt):
+                        for name in DENSE_CONTENDERS if name != 'shared_encoder')])
+def test_a_contender_that_is_faster_in_tensorrt_runs_there(name, network, tensorrt):
     always_faster(tensorrt)
-    plain, _ = side_in_engines(name, network)
+    plain, _ = contender_in_engines(name, network)
     plain.use_if_faster(plain.compute, 'TensorRT')
-    side, notices = side_in_engines(name, network)
+    contender, notices = contender_in_engines(name, network)
 
-    found, expected = side.run(IMAGE), plain.run(IMAGE)
+    found, expected = contender.run(IMAGE), plain.run(IMAGE)
 
-    assert side.form == 'TensorRT' and notices == [f'{name}: TensorRT 1.00 ms, PyTorch 2.00 ms']
+    assert contender.form == 'TensorRT'
+    assert notices == [f'{name}: TensorRT 1.00 ms, PyTorch 2.00 ms']
     np.testing.assert_allclose(found.depth, expected.depth, rtol=1e-4)
     assert (found.normals is None) == (name == 'single')
-    torch.testing.assert_close(side.raw('depth'), plain.raw('depth'), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(contender.raw('depth'), plain.raw('depth'), rtol=1e-4, atol=1e-5)
 
 
 def test_a_network_that_tensorrt_refuses_is_said_and_runs_in_pytorch(network, tensorrt):
     tensorrt.setattr(tensorrt_stand_in.OnnxParser, 'refuses', True)
 
-    side, notices = side_in_engines('single', network)
+    contender, notices = contender_in_engines('single', network)
 
     assert notices == ['single: TensorRT was left out: TensorRT cannot read the network: '
                        'In node 3: UNSUPPORTED_NODE']
-    assert 'stem: ' in side.form and side.run(IMAGE).depth is not None
+    assert 'stem: ' in contender.form and contender.run(IMAGE).depth is not None
 
 
 def test_why_there_are_no_engines_is_said(tensorrt):

@@ -21,7 +21,7 @@ from mtshare_ros.model.head_config import HeadConfig  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
 
 QUICK = ('--input-size', '96x128', '--no-compile')
-SIDES = ('independent', 'shared_encoder', 'dense', 'single', 'prefix', 'temporal', 'task',
+CONTENDERS = ('independent', 'shared_encoder', 'dense', 'single', 'prefix', 'temporal', 'task',
          'combined', 'hold')
 
 
@@ -68,10 +68,10 @@ def test_a_model_is_measured_at_its_own_size(command_in, public_model, tmp_path,
     assert result.returncode == 0, result.stderr
     figures = json.loads((tmp_path / 'bench.json').read_text())
     assert figures['machine']['input_size'] == [84, 112]
-    sides = figures.get('sides', {})
+    contenders = figures.get('contenders', {})
     # a relative depth is no depth in metres, and there is nothing to score it by
-    assert all(set(side['metrics']) == {'semseg', 'normals', 'edge'}
-               for name, side in sides.items() if name in ('combined', 'hold'))
+    assert all(set(contender['metrics']) == {'semseg', 'normals', 'edge'}
+               for name, contender in contenders.items() if name in ('combined', 'hold'))
 
 
 def test_a_size_of_other_patches_is_refused_with_the_nearest(command, public_model):
@@ -81,28 +81,28 @@ def test_a_size_of_other_patches_is_refused_with_the_nearest(command, public_mod
     assert 'has patches of 14 pixels' in result.stderr and '[98, 126]' in result.stderr
 
 
-def test_every_side_is_in_the_file_and_in_the_table(comparison):
+def test_every_contender_is_in_the_file_and_in_the_table(comparison):
     figures, result = comparison
 
-    assert figures['device'] in ('cpu', 'cuda') and tuple(figures['sides']) == SIDES
+    assert figures['device'] in ('cpu', 'cuda') and tuple(figures['contenders']) == CONTENDERS
     rows = [line.split() for line in result.stdout.splitlines()]
-    assert all(sum(row[:1] == [side] for row in rows) >= 2 for side in SIDES)
+    assert all(sum(row[:1] == [contender] for row in rows) >= 2 for contender in CONTENDERS)
 
 
-def test_every_side_says_what_it_took_and_in_which_form(comparison):
-    for side in comparison[0]['sides'].values():
-        assert 0 <= side['ms']['p50'] <= side['ms']['p95'] <= side['ms']['p99']
-        assert side['form']
+def test_every_contender_says_what_it_took_and_in_which_form(comparison):
+    for contender in comparison[0]['contenders'].values():
+        assert 0 <= contender['ms']['p50'] <= contender['ms']['p95'] <= contender['ms']['p99']
+        assert contender['form']
 
 
-def test_the_sides_of_the_engine_say_what_they_computed(comparison):
+def test_the_contenders_of_the_engine_say_what_they_computed(comparison):
     for name in ('prefix', 'temporal', 'task', 'combined'):
-        side = comparison[0]['sides'][name]
-        assert 0 <= side['active_fraction'] <= 1 and 0 < side['macs_fraction'] <= 1
+        contender = comparison[0]['contenders'][name]
+        assert 0 <= contender['active_fraction'] <= 1 and 0 < contender['macs_fraction'] <= 1
 
 
 def test_the_metrics_are_those_of_evaluate(comparison):
-    metrics = comparison[0]['sides']['combined']['metrics']
+    metrics = comparison[0]['contenders']['combined']['metrics']
 
     assert set(metrics) == {'semseg', 'depth', 'normals', 'edge'}
     assert {'rmse', 'abs_rel', 'delta1', 'log_rmse', 'sq_rel'} == set(metrics['depth'])
@@ -113,9 +113,9 @@ def test_a_speed_comes_with_the_quality_at_its_size_or_says_that_nobody_knows(co
     assert comparison[0]['quality'] is None
 
 
-def test_the_dense_sides_name_their_fastest_form(comparison):
+def test_the_dense_contenders_name_their_fastest_form(comparison):
     assert 'Fastest dense form' in comparison[1].stdout
-    assert 'encoder: ' in comparison[0]['sides']['shared_encoder']['form']
+    assert 'encoder: ' in comparison[0]['contenders']['shared_encoder']['form']
 
 
 def test_the_memory_of_a_camera_is_told(comparison):
@@ -175,7 +175,7 @@ def test_a_fast_stream_says_how_fast_it_is_and_how_much_maps_flicker(
     assert 'of the patches change: flicker from frame to frame' in result.stdout
     assert 'dense_nth (n = 2)' in result.stdout
     figures = json.loads((tmp_path / 'bench.json').read_text())
-    assert set(figures['sides']) == {'prefix', 'moving_fused', 'dense_nth'}
+    assert set(figures['contenders']) == {'prefix', 'moving_fused', 'dense_nth'}
     assert set(figures['stream']) == {'changed', 'pixels'}
 
 

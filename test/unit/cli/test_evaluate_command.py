@@ -90,7 +90,7 @@ def test_one_run_on_clips_gives_both_ways_and_what_lies_between(both_ways):
 
 def test_the_shares_of_sharing_are_in_the_report(both_ways):
     sharing = read(both_ways[1] / 'clip.json')['sharing']
-    names = ('taken_over', 'gated', 'changed', 'active_fraction', 'macs_share')
+    names = ('reused', 'gated', 'changed', 'active_fraction', 'macs_share')
     assert all(0 <= sharing[name] <= 1 for name in names), sharing
     assert sharing['gated_to_changed'] == pytest.approx(sharing['gated'] / sharing['changed'])
 

@@ -31,15 +31,15 @@ def test_rows_taken_over_are_counted_where_weights_differ_reset_frames_included(
                        stats(depth=(0.9, 0.1), taken=(0.0, 0.3)),
                        stats(depth=(0.9, 0.2), taken=(0.0, 0.4)))
 
-    assert found.taken_over_by_task == {'depth': pytest.approx(0.7 / 2.0), 'edge': None}
-    assert found.taken_over == pytest.approx(0.7 / 2.0)
+    assert found.reused_by_task == {'depth': pytest.approx(0.7 / 2.0), 'edge': None}
+    assert found.reused == pytest.approx(0.7 / 2.0)
 
 
 def test_without_delta_weights_nothing_can_be_taken_over():
     account = ActivityAccount({})
     account.add(stats())
 
-    assert account.result().taken_over is None
+    assert account.result().reused is None
 
 
 def test_the_share_let_through_leaves_resets_and_rows_whose_turn_had_come_apart():

@@ -5,9 +5,9 @@ import json
 
 from mtshare_ros.benchmark.active import ActiveReport
 from mtshare_ros.benchmark.bench_plan import BenchSettings, StreamFacts
-from mtshare_ros.benchmark.bench_report import SideReport
+from mtshare_ros.benchmark.bench_report import ContenderReport
 from mtshare_ros.benchmark.comparison import MotionReport
-from mtshare_ros.benchmark.latency import LatencyReport, LatencySide
+from mtshare_ros.benchmark.latency import LatencyReport, LatencyRun
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.evaluation.clip_evaluation import SharingActivity
 from mtshare_ros.report.plan import ReportPlan, TrainedRun
@@ -43,7 +43,7 @@ def make_plan(**changes):
     return ReportPlan(**{
         'recipe': 'config/train/rooms.yaml', 'folder': 'docs/results', 'output': 'docs/results.md',
         'tasks': DEFAULT_TASKS, 'runs': trained_runs(), 'initial': 'start_model',
-        'sides': {'combined': 'both'}, 'pictures': {}, **changes})
+        'contenders': {'combined': 'both'}, 'pictures': {}, **changes})
 
 
 def scaled(factor):
@@ -63,11 +63,11 @@ def images(factor=1.0, tasks=DEFAULT_TASKS, **values):
             'precision': 'float32', 'input_size': [240, 320], 'sharing': None, **values}
 
 
-def clips(motion=None, *, factor=1.0, to_dense=-0.4, taken_over=0.6, gated=0.24, **values):
+def clips(motion=None, *, factor=1.0, to_dense=-0.4, reused=0.6, gated=0.24, **values):
     """Return a file of clips, computed dense and with sharing."""
     motions = [motion] * 2 if motion else ['static', 'pan']
     activity = SharingActivity(
-        taken_over=taken_over, taken_over_by_task=dict.fromkeys(SUB_TASKS, taken_over),
+        reused=reused, reused_by_task=dict.fromkeys(SUB_TASKS, reused),
         gated=gated, gated_by_task=dict.fromkeys(DEFAULT_TASKS, gated), changed=0.2,
         active_fraction=0.25, macs_share=0.27, resets={'first frame': 2})
     sharing = {'metrics': scaled(factor), 'delta_m_to_dense': to_dense, **asdict(activity),
@@ -90,11 +90,11 @@ def info(density=0.05, ratio=1.3, **values):
             **values}
 
 
-def side(p50, **values):
-    """Return one side of a benchmark."""
-    return SideReport(**{
+def contender(p50, **values):
+    """Return one contender of a benchmark."""
+    return ContenderReport(**{
         'form': 'stem: eager', 'ms': Times(p50, p50 + 1, p50 + 2, p50, 256), 'ratio': {},
-        'active_fraction': None, 'macs_fraction': None, 'taken_over_fraction': None,
+        'active_fraction': None, 'macs_fraction': None, 'reused_fraction': None,
         'input_fraction': None, 'dense_frames': None, 'difference': None, 'differences': {},
         'difference_clean': None, 'differences_clean': {}, 'metrics': None, 'delta_m': None,
         **values})
@@ -102,24 +102,26 @@ def side(p50, **values):
 
 def comparison():
     """Return a file of ``mtshare bench`` for one motion."""
-    sides = {'independent': side(120.0), 'prefix': side(90.0),
-             'combined': side(30.0, ratio={'independent': 4.0, 'prefix': 3.0}, form='the engine',
-                              active_fraction=0.13, macs_fraction=0.14, delta_m=-0.25,
-                              taken_over_fraction=0.1),
-             'hold': side(31.0, period=3)}
-    report = MotionReport(sides, {'shared': 30_000_000, 'depth': 2_000_000})
-    settings = {**asdict(BenchSettings(DEFAULT_TASKS, sides=tuple(sides))), 'notices': []}
+    contenders = {
+        'independent': contender(120.0), 'prefix': contender(90.0),
+        'combined': contender(
+            30.0, ratio={'independent': 4.0, 'prefix': 3.0}, form='the engine',
+            active_fraction=0.13, macs_fraction=0.14, delta_m=-0.25, reused_fraction=0.1),
+        'hold': contender(31.0, period=3)}
+    report = MotionReport(contenders, {'shared': 30_000_000, 'depth': 2_000_000})
+    settings = asdict(BenchSettings(DEFAULT_TASKS, contenders=tuple(contenders)))
+    settings['notices'] = []
     return plain({'device': 'cpu', 'machine': MACHINE, 'settings': settings, **asdict(report)})
 
 
 def moving_comparison():
     """Return a file of ``mtshare bench`` for one fast motion."""
-    sides = {'prefix': side(90.0, flicker={'semseg': 2.0, 'depth': 3.0}),
-             'moving_fused': side(30.0, flicker={'semseg': 0.5, 'depth': 1.25}, delta_m=0.5,
+    contenders = {'prefix': contender(90.0, flicker={'semseg': 2.0, 'depth': 3.0}),
+             'moving_fused': contender(30.0, flicker={'semseg': 0.5, 'depth': 1.25}, delta_m=0.5,
                                   macs_fraction=0.31, ways={'moving': 1.0}),
-             'dense_nth': side(31.0, period=3)}
-    report = MotionReport(sides, {'shared': 30_000_000}, StreamFacts(0.964, 3.94))
-    settings = BenchSettings(DEFAULT_TASKS, ('pan-4',), sides=tuple(sides), nth=4)
+             'dense_nth': contender(31.0, period=3)}
+    report = MotionReport(contenders, {'shared': 30_000_000}, StreamFacts(0.964, 3.94))
+    settings = BenchSettings(DEFAULT_TASKS, ('pan-4',), contenders=tuple(contenders), nth=4)
     return plain({'device': 'cpu', 'machine': MACHINE,
                   'settings': {**asdict(settings), 'notices': []}, **asdict(report)})
 
@@ -138,8 +140,8 @@ def latency():
     """Return a file of ``mtshare bench --latency-target``."""
     times = Times(20.0, 27.0, 29.0, 21.0, 256)
     report = LatencyReport(30.0, 256, 51.0, {
-        'threshold': LatencySide(times, 60.0, 0.191, 0.2, 30),
-        'target': LatencySide(times, 29.5, 0.0, 0.15, 44)})
+        'threshold': LatencyRun(times, 60.0, 0.191, 0.2, 30),
+        'target': LatencyRun(times, 29.5, 0.0, 0.15, 44)})
     return plain({'device': 'cpu', 'machine': MACHINE, 'latency': asdict(report)})
 
 

@@ -137,14 +137,14 @@ def test_only_pixels_that_count_are_compared_and_absent_maps_are_left_out():
     assert map_changes(prediction(mask=other), prediction(mask=mask), where & False) == {}
 
 
-@pytest.mark.parametrize('side', [14, 16])
-def test_an_image_stands_still_where_only_noise_differs(side):
-    still = StillPixels(side)
-    found = [still.observe(image[:side * 6, :side * 8])
+@pytest.mark.parametrize('contender', [14, 16])
+def test_an_image_stands_still_where_only_noise_differs(contender):
+    still = StillPixels(contender)
+    found = [still.observe(image[:contender * 6, :contender * 8])
              for image in pictures(4, moving=True)]
 
     assert not found[0].any()
-    assert found[-1].shape == (side * 6, side * 8) and found[-1][70:].mean() > 0.95
+    assert found[-1].shape == (contender * 6, contender * 8) and found[-1][70:].mean() > 0.95
     # where the box was, and where it is now
     assert not found[-1][40, 18] and not found[-1][40, 52]
 

@@ -84,7 +84,7 @@ def test_the_base_task_is_measured_against_its_base(report_of):
     ('images', 'shared', images(0.5), 'depth: RMSE', '**dense 0.600 m**'),
     ('clips', 'shared-test-pan', clips('pan', to_dense=-1.01), 'sharing costs',
      '**test-pan -1.01 %**'),
-    ('clips', 'shared-validation', clips(taken_over=0.49), 'taken over', '**49.0 %**'),
+    ('clips', 'shared-validation', clips(reused=0.49), 'taken over', '**49.0 %**'),
     ('clips', 'shared-validation', clips(gated=0.31), 'let through', '**1.55**'),
     ('clips', 'shared-validation', clips(factor=0.98),
      'every sub-task by itself: Δm to the networks', '**depth sharing on validation -2.00 %**'),
@@ -179,8 +179,8 @@ def test_the_benchmark_shows_every_file_with_its_conditions(report_of):
 def test_a_benchmark_of_all_motions_has_a_table_for_each(report_of):
     figures = every_figure()
     one = figures['bench'].pop('static')
-    sides = {'sides': one.pop('sides'), 'cache_bytes': one.pop('cache_bytes')}
-    figures['bench']['moving'] = {**one, 'motions': {'static': sides, 'pan': sides}}
+    contenders = {'contenders': one.pop('contenders'), 'cache_bytes': one.pop('cache_bytes')}
+    figures['bench']['moving'] = {**one, 'motions': {'static': contenders, 'pan': contenders}}
     report = report_of(figures)
 
     assert report.count('| combined | 30.0') == 2 and '\n**pan**\n' in report

@@ -11,8 +11,8 @@ from mtshare_ros.report.files import read_results
 def report(tmp_path):
     figures = every_figure()
     figures['bench']['pan'] = moving_comparison()
-    return write_report(read_results(write_figures(tmp_path, figures)),
-                        make_plan(sides={'combined': 'both', 'moving': 'what is not explained'}))
+    plan = make_plan(contenders={'combined': 'both', 'moving': 'what is not explained'})
+    return write_report(read_results(write_figures(tmp_path, figures)), plan)
 
 
 def test_how_fast_the_image_moves_and_how_much_changes_stands_beside_the_figures(report):
@@ -32,5 +32,5 @@ def test_a_side_whose_maps_are_carried_says_how_often_it_computes(report):
             '--json docs/results/bench/pan.json') in report
 
 
-def test_only_sides_that_ran_are_explained(report):
+def test_only_contenders_that_ran_are_explained(report):
     assert '`combined`: both' in report and 'what is not explained' not in report
