@@ -10,7 +10,7 @@ import numpy as np
 
 from mtshare_ros.cli.output import save_picture
 from mtshare_ros.data.rooms.video import RoomVideo
-from mtshare_ros.inference.activity import color_activity
+from mtshare_ros.inference.colorize import color_activity
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 

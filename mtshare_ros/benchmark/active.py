@@ -12,7 +12,7 @@ from mtshare_ros.benchmark.dense_contenders import encoder_piece
 from mtshare_ros.benchmark.dense_forms import Call, FormChooser, Report, synchronize
 from mtshare_ros.benchmark.dense_pieces import base_encoder, prepare, rotation_of
 from mtshare_ros.benchmark.timing import Times
-from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.block import BlockLimits

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.image_frame import frame_to_cover, Framing, Pinhole
-from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE

@@ -32,7 +32,7 @@ from mtshare_ros.benchmark.dense_pieces import (
 )
 from mtshare_ros.benchmark.dense_runtimes import EngineCompute, Part, why_no_engine
 from mtshare_ros.image_frame import fit_image, frame_to_cover, Pinhole
-from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.network import MultiTaskNetwork

@@ -11,7 +11,7 @@ from torch import nn
 
 from mtshare_ros.benchmark.dense_pieces import Compute, DenseOutputs, EncoderPiece, prepack
 from mtshare_ros.benchmark.dense_runtimes import RuntimePiece
-from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.static.graphs import GraphPool
 
 EAGER, PREPACKED, PIECEWISE = 'eager', 'prepacked', 'piecewise'

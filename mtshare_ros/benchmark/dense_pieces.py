@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from mtshare_ros.image_frame import frame_to_cover, Pinhole
-from mtshare_ros.inference.geometric import GeometryState, Sources
-from mtshare_ros.inference.geometry import centred_camera, usual_focal_length
-from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.inference.geometry_decoder import GeometryState
+from mtshare_ros.inference.map_camera import centred_camera, usual_focal_length
+from mtshare_ros.inference.map_decoder import MapDecoder
 from mtshare_ros.inference.postprocess import decode_pixels
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.model.backbone import Attention, Block, Mlp
@@ -257,6 +257,6 @@ class DenseGeometry:
             self.states[task] = decoder.allocate(self.grid, raw['depth'].device)
         mask = maps[get_task('semseg').map] if 'semseg' in decoder.sources else None
         everything = dict.fromkeys(decoder.sources)
-        decoder.update(self.states[task], Sources(
-            raw['depth'][0, 0].float(), mask, self.camera, everything, frame=0))
+        decoder.update(self.states[task], raw['depth'][0, 0].float(), mask, self.camera,
+                       changes=everything, frame=0)
         return self.states[task].raw

@@ -103,7 +103,7 @@ def _check_video(video: str, motion: str | None) -> None:
 
 def _labels_of(model: str) -> LabelSet:
     """Return the classes of a model, and say where it does not know real images."""
-    from mtshare_ros.inference.transfer import doubt_transfer
+    from mtshare_ros.inference.model_facts import doubt_transfer
     from mtshare_ros.model.checkpoint import read_description
     from mtshare_ros.model.manifest import find_model
 

@@ -112,7 +112,7 @@ class Outcome:
     def values(self) -> dict[str, Any]:
         """Return the report."""
         from mtshare_ros.evaluation.output_error import DENSE
-        from mtshare_ros.inference.choices import choices_of
+        from mtshare_ros.inference.machine_costs import choices_of
 
         main = next(iter(self.metrics))
         return {
@@ -274,7 +274,7 @@ def _true_maps(truth: 'Truth') -> 'SheetMaps':
 
 def _activity(prediction: 'Prediction') -> 'np.ndarray | None':
     """Return the image (H, W, 3) uint8 a prediction saw under what was recomputed of it."""
-    from mtshare_ros.inference.activity import color_activity
+    from mtshare_ros.inference.colorize import color_activity
 
     shown = dict(list(prediction.stats.activity.items())[:4])  # a tile has room for four tasks
     return None if prediction.image is None else color_activity(prediction.image, shown)

@@ -48,7 +48,7 @@ def export(
     from mtshare_ros.export.dense import choose_tasks
     from mtshare_ros.export.onnx_file import check_export, facts_of, write_onnx
     from mtshare_ros.inference.device import resolve_precision
-    from mtshare_ros.inference.input_size import choose_input_size
+    from mtshare_ros.inference.model_facts import choose_input_size
     from mtshare_ros.model.checkpoint import load_checkpoint
     from mtshare_ros.model.manifest import find_model
     from mtshare_ros.tasks import TASKS

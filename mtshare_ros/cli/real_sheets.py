@@ -75,7 +75,7 @@ def _maps(prediction: 'Prediction') -> 'SheetMaps':
 
 
 def _activity(prediction: 'Prediction') -> 'np.ndarray | None':
-    from mtshare_ros.inference.activity import color_activity
+    from mtshare_ros.inference.colorize import color_activity
 
     shown = dict(list(prediction.stats.activity.items())[:4])  # a tile has room for four tasks
     return None if prediction.image is None else color_activity(prediction.image, shown)

@@ -40,7 +40,7 @@ class Outcome:
 
     def values(self) -> dict[str, Any]:
         """Return everything as the JSON file holds it."""
-        from mtshare_ros.inference.choices import choices_of
+        from mtshare_ros.inference.machine_costs import choices_of
 
         file = self.engine.file
         return {

@@ -8,8 +8,8 @@ import numpy as np
 from mtshare_ros.config import require
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.geometric import RELATIVE
-from mtshare_ros.inference.geometry import centred_camera
+from mtshare_ros.inference.geometry_decoder import RELATIVE
+from mtshare_ros.inference.map_camera import centred_camera
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.tasks import get_task, UNLABELLED
 

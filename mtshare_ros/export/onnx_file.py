@@ -18,7 +18,7 @@ from torch import nn
 
 from mtshare_ros import __version__
 from mtshare_ros.errors import ConfigError, MissingExtraError, ModelError
-from mtshare_ros.inference.geometry import assumed_focal_length
+from mtshare_ros.inference.map_camera import assumed_focal_length
 from mtshare_ros.model.checkpoint import check_new
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import load_catalogue, ModelFile

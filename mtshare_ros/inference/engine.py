@@ -1,18 +1,14 @@
 """The one door to the network: an RGB frame in, a Prediction out."""
 
 import copy
-from typing import Mapping
+from typing import Mapping, TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from mtshare_ros.image_frame import fit_frame, frame_to_cover, Framing, Picture, Pinhole, size_of
-from mtshare_ros.inference.arithmetic import computing_on
-from mtshare_ros.inference.clock import StageClock
-from mtshare_ros.inference.costs import MachineCosts, measure_costs
-from mtshare_ros.inference.crossover import choose_crossover, Crossover, UNKNOWN
-from mtshare_ros.inference.decoding import raw_output
 from mtshare_ros.inference.device import (
+    computing_on,
     cuda_device_count,
     explained_faults,
     explained_shortage,
@@ -20,23 +16,36 @@ from mtshare_ros.inference.device import (
     resolve_device,
     resolve_precision,
 )
-from mtshare_ros.inference.factors import carry_factors
-from mtshare_ros.inference.frame_request import check_tasks, Following, FrameRequest
-from mtshare_ros.inference.input_size import choose_input_size
-from mtshare_ros.inference.known_quality import doubt_numbers, doubts_of, known_quality
+from mtshare_ros.inference.frame_path import check_tasks, Following, FrameRequest, StageClock
+from mtshare_ros.inference.machine_costs import (
+    choose_crossover,
+    Crossover,
+    MachineCosts,
+    measure_costs,
+    UNKNOWN,
+)
+from mtshare_ros.inference.map_camera import TrainedCamera
+from mtshare_ros.inference.model_facts import (
+    choose_input_size,
+    doubt_numbers,
+    doubt_transfer,
+    doubts_of,
+    known_quality,
+)
 from mtshare_ros.inference.paths import Paths
-from mtshare_ros.inference.prediction import InferenceSettings, Prediction
+from mtshare_ros.inference.prediction import (
+    frame_stats,
+    InferenceSettings,
+    Prediction,
+    with_derived,
+)
 from mtshare_ros.inference.session import Session
-from mtshare_ros.inference.statistics import frame_stats, with_derived
-from mtshare_ros.inference.task_decoders import TaskDecoders
-from mtshare_ros.inference.trained_camera import TrainedCamera
-from mtshare_ros.inference.transfer import doubt_transfer
+from mtshare_ros.inference.task_decoders import carry_factors, raw_output, TaskDecoders
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.fusing import fuse_batch_norm
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.ranges import trial_picture
 from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
-from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
@@ -44,6 +53,9 @@ from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import LabelSet, ordered
 from mtshare_ros.threads import thread_notices
+
+if TYPE_CHECKING:  # most cameras are not followed, and do without motion
+    from mtshare_ros.motion.rigid import RigidMotion
 
 NON_FINITE = 'the network returned NaN or infinity'
 
@@ -189,7 +201,7 @@ class Engine:
         session: Session | None = None,
         settings: InferenceSettings | None = None,
         camera: Pinhole | None = None,
-        pose: RigidMotion | None = None,
+        pose: 'RigidMotion | None' = None,
     ) -> Prediction:
         """
         Compute the maps of one (H, W, 3) uint8 RGB frame, or of one that is not decoded yet.
@@ -222,8 +234,9 @@ class Engine:
         if outcome.non_finite:  # it may have spoilt the cache
             memory.reset(NON_FINITE)
         account = with_derived(outcome.account, self._decoders.sources_of(settings.tasks))
-        stats = frame_stats(account, self._grid, clock, non_finite=outcome.non_finite,
-                            activity=settings.activity, motion=outcome.motion)
+        stats = frame_stats(
+            account, self._grid, clock.stages(), clock.total_ms(), non_finite=outcome.non_finite,
+            activity=settings.activity, motion=outcome.motion)
         memory.observe(stats, account.rows, int(crossover * account.cell_count))
         return Prediction.from_maps(framing, stats, outcome.maps, image=seen)
 
@@ -258,7 +271,7 @@ class Engine:
 
     def _request(
         self, image: np.ndarray, framing: Framing, settings: InferenceSettings,
-        bounds: PlanLimits, camera: Pinhole | None, pose: RigidMotion | None = None,
+        bounds: PlanLimits, camera: Pinhole | None, pose: 'RigidMotion | None' = None,
     ) -> FrameRequest:
         asked, decoders = settings.tasks, self._decoders
         sharing = carry_factors(settings.sharing, decoders.sources_of(asked))

@@ -10,8 +10,8 @@ from typing import Callable, Iterable, Sequence
 import numpy as np
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.inference.activity import color_activity
 from mtshare_ros.inference.colorize import (
+    color_activity,
     color_depth,
     color_disparity,
     color_mask,

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.image_frame import Pinhole
-from mtshare_ros.inference.frame_request import Following, FrameRequest
+from mtshare_ros.inference.frame_path import Following, FrameRequest
 from mtshare_ros.motion.alignment import Aligner, MotionEstimate, TRUSTED_CONFIDENCE
 from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.fusion import begin, border_share, fuse, join, planes_for, still_alike

@@ -1,17 +1,65 @@
 """Frames of a camera whose motion is followed: its maps stay with the world."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import torch
 
-from mtshare_ros.inference.cell_path import CellPath
-from mtshare_ros.inference.clock import StageClock
-from mtshare_ros.inference.frame_path import FramePath
-from mtshare_ros.inference.frame_request import Following, FrameOutcome, FrameRequest
+from mtshare_ros.inference.frame_path import (
+    Following,
+    FrameOutcome,
+    FramePath,
+    FrameRequest,
+    StageClock,
+)
 from mtshare_ros.inference.moving_camera import Carried, MovingCamera, View
 from mtshare_ros.inference.prediction import MotionStats
 from mtshare_ros.inference.session import Session
+from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder
+from mtshare_ros.model.preprocessing import to_tensor
+from mtshare_ros.motion.patch_choice import PatchChoice
 from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.moving.moving_network import KIND, MovingNetwork, MovingState
+from mtshare_ros.sharing.network import SharingNetwork
+
+
+class PatchPath:
+    """Runs the cells of a view that somebody has chosen; see ``MovingNetwork``."""
+
+    def __init__(self, network: SharingNetwork, decoder: FrameDecoder) -> None:
+        self._sharing, self._decoder = network, decoder
+
+    def refusal(self, request: FrameRequest) -> str:
+        """Return why frames of a request cannot be computed so, or an empty text."""
+        if request.sharing.block != KIND:
+            return f'blocks of the kind {request.sharing.block!r} cannot follow a camera'
+        derived = [task for task in request.asked if task not in request.needed]
+        return f'{", ".join(derived)} of a part of a view cannot be worked out' if derived else ''
+
+    def take(self, memory: Session) -> MovingState:
+        """Return what to go on with after a frame that was computed whole or at rest."""
+        return self._network.take(memory.cache)
+
+    def run(
+        self, memory: Session, state: MovingState, request: FrameRequest, choice: PatchChoice,
+        clock: StageClock,
+    ) -> FrameOutcome:
+        """Compute the chosen cells; the maps hold for them alone."""
+        image = to_tensor(request.image, self._sharing.device)
+        cells = choice.cells.flatten().nonzero()[:, 0]
+        account = self._network.run(
+            state, image, request.needed, request.sharing, cells, choice.refreshed.flatten(),
+            clock.lap)
+        maps = self._decoder.decode(memory, account, request.asked, request.camera)
+        clock.lap('decode')
+        return FrameOutcome(account, maps, find_non_finite(memory, account))
+
+    @cached_property
+    def _network(self) -> MovingNetwork:
+        """Made when a camera first moves: most never do."""
+        with torch.inference_mode():
+            return MovingNetwork(self._sharing)
+
 
 REST, MOVING, WHOLE = 'rest', 'moving', 'whole'
 """How a frame is computed, see MotionStats."""
@@ -19,7 +67,7 @@ REST, MOVING, WHOLE = 'rest', 'moving', 'whole'
 UNSURE = 'the motion of the camera is not known'
 STOPPED = 'the camera stands still again'
 NOTHING_CARRIED = 'no maps to carry along'
-NOT_ON_THIS_DEVICE = 'sharing under motion runs on lists of rows, which a GPU does not'
+NOT_ON_THIS_DEVICE = 'sharing under motion runs on lists of tokens, which a GPU does not'
 
 
 @dataclass(frozen=True)
@@ -46,7 +94,7 @@ class MovingPath:
     """
 
     network: FramePath
-    cells: CellPath | None
+    patches: PatchPath | None
     following: Following
     patch_size: int
     device: torch.device
@@ -87,23 +135,23 @@ class MovingPath:
     ) -> _Computed:
         if not self.following.settings.sharing:
             return self._at_rest(memory, camera, view, request, clock)
-        refusal = NOT_ON_THIS_DEVICE if self.cells is None else self.cells.refusal(request)
-        if self.cells is None or refusal or view.carried is None or view.still:
+        refusal = NOT_ON_THIS_DEVICE if self.patches is None else self.patches.refusal(request)
+        if self.patches is None or refusal or view.carried is None or view.still:
             return self._at_rest(memory, camera, view, request, clock, refusal)
         if not view.trusted:
             return self._whole(memory, camera, request, clock)
-        return self._moving(memory, self.cells, camera, view, view.carried, request, clock)
+        return self._moving(memory, self.patches, camera, view, view.carried, request, clock)
 
     def _moving(
-        self, memory: Session, cells: CellPath, camera: MovingCamera, view: View,
+        self, memory: Session, patches: PatchPath, camera: MovingCamera, view: View,
         carried: Carried, request: FrameRequest, clock: StageClock,
     ) -> _Computed:
         """Compute the cells that the maps carried along do not explain."""
         if camera.state is None:
-            camera.state = cells.take(memory)
+            camera.state = patches.take(memory)
         choice = camera.choose(carried, view, camera.state, request.bounds.budget)
         clock.lap('gate')
-        outcome = cells.run(memory, camera.state, request, choice, clock)
+        outcome = patches.run(memory, camera.state, request, choice, clock)
         where = None if choice.reason else self._pixels(choice.cells)
         return _Computed(outcome, WHOLE if choice.reason else MOVING, choice.reason, where)
 

@@ -1,36 +1,69 @@
 """The ways in which an engine computes frames, and which one a camera's take."""
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 
-from mtshare_ros.inference.cell_path import CellPath
-from mtshare_ros.inference.decoding import FrameDecoder
-from mtshare_ros.inference.frame_path import FramePath
-from mtshare_ros.inference.frame_request import FrameRequest
-from mtshare_ros.inference.list_path import ListPath
-from mtshare_ros.inference.moving_path import MovingPath
+from mtshare_ros.inference.frame_path import FrameOutcome, FramePath, FrameRequest, StageClock
 from mtshare_ros.inference.session import Session
-from mtshare_ros.inference.static.static_path import StaticPath
-from mtshare_ros.inference.task_decoders import TaskDecoders
+from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder, TaskDecoders
 from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.preprocessing import to_tensor
+from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.network import BLOCK_CHANGED, SharingNetwork
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.kernel_choice import choose
+
+if TYPE_CHECKING:  # loaded where they are needed
+    from mtshare_ros.inference.moving_path import MovingPath, PatchPath
+    from mtshare_ros.inference.static.static_path import StaticPath
 
 NOT_FOLLOWED = 'the motion of the camera is not followed any more'
 NOT_CAPTURED = ('frames cannot be captured as CUDA graphs here, so their kernels are launched one '
                 'by one, which takes longer')
 
 
+class ListPath:
+    """Runs a network whose gates count what they let through; see ``FramePath``."""
+
+    def __init__(self, network: SharingNetwork, decoder: FrameDecoder) -> None:
+        self._network, self._decoder = network, decoder
+
+    def run(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
+        """See FramePath."""
+        image = self._take_in(request, clock)
+        account = self._network.run(memory.cache, image, request.needed, request.sharing,
+                                    request.bounds, clock.lap)
+        return self._decode(memory, request, account, clock)
+
+    def run_alone(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
+        """As ``run`` with a new session, at the cost of a network that shares nothing."""
+        image = self._take_in(request, clock)
+        account = self._network.run_alone(memory.cache, image, request.needed, clock.lap)
+        return self._decode(memory, request, account, clock)
+
+    def _take_in(self, request: FrameRequest, clock: StageClock) -> torch.Tensor:
+        image = to_tensor(request.image, self._network.device)
+        clock.lap('preprocess')
+        return image
+
+    def _decode(
+        self, memory: Session, request: FrameRequest, account: FrameAccount, clock: StageClock
+    ) -> FrameOutcome:
+        maps = self._decoder.decode(memory, account, request.asked, request.camera)
+        non_finite = find_non_finite(memory, account)
+        clock.lap('decode')
+        return FrameOutcome(account, maps, non_finite)
+
+
 class Paths:
     """
-    Lists that shrink from block to block, and lists of fixed lengths.
+    The ways in which an engine computes frames, and the choice between them.
 
-    The latter, which a GPU needs, are used on CUDA, or where ``fixed_shapes`` says so; they are
-    captured as graphs unless ``cuda_graphs`` is false. They have one kind of block, the fast one:
-    accurate blocks, and frames of no camera, take the former everywhere. ``notices`` tell what the
-    user should know of how they were made.
+    ``alone`` computes lists of tokens that shrink from block to block. On CUDA, or where
+    ``fixed_shapes`` is True, lists of fixed lengths are used, captured as graphs unless
+    ``cuda_graphs`` is False. Those have the fast kind of block only: accurate blocks, and frames
+    without a session, take ``alone`` everywhere. ``notices`` are what the user should know.
     """
 
     def __init__(
@@ -40,15 +73,24 @@ class Paths:
         self._frame_decoder = FrameDecoder(decoders)
         self._use(sharing)
         self.notices: tuple[str, ...] = ()
-        self._static: StaticPath | None = None
-        self._patch_size, self._device = network.config.patch_size, sharing.device
+        self._static: 'StaticPath | None' = None
+        self._patch_size = network.config.patch_size
         if sharing.device.type == 'cuda' if fixed_shapes is None else fixed_shapes:
+            # a robot that computes on its CPU loads nothing of this
+            from mtshare_ros.inference.static.static_path import StaticPath
+            from mtshare_ros.sharing.static.kernel_choice import choose
             config = network.config
             chosen = choose(
                 sharing.device, dtype, width=config.embed_dim, heads=config.num_heads)
             self.notices = chosen.notices
             self._static = StaticPath(network, decoders, sharing.limits_of, dtype,
                                       chosen.operators, graphs=cuda_graphs)
+
+    def _use(self, sharing: SharingNetwork) -> None:
+        self._sharing = sharing
+        self.alone = ListPath(sharing, self._frame_decoder)
+        self._patches: 'PatchPath | None' = None
+        self._moving_path: 'type[MovingPath]'
 
     def with_network(self, sharing: SharingNetwork) -> 'Paths':
         """Return paths with the same weights and the thresholds of another network."""
@@ -64,12 +106,22 @@ class Paths:
         if request.following is None:
             memory.stop_following(NOT_FOLLOWED)
             return path
-        cells = self._cells if path is self.alone else None
-        return MovingPath(path, cells, request.following, self._patch_size, self._device)
+        if self._patches is None:
+            # loads the folders motion and sharing.moving, which most cameras do without
+            from mtshare_ros.inference.moving_path import MovingPath, PatchPath
+            self._moving_path = MovingPath
+            self._patches = PatchPath(self._sharing, self._frame_decoder)
+        return self._moving_path(
+            path, self._patches if path is self.alone else None, request.following,
+            self._patch_size, self._sharing.device)
 
-    def _use(self, sharing: SharingNetwork) -> None:
-        self.alone = ListPath(sharing, self._frame_decoder)
-        self._cells = CellPath(sharing, self._frame_decoder)
+    def prepare(self, memory: Session, request: FrameRequest) -> tuple[str, ...]:
+        """Do before a camera's first frame what would delay it; return what to tell the user."""
+        if self._static is None or self._of_network(
+                memory, request.sharing) is not self._static:
+            return ()
+        fault = self._static.prepare(memory, request)
+        return (f'{NOT_CAPTURED}: {fault}',) if fault else ()
 
     def _of_network(self, memory: Session, settings: SharingSettings) -> FramePath:
         if self._static is None or settings.block != 'fast':
@@ -79,11 +131,3 @@ class Paths:
         if memory.cache.state is not None:
             memory.release(BLOCK_CHANGED)
         return self._static
-
-    def prepare(self, memory: Session, request: FrameRequest) -> tuple[str, ...]:
-        """Do before a camera's first frame what would delay it; return what to tell the user."""
-        if self._static is None or self._of_network(
-                memory, request.sharing) is not self._static:
-            return ()
-        fault = self._static.prepare(memory, request)
-        return (f'{NOT_CAPTURED}: {fault}',) if fault else ()

@@ -1,12 +1,13 @@
-"""What a frame is computed with, and the result."""
+"""What a frame is computed with, the result, and its statistics."""
 
-from dataclasses import dataclass, field, fields
-from typing import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from mtshare_ros.image_frame import Framing
 from mtshare_ros.motion.settings import MotionSettings
+from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, ordered
 
@@ -174,3 +175,44 @@ class Prediction:
         """Return the map that a task id is scored by, None where it was not computed."""
         name = get_task(task).map
         return self.other[name] if name in self.other else getattr(self, name, None)
+
+
+def with_derived(
+    account: FrameAccount, sources: Mapping[str, Sequence[str]]
+) -> FrameAccount:
+    """
+    Return an account that names tasks without weights as well, with what their depth took.
+
+    ``sources`` are by task the tasks of the network it is made of, the depth last.
+    """
+    derived = {task: account.tasks[made_of[-1]] for task, made_of in sources.items()
+               if task not in account.tasks}
+    return replace(account, tasks={**account.tasks, **derived}) if derived else account
+
+
+def frame_stats(
+    account: FrameAccount, grid: tuple[int, int], stage_ms: dict[str, float], total_ms: float, *,
+    non_finite: tuple[str, ...], activity: bool, motion: MotionStats | None = None,
+) -> FrameStats:
+    """
+    Return what a frame of a (rows, columns) grid took.
+
+    With ``activity`` also the maps of what was recomputed.
+    """
+    tasks = account.tasks
+    return FrameStats(
+        total_ms=total_ms,
+        stage_ms=stage_ms,
+        input_fraction=account.rows / account.cell_count,
+        refreshed=account.refreshed,
+        active={task: item.computed for task, item in tasks.items()},
+        reused={task: item.taken_over for task, item in tasks.items()},
+        macs=account.macs,
+        dense_macs=account.dense_macs,
+        oldest_age={task: item.oldest_age for task, item in tasks.items()},
+        reset_reason=account.reset_reason,
+        non_finite=non_finite,
+        activity={task: account.activity(task).view(grid).numpy() for task in tasks}
+        if activity else {},
+        motion=motion,
+    )

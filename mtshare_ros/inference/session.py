@@ -1,14 +1,18 @@
 """What the engine remembers of one camera."""
 
-from mtshare_ros.inference.geometric import GeometryDecoder, GeometryState
-from mtshare_ros.inference.maps import MapDecoder, MapState
-from mtshare_ros.inference.moving_camera import MovingCamera
+from typing import TYPE_CHECKING
+
+from mtshare_ros.inference.map_decoder import MapDecoder, MapState
 from mtshare_ros.inference.prediction import FrameStats
-from mtshare_ros.inference.static.static_camera import StaticCamera
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.plan import PlanLimits
 from mtshare_ros.sharing.settings import SharingSettings
+
+if TYPE_CHECKING:  # most cameras have none of these, so their code is loaded where it is needed
+    from mtshare_ros.inference.geometry_decoder import GeometryDecoder, GeometryState
+    from mtshare_ros.inference.moving_camera import MovingCamera
+    from mtshare_ros.inference.static.static_camera import StaticCamera
 
 SOURCE_CHANGED = 'image size changed'
 
@@ -26,10 +30,10 @@ class Session:
 
     def __init__(self) -> None:
         self.cache = ActivationCache()
-        self.derived: dict[str, GeometryState] = {}
+        self.derived: dict[str, 'GeometryState'] = {}
         self.maps: dict[str, MapState] = {}
-        self.static: StaticCamera | None = None
-        self.moving: MovingCamera | None = None
+        self.static: 'StaticCamera | None' = None
+        self.moving: 'MovingCamera | None' = None
         self.controller: LatencyController | None = None
         self._source_size: tuple[int, int] | None = None
 
@@ -96,7 +100,7 @@ class Session:
             known = self.maps[task] = decoder.allocate(camera.grid, camera.ages.device)
         return known
 
-    def derived_of(self, task: str, decoder: GeometryDecoder) -> GeometryState:
+    def derived_of(self, task: str, decoder: 'GeometryDecoder') -> 'GeometryState':
         """Return a task's output to work out, a new one where the grid is another."""
         camera = self.cache.camera
         known = self.derived.get(task)

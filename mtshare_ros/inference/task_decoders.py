@@ -1,16 +1,56 @@
 """How every task of a model is decoded, and what it is made of."""
 
-from typing import Mapping
+from dataclasses import replace
+from typing import Mapping, Sequence, TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.inference.geometric import GeometryDecoder
-from mtshare_ros.inference.maps import MapDecoder, MapState
-from mtshare_ros.inference.static.map_operator import choose_decoder
+from mtshare_ros.image_frame import Pinhole
+from mtshare_ros.inference.map_decoder import (
+    CellDecoder,
+    decode_cells,
+    MapDecoder,
+    MapState,
+)
+from mtshare_ros.inference.postprocess import holds_numbers_only
+from mtshare_ros.inference.session import Session
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.head_config import GEOMETRY
+from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import get_task, ordered
+
+if TYPE_CHECKING:  # most models have weights for all of their tasks
+    from mtshare_ros.inference.geometry_decoder import GeometryDecoder
+
+
+def carry_factors(
+    sharing: SharingSettings, sources: Mapping[str, Sequence[str]]
+) -> SharingSettings:
+    """
+    Return settings in which tasks are gated as strictly as what is worked out from them asks for.
+
+    ``sources`` are by asked task the tasks of the network it is made of, itself where it is one.
+    """
+    if not (sharing.temporal_factors or sharing.task_factors):
+        return sharing
+    users: dict[str, list[str]] = {}
+    for task, made_of in sources.items():
+        for source in made_of:
+            users.setdefault(source, []).append(task)
+    return replace(
+        sharing,
+        temporal_factors=_carried(sharing.temporal_factors, sharing.temporal_factor, users),
+        task_factors=_carried(sharing.task_factors, sharing.task_factor, users))
+
+
+def _carried(
+    own: Mapping[str, float], usual: float, users: Mapping[str, Sequence[str]]
+) -> dict[str, float]:
+    return {**own, **{source: min(own.get(task, usual) for task in tasks)
+                      for source, tasks in users.items()}}
 
 
 class TaskDecoders:
@@ -29,13 +69,19 @@ class TaskDecoders:
     ) -> None:
         self.derived = _derived(tasks, shape, sides)
         all_sides = {**sides, **{task: sides['depth'] for task in self.derived}}
-        geometry = {task: (task, side, shape.patch_size, shape.head_of(task).encoding)
-                    for task, side in all_sides.items()}
-        chosen = {task: choose_decoder(device, *given) for task, given in geometry.items()}
-        self.notices = tuple(dict.fromkeys(
-            notice for choice in chosen.values() for notice in choice.notices))
-        self.maps = {task: MapDecoder(*given, decode=chosen[task].decode)
-                     for task, given in geometry.items()}
+        notices: list[str] = []
+        self.maps: dict[str, MapDecoder] = {}
+        for task, side in all_sides.items():
+            given = task, side, shape.patch_size, shape.head_of(task).encoding
+            decode: CellDecoder = decode_cells
+            if device.type != 'cpu':
+                # only a GPU decodes by kernels, and needs what they load
+                from mtshare_ros.inference.static.map_operator import choose_decoder
+                chosen = choose_decoder(device, *given)
+                decode = chosen.decode
+                notices += chosen.notices
+            self.maps[task] = MapDecoder(*given, decode=decode)
+        self.notices = tuple(dict.fromkeys(notices))
 
     def needed(self, asked: tuple[str, ...]) -> tuple[str, ...]:
         """Return the tasks that a network has to compute for those that are asked for."""
@@ -53,12 +99,72 @@ class TaskDecoders:
 
 def _derived(
     tasks: tuple[str, ...], shape: ArchitectureConfig, sides: Mapping[str, int]
-) -> dict[str, GeometryDecoder]:
+) -> 'dict[str, GeometryDecoder]':
     """Return how tasks without weights are worked out."""
     names = [task for task in tasks if shape.head_of(task).kind == GEOMETRY]
-    if names and 'depth' not in sides:
+    if not names:
+        return {}
+    if 'depth' not in sides:
         raise ModelError(f'{", ".join(names)}: to be worked out from depth, which the model does '
                          'not have; import it with a depth head')
+    # most models have weights for all of their tasks, and load none of this
+    from mtshare_ros.inference.geometry_decoder import GeometryDecoder
     encoding = shape.head_of('depth').encoding or get_task('depth').encoding
     return {task: GeometryDecoder(task, encoding, sides['depth'], shape.patch_size,
                                   labelled='semseg' in sides) for task in names}
+
+
+class FrameDecoder:
+    """Keeps the maps of a camera, which lie in its session, up to its raw outputs."""
+
+    def __init__(self, decoders: TaskDecoders) -> None:
+        self._decoders = decoders
+
+    def decode(
+        self, session: Session, account: FrameAccount, asked: tuple[str, ...], camera: Pinhole
+    ) -> dict[str, np.ndarray]:
+        """
+        Bring the maps up to date; return copies of those asked for, by name in ``Prediction``.
+
+        ``camera`` is that of the maps.
+        """
+        changes = {task: item.changed for task, item in account.tasks.items()}
+        for task, cells in changes.items():
+            self._renew(session, task, cells)
+        for task in asked:
+            if task in self._decoders.derived:
+                self._renew(session, task, self._work_out(session, task, changes, camera))
+        maps: dict[str, np.ndarray] = {}
+        for task in asked:
+            maps.update(self._decoders.maps[task].maps(session.maps[task]))
+        return maps
+
+    def _renew(self, session: Session, task: str, cells: torch.Tensor | None) -> None:
+        """Decode cells (m,) of a raw output, None for all."""
+        decoder = self._decoders.maps[task]
+        decoder.update(session.maps_of(task, decoder), raw_output(session, task), cells)
+
+    def _work_out(
+        self, session: Session, task: str, changes: Mapping[str, torch.Tensor | None],
+        camera: Pinhole,
+    ) -> torch.Tensor | None:
+        decoder, mask = self._decoders.derived[task], None
+        if 'semseg' in decoder.sources:
+            mask = self._decoders.mask(session.maps['semseg'])
+        return decoder.update(
+            session.derived_of(task, decoder), raw_output(session, 'depth')[0, 0], mask, camera,
+            changes=changes, frame=session.cache.camera.frame)
+
+
+def raw_output(session: Session, task: str) -> torch.Tensor:
+    """Return a task's raw output (1, C, h, w) float32 as of the last frame."""
+    if session.static is not None:
+        return session.static.raw(task)
+    known = session.derived.get(task) or session.cache.camera.heads[task]
+    return known.raw
+
+
+def find_non_finite(session: Session, account: FrameAccount) -> tuple[str, ...]:
+    """Return the tasks whose raw output holds NaN or infinity."""
+    return tuple(task for task in account.tasks
+                 if not holds_numbers_only(raw_output(session, task)))

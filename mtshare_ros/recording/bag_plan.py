@@ -7,8 +7,8 @@ from typing import Any
 
 from mtshare_ros.errors import ConfigError, RecordingError
 from mtshare_ros.file_paths import check_parent
-from mtshare_ros.inference.choices import choices_of
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs
 from mtshare_ros.motion.settings import MotionSettings
 from mtshare_ros.sharing.settings import SharingSettings

@@ -7,7 +7,7 @@ from typing import Any, Callable, Iterator, Sequence
 from mtshare_ros.errors import FrameError, MtshareError, RecordingError
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.geometry import say_assumed_camera
+from mtshare_ros.inference.map_camera import say_assumed_camera
 from mtshare_ros.inference.map_outputs import task_of
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_image import CameraImage, Continuity

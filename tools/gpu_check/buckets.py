@@ -9,7 +9,7 @@ from gpu_check.check import Check
 from gpu_check.correctness import relative_error
 from gpu_check.film import Film
 from gpu_check.models import LARGE, PUBLIC, small_subject, Subject, subject_of, VIT_B, VIT_T
-from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.session import Session
 

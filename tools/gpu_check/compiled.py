@@ -11,7 +11,7 @@ from gpu_check.models import subject_of, VIT_B
 from mtshare_ros.benchmark.dense_contenders import encoder_piece
 from mtshare_ros.benchmark.dense_forms import FormChooser
 from mtshare_ros.benchmark.dense_pieces import prepare, rotation_of
-from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.device import computing_on
 from mtshare_ros.sharing.static.static_network import StaticNetwork
 
 

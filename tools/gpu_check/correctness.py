@@ -15,8 +15,8 @@ import torch
 from gpu_check.check import Check, DEVICE
 from gpu_check.film import Film
 from gpu_check.models import small_subject, Subject
-from mtshare_ros.inference.costs import MachineCosts
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.machine_costs import MachineCosts
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.session import Session
 from mtshare_ros.sharing.budget import FrameCost

@@ -10,9 +10,10 @@ import torch
 from gpu_check.check import captured, Check, milliseconds
 from gpu_check.film import Film
 from gpu_check.models import Subject, subject_of, VIT_B, VIT_T
-from mtshare_ros.inference import paths, task_decoders
-from mtshare_ros.inference.cell_decoding import decode_cells
+from mtshare_ros.inference.map_decoder import decode_cells
+from mtshare_ros.inference.static import map_operator
 from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_cells_fused
+from mtshare_ros.sharing.static import kernel_choice as choosing
 from mtshare_ros.sharing.static.kernel_choice import choose, Chosen
 from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
 
@@ -45,8 +46,8 @@ def _record_calls(subject: Subject) -> Calls:
     recorded = Operators(**{field.name: partial(recording, field.name, getattr(PLAIN, field.name))
                             for field in fields(Operators)})
     decoder = ChosenDecoder(partial(recording, 'decode_cells', decode_cells))
-    with mock.patch.object(paths, 'choose', lambda *_, **__: Chosen(recorded)), \
-            mock.patch.object(task_decoders, 'choose_decoder', lambda *_: decoder):
+    with mock.patch.object(choosing, 'choose', lambda *_, **__: Chosen(recorded)), \
+            mock.patch.object(map_operator, 'choose_decoder', lambda *_: decoder):
         engine = subject.engine(cuda_graphs=False)
         session = engine.new_session()
         for image in Film(subject.size, 16, _SHARE, 5).frames:

@@ -11,11 +11,12 @@ import torch
 from gpu_check.check import Check
 from gpu_check.film import film_that_enters
 from gpu_check.models import Subject, subject_of, VIT_B, VIT_S, VIT_T
-from mtshare_ros.inference import paths, task_decoders
-from mtshare_ros.inference.cell_decoding import decode_cells
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.map_decoder import decode_cells
 from mtshare_ros.inference.session import Session
+from mtshare_ros.inference.static import map_operator
 from mtshare_ros.inference.static.map_operator import ChosenDecoder
+from mtshare_ros.sharing.static import kernel_choice as choosing
 from mtshare_ros.sharing.static.kernel_choice import Chosen
 from mtshare_ros.sharing.static.operators import PLAIN
 
@@ -104,6 +105,6 @@ def _work(session: Session, entered: float) -> dict[str, float]:
 @contextmanager
 def _without_triton() -> Iterator[None]:
     plain = ChosenDecoder(decode_cells)
-    with mock.patch.object(paths, 'choose', lambda *_, **__: Chosen(PLAIN)), \
-            mock.patch.object(task_decoders, 'choose_decoder', lambda *_: plain):
+    with mock.patch.object(choosing, 'choose', lambda *_, **__: Chosen(PLAIN)), \
+            mock.patch.object(map_operator, 'choose_decoder', lambda *_: plain):
         yield

@@ -9,7 +9,7 @@ import torch
 from gpu_check.check import Check, milliseconds
 from gpu_check.film import Film
 from gpu_check.models import LARGE, Subject, subject_of, VIT_B
-from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.static.graphs import Download, Upload

@@ -5,7 +5,7 @@ from typing import Sequence
 
 import torch
 
-from mtshare_ros.inference.cell_decoding import CellDecoder, decode_cells, MapGeometry
+from mtshare_ros.inference.map_decoder import CellDecoder, decode_cells, MapGeometry
 from mtshare_ros.inference.postprocess import fields_of
 from mtshare_ros.sharing.enlargement import Enlargement
 from mtshare_ros.sharing.static.kernel_choice import (

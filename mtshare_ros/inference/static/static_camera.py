@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from mtshare_ros.image_frame import Pinhole
-from mtshare_ros.inference.frame_request import FrameRequest
-from mtshare_ros.inference.geometric import GeometryState
-from mtshare_ros.inference.maps import MapState
+from mtshare_ros.inference.frame_path import FrameRequest
+from mtshare_ros.inference.geometry_decoder import GeometryState
+from mtshare_ros.inference.map_decoder import MapState
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.static.graphs import Captured, Download, GraphPool, Upload
 from mtshare_ros.inference.task_decoders import TaskDecoders
@@ -155,7 +155,7 @@ class StaticCamera:
         return self.state.nbytes + self._maps.nbytes + tensor_bytes(self._report)
 
     @property
-    def last_download(self) -> torch.cuda.Event | None:
+    def last_download(self) -> 'torch.cuda.Event | None':
         """When the device had sent what the host fetched last; None on the CPU."""
         return self._download.end
 

@@ -6,8 +6,7 @@ from typing import Callable
 
 import torch
 
-from mtshare_ros.inference.clock import StageClock
-from mtshare_ros.inference.frame_request import FrameOutcome, FrameRequest
+from mtshare_ros.inference.frame_path import FrameOutcome, FrameRequest, StageClock
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.static.graphs import GraphPool
 from mtshare_ros.inference.static.static_camera import StaticCamera, StaticDecoder

@@ -5,8 +5,7 @@ from typing import Iterable
 
 import numpy as np
 
-from mtshare_ros.inference.activity import COLORS, STATES
-from mtshare_ros.inference.colorize import color_normals, depth_palette
+from mtshare_ros.inference.colorize import color_normals, COLORS, depth_palette, STATES
 
 
 @dataclass(frozen=True)

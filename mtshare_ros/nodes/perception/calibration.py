@@ -2,7 +2,7 @@
 
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.geometry import say_assumed_camera
+from mtshare_ros.inference.map_camera import say_assumed_camera
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import (

@@ -8,8 +8,8 @@ from typing import Any, Mapping, Sequence
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
-from mtshare_ros.inference.choices import choices_of
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 from mtshare_ros.nodes.perception.engine_parameters import crossover_of
 from mtshare_ros.nodes.perception.frame_statistics import RecentFlow

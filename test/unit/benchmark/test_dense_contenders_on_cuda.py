@@ -15,7 +15,7 @@ from mtshare_ros.benchmark.dense_contenders import (
     make_dense_contender,
 )
 from mtshare_ros.benchmark.dense_forms import FormChooser
-from mtshare_ros.inference.arithmetic import computing_on
+from mtshare_ros.inference.device import computing_on
 from mtshare_ros.model.deltas import branch_out
 from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import DEFAULT_TASKS

@@ -4,8 +4,7 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.inference.cell_decoding import decode_cells
-from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.inference.map_decoder import decode_cells, MapDecoder
 from mtshare_ros.inference.static import map_operator
 from mtshare_ros.inference.static.map_operator import choose_decoder, decode_cells_fused
 from mtshare_ros.sharing.static import kernel_choice as choosing

@@ -9,8 +9,8 @@ import pytest
 from tiny import TINY
 import torch
 
-from mtshare_ros.inference.costs import MachineCosts
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.machine_costs import MachineCosts
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out

@@ -10,7 +10,7 @@ import torch
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.geometric import GeometryDecoder
+from mtshare_ros.inference.geometry_decoder import GeometryDecoder
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.head_config import HeadConfig

@@ -8,10 +8,10 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.inference import paths, task_decoders
-from mtshare_ros.inference.cell_decoding import decode_cells
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.map_decoder import decode_cells
 from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.inference.static import map_operator
 from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_cells_fused
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
@@ -20,6 +20,7 @@ from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.static import kernel_choice as choosing
 from mtshare_ros.sharing.static.kernel_choice import Chosen
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
 from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
@@ -35,8 +36,8 @@ def checkpoint(tiny_model):
 @pytest.fixture(autouse=True)
 def with_triton(monkeypatch):
     """Let the engine take the kernels that a GPU with Triton has."""
-    monkeypatch.setattr(paths, 'choose', lambda *args, **options: Chosen(FUSED))
-    monkeypatch.setattr(task_decoders, 'choose_decoder',
+    monkeypatch.setattr(choosing, 'choose', lambda *args, **options: Chosen(FUSED))
+    monkeypatch.setattr(map_operator, 'choose_decoder',
                         lambda *args: ChosenDecoder(decode_cells_fused))
 
 
@@ -221,8 +222,8 @@ def test_a_frame_of_four_tasks_with_one_backbone_takes_few_launches():
 
 def test_without_triton_a_frame_takes_twice_the_launches_and_no_more_waits(
         four_encoders, monkeypatch):
-    monkeypatch.setattr(paths, 'choose', lambda *args, **options: Chosen(PLAIN))
-    monkeypatch.setattr(task_decoders, 'choose_decoder',
+    monkeypatch.setattr(choosing, 'choose', lambda *args, **options: Chosen(PLAIN))
+    monkeypatch.setattr(map_operator, 'choose_decoder',
                         lambda *args: ChosenDecoder(decode_cells))
     with pretended_cuda() as device:
         assert max(launches_of(device, four_encoders)) <= 480

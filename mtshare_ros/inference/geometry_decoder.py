@@ -8,12 +8,64 @@ import torch
 
 from mtshare_ros.errors import ModelError
 from mtshare_ros.image_frame import Pinhole
-from mtshare_ros.inference.steps import edge_logits
-from mtshare_ros.inference.surface import find_normals, Rays
-from mtshare_ros.inference.tiles import Tiles
+from mtshare_ros.inference.surface import edge_logits, find_normals, Rays
 from mtshare_ros.sharing.head_plan import around, HeadGeometry
 from mtshare_ros.sharing.level import Level, strips_of_cells
 from mtshare_ros.sharing.memory import tensor_bytes
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """
+    Rectangles of pixels, by their rows (n, h) and columns (n, w) in a map of ``size``.
+
+    A border may stick out of the map.
+    """
+
+    rows: torch.Tensor
+    columns: torch.Tensor
+    size: tuple[int, int]
+
+    @classmethod
+    def of_cells(cls, level: Level, cells: torch.Tensor, border: int) -> 'Tiles':
+        """Return cells (n,) of a level, each with a border round it."""
+        place = torch.arange(-border, level.side + border, device=cells.device)
+        tops, lefts = (level.side * start for start in (
+            cells // level.grid[1], cells % level.grid[1]))
+        return cls(tops[:, None] + place, lefts[:, None] + place, level.size)
+
+    @classmethod
+    def whole(cls, level: Level, border: int, device: torch.device) -> 'Tiles':
+        """Return a level as one rectangle with a border round it."""
+        rows, columns = (torch.arange(-border, side + border, device=device)[None]
+                         for side in level.size)
+        return cls(rows, columns, level.size)
+
+    def read(self, values: torch.Tensor) -> torch.Tensor:
+        """Return a map's values (height, width) as (n, h, w); beyond the edge the nearest one."""
+        height, width = values.shape
+        rows = self._onto(self.rows, self.size[0], height)
+        columns = self._onto(self.columns, self.size[1], width)
+        return values.reshape(-1)[rows[:, :, None] * width + columns[:, None, :]]
+
+    def inside(self) -> torch.Tensor:
+        """Return which pixels (n, h, w) lie in the map."""
+        rows, columns = ((place >= 0) & (place < size)
+                         for place, size in zip((self.rows, self.columns), self.size))
+        return rows[:, :, None] & columns[:, None, :]
+
+    def cut(self, border: int) -> 'Tiles':
+        """Return the rectangles without ``border`` pixels along each side."""
+        if border == 0:
+            return self
+        inner = slice(border, -border)
+        return Tiles(self.rows[:, inner], self.columns[:, inner], self.size)
+
+    @staticmethod
+    def _onto(place: torch.Tensor, size: int, other: int) -> torch.Tensor:
+        """Return which of ``other`` pixels lies where the middle of one of ``size`` does."""
+        return (2 * place.clamp(0, size - 1) + 1) * other // (2 * size)
+
 
 CHANNELS = {'normals': 3, 'edge': 1}
 """The tasks that can be worked out, and the channels of their raw outputs."""
@@ -29,22 +81,6 @@ _FARTHEST = 1e-9
 
 Changes = Mapping[str, torch.Tensor | None]
 """By task the cells (m,) whose raw output may differ from the last frame's, None for all."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """
-    What one frame of a camera is worked out from.
-
-    ``depth`` (h, w) is the raw depth, ``mask`` (H, W) the classes, None where there are none.
-    ``camera`` is that of the maps, ``frame`` the number of the frame.
-    """
-
-    depth: torch.Tensor
-    mask: torch.Tensor | None
-    camera: Pinhole
-    changes: Changes
-    frame: int
 
 
 @dataclass
@@ -129,11 +165,19 @@ class GeometryDecoder:
         return GeometryState(level, level.allocate(CHANNELS[self._task], torch.float32, device),
                              strips_of_cells(level, device), torch.zeros((), device=device))
 
-    def update(self, state: GeometryState, sources: Sources) -> torch.Tensor | None:
-        """Bring the raw output up to a frame; return the cells (m,) that may differ, or None."""
-        cells = self._dirty(state, sources)
-        state.frame, state.camera = sources.frame, sources.camera
-        self.work_out(state, sources.depth, sources.mask, self.own_camera(sources.camera), cells)
+    def update(
+        self, state: GeometryState, depth: torch.Tensor, mask: torch.Tensor | None,
+        camera: Pinhole, *, changes: Changes, frame: int,
+    ) -> torch.Tensor | None:
+        """
+        Bring the raw output up to a frame; return the cells (m,) that may differ, or None.
+
+        ``depth`` (h, w) is the raw depth, ``mask`` (H, W) the classes, None where there are none.
+        ``camera`` is that of the maps, ``frame`` the number of the frame.
+        """
+        cells = self._dirty(state, camera, changes, frame)
+        state.frame, state.camera = frame, camera
+        self.work_out(state, depth, mask, self.own_camera(camera), cells)
         return cells
 
     def own_camera(self, camera: Pinhole) -> Pinhole:
@@ -160,12 +204,14 @@ class GeometryDecoder:
             values = self._values(tiles, state, depth, mask, camera)
             state.write(cells, values.permute(0, 2, 3, 1))
 
-    def _dirty(self, state: GeometryState, sources: Sources) -> torch.Tensor | None:
-        """Return the cells to work out, None for all."""
-        listed = [sources.changes[task] for task in self.sources]
+    def _dirty(
+        self, state: GeometryState, camera: Pinhole, changes: Changes, frame: int
+    ) -> torch.Tensor | None:
+        """Return the cells (m,) that the changes reach; None for all."""
+        listed = [changes[task] for task in self.sources]
         known = [cells for cells in listed if cells is not None]
-        missed = state.frame != sources.frame - 1
-        if missed or state.camera != sources.camera or len(known) < len(listed):
+        missed = state.frame != frame - 1
+        if missed or state.camera != camera or len(known) < len(listed):
             return None
         return around(Level(state.level.grid, 1), torch.cat(known), self.border)
 

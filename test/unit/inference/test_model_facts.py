@@ -1,4 +1,4 @@
-"""A model that knows rendered rooms only says so in one line, others say nothing."""
+"""What the user of a model is told of it."""
 
 from dataclasses import replace
 
@@ -6,11 +6,12 @@ import pytest
 
 from mtshare_ros.file_paths import user_models_directory
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.transfer import doubt_transfer
+from mtshare_ros.inference.model_facts import doubt_gates, doubt_transfer
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.description import WeightSource
 from mtshare_ros.model.manifest import find_model, load_manifest
 from mtshare_ros.model.registering import describe_file, register
+from mtshare_ros.model.thresholds import default_thresholds
 
 ROOMS = '1600 images of rooms from the weights of rooms_vit_tiny for the base task, then sub-tasks'
 REAL = load_manifest().default_when_added
@@ -58,3 +59,22 @@ def test_a_damaged_list_of_models_does_not_keep_an_engine_from_running(
     described = replace(tiny_description, trained_on=ROOMS)
 
     assert Engine(Checkpoint(network, described), device='cpu').transfer_doubt
+
+
+@pytest.mark.parametrize(('change', 'told'), [
+    ({}, False),  # a convolutional stem: one of ours
+    ({'stem': 'patch'}, True),
+])
+def test_who_runs_a_backbone_that_never_met_the_gates_is_told_what_to_set(
+        tiny_description, change, told):
+    description = replace(tiny_description, thresholds={},
+                          architecture=replace(tiny_description.architecture, **change))
+    assert any('temporal.refresh_period of 7' in line
+               for line in doubt_gates(description)) is told
+
+
+def test_of_a_calibrated_backbone_nothing_is_said(tiny_description):
+    architecture = replace(tiny_description.architecture, stem='patch')
+    known = {'depth': default_thresholds(architecture)}
+    assert not doubt_gates(replace(
+        tiny_description, architecture=architecture, thresholds=known))

@@ -5,8 +5,8 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.inference import cell_decoding
-from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.inference import map_decoder as cell_decoding
+from mtshare_ros.inference.map_decoder import MapDecoder
 from mtshare_ros.tasks import channels_of, get_task, TASKS
 
 GRID = (12, 24)

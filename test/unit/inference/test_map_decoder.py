@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.inference.maps import MapDecoder
+from mtshare_ros.inference.map_decoder import MapDecoder
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.tasks import channels_of, get_task, TASKS
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mtshare_ros.inference.geometry import assumed_focal_length, depth_scale, Pinhole
+from mtshare_ros.inference.map_camera import assumed_focal_length, depth_scale, Pinhole
 from mtshare_ros.messages.image_messages import write_points
 
 

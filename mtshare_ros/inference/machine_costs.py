@@ -1,14 +1,63 @@
-"""What frames cost on this machine, measured for those who ask."""
+"""What depends on the machine: the costs of frames, the crossover, and the last bits of maps."""
 
 from dataclasses import dataclass
-from typing import Callable, Iterator
+from typing import Any, Callable, Iterator, Mapping, TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
 from mtshare_ros.sharing.budget import FrameCost
+from mtshare_ros.sharing.layout import processor
 from mtshare_ros.sharing.settings import SharingSettings
+
+if TYPE_CHECKING:  # the engine measures its costs with this module
+    from mtshare_ros.inference.engine import Engine
+
+SETTING, MEASURED, MODEL, DEFAULT, UNKNOWN = (
+    'setting', 'measured', 'model', 'default', 'unknown')
+"""Sources, the first that there is holds; nothing is measured that nobody asked for."""
+
+DEFAULT_CROSSOVERS = {'cpu': 0.9}
+"""
+By type of device, for models that hold none.
+
+On a CPU a frame takes about as long as it has rows, whatever the model: those that ship have 0.85
+to 0.98 there. How a GPU fares depends on the GPU: until somebody measures, no frame runs dense for
+being faster so.
+"""
+
+
+@dataclass(frozen=True)
+class Crossover:
+    """
+    Frames with more than ``share`` of their rows to compute are faster dense, and run so.
+
+    ``source`` is ``setting``, ``measured``, ``model``, ``default`` or ``unknown``.
+    """
+
+    share: float
+    source: str
+
+
+def choose_crossover(
+    device: str, settings: SharingSettings, measured: float | None, stored: Mapping[str, float],
+) -> Crossover:
+    """Return what holds on a device; ``stored`` are the model's figures by type of device."""
+    kind = device.partition(':')[0]
+    if settings.crossover is not None:
+        return Crossover(settings.crossover, SETTING)
+    if not settings.temporal:
+        return Crossover(1.0, SETTING)  # every frame is whole already
+    if measured is not None:
+        return Crossover(measured, MEASURED)
+    if kind in stored:
+        return Crossover(stored[kind], MODEL)
+    if kind in DEFAULT_CROSSOVERS:
+        return Crossover(DEFAULT_CROSSOVERS[kind], DEFAULT)
+    return Crossover(1.0, UNKNOWN)
+
 
 _SHARES = (0.1, 0.4)
 _ROUNDS = 3
@@ -81,3 +130,27 @@ def _changing_images(
 def _keep_faster(fastest: dict[float, FrameStats], share: float, stats: FrameStats) -> None:
     if share not in fastest or stats.total_ms < fastest[share].total_ms:
         fastest[share] = stats
+
+
+def choices_of(engine: 'Engine', sharing: SharingSettings) -> dict[str, Any]:
+    """
+    Return by name what was chosen for an engine, and what it runs on.
+
+    Where all of it is equal, equal images give equal bits, however busy the machine is.
+    """
+    crossover = engine.crossover(sharing)
+    return {
+        'device': engine.device, 'processor': _name_of(engine.device),
+        'precision': str(engine.dtype).removeprefix('torch.'),
+        'weight_layout': engine.weight_layout,
+        'crossover': crossover.share, 'crossover_source': crossover.source,
+        'threads': torch.get_num_threads(), 'torch': str(torch.__version__),
+    }
+
+
+def _name_of(device: str) -> str:
+    """Return the model of a GPU, or of the CPU with its vector instructions."""
+    if device.startswith('cuda'):
+        return torch.cuda.get_device_name(device)
+    model = processor().name or processor().vendor
+    return f'{model} {torch.backends.cpu.get_cpu_capability()}'.strip()

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from mtshare_ros.inference.steps import edge_logits
+from mtshare_ros.inference.surface import edge_logits
 
 SIZE = (24, 32)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mtshare_ros.image_frame import Pinhole
-from mtshare_ros.inference.geometric import GeometryDecoder
+from mtshare_ros.inference.geometry_decoder import GeometryDecoder
 from mtshare_ros.sharing.head_plan import HeadGeometry
 
 GRID, SIDE, PATCH_SIZE = (6, 8), 4, 16

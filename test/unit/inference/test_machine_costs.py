@@ -9,10 +9,14 @@ import torch
 
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.inference import crossover
-from mtshare_ros.inference.choices import choices_of
-from mtshare_ros.inference.crossover import choose_crossover, Crossover, DEFAULT_CROSSOVERS
+from mtshare_ros.inference import machine_costs
 from mtshare_ros.inference.engine import Engine
+from mtshare_ros.inference.machine_costs import (
+    choices_of,
+    choose_crossover,
+    Crossover,
+    DEFAULT_CROSSOVERS,
+)
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.sharing.settings import SharingSettings
@@ -55,7 +59,7 @@ def test_a_figure_that_is_no_share_is_refused(checkpoint):
 @pytest.fixture
 def unknown_device(monkeypatch):
     """Let nothing be known of the devices that tests have, as it is of GPUs."""
-    monkeypatch.setattr(crossover, 'DEFAULT_CROSSOVERS', {})
+    monkeypatch.setattr(machine_costs, 'DEFAULT_CROSSOVERS', {})
 
 
 @pytest.mark.usefixtures('unknown_device')
