@@ -1,13 +1,18 @@
-"""Every parameter takes what its table says, and says why it refuses the rest."""
+"""Parameters take what is allowed, and say what is wrong with everything else."""
 
 from pathlib import Path
 
 import pytest
+from rcl_interfaces.msg import SetParametersResult
+import rclpy
+from rclpy.context import Context
+from rclpy.node import Node
+from rclpy.parameter import Parameter
 import yaml
 
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.nodes.parameters import ParameterSpec, ParameterTable
+from mtshare_ros.nodes.parameters import ParameterServer, ParameterSpec, ParameterTable
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
@@ -149,3 +154,45 @@ def test_every_parameter_of_the_shipped_file_is_explained_above_it():
     assert all(block.strip().startswith('#') for block in blocks)
     assert all(spec.limits is None or all(f'{limit}' in '\n'.join(lines) for limit in spec.limits)
                for spec in PERCEPTION_PARAMETERS if spec.name != 'semantic.color_alpha')
+
+
+@pytest.fixture
+def node():
+    context = Context()
+    rclpy.init(context=context, domain_id=101)
+    made = Node('parameters', context=context)
+    yield made
+    made.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+@pytest.fixture
+def parameters(node):
+    return ParameterServer(node, PERCEPTION_PARAMETERS, runtime_settings)
+
+
+def test_settings_are_built_once_until_a_parameter_changes(node, parameters):
+    before = parameters.settings
+    again = parameters.settings
+
+    node.set_parameters([Parameter('max_rate', value=7.0), Parameter('lazy', value=False)])
+
+    assert again is before
+    assert (parameters.settings.max_rate, parameters.settings.lazy) == (7.0, False)
+
+
+def test_settings_set_in_one_request_hold_together(node, parameters):
+    node.set_parameters_atomically([
+        Parameter('temporal.max_age', value=200), Parameter('temporal.refresh_period', value=100)])
+
+    sharing = parameters.settings.sharing
+    assert (sharing.max_age, sharing.refresh_period) == (200, 100)
+
+
+def test_a_value_that_somebody_else_refuses_does_not_hold(node, parameters):
+    node.add_on_set_parameters_callback(
+        lambda changed: SetParametersResult(successful=False, reason='not now'))
+
+    result = node.set_parameters([Parameter('max_rate', value=7.0)])[0]
+
+    assert not result.successful and parameters.settings.max_rate == 0.0
