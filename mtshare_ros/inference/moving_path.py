@@ -46,7 +46,7 @@ class PatchPath:
     ) -> FrameOutcome:
         """Compute the chosen cells; the maps hold for them alone."""
         image = to_tensor(request.image, self._sharing.device)
-        cells = choice.cells.flatten().nonzero()[:, 0]
+        cells = choice.patches.flatten().nonzero()[:, 0]
         account = self._network.run(
             state, image, request.needed, request.sharing, cells, choice.refreshed.flatten(),
             clock.lap)
@@ -152,7 +152,7 @@ class MovingPath:
         choice = camera.choose(carried, view, camera.state, request.bounds.budget)
         clock.lap('gate')
         outcome = patches.run(memory, camera.state, request, choice, clock)
-        where = None if choice.reason else self._pixels(choice.cells)
+        where = None if choice.reason else self._pixels(choice.patches)
         return _Computed(outcome, WHOLE if choice.reason else MOVING, choice.reason, where)
 
     def _at_rest(

@@ -1,4 +1,4 @@
-"""How a camera moved, from what its image should look like and what it looks like."""
+"""How a camera moved, found by aligning its image with what the carried maps expect."""
 
 from dataclasses import dataclass
 
@@ -24,15 +24,38 @@ from mtshare_ros.motion.alignment_solver import (
 )
 from mtshare_ros.motion.rigid import RigidMotion
 
+TRUSTED_CONFIDENCE = 0.5
+"""Estimates of a lower confidence are not used."""
+
+PLANE_DEPTH = 1.0
+"""Metres at which the scene is assumed to be where there is no depth or no calibration."""
+
+_ALL = np.arange(8)
+_TURNS_AND_GROWTH = np.array([0, 1, 2, 5, 6, 7])
+"""The parameters that are estimated: all, or those that need no depth."""
+
+_LARGEST_SHIFT = 6
+"""
+Pixels of the coarsest level by which a turn is searched.
+
+It is an eighth of the image at 240x320, so that turns of up to 48 pixels are found.
+"""
+
+_HALF_WRONG = 8.0
+"""Gray levels of difference that count as half wrong; larger ones count little more."""
+
+_LEAST_SEEN = 0.3
+"""Share of the points that must stay in view for a motion to be considered."""
+
 
 @dataclass(frozen=True)
 class MotionEstimate:
     """
     How the camera moved since the frame before, and how sure that is.
 
-    ``confidence`` is 0 (nothing is known) to 1; ``source`` says in one word where it is from.
-    ``scaled`` is False where the translation is no metres: without a calibration or depth only
-    turns, and growing and shrinking about the middle of the view, are told apart.
+    ``confidence`` is 0 (nothing is known) to 1; ``source`` is one word for where it comes from.
+    ``scaled`` is False where the translation is not in metres: without calibration or depth, only
+    rotations and growth of the image about its middle are found.
     """
 
     motion: RigidMotion
@@ -41,77 +64,16 @@ class MotionEstimate:
     scaled: bool = True
 
 
-_REACH = 6
-"""Pixels of the coarsest level that a turn may shift the image by; 48 where it is an eighth."""
-
-_HALF_WRONG = 8.0
-"""Grey levels; what differs by more counts less and less."""
-
-_LEAST_SEEN = 0.3
-"""A motion after which less of the view is in sight is not looked into."""
-
-
-def likeliest(
-    points: AlignmentPoints,
-    reference: np.ndarray,
-    image: np.ndarray,
-    expected: tuple[RigidMotion, ...],
-) -> RigidMotion:
-    """Return the motion, expected or a turn, that explains an image (h, w) best."""
-    if len(points.gray) < FEWEST_POINTS:
-        return expected[0]
-    motions = (*expected, _best_turn(points, reference, image))
-    return min(motions, key=lambda motion: _difference(points, image, motion))
-
-
-def _difference(points: AlignmentPoints, image: np.ndarray, motion: RigidMotion) -> float:
-    """Return how wrong what is in sight looks after a motion, 0 to 1."""
-    fit = fitted(points, image, Guess(motion))
-    if fit.seen.mean() < _LEAST_SEEN:
-        return 1.0
-    error = fit.error[fit.seen]
-    error = np.abs(error - np.median(error))
-    return float((error / (error + _HALF_WRONG)).mean())
-
-
-def _best_turn(points: AlignmentPoints, reference: np.ndarray, image: np.ndarray) -> RigidMotion:
-    """Return the turn by whole pixels after which the middle of the reference fits best."""
-    reach = min(_REACH, min(reference.shape) // 4)
-    middle = reference[reach:-reach, reach:-reach]
-    shifted = np.lib.stride_tricks.sliding_window_view(image, middle.shape)
-    windows = shifted.reshape(-1, middle.size) - middle.mean()
-    best = int(_squared_contrast(windows, middle.ravel() - middle.mean()).argmin())
-    down, right = (place - reach for place in divmod(best, shifted.shape[1]))
-    return RigidMotion.turned(
-        np.array([-down / points.camera.fy, right / points.camera.fx, 0.0]))
-
-
-def _squared_contrast(windows: np.ndarray, pattern: np.ndarray) -> np.ndarray:
-    """Return the variance (n,) of what remains of windows (n, m) after a pattern (m,)."""
-    squares = np.einsum('nm,nm->n', windows, windows) - 2 * windows @ pattern
-    return squares - windows.sum(1) ** 2 / len(pattern)
-
-
-TRUSTED_CONFIDENCE = 0.5
-"""An estimate of less confidence is no better than none."""
-
-PLANE_DEPTH = 1.0
-"""How far the scene counts as being where there is no depth or no calibration."""
-
-_ALL = np.arange(8)
-_TURNS_AND_GROWTH = np.array([0, 1, 2, 5, 6, 7])
-
-
 @dataclass(frozen=True)
 class _Effort:
-    """How dense the points of a level are, and how long is searched on it."""
+    """How many points a level has, and how long it is searched."""
 
     points: int
     steps: int
     smallest_step: float
 
     def search(self, free: np.ndarray, start: RigidMotion) -> Search:
-        """Return such a search for some of the parameters."""
+        """Return this search for the ``free`` parameters, from an expected motion."""
         return Search(free, start, self.steps, self.smallest_step)
 
 
@@ -120,7 +82,7 @@ _COARSER = _Effort(points=1200, steps=6, smallest_step=0.05)
 
 
 def assumed_camera(height: int, width: int) -> Pinhole:
-    """Return the camera that stands in where there is no calibration: 60 degrees wide."""
+    """Return a camera with a field of view of 60 degrees, used where there is no calibration."""
     focal = 0.866 * max(height, width)
     return Pinhole(focal, focal, (width - 1) / 2, (height - 1) / 2)
 
@@ -129,7 +91,7 @@ class Aligner:
     """
     Finds how a camera moved from view to view by aligning its images.
 
-    It remembers the last motion it was sure of: there the next search begins.
+    It remembers the last motion it was sure of, from which the next search starts.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
@@ -140,7 +102,7 @@ class Aligner:
         self._last = RigidMotion.none()
 
     def reset(self) -> None:
-        """Forget the last motion: the camera was placed elsewhere."""
+        """Forget the last motion, because the camera was moved elsewhere."""
         self._last = RigidMotion.none()
 
     def estimate(
@@ -156,13 +118,14 @@ class Aligner:
         """
         Return the motion from the view of a reference to that of an image.
 
-        ``reference`` (H, W, 3) bytes or floats: what is known of the last view; ``depth`` (H, W)
-        in metres: its depth. ``image`` (H, W, 3). ``start``: what is expected beside the last
-        motion. ``trusted`` (H, W): 0 or False where the reference is not to be used.
+        ``reference`` (H, W, 3) bytes or floats is the last view and ``depth`` (H, W) its depth in
+        metres; ``image`` (H, W, 3) is the new view. ``start`` is an expected motion, tried beside
+        the last one. ``trusted`` (H, W) is 0 or False where the reference must not be used.
 
-        Without camera or depth the scene counts as a plane at PLANE_DEPTH before the camera given
-        or assumed_camera, and only turns and growing about the middle are sought. A motion that
-        the noise could be, up to about a tenth of a pixel, is none at all.
+        Without ``camera`` or ``depth`` the scene is assumed to be a plane at PLANE_DEPTH, seen by
+        the given camera or ``assumed_camera``; only rotations and the growth of the image about
+        its middle are estimated. A motion that noise alone could explain, up to about a tenth of
+        a pixel, is returned as none.
         """
         scaled = camera is not None and depth is not None
         pinhole = camera or assumed_camera(*self._size)
@@ -188,26 +151,26 @@ def _coarse_to_fine(
     expected: tuple[RigidMotion, ...],
     free: np.ndarray,
 ) -> tuple[Guess, AlignmentPoints]:
-    """Return the best guess, and the points of the finest level that it rests on."""
-    points = steepest_points(views[-1], _cell(views[-1], _COARSER))
+    """Return the best guess, and the points of the finest level, from which it was estimated."""
+    points = steepest_points(views[-1], _square_side(views[-1], _COARSER))
     begin = likeliest(points, views[-1].gray, images[-1], (*expected, RigidMotion.none()))
     guess = aligned(points, images[-1], Guess(begin), _COARSER.search(free, begin))
     for view, image in zip(views[-2::-1], images[-2::-1]):
         effort = _FINEST if view is views[0] else _COARSER
-        points = steepest_points(view, _cell(view, effort))
+        points = steepest_points(view, _square_side(view, effort))
         guess = aligned(points, image, guess, effort.search(free, begin))
     return guess, points
 
 
-def _cell(view: Reference, effort: _Effort) -> int:
-    """Return the side of the squares of which each gives one point."""
+def _square_side(view: Reference, effort: _Effort) -> int:
+    """Return the side of the squares that give one point each, in pixels."""
     return max(round((view.gray.size / effort.points) ** 0.5), 1)
 
 
 def _trusted(
     trusted: torch.Tensor | None, factor: int, size: tuple[int, ...]
 ) -> np.ndarray | None:
-    """Return what may be used of a level (h, w) that is so many times smaller."""
+    """Return which pixels (h, w) of a level, ``factor`` times smaller, may be used; None: all."""
     if trusted is None:
         return None
     picked = trusted[factor // 2::factor, factor // 2::factor][:size[0], :size[1]]
@@ -215,8 +178,49 @@ def _trusted(
 
 
 def _inner(where: np.ndarray) -> np.ndarray:
-    """Return the pixels (h, w) that have all their neighbours: a border there is no edge."""
+    """Return the pixels (h, w) with all eight neighbours: a border of trust is no edge."""
     wide = where[:, 2:] & where[:, 1:-1] & where[:, :-2]
     inner = np.zeros_like(where)
     inner[1:-1, 1:-1] = wide[2:] & wide[1:-1] & wide[:-2]
     return inner
+
+
+def likeliest(
+    points: AlignmentPoints,
+    reference: np.ndarray,
+    image: np.ndarray,
+    expected: tuple[RigidMotion, ...],
+) -> RigidMotion:
+    """Return which of the expected motions, or the best turn, explains an image (h, w) best."""
+    if len(points.gray) < FEWEST_POINTS:
+        return expected[0]
+    motions = (*expected, _best_turn(points, reference, image))
+    return min(motions, key=lambda motion: _difference(points, image, motion))
+
+
+def _difference(points: AlignmentPoints, image: np.ndarray, motion: RigidMotion) -> float:
+    """Return how much the points in view differ from the image after a motion, 0 to 1."""
+    fit = fitted(points, image, Guess(motion))
+    if fit.seen.mean() < _LEAST_SEEN:
+        return 1.0
+    error = fit.error[fit.seen]
+    error = np.abs(error - np.median(error))
+    return float((error / (error + _HALF_WRONG)).mean())
+
+
+def _best_turn(points: AlignmentPoints, reference: np.ndarray, image: np.ndarray) -> RigidMotion:
+    """Return the turn by whole pixels with which the middle of the reference fits best."""
+    most = min(_LARGEST_SHIFT, min(reference.shape) // 4)
+    middle = reference[most:-most, most:-most]
+    shifted = np.lib.stride_tricks.sliding_window_view(image, middle.shape)
+    windows = shifted.reshape(-1, middle.size) - middle.mean()
+    best = int(_squared_contrast(windows, middle.ravel() - middle.mean()).argmin())
+    down, right = (place - most for place in divmod(best, shifted.shape[1]))
+    return RigidMotion.turned(
+        np.array([-down / points.camera.fy, right / points.camera.fx, 0.0]))
+
+
+def _squared_contrast(windows: np.ndarray, pattern: np.ndarray) -> np.ndarray:
+    """Return the variance (n,), times m, of windows (n, m) minus a pattern (m,)."""
+    squares = np.einsum('nm,nm->n', windows, windows) - 2 * windows @ pattern
+    return squares - windows.sum(1) ** 2 / len(pattern)

@@ -8,7 +8,7 @@ import torch
 from mtshare_ros.image_frame import Pinhole
 
 SMALLEST_SIDE = 24
-"""Images are not halved so often that a side is below that: too little would be left."""
+"""Pixels; images are not halved further, because too few pixels would be left."""
 
 
 def level_count(height: int, width: int) -> int:
@@ -23,8 +23,8 @@ def gray_levels(image: torch.Tensor, count: int) -> list[np.ndarray]:
     """
     Return an image (H, W, 3) of bytes or floats at 1/2, 1/4 ... of its size, the largest first.
 
-    Each level is (h, w) float32 in grey levels. Before every halving the image is smoothed, as
-    otherwise the levels of a shifted image would not be shifted levels.
+    Each level is (h, w) float32 in gray levels. The image is smoothed before each halving, because
+    otherwise the levels of a shifted image would differ from the shifted levels.
     """
     levels = [_half_gray(image.cpu().numpy())]
     for _ in range(count - 1):
@@ -35,7 +35,7 @@ def gray_levels(image: torch.Tensor, count: int) -> list[np.ndarray]:
 def _half_gray(image: np.ndarray) -> np.ndarray:
     """Return the gray (H / 2, W / 2) of an image, both sides rounded down."""
     red, green, blue = (image[..., index] for index in range(3))
-    wide = np.uint16 if image.dtype == np.uint8 else np.float32  # 4 * 8 * 8 bytes fit
+    wide = np.uint16 if image.dtype == np.uint8 else np.float32  # sums of bytes times 256 fit
     gray = np.add(green, green, dtype=wide)
     np.add(gray, red, out=gray)
     np.add(gray, blue, out=gray)
@@ -50,7 +50,7 @@ def _half(gray: np.ndarray) -> np.ndarray:
 
 
 def _smoothed(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
-    """Return 1, 3, 3, 1 of four lines about the middle of each pair, from even and odd lines."""
+    """Return lines smoothed by (1, 3, 3, 1) about each pair of an even and an odd line."""
     sums = even + odd
     sums *= 3
     sums[1:] += odd[:-1]
@@ -61,7 +61,7 @@ def _smoothed(even: np.ndarray, odd: np.ndarray) -> np.ndarray:
 
 
 PARAMETERS = 8
-"""Three turns in radians, three shifts in metres, gain and bias of the brightness."""
+"""Rotation (3) in radians, translation (3) in metres, gain and bias of the brightness."""
 
 MIDDLE_GRAY = 128
 """The gray level that a gain does not change."""
@@ -73,11 +73,11 @@ _NEAREST = 0.05
 @dataclass(frozen=True)
 class AlignmentPoints:
     """
-    Pixels of a reference at one level, with what does not change while another is aligned.
+    Pixels of a reference at one level, with all that stays the same during an alignment.
 
-    ``positions`` (3, n) in metres before the camera, ``gray`` (n,), ``slope`` (n,) the gray levels
-    from one pixel to the next, ``jacobian`` (8, n): by how much the gray of the reference changes
-    where its points move (PARAMETERS).
+    ``positions`` (3, n) in the optical frame in metres, ``gray`` (n,), ``slope`` (n,) the
+    gray levels from one pixel to the next, ``jacobian`` (8, n) the derivative of the reference's
+    gray by the PARAMETERS of a motion of its points.
     """
 
     camera: Pinhole
@@ -103,9 +103,9 @@ class Reference:
     camera: Pinhole
 
 
-def steepest_points(reference: Reference, cell: int) -> AlignmentPoints:
-    """Return the pixel with the steepest gray of each square of a side, where one is trusted."""
-    rows, columns = _largest(_steepness(reference), cell)
+def steepest_points(reference: Reference, side: int) -> AlignmentPoints:
+    """Return the steepest trusted pixel of each square of ``side`` pixels, where there is one."""
+    rows, columns = _largest(_steepness(reference), side)
     rows, columns, depth = _with_depth(reference, rows + _BORDER, columns + _BORDER)
     gray, camera = reference.gray, reference.camera
     across = (gray[rows, columns + 1] - gray[rows, columns - 1]) / 2
@@ -119,7 +119,7 @@ def steepest_points(reference: Reference, cell: int) -> AlignmentPoints:
 
 
 def _steepness(reference: Reference) -> np.ndarray:
-    """Return the squared slope of gray without its border, 0 where it is not trusted."""
+    """Return the squared slope of gray, without a border, 0 where it is not trusted."""
     gray, inner = reference.gray, slice(_BORDER, -_BORDER)
     across = gray[inner, _BORDER + 1:1 - _BORDER] - gray[inner, _BORDER - 1:-_BORDER - 1]
     down = gray[_BORDER + 1:1 - _BORDER, inner] - gray[_BORDER - 1:-_BORDER - 1, inner]
@@ -131,15 +131,15 @@ def _steepness(reference: Reference) -> np.ndarray:
     return across
 
 
-def _largest(values: np.ndarray, cell: int) -> tuple[np.ndarray, np.ndarray]:
+def _largest(values: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
     """Return row and column of the largest value of each square that has one above 0."""
-    rows, columns = values.shape[0] // cell, values.shape[1] // cell
-    squares = values[:rows * cell, :columns * cell].reshape(rows, cell, columns, cell)
-    flat = squares.transpose(0, 2, 1, 3).reshape(rows * columns, cell * cell)
+    rows, columns = values.shape[0] // side, values.shape[1] // side
+    squares = values[:rows * side, :columns * side].reshape(rows, side, columns, side)
+    flat = squares.transpose(0, 2, 1, 3).reshape(rows * columns, side * side)
     best = flat.argmax(1)
     found = np.flatnonzero(flat[np.arange(len(flat)), best] > 0)
     best = best[found]
-    return found // columns * cell + best // cell, found % columns * cell + best % cell
+    return found // columns * side + best // side, found % columns * side + best % side
 
 
 def _with_depth(
@@ -155,7 +155,7 @@ def _with_depth(
 def _jacobian(
     across: np.ndarray, down: np.ndarray, x: np.ndarray, y: np.ndarray, inverse_depth: np.ndarray
 ) -> np.ndarray:
-    """Return the change of gray (8, n) by a motion; its slopes are those of a focal length."""
+    """Return the derivative of gray (8, n) by a motion; slopes are times the focal length."""
     outwards = across * x + down * y
     jacobian = np.empty((PARAMETERS, len(x)), np.float32)
     jacobian[0] = -y * outwards - down

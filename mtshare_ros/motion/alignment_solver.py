@@ -8,17 +8,23 @@ from mtshare_ros.motion.alignment_points import AlignmentPoints, MIDDLE_GRAY, PA
 from mtshare_ros.motion.rigid import RigidMotion, rotation_about, rotation_vector
 
 _SMALLEST_NOISE = 1.0
-"""Grey levels; a quieter image does not make smaller differences errors."""
+"""Gray levels; smaller differences are never called errors, however quiet the image is."""
 
 _SLOPE_ERROR = 0.3
-"""Pixels by which depth and interpolation move a point beside the noise of its gray."""
+"""Pixels by which errors of depth and interpolation move a point."""
 
 _NEAREST = 0.05
+"""Metres in front of the camera; nearer points are not seen."""
+
 FEWEST_POINTS = 30
-"""From fewer points that lie in the image nothing is concluded."""
+"""With fewer points in the image there is no estimate."""
 
 PRIOR = np.array([0.1, 0.1, 0.1, 0.02, 0.02, 0.02, 0.2, 50.0]) ** -2
-"""Inverse variances (8,): of a turn in one step, of a shift about the expected one, of light."""
+"""
+Inverse variances (8,) of the parameters.
+
+Of the rotation in one step, of the translation about the expected one, of gain and bias.
+"""
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,8 @@ class Fit:
     """
     How well a guess explains the points of a level.
 
-    ``seen`` (n,) bool: which lie in the image. ``error`` (n,): by how many grey levels they differ
-    there, 0 elsewhere. ``noise``: the usual difference in grey levels.
+    ``seen`` (n,) bool: whether a point lies in the image. ``error`` (n,): the difference in gray
+    levels there, 0 elsewhere. ``noise``: the standard deviation of the error, without outliers.
     """
 
     guess: Guess
@@ -47,7 +53,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Search:
-    """Which of the parameters are sought, from where, and in how many steps of what size."""
+    """Which parameters are free, where the search starts, and when it ends."""
 
     free: np.ndarray
     start: RigidMotion
@@ -67,10 +73,11 @@ def fitted(points: AlignmentPoints, image: np.ndarray, guess: Guess) -> Fit:
 
 def aligned(points: AlignmentPoints, image: np.ndarray, guess: Guess, search: Search) -> Guess:
     """
-    Return the guess that explains an image (h, w) best, from one that is off by a pixel or two.
+    Return the guess that explains an image (h, w) best, starting from one that is near.
 
-    Gauss-Newton on Geman-McClure weights, inversely compositional: the Jacobian is that of the
-    reference throughout (Baker and Matthews, 2004).
+    Gauss-Newton with Geman-McClure weights in inverse compositional form: the Jacobian of the
+    reference is used in all steps (Baker and Matthews, 2004). The first guess may be wrong by one
+    or two pixels.
     """
     for _ in range(search.steps):
         fit = fitted(points, image, guess)
@@ -84,25 +91,25 @@ def aligned(points: AlignmentPoints, image: np.ndarray, guess: Guess, search: Se
 
 
 def information(points: AlignmentPoints, weights: np.ndarray) -> np.ndarray:
-    """Return the inverse covariance (8, 8) of the parameters by points of some weights (n,)."""
+    """Return the inverse covariance (8, 8) of the parameters from points with weights (n,)."""
     return ((points.jacobian * weights) @ points.jacobian.T).astype(np.float64)
 
 
 def weights_of(points: AlignmentPoints, fit: Fit) -> np.ndarray:
-    """Return the inverse variance (n,) of each gray, next to none where it cannot be explained."""
+    """Return the inverse variance (n,) of each gray, nearly 0 for outliers."""
     variance = fit.noise ** 2 + (_SLOPE_ERROR * points.slope) ** 2
     robust = 1 / (1 + fit.error ** 2 / variance)
     return robust * robust * fit.seen / variance
 
 
 def _usual(sizes: np.ndarray) -> float:
-    """Return the standard deviation of what is normally distributed but for some, from sizes."""
+    """Return the standard deviation of a normal distribution with outliers, from sizes (n,)."""
     middle = len(sizes) // 2
     return 1.4826 * float(np.partition(sizes, middle)[middle]) if len(sizes) else 0.0
 
 
 def _step(points: AlignmentPoints, fit: Fit, search: Search) -> np.ndarray:
-    """Return the change (8,) of the parameters of the reference that explains the errors."""
+    """Return the change (8,) of the reference's parameters that explains the errors."""
     weights = weights_of(points, fit)
     matrix = information(points, weights) + np.diag(PRIOR)
     right = points.jacobian @ (weights * fit.error) + PRIOR * _away(fit.guess, search.start)
@@ -113,7 +120,7 @@ def _step(points: AlignmentPoints, fit: Fit, search: Search) -> np.ndarray:
 
 
 def _away(guess: Guess, start: RigidMotion) -> np.ndarray:
-    """Return by how much of each parameter (8,) a guess is away from what was expected."""
+    """Return the distance (8,) of a guess from the expected parameters."""
     away = np.zeros(PARAMETERS)
     away[3:6] = (guess.motion.translation - start.translation) @ guess.motion.rotation
     away[6:] = 1 - guess.gain, -guess.bias
@@ -121,7 +128,7 @@ def _away(guess: Guess, start: RigidMotion) -> np.ndarray:
 
 
 def _stepped(guess: Guess, step: np.ndarray) -> Guess:
-    """Return a guess after the reference was moved the other way."""
+    """Return a guess after a step, which moves the reference and so counts inversely."""
     rotation = rotation_about(-step[:3])
     back = RigidMotion(rotation, -rotation @ step[3:6])
     return replace(guess, motion=guess.motion.after(back),
@@ -129,14 +136,14 @@ def _stepped(guess: Guess, step: np.ndarray) -> Guess:
 
 
 def _pixels(points: AlignmentPoints, step: np.ndarray) -> float:
-    """Return by how many pixels of the level a step moves the image, roughly."""
+    """Return roughly by how many pixels of the level a step moves the image."""
     return points.camera.fx * float(np.abs(step[:3]).max() + np.abs(step[3:6]).max() / 3)
 
 
 def _projected(
     points: AlignmentPoints, size: tuple[int, ...], motion: RigidMotion
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return row, column and whether they lie in the image (n,) of moved points."""
+    """Return row, column and whether they are in the image, each (n,), of moved points."""
     moved = motion.rotation.astype(np.float32) @ points.positions
     moved += motion.translation.astype(np.float32)[:, None]
     scale = 1 / np.maximum(moved[2], _NEAREST)
@@ -163,30 +170,29 @@ def _bilinear(image: np.ndarray, row: np.ndarray, column: np.ndarray) -> np.ndar
     return above + (below - above) * down
 
 
-_NOISE = 6.0
-_OFF = 0.7
-"""Grey levels, and pixels, by which a point may be off and still count as explained."""
+_NOISE, _OFF = 6.0, 0.7
+"""Gray levels, and pixels, by which a point may differ and still count as explained."""
 
 _DISTINCT = 2.0
-"""A slope must stand out from the noise by that factor: noise has slopes too."""
+"""A slope counts where it is so many times the noise, because noise has slopes too."""
 
 _UNSURE = 0.25
-"""Pixels of the image by which an estimate may be unsure at half confidence."""
+"""Standard deviation of the image motion, in pixels, at which the confidence is one half."""
 
 _RESTING = 20.0
-"""Squared deviations from rest; noise alone stays below, a turn by 0.1 px does not."""
+"""Squared standard deviations from rest: noise alone stays below, a turn by 0.1 px does not."""
 
 _PLACES = np.mgrid[-1:1:5j, -1:1:5j].reshape(2, 25)
-"""Down and to the right (25,) between the borders of the view, at which that is asked."""
+"""Five by five places of the view, down and to the right from -1 to 1, each (25,)."""
 
 
 def confidence_of(points: AlignmentPoints, fit: Fit, factor: int) -> float:
     """
     Return 0 (nothing is known) to 1: the weakest of three pieces of evidence.
 
-    The share of the points that look as they should (falls where something that moves fills the
-    view, with blur, in another scene); how well they fix the motion (a blank wall does not); and
-    whether contrast is left (a black image has none). The points are those of a level that is
+    The share of the points that look as expected (low where something moving fills the view, with
+    blur, in another scene); how well the points determine the motion (a blank wall does not); and
+    whether there is contrast (a black image has none). The points are those of a level that is
     ``factor`` times smaller than the image.
     """
     if fit.seen.sum() < FEWEST_POINTS:
@@ -195,7 +201,7 @@ def confidence_of(points: AlignmentPoints, fit: Fit, factor: int) -> float:
 
 
 def at_rest(points: AlignmentPoints, fit: Fit) -> bool:
-    """Tell whether a motion is none, as far as the points can tell."""
+    """Tell whether a motion may be none: whether noise alone could explain it."""
     motion = fit.guess.motion
     away = np.concatenate([rotation_vector(motion.rotation),
                            motion.translation @ motion.rotation])
@@ -204,14 +210,14 @@ def at_rest(points: AlignmentPoints, fit: Fit) -> bool:
 
 
 def _explained(points: AlignmentPoints, fit: Fit) -> float:
-    """Return 0 where seven in ten points are explained or fewer, 1 where nine in ten are."""
+    """Return 0 where up to 70 % of the points are explained, 1 from 90 % on."""
     tolerated = np.sqrt(_NOISE ** 2 + (_OFF * points.slope) ** 2)
     share = (np.abs(fit.error) < tolerated)[fit.seen].mean()
     return float(np.clip((share - 0.7) / 0.2, 0, 1))
 
 
 def _fixed(points: AlignmentPoints, fit: Fit, factor: int) -> float:
-    """Return how well the points fix where the view's content lies in the image."""
+    """Return how well the points determine the motion of the image, 0 to 1."""
     distinct = points.slope > _DISTINCT * fit.noise
     known = information(points, weights_of(points, fit) * distinct) + np.diag(PRIOR)
     covariance = np.linalg.inv(known)[:6, :6]
@@ -221,7 +227,7 @@ def _fixed(points: AlignmentPoints, fit: Fit, factor: int) -> float:
 
 
 def _flow(points: AlignmentPoints) -> np.ndarray:
-    """Return by how many pixels (2, 25, 6) five by five places of the view move with a motion."""
+    """Return the derivative (2, 25, 6) of the places' pixels by rotation and translation."""
     camera = points.camera
     depth = np.median(points.positions[2])
     y, x = _PLACES * [[camera.cy / camera.fy], [camera.cx / camera.fx]]
@@ -232,5 +238,5 @@ def _flow(points: AlignmentPoints) -> np.ndarray:
 
 
 def _contrast(gain: float) -> float:
-    """Return 1 where the contrast is between half and twice what it was, 0 where a quarter."""
+    """Return 1 where the contrast is between half and twice what it was, 0 below a quarter."""
     return float(np.clip(min(gain, 1 / max(gain, 1e-6)) * 4 - 1, 0, 1))

@@ -1,7 +1,7 @@
 """
-Maps of the present view, each pixel from the frame in which it was computed.
+The newest maps of a moving camera, each pixel from the frame in which it was computed.
 
-However often the camera has moved since, a pixel is resampled once, from that frame.
+However often the camera has moved since, a pixel is resampled only once, from that frame.
 """
 
 from dataclasses import replace
@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.image_frame import Pinhole
-from mtshare_ros.motion.cloud import Cloud, Sources
+from mtshare_ros.motion.cloud import Cloud, PixelOrigins
 from mtshare_ros.motion.kept_frames import (
     from_planes,
     KeptFrames,
@@ -25,20 +25,21 @@ from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.tasks import UNLABELLED
 
 _NO_CAMERA = Pinhole(1.0, 1.0, 0.0, 0.0)
-"""Stands for the camera before the first one is known."""
+"""The camera before the first one is known."""
+
 
 class Composite:
     """
     The maps of the present view of a moving camera.
 
     ``names`` are those of the maps, as in ``Prediction``; any other name is a value that is
-    carried along, such as a weight. They are of ``size`` (H, W), on one device. Pixels come from
-    the last ``kept_frames`` frames that were put; what is older is resampled into the newest. A
-    pixel and kept frame take 22 bytes for mask, confidence, depth, normals, edges and image, a
-    point that was seen another 32.
+    carried along, such as a weight. All maps are of ``size`` (H, W), on one device. Pixels come
+    from the last ``kept_frames`` frames that were put; older ones are resampled into the newest.
+    Each pixel takes 22 bytes in each kept frame for mask, confidence, depth, normals, edges and
+    image, and each point 32 more.
 
-    Maps given out are never changed afterwards. Values between 0 and 255 are float32 in them.
-    Without depth all is taken to be a metre before the camera.
+    Returned maps are never changed afterwards. Values between 0 and 255 are float32 in them.
+    Without depth, everything is assumed to be one metre in front of the camera.
     """
 
     def __init__(
@@ -58,14 +59,14 @@ class Composite:
         self._whole = True
         self._turn = self._pending = self._since = RigidMotion.none()
         self._motions = [RigidMotion.none()] * self._count
-        self._sources = Sources.here(self._size, self._device, 0, -1)
+        self._origins = PixelOrigins.here(self._size, self._device, 0, -1)
         self.seen = torch.zeros(self._size, dtype=torch.bool, device=self._device)
         self._values: dict[str, torch.Tensor] | None = {
             name: self._nothing(kind) for name, kind in self._kinds.items()}
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the kept frames take, and the points that their pixels showed."""
+        """Bytes of the kept frames, and of the points that their pixels showed."""
         return self._kept.nbytes + (0 if self._cloud is None else self._cloud.nbytes)
 
     @property
@@ -76,25 +77,25 @@ class Composite:
 
     @property
     def image(self) -> torch.Tensor:
-        """What the view should look like, (H, W, 3) float32, 0 to 255."""
+        """The image (H, W, 3) that is expected of the view, float32, 0 to 255."""
         return from_planes(self._current()['image'])
 
     @property
     def ages(self) -> torch.Tensor:
         """Frames (H, W) int32 since each pixel was computed."""
-        return self._now - self._sources.computations
+        return self._now - self._origins.computations
 
     @property
     def origin(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Row and column (H, W) float32 of each pixel in its frame."""
-        return self._sources.row, self._sources.column
+        return self._origins.row, self._origins.column
 
     def move(self, motion: RigidMotion, camera: Pinhole, *, scaled: bool = True) -> None:
         """
-        Go on to the view after a motion; what a camera of other intrinsics saw is forgotten.
+        Move on to the view after a motion; a camera of other intrinsics starts anew.
 
-        Unless the motion is ``scaled`` in metres, it is that before a plane a metre away, whatever
-        the depth.
+        A motion that is not ``scaled`` in metres is that of a plane one metre away, whatever the
+        depth.
         """
         if self._camera not in (_NO_CAMERA, camera):
             self.forget()
@@ -110,16 +111,16 @@ class Composite:
 
     def put(self, where: torch.Tensor | None, maps: Maps, image: torch.Tensor) -> None:
         """
-        Take new maps and image of the view where (H, W) says so, or all.
+        Take the new maps and image of the view ``where`` (H, W) is true; None: everywhere.
 
         ``maps`` holds every map by name, (H, W) or (H, W, C); ``image`` is (H, W, 3).
         """
         given = {name: to_planes(image if name == 'image' else maps[name], kind)
                  for name, kind in self._kinds.items()}
         frame = self._newest = (self._newest + 1) % self._count
-        here = Sources.here(self._size, self._device, frame, self._now)
+        here = PixelOrigins.here(self._size, self._device, frame, self._now)
         if where is None:
-            self._values, self._sources, self._cloud = given, here, None
+            self._values, self._origins, self._cloud = given, here, None
             self.seen = torch.ones_like(self.seen)
         else:
             self._merge(where, given, here)
@@ -127,28 +128,28 @@ class Composite:
         self._motions[frame] = self._since = self._pending = RigidMotion.none()
         self._kept.write(frame, self._current(), self._turn.rotation.T)
 
-    def _merge(self, where: torch.Tensor, given: Maps, here: Sources) -> None:
-        """Take new values, and what was in the kept frame that they take the place of."""
+    def _merge(self, where: torch.Tensor, given: Maps, here: PixelOrigins) -> None:
+        """Take new values, and move what is still in the kept frame that they overwrite."""
         old = self._current()
         self._values = {name: torch.where(where, given[name], old[name]) for name in given}
-        new = where | (self.seen & (self._sources.frames == self._newest))
-        computed = torch.where(where, here.computations, self._sources.computations)
-        self._sources = self._sources.replaced(new, replace(here, computed=computed))
+        new = where | (self.seen & (self._origins.frames == self._newest))
+        computed = torch.where(where, here.computations, self._origins.computations)
+        self._origins = self._origins.replaced(new, replace(here, computed=computed))
         self.seen = self.seen | where
         if self._cloud is not None:
-            self._cloud.add(new, self._depth(), self._sources, self._since)
+            self._cloud.add(new, self._depth(), self._origins, self._since)
 
     def _look(self, camera: Pinhole) -> None:
         """Find the pixels of the present view."""
         if self._cloud is None:
             seen = None if self._whole else self.seen
-            self._cloud = Cloud(self._depth(), self._sources, camera, seen)
+            self._cloud = Cloud(self._depth(), self._origins, camera, seen)
         look = self._cloud.look(self._since)
-        self._sources, self.seen = look.sources, look.seen
+        self._origins, self.seen = look.origins, look.seen
         self._pending, self._values = RigidMotion.none(), None
 
     def _depth(self) -> torch.Tensor:
-        """Return the depth of the view; without a map of it everything is a metre away."""
+        """Return the depth of the view, one metre everywhere where there is no map of it."""
         if 'depth' in self._kinds:
             return self._current()['depth']
         return torch.ones(self._size, device=self._device)
@@ -157,13 +158,13 @@ class Composite:
         """Return all maps of the view and its image, (H, W) or (C, H, W)."""
         if self._values is None:
             viewed = Viewed(self._camera, self._motions, self._turn.rotation)
-            found = self._kept.read(self._sources.places, viewed)
+            found = self._kept.read(self._origins.places, viewed)
             self._values = {name: values.view(*values.shape[:-1], *self._size)
                             for name, values in found.items()}
         return self._values
 
     def _nothing(self, kind: Kind) -> torch.Tensor:
-        """Return a map of which nothing is known."""
+        """Return a map without any known pixel."""
         if kind == Kind.LABELS:
             return torch.full(self._size, UNLABELLED, dtype=torch.uint8, device=self._device)
         shape = self._size if kind.channels == 1 else (kind.channels, *self._size)
@@ -171,6 +172,6 @@ class Composite:
 
 
 def _before_a_plane(motion: RigidMotion) -> RigidMotion:
-    """Return the motion of a plane a metre away as a turn, which may grow and slant."""
+    """Return the motion of a plane one metre away as one matrix, with no translation."""
     plane = np.array([0.0, 0.0, 1.0])
     return RigidMotion(motion.rotation + np.outer(motion.translation, plane), np.zeros(3))

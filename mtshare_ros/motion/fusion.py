@@ -1,4 +1,4 @@
-"""Maps averaged over time: what earlier frames said of a surface, and what the newest one says."""
+"""Maps averaged over time, and new maps that blend into carried ones at their border."""
 
 from dataclasses import dataclass
 from typing import Mapping
@@ -10,22 +10,26 @@ from mtshare_ros.config import require
 from mtshare_ros.motion.kept_frames import Kind, kind_of
 
 WEIGHT = 'weight'
-"""The plane (H, W) that says for how many sure frames the average of a pixel stands."""
+"""The plane (H, W) of how many frames the average of a pixel counts as."""
 
 _CERTAIN = 255.0
-"""The sureness of labels that come without one."""
+"""The confidence of labels that come without one."""
 
 _LEAST_CHANCE = 0.002
-"""Probabilities count as this far from 0 and 1 at least: half of what a byte tells apart."""
+"""Least distance of a probability from 0 and 1: half a step of a byte."""
 
-_LEAST_SURENESS = 0.02
-"""A frame counts for this much at least, so that no pixel is without any value."""
+_LEAST_WEIGHT = 0.02
+"""Least weight of a frame, so that every pixel has a value."""
 
 _SHORTEST = 1e-12
-"""Keeps vectors that cancel out from being divided by nothing."""
+"""Least length that is divided by, for vectors that cancel out."""
 
 _LARGEST_NOISE = 12.0
-"""Grey levels beyond which a difference is none of the sensor's, however noisy it looks."""
+"""Gray levels; larger differences are never taken for noise of the sensor."""
+
+
+BORDER_WIDTH = 6
+"""Pixels from the border of what is computed over which new values blend into carried ones."""
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,10 @@ class FusionRules:
     """
     How far maps are averaged over time.
 
-    An average stands for ``frames`` frames at most. What was carried along counts where the image
-    is within ``grey_levels`` of what it should be, or within twice the usual difference where the
-    sensor is noisier. Where distances differ by the share ``distance``, or normals by 1 - cosine
-    ``turn``, it counts for 1/e.
+    An average counts as at most ``frames`` frames. Carried values count where the image is within
+    ``grey_levels`` of what is expected, or within twice the median difference where the sensor is
+    noisier. Where distances differ by the share ``distance``, or normals by 1 - cosine ``turn``,
+    they count 1/e as much.
     """
 
     frames: float = 8.0
@@ -45,37 +49,38 @@ class FusionRules:
     turn: float = 0.2
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for values that make no sense."""
+        """Raise ConfigError for values out of range."""
         require(self.frames >= 1, 'frames', self.frames, '1 or more')
         for name in ('grey_levels', 'distance', 'turn'):
             require(getattr(self, name) > 0, name, getattr(self, name), 'more than 0')
 
 
 def planes_for(names: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names of what must be carried along beside maps to fuse them."""
-    sureness = (_sureness_name(name) for name in names if _is_labels(name))
-    return (WEIGHT, *(name for name in sureness if name not in names))
+    """Return the names of the planes that must be carried along with maps to fuse them."""
+    confidences = (_confidence_name(name) for name in names if _is_labels(name))
+    return (WEIGHT, *(name for name in confidences if name not in names))
 
 
 def still_alike(
     differences: torch.Tensor, seen: torch.Tensor, rules: FusionRules = FusionRules()
 ) -> torch.Tensor:
     """
-    Return where (H, W) bool the image shows what earlier frames tell of it.
+    Return where (H, W) bool the image shows what earlier frames let expect.
 
-    ``differences`` (h, w) are those of areas of the image from what it should be, in grey levels;
-    ``seen`` (H, W) bool is what earlier frames saw. A thing that moves on its own is not alike.
+    ``differences`` (h, w) are those of areas of the image from the expected image, in gray levels;
+    ``seen`` (H, W) bool is what earlier frames saw. A thing that moves by itself is not alike.
     """
     usual = 2 * differences.median()
-    limit = usual.clamp(rules.grey_levels, max(rules.grey_levels, _LARGEST_NOISE))
-    alike = (differences <= limit).float()[None, None]
+    threshold = usual.clamp(rules.grey_levels, max(rules.grey_levels, _LARGEST_NOISE))
+    alike = (differences <= threshold).float()[None, None]
     return (F.interpolate(alike, size=seen.shape, mode='nearest')[0, 0] > 0) & seen
 
 
 def begin(new: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the maps of a frame that builds on nothing, with the planes to fuse others with."""
-    sureness = {_sureness_name(name): _sureness(new, name) for name in new if _is_labels(name)}
-    return {**new, **sureness, WEIGHT: _sureness_of_frame(new)}
+    """Return the maps of a first frame, with the planes that later fusion needs."""
+    confidences = {
+        _confidence_name(name): _confidence(new, name) for name in new if _is_labels(name)}
+    return {**new, **confidences, WEIGHT: _frame_weight(new)}
 
 
 def fuse(
@@ -83,16 +88,16 @@ def fuse(
     rules: FusionRules = FusionRules(), border: torch.Tensor | None = None,
 ) -> dict[str, torch.Tensor]:
     """
-    Return maps and planes that say what both the earlier frames and the newest one do.
+    Return maps and planes that average the earlier frames and the newest one.
 
-    ``old`` are maps and planes of a view carried along, ``new`` the maps that the network gives
-    of it, each (H, W) or (H, W, C) by the names of ``Prediction``; both see the same where
-    ``alike`` (H, W) is true. Elsewhere, and where either is not finite, the new ones stand.
-    ``border`` (H, W) is how much the old ones count at least, see ``border_share``.
+    ``old`` are the maps and planes carried to a view, ``new`` the maps that the network computed
+    for it, each (H, W) or (H, W, C) by its name in ``Prediction``. They are averaged where
+    ``alike`` (H, W) is true; elsewhere, and where either is not finite, the new ones are returned.
+    ``border`` (H, W) is the least share of the old ones, see ``border_share``.
     """
     trust = _trust(old, new, alike, rules)
     kept = old[WEIGHT].clamp(max=rules.frames - 1) * trust
-    fresh = _sureness_of_frame(new)
+    fresh = _frame_weight(new)
     weight = kept + fresh
     share = kept / weight
     if border is not None:
@@ -100,7 +105,7 @@ def fuse(
     fused = {WEIGHT: weight.clamp_(max=rules.frames)}
     for name in new:
         if _is_labels(name):
-            fused.update(_surer_labels(name, old, new, share))
+            fused.update(_likelier_labels(name, old, new, share))
         elif name != 'confidence':
             fused[name] = _mean(name, old[name], new[name], share)
     return fused
@@ -111,10 +116,10 @@ def join(
     border: torch.Tensor, rules: FusionRules = FusionRules(),
 ) -> dict[str, torch.Tensor]:
     """
-    Return new maps that pass into old ones where both see the same surface; see ``fuse``.
+    Return new maps that blend into old ones where both see the same surface; see ``fuse``.
 
-    ``border`` (H, W) is how much the old ones count, see ``border_share``; where they do not, and
-    for labels everywhere, the new ones stand as they are.
+    ``border`` (H, W) is the share of the old ones, see ``border_share``. Where it is 0, and for
+    labels everywhere, the new ones are returned as they are.
     """
     near = ((border > 0) & alike).flatten().nonzero()[:, 0]
     before, now = ({name: maps[name].flatten(0, 1).index_select(0, near)[:, None] for name in new}
@@ -127,7 +132,7 @@ def join(
 
 
 def _with(values: torch.Tensor, pixels: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """Return a map (H, W, ...) in which pixels (n,) have other values (n, ...)."""
+    """Return a map (H, W, ...) in which the pixels (n,) have other values (n, ...)."""
     found = values.to(others.dtype, copy=True)
     found.flatten(0, 1).index_copy_(0, pixels, others)
     return found
@@ -137,7 +142,7 @@ def _trust(
     old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor], alike: torch.Tensor,
     rules: FusionRules,
 ) -> torch.Tensor:
-    """Return how far earlier frames and the newest one see the same surface: (H, W), 0 to 1."""
+    """Return how likely earlier frames and the newest one see the same surface: (H, W), 0 to 1."""
     trust = alike.float()
     for name in new:
         trust = trust * _agreement(name, old[name], new[name], rules)
@@ -148,26 +153,26 @@ def _is_labels(name: str) -> bool:
     return name != 'confidence' and kind_of(name) == Kind.LABELS
 
 
-def _sureness_name(labels: str) -> str:
-    """Return the name of the plane that says how sure labels are."""
-    return 'confidence' if labels == 'mask' else f'{labels}_sureness'
+def _confidence_name(labels: str) -> str:
+    """Return the name of the plane of the confidence of labels."""
+    return 'confidence' if labels == 'mask' else f'{labels}_confidence'
 
 
-def _sureness(maps: Mapping[str, torch.Tensor], labels: str) -> torch.Tensor:
-    """Return how sure the labels of maps are (H, W), 0 to 255."""
-    found = maps.get(_sureness_name(labels))
+def _confidence(maps: Mapping[str, torch.Tensor], labels: str) -> torch.Tensor:
+    """Return the confidence of labels (H, W), 0 to 255."""
+    found = maps.get(_confidence_name(labels))
     return torch.full_like(maps[labels], _CERTAIN) if found is None else found
 
 
-def _sureness_of_frame(new: Mapping[str, torch.Tensor]) -> torch.Tensor:
+def _frame_weight(new: Mapping[str, torch.Tensor]) -> torch.Tensor:
     """
-    Return by how much each pixel (H, W) of a frame counts, up to about 1.
+    Return the weight of each pixel (H, W) of a frame, up to about 1.
 
     Where a network is unsure of the class, at the borders of things and of the image, its other
-    maps are poorer too.
+    maps are less accurate too.
     """
     if 'confidence' in new:
-        return (new['confidence'].float() / _CERTAIN).square_().add_(_LEAST_SURENESS)
+        return (new['confidence'].float() / _CERTAIN).square_().add_(_LEAST_WEIGHT)
     some = next(iter(new.values()))
     return torch.ones(some.shape[:2], device=some.device)
 
@@ -175,7 +180,7 @@ def _sureness_of_frame(new: Mapping[str, torch.Tensor]) -> torch.Tensor:
 def _agreement(
     name: str, old: torch.Tensor, new: torch.Tensor, rules: FusionRules
 ) -> torch.Tensor | float:
-    """Return how far two maps see the same surface: (H, W), 0 to 1."""
+    """Return how likely two maps show the same surface: (H, W), 0 to 1."""
     kind = kind_of(name)
     if kind in (Kind.DISTANCE, Kind.SURFACE):
         middle = (old.abs() + new.abs()).mul_(0.5 * rules.distance)
@@ -187,7 +192,7 @@ def _agreement(
 
 
 def _mean(name: str, old: torch.Tensor, new: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Return the mean of two maps; ``share`` (H, W) is how much the old one counts."""
+    """Return the mean of two maps; ``share`` (H, W) is the share of the old one."""
     kind = kind_of(name)
     if kind == Kind.DIRECTION:
         planes = _between(_planes(old), _planes(new), share)
@@ -195,13 +200,13 @@ def _mean(name: str, old: torch.Tensor, new: torch.Tensor, share: torch.Tensor) 
         length = planes.square().sum(dim=0).sqrt_().clamp_(min=_SHORTEST)
         return (planes / length).permute(1, 2, 0)
     if kind == Kind.VALUE:
-        # the odds are averaged: a mean of probabilities is less sharp than either
+        # odds are averaged, because a mean of probabilities is less sharp than either
         return torch.sigmoid(_between(_odds(old), _odds(new), share)).mul_(_CERTAIN)
     return _between(old, new, share)
 
 
 def _planes(vectors: torch.Tensor) -> torch.Tensor:
-    """Return the components (C, H, W) of vectors (H, W, C), each in one piece of memory."""
+    """Return the components of vectors (H, W, C) as contiguous planes (C, H, W)."""
     return vectors.permute(2, 0, 1).contiguous()
 
 
@@ -210,40 +215,36 @@ def _between(old: torch.Tensor, new: torch.Tensor, share: torch.Tensor) -> torch
 
 
 def _odds(probability: torch.Tensor) -> torch.Tensor:
-    """Return the logarithm of the odds of a probability that is kept as 0 to 255."""
+    """Return the logarithm of the odds of a probability given as 0 to 255."""
     return torch.logit(probability / _CERTAIN, eps=_LEAST_CHANCE)
 
 
-def _surer_labels(
+def _likelier_labels(
     name: str, old: Mapping[str, torch.Tensor], new: Mapping[str, torch.Tensor],
     share: torch.Tensor,
 ) -> dict[str, torch.Tensor]:
     """
-    Return the labels that are surer, and how sure they are.
+    Return the labels of the higher confidence, and their confidence.
 
-    Labels that agree are as sure as both on average; where they differ, what speaks for the one
-    speaks against the other.
+    Labels that agree have the mean confidence; where they differ, the confidence of the one is
+    lowered by that of the other.
     """
-    before = share * _sureness(old, name)
-    now = (1 - share) * _sureness(new, name)
+    before = share * _confidence(old, name)
+    now = (1 - share) * _confidence(new, name)
     same = old[name] == new[name]
-    sureness = torch.where(same, before + now, (before - now).abs_()).round_()
+    confidence = torch.where(same, before + now, (before - now).abs_()).round_()
     labels = torch.where(before > now, old[name], new[name])
-    return {name: labels, _sureness_name(name): sureness.to(torch.uint8)}
-
-
-REACH = 6
-"""Pixels from the border of what is computed within which it passes into what lies beside it."""
+    return {name: labels, _confidence_name(name): confidence.to(torch.uint8)}
 
 
 def border_share(where: torch.Tensor) -> torch.Tensor:
     """
-    Return how much (H, W), 0 to 1, carried values count where (H, W) bool new ones are computed.
+    Return the share (H, W), 0 to 1, of carried values in pixels that are computed (H, W) bool.
 
-    It is 1 at a straight border and falls to 0 within ``REACH`` pixels.
+    It is 1 at a straight border of the computed pixels and falls to 0 over BORDER_WIDTH pixels.
     """
     inside = where[::2, ::2].float()[None, None]  # smooth enough at half the size
-    for sides in ((REACH - 1, 1), (1, REACH - 1)):
+    for sides in ((BORDER_WIDTH - 1, 1), (1, BORDER_WIDTH - 1)):
         padding = sides[0] // 2, sides[1] // 2
         inside = F.avg_pool2d(inside, sides, 1, padding, count_include_pad=False)
     large = F.interpolate(inside, size=where.shape, mode='bilinear', align_corners=False)

@@ -9,10 +9,13 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.rigid import RigidMotion
 
 FARTHEST = 1e6
-"""Metres of what is not known: it turns with the camera, no more."""
+"""Metres assumed where the depth is unknown: such pixels move with rotations only."""
 
 _STEP = 8
+"""Pixels between the points that are looked at, along either side."""
+
 _NEAREST = 0.05
+"""Metres in front of the camera; nearer points are left out."""
 
 
 @dataclass(frozen=True)
@@ -28,19 +31,19 @@ class ImageFlow:
 
     @property
     def median(self) -> tuple[float, float]:
-        """The median way down and to the right."""
+        """The median movement down and to the right."""
         if self.down.size == 0:
             return 0.0, 0.0
         return float(np.median(self.down)), float(np.median(self.right))
 
     @property
     def length(self) -> float:
-        """The median length of the ways."""
+        """The median length of the movements."""
         return float(np.median(np.hypot(self.down, self.right))) if self.down.size else 0.0
 
     @property
     def spread(self) -> float:
-        """By how much the ways of the middle four fifths of the points differ, in pixels."""
+        """The difference in pixels between the 10th and 90th percentile of the movements."""
         if self.down.size == 0:
             return 0.0
         low, high = np.percentile(np.stack((self.down, self.right)), (10, 90), axis=1)
@@ -51,7 +54,7 @@ def image_flow(
     depth: torch.Tensor | None, size: tuple[int, int], camera: Pinhole, motion: RigidMotion
 ) -> ImageFlow:
     """
-    Return how pixels of a view (height, width) move; every eighth along either side is looked at.
+    Return how the pixels of a view (height, width) move, on a grid of every eighth pixel.
 
     ``depth`` (H, W) is the z of the view before the motion; None, NaN and 0 count as far away.
     """
@@ -62,15 +65,15 @@ def image_flow(
 
 
 def places_before(
-    depth: torch.Tensor | None, cells: tuple[np.ndarray, np.ndarray], camera: Pinhole,
+    depth: torch.Tensor | None, pixels: tuple[np.ndarray, np.ndarray], camera: Pinhole,
     motion: RigidMotion,
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return where pixels, by their rows and columns, lay before a motion; NaN where nowhere.
+    Return row and column of pixels before a motion; NaN for those that were not in front.
 
-    ``depth`` (H, W) is the z of the view after it.
+    ``pixels`` are rows and columns of the view after it, ``depth`` (H, W) its z.
     """
-    row, column = cells
+    row, column = pixels
     down, right, ahead = _places_after(
         row, column, _depths_at(depth, row, column), camera, motion.inverse())
     return np.where(ahead, down, np.nan), np.where(ahead, right, np.nan)
@@ -88,7 +91,7 @@ def _depths_at(depth: torch.Tensor | None, row: np.ndarray, column: np.ndarray) 
 def _places_after(
     row: np.ndarray, column: np.ndarray, z: np.ndarray, camera: Pinhole, motion: RigidMotion
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return rows and columns of pixels at depth ``z`` after a motion, and which lie ahead."""
+    """Return row and column of pixels at depth ``z`` after a motion, and which are in front."""
     points = np.stack(((column - camera.cx) / camera.fx * z,
                        (row - camera.cy) / camera.fy * z, z), axis=-1)
     x, y, ahead = np.moveaxis(motion.moved(points), -1, 0)
@@ -97,23 +100,23 @@ def _places_after(
 
 
 STILL = 0.15
-"""Pixels a frame below which a camera may stand still."""
+"""Pixels per frame below which the camera may be standing still."""
 
 MOVING = 0.3
-"""Pixels a frame above which one moves for certain."""
+"""Pixels per frame above which the camera certainly moves."""
 
 PATIENCE = 4
-"""Frames in which nothing moves until a camera counts as standing still."""
+"""Frames below STILL after which the camera is said to stand still."""
 
 
 class RestDetector:
-    """Tells a camera that stands still from one that moves; single frames decide nothing."""
+    """Decides whether a camera stands still; one still frame alone does not."""
 
     def __init__(self) -> None:
         self._still, self.at_rest = 0, True
 
     def observe(self, shift: float) -> bool:
-        """Take in by how many pixels the image moved; return whether the camera stands still."""
+        """Add by how many pixels the image moved; return whether the camera stands still."""
         self._still = self._still + 1 if shift < STILL else 0
         if shift > MOVING:
             self.at_rest = False

@@ -17,12 +17,12 @@ from mtshare_ros.tasks import TASKS, UNLABELLED
 
 class Kind(Enum):
     """
-    How a map is resampled, and what becomes of its values.
+    How a map is resampled, and how its values change with the view.
 
-    ``labels``: the nearest pixel's. ``distance`` and ``surface`` (H, W): between pixels, but never
-    across the edge of a thing; a distance changes with the camera's place. ``value`` (H, W) and
-    ``colour`` (H, W, 3): between pixels. ``direction`` (H, W, 3): between pixels, turned with the
-    camera, of length one.
+    ``labels``: the value of the nearest pixel. ``distance`` and ``surface`` (H, W): interpolated,
+    but never across the edge of a thing; a distance changes as the camera moves. ``value`` (H, W)
+    and ``colour`` (H, W, 3): interpolated. ``direction`` (H, W, 3): interpolated unit vectors that
+    turn with the camera.
     """
 
     LABELS = 'labels'
@@ -34,12 +34,12 @@ class Kind(Enum):
 
     @property
     def channels(self) -> int:
-        """Values a pixel."""
+        """Values per pixel."""
         return 3 if self in (Kind.DIRECTION, Kind.COLOUR) else 1
 
     @property
     def stepped(self) -> bool:
-        """Whether the map breaks off at the edges of things, so that it is kept as it is too."""
+        """Whether the map has steps at the edges of things, so that exact values are kept too."""
         return self in (Kind.LABELS, Kind.DISTANCE, Kind.SURFACE)
 
 
@@ -59,17 +59,17 @@ KINDS = {spec.map: _BY_ENCODING[spec.encoding] for spec in TASKS.values()} | {
 
 
 def kind_of(name: str) -> Kind:
-    """Return the kind of a map by name; one of any other name is a value, such as a weight."""
+    """Return the kind of a map by name; an unknown name is a value, such as a weight."""
     return KINDS.get(name, Kind.VALUE)
 
 
 def kinds_of(names: Iterable[str]) -> dict[str, Kind]:
-    """Return the kinds of maps by name, and that of the image."""
+    """Return the kinds of maps by name, the image included."""
     return {name: kind_of(name) for name in (*names, 'image')}
 
 
 def to_planes(values: torch.Tensor, kind: Kind) -> torch.Tensor:
-    """Return a map as it is kept: labels or float32, (H, W) or (C, H, W)."""
+    """Return a map in the form in which it is kept: labels or float32, (H, W) or (C, H, W)."""
     if kind == Kind.LABELS:
         return values
     values = values.float()
@@ -77,7 +77,7 @@ def to_planes(values: torch.Tensor, kind: Kind) -> torch.Tensor:
 
 
 def from_planes(values: torch.Tensor) -> torch.Tensor:
-    """Return what is kept as (H, W) or (C, H, W) as a map, (H, W) or (H, W, C)."""
+    """Return kept planes (H, W) or (C, H, W) as a map, (H, W) or (H, W, C)."""
     return values if values.dim() == 2 else values.permute(1, 2, 0)
 
 
@@ -85,13 +85,13 @@ def carried_name(name: str, *, scaled: bool) -> str:
     """
     Return the name under which a map is carried along.
 
-    Depth is carried as it is, like disparity, where the motion is in no known unit.
+    Where the motion is not in metres, depth is carried like disparity: its values do not change.
     """
     return 'disparity' if name == 'depth' and not scaled else name
 
 
 def as_array(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
-    """Return a carried map as an array of its own, of the kind that it had."""
+    """Return a carried map as an array of its own, of the dtype that it had."""
     if kind == np.uint8 and values.is_floating_point():
         values = values.round().clamp_(0, 255)
     return np.array(values.cpu().numpy(), kind, order='C')
@@ -102,8 +102,8 @@ class Places:
     """
     Where pixels (n,) lie in kept frames of ``size`` (H, W).
 
-    ``frame`` (n,) is the number of the kept frame, one number for all, ``row`` and ``column``
-    (n,) float32 the place in it; beyond the frame's borders lies what its border shows.
+    ``frame`` (n,) is the number of the kept frame, or one number for all; ``row`` and ``column``
+    (n,) float32 are the place in it. Places beyond the border take the values at the border.
     """
 
     size: tuple[int, int]
@@ -141,7 +141,7 @@ class Places:
 
     @cached_property
     def weights(self) -> torch.Tensor:
-        """How much each of the four counts: (n, 4) float16."""
+        """The weights of the four, bilinear: (n, 4) float16."""
         down = (self.row - self._top).clamp_(0, 1)
         right = (self.column - self._left).clamp_(0, 1)
         both = down * right
@@ -161,9 +161,9 @@ class Places:
 
 def blend(table: torch.Tensor, places: Places) -> torch.Tensor:
     """
-    Return values (n, C) between the pixels of a table (pixels of all frames, C), both float16.
+    Return values (n, C) interpolated in a table (pixels of all frames, C), both float16.
 
-    All C values of a pixel lie together, so that each place takes four reads.
+    The C values of a pixel are next to each other, so that each place takes four reads.
     """
     return F.embedding_bag(places.corners, table, mode='sum', per_sample_weights=places.weights)
 
@@ -177,19 +177,19 @@ Maps = Mapping[str, torch.Tensor]
 """Maps by name: (H, W), or (C, H, W) where a pixel has several values."""
 
 _TINY = 1e-12
-"""Square of a length below which a direction is none."""
+"""Squared length below which a vector has no direction."""
 
 _SAME_SURFACE = 0.025
-"""Relative difference from the nearest pixel's value up to which a step is not crossed."""
+"""Largest relative difference from the nearest pixel's value on one surface."""
 
 
 @dataclass(frozen=True)
 class Viewed:
     """
-    From where kept frames are viewed.
+    The view for which kept frames are read.
 
-    ``camera`` is that of all, ``motions`` lead from the frames to the view, ``turn`` (3, 3)
-    brings directions of the world to it.
+    ``camera`` is the same for all, ``motions`` bring points of each frame to the view, ``turn``
+    (3, 3) turns directions of the world into it.
     """
 
     camera: Pinhole
@@ -197,7 +197,7 @@ class Viewed:
     turn: np.ndarray
 
     def distance(self, distance: torch.Tensor, places: Places) -> torch.Tensor:
-        """Return the z (n,) in the view of what has a z in its kept frame."""
+        """Return the z (n,) in the view of points whose z in their kept frame is ``distance``."""
         back = np.linalg.inv(matrix_of(self.camera))
         rows = [np.append(motion.rotation[2] @ back, motion.translation[2])
                 for motion in self.motions]
@@ -215,8 +215,8 @@ class KeptFrames:
     """
     Maps of the last ``count`` frames of ``size`` (H, W), by name.
 
-    All that is resampled between pixels lies together in half precision. Labels, and what breaks
-    off at the edges of things, are kept as they are besides.
+    Everything that is interpolated is in one table in half precision. Labels, and maps with steps
+    at the edges of things, are also kept exactly.
     """
 
     def __init__(
@@ -233,12 +233,12 @@ class KeptFrames:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that the frames take."""
+        """Bytes of the tables."""
         tables = (self._table, *self._stepped.values())
         return sum(table.numel() * table.element_size() for table in tables)
 
     def write(self, frame: int, maps: Maps, turn: np.ndarray) -> None:
-        """Overwrite a frame by all maps; ``turn`` (3, 3) brings its directions to the world."""
+        """Overwrite a frame with all maps; ``turn`` (3, 3) turns its directions into the world."""
         pixels = self._size[0] * self._size[1]
         part = slice(frame * pixels, (frame + 1) * pixels)
         rows, start = self._table[part], 0
@@ -253,9 +253,9 @@ class KeptFrames:
             table[part] = maps[name].reshape(-1)
 
     def read(self, places: Places, viewed: Viewed) -> dict[str, torch.Tensor]:
-        """Return all maps at places (n,) as they are viewed: (n,), or (C, n) for C values."""
+        """Return all maps at places (n,) as the view sees them: (n,), or (C, n) for C values."""
         found = {name: pick(table, places) for name, table in self._stepped.items()}
-        # one product turns what is turned, and brings the values of each map together
+        # one matrix product turns the directions and puts the values of each map in one place
         values = self._turned(viewed.turn) @ blend(self._table, places).float().t()
         parts = values.split([self._kinds[name].channels for name in self._blended])
         for name, part in zip(self._blended, parts):
@@ -271,7 +271,7 @@ class KeptFrames:
         return found
 
     def _turned(self, turn: np.ndarray) -> torch.Tensor:
-        """Return the matrix (C, C) that turns the directions among the values of a pixel."""
+        """Return the matrix (C, C) that turns the directions among the C values of a pixel."""
         blocks = [_as_tensor(turn, 'cpu') if self._kinds[name] == Kind.DIRECTION
                   else torch.eye(self._kinds[name].channels) for name in self._blended]
         return torch.block_diag(*blocks).to(self._table.device)
@@ -288,7 +288,7 @@ def _empty(pixels: int, kind: Kind, device: torch.device) -> torch.Tensor:
 
 
 def _on_one_surface(between: torch.Tensor, nearest: torch.Tensor) -> torch.Tensor:
-    """Return values (n,) between pixels, or of the nearest one where that is far from them."""
-    # a value that is unknown or beyond half precision is far from every other
+    """Return interpolated values (n,), or the nearest pixel's where they are far from it."""
+    # an unknown value, or one beyond half precision, compares as far: the nearest one is taken
     close = (between - nearest).abs_() <= nearest.abs().mul_(_SAME_SURFACE)
     return torch.where(close, between, nearest)

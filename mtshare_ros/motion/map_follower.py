@@ -13,7 +13,7 @@ from mtshare_ros.motion.alignment import (
     MotionEstimate,
     TRUSTED_CONFIDENCE,
 )
-from mtshare_ros.motion.cloud import Cloud, Look, Sources
+from mtshare_ros.motion.cloud import Cloud, CloudView, PixelOrigins
 from mtshare_ros.motion.kept_frames import (
     as_array,
     carried_name,
@@ -30,14 +30,20 @@ from mtshare_ros.motion.points import is_still
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.sensor_motion import NANOSECONDS, PoseBuffer, seconds
 
+OLDEST_S = 2.0
+"""Seconds; older maps are carried to no image, because things that move have long moved on."""
+
+_GAP_S, _BEYOND_S = 1.0, 0.5
+"""Seconds between and after images within which the motion is interpolated and extrapolated."""
+
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedMaps:
     """
-    Maps by name, (H, W) or (H, W, C), and the image (H, W, 3) that they expect.
+    Maps by name, (H, W) or (H, W, C), and the image (H, W, 3) that is expected of the view.
 
-    Where ``seen`` (H, W) is False the frame did not show what the view does: there stands what the
-    farther neighbour shows.
+    Where ``seen`` (H, W) is False, the frame did not show what the view shows; the values there
+    are those of the farther neighbour.
     """
 
     maps: dict[str, torch.Tensor]
@@ -50,7 +56,7 @@ class MapCarrier:
     Moves the maps of one frame to the views after it, each time from that frame itself.
 
     ``names`` are those of the maps, as in ``Prediction``, all of ``size`` (H, W) on one device.
-    Without depth all is taken to be a metre before the camera.
+    Without depth, everything is assumed to be one metre in front of the camera.
     """
 
     def __init__(
@@ -62,48 +68,48 @@ class MapCarrier:
         self._cloud: Cloud | None = None
 
     def keep(self, maps: Maps, image: torch.Tensor, camera: Pinhole) -> None:
-        """Take the maps of a frame, (H, W) or (H, W, C), in place of those before."""
+        """Replace the kept maps by those of another frame, (H, W) or (H, W, C)."""
         given = {name: to_planes(image if name == 'image' else maps[name], kind)
                  for name, kind in self._kinds.items()}
         self._kept.write(0, given, RigidMotion.none().rotation)
         self._given = given
-        self._here = Sources.here(self._size, self._device, 0, 0)
+        self._here = PixelOrigins.here(self._size, self._device, 0, 0)
         self._depth = given.get('depth', torch.ones(self._size, device=self._device))
         self._camera, self._cloud = camera, Cloud(self._depth, self._here, camera, None)
 
-    def carry(self, motion: RigidMotion, image: torch.Tensor | None = None) -> Carried | None:
+    def carry(self, motion: RigidMotion, image: torch.Tensor | None = None) -> CarriedMaps | None:
         """
-        Return what the view shows to which a motion leads from the frame; None without one.
+        Return the maps of the view after a motion from the frame; None if no frame is kept.
 
-        With the ``image`` (H, W, 3) of the view things that move by themselves are carried to
-        where it shows them.
+        With the ``image`` (H, W, 3) of the view, things that move by themselves are carried to
+        where the image shows them.
         """
         if self._cloud is None:
             return None
         viewed = Viewed(self._camera, (motion,), motion.rotation)
         if is_still(motion, self._camera, self._depth):
-            look = Look(self._here, torch.ones_like(self._depth, dtype=torch.bool))
+            look = CloudView(self._here, torch.ones_like(self._depth, dtype=torch.bool))
             planes: Maps = self._given
         else:
             look = self._cloud.look(motion)
-            planes = self._read(look.sources.places, viewed, self._size)
+            planes = self._read(look.origins.places, viewed, self._size)
         shifts = None if image is None else find_shifts(from_planes(planes['image']), image)
         if shifts is not None:
             planes, look = self._shifted(planes, look, shifts, viewed)
         maps = {name: from_planes(values) for name, values in planes.items()}
-        return Carried(maps, maps.pop('image'), look.seen)
+        return CarriedMaps(maps, maps.pop('image'), look.seen)
 
     def _shifted(
-        self, planes: Maps, look: Look, shifts: Shifts, viewed: Viewed
-    ) -> tuple[Maps, Look]:
-        """Return planes and look with pixels that show what lay elsewhere."""
-        places = look.sources.places.select(shifts.source)
+        self, planes: Maps, look: CloudView, shifts: Shifts, viewed: Viewed
+    ) -> tuple[Maps, CloudView]:
+        """Return planes and view with the pixels that show things which moved by themselves."""
+        places = look.origins.places.select(shifts.source)
         found = self._read(places, viewed, shifts.source.shape)
         flat = shifts.pixels
         moved = {name: values.flatten(-2).index_copy(-1, flat, found[name]).view_as(values)
                  for name, values in planes.items()}
         seen = look.seen.view(-1).index_fill(0, flat, True).view_as(look.seen)
-        return moved, Look(look.sources, seen)
+        return moved, CloudView(look.origins, seen)
 
     def _read(
         self, places: Places, viewed: Viewed, shape: tuple[int, ...]
@@ -112,19 +118,13 @@ class MapCarrier:
                 for name, values in self._kept.read(places, viewed).items()}
 
 
-OLDEST_S = 2.0
-"""Age above which maps are carried to no image: what moves by itself has long moved on."""
-
-_GAP_S, _BEYOND_S = 1.0, 0.5
-
-
 @dataclass(frozen=True, eq=False)
 class NetworkFrame:
     """
-    What a network made of one image: maps by name in ``Prediction``, (H, W) or (H, W, C).
+    What a network computed from one image: maps by name in ``Prediction``, (H, W) or (H, W, C).
 
-    ``image`` is (H, W, 3) uint8 of the same size, ``time_ns`` when it was taken. Without a camera
-    the motion from there on is known in no unit.
+    ``image`` is (H, W, 3) uint8 of the same size, ``time_ns`` the time it was taken. Without a
+    ``camera``, the motion after it is not in metres.
     """
 
     maps: Mapping[str, np.ndarray]
@@ -136,10 +136,10 @@ class NetworkFrame:
 @dataclass(frozen=True)
 class FollowedView:
     """
-    The maps of a later view; None where they could not be carried there, and ``reason`` says why.
+    The maps of a later view, or None and the ``reason`` why they could not be carried there.
 
-    ``frame`` is what they were carried from, ``estimate`` by which motion; both are None where
-    nothing was tried.
+    ``frame`` is the one they were carried from, ``estimate`` the motion since; both are None where
+    no motion was estimated.
     """
 
     maps: dict[str, np.ndarray] | None
@@ -150,7 +150,7 @@ class FollowedView:
 
 @dataclass(frozen=True, eq=False)
 class _ViewBefore:
-    """The last image that maps were carried to, the depth (H, W) of it, and its pose."""
+    """The last image that maps were carried to, its depth (H, W), and its pose."""
 
     image: torch.Tensor
     depth: torch.Tensor | None
@@ -159,34 +159,34 @@ class _ViewBefore:
 
 class MapFollower:
     """
-    Aligns each image with the newest frame of a network, and carries its maps there.
+    Aligns each image with the newest frame of a network, and carries the maps of that frame to it.
 
-    The motion is that from the frame itself, so that errors do not add up. Where the camera has
-    gone too far for that, it is found by way of the image before.
+    The motion is estimated from the frame itself, so that errors do not add up. Where the camera
+    has moved too far for that, it is estimated from the last image instead.
     """
 
     def __init__(self, size: tuple[int, int]) -> None:
         """Prepare for views of a size (height, width)."""
         self._size = size
-        self._aligner, self._stepper = Aligner(size), Aligner(size)
+        self._aligner, self._step_aligner = Aligner(size), Aligner(size)
         self._before: _ViewBefore | None = None
         self._newest: NetworkFrame | None = None
         self._held: NetworkFrame | None = None
         self._carrier: MapCarrier | None = None
-        self._track = PoseBuffer(gap_s=_GAP_S, beyond_s=_BEYOND_S)
-        self._told: tuple[RigidMotion, RigidMotion] | None = None
+        self._poses = PoseBuffer(gap_s=_GAP_S, beyond_s=_BEYOND_S)
+        self._given: tuple[RigidMotion, RigidMotion] | None = None
 
     def keep(self, frame: NetworkFrame) -> None:
-        """Carry the maps of this frame from the next image on."""
+        """Carry the maps of this frame, starting with the next image."""
         self._newest = frame
 
     def forget(self) -> None:
-        """Begin anew: nothing before continues in the images to come."""
+        """Start anew, because later images do not continue earlier ones."""
         self._newest = self._held = self._carrier = None
         self._aligner.reset()
-        self._stepper.reset()
-        self._track.clear()
-        self._told = self._before = None
+        self._step_aligner.reset()
+        self._poses.clear()
+        self._given = self._before = None
 
     def follow(
         self, image: np.ndarray, time_ns: int, pose: RigidMotion | None = None
@@ -195,7 +195,7 @@ class MapFollower:
         Return the maps of the view of an image (H, W, 3) uint8.
 
         ``time_ns`` is when it was taken. ``pose`` brings points of its optical frame to the world,
-        where another sensor knows it; the search for the motion then begins there.
+        where another sensor gives it; the search for the motion then starts there.
         """
         frame = self._newest
         if frame is None:
@@ -210,7 +210,7 @@ class MapFollower:
     def _follow(
         self, frame: NetworkFrame, image: torch.Tensor, time_ns: int, pose: RigidMotion | None
     ) -> FollowedView:
-        carrier = self._hold(frame)
+        carrier = self._carrier_of(frame)
         estimate = self._estimate(frame, image, time_ns, pose)
         if estimate.confidence < TRUSTED_CONFIDENCE:
             reason = f'the motion of the camera is not sure (confidence {estimate.confidence:.2f})'
@@ -231,15 +231,15 @@ class MapFollower:
         direct = self._aligner.estimate(
             self._image, self._depth, image, frame.camera,
             start=self._expected(frame, time_ns, pose))
-        there, before = self._track.at(frame.time_ns).motion, self._before
+        there, before = self._poses.at(frame.time_ns).motion, self._before
         if direct.confidence >= TRUSTED_CONFIDENCE or there is None or before is None:
             return direct
-        step = self._stepper.estimate(before.image, before.depth, image, frame.camera)
+        step = self._step_aligner.estimate(before.image, before.depth, image, frame.camera)
         motion = step.motion.after(RigidMotion.between(there, before.pose))
         return replace(step, motion=motion) if step.confidence > direct.confidence else direct
 
-    def _hold(self, frame: NetworkFrame) -> MapCarrier:
-        """Return the carrier with a frame's maps in it."""
+    def _carrier_of(self, frame: NetworkFrame) -> MapCarrier:
+        """Return the carrier that holds the maps of a frame."""
         if self._carrier is not None and frame is self._held:
             return self._carrier
         scaled = frame.camera is not None
@@ -255,23 +255,23 @@ class MapFollower:
     def _expected(
         self, frame: NetworkFrame, time_ns: int, pose: RigidMotion | None
     ) -> RigidMotion | None:
-        """Return the motion from a frame to an image that poses, or the images before, tell."""
-        there, here = self._track.at(frame.time_ns).motion, self._track.at(time_ns).motion
-        if pose is not None and self._told is not None:
-            tracked, told = self._told
-            here = tracked.after(RigidMotion.between(told, pose).inverse())
+        """Return the motion from a frame to an image that poses, or earlier images, let expect."""
+        there, here = self._poses.at(frame.time_ns).motion, self._poses.at(time_ns).motion
+        if pose is not None and self._given is not None:
+            tracked, given = self._given
+            here = tracked.after(RigidMotion.between(given, pose).inverse())
         return None if there is None or here is None else RigidMotion.between(there, here)
 
     def _remember(
         self, frame: NetworkFrame, time_ns: int, pose: RigidMotion | None, motion: RigidMotion
     ) -> RigidMotion:
-        """Note, and return, where the camera of an image stands after its motion from a frame."""
-        there = self._track.at(frame.time_ns).motion
+        """Return the pose of an image after its motion from a frame, and remember it."""
+        there = self._poses.at(frame.time_ns).motion
         if there is None:
             there = RigidMotion.none()
-            self._track.clear()
-            self._track.add(frame.time_ns, there)
+            self._poses.clear()
+            self._poses.add(frame.time_ns, there)
         here = there.after(motion.inverse())
-        self._track.add(time_ns, here)
-        self._told = None if pose is None else (here, pose)
+        self._poses.add(time_ns, here)
+        self._given = None if pose is None else (here, pose)
         return here

@@ -1,9 +1,9 @@
 """
-Things that move by themselves, found by what an image shows elsewhere than it was expected.
+Things that move by themselves, found where an image differs from the expected one.
 
-Cells of the image that the expected one does not explain are looked for round about in it, coarse
-to fine. Each block of pixels in them then takes the motion, of its cell or of one beside it, that
-explains it best, or none.
+Squares of the image that the expected image does not explain are searched for in it nearby, from
+coarse to fine. Each block of pixels in them then takes the motion that explains it best: that of
+its square, of one beside it, or none.
 """
 
 from dataclasses import dataclass
@@ -11,34 +11,35 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-_CELL = 8
-"""Pixels along a side of the cells that are looked for."""
+_SQUARE = 8
+"""Pixels along a side of the squares that are searched for."""
 
 _UNEXPLAINED = 12.0
-"""Mean difference of grey levels in a cell above which it is looked for."""
+"""Mean difference in gray levels above which a square is searched for."""
 
 _BETTER = 0.75
-"""Share of the difference that may be left for a motion to be believed."""
+"""A motion is believed where it leaves less than this share of the difference."""
+
 _BLOCK = 2
 """Pixels along a side of the blocks that take one motion."""
 
 _STILL_FIRST = 1.0
-"""Grey levels by which a motion must explain a block better than none does."""
+"""Gray levels by which a motion must explain a block better than no motion."""
 
 _ABOUT = 2
-"""Pixels to each side of a block that are compared with it."""
+"""Pixels round a block that are compared with it."""
 
 _ROWS = 240
-"""About how many rows images are reduced to, so that the search reaches as far in any."""
+"""Rows, roughly, to which images are reduced, so that the search covers the same share of any."""
 
 
 @dataclass(frozen=True)
 class _Level:
-    """One step of the search: in images reduced by ``scale``, in whose pixels the others are."""
+    """One step of the search, in images reduced by ``scale``; the others are their pixels."""
 
     scale: int
     patch: int
-    reach: int
+    radius: int
 
 
 _LEVELS = (_Level(4, 6, 4), _Level(2, 8, 1), _Level(1, 16, 1))
@@ -46,7 +47,7 @@ _LEVELS = (_Level(4, 6, 4), _Level(2, 8, 1), _Level(1, 16, 1))
 
 @dataclass(frozen=True)
 class Shifts:
-    """Pixels (n,) int64 of a view, counted along its rows, and ``source``, what they show."""
+    """Pixels (n,) int64 of a view, counted along its rows, and the ``source`` pixels they show."""
 
     pixels: torch.Tensor
     source: torch.Tensor
@@ -54,19 +55,19 @@ class Shifts:
 
 def find_shifts(expected: torch.Tensor, image: torch.Tensor) -> Shifts | None:
     """
-    Return what an image shows that lies elsewhere in the expected one, None for nothing.
+    Return the pixels of an image that are elsewhere in the expected one; None if there are none.
 
-    Both are (H, W, 3), 0 to 255; the sources are pixels of the expected image. What is altogether
-    new may be taken for something that looks like it.
+    Both are (H, W, 3), 0 to 255. Something new may be taken for a similar part of the expected
+    image.
     """
     height, width = image.shape[:2]
     factor = max(1, round(height / _ROWS))
     before, after = (_reduced(_grey(picture), factor) for picture in (expected, image))
-    cells = _unexplained(before, after)
-    if not cells.shape[0]:
+    squares = _unexplained(before, after)
+    if not squares.shape[0]:
         return None
-    shift = _search(before, after, cells)
-    blocks, moved = _of_blocks(before, after, cells, shift)
+    shift = _search(before, after, squares)
+    blocks, moved = _of_blocks(before, after, squares, shift)
     return _as_shifts(blocks, moved, factor, (height, width))
 
 
@@ -81,14 +82,14 @@ def _reduced(grey: torch.Tensor, factor: int) -> torch.Tensor:
 
 
 def _unexplained(expected: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """Return the rows and columns (n, 2) of cells that differ."""
-    return (F.avg_pool2d((expected - image).abs_()[None], _CELL)[0] > _UNEXPLAINED).nonzero()
+    """Return the rows and columns (n, 2) of squares that differ."""
+    return (F.avg_pool2d((expected - image).abs_()[None], _SQUARE)[0] > _UNEXPLAINED).nonzero()
 
 
-def _search(expected: torch.Tensor, image: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Return by how much further down and right (n, 2) cells lie in the expected image."""
-    shift = torch.zeros_like(cells)
-    middle = cells * _CELL + _CELL // 2
+def _search(expected: torch.Tensor, image: torch.Tensor, squares: torch.Tensor) -> torch.Tensor:
+    """Return by how much further down and right (n, 2) squares lie in the expected image."""
+    shift = torch.zeros_like(squares)
+    middle = squares * _SQUARE + _SQUARE // 2
     for level in _LEVELS:
         pictures = [_reduced(picture, level.scale) for picture in (expected, image)]
         shift = level.scale * _best(
@@ -101,14 +102,14 @@ def _best(
     level: _Level,
 ) -> torch.Tensor:
     """Return the shifts (n, 2) about those at the start with which patches differ least."""
-    half, reach = level.patch // 2, level.reach
+    half, radius = level.patch // 2, level.radius
     here = _windows(image, middle, -half, level.patch)
-    there = _windows(expected, middle + start, -half - reach, level.patch + 2 * reach)
+    there = _windows(expected, middle + start, -half - radius, level.patch + 2 * radius)
     there = there.unfold(1, level.patch, 1).unfold(2, level.patch, 1)
     apart = (there - here[:, None, None]).abs_().flatten(3).mean(dim=3).flatten(1)
     best = apart.argmin(dim=1)
-    across = 2 * reach + 1
-    found = start + torch.stack((best // across, best % across), dim=1) - reach
+    across = 2 * radius + 1
+    found = start + torch.stack((best // across, best % across), dim=1) - radius
     unmoved = (_windows(expected, middle, -half, level.patch) - here).abs_().flatten(1).mean(dim=1)
     believed = apart.amin(dim=1) < _BETTER * unmoved
     return torch.where(believed[:, None], found, 0)
@@ -126,29 +127,30 @@ def _windows(
 
 
 def _of_blocks(
-    expected: torch.Tensor, image: torch.Tensor, cells: torch.Tensor, shift: torch.Tensor
+    expected: torch.Tensor, image: torch.Tensor, squares: torch.Tensor, shift: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the first pixels (m, 2) of the blocks that moved, and by how much (m, 2)."""
-    cells, choices = _choices(cells, shift, (image.shape[0] // _CELL, image.shape[1] // _CELL))
-    first, length = -_ABOUT, _CELL + 2 * _ABOUT
-    corner = cells * _CELL
+    grid = image.shape[0] // _SQUARE, image.shape[1] // _SQUARE
+    squares, choices = _choices(squares, shift, grid)
+    first, length = -_ABOUT, _SQUARE + 2 * _ABOUT
+    corner = squares * _SQUARE
     here = _windows(image, corner, first, length)
     there = _windows(expected, corner[:, None] + choices, first, length)
     apart = F.avg_pool2d((there - here[:, None]).abs_(), _BLOCK + 2 * _ABOUT, _BLOCK)
     apart[:, 0] -= _STILL_FIRST
     chosen = apart.argmin(dim=1).flatten(1)
     moved = choices.gather(1, chosen[..., None].expand(-1, -1, 2))
-    steps = torch.arange(0, _CELL, _BLOCK, device=image.device)
+    steps = torch.arange(0, _SQUARE, _BLOCK, device=image.device)
     changed = moved.any(dim=2)
     return (corner[:, None] + torch.cartesian_prod(steps, steps))[changed], moved[changed]
 
 
 def _choices(
-    cells: torch.Tensor, shift: torch.Tensor, grid: tuple[int, int]
+    squares: torch.Tensor, shift: torch.Tensor, grid: tuple[int, int]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the cells (m, 2) beside some that moved, and what may be theirs (m, 10, 2)."""
-    table = torch.zeros(grid[0] + 2, grid[1] + 2, 2, dtype=torch.long, device=cells.device)
-    table[cells[:, 0] + 1, cells[:, 1] + 1] = shift
+    """Return the squares (m, 2) beside some that moved, and what may be theirs (m, 10, 2)."""
+    table = torch.zeros(grid[0] + 2, grid[1] + 2, 2, dtype=torch.long, device=squares.device)
+    table[squares[:, 0] + 1, squares[:, 1] + 1] = shift
     about = table.unfold(0, 3, 1).unfold(1, 3, 1).flatten(3).transpose(2, 3)
     beside = about.flatten(2).any(dim=2).nonzero()
     found = about[beside[:, 0], beside[:, 1]]

@@ -1,31 +1,39 @@
-"""Which cells of a view are computed when the camera moves."""
+"""Which patches of a view are computed when the camera moves."""
 
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
-TOO_MANY = 'too many cells differ from what earlier frames tell'
+TOO_MANY = 'too many patches differ from what earlier frames tell'
 
 TILE = 4
-"""Cells along a side of a tile: cells are refreshed by tiles, because heads read round a cell."""
+"""Patches along a side of a tile; refreshes go by tiles, as heads read round each patch."""
+
+
+_PACE = 0.1
+"""Share of the difference by which one frame changes the usual number of patches."""
+
+_MOST_SCORE = 3.0
+"""Scores above this count as this for their neighbours."""
 
 
 @dataclass(frozen=True)
 class ChoiceRules:
     """
-    When a cell is computed, and when all of them are.
+    When a patch is computed, and when all of them are.
 
-    ``limit`` is the score above which it is, where those of its neighbours count by the share
-    ``company``; ``strong`` the score of its own that is enough. ``unseen`` is the share of its
-    pixels that no earlier frame saw. Others are computed anew in turn, the oldest first: as many
-    as are left of the ``share`` of all cells, but at least every ``slowest``-th and at most every
-    ``fastest``-th of all. What was computed near the border of an image, with little round it, is
-    sooner due once it has moved inwards: by ``inward`` frames a pixel. No more cells are computed
-    than ``burst`` times what is usual. Above ``most``, a share of the cells, all are.
+    A patch is computed where its score exceeds ``threshold``, the mean of its neighbourhood taking
+    part in the score with the share ``company``; where its own score exceeds ``strong``; and where
+    no earlier frame saw more than the share ``unseen`` of its pixels. The others are refreshed in
+    turn, the oldest first: as many as are left of the ``share`` of all patches, but at least one
+    in ``slowest`` and at most one in ``fastest``. A patch that was computed near the border of an
+    image, with little context, is refreshed sooner once it has moved inwards: ``inward`` frames
+    per pixel. At most ``burst`` times the usual number is computed in a frame. Where more than the
+    share ``most`` of the patches has to be computed, all are.
     """
 
-    limit: float = 1.0
+    threshold: float = 1.0
     company: float = 0.7
     strong: float = 4.0
     unseen: float = 0.02
@@ -40,12 +48,12 @@ class ChoiceRules:
 @dataclass(frozen=True, eq=False)
 class PatchEvidence:
     """
-    What is known of the cells (rows, columns) of a view before they are computed.
+    What is known of the patches (rows, columns) of a view before they are computed.
 
-    ``scores`` say how much each differs from what it should look like, ``unseen`` the share of it
-    that no earlier frame saw, ``ages`` the frames since it was computed on average, ``inward`` by
-    how many pixels it lay nearer to the border of the image then. ``new`` bool are those that must
-    be computed.
+    ``scores`` are how much each differs from what is expected of it, ``unseen`` the share of its
+    pixels that no earlier frame saw, ``ages`` the mean number of frames since it was computed, and
+    ``inward`` by how many pixels it was nearer to the border of the image then. ``new`` bool are
+    the patches that must be computed.
     """
 
     scores: torch.Tensor
@@ -58,18 +66,18 @@ class PatchEvidence:
 @dataclass(frozen=True, eq=False)
 class PatchChoice:
     """
-    The cells (rows, columns) bool to compute, and those of them whose turn it is, ``refreshed``.
+    The patches (rows, columns) bool to compute; ``refreshed`` are those of them due by age.
 
-    ``reason`` is empty, or says why all are computed.
+    ``reason`` says why all are computed; it is empty where they are not.
     """
 
-    cells: torch.Tensor
+    patches: torch.Tensor
     refreshed: torch.Tensor
     reason: str = ''
 
 
 class PatchChooser:
-    """Chooses cells frame by frame; it remembers how many are usual, and what turns are owed."""
+    """Chooses patches frame by frame; it remembers the usual number and the refreshes owed."""
 
     def __init__(self, rules: ChoiceRules = ChoiceRules()) -> None:
         self._rules = rules
@@ -78,9 +86,10 @@ class PatchChooser:
 
     def choose(self, evidence: PatchEvidence, budget: int | None = None) -> PatchChoice:
         """
-        Return the cells of the next frame.
+        Return the patches to compute in the next frame.
 
-        With a ``budget`` they are no more than that, but for those that no earlier frame saw.
+        With a ``budget`` they are at most that many, except that patches which no earlier frame
+        saw are always computed.
         """
         rules, count = self._rules, evidence.scores.numel()
         forced = evidence.new | (evidence.unseen > rules.unseen)
@@ -92,15 +101,15 @@ class PatchChooser:
         return self._within(forced, wanted, refreshed, evidence, most)
 
     def _fired(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return the cells that differ: rather areas of them than single ones."""
+        """Return the patches that differ, areas of them sooner than single ones."""
         rules = self._rules
         own = scores.clamp(max=_MOST_SCORE)
         around = F.avg_pool2d(own[None, None], 3, 1, 1, count_include_pad=False)[0, 0]
         together = own + rules.company * (around - own)
-        return (together > rules.limit) | (scores > rules.strong)
+        return (together > rules.threshold) | (scores > rules.strong)
 
     def _due(self, evidence: PatchEvidence, wanted: torch.Tensor) -> torch.Tensor:
-        """Return the tiles of cells whose turn it is, without those that are wanted anyway."""
+        """Return the patches of the tiles that are due, without those that are wanted anyway."""
         rules, count = self._rules, wanted.numel()
         left = rules.share * count - int(wanted.sum())
         turns = min(max(left, count / rules.slowest), count / rules.fastest)
@@ -119,36 +128,29 @@ class PatchChooser:
         self, forced: torch.Tensor, wanted: torch.Tensor, refreshed: torch.Tensor,
         evidence: PatchEvidence, most: int,
     ) -> PatchChoice:
-        """Return no more cells than there is room for, but all forced ones."""
-        cells = wanted | refreshed
-        asked = int(cells.sum())
+        """Return at most as many patches as there is room for, and all forced ones."""
+        patches = wanted | refreshed
+        asked = int(patches.sum())
         room = min(self._room(asked), most)
         if asked > room:
             urgency = torch.where(wanted, 1e3 + evidence.scores, evidence.ages)
-            urgency = urgency.masked_fill(forced, torch.inf).masked_fill(~cells, -1.0)
-            kept = torch.zeros_like(cells).flatten()
+            urgency = urgency.masked_fill(forced, torch.inf).masked_fill(~patches, -1.0)
+            kept = torch.zeros_like(patches).flatten()
             kept[urgency.flatten().topk(max(room, int(forced.sum()))).indices] = True
-            self._owed += int((refreshed & ~kept.view(cells.shape)).sum())
-            cells = cells & kept.view(cells.shape)
-        return PatchChoice(cells, refreshed & cells)
+            self._owed += int((refreshed & ~kept.view(patches.shape)).sum())
+            patches = patches & kept.view(patches.shape)
+        return PatchChoice(patches, refreshed & patches)
 
     def _room(self, asked: int) -> int:
-        """Return how many cells may be computed where so many are asked for."""
+        """Return how many patches may be computed where ``asked`` are wanted."""
         if self._usual is None:
             self._usual = float(asked)
         self._usual += _PACE * (asked - self._usual)
         return int(self._rules.burst * self._usual)
 
 
-_PACE = 0.1
-"""By how much of the difference a frame changes what is usual."""
-
-_MOST_SCORE = 3.0
-"""Beyond this a cell tells its neighbours no more."""
-
-
 def patch_means(values: torch.Tensor, patch_size: int) -> torch.Tensor:
-    """Return the means (rows, columns) over cells of a map (H, W)."""
+    """Return the means (rows, columns) of a map (H, W) over its patches."""
     rows, columns = values.shape[0] // patch_size, values.shape[1] // patch_size
     lines = values.reshape(rows, patch_size, -1).sum(dim=1, dtype=torch.float32)
     return lines.view(rows, columns, patch_size).sum(dim=2) / patch_size ** 2
@@ -156,9 +158,9 @@ def patch_means(values: torch.Tensor, patch_size: int) -> torch.Tensor:
 
 def moved_inwards(row: torch.Tensor, column: torch.Tensor, most: float) -> torch.Tensor:
     """
-    Return by how many pixels each pixel (H, W) lay nearer to the border when it was computed.
+    Return by how many pixels each pixel (H, W) was nearer to the border when it was computed.
 
-    ``row`` and ``column`` (H, W) say where that was; beyond ``most`` pixels a border is far.
+    ``row`` and ``column`` (H, W) are its place then; distances above ``most`` count as ``most``.
     """
     height, width = row.shape
     rows = torch.arange(height, device=row.device, dtype=row.dtype)[:, None]

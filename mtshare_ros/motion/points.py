@@ -1,7 +1,7 @@
 """
-Points in space that the pixels of views showed, and what they look like from somewhere else.
+Points in space that the pixels of views showed, and whether and where other views show them.
 
-A point stays what it was when its pixel was computed, however often the camera moves: nothing is
+A point stays as it was when its pixel was computed, however often the camera moves. Nothing is
 rounded twice, so that slow motions add up.
 """
 
@@ -16,10 +16,25 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.rigid import RigidMotion
 
 FARTHEST = 1e4
-"""Metres at which pixels lie whose depth is not known: they turn with the camera, no more."""
+"""Metres assumed where the depth is unknown: such pixels move with rotations only."""
 
 NEAREST = 0.02
-"""Metres in front of the camera below which nothing is seen."""
+"""Metres in front of the camera; nearer points are not seen."""
+
+_SPREAD = 2
+"""Pixels to either side over which a network's depth may smear a step."""
+
+_STEP = 1.2
+"""Ratio of the farthest to the nearest depth round a pixel from which it counts as a step."""
+
+_PARALLAX = 0.05
+"""Pixels by which near and far may move differently and still count as one plane."""
+
+_STILL = 0.02
+"""Pixels by which a view may move and still count as the same."""
+
+_AHEAD = 1e-3
+"""Least cosine, roughly, between the optical axis and a direction that is looked at."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ class Points:
     @classmethod
     def of_view(cls, depth: torch.Tensor, camera: Pinhole, frame: torch.Tensor,
                 computed: torch.Tensor) -> 'Points':
-        """Return those of all pixels of a view of depth, frame and computed, each (H, W)."""
+        """Return the points of all pixels of a view; all arguments are (H, W)."""
         distance = sharpen(known(depth))
         row, column = grid_of(depth)
         right = ((column - camera.cx) / camera.fx) * distance
@@ -53,7 +68,7 @@ class Points:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that they take."""
+        """Bytes of the tensors."""
         return sum(part.numel() * part.element_size() for part in self._parts)
 
     def select(self, numbers: torch.Tensor) -> 'Points':
@@ -61,7 +76,7 @@ class Points:
         return Points(*(part.index_select(-1, numbers) for part in self._parts))
 
     def joined(self, others: 'Points') -> 'Points':
-        """Return these points, then others."""
+        """Return these points followed by others."""
         return Points(*(torch.cat(pair, dim=-1) for pair in zip(self._parts, others._parts)))
 
     def moved(self, motion: RigidMotion) -> 'Points':
@@ -87,7 +102,7 @@ class Points:
 
 
 def known(depth: torch.Tensor) -> torch.Tensor:
-    """Return depth with values where it has none."""
+    """Return depth in which unknown values are FARTHEST and none is nearer than NEAREST."""
     return depth.nan_to_num(FARTHEST, FARTHEST, NEAREST).clamp_(min=NEAREST)
 
 
@@ -97,31 +112,31 @@ def matrix_of(camera: Pinhole) -> np.ndarray:
 
 
 def grid_of(like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the rows (H, 1) and columns (W,) of a view as numbers."""
+    """Return the rows (H, 1) and columns (W,) of a view as float32."""
     height, width = like.shape
     return (torch.arange(float(height), device=like.device)[:, None],
             torch.arange(float(width), device=like.device))
 
 
-_REACH = 2
-"""Pixels to either side over which a step may spread."""
-
-_STEP = 1.2
-"""Ratio of the farthest to the nearest depth about a pixel that makes a step."""
-
-Choose = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-
 def sharpen(depth: torch.Tensor) -> torch.Tensor:
-    """Return depth (H, W) whose pixels at steps lie on one of the two sides."""
-    wide = F.pad(depth[None, None], (_REACH,) * 4, mode='replicate')[0, 0]
+    """
+    Return depth (H, W) whose pixels at steps lie on one of the two sides.
+
+    A network's depth is soft where one thing ends before another. Pixels there lie in the air
+    between both, and would scatter as specks when near and far move apart. They move with the side
+    that they are nearer to.
+    """
+    wide = F.pad(depth[None, None], (_SPREAD,) * 4, mode='replicate')[0, 0]
     near, far = _extreme(wide, torch.minimum), _extreme(wide, torch.maximum)
     side = torch.where(depth.square() < near * far, near, far)
     return torch.where(far > near * _STEP, side, depth)
 
 
-def _extreme(values: torch.Tensor, choose: Choose) -> torch.Tensor:
-    """Return the least or greatest of the 5 x 5 values in the middle of which each pixel lies."""
+def _extreme(
+    values: torch.Tensor, choose: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """Return the least or greatest value in the 5 x 5 pixels round each pixel."""
+    # of two, of four, of five: three comparisons along each axis instead of four
     for axis in (1, 0):
         length = values.shape[axis]
         two = choose(values.narrow(axis, 0, length - 1), values.narrow(axis, 1, length - 1))
@@ -130,18 +145,8 @@ def _extreme(values: torch.Tensor, choose: Choose) -> torch.Tensor:
     return values
 
 
-_PARALLAX = 0.05
-"""Pixels by which near and far may differ in their motion and still count as one plane."""
-
-_STILL = 0.02
-"""Pixels by which a view may move and still be called the same."""
-
-_AHEAD = 1e-3
-"""Cosine, about, of the directions to the side of the camera that are not looked at."""
-
-
 def is_still(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> bool:
-    """Tell whether a motion moves no pixel of a view of depth (H, W) to speak of."""
+    """Tell whether a motion moves no pixel of a view of depth (H, W) by more than _STILL."""
     height, width = depth.shape
     corners = np.array([[0, 0, 1], [width, 0, 1], [0, height, 1], [width, height, 1]])
     matrix = matrix_of(camera)
@@ -151,14 +156,14 @@ def is_still(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> bool:
 
 
 def is_turn(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> bool:
-    """Tell whether a motion moves what is near just as what is far, as far as can be seen."""
+    """Tell whether a motion moves near and far pixels alike, to within _PARALLAX."""
     return _parallax(motion, camera, depth) < _PARALLAX
 
 
 def _parallax(motion: RigidMotion, camera: Pinhole, depth: torch.Tensor) -> float:
-    """Return by how many pixels a translation moves what is nearest against what is far."""
+    """Return by how many pixels a translation moves the nearest point against far ones."""
     shift = max(camera.fx, camera.fy) * float(np.linalg.norm(motion.translation))
-    # nothing is nearer than that, and finding what is nearest takes longer
+    # nothing is nearer than NEAREST, so that a tiny shift needs no search for the nearest point
     if shift < _PARALLAX * NEAREST:
         return 0.0
     return shift / float(known(depth).amin())

@@ -23,7 +23,7 @@ class RigidMotion:
 
     @classmethod
     def none(cls) -> 'RigidMotion':
-        """Return the motion of what stands still."""
+        """Return the motion that moves nothing."""
         return cls(np.eye(3), np.zeros(3))
 
     @classmethod
@@ -43,18 +43,18 @@ class RigidMotion:
     def interpolated(
         cls, earlier: 'RigidMotion', later: 'RigidMotion', fraction: float
     ) -> 'RigidMotion':
-        """Return the pose on the way from one (0) to another (1); beyond them it goes on."""
+        """Return the pose between two: 0 is the earlier, 1 the later, others extrapolate."""
         turn = fraction * rotation_vector(later.rotation @ earlier.rotation.T)
         shift = later.translation - earlier.translation
         return cls(rotation_about(turn) @ earlier.rotation, earlier.translation + fraction * shift)
 
     def after(self, first: 'RigidMotion') -> 'RigidMotion':
-        """Return the motion that does ``first``, then this one."""
+        """Return the motion that applies ``first``, then this one."""
         return RigidMotion(self.rotation @ first.rotation,
                            self.rotation @ first.translation + self.translation)
 
     def inverse(self) -> 'RigidMotion':
-        """Return the motion back."""
+        """Return the motion that undoes this one."""
         back = self.rotation.T
         return RigidMotion(back, -back @ self.translation)
 
@@ -64,7 +64,7 @@ class RigidMotion:
 
     @property
     def angle(self) -> float:
-        """By how much it turns, in radians."""
+        """The angle of the rotation in radians."""
         skew = self.rotation - self.rotation.T
         sine = math.sqrt(skew[2, 1] ** 2 + skew[0, 2] ** 2 + skew[1, 0] ** 2) / 2
         return math.atan2(sine, (np.trace(self.rotation) - 1) / 2)
@@ -91,8 +91,9 @@ def rotation_vector(rotation: np.ndarray) -> np.ndarray:
 
 
 def _quaternion(rotation: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return scalar >= 0 and vector (3,) of the unit quaternion, sound also at half a turn."""
+    """Return scalar >= 0 and vector (3,) of the unit quaternion, accurate up to half a turn."""
     squares = np.append(np.diag(rotation), np.trace(rotation))
+    # divided by the largest component, so that no rotation divides by nearly nothing
     largest = int(np.argmax(squares))
     if largest == 3:
         skew = rotation - rotation.T

@@ -17,9 +17,9 @@ Sample = TypeVar('Sample')
 @dataclass(frozen=True)
 class Lookup:
     """
-    A motion that was asked for by stamp, or why there is none.
+    The motion found for a stamp, or the reason why there is none.
 
-    ``late_ns``: by how much the stamp lies after the newest sample, 0 where it does not.
+    ``late_ns``: by how much the stamp is newer than the newest sample, 0 where it is not.
     ``reason`` is empty where there is a motion.
     """
 
@@ -32,13 +32,13 @@ class StampedSamples(Generic[Sample]):
     """
     The samples of the last seconds in the order of their stamps, in nanoseconds.
 
-    One thread may add while another looks up. A sample with the stamp of another replaces it;
-    one that comes late is put where it belongs. One that is older than all that would be kept
-    says that the clock was set back: what was before is forgotten.
+    One thread may add while another looks up. A sample replaces an earlier one of the same stamp;
+    one that arrives late is sorted in. One that is older than everything that would be kept means
+    that the clock was set back: all samples before it are forgotten.
     """
 
     def __init__(self, kept_s: float) -> None:
-        """Keep what is at most that much older than the newest sample."""
+        """Keep the samples that are at most ``kept_s`` seconds older than the newest."""
         self._kept_ns = int(kept_s * NANOSECONDS)
         self._stamps: list[int] = []
         self._samples: list[Sample] = []
@@ -59,15 +59,15 @@ class StampedSamples(Generic[Sample]):
             self._forget(bisect_left(self._stamps, self._stamps[-1] - self._kept_ns))
 
     def clear(self) -> None:
-        """Forget everything: the sensor began anew."""
+        """Forget everything, because the sensor started again."""
         with self._lock:
             self._forget(len(self._stamps))
 
     def about(self, first_ns: int, last_ns: int) -> tuple[list[int], list[Sample]]:
         """
-        Return stamps and samples of a span of time, with the next one on either side.
+        Return stamps and samples of a span of time, and the next sample on either side of it.
 
-        Where all are older they are the last two.
+        Where all samples are older, these are the last two.
         """
         with self._lock:
             begin = bisect_right(self._stamps, first_ns) - 1
@@ -81,7 +81,7 @@ class StampedSamples(Generic[Sample]):
 
 
 def seconds(nanoseconds: int) -> str:
-    """Return a duration as people read it."""
+    """Return a duration in seconds as text."""
     return f'{nanoseconds / NANOSECONDS:.3f} s'
 
 
@@ -96,25 +96,26 @@ class PoseBuffer:
         self, *, kept_s: float = 10.0, gap_s: float = 0.5, beyond_s: float = 0.05
     ) -> None:
         """
-        Say what is believed.
+        Set how poses are interpolated.
 
-        ``gap_s``: poses further apart are not interpolated. ``beyond_s``: so far after the newest
-        pose the motion between the last two is taken to go on; further nothing is known.
+        ``gap_s``: poses further apart than this are not interpolated. ``beyond_s``: up to so long
+        after the newest pose, the motion between the last two is extrapolated; later there is no
+        pose.
         """
         self._samples = StampedSamples[RigidMotion](kept_s)
         self._gap_ns = int(gap_s * NANOSECONDS)
         self._beyond_ns = int(beyond_s * NANOSECONDS)
 
     def add(self, stamp_ns: int, pose: RigidMotion) -> None:
-        """Add a pose; the order does not matter."""
+        """Add a pose; poses may come in any order."""
         self._samples.add(stamp_ns, pose)
 
     def clear(self) -> None:
-        """Forget all poses: the odometry began anew."""
+        """Forget all poses, because the odometry started again."""
         self._samples.clear()
 
     def at(self, stamp_ns: int) -> Lookup:
-        """Return the pose at a stamp: slerp for the turn, linear for the place."""
+        """Return the pose at a stamp: rotation by slerp, translation linear."""
         stamps, poses = self._samples.about(stamp_ns, stamp_ns)
         if not stamps:
             return Lookup(None, reason='no pose has come yet')
@@ -151,10 +152,10 @@ def _found(stamp_ns: int, stamps: list[int], poses: list[RigidMotion], late_ns: 
 
 class Gyroscope:
     """
-    Angular velocities of the last seconds, and the turns they make between two stamps.
+    Angular velocities of the last seconds, integrated to the rotation between two stamps.
 
-    One thread may add while another looks up. The rates are taken as they are: a bias of 0.01
-    rad/s moves a view at 30 Hz by about a tenth of a pixel, which an alignment takes out.
+    One thread may add while another looks up. No bias is estimated: one of 0.01 rad/s moves a view
+    at 30 Hz by about a tenth of a pixel, which the alignment of images corrects.
     """
 
     def __init__(
@@ -166,11 +167,11 @@ class Gyroscope:
         beyond_s: float = 0.02,
     ) -> None:
         """
-        Say how the IMU is mounted and what is believed.
+        Set how the IMU is mounted and how rates are interpolated.
 
         ``camera_from_imu`` (3, 3) turns vectors of the IMU's frame into the optical frame; None
-        where they are the same. ``gap_s``: where rates are further apart nothing is known.
-        ``beyond_s``: so long after the newest rate, or before the oldest, it is taken to last.
+        where the two are the same. ``gap_s``: rates further apart than this are not interpolated.
+        ``beyond_s``: up to so long after the newest rate, or before the oldest, it is held.
         """
         self._turned = np.eye(3) if camera_from_imu is None else np.asarray(camera_from_imu)
         self._samples = StampedSamples[np.ndarray](kept_s)
@@ -186,7 +187,7 @@ class Gyroscope:
         self._samples.clear()
 
     def between(self, earlier_ns: int, later_ns: int) -> Lookup:
-        """Return the turn of points from the view at one stamp to that at another, no shift."""
+        """Return the rotation of points from the view at one stamp to the view at another."""
         stamps, rates = self._samples.about(earlier_ns, later_ns)
         late = max(later_ns - stamps[-1], 0) if stamps else 0
         reason = self._reason(earlier_ns, later_ns, stamps, late)
@@ -215,7 +216,7 @@ class Gyroscope:
     def _turn(
         self, earlier_ns: int, later_ns: int, stamps: list[int], rates: np.ndarray
     ) -> np.ndarray:
-        """Return the rotation (3, 3) of points; rates change evenly between two samples."""
+        """Return the rotation (3, 3) of points; rates are linear between two samples."""
         inner = [stamp for stamp in stamps if earlier_ns < stamp < later_ns]
         knots = np.array([earlier_ns, *inner, later_ns]) - earlier_ns
         known = np.array(stamps) - earlier_ns
@@ -223,5 +224,5 @@ class Gyroscope:
         steps = np.diff(knots)[:, None] / NANOSECONDS * (at_knots[:-1] + at_knots[1:]) / 2
         turn = np.eye(3)
         for step in steps @ self._turned.T:
-            turn = rotation_about(-step) @ turn  # what the camera turns, points turn back
+            turn = rotation_about(-step) @ turn  # points turn against the camera
         return turn

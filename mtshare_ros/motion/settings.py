@@ -6,22 +6,22 @@ from mtshare_ros.config import require
 
 SOURCES = ('off', 'images', 'pose')
 """
-Where a camera's motion is known from.
+Where the camera's motion comes from.
 
-``images``: each image is aligned with what the maps say it should look like, from the motion
-before or from a given one, which stands in its place where images do not tell. ``pose``: the pose
-that comes with each frame is taken as it is.
+``images``: each image is aligned with what the carried maps say it should look like; the search
+starts from the last motion or from a given one, which is also used where images do not tell.
+``pose``: the pose that comes with each frame is used as it is.
 """
 
 
 @dataclass(frozen=True)
 class MotionSettings:
     """
-    What becomes of maps when the camera moves.
+    What is done with the maps when the camera moves.
 
-    ``source`` is one of SOURCES; off does nothing of what follows. ``fusion``: maps are averaged
-    over time where the same surface is seen. ``sharing``: what is computed is chosen by what the
-    maps carried along do not explain, and what the network remembers is carried along too.
+    ``source`` is one of SOURCES; with off, the other switches do nothing. ``fusion``: maps are
+    averaged over time where the same surface is seen. ``sharing``: only the patches that the
+    carried maps do not explain are computed, and the network's cache moves with the view.
     """
 
     source: str = 'off'
@@ -29,7 +29,7 @@ class MotionSettings:
     sharing: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for values that make no sense."""
+        """Raise ConfigError for an unknown source."""
         require(self.source in SOURCES, 'source', self.source, f'one of {", ".join(SOURCES)}')
 
     @property

@@ -11,21 +11,31 @@ from mtshare_ros.motion.rigid import RigidMotion
 
 _NOTHING = int(np.float32(np.inf).view(np.int32)) << 32
 _NUMBER = (1 << 32) - 1
+"""The key of a pixel without a point, and the mask of the point's number in a key."""
+
+_OPPOSITE = ((0, 1), (1, 0), (1, 1), (1, -1))
+"""Steps down and right to one of two opposite neighbours."""
+
+_SAME = 0.95
+"""Ratio of two depths above which neighbours are on one surface."""
+
+_NEXT_BUT_ONE = 3.0
+"""Pixels of a kept frame within which a pixel and the next but one of a surface lie."""
 
 
 @dataclass(frozen=True)
 class Arrivals:
     """
-    What the pixels of a view show, changed in place by what follows.
+    What the pixels of a view show; closing cracks and filling holes change it in place.
 
     ``number`` (H, W) int64 is that of the point, ``row`` and ``column`` (H, W) float32 the place
     of the pixel's middle in the point's frame, ``depth`` (H, W) the z, infinite where there is
-    nothing. ``cells`` (n,) int64 is the pixel into which each point falls, counted along the rows
+    nothing. ``pixels`` (n,) int64 is the pixel into which each point falls, counted along the rows
     of the view with one more pixel on each side, which takes what leaves the view.
     """
 
     points: Points
-    cells: torch.Tensor
+    pixels: torch.Tensor
     number: torch.Tensor
     row: torch.Tensor
     column: torch.Tensor
@@ -42,40 +52,40 @@ class Arrivals:
             part.index_copy_(0, where, given)
 
     def copy(self, where: torch.Tensor, other: torch.Tensor) -> None:
-        """Let pixels (n,) show what others (n,) do."""
+        """Let pixels (n,) show what other pixels (n,) show."""
         self.write(where, tuple(part.index_select(0, other) for part in self.flat))
 
 
 def splat(
     points: Points, camera: Pinhole, motion: RigidMotion, size: tuple[int, int]
 ) -> Arrivals:
-    """Return what a view of ``size`` (H, W) shows of points that a motion brings before it."""
+    """Return what a view of ``size`` (H, W) shows of points after a motion."""
     rows, columns, depth = points.projected(camera, motion)
-    cells = _cells(rows, columns, size)
-    shown = _nearest(cells, depth, size)
+    pixels = _pixel_of(rows, columns, size)
+    shown = _nearest(pixels, depth, size)
     number = (shown & _NUMBER).view(-1)
     found = (shown >> 32).int().view(torch.float32)
     row, column = grid_of(found)
-    # from the middle of a pixel to where its point lies is as far as there, but for the scale
+    # the offset of a point from the middle of its pixel, scaled to the frame the point is from
     scale = depth / points.distance
 
     def place(middle: torch.Tensor, fell: torch.Tensor, origin: torch.Tensor) -> torch.Tensor:
         start = torch.addcmul(origin, fell, scale, value=-1).index_select(0, number)
         return torch.addcmul(start.view(size), middle, stretched)
     stretched = scale.index_select(0, number).view(size)
-    return Arrivals(points, cells, number.view(size), place(row, rows, points.row),
+    return Arrivals(points, pixels, number.view(size), place(row, rows, points.row),
                     place(column, columns, points.column), found)
 
 
-def cells_of(
+def pixels_of(
     points: Points, camera: Pinhole, motion: RigidMotion, size: tuple[int, int]
 ) -> torch.Tensor:
     """Return the pixel (n,) into which each point falls, see ``Arrivals``."""
     rows, columns, _ = points.projected(camera, motion)
-    return _cells(rows, columns, size)
+    return _pixel_of(rows, columns, size)
 
 
-def _cells(
+def _pixel_of(
     rows: torch.Tensor, columns: torch.Tensor, size: tuple[int, int]
 ) -> torch.Tensor:
     """Return the pixel (n,) of each place, see ``Arrivals``."""
@@ -84,32 +94,28 @@ def _cells(
             .add_(columns.round().clamp_(-1, width)).add_(width + 3)).long()
 
 
-def _nearest(cells: torch.Tensor, depth: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+def _nearest(pixels: torch.Tensor, depth: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """
     Return for each pixel (H, W) the depth and the number of the nearest point in it.
 
-    They are one int64 each: the bits of a float above zero are ordered as the number is.
+    Both are in one int64: the bits of positive floats sort as the numbers do, so that one
+    scattered minimum finds the nearest point and its number.
     """
     height, width = size
     number = torch.arange(depth.shape[0], device=depth.device)
     key = (depth.view(torch.int32).long() << 32).bitwise_or_(number)
     shown = torch.full(((height + 2) * (width + 2),), _NOTHING, device=depth.device)
-    shown.scatter_reduce_(0, cells, key, 'amin')
+    shown.scatter_reduce_(0, pixels, key, 'amin')
     return shown.view(height + 2, width + 2)[1:-1, 1:-1].contiguous()
 
 
-_OPPOSITE = ((0, 1), (1, 0), (1, 1), (1, -1))
-"""Steps down and right to one of two opposite neighbours."""
-
-_SAME = 0.95
-"""Ratio of two depths above which neighbours lie on one surface."""
-
-_NEXT_BUT_ONE = 3.0
-"""Pixels of a kept frame within which next but one pixels of one surface lie."""
-
-
 def close_cracks(arrivals: Arrivals) -> None:
-    """Give pixels in cracks what lies between their neighbours on the surface."""
+    """
+    Give pixels in cracks what lies between their neighbours on the surface.
+
+    Cracks open where a surface grows in the view: its pixels are no longer side by side, and what
+    is behind them shows in between.
+    """
     cracks = _behind_neighbours(arrivals.depth)
     if cracks.shape[0]:
         _close(arrivals, cracks, _to_nearest_pair(arrivals.depth, cracks))
@@ -121,13 +127,13 @@ def _to_nearest_pair(depth: torch.Tensor, cracks: torch.Tensor) -> torch.Tensor:
                          device=depth.device)
     values = depth.view(-1)
     pairs = torch.maximum(values[cracks - steps[:, None]], values[cracks + steps[:, None]])
-    # slantwise only where that is another, nearer surface
+    # diagonal neighbours count only where they are on another, nearer surface
     pairs[2:] /= _SAME
     return steps.index_select(0, pairs.min(dim=0).indices)
 
 
 def _behind_neighbours(depth: torch.Tensor) -> torch.Tensor:
-    """Return the pixels (n,) that lie behind two opposite neighbours, none at a border."""
+    """Return the pixels (n,) that are behind two opposite neighbours, none at a border."""
     height, width = depth.shape
     behind = torch.zeros_like(depth, dtype=torch.bool)
     nearer = torch.full((height - 2, width - 2), torch.inf, device=depth.device)
@@ -140,13 +146,13 @@ def _behind_neighbours(depth: torch.Tensor) -> torch.Tensor:
 
 
 def _close(arrivals: Arrivals, cracks: torch.Tensor, step: torch.Tensor) -> None:
-    """Fill the cracks (n,) whose neighbours ``step`` (n,) before and behind lie on one surface."""
+    """Fill the cracks (n,) whose neighbours, ``step`` (n,) before and after, share a surface."""
     depth = arrivals.depth.view(-1)
     first, second = cracks - step, cracks + step
     one, other, own = (depth.index_select(0, pixels) for pixels in (first, second, cracks))
     near, far = torch.minimum(one, other), torch.maximum(one, other)
     closes = (near > far * _SAME) & (far < own * _SAME)
-    # what is uncovered has corners, whose neighbours are opposite ones slantwise
+    # uncovered areas have corners, whose diagonal neighbours only seem to enclose them
     straight = (step == 1) | (step == arrivals.depth.shape[1])
     closes &= (own.isinf() & straight) | _were_neighbours(arrivals, first, second)
     where, first, second = (part[closes] for part in (cracks, first, second))
@@ -159,7 +165,7 @@ def _close(arrivals: Arrivals, cracks: torch.Tensor, step: torch.Tensor) -> None
 
 
 def _apart(place: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Tell whether places (n,) of next but one pixels are those of one frame."""
+    """Tell whether places (n,) are near enough for pixels with one pixel between them."""
     return (place - other).abs_() < _NEXT_BUT_ONE
 
 
@@ -176,7 +182,11 @@ def _were_neighbours(
 
 
 def fill_holes(arrivals: Arrivals) -> torch.Tensor:
-    """Give pixels without anything what the farther neighbour shows; return which had (H, W)."""
+    """
+    Give pixels without a point what the farther neighbour shows; return which had one (H, W).
+
+    Holes open where the view extends beyond the old one, or behind a near thing.
+    """
     seen = arrivals.depth < torch.inf
     holes = (~seen).view(-1).nonzero().view(-1)
     if holes.shape[0] == seen.numel():
@@ -189,7 +199,7 @@ def fill_holes(arrivals: Arrivals) -> torch.Tensor:
 
 
 def _farther_beside(depth: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:
-    """Return for each hole (n,) the farther of the seen pixels beside it in its row."""
+    """Return for each hole (n,) the farther of the two seen pixels beside it in its row."""
     width, values = depth.shape[1], depth.view(-1)
     starts = holes % width == 0
     starts[:1] = True
@@ -199,13 +209,13 @@ def _farther_beside(depth: torch.Tensor, holes: torch.Tensor) -> torch.Tensor:
     first, last = holes[starts], holes[starts.roll(-1)]
     left = torch.where(first % width > 0, first - 1, last)
     right = torch.where(last % width < width - 1, last + 1, first)
-    # beyond the border of the view there is nothing: infinitely near
+    # there is nothing beyond the border of the view: it must not count as farther
     far = [torch.where(beside.isinf(), 0.0, beside) for beside in (values[left], values[right])]
     return torch.where(far[1] > far[0], right, left).index_select(0, run)
 
 
 def _fill_rows(arrivals: Arrivals, shows: torch.Tensor) -> None:
-    """Let rows in which nothing was seen show what the nearest row does that ``shows`` (H,)."""
+    """Let rows without any point show what the nearest row that ``shows`` (H,) some does."""
     empty, full = (~shows).nonzero(), shows.nonzero().view(-1)
     if not empty.shape[0]:
         return

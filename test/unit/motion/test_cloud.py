@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.motion.cloud import Cloud, Sources
+from mtshare_ros.motion.cloud import Cloud, PixelOrigins
 from mtshare_ros.motion.points import Points
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.splatting import close_cracks, fill_holes, splat
@@ -32,9 +32,9 @@ class Found:
 
 def reproject(depth, motion):
     """Return where the pixels of the view after a motion lay in a view of depth (H, W)."""
-    here = Sources.here(SIZE, torch.device('cpu'), 0, 0)
+    here = PixelOrigins.here(SIZE, torch.device('cpu'), 0, 0)
     look = Cloud(depth, here, CAMERA, None).look(motion)
-    return Found(look.sources.row, look.sources.column, look.seen)
+    return Found(look.origins.row, look.origins.column, look.seen)
 
 
 def between(old, new):

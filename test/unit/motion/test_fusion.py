@@ -96,13 +96,13 @@ def test_what_is_not_finite_on_one_side_is_that_of_the_new_frame(old, new):
     assert torch.isfinite(fused[WEIGHT]).all()
 
 
-def test_labels_without_a_confidence_have_a_plane_for_their_sureness():
-    assert planes_for(('human_parts', 'depth')) == (WEIGHT, 'human_parts_sureness')
+def test_labels_without_a_confidence_have_a_plane_for_it():
+    assert planes_for(('human_parts', 'depth')) == (WEIGHT, 'human_parts_confidence')
     assert planes_for(('mask', 'confidence')) == (WEIGHT,)
 
     parts = {'human_parts': torch.full(SIZE, 2, dtype=torch.uint8)}
     fused = fuse(begin(parts), parts, EVERYWHERE)
-    assert (fused['human_parts'] == 2).all() and (fused['human_parts_sureness'] == 255).all()
+    assert (fused['human_parts'] == 2).all() and (fused['human_parts_confidence'] == 255).all()
 
 
 def test_areas_that_differ_from_what_they_should_look_like_are_not_alike():
