@@ -7,15 +7,14 @@ import torch
 import yaml
 
 from mtshare_ros.config import to_values
-from mtshare_ros.model.backbone_digest import backbone_digest
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.model.description import ModelDescription, SINGLE, WeightSource
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.heads_file import write_heads
-from mtshare_ros.model.importing.backbone import read_backbone
+from mtshare_ros.model.importing.public_backbone import read_backbone
 from mtshare_ros.model.importing.source import open_source
-from mtshare_ros.model.network import build_model
-from mtshare_ros.model.registering import describe_file
+from mtshare_ros.model.network import backbone_digest, build_model
+from mtshare_ros.model.registration import describe_file
 from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 NAME = 'real_tiny'

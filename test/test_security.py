@@ -82,7 +82,7 @@ def test_the_perception_node_does_not_import_the_packages_that_may_open_connecti
 
 
 def test_the_limits_of_model_files_are_those_that_security_md_names():
-    file_limits = pytest.importorskip('mtshare_ros.model.file_limits')
+    file_limits = pytest.importorskip('mtshare_ros.model.weight_files')
     from mtshare_ros.model import checkpoint
 
     for number in (

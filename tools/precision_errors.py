@@ -15,12 +15,12 @@ import torch
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.evaluation.output_error import DENSE, relative_error
 from mtshare_ros.inference.postprocess import decode, fields_of
+from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.fusing import fuse_batch_norm
+from mtshare_ros.model.description import default_thresholds
+from mtshare_ros.model.half_precision import measure_peaks
 from mtshare_ros.model.manifest import find_model
-from mtshare_ros.model.preprocessing import to_tensor
-from mtshare_ros.model.ranges import measure_peaks
-from mtshare_ros.model.thresholds import default_thresholds
+from mtshare_ros.model.network import fuse_batch_norm
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits

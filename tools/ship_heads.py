@@ -15,12 +15,11 @@ import sys
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.reference import reference_path, write_references
-from mtshare_ros.model.adding import add_model, open_backbone
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.model.heads_file import read_heads
+from mtshare_ros.model.heads_file import add_model, open_backbone, read_heads
 from mtshare_ros.model.manifest import find_heads, find_model, load_catalogue, load_manifest
 from mtshare_ros.model.quality import read_quality, store_quality
-from mtshare_ros.model.registering import describe_file, entry_text
+from mtshare_ros.model.registration import describe_file, entry_text
 
 LICENCE = 'Apache-2.0'
 

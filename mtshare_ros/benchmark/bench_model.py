@@ -9,10 +9,9 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.architecture import ArchitectureConfig, ARCHITECTURES
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint, read_description
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
-from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.model.description import default_thresholds, ModelDescription
 from mtshare_ros.model.manifest import find_model, load_manifest, ModelFile
 from mtshare_ros.model.network import build_model
-from mtshare_ros.model.thresholds import default_thresholds
 from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 DEFAULT_DENSITY = 0.1

@@ -35,8 +35,8 @@ from mtshare_ros.image_frame import fit_image, frame_to_cover, Pinhole
 from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.preprocessing import to_tensor
 from mtshare_ros.sharing.taps import Tap
 
 _ROUNDS = 9

@@ -13,13 +13,9 @@ from mtshare_ros.inference.map_camera import centred_camera, usual_focal_length
 from mtshare_ros.inference.map_decoder import MapDecoder
 from mtshare_ros.inference.postprocess import decode_pixels
 from mtshare_ros.inference.task_decoders import TaskDecoders
-from mtshare_ros.model.backbone import Attention, Block, Mlp
-from mtshare_ros.model.fusing import fuse_batch_norm
-from mtshare_ros.model.head_input import HeadInput
-from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.position import RotaryTable
-from mtshare_ros.model.preprocessing import Normalize
-from mtshare_ros.model.stem import StemFeatures
+from mtshare_ros.model.backbone import Attention, Block, Mlp, Normalize, RotaryTable, StemFeatures
+from mtshare_ros.model.heads import HeadInput
+from mtshare_ros.model.network import fuse_batch_norm, MultiTaskNetwork
 from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.sharing.linear import PackedLinear
 from mtshare_ros.sharing.taps import Tap, taps_of

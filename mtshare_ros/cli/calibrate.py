@@ -95,7 +95,7 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
     from mtshare_ros.errors import ConfigError
     from mtshare_ros.file_paths import check_parent
     from mtshare_ros.model.checkpoint import check_new
-    from mtshare_ros.model.registering import check_name, folder_for
+    from mtshare_ros.model.registration import check_name, folder_for
 
     target = output or Path(f'{file.name}_calibrated.safetensors')
     if register is not None:
@@ -168,7 +168,7 @@ def _save(
 ) -> 'ManifestEntry':
     from mtshare_ros.model.checkpoint import save_described_anew
     from mtshare_ros.model.manifest import load_catalogue
-    from mtshare_ros.model.registering import describe_file, UNSTATED
+    from mtshare_ros.model.registration import describe_file, UNSTATED
 
     description = replace(description, thresholds=result.thresholds, calibration=result.sentence)
     save_described_anew(file.path, target, description)
@@ -196,7 +196,7 @@ def _carry_quality(engine: 'Engine', target: Path) -> None:
 
 def _offer(name: str, entry: 'ManifestEntry', folder: Path | None) -> None:
     """Print the manifest entry, and put it in where there is a folder to keep the model in."""
-    from mtshare_ros.model.registering import entry_text, register
+    from mtshare_ros.model.registration import entry_text, register
 
     typer.echo(f'\nentry for models/manifest.yaml:\n{entry_text(name, entry)}')
     if folder is not None:

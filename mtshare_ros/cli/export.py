@@ -86,7 +86,7 @@ def _name_left_out(checkpoint: 'Checkpoint') -> None:
 
 
 def _warn_of_halves(checkpoint: 'Checkpoint') -> None:
-    from mtshare_ros.model.ranges import doubt_half, peaks_of, weight_peak
+    from mtshare_ros.model.half_precision import doubt_half, peaks_of, weight_peak
 
     network = checkpoint.network
     peaks = peaks_of(network, checkpoint.description)

@@ -15,7 +15,7 @@ from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from mtshare_ros.model.description import ModelDescription
-    from mtshare_ros.model.importing.combine import Imported, Part
+    from mtshare_ros.model.importing.combination import Imported, Part
 
 EXAMPLES = """
 mtshare import depth-anything-v2-metric-indoor-small-hf --output depth.safetensors
@@ -47,7 +47,7 @@ def import_model(
     printed and stands in the file.
     """
     from mtshare_ros.model.checkpoint import check_new, save_checkpoint
-    from mtshare_ros.model.importing.combine import BY_GEOMETRY, import_model, ImportOptions
+    from mtshare_ros.model.importing.combination import BY_GEOMETRY, import_model, ImportOptions
     from mtshare_ros.model.importing.source import open_source
     from mtshare_ros.tasks import read_labels, TASKS
 
@@ -74,7 +74,7 @@ def import_model(
 
 def _with_peaks(imported: 'Imported') -> 'ModelDescription':
     """Return the description with how large the model's numbers get, and print that."""
-    from mtshare_ros.model.ranges import doubt_half, HALF_MAX, measure_peaks, weight_peak
+    from mtshare_ros.model.half_precision import doubt_half, HALF_MAX, measure_peaks, weight_peak
 
     network, description = imported.checkpoint.network, imported.checkpoint.description
     peaks = measure_peaks(network, description.architecture.input_size)

@@ -31,7 +31,7 @@ def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
 
 def _range(checkpoint: 'Checkpoint') -> str:
     """Say how near the numbers of a model come to what half precision cannot hold."""
-    from mtshare_ros.model.ranges import HALF_MAX, peaks_of
+    from mtshare_ros.model.half_precision import HALF_MAX, peaks_of
 
     peak = peaks_of(checkpoint.network, checkpoint.description)[0]
     return (f'holds {HALF_MAX:,.0f}; the largest number on a trial picture is {peak.value:,.0f}, '

@@ -16,9 +16,9 @@ from mtshare_ros.cli.options import JsonOption, ModelArgument
 from mtshare_ros.cli.output import check_folder, print_table, write_json
 
 if TYPE_CHECKING:
+    from mtshare_ros.model.checkpoint import Storage
     from mtshare_ros.model.manifest import Catalogue, ManifestEntry
     from mtshare_ros.model.network import MultiTaskNetwork
-    from mtshare_ros.model.storage import Storage
 
 app = new_app(no_args_is_help=True, help="""
 List, verify, describe, add and remove models, those that ship and your own.
@@ -120,9 +120,8 @@ def verify(json: JsonOption = None) -> None:
     'mtshare models info\nmtshare models info my.safetensors --json info.json'))
 def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
     """Describe one model: tasks, sizes, labels, camera, what its sub-tasks add to the base."""
-    from mtshare_ros.model.checkpoint import load_checkpoint
+    from mtshare_ros.model.checkpoint import load_checkpoint, storage_of
     from mtshare_ros.model.manifest import find_model
-    from mtshare_ros.model.storage import storage_of
 
     check_folder(json)
     file = find_model(model)
@@ -150,7 +149,7 @@ app.command(epilog=examples(ADD_EXAMPLES))(add)
 def remove(name: AddedModelArgument) -> None:
     """Delete a model that was added, with its figures; the shipped ones stay."""
     from mtshare_ros.model.manifest import load_catalogue
-    from mtshare_ros.model.removing import remove_model
+    from mtshare_ros.model.registration import remove_model
 
     for path in remove_model(name, load_catalogue()):
         typer.echo(f'deleted {path}')

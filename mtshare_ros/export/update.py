@@ -10,8 +10,7 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.export.dense import decode_whole, MAPS, output_ports, RAW
 from mtshare_ros.export.listed_frame import ListInputs, OPERATORS, tensors_of, with_tensors
 from mtshare_ros.export.onnx_file import example_image, Graph, IMAGE, Port
-from mtshare_ros.model.fusing import fuse_batch_norm
-from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.network import fuse_batch_norm, MultiTaskNetwork
 from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, FrameLists, ListSizes
 from mtshare_ros.sharing.static.static_encoder import StaticEncoder, StaticEncoderState
 from mtshare_ros.sharing.static.static_heads import StaticHeads, StaticHeadsState

@@ -42,10 +42,10 @@ from mtshare_ros.inference.prediction import (
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import carry_factors, raw_output, TaskDecoders
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.fusing import fuse_batch_norm
+from mtshare_ros.model.description import default_thresholds, TaskThresholds
+from mtshare_ros.model.half_precision import trial_picture
 from mtshare_ros.model.manifest import find_model, ModelFile
-from mtshare_ros.model.ranges import trial_picture
-from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
+from mtshare_ros.model.network import fuse_batch_norm
 from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork

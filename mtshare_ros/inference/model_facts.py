@@ -12,12 +12,11 @@ from mtshare_ros.model.architecture import (
     LARGEST_SIDE,
     nearest_input_size,
 )
-from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.model.description import ModelDescription, never_gated, UNTRAINED_REFRESH_PERIOD
+from mtshare_ros.model.half_precision import doubt_half, weight_peak
 from mtshare_ros.model.manifest import load_catalogue, ModelFile
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.model.quality import doubt_size, read_quality, SizeQuality
-from mtshare_ros.model.ranges import doubt_half, weight_peak
-from mtshare_ros.model.thresholds import never_gated, UNTRAINED_REFRESH_PERIOD
 
 
 def choose_input_size(

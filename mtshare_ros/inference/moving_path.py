@@ -16,7 +16,7 @@ from mtshare_ros.inference.moving_camera import Carried, MovingCamera, View
 from mtshare_ros.inference.prediction import MotionStats
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder
-from mtshare_ros.model.preprocessing import to_tensor
+from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.motion.patch_choice import PatchChoice
 from mtshare_ros.sharing.account import FrameAccount
 from mtshare_ros.sharing.moving.moving_network import KIND, MovingNetwork, MovingState

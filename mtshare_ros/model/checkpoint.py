@@ -1,17 +1,17 @@
 """Weights on disk: safetensors only, with a header that says how to build the network."""
 
-from contextlib import contextmanager
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Iterator, Mapping
+from typing import Any, Mapping
 
-from safetensors import safe_open, SafetensorError
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 import torch
 
 from mtshare_ros.config import to_values
 from mtshare_ros.errors import ConfigError, ModelError
-from mtshare_ros.model.backbone_digest import is_backbone
+from mtshare_ros.model.deltas import compress, expand, is_index
 from mtshare_ros.model.description import (
     FORMAT,
     format_of,
@@ -21,16 +21,12 @@ from mtshare_ros.model.description import (
     SPARSE_FORMAT,
     to_header,
 )
-from mtshare_ros.model.file_limits import check_model_file
-from mtshare_ros.model.network import build_model, MultiTaskNetwork
-from mtshare_ros.model.sparse import compress, expand, is_index
-from mtshare_ros.model.writing import replacing
+from mtshare_ros.model.network import build_model, is_backbone, MultiTaskNetwork
+from mtshare_ros.model.weight_files import open_weights, replacing
+from mtshare_ros.tasks import ordered
 
 ALLOWED_DTYPES = ('F16', 'BF16', 'F32')
-"""Of weights, by the names of safetensors; ``model/sparse.py`` says those of positions."""
-MOST_TENSORS = 10_000
-LONGEST_NAME = 200
-"""Tensors in a file, and characters in the name of one."""
+"""Of weights, by the names of safetensors; ``model/deltas.py`` says those of positions."""
 _LONGEST_ERROR = 1000
 
 
@@ -118,35 +114,12 @@ def read_description(path: Path) -> ModelDescription:
         return describe(file.metadata(), path)
 
 
-@contextmanager
-def open_weights(path: Path) -> Iterator[Any]:
-    """Open a file of weights as ``safe_open`` does; raise ModelError where it cannot be read."""
-    check_model_file(path)
-    try:
-        with safe_open(path, framework='pt') as file:
-            _check_names(file.keys(), path)
-            yield file
-    except (SafetensorError, OSError) as error:
-        raise ModelError(
-            f'{path}: not a readable safetensors file ({error}); it is truncated or damaged, '
-            'get it again'
-        ) from error
-
-
 def describe(header: Mapping[str, str] | None, path: Path) -> ModelDescription:
     """Return what the header of a file says; raise ModelError where it makes no sense."""
     try:
         return from_header(header, str(path))
     except ConfigError as error:
         raise _unusable(error) from error
-
-
-def _check_names(names: list[str], path: Path) -> None:
-    longest = max(map(len, names), default=0)
-    if len(names) > MOST_TENSORS or longest > LONGEST_NAME:
-        raise ModelError(
-            f'{path}: the file has {len(names)} tensors with names of up to {longest} characters; '
-            f'allowed are {MOST_TENSORS} and {LONGEST_NAME}: it is no model')
 
 
 def _outline(description: ModelDescription, path: Path) -> MultiTaskNetwork:
@@ -241,3 +214,36 @@ def _first(names: list[str]) -> str:
 
 def _shape_of(network: MultiTaskNetwork) -> str:
     return f'{to_values(network.config)}, tasks {", ".join(network.tasks)}'
+
+
+@dataclass(frozen=True)
+class Storage:
+    """Bytes of the weights in a model file; what the file's header takes is left out."""
+
+    base_bytes: int
+    """The stem and the base task's encoder."""
+    delta_bytes: Mapping[str, int]
+    """What every sub-task adds to the encoder: values and their positions."""
+    head_bytes: Mapping[str, int]
+    """The decode head of every task."""
+
+    @property
+    def ratio(self) -> float:
+        """The encoders of all tasks to that of the base task, heads left out: 1 or more."""
+        return 1 + sum(self.delta_bytes.values()) / self.base_bytes
+
+
+def storage_of(path: Path) -> Storage:
+    """Measure a model file; raise ModelError where it is not one."""
+    sizes: Counter[tuple[str, str]] = Counter()
+    with open_weights(path) as file:
+        tasks = ordered(describe(file.metadata(), path).tasks)
+        for name in file.keys():
+            part, _, rest = name.partition('.')
+            owner = rest.partition('.')[0]
+            key = (part, owner) if part in ('branches', 'heads') else ('base', '')
+            sizes[key] += file.get_tensor(name).nbytes
+    if not sizes['base', '']:
+        raise ModelError(f'{path}: there are no weights of the base task; get the file again')
+    return Storage(sizes['base', ''], {task: sizes['branches', task] for task in tasks[1:]},
+                   {task: sizes['heads', task] for task in tasks})

@@ -1,18 +1,43 @@
-"""Delta weights: what a sub-task's own blocks add to those of the base task."""
+"""
+Delta weights: where the weights of a sub-task's own blocks differ from the base task's.
+
+A model file holds of a sub-task's tensors only what differs. A tensor NAME of a branch takes the
+smallest of these forms:
+
+* nothing at all, where it equals the base task's tensor of the same place;
+* ``NAME.rows`` and ``NAME.values``: which output rows differ, and these rows;
+* ``NAME.elements`` and ``NAME.values``: which weights differ, and these weights (row-major);
+* ``NAME.bitmap`` and ``NAME.values``: the same, with one bit for each weight, uint8, the first
+  weight in the highest bit;
+* ``NAME``: all weights.
+
+Rows and elements are lists of steps: the first position plus one, then the distance of every
+position from the one before, in the smallest of uint8, int16 and int32 that holds them all.
+Values are the sub-task's weights themselves, not differences: a weight that is not stored equals
+the base task's to the bit, a stored weight was rounded once, and saving what was loaded changes
+nothing.
+"""
 
 import copy
 from dataclasses import dataclass, replace
-from typing import Iterator
+from typing import Iterator, Mapping
 
+import numpy as np
 import torch
 from torch import nn
 
 from mtshare_ros.config import require
-from mtshare_ros.errors import ConfigError
+from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.model.network import Branch, MultiTaskNetwork
 
 GRANULARITIES = ('row', 'element')
+
+VALUES = '.values'
+
+INDEXES = ('.rows', '.elements', '.bitmap')
+
+STEP_DTYPES = (torch.uint8, torch.int16, torch.int32)
 
 
 @dataclass(frozen=True)
@@ -120,3 +145,136 @@ def _block_density(own: Block, base: Block) -> DeltaDensity:
 
 def _linear_layers(block: Block) -> Iterator[nn.Linear]:
     return (module for module in block.modules() if isinstance(module, nn.Linear))
+
+
+def compress(
+    tensors: Mapping[str, torch.Tensor], bases: Mapping[str, str]
+) -> dict[str, torch.Tensor]:
+    """
+    Return tensors as they are stored: those named in ``bases`` in the smallest form.
+
+    ``bases`` names for a tensor of a branch the base task's tensor of the same place, which has
+    its shape and dtype (16 or 32 bits).
+    """
+    stored = {name: value for name, value in tensors.items() if name not in bases}
+    for name, base in bases.items():
+        stored |= _smallest_form(name, tensors[name], tensors[base])
+    return stored
+
+
+def expand(
+    stored: Mapping[str, torch.Tensor], bases: Mapping[str, torch.Tensor], source: str
+) -> dict[str, torch.Tensor]:
+    """
+    Return stored tensors with those of the branches dense, float32 where they were sparse.
+
+    ``bases`` holds for the name of every tensor of a branch the base task's of the same place.
+    Other names stay as they are. Raises ModelError naming tensor and ``source`` for damaged ones.
+    """
+    rest = dict(stored)
+    dense = {}
+    for name, base in bases.items():
+        parts = {suffix: rest.pop(name + suffix) for suffix in ('', VALUES, *INDEXES)
+                 if name + suffix in rest}
+        dense[name] = _dense(name, parts, base, source)
+    return {**rest, **dense}
+
+
+def is_index(name: str) -> bool:
+    """Tell whether a stored tensor holds positions, not weights."""
+    return name.endswith(INDEXES)
+
+
+def _smallest_form(
+    name: str, value: torch.Tensor, base: torch.Tensor
+) -> dict[str, torch.Tensor]:
+    changed = _bits(value) != _bits(base)
+    if not changed.any():
+        return {}
+    flat = changed.flatten()
+    forms = [
+        {name: value},
+        {f'{name}.elements': _steps(flat), name + VALUES: value[changed]},
+        {f'{name}.bitmap': _packed(flat), name + VALUES: value[changed]},
+    ]
+    if value.ndim > 1:
+        rows = changed.flatten(1).any(dim=1)
+        forms.append({f'{name}.rows': _steps(rows), name + VALUES: value[rows]})
+    return min(forms, key=lambda form: sum(part.nbytes for part in form.values()))
+
+
+def _bits(value: torch.Tensor) -> torch.Tensor:
+    """Return numbers that differ wherever floats do; a NaN equals itself, -0.0 is not 0.0."""
+    return value.contiguous().view(torch.int16 if value.element_size() == 2 else torch.int32)
+
+
+def _steps(chosen: torch.Tensor) -> torch.Tensor:
+    """Return the positions of a mask (N,), not empty, as steps."""
+    positions = chosen.nonzero().flatten()
+    steps = positions.diff(prepend=positions.new_tensor([-1]))
+    largest = int(steps.max())
+    return steps.to(next(kind for kind in STEP_DTYPES if largest <= torch.iinfo(kind).max))
+
+
+def _packed(chosen: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(np.packbits(chosen.numpy()))
+
+
+def _dense(
+    name: str, parts: Mapping[str, torch.Tensor], base: torch.Tensor, source: str
+) -> torch.Tensor:
+    if not parts:
+        return base
+    if set(parts) == {''}:
+        return parts['']
+    indexes = [suffix for suffix in INDEXES if suffix in parts]
+    if set(parts) != {VALUES, *indexes} or len(indexes) != 1:
+        found = ', '.join(name + suffix for suffix in parts)
+        raise ModelError(
+            f'{source}: {name} is stored as {found}; allowed is {name} alone, or {VALUES} with '
+            f'one of {", ".join(INDEXES)}; the file is damaged, get it again')
+    index, values = indexes[0], parts[VALUES]
+    dense = base.to(torch.float32, copy=True)
+    units = dense if index == '.rows' else dense.view(-1)
+    read = _unpacked if index == '.bitmap' else _positions
+    positions = read(parts[index], len(units), f'{source}: {name}{index}')
+    expected = (len(positions), *units.shape[1:])
+    if values.shape != expected:
+        raise ModelError(
+            f'{source}: {name}{VALUES} has the shape {tuple(values.shape)}, {name}{index} needs '
+            f'{expected}; the file is damaged, get it again')
+    units[positions] = values.to(torch.float32)
+    return dense
+
+
+def _positions(steps: torch.Tensor, count: int, name: str) -> torch.Tensor:
+    """Return the positions in 0 to ``count`` - 1 that steps lead to."""
+    _check_form(steps, STEP_DTYPES, name)
+    steps = steps.to(torch.int64)
+    positions = steps.cumsum(0) - 1
+    if len(steps) and (int(steps.min()) < 1 or int(positions[-1]) >= count):
+        raise ModelError(
+            f'{name} has steps of {int(steps.min())} to {int(steps.max())} that end at position '
+            f'{int(positions[-1])}; allowed are steps from 1 on (no position stands twice) that '
+            f'end at {count - 1} or before; the file is damaged, get it again')
+    return positions
+
+
+def _unpacked(bitmap: torch.Tensor, count: int, name: str) -> torch.Tensor:
+    """Return the positions in 0 to ``count`` - 1 whose bits are set."""
+    _check_form(bitmap, (torch.uint8,), name)
+    positions = torch.from_numpy(np.unpackbits(bitmap.numpy())).nonzero().flatten()
+    needed = (count + 7) // 8
+    if len(bitmap) != needed or (len(positions) and int(positions[-1]) >= count):
+        raise ModelError(
+            f'{name} has {len(bitmap)} bytes; needed are {needed}, with no bit set behind the '
+            f'first {count}; the file is damaged, get it again')
+    return positions
+
+
+def _check_form(index: torch.Tensor, dtypes: tuple[torch.dtype, ...], name: str) -> None:
+    if index.dtype not in dtypes or index.ndim != 1:
+        allowed = ', '.join(str(kind) for kind in dtypes)
+        raise ModelError(
+            f'{name} is {index.dtype} of the shape {tuple(index.shape)}; allowed is a list of '
+            f'{allowed}; the file is damaged, get it again')

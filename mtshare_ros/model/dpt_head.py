@@ -6,10 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.depth_output import finish_depth
-from mtshare_ros.model.head_config import HeadConfig
-from mtshare_ros.model.head_input import HeadInput
+from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
+from mtshare_ros.model.heads import finish_depth, HeadInput
 
 PYRAMID_SIDE = 8
 """Pixels of the fused pyramid along a side of a cell; its finest level has half of them."""

@@ -1,7 +1,6 @@
 """Models by name: those that ship with the package and those that the user added."""
 
 from dataclasses import dataclass, field
-import hashlib
 import os
 from pathlib import Path
 from typing import Any, Iterator, Mapping
@@ -11,7 +10,7 @@ import yaml
 from mtshare_ros.config import from_values, require
 from mtshare_ros.errors import ModelError, MtshareError
 from mtshare_ros.file_paths import share_directory, user_models_directory
-from mtshare_ros.model.file_limits import check_model_file
+from mtshare_ros.model.weight_files import check_model_file, sha256_of
 
 MANIFEST = 'manifest.yaml'
 _LARGEST_MANIFEST = 1 << 20
@@ -171,15 +170,6 @@ def find_model(model: str, catalogue: Catalogue | None = None) -> ModelFile:
         return _verified(key, names[key], catalogue)
     check_model_file(path)
     return ModelFile(path.stem, path, sha256_of(path))
-
-
-def sha256_of(path: Path) -> str:
-    """Return the sha256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open('rb') as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def find_heads(name: str, shipped: Manifest) -> ModelFile:

@@ -1,27 +1,34 @@
 """The multi-task network: one stem, shared blocks, branches and decode heads."""
 
 import copy
-from typing import cast, Iterable, Iterator, Sequence
+import hashlib
+from typing import cast, Iterable, Iterator, Mapping, Sequence, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.backbone import Block
-from mtshare_ros.model.head_input import HeadInput
-from mtshare_ros.model.heads import build_heads
-from mtshare_ros.model.position import (
+from mtshare_ros.model.backbone import (
     AbsolutePosition,
+    Block,
+    build_stem,
+    Normalize,
     PrefixTokens,
     rotary_beyond,
     rotary_table,
     RotaryTable,
+    StemFeatures,
 )
-from mtshare_ros.model.preprocessing import Normalize
-from mtshare_ros.model.stem import build_stem, StemFeatures
+from mtshare_ros.model.heads import build_heads, HeadInput
 from mtshare_ros.tasks import ordered, TASKS
+
+ModuleT = TypeVar('ModuleT', bound=nn.Module)
+
+BACKBONE_PARTS = ('stem.', 'prefix.', 'position.', 'blocks.', 'norm.')
+"""How the names of a backbone's tensors begin; heads and branches stand on it."""
 
 
 class Branch(nn.Module):
@@ -228,3 +235,53 @@ def _initialise(module: nn.Module) -> None:
         nn.init.trunc_normal_(module.weight, std=0.02)
         if module.bias is not None:
             nn.init.zeros_(module.bias)
+
+
+def fuse_batch_norm(network: ModuleT) -> ModuleT:
+    """Return a copy in evaluation mode whose convolution-norm pairs are single convolutions."""
+    fused = copy.deepcopy(network).eval()
+    for module in list(fused.modules()):
+        if isinstance(module, nn.Sequential):
+            _fuse_pairs(module)
+    return fused
+
+
+def _fuse_pairs(sequence: nn.Sequential) -> None:
+    for index in range(len(sequence) - 1):
+        first, second = sequence[index], sequence[index + 1]
+        if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
+            sequence[index] = fuse_conv_bn_eval(first, second)
+            sequence[index + 1] = nn.Identity()
+
+
+def is_backbone(name: str) -> bool:
+    """Tell whether a tensor of a network belongs to its backbone."""
+    return name.startswith(BACKBONE_PARTS)
+
+
+def backbone_digest(tensors: Mapping[str, torch.Tensor]) -> str:
+    """
+    Return the sha256 of the backbone among a network's tensors, in hexadecimal.
+
+    Name, shape and float32 values of every tensor count, so the digest is the same for each
+    source of the same weights, and another for weights that were rounded to float16.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(filter(is_backbone, _floating(tensors))):
+        value = tensors[name].detach().to('cpu', torch.float32).contiguous()
+        digest.update(f'{name} {tuple(value.shape)}\n'.encode())
+        digest.update(value.numpy().astype('<f4', copy=False).tobytes())
+    return digest.hexdigest()
+
+
+def first_difference(
+    ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]
+) -> str | None:
+    """Return the first backbone tensor that only one has or that differs, None for the same."""
+    names = sorted(filter(is_backbone, {*_floating(ours), *_floating(theirs)}))
+    return next((name for name in names if name not in ours or name not in theirs
+                 or not torch.equal(ours[name], theirs[name])), None)
+
+
+def _floating(tensors: Mapping[str, torch.Tensor]) -> Iterable[str]:
+    return (name for name, value in tensors.items() if value.is_floating_point())

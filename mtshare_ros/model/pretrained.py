@@ -7,13 +7,14 @@ import torch
 
 from mtshare_ros.errors import ModelError
 from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.checkpoint import load_checkpoint, open_weights
+from mtshare_ros.model.backbone import AbsolutePosition
+from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.model.description import is_ours
-from mtshare_ros.model.importing.backbone import Backbone, read_backbone
+from mtshare_ros.model.importing.public_backbone import Backbone, read_backbone
 from mtshare_ros.model.importing.source import open_source
 from mtshare_ros.model.load_report import LoadReport
 from mtshare_ros.model.network import MultiTaskNetwork, new_branches
-from mtshare_ros.model.position import AbsolutePosition
+from mtshare_ros.model.weight_files import open_weights
 
 _TABLE = 'position.table'
 _STEM = ('stem.proj.weight', 'stem.proj.bias')

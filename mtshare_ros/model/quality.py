@@ -13,7 +13,7 @@ from typing import Any, Iterable, Mapping
 from mtshare_ros.config import from_values
 from mtshare_ros.errors import ConfigError, ModelError
 from mtshare_ros.model.manifest import ModelFile
-from mtshare_ros.model.writing import replacing
+from mtshare_ros.model.weight_files import replacing
 from mtshare_ros.tasks import get_task, ordered
 
 FAR = 1.25

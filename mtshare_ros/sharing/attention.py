@@ -7,7 +7,7 @@ from typing import Sequence
 import torch
 from torch.nn import functional
 
-from mtshare_ros.model.position import RotaryTable
+from mtshare_ros.model.backbone import RotaryTable
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from mtshare_ros.model.depth_output import finish_depth
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.dpt_head import DptHead, PYRAMID_SIDE
-from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.model.heads import finish_depth
 from mtshare_ros.sharing.aligned import AlignedEnlargement
 from mtshare_ros.sharing.convolution import RowConvolution
 from mtshare_ros.sharing.dpt_tap import TapProjection

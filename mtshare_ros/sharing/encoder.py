@@ -7,8 +7,8 @@ from typing import Any, Sequence
 import torch
 from torch.nn import functional
 
+from mtshare_ros.model.backbone import RotaryTable
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.position import RotaryTable
 from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.block import BlockLimits, BlockWeights, IncrementalBlock
 from mtshare_ros.sharing.blocks import make_block

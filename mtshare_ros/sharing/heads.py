@@ -4,7 +4,7 @@ from typing import Callable
 
 import torch
 
-from mtshare_ros.model.head_config import DPT, LINEAR, LOCAL
+from mtshare_ros.model.architecture import DPT, LINEAR, LOCAL
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.dpt_head import DptRunner
 from mtshare_ros.sharing.head import HeadRunner

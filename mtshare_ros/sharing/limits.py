@@ -5,7 +5,7 @@ from typing import Mapping, Sequence
 
 import torch
 
-from mtshare_ros.model.thresholds import TaskThresholds
+from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.sharing.block import BlockLimits
 from mtshare_ros.sharing.rules import effective
 from mtshare_ros.sharing.settings import SharingSettings

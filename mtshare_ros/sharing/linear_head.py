@@ -7,8 +7,7 @@ from typing import Sequence
 
 import torch
 
-from mtshare_ros.model.depth_output import finish_depth
-from mtshare_ros.model.linear_head import LinearHead
+from mtshare_ros.model.heads import finish_depth, LinearHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.class_term import ClassTerms
 from mtshare_ros.sharing.dirty_cells import DirtyCells

@@ -6,7 +6,7 @@ from typing import Sequence
 
 import torch
 
-from mtshare_ros.model.head import DecodeHead
+from mtshare_ros.model.heads import DecodeHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.convolution import RowConvolution
 from mtshare_ros.sharing.dirty_cells import DirtyCells

@@ -5,7 +5,7 @@ import math
 
 import torch
 
-from mtshare_ros.model.head import DecodeHead
+from mtshare_ros.model.heads import DecodeHead
 
 
 @dataclass(frozen=True)

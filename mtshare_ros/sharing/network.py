@@ -5,8 +5,8 @@ from typing import Callable, Mapping
 
 import torch
 
+from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.thresholds import TaskThresholds
 from mtshare_ros.sharing.account import account_of, FrameAccount
 from mtshare_ros.sharing.backlog import Backlog
 from mtshare_ros.sharing.blocks import ALONE

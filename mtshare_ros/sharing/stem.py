@@ -7,8 +7,8 @@ from typing import Sequence
 import torch
 from torch import nn
 
+from mtshare_ros.model.backbone import ConvStem
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.stem import ConvStem
 from mtshare_ros.sharing.convolution import RowConvolution
 from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.level import Level, strips_of_cells

@@ -12,8 +12,8 @@ from mtshare_ros.data.batches import Batch
 from mtshare_ros.data.rooms.array_folder import fill_folder, open_array, open_arrays, Progress
 from mtshare_ros.data.sample import NORMAL_SCALE
 from mtshare_ros.inference.device import autocast
+from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.stem import StemFeatures
 
 _OUTPUTS = 'outputs'
 _STORED = {'semseg': 'u1', 'human_parts': 'u1', 'normals': 'i1'}

@@ -13,8 +13,7 @@ from mtshare_ros.data.batches import Batch, TrainingSet
 from mtshare_ros.data.rooms.array_folder import Progress
 from mtshare_ros.errors import TrainingError
 from mtshare_ros.inference.device import cuda_device_count, resolve_device
-from mtshare_ros.model.backbone_digest import backbone_digest, is_backbone
-from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.network import backbone_digest, is_backbone, MultiTaskNetwork
 from mtshare_ros.tasks import load_labels
 from mtshare_ros.training.config import Phase
 from mtshare_ros.training.features import FeatureBatch, FeatureSet, keep_features

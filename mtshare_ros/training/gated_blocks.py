@@ -11,8 +11,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mtshare_ros.model.backbone import Block
-from mtshare_ros.model.position import RotaryTable
+from mtshare_ros.model.backbone import Block, RotaryTable
 from mtshare_ros.sharing.rules import (
     distance,
     distance_to_take_over,

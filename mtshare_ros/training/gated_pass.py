@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from mtshare_ros.model.backbone import Block
+from mtshare_ros.model.backbone import Block, RotaryTable, StemFeatures
+from mtshare_ros.model.description import default_thresholds, TaskThresholds
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.position import RotaryTable
-from mtshare_ros.model.stem import StemFeatures
-from mtshare_ros.model.thresholds import default_thresholds, TaskThresholds
 from mtshare_ros.sharing.rules import delta_share
 from mtshare_ros.training.config import GateConfig
 from mtshare_ros.training.gated_blocks import (

@@ -10,9 +10,9 @@ from torch import nn
 
 from mtshare_ros.errors import TrainingError
 from mtshare_ros.inference.device import cuda_device_count, resolve_device
-from mtshare_ros.model.backbone_digest import backbone_digest
 from mtshare_ros.model.checkpoint import Checkpoint, save_checkpoint
 from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.model.network import backbone_digest
 from mtshare_ros.training.averaging import AveragedNetwork
 from mtshare_ros.training.delta_weights import merged
 from mtshare_ros.training.loading import Prefetcher

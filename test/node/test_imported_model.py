@@ -8,7 +8,7 @@ from test_outputs import MAPS, receive_one_frame
 
 from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.model.checkpoint import save_checkpoint
-from mtshare_ros.model.importing.combine import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import import_model, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.model.preprocessing import to_tensor
+from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.sharing.change import ChangeDetector, ChangeState
 
 UNITS = {'mask': '%', 'depth': '%', 'normals': '°', 'edges': '%'}

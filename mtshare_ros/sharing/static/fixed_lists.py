@@ -8,7 +8,7 @@ from typing import Callable, Hashable, Iterable, Mapping, Sequence
 
 import torch
 
-from mtshare_ros.model.thresholds import DEFAULT_TEMPORAL
+from mtshare_ros.model.description import DEFAULT_TEMPORAL
 from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.reach import Reach
 from mtshare_ros.sharing.static import plain_steps

@@ -5,7 +5,7 @@ from typing import Any, Mapping, Protocol, Sequence
 
 import torch
 
-from mtshare_ros.model.head_config import DPT, LINEAR, LOCAL
+from mtshare_ros.model.architecture import DPT, LINEAR, LOCAL
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.static.fixed_lists import FrameLists

@@ -7,7 +7,7 @@ from typing import Iterable, Sequence
 import torch
 from torch import nn
 
-from mtshare_ros.model.head import DecodeHead
+from mtshare_ros.model.heads import DecodeHead
 from mtshare_ros.sharing.convolution import RowConvolution
 from mtshare_ros.sharing.head_plan import HeadGeometry, pixels_in_merging_order
 from mtshare_ros.sharing.layout import PLAIN

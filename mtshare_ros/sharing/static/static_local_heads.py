@@ -6,7 +6,7 @@ from typing import Hashable, Mapping, Sequence
 
 import torch
 
-from mtshare_ros.model.head import DecodeHead
+from mtshare_ros.model.heads import DecodeHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.local_weights import MergeWeights, Projection

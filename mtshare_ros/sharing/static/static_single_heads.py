@@ -8,12 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtshare_ros.model.depth_output import finish_depth
+from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.dpt_head import DptHead
-from mtshare_ros.model.head_input import HeadInput
-from mtshare_ros.model.linear_head import LinearHead
+from mtshare_ros.model.heads import finish_depth, HeadInput, LinearHead
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.stem import StemFeatures
 from mtshare_ros.sharing.dpt_head import DptRunner
 from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.layout import PLAIN

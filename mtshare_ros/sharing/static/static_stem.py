@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from mtshare_ros.model.backbone import Normalize
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.preprocessing import Normalize
 from mtshare_ros.sharing import layout
 from mtshare_ros.sharing.level import Level, strips_of_cells
 from mtshare_ros.sharing.memory import tensor_bytes

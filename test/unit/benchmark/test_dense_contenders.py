@@ -37,8 +37,8 @@ from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 SIZE = (96, 128)

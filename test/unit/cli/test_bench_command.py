@@ -16,8 +16,8 @@ from mtshare_ros.cli.bench_modes import bench_settings  # noqa: E402
 from mtshare_ros.cli.options import check_one_of, read_input_size, read_list  # noqa: E402
 from mtshare_ros.data.rooms.streams import STREAMS  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
+from mtshare_ros.model.architecture import HeadConfig  # noqa: E402
 from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
-from mtshare_ros.model.head_config import HeadConfig  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
 
 QUICK = ('--input-size', '96x128', '--no-compile')

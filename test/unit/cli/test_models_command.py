@@ -47,7 +47,7 @@ def test_the_list_and_the_verdict_are_kept_as_json(command, tmp_path):
 def added(tmp_path, monkeypatch, tiny_model):
     """Add the tiny model under the name mine, and return the folder of the user."""
     from mtshare_ros.model.checkpoint import read_description
-    from mtshare_ros.model.registering import describe_file, register
+    from mtshare_ros.model.registration import describe_file, register
 
     folder = tmp_path / 'added'
     folder.mkdir()

@@ -22,7 +22,7 @@ from mtshare_ros.data.transforms import (
     SampleTrainingSet,
 )
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.model.preprocessing import IMAGE_MEAN
+from mtshare_ros.model.backbone import IMAGE_MEAN
 
 HEIGHT, WIDTH = 96, 128
 SIZE = (64, 80)

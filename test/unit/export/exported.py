@@ -5,11 +5,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import ModelDescription
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 

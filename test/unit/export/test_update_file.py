@@ -20,7 +20,7 @@ from mtshare_ros.export.update import (  # noqa: E402
     UpdateNetwork,
     whole_graph,
 )
-from mtshare_ros.model.fusing import fuse_batch_norm  # noqa: E402
+from mtshare_ros.model.network import fuse_batch_norm  # noqa: E402
 from mtshare_ros.sharing.head_plan import around  # noqa: E402
 from mtshare_ros.sharing.level import Level  # noqa: E402
 from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists  # noqa: E402

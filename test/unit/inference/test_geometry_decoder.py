@@ -19,8 +19,8 @@ from mtshare_ros.inference.map_outputs import (
     offered_outputs,
 )
 from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.recording.frames import Perception, RecordedFrame
 from mtshare_ros.sharing.settings import SharingSettings

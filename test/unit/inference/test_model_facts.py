@@ -8,10 +8,9 @@ from mtshare_ros.file_paths import user_models_directory
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.model_facts import doubt_gates, doubt_transfer
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.description import WeightSource
+from mtshare_ros.model.description import default_thresholds, WeightSource
 from mtshare_ros.model.manifest import find_model, load_manifest
-from mtshare_ros.model.registering import describe_file, register
-from mtshare_ros.model.thresholds import default_thresholds
+from mtshare_ros.model.registration import describe_file, register
 
 ROOMS = '1600 images of rooms from the weights of rooms_vit_tiny for the base task, then sub-tasks'
 REAL = load_manifest().default_when_added

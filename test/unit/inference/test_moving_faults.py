@@ -12,8 +12,8 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine, NON_FINITE
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.session import SOURCE_CHANGED
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.settings import MotionSettings

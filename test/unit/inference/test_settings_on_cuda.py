@@ -12,10 +12,10 @@ import torch
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.machine_costs import MachineCosts
 from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import ModelDescription
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.budget import FrameCost
 from mtshare_ros.sharing.settings import SharingSettings

@@ -12,8 +12,8 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.geometry_decoder import GeometryDecoder
 from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.settings import SharingSettings
 

@@ -13,10 +13,9 @@ from mtshare_ros.inference.map_decoder import decode_cells
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.static import map_operator
 from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_cells_fused
-from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.description import ModelDescription
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.settings import SharingSettings

@@ -10,8 +10,7 @@ from mtshare_ros.errors import MtshareError
 from mtshare_ros.file_paths import user_models_directory
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.model.manifest import find_model, load_catalogue, load_manifest
-from mtshare_ros.model.registering import describe_file, folder_for, register
-from mtshare_ros.model.removing import remove_model
+from mtshare_ros.model.registration import describe_file, folder_for, register, remove_model
 
 SHIPPED = load_manifest()
 
@@ -55,7 +54,7 @@ def test_the_folder_is_where_the_environment_says(environment, expected):
 
 def test_a_user_without_a_home_has_the_shipped_models(monkeypatch):
     monkeypatch.setattr('mtshare_ros.model.manifest.user_models_directory', lambda: None)
-    monkeypatch.setattr('mtshare_ros.model.registering.user_models_directory', lambda: None)
+    monkeypatch.setattr('mtshare_ros.model.registration.user_models_directory', lambda: None)
 
     assert find_model('default').name == SHIPPED.default
     with pytest.raises(MtshareError, match='set the environment variable MTSHARE_MODELS'):

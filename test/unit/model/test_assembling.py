@@ -10,7 +10,7 @@ from mtshare_ros.errors import ModelError
 from mtshare_ros.model.assembling import assemble
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, delta_density
-from mtshare_ros.model.thresholds import default_thresholds
+from mtshare_ros.model.description import default_thresholds
 from mtshare_ros.tasks import LabelSet
 
 

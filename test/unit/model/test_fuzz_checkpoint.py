@@ -13,10 +13,9 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from mtshare_ros.errors import ModelError, MtshareError
-from mtshare_ros.model.checkpoint import load_checkpoint, MOST_TENSORS, read_description
-from mtshare_ros.model.file_limits import LARGEST_FILE, LARGEST_HEADER
+from mtshare_ros.model.checkpoint import load_checkpoint, read_description, storage_of
 from mtshare_ros.model.manifest import find_model
-from mtshare_ros.model.storage import storage_of
+from mtshare_ros.model.weight_files import LARGEST_FILE, LARGEST_HEADER, MOST_TENSORS
 
 SOME_MEMORY = 100_000_000
 MANY_TIMES = settings(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mtshare_ros.errors import MtshareError
-from mtshare_ros.model.importing.combine import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import import_model, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')

@@ -14,7 +14,7 @@ from public_models import (
 import pytest
 import torch
 
-from mtshare_ros.model.importing.combine import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import import_model, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')

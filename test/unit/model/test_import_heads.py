@@ -22,7 +22,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.importing.combine import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import import_model, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')

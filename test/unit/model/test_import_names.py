@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.backbone_digest import backbone_digest, first_difference
-from mtshare_ros.model.importing.backbone import read_backbone
+from mtshare_ros.model.importing.public_backbone import read_backbone
 from mtshare_ros.model.importing.source import open_source, Source
+from mtshare_ros.model.network import backbone_digest, first_difference
 
 pytest.importorskip('transformers')
 

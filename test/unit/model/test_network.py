@@ -8,10 +8,9 @@ import torch
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.architecture import ARCHITECTURES
-from mtshare_ros.model.fusing import fuse_batch_norm
-from mtshare_ros.model.head_input import HeadInput
-from mtshare_ros.model.network import build_model
-from mtshare_ros.model.position import rotary_table
+from mtshare_ros.model.backbone import rotary_table
+from mtshare_ros.model.heads import HeadInput
+from mtshare_ros.model.network import build_model, fuse_batch_norm
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 

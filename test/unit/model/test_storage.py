@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mtshare_ros.errors import ModelError
+from mtshare_ros.model.checkpoint import storage_of
 from mtshare_ros.model.deltas import delta_density, delta_share_of_encoder
-from mtshare_ros.model.storage import storage_of
 
 
 def test_every_byte_of_the_weights_is_in_one_part(tmp_path):

@@ -10,8 +10,13 @@ from tiny import TINY
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from mtshare_ros.model.description import from_header, to_header
-from mtshare_ros.model.thresholds import block_profile, default_thresholds, TaskThresholds
+from mtshare_ros.model.description import (
+    block_profile,
+    default_thresholds,
+    from_header,
+    TaskThresholds,
+    to_header,
+)
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ from torch.nn import functional
 
 from mtshare_ros.config import from_values, to_values
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.model.architecture import ArchitectureConfig
+from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
+from mtshare_ros.model.backbone import AbsolutePosition, rotary_table
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import WeightSource
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
-from mtshare_ros.model.position import AbsolutePosition, rotary_table
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 VIT = replace(TINY, stem='patch', position='absolute', patch_size=14, class_token=True,

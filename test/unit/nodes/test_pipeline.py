@@ -18,8 +18,8 @@ from mtshare_ros.inference.map_outputs import offered_outputs
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.messages.camera_info import CameraInfoBuffer
 from mtshare_ros.messages.image_messages import MAX_PIXELS
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.model.head_config import HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.calibration import Calibrator

@@ -10,9 +10,8 @@ from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint
-from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.model.description import ModelDescription, TaskThresholds
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.thresholds import TaskThresholds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 

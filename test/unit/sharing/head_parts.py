@@ -5,11 +5,10 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.head_config import HeadConfig
-from mtshare_ros.model.head_input import HeadInput
+from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
+from mtshare_ros.model.backbone import StemFeatures
+from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.model.network import build_model
-from mtshare_ros.model.stem import StemFeatures
 from mtshare_ros.sharing.dirty_cells import DirtyCells
 from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.heads import make_head

@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import DEFAULT_TASKS
 

@@ -10,9 +10,8 @@ from typing import Mapping, Sequence
 import torch
 from torch.nn import functional
 
-from mtshare_ros.model.backbone import Block
+from mtshare_ros.model.backbone import Block, RotaryTable
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.model.position import RotaryTable
 
 
 class ReferenceBlock:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mtshare_ros.model.position import rotary_table
+from mtshare_ros.model.backbone import rotary_table
 from mtshare_ros.sharing.attention import attend, KeyValueCache, RotationTable
 
 HEADS, WIDTH = 2, 32

@@ -4,7 +4,7 @@ import pytest
 from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_of, TASKS
 import torch
 
-from mtshare_ros.model.head_input import HeadInput
+from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.sharing.dirty_cells import DirtyCells
 from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.sharing.head_inputs import HeadInputs

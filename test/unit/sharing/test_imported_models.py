@@ -12,9 +12,9 @@ import torch
 
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
-from mtshare_ros.model.importing.combine import import_model, ImportOptions
+from mtshare_ros.model.description import TaskThresholds
+from mtshare_ros.model.importing.combination import import_model, ImportOptions
 from mtshare_ros.model.importing.source import open_source
-from mtshare_ros.model.thresholds import TaskThresholds
 
 pytest.importorskip('transformers')
 

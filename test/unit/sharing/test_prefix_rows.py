@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.model.thresholds import TaskThresholds
+from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits

@@ -6,8 +6,8 @@ import pytest
 from reference_encoder import ReferenceEncoder
 import torch
 
-from mtshare_ros.model.head_input import HeadInput
-from mtshare_ros.model.stem import StemFeatures
+from mtshare_ros.model.backbone import StemFeatures
+from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.sharing.block import BlockLimits
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights

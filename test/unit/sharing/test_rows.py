@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mtshare_ros.model.position import rotary_table
+from mtshare_ros.model.backbone import rotary_table
 from mtshare_ros.sharing.attention import RotationTable
 from mtshare_ros.sharing.rows import ActiveRows, count_members
 

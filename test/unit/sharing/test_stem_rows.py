@@ -4,7 +4,7 @@ import pytest
 from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_of
 import torch
 
-from mtshare_ros.model.fusing import fuse_batch_norm
+from mtshare_ros.model.network import fuse_batch_norm
 from mtshare_ros.sharing.stem import StemRunner
 
 CPU = torch.device('cpu')

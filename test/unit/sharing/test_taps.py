@@ -7,10 +7,10 @@ from clips import KINDS, room_clip, uniform_thresholds
 import pytest
 import torch
 
-from mtshare_ros.model.head_config import HeadConfig
-from mtshare_ros.model.head_input import HeadInput
-from mtshare_ros.model.stem import StemFeatures
-from mtshare_ros.model.thresholds import TaskThresholds
+from mtshare_ros.model.architecture import HeadConfig
+from mtshare_ros.model.backbone import StemFeatures
+from mtshare_ros.model.description import TaskThresholds
+from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits

@@ -21,11 +21,13 @@ from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.config import to_values  # noqa: E402
 from mtshare_ros.data.rooms.training_frames import open_frames
 from mtshare_ros.inference.engine import Engine  # noqa: E402
-from mtshare_ros.model.backbone_digest import backbone_digest  # noqa: E402
+from mtshare_ros.model.architecture import HeadConfig  # noqa: E402
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
 from mtshare_ros.model.description import ModelDescription  # noqa: E402
-from mtshare_ros.model.head_config import HeadConfig  # noqa: E402
-from mtshare_ros.model.network import build_model  # noqa: E402
+from mtshare_ros.model.network import (
+    backbone_digest,
+    build_model,  # noqa: E402
+)
 from mtshare_ros.tasks import load_labels  # noqa: E402
 
 SHAPE = replace(TINY, stem='patch', patch_size=14, position='absolute', position_grid=(5, 5),

@@ -10,11 +10,10 @@ from toys import LABELS, toy_rooms, train
 
 from mtshare_ros.data.rooms.room_batches import RoomsTrainingSet
 from mtshare_ros.errors import ConfigError, DatasetError, TrainingError
-from mtshare_ros.model.backbone_digest import backbone_digest, is_backbone
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import ModelDescription
-from mtshare_ros.model.head_config import HeadConfig
-from mtshare_ros.model.network import build_model
+from mtshare_ros.model.network import backbone_digest, build_model, is_backbone
 from mtshare_ros.training.config import OptimizerConfig, Phase, StagePlan
 from mtshare_ros.training.frozen import open_features, PhaseImages
 from mtshare_ros.training.objectives import HeadObjective, ImageObjective

@@ -24,7 +24,7 @@ from mtshare_ros.inference.prediction import InferenceSettings  # noqa: E402
 from mtshare_ros.messages.image_messages import read_map  # noqa: E402
 from mtshare_ros.model.checkpoint import load_checkpoint  # noqa: E402
 from mtshare_ros.model.manifest import load_manifest  # noqa: E402
-from mtshare_ros.model.registering import describe_file, entry_text, register  # noqa: E402
+from mtshare_ros.model.registration import describe_file, entry_text, register  # noqa: E402
 from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
 
 SIZE = (48, 64)

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.head_config import HeadConfig
-from mtshare_ros.model.head_input import HeadInput
+from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
+from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
 from mtshare_ros.sharing.heads import make_head

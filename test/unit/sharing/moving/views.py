@@ -7,7 +7,7 @@ from clips import uniform_thresholds
 import torch
 from torch.nn import functional
 
-from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.moving.moving_network import MovingNetwork
 from mtshare_ros.sharing.network import SharingNetwork

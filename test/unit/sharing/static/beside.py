@@ -6,7 +6,7 @@ from branched import branched_network
 from clips import room_clip, uniform_thresholds
 import torch
 
-from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanLimits

@@ -7,7 +7,7 @@ from branched import branched_network
 import torch
 from torch import nn
 
-from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 TAPS = (1, 2, 3, 4)

@@ -5,8 +5,8 @@ import copy
 from padded import padded
 import torch
 
-from mtshare_ros.model.head_input import HeadInput
-from mtshare_ros.model.stem import StemFeatures
+from mtshare_ros.model.backbone import StemFeatures
+from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.sharing.head_plan import around
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists

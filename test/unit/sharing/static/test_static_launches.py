@@ -10,7 +10,7 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.model.head_config import HeadConfig
+from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
 from mtshare_ros.sharing.static.static_encoder import StaticEncoder
 from mtshare_ros.sharing.static.static_stem import StaticStem

@@ -10,8 +10,7 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out, delta_density
-from mtshare_ros.model.fusing import fuse_batch_norm
-from mtshare_ros.model.network import build_model
+from mtshare_ros.model.network import build_model, fuse_batch_norm
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 DEEP = replace(TINY, depth=4)

@@ -8,14 +8,14 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.model.description import from_header, Peak, to_header
-from mtshare_ros.model.network import build_model
-from mtshare_ros.model.ranges import (
+from mtshare_ros.model.half_precision import (
     doubt_half,
     HALF_MAX,
     measure_peaks,
     trial_picture,
     weight_peak,
 )
+from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 SMALL = Peak('blocks.0', 3.0)

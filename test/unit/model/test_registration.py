@@ -8,7 +8,7 @@ import yaml
 
 from mtshare_ros.errors import MtshareError
 from mtshare_ros.model.manifest import Catalogue, find_model, load_manifest, Manifest
-from mtshare_ros.model.registering import (
+from mtshare_ros.model.registration import (
     check_name,
     describe_file,
     entry_text,

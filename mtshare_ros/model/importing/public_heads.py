@@ -1,24 +1,116 @@
-"""DINOv2's linear heads: semantics with a batch norm, depth as a mean of bins."""
+"""A decode head of a public model, as this package builds it."""
 
-from typing import Iterator
+import colorsys
+from dataclasses import dataclass
+import re
+from typing import Iterator, Mapping
 
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.head_config import HeadConfig, LINEAR
-from mtshare_ros.model.importing.head import (
-    HeadOptions,
-    ImportedHead,
-    KITTI_RANGE,
-    NYU_FOCAL,
-    NYU_RANGE,
-    spread_taps,
-    take,
-)
+from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig, LINEAR
 from mtshare_ros.model.importing.source import Source
+from mtshare_ros.tasks import LabelSet, load_labels
+
+NYU_RANGE, KITTI_RANGE = (0.001, 10.0), (0.001, 80.0)
+NYU_FOCAL = 518.86 / 640
+"""Focal length of NYUD-v2's camera over the width of its images."""
+
+_SPREAD = {12: (3, 6, 9, 12), 24: (5, 12, 18, 24)}
+"""Four blocks that heads on DINOv2 read, by the number of blocks."""
+
+_KNOWN = {150: 'ade20k150', 21: 'pascal21', 40: 'nyu40'}
+"""Label sets of this package by the number of their classes."""
+
+_GOLDEN = 0.618033988749895
+
+_NUMBERED = re.compile(r'LABEL_\d+')
 
 _BN_EPS = 1e-5
+
+
+@dataclass(frozen=True)
+class HeadOptions:
+    """What the user says of heads whose files do not: labels, and the range of depths."""
+
+    labels: LabelSet | None = None
+    depth_range: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class ImportedHead:
+    """
+    Tensors of one task's head by our names below ``heads.<task>.``.
+
+    ``labels`` are those that the source itself names, ``outputs`` is the number of its classes.
+    ``focal_length`` is that of its training images over their width, None where unknown. ``used``
+    are the names the tensors had in the source.
+    """
+
+    source: str
+    task: str
+    config: HeadConfig
+    tensors: Mapping[str, torch.Tensor]
+    used: frozenset[str]
+    summary: str
+    outputs: int = 0
+    labels: LabelSet | None = None
+    focal_length: float | None = None
+
+
+def take(
+    tensors: Mapping[str, torch.Tensor], names: Mapping[str, str], source: str
+) -> dict[str, torch.Tensor]:
+    """Return tensors by our names for ``names``, ours by theirs; raise ModelError for a gap."""
+    missing = [name for name in names if name not in tensors]
+    if missing:
+        raise ModelError(
+            f'{source}: {missing[0]} and {len(missing) - 1} more tensors of the head are missing; '
+            'the file is not complete')
+    return {ours: tensors[theirs].contiguous() for theirs, ours in names.items()}
+
+
+def spread_taps(depth: int, source: str) -> tuple[int, ...]:
+    """Return the four blocks that a head on DINOv2 reads, which its file does not say."""
+    if depth not in _SPREAD:
+        raise ModelError(
+            f'{source}: which four of {depth} blocks its head reads is not known; it is for '
+            f'backbones of {" or ".join(map(str, _SPREAD))} blocks')
+    return _SPREAD[depth]
+
+
+def check_width(found: int, config: ArchitectureConfig, source: str) -> None:
+    """Raise ModelError unless a head reads tokens of the backbone's width."""
+    if found != config.embed_dim:
+        raise ModelError(
+            f'{source}: the head reads tokens of {found} channels, the backbone has '
+            f'{config.embed_dim}; take head and backbone of one size (small, base, large)')
+
+
+def named_classes(source: Source, count: int) -> LabelSet | None:
+    """Return the classes that a configuration names, None where it only numbers them."""
+    names = source.config.get('id2label') or {}
+    found = [str(names.get(str(number), f'LABEL_{number}')) for number in range(count)]
+    if count > 255 or any(_NUMBERED.fullmatch(name) for name in found):
+        return None
+    return LabelSet(source.name, tuple(found), tuple(_color(number) for number in range(count)))
+
+
+def labels_for(count: int, source: str) -> LabelSet:
+    """Return the shipped label set of so many classes; raise ModelError where there is none."""
+    if count not in _KNOWN:
+        raise ModelError(
+            f'{source}: its semantic head has {count} classes, and no label set of this package '
+            f'has as many (there are {", ".join(map(str, _KNOWN.values()))}); give one with '
+            '--labels FILE, a list of {id, name, rgb} as in config/labels/ade20k150.yaml')
+    return load_labels(_KNOWN[count])
+
+
+def _color(number: int) -> tuple[int, int, int]:
+    """Return a colour that differs from those of the numbers around it."""
+    red, green, blue = colorsys.hsv_to_rgb(
+        number * _GOLDEN % 1, (0.55, 0.75, 0.95)[number % 3], (0.95, 0.75, 0.6)[number // 3 % 3])
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def read_linear_heads(

@@ -7,8 +7,7 @@ import torch
 
 from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError, ModelError
-from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.backbone_digest import backbone_digest, first_difference
+from mtshare_ros.model.architecture import ArchitectureConfig, GEOMETRY, HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.description import (
     ModelDescription,
@@ -16,20 +15,21 @@ from mtshare_ros.model.description import (
     usual_depth_scaling,
     WeightSource,
 )
-from mtshare_ros.model.head_config import GEOMETRY, HeadConfig
-from mtshare_ros.model.importing.backbone import (
+from mtshare_ros.model.importing.public_backbone import (
     Backbone,
     check_kind,
     DEFAULT_INPUT,
     read_backbone,
 )
-from mtshare_ros.model.importing.class_names import labels_for
-from mtshare_ros.model.importing.depth_anything import read_depth_anything
-from mtshare_ros.model.importing.head import HeadOptions, ImportedHead
-from mtshare_ros.model.importing.linear import read_linear_heads
+from mtshare_ros.model.importing.public_dpt_heads import read_depth_anything, read_tips
+from mtshare_ros.model.importing.public_heads import (
+    HeadOptions,
+    ImportedHead,
+    labels_for,
+    read_linear_heads,
+)
 from mtshare_ros.model.importing.source import reading, Source
-from mtshare_ros.model.importing.tips import read_tips
-from mtshare_ros.model.network import build_model
+from mtshare_ros.model.network import backbone_digest, build_model, first_difference
 from mtshare_ros.tasks import LabelSet, ordered
 
 BY_GEOMETRY = ('normals', 'edge')
