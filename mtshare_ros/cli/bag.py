@@ -1,18 +1,36 @@
 """``mtshare bag``: the engine over a recorded bag."""
 
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, TYPE_CHECKING
 
-from mtshare_ros.cli import bag_options, recording_options as options
-from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption, PrecisionOption
-from mtshare_ros.cli.progress import progress_bar
-from mtshare_ros.cli.recording_options import (
+import typer
+
+from mtshare_ros.cli.options import (
+    DeviceOption,
+    InputSizeOption,
+    JsonOption,
+    ModelOption,
+    PrecisionOption,
+    RefreshPeriodOption,
+    SheetOption,
+    TaskThresholdOption,
+    TemporalThresholdOption,
+)
+from mtshare_ros.cli.output import progress_bar, warn
+from mtshare_ros.cli.recordings import (
+    FusionOption,
     load_network,
     motion_settings,
-    Pictures,
+    Outcome,
+    Previews,
+    report,
+    RerunOption,
     sharing_settings,
+    SharingOption,
+    ThreadsOption,
+    VideoOption,
 )
-from mtshare_ros.cli.recording_outcome import Outcome, report, warn
 
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
@@ -29,34 +47,79 @@ mtshare bag drive/ cut/ --start 10 --end 20 --sheet maps.png --json figures.json
 """
 
 
+class Storage(str, Enum):
+    """How a bag is stored."""
+
+    MCAP = 'mcap'
+    SQLITE3 = 'sqlite3'
+
+
+class CameraMatrix(str, Enum):
+    """Which matrix of a CameraInfo is that of the image."""
+
+    AUTO = 'auto'
+    RAW = 'K'
+    RECTIFIED = 'P'
+
+
+SourceArgument = Annotated[Path, typer.Argument(
+    metavar='IN', help='A rosbag2 folder, or one .mcap or .db3 file.')]
+TargetArgument = Annotated[Path, typer.Argument(metavar='OUT', help='The folder of the new bag.')]
+ImageTopicOption = Annotated[str | None, typer.Option(
+    metavar='TOPIC', help='The images; needed where the bag has several such topics.')]
+CameraInfoTopicOption = Annotated[str | None, typer.Option(
+    metavar='TOPIC', help='The calibration. Default: the one beside the images, or the only '
+                          'one.')]
+CameraMatrixOption = Annotated[CameraMatrix, typer.Option(
+    help='Which matrix of the calibration is that of the images: K (raw), P (rectified); auto is '
+         'P where their topic is named rect.')]
+TopicsOption = Annotated[str | None, typer.Option(
+    metavar='TOPIC,...', help='What to write. Default: the maps, without pictures and cloud; a '
+                              'wrong name lists what there is.')]
+NamespaceOption = Annotated[str, typer.Option(
+    metavar='NAME', help='Put before the topics that are written.')]
+StorageOption = Annotated[Storage | None, typer.Option(help='Default: that of the input.')]
+CopyOption = Annotated[bool, typer.Option(
+    '--copy-input/--no-copy-input', help='Copy everything the input holds as well.')]
+StartOption = Annotated[float | None, typer.Option(
+    min=0.0, metavar='S', help='Begin S seconds after the beginning of the bag.')]
+EndOption = Annotated[float | None, typer.Option(
+    min=0.0, metavar='S', help='End S seconds after the beginning of the bag.')]
+SegmentOption = Annotated[int, typer.Option(
+    min=1, metavar='N', help='Images in a file of the new bag; an interrupted run loses no more '
+                             'than these.')]
+OverwriteOption = Annotated[bool, typer.Option(
+    '--overwrite', help='Replace a bag OUT, and what another command left unfinished there.')]
+
+
 def bag(
-    source: bag_options.SourceArgument,
-    target: bag_options.TargetArgument,
-    image_topic: bag_options.ImageTopicOption = None,
-    camera_info_topic: bag_options.CameraInfoTopicOption = None,
-    camera_matrix: bag_options.CameraMatrixOption = bag_options.CameraMatrix.AUTO,
-    topics: bag_options.TopicsOption = None,
-    namespace: bag_options.NamespaceOption = '',
-    storage: bag_options.StorageOption = None,
-    copy_input: bag_options.CopyOption = False,
-    start: bag_options.StartOption = None,
-    end: bag_options.EndOption = None,
-    segment: bag_options.SegmentOption = 250,
-    overwrite: bag_options.OverwriteOption = False,
+    source: SourceArgument,
+    target: TargetArgument,
+    image_topic: ImageTopicOption = None,
+    camera_info_topic: CameraInfoTopicOption = None,
+    camera_matrix: CameraMatrixOption = CameraMatrix.AUTO,
+    topics: TopicsOption = None,
+    namespace: NamespaceOption = '',
+    storage: StorageOption = None,
+    copy_input: CopyOption = False,
+    start: StartOption = None,
+    end: EndOption = None,
+    segment: SegmentOption = 250,
+    overwrite: OverwriteOption = False,
     model: ModelOption = 'default',
-    sharing: options.SharingOption = True,
-    temporal_factor: options.TemporalOption = 1.0,
-    task_factor: options.TaskOption = 1.0,
-    refresh_period: options.RefreshOption = 30,
-    fusion: options.FusionOption = False,
-    input_size: options.InputSizeOption = None,
+    sharing: SharingOption = True,
+    temporal_threshold: TemporalThresholdOption = 1.0,
+    task_threshold: TaskThresholdOption = 1.0,
+    refresh_period: RefreshPeriodOption = 30,
+    fusion: FusionOption = False,
+    input_size: InputSizeOption = None,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
-    threads: options.ThreadsOption = None,
+    threads: ThreadsOption = None,
     json: JsonOption = None,
-    sheet: options.SheetOption = None,
-    video: options.VideoOption = None,
-    rerun: options.RerunOption = None,
+    sheet: SheetOption = None,
+    video: VideoOption = None,
+    rerun: RerunOption = None,
 ) -> None:
     """
     Compute the maps of a recorded bag and write them into a new one, without ROS.
@@ -66,18 +129,18 @@ def bag(
     """
     from mtshare_ros.recording.bag_plan import BagPlan
 
-    pictures = Pictures(sheet, video, rerun)
-    pictures.check(json)
+    previews = Previews(sheet, video, rerun)
+    previews.check(json)
     with _open(source) as opened:
         images, infos = _choose_topics(opened, image_topic, camera_info_topic)
         plan = BagPlan(
             source, target, storage.value if storage else opened.storage, images, infos, (),
             namespace.strip('/'), copy_input, start, end, segment, overwrite, camera_matrix.value,
-            sharing_settings(sharing, temporal_factor, task_factor, refresh_period),
+            sharing_settings(sharing, temporal_threshold, task_threshold, refresh_period),
             motion_settings(fusion))
         plan.prepare_target()
         engine = load_network(model, device, precision, input_size, threads)
-        outcome = _run(opened, plan.with_outputs(topics, engine), engine, pictures)
+        outcome = _run(opened, plan.with_outputs(topics, engine), engine, previews)
     report(outcome, json)
 
 
@@ -100,12 +163,12 @@ def _choose_topics(
 
 
 def _run(
-    opened: 'Bag', plan: 'BagPlan', engine: 'Engine', pictures: Pictures
+    opened: 'Bag', plan: 'BagPlan', engine: 'Engine', previews: Previews
 ) -> Outcome:
     from mtshare_ros.recording.bag_run import BagRun
 
     total = _count_images(opened, plan)
-    with pictures.opened(engine) as observers:
+    with previews.opened(engine) as observers:
         run = BagRun(opened, plan, engine, observers=observers, say=warn)
         if run.resumed_at:
             warn(f'going on behind {run.resumed_at} images that are done already; they are not in '

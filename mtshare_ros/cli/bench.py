@@ -16,8 +16,6 @@ from mtshare_ros.cli.bench_modes import (
     run_active,
     run_latency,
 )
-from mtshare_ros.cli.completion import offer_models, offer_task_list, offering
-from mtshare_ros.cli.engines import say_notices
 from mtshare_ros.cli.options import (
     check_one_of,
     DeviceOption,
@@ -26,9 +24,13 @@ from mtshare_ros.cli.options import (
     MODEL_HELP,
     motion_option,
     MOTIONS_HELP,
+    offer_models,
+    offer_task_list,
+    offering,
     PrecisionOption,
     read_input_size,
     REFRESH_PERIOD,
+    say_notices,
     TASK_THRESHOLD,
     TEMPORAL_THRESHOLD,
 )

@@ -14,10 +14,9 @@ from mtshare_ros.cli.bench_tables import (
     print_node,
     print_notes,
 )
-from mtshare_ros.cli.node_trial import node_on_trial
+from mtshare_ros.cli.node_process import node_on_trial
 from mtshare_ros.cli.options import HELD_OUT_SEED, read_list
-from mtshare_ros.cli.output import print_table
-from mtshare_ros.cli.progress import progress_bar
+from mtshare_ros.cli.output import print_table, progress_bar
 
 if TYPE_CHECKING:
     import numpy as np
@@ -182,7 +181,7 @@ def bench_node(
     model: str, size: tuple[int, int], device: str, precision: str
 ) -> dict[str, Any]:
     """Time the real node, in a process of its own, with one set of topics after another."""
-    from mtshare_ros.cli.demo_environment import require_ros
+    from mtshare_ros.cli.node_process import require_ros
 
     require_ros()
     parameters = {'model': model, 'device': device, 'precision': precision,

@@ -3,16 +3,19 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Sequence, TYPE_CHECKING
+from typing import Annotated, Any, Sequence, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli import calibrate_options as options
 from mtshare_ros.cli.calibrate_recording import calibrate_on
-from mtshare_ros.cli.engines import load_engine
-from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelArgument, PrecisionOption
-from mtshare_ros.cli.output import check_folder, print_table, write_json
-from mtshare_ros.cli.progress import progress_bar
+from mtshare_ros.cli.options import (
+    DeviceOption,
+    JsonOption,
+    load_engine,
+    ModelArgument,
+    PrecisionOption,
+)
+from mtshare_ros.cli.output import check_folder, print_table, progress_bar, write_json
 
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.calibration import Calibration, CalibrationSettings
@@ -21,6 +24,30 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ManifestEntry, ModelFile
+
+ErrorOption = Annotated[float, typer.Option(
+    metavar='E', help='Relative error that thresholds may add to a raw output, in 95 % of the '
+                      'frames; on a recording, the difference to dense frames.')]
+ShareOption = Annotated[float, typer.Option(
+    metavar='S', help='Part of it for gates in time; taking over from the base task gets the '
+                      'rest.')]
+RoomsOption = Annotated[int, typer.Option(
+    min=1, metavar='N', help='Rooms to calibrate on, one clip each, the motions in turn; as many '
+                             'others check the result.')]
+FramesOption = Annotated[int, typer.Option(
+    min=2, metavar='N', help='Frames of a clip; more than the refresh period.')]
+BagOption = Annotated[Path | None, typer.Option(
+    metavar='BAG', help='Calibrate on this bag instead of rooms.')]
+VideoOption = Annotated[Path | None, typer.Option(
+    metavar='FILE', help='Calibrate on this video instead of rooms.')]
+ImageTopicOption = Annotated[str | None, typer.Option(
+    metavar='TOPIC', help='The images of the bag, where it has several.')]
+OutputOption = Annotated[Path | None, typer.Option(
+    metavar='FILE', help='The new model file; it must not exist yet. Default: '
+                         'NAME_calibrated.safetensors in this folder.')]
+RegisterOption = Annotated[str | None, typer.Option(
+    metavar='NAME', help='Keep the new file among your models under this name, or in place of '
+                         'the shipped model of that name.')]
 
 EXAMPLES = """
 mtshare calibrate default
@@ -41,15 +68,15 @@ to dense   the difference to computing everything, with the thresholds, in the o
 
 def calibrate(
     model: ModelArgument = 'default',
-    target_error: options.ErrorOption = 0.05,
-    temporal_share: options.ShareOption = 0.75,
-    rooms: options.RoomsOption = 8,
-    frames: options.FramesOption = 48,
-    bag: options.BagOption = None,
-    video: options.VideoOption = None,
-    image_topic: options.ImageTopicOption = None,
-    output: options.OutputOption = None,
-    register: options.RegisterOption = None,
+    target_error: ErrorOption = 0.05,
+    temporal_share: ShareOption = 0.75,
+    rooms: RoomsOption = 8,
+    frames: FramesOption = 48,
+    bag: BagOption = None,
+    video: VideoOption = None,
+    image_topic: ImageTopicOption = None,
+    output: OutputOption = None,
+    register: RegisterOption = None,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
     json: JsonOption = None,

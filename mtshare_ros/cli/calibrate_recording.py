@@ -6,9 +6,8 @@ from typing import Iterator, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.output import print_table
-from mtshare_ros.cli.progress import progress_bar
-from mtshare_ros.cli.recording_outcome import warn
+from mtshare_ros.cli.output import print_table, progress_bar
+from mtshare_ros.cli.recordings import warn
 
 if TYPE_CHECKING:
     import numpy as np

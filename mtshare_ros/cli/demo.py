@@ -1,28 +1,111 @@
 """``mtshare demo``: both nodes in processes of their own over real DDS, watched from outside."""
 
 from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
 import os
 from pathlib import Path
+import socket
 import tempfile
 from typing import Annotated, Iterator, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.demo_dashboard import choose_port
-from mtshare_ros.cli.demo_options import DemoOptions, MotionOption, RateOption, VideoOption
 from mtshare_ros.cli.options import (
     DeviceOption,
     HELD_OUT_SEED,
     JsonOption,
     ModelOption,
+    motion_option,
+    MOTIONS_HELP,
     SeedOption,
     SheetOption,
 )
 from mtshare_ros.cli.output import check_folder, check_picture_path, write_json
+from mtshare_ros.errors import MtshareError
 from mtshare_ros.tasks import LabelSet, load_labels
 
 if TYPE_CHECKING:
     from mtshare_ros.cli.demo_session import DemoSession
+
+VideoOption = Annotated[str | None, typer.Option(
+    '--video', metavar='FILE|CAMERA',
+    help='Show this in place of a rendered room: a video file, a folder of images, the number of '
+         'a camera, or the address of a stream.')]
+MotionOption = Annotated[str | None, motion_option(
+    f'How the camera moves: {MOTIONS_HELP}. Default: handheld.')]
+RateOption = Annotated[float | None, typer.Option(
+    '--rate', min=0.1, max=240.0, metavar='HZ',
+    help='Images per second of the camera. Default: 30, or those of --video.')]
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """
+    What the demo shows and how long; ``duration_s`` 0 is until Ctrl-C.
+
+    ``video`` takes the place of a rendered room, and has a rate and labels of its own: ``rate_hz``
+    is 0 then unless another one is wanted. ``sheet`` says that frames are kept for a picture.
+    ``dashboard_port`` is None where there is no dashboard.
+    """
+
+    duration_s: float
+    motion: str
+    seed: int
+    rate_hz: float
+    model: str
+    device: str
+    sheet: bool
+    dashboard_port: int | None
+    video: str | None = None
+
+    @property
+    def camera(self) -> str:
+        """What the images come from, in words."""
+        rate = f' at {self.rate_hz:g} Hz' if self.rate_hz else ''
+        if self.video is not None:
+            return f'{self.video}{rate}'
+        return f'room {self.seed}, camera {self.motion}{rate}'
+
+
+_ADDRESS = '127.0.0.1'
+_PORTS = range(8080, 8180)
+
+
+def choose_port(wanted: int | None) -> int | None:
+    """
+    Return the port of the dashboard, and say where it is; the first free one if none is wanted.
+
+    Returns None, and says why, where its libraries are missing. Raises MtshareError where no port
+    is free.
+    """
+    if find_spec('tornado') is None or find_spec('PIL') is None:
+        typer.echo("no dashboard: tornado or Pillow is not installed: "
+                   "pip install 'mtshare_ros[dashboard]'", err=True)
+        return None
+    port = wanted or _first_free_port()
+    typer.echo(f'dashboard: http://{_ADDRESS}:{port}/   (--duration 0 keeps it open)')
+    return port
+
+
+def _first_free_port() -> int:
+    for port in _PORTS:
+        if _is_free(port):
+            return port
+    raise MtshareError(
+        f'all ports from {_PORTS[0]} to {_PORTS[-1]} are in use; name another one with --port, or '
+        'go without the dashboard: --no-dashboard')
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        # As the server does: connections that ended a moment ago do not hold the port.
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((_ADDRESS, port))
+        except OSError:
+            return False
+    return True
 
 NAMESPACE = '/demo'
 ROOM_LABELS = 'nyu40'
@@ -65,7 +148,7 @@ def demo(
     Ctrl-C ends it at any time, with the summary. The nodes use a ROS domain of their own, unless
     ROS_DOMAIN_ID is set, and the namespace /demo. A video begins anew at its end.
     """
-    from mtshare_ros.cli.demo_environment import require_ros
+    from mtshare_ros.cli.node_process import require_ros
 
     check_picture_path(sheet)
     check_folder(json)
@@ -78,7 +161,7 @@ def demo(
         model if video is not None else _for_rooms(model), device, sheet is not None,
         choose_port(port) if dashboard else None, video)
     with _running(options) as session:
-        from mtshare_ros.cli.demo_view import print_summary, show
+        from mtshare_ros.cli.demo_session import print_summary, show
 
         show(session, options)
         figures = session.figures()
@@ -123,9 +206,13 @@ def _for_rooms(model: str) -> str:
 @contextmanager
 def _running(options: DemoOptions) -> Iterator['DemoSession']:
     """Start the nodes, give the session that watches them, and end them whatever happens."""
-    from mtshare_ros.cli.demo_environment import prepare_environment
-    from mtshare_ros.cli.node_process import ChildProcess, start_node, stop_all
-    from mtshare_ros.cli.stopping import StopRequest
+    from mtshare_ros.cli.node_process import (
+        ChildProcess,
+        prepare_environment,
+        start_node,
+        stop_all,
+    )
+    from mtshare_ros.cli.output import StopRequest
     from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 
     if options.video is None:

@@ -7,16 +7,16 @@ from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.completion import offer_task_list
-from mtshare_ros.cli.engines import load_engine
 from mtshare_ros.cli.evaluate_outcome import Gallery, Outcome, print_outcome, SHEET_FRAMES
 from mtshare_ros.cli.options import (
     DeviceOption,
     input_size_option,
     JsonOption,
+    load_engine,
     ModelArgument,
     motion_option,
     MOTIONS_HELP,
+    offer_task_list,
     PrecisionOption,
     read_input_size,
     read_list,
@@ -25,8 +25,13 @@ from mtshare_ros.cli.options import (
     TASK_THRESHOLD,
     TEMPORAL_THRESHOLD,
 )
-from mtshare_ros.cli.output import check_folder, check_picture_path, save_picture, write_json
-from mtshare_ros.cli.progress import progress_bar
+from mtshare_ros.cli.output import (
+    check_folder,
+    check_picture_path,
+    progress_bar,
+    save_picture,
+    write_json,
+)
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:

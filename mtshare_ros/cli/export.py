@@ -1,14 +1,23 @@
 """``mtshare export``: a model as a file for TensorRT and other runtimes."""
 
 from dataclasses import dataclass
-from typing import Any, TYPE_CHECKING
+from enum import Enum
+import math
+from pathlib import Path
+from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli import export_options as options
-from mtshare_ros.cli.export_options import FileOutputs, FilePrecision
-from mtshare_ros.cli.options import JsonOption, ModelArgument, read_height_width, read_list
+from mtshare_ros.cli.options import (
+    InputSizeOption,
+    JsonOption,
+    ModelArgument,
+    read_height_width,
+    read_list,
+    TasksOption,
+)
 from mtshare_ros.cli.output import check_folder, print_table, write_json
+from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     import torch
@@ -17,9 +26,61 @@ if TYPE_CHECKING:
     from mtshare_ros.model.checkpoint import Checkpoint
     from mtshare_ros.model.network import MultiTaskNetwork
 
+
+class FilePrecision(str, Enum):
+    """The arithmetic of an exported file."""
+
+    FP32 = 'fp32'
+    FP16 = 'fp16'
+
+
+class FileOutputs(str, Enum):
+    """What an exported file gives."""
+
+    MAPS = 'maps'
+    RAW = 'raw'
+
+
+OutputOption = Annotated[Path, typer.Option(metavar='FILE.onnx', help='A new file.')]
+PrecisionOption = Annotated[FilePrecision, typer.Option(
+    '--precision', help='fp16: products in half precision, norms and last layers in single.')]
+OutputsOption = Annotated[FileOutputs, typer.Option(
+    '--outputs', help='Maps in the size of the input, or the raw outputs of the heads.')]
+UpdateOption = Annotated[str | None, typer.Option(
+    '--update', metavar='PATCHES|SHARE|all',
+    help='Instead of the dense network: frames of which only so many listed patches are computed; '
+         'states that go in and come out keep the rest. all: a first frame, states out.')]
+KeepOption = Annotated[float, typer.Option(
+    '--keep', min=0.05, max=1.0, metavar='SHARE',
+    help='With --update: the share of the listed patches, those that changed most, that go '
+         'through the blocks.')]
+
+
+def check_keep(keep: float, update: str | None) -> None:
+    """Refuse a share of listed patches for a file that takes no list."""
+    if keep < 1 and update in (None, 'all'):
+        raise ConfigError(f'--keep is {keep:g} for a file that computes every patch; give it '
+                          'with --update and a number or a share of patches')
+
+
+def read_update(text: str, patch_count: int) -> int | None:
+    """Return how many of the patches ``--update`` asks for, None for all."""
+    if text == 'all':
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if 0 < number < 1:
+        return math.ceil(number * patch_count)
+    if number >= 1 and number.is_integer():
+        return int(number)
+    raise ConfigError(f'--update is {text!r}; allowed are a number of patches, 1 or more, a '
+                      'share of them below 1, or all')
+
 EXAMPLES = """
 mtshare export default --output dense.onnx
-mtshare export default --output dense.onnx --size 480x640 --precision fp16
+mtshare export default --output dense.onnx --input-size 480x640 --precision fp16
 mtshare export default --output raw.onnx --outputs raw --tasks semseg,depth
 mtshare export default --output first.onnx --update all
 mtshare export default --output update.onnx --update 0.125
@@ -28,22 +89,22 @@ mtshare export default --output update.onnx --update 0.125
 
 def export(
     model: ModelArgument,
-    output: options.OutputOption,
-    size: options.SizeOption = None,
-    precision: options.PrecisionOption = FilePrecision.FP32,
-    tasks: options.TasksOption = None,
-    outputs: options.OutputsOption = FileOutputs.MAPS,
-    update: options.UpdateOption = None,
-    keep: options.KeepOption = 1.0,
+    output: OutputOption,
+    input_size: InputSizeOption = None,
+    precision: PrecisionOption = FilePrecision.FP32,
+    tasks: TasksOption = None,
+    outputs: OutputsOption = FileOutputs.MAPS,
+    update: UpdateOption = None,
+    keep: KeepOption = 1.0,
     json: JsonOption = None,
 ) -> None:
     """
     Write a model as an ONNX file, for TensorRT and other runtimes.
 
     The file holds the dense network for images of one size: an RGB image as a camera gives it in,
-    all maps out, in standard operators. With --update it computes the cells that a program lists,
-    and keeps the rest in states. Names, units, classes, normalisation and licences stand in its
-    metadata. Where ONNX Runtime is installed, it says how far it is from PyTorch.
+    all maps out, in standard operators. With --update it computes the patches that a program
+    lists, and keeps the rest in states. Its metadata have names, units, classes, normalisation and
+    licences. Where ONNX Runtime is installed, the difference to PyTorch is measured.
     """
     from mtshare_ros.export.dense import choose_tasks
     from mtshare_ros.export.onnx_file import check_export, facts_of, write_onnx
@@ -53,21 +114,22 @@ def export(
     from mtshare_ros.model.manifest import find_model
     from mtshare_ros.tasks import TASKS
 
-    options.check_keep(keep, update)
+    check_keep(keep, update)
     check_export(output)
     check_folder(json)
     file = find_model(model)
     checkpoint = load_checkpoint(file.path)
     network = checkpoint.network
-    pixels = choose_input_size(None if size is None else read_height_width(size, '--size'),
-                               network.config, f'the model {file.name!r}')
+    size = choose_input_size(
+        None if input_size is None else read_height_width(input_size, '--input-size'),
+        network.config, f'the model {file.name!r}')
     asked = None if tasks is None else read_list('--tasks', tasks, TASKS)
     dtype = resolve_precision(precision.value, 'cuda')
     if precision is FilePrecision.FP16:
         _warn_of_halves(checkpoint)
-    wanted = _Wanted(network, choose_tasks(network, asked), pixels, outputs.value, dtype)
+    wanted = _Wanted(network, choose_tasks(network, asked), size, outputs.value, dtype)
     graph = wanted.dense() if update is None else wanted.update(update, keep)
-    facts = facts_of(file, checkpoint.description, pixels, precision.value)
+    facts = facts_of(file, checkpoint.description, size, precision.value)
     written = write_onnx(output, graph, facts, dtype)
     _print(written, graph)
     if asked is None:
@@ -119,12 +181,12 @@ class _Wanted:
         )
 
         rows, columns = self.network.config.grid_of(self.size)
-        cells = options.read_update(text, rows * columns)
+        patches = read_update(text, rows * columns)
         network = UpdateNetwork(
             self.network, self.tasks, self.size, self.outputs, self.precision)
-        if cells is None:
+        if patches is None:
             return whole_graph(network)
-        return update_graph(network, choose_sizes(network, cells, keep))
+        return update_graph(network, choose_sizes(network, patches, keep))
 
 
 def _print(written: 'Written', graph: 'Graph') -> None:

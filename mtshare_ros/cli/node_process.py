@@ -1,15 +1,22 @@
-"""Nodes as child processes: started with parameters, watched, ended without orphans."""
+"""Nodes in processes of their own: environment, start, watch, end."""
 
+from contextlib import contextmanager, nullcontext
+import fcntl
+from importlib import import_module
+import math
+import os
 from pathlib import Path
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from typing import Any, Iterable, Mapping, Sequence
+from typing import Any, Callable, IO, Iterable, Iterator, Mapping, Sequence
 
 import yaml
 
-from mtshare_ros.errors import MtshareError
+from mtshare_ros.cli.output import StopRequest
+from mtshare_ros.errors import MissingExtraError, MtshareError
 
 _LAST_LINES = 12
 _PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
@@ -96,3 +103,140 @@ def stop_all(processes: Iterable[ChildProcess]) -> None:
             if time.monotonic() > deadline:
                 break
             time.sleep(0.02)
+
+
+_DOMAINS = range(1, 101)
+
+
+def require_ros() -> None:
+    """Raise MissingExtraError where ROS 2 cannot be used from this Python."""
+    for module in ('rclpy', 'sensor_msgs.msg', 'diagnostic_msgs.msg'):
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise MissingExtraError(
+                f'the demo runs real ROS 2 nodes, and {module} cannot be imported ({error}); '
+                'in a checkout `make demo` installs what is needed; with ROS 2 installed, source '
+                'it first: source /opt/ros/<distribution>/setup.bash'
+            ) from error
+
+
+def prepare_environment() -> IO[str] | None:
+    """
+    Set variables of DDS and threads for this process and its children; what the user set stays.
+
+    Returns the lock of the chosen ROS domain, to be kept open while it is used, or None where the
+    user chose the domain.
+    """
+    from mtshare_ros.nodes.node_environment import node_environment
+
+    os.environ.update(node_environment(os.environ))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    if os.environ.get('ROS_DISTRO') == 'humble':
+        os.environ.setdefault('ROS_LOCALHOST_ONLY', '1')
+    # The camera computes, too. Threads of the node that wait for one which has no core spin, and
+    # everything becomes many times slower: one core stays free for the camera.
+    os.environ.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) - 1)))
+    return None if os.environ.get('ROS_DOMAIN_ID') else _claim_domain()
+
+
+def _claim_domain() -> IO[str]:
+    """Take a ROS domain no other demo on this machine uses, and set ROS_DOMAIN_ID to it."""
+    start = os.getpid() % len(_DOMAINS)
+    for number in (*_DOMAINS[start:], *_DOMAINS[:start]):
+        lock = _try_lock(Path(tempfile.gettempdir()) / f'mtshare_ros_domain_{number}.lock')
+        if lock is not None:
+            os.environ['ROS_DOMAIN_ID'] = str(number)
+            return lock
+    raise MtshareError(
+        f'all ROS domains {_DOMAINS[0]} to {_DOMAINS[-1]} are taken by other demos; '
+        'end one, or set ROS_DOMAIN_ID'
+    )
+
+
+def _try_lock(path: Path) -> IO[str] | None:
+    try:
+        file = path.open('a')
+    except OSError:  # another user's
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+START_LIMIT_S = 120.0
+"""How long the first outputs may take: loading PyTorch and the model on a slow disk."""
+
+class NodeTrial:
+    """
+    The node and its surroundings; ``watch`` is called about twenty times a second once it runs.
+
+    ``surroundings`` is a ``nodes.trial.Trial``, which is not named in the annotations, because
+    importing it needs ROS 2. Waiting for messages raises KeyboardInterrupt where the user wants
+    the end, and MtshareError where the node has ended.
+    """
+
+    def __init__(self, process: ChildProcess, stop: StopRequest) -> None:
+        self.process = process
+        self.surroundings: Any = None
+        self.watch: Callable[[], None] = lambda: None
+        self._stop = stop
+        self._runs = False
+
+    def wait_for_the_node(self) -> None:
+        """Subscribe to every output and wait for them; raise MtshareError saying why none come."""
+        self.surroundings.listener.listen()
+        if not math.isfinite(self.surroundings.wait_for_outputs(START_LIMIT_S)):
+            raise MtshareError(f'not every output of {self.process.name} came within '
+                               f'{START_LIMIT_S:.0f} s; it said:\n{self.process.tail()}')
+        self._runs = True
+
+    def tick(self) -> None:
+        """Look after the node; the surroundings call this while they wait."""
+        if self._stop.requested:
+            raise KeyboardInterrupt
+        self.process.check()
+        if not self._runs:
+            self._check_start()
+        self.watch()
+
+    def _check_start(self) -> None:
+        message = self.surroundings.listener.status.message if self.surroundings else ''
+        if message.startswith('ERROR: '):
+            raise MtshareError(f'{self.process.name}: {message.removeprefix("ERROR: ")}')
+
+
+@contextmanager
+def node_on_trial(
+    *, namespace: str, parameters: Mapping[str, Any], look: Mapping[str, Any] | None = None
+) -> Iterator[NodeTrial]:
+    """
+    Start a node in a ROS domain of its own with its surroundings, and end it whatever happens.
+
+    ``parameters`` name the model. ``look`` holds the fields of ``nodes.trial_camera.Look`` that
+    differ from their defaults.
+    """
+    from mtshare_ros.cli.node_process import prepare_environment
+    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.manifest import find_model
+
+    description = read_description(find_model(parameters['model']).path)
+    lock = prepare_environment()
+    with lock or nullcontext(), StopRequest() as stop, \
+            tempfile.TemporaryDirectory(prefix='mtshare_trial_') as folder:
+        process = start_node('perception_node', namespace=namespace, parameters=parameters,
+                             folder=Path(folder))
+        try:
+            # Imported now, while the node loads.
+            from mtshare_ros.nodes.trials.trial import Look, Trial
+
+            trial = NodeTrial(process, stop)
+            with Trial(namespace=namespace, tasks=description.tasks,
+                       relative=description.architecture.relative_depth, tick=trial.tick,
+                       look=Look(**(look or {}))) as trial.surroundings:
+                yield trial
+        finally:
+            stop_all([process])

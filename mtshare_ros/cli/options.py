@@ -1,13 +1,85 @@
-"""Options that several commands share, with one wording each, and how their texts are read."""
+"""
+Options that several commands share: their wording, their completions, how their texts are read.
+
+The shell runs this module whenever TAB is pressed, so it imports neither PyTorch, ROS nor numba.
+"""
 
 from pathlib import Path
-from typing import Annotated, Any, Iterable
+from typing import Annotated, Any, Callable, Iterable, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.completion import offer_models, offering
+from mtshare_ros.cli.output import warn
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
-from mtshare_ros.errors import ConfigError
+from mtshare_ros.errors import ConfigError, MtshareError
+
+if TYPE_CHECKING:
+    from mtshare_ros.model.manifest import Catalogue
+
+Offer = list[tuple[str, str]]
+"""Words with a description each; typer keeps those that begin with what was typed."""
+
+
+def offer_models() -> Offer:
+    """Return the models; where none begins with what was typed, the shell offers files."""
+    from mtshare_ros.model.manifest import load_catalogue
+
+    try:
+        catalogue = load_catalogue()
+    except MtshareError:
+        # a message would spoil the prompt; the command itself prints it
+        return []
+    return [('default', _default(catalogue)), *((name, ', '.join(manifest.models[name].tasks))
+                                    for name, manifest in catalogue)]
+
+
+def _default(catalogue: 'Catalogue') -> str:
+    try:
+        return catalogue.default
+    except MtshareError:
+        return ''
+
+
+def offer_added_models() -> Offer:
+    """Return the models that the user added."""
+    from mtshare_ros.model.manifest import load_catalogue
+
+    try:
+        added = load_catalogue().added
+    except MtshareError:
+        return []
+    return [(name, ', '.join(entry.tasks)) for name, entry in added.models.items()]
+
+
+def offer_heads() -> Offer:
+    """Return the models that ship without their backbone."""
+    from mtshare_ros.model.manifest import load_manifest
+
+    try:
+        heads = load_manifest().heads
+    except MtshareError:
+        return []
+    return [(name, ', '.join(entry.tasks)) for name, entry in heads.items()]
+
+
+def offer_tasks() -> Offer:
+    """Return the tasks."""
+    from mtshare_ros.tasks import TASKS
+
+    return [(name, spec.ros_name) for name, spec in TASKS.items()]
+
+
+def offer_task_list(incomplete: str) -> Offer:
+    """Return the tasks for the last item of a list with commas, without those before it."""
+    *given, _ = incomplete.split(',')
+    before = ''.join(f'{name},' for name in given)
+    return [(before + name, text) for name, text in offer_tasks() if name not in given]
+
+
+def offering(*words: str) -> Callable[[], list[str]]:
+    """Return a completion that offers these words."""
+    return lambda: list(words)
+
 
 HELD_OUT_SEED = 1_100_003
 """A room of the test split: a demonstration on a training room would flatter the model."""
@@ -31,7 +103,8 @@ SeedOption = Annotated[int, typer.Option(
     help='Which room, path and movers; 1100000 to 1199999 are rooms no model was trained on.')]
 SheetOption = Annotated[Path | None, typer.Option(
     '--sheet', metavar='FILE.png',
-    help='Save a picture of several frames: predictions beside the ground truth.')]
+    help='Save a picture of some frames with their maps, beside the ground truth where there is '
+         'one.')]
 
 TEMPORAL_THRESHOLD = typer.Option(
     '--temporal-threshold', min=0.0, max=10.0, metavar='FACTOR',
@@ -43,6 +116,12 @@ TASK_THRESHOLD = typer.Option(
 REFRESH_PERIOD = typer.Option(
     '--refresh-period', min=1, max=300, metavar='N',
     help='Every token is computed again within N frames, 30 by default.')
+TemporalThresholdOption = Annotated[float, TEMPORAL_THRESHOLD]
+TaskThresholdOption = Annotated[float, TASK_THRESHOLD]
+RefreshPeriodOption = Annotated[int, REFRESH_PERIOD]
+TasksOption = Annotated[str | None, typer.Option(
+    '--tasks', metavar='TASK,...', autocompletion=offer_task_list,
+    help='Only these tasks: semseg, depth, normals, edge.')]
 
 
 def input_size_option(default: str = 'the size of the model') -> Any:
@@ -51,6 +130,8 @@ def input_size_option(default: str = 'the size of the model') -> Any:
         '--input-size', metavar='HEIGHTxWIDTH', help='Pixels of the input and of its maps, '
         f'multiples of the patch size of the model (14 or 16). Default: {default}.')
 
+
+InputSizeOption = Annotated[str | None, input_size_option()]
 
 MOTIONS_HELP = (
     'static, pan, drive or handheld; past fine texture static-textured, pan-2, pan-4, pan-8, '
@@ -104,3 +185,24 @@ def check_one_of(**options: object) -> None:
     given = [f'--{name.replace("_", "-")}' for name, value in options.items() if value is not None]
     if len(given) > 1:
         raise ConfigError(f'{" and ".join(given)} exclude each other; give one of them')
+
+
+if TYPE_CHECKING:
+    from mtshare_ros.inference.engine import Engine
+
+
+def load_engine(
+    model: str, device: str, precision: str, input_size: tuple[int, int] | None = None
+) -> 'Engine':
+    """Load a model, and print on standard error what its user should know."""
+    from mtshare_ros.inference.engine import Engine
+
+    engine = Engine.load(model, device=device, precision=precision, input_size=input_size)
+    say_notices(engine)
+    return engine
+
+
+def say_notices(engine: 'Engine') -> None:
+    """Print on standard error what the user of a model should know, one line each."""
+    for notice in filter(None, (engine.transfer_doubt, *engine.notices)):
+        warn(notice)

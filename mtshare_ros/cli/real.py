@@ -11,10 +11,15 @@ from typing import Annotated, Any, Callable, Iterator, Mapping, Sequence, TYPE_C
 
 import typer
 
-from mtshare_ros.cli import recording_options as options
-from mtshare_ros.cli.options import DeviceOption, PrecisionOption
-from mtshare_ros.cli.output import write_json
-from mtshare_ros.cli.progress import progress_bar
+from mtshare_ros.cli import recordings as options
+from mtshare_ros.cli.options import (
+    DeviceOption,
+    PrecisionOption,
+    RefreshPeriodOption,
+    TaskThresholdOption,
+    TemporalThresholdOption,
+)
+from mtshare_ros.cli.output import progress_bar, write_json
 from mtshare_ros.cli.real_sheets import Sheets
 
 if TYPE_CHECKING:
@@ -47,14 +52,14 @@ def real(
     frames: Annotated[int, typer.Option(
         min=2, metavar='N', help='Frames of each video.')] = 60,
     input_size: Annotated[str, typer.Option(
-        metavar='HxW', help='Pixels of the maps; the motorcycle is measured at the own size of '
-                            'a model, too.')] = '336x448',
+        metavar='HEIGHTxWIDTH', help='Pixels of the maps; the motorcycle is measured '
+                                     "at the model's own size, too.")] = '336x448',
     all_pictures: Annotated[bool, typer.Option(
         '--all-pictures', help='Make pictures of files, too, whose licence does not plainly '
                                'allow to publish them.')] = False,
-    temporal_factor: options.TemporalOption = 1.0,
-    task_factor: options.TaskOption = 1.0,
-    refresh_period: options.RefreshOption = 30,
+    temporal_threshold: TemporalThresholdOption = 1.0,
+    task_threshold: TaskThresholdOption = 1.0,
+    refresh_period: RefreshPeriodOption = 30,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
     threads: options.ThreadsOption = None,
@@ -72,7 +77,8 @@ def real(
 
     check_new_folder(output)
     material = _find(opencv_doc, frames, all_pictures)
-    sharing = options.sharing_settings(True, temporal_factor, task_factor, refresh_period)
+    sharing = options.sharing_settings(
+        True, temporal_threshold, task_threshold, refresh_period)
     names = models or _all_models()
     page = _Page(material, sharing)
     for name in names:
@@ -86,10 +92,12 @@ def real(
 def _arguments(sharing: 'SharingSettings') -> Iterator[str]:
     """Yield what the command has to name of the settings: those that are not the usual ones."""
     usual = type(sharing)()
-    for name in ('temporal_factor', 'task_factor', 'refresh_period'):
+    for name, option in (('temporal_factor', '--temporal-threshold'),
+                         ('task_factor', '--task-threshold'),
+                         ('refresh_period', '--refresh-period')):
         value = getattr(sharing, name)
         if value != getattr(usual, name):
-            yield from (f'--{name.replace("_", "-")}', f'{value:g}')
+            yield from (option, f'{value:g}')
 
 
 @dataclass(frozen=True)

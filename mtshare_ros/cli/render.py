@@ -8,7 +8,7 @@ import typer
 
 from mtshare_ros.cli.app import examples, new_app
 from mtshare_ros.cli.options import HELD_OUT_SEED, motion_option, MOTIONS_HELP, SeedOption
-from mtshare_ros.cli.progress import counted, progress_bar
+from mtshare_ros.cli.output import counted, progress_bar
 from mtshare_ros.file_paths import check_new_folder, check_parent
 
 app = new_app(no_args_is_help=True, help="""

@@ -1,29 +1,41 @@
 """``mtshare run``: the engine over images, a video or a camera."""
 
-from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli import recording_options as options, run_options
-from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption, PrecisionOption
-from mtshare_ros.cli.output import check_folder
-from mtshare_ros.cli.progress import progress_bar
-from mtshare_ros.cli.recording_options import (
+from mtshare_ros.cli.options import (
+    DeviceOption,
+    InputSizeOption,
+    JsonOption,
+    ModelOption,
+    PrecisionOption,
+    RefreshPeriodOption,
+    SheetOption,
+    TaskThresholdOption,
+    TemporalThresholdOption,
+)
+from mtshare_ros.cli.output import check_folder, progress_bar, StopRequest, warn
+from mtshare_ros.cli.recordings import (
+    FusionOption,
     load_network,
     motion_settings,
-    Pictures,
+    Outcome,
+    Previews,
+    report,
+    RerunOption,
     sharing_settings,
+    ThreadsOption,
+    VideoOption,
 )
-from mtshare_ros.cli.recording_outcome import Outcome, report, warn
-from mtshare_ros.cli.run_options import Arrays
-from mtshare_ros.cli.stopping import StopRequest
 
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.prediction import InferenceSettings
     from mtshare_ros.recording.frames import FrameRun, FrameSource
+    from mtshare_ros.recording.map_files import MapFiles
 
 EXAMPLES = """
 mtshare run photos/ --output maps
@@ -33,27 +45,53 @@ mtshare run 0 --output maps --frames 100 --topics semantic/color,depth/image
 """
 
 
+class Arrays(str, Enum):
+    """How depth and normals are written."""
+
+    PNG = 'png'
+    NPY = 'npy'
+
+
+SourcesArgument = Annotated[list[str], typer.Argument(
+    metavar='SOURCE', help='Images, folders of images, one video, the number of a '
+                            'camera, or the address of a stream.')]
+OutputOption = Annotated[Path, typer.Option(
+    '--output', metavar='DIR', help='Where the maps go.')]
+TopicsOption = Annotated[str | None, typer.Option(
+    '--topics', metavar='MAP,...', help='What to write. Default: the maps, without pictures; a '
+                                        'wrong name lists what there is.')]
+ArraysOption = Annotated[Arrays, typer.Option(
+    '--arrays', help='Depth and normals: png (millimetres, 8 bits) or npy (float32, exact).')]
+FramesOption = Annotated[int | None, typer.Option(
+    '--frames', min=1, metavar='N', help='Only the first N frames.')]
+SharingOption = Annotated[bool | None, typer.Option(
+    '--sharing/--no-sharing', help='Compute only what changed, or every frame whole. Default: '
+                                   'what changed in videos and cameras, images whole.')]
+OverwriteOption = Annotated[bool, typer.Option(
+    '--overwrite', help='Write into a folder that is not empty.')]
+
+
 def run(
-    sources: run_options.SourcesArgument,
-    output: run_options.OutputOption,
-    topics: run_options.TopicsOption = None,
-    arrays: run_options.ArraysOption = Arrays.PNG,
-    frames: run_options.FramesOption = None,
-    overwrite: run_options.OverwriteOption = False,
+    sources: SourcesArgument,
+    output: OutputOption,
+    topics: TopicsOption = None,
+    arrays: ArraysOption = Arrays.PNG,
+    frames: FramesOption = None,
+    overwrite: OverwriteOption = False,
     model: ModelOption = 'default',
-    sharing: run_options.SharingOption = None,
-    temporal_factor: options.TemporalOption = 1.0,
-    task_factor: options.TaskOption = 1.0,
-    refresh_period: options.RefreshOption = 30,
-    fusion: options.FusionOption = False,
-    input_size: options.InputSizeOption = None,
+    sharing: SharingOption = None,
+    temporal_threshold: TemporalThresholdOption = 1.0,
+    task_threshold: TaskThresholdOption = 1.0,
+    refresh_period: RefreshPeriodOption = 30,
+    fusion: FusionOption = False,
+    input_size: InputSizeOption = None,
     device: DeviceOption = 'auto',
     precision: PrecisionOption = 'auto',
-    threads: options.ThreadsOption = None,
+    threads: ThreadsOption = None,
     json: JsonOption = None,
-    sheet: options.SheetOption = None,
-    video: options.VideoOption = None,
-    rerun: options.RerunOption = None,
+    sheet: SheetOption = None,
+    video: VideoOption = None,
+    rerun: RerunOption = None,
 ) -> None:
     """
     Compute the maps of images, of a video or of a camera, and write them as files.
@@ -64,10 +102,10 @@ def run(
     from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs, task_of
     from mtshare_ros.inference.prediction import InferenceSettings
     from mtshare_ros.recording.frame_sources import open_source
-    from mtshare_ros.recording.map_files import prepare_folder
+    from mtshare_ros.recording.map_files import MapFiles, prepare_folder
 
-    pictures = Pictures(sheet, video, rerun)
-    pictures.check()
+    previews = Previews(sheet, video, rerun)
+    previews.check()
     check_folder(json)
     prepare_folder(output, overwrite)
     source = open_source(sources)
@@ -76,10 +114,10 @@ def run(
     offered = offered_outputs(engine.tasks, engine.description.architecture.relative_depth)
     outputs = choose_outputs(topics, [row for row in offered if row.is_map], '--topics')
     settings = InferenceSettings.to_show(map(task_of, outputs), engine.tasks, sharing_settings(
-        source.continuous if sharing is None else sharing, temporal_factor, task_factor,
-        refresh_period), activity=pictures.wanted, motion=motion)
-    files = Files(output, outputs, npy=arrays is Arrays.NPY, frames=frames)
-    job = _run(source, engine, settings, files, pictures)
+        source.continuous if sharing is None else sharing, temporal_threshold, task_threshold,
+        refresh_period), activity=previews.wanted, motion=motion)
+    maps = MapFiles(output, outputs, engine.labels, npy=arrays is Arrays.NPY)
+    job = _run(source, engine, settings, maps, frames, previews)
     report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped, 0,
                    job.statistics.values(), settings.sharing, job.damage), json)
     _end(job, source.live)
@@ -94,28 +132,16 @@ def _end(job: 'FrameRun', live: bool) -> None:
         raise typer.Exit(1)
 
 
-@dataclass(frozen=True)
-class Files:
-    """What is written where, and for how many frames, None for all."""
-
-    folder: Path
-    outputs: tuple[str, ...]
-    npy: bool
-    frames: int | None
-
-
 def _run(
-    source: 'FrameSource', engine: 'Engine', settings: 'InferenceSettings', files: Files,
-    pictures: Pictures,
+    source: 'FrameSource', engine: 'Engine', settings: 'InferenceSettings', maps: 'MapFiles',
+    frames: int | None, previews: Previews,
 ) -> 'FrameRun':
     from mtshare_ros.recording.frames import FrameRun, Perception
-    from mtshare_ros.recording.map_files import MapFiles
 
-    maps = MapFiles(files.folder, files.outputs, engine.labels, npy=files.npy)
-    with StopRequest() as stop, pictures.opened(engine) as observers:
+    with StopRequest() as stop, previews.opened(engine) as observers:
         perception = Perception(engine, settings, alone=not (
             settings.sharing.shares or settings.motion.active))
         job = FrameRun(source, perception, (maps, *observers), warn)
-        with progress_bar('computing', files.frames or source.count) as progress:
-            job.run(files.frames, progress, lambda: stop.requested)
+        with progress_bar('computing', frames or source.count) as progress:
+            job.run(frames, progress, lambda: stop.requested)
     return job

@@ -1,16 +1,205 @@
 """``mtshare soak``: does the node hold what is promised while everything around it goes wrong."""
 
+from contextlib import contextmanager
+from dataclasses import dataclass
 import os
 from pathlib import Path
-from typing import Annotated
+import random
+import sys
+import time
+from typing import Annotated, Any, Callable, Iterator, Sequence
 
 import typer
 
-from mtshare_ros.cli.node_trial import node_on_trial
+from mtshare_ros.cli.node_process import node_on_trial, NodeTrial, stop_all
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption
-from mtshare_ros.cli.output import check_folder, write_json
-from mtshare_ros.cli.soak_record import as_values, judge
-from mtshare_ros.cli.soak_session import SoakOptions, SoakSession
+from mtshare_ros.cli.output import check_folder, make_table, print_table, write_json
+from mtshare_ros.cli.soak_record import as_values, by_fault, judge, SoakRecord, UsageLog
+from mtshare_ros.errors import MtshareError
+
+_TRACEBACK = 'Traceback (most recent call last)'
+
+
+@dataclass(frozen=True)
+class SoakOptions:
+    """Which node is soaked, for how long, and with which faults."""
+
+    duration_s: float
+    seed: int
+    model: str
+    device: str
+
+
+class SoakSession:
+    """
+    Plays faults to a node until the time is over; ``show`` is called about twenty times a second.
+
+    ``stage`` is a ``nodes.soak_stage.SoakStage``, which is not named in the annotations, because
+    importing it needs ROS 2.
+    """
+
+    def __init__(
+        self, options: SoakOptions, trial: NodeTrial, show: Callable[['SoakSession'], None]
+    ) -> None:
+        from mtshare_ros.nodes.trials.soak_stage import SoakStage
+
+        self.options = options
+        self.outcomes: list[Any] = []
+        self.usage: UsageLog | None = None
+        self.stage = SoakStage(trial.surroundings)
+        self.is_stopped = False
+        self._trial = trial
+        self._show = show
+        trial.watch = self._watch
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the first outputs, 0 before them."""
+        return self.usage.elapsed_s() if self.usage is not None else 0.0
+
+    def run(self) -> SoakRecord:
+        """Wait for the node, inject faults, end the node and return what was measured."""
+        self._trial.wait_for_the_node()
+        ending = ''
+        try:
+            self.stage.requests.connect()
+            self.usage = UsageLog(self._trial.process.pid)
+            self._play_faults()
+            self.stage.calm_down()
+        except KeyboardInterrupt:
+            self.is_stopped = True
+        except MtshareError as error:
+            ending = str(error)
+        stop_all([self._trial.process])
+        return self._record(ending)
+
+    def _play_faults(self) -> None:
+        from mtshare_ros.nodes.trials.soak_input_faults import INPUT_FAULTS
+        from mtshare_ros.nodes.trials.soak_request_faults import REQUEST_FAULTS
+        from mtshare_ros.nodes.trials.soak_stage import schedule
+
+        dice = random.Random(self.options.seed)
+        faults = schedule((*INPUT_FAULTS, *REQUEST_FAULTS), dice)
+        while self.elapsed_s() < self.options.duration_s:
+            self.outcomes.append(self.stage.play(next(faults), dice))
+
+    def _watch(self) -> None:
+        if self.usage is not None:
+            self.usage.sample()
+        self._show(self)
+
+    def _record(self, ending: str) -> SoakRecord:
+        listener, process = self.stage.listener, self._trial.process
+        return SoakRecord(
+            seed=self.options.seed, model=self.options.model,
+            device=listener.status.values.get('device', ''), elapsed_s=self.elapsed_s(),
+            outcomes=tuple(self.outcomes),
+            usage=tuple(self.usage.samples) if self.usage is not None else (),
+            status_ok=listener.status.is_ok, status=listener.status.message,
+            figures=dict(listener.status.values), lowest_age_ms=listener.lowest_age_ms,
+            strange_stamps=listener.strange_stamps, ending=ending,
+            tracebacks=process.output().count(_TRACEBACK), exit_code=process.exit_code)
+
+
+_REDRAW_S = 0.25
+_LINE_S = 10.0
+_MOST_PROBLEMS = 10
+
+Show = Callable[[SoakSession], None]
+
+
+@contextmanager
+def progress() -> Iterator[Show]:
+    """Give the function that shows how far a soak is, in the way that fits standard output."""
+    if not sys.stdout.isatty():
+        yield _now_and_then(_LINE_S, lambda session: typer.echo(_line(session)))
+        return
+    from rich.live import Live
+
+    with Live(auto_refresh=False, transient=True) as live:
+        yield _now_and_then(
+            _REDRAW_S, lambda session: live.update(_screen(session), refresh=True))
+
+
+def print_verdict(record: SoakRecord) -> None:
+    """Print what came of the faults, what the node should have done, and the verdict."""
+    print_table(
+        f'Faults, seed {record.seed}: {len(record.outcomes)} in {record.elapsed_s:.0f} s',
+        ('fault', 'times', 'outputs back after at most', 'problems'),
+        _fault_rows(record.outcomes))
+    _print_problems(record.outcomes)
+    if record.ending:
+        typer.echo(record.ending)
+    criteria = judge(record)
+    print_table(f'Model {record.model} on {record.device or "?"}',
+                ('promise', 'found', 'allowed', ''),
+                [(item.name, item.found, item.allowed, 'holds' if item.holds else 'BROKEN')
+                 for item in criteria])
+    broken = [item.name for item in criteria if not item.holds]
+    typer.echo(f'broken: {", ".join(broken)}' if broken else 'Every promise holds.')
+
+
+def _print_problems(outcomes: Sequence[Any]) -> None:
+    problems = [f'{outcome.at_s:.1f} s  {outcome.name} ({outcome.choice}): {problem}'
+                for outcome in outcomes for problem in outcome.problems]
+    for line in problems[:_MOST_PROBLEMS]:
+        typer.echo(line)
+    if len(problems) > _MOST_PROBLEMS:
+        typer.echo(f'and {len(problems) - _MOST_PROBLEMS} more; --json holds all of them')
+
+
+def _fault_rows(outcomes: Sequence[Any]) -> list[tuple[str, ...]]:
+    return [(name, str(len(some)), _slowest(some), str(sum(len(item.problems) for item in some)))
+            for name, some in by_fault(outcomes).items()]
+
+
+def _slowest(outcomes: Sequence[Any]) -> str:
+    lost = sum(not outcome.came_back for outcome in outcomes)
+    if lost:
+        return f'{lost} times never'
+    return f'{max(outcome.recovery_s for outcome in outcomes):.1f} s'
+
+
+def _now_and_then(period_s: float, show: Show) -> Show:
+    """Return a function that shows at most once in a period."""
+    last_s = float('-inf')
+
+    def show_if_due(session: SoakSession) -> None:
+        nonlocal last_s
+        if time.monotonic() - last_s >= period_s:
+            last_s = time.monotonic()
+            show(session)
+
+    return show_if_due
+
+
+def _screen(session: SoakSession) -> Any:
+    from rich.console import Group
+    from rich.text import Text
+
+    table = make_table(('fault', 'times', 'outputs back after at most', 'problems'),
+                       _fault_rows(session.outcomes))
+    return Group(Text(_line(session)), table, Text('Ctrl-C ends'))
+
+
+def _line(session: SoakSession) -> str:
+    duration = f'{session.options.duration_s:.0f} s'
+    if session.usage is None:
+        return (f'waiting for the first outputs of model {session.options.model}, then '
+                f'{duration} of faults, seed {session.options.seed}')
+    lost = sum(not outcome.came_back for outcome in session.outcomes)
+    problems = sum(len(outcome.problems) for outcome in session.outcomes)
+    return (f'{session.elapsed_s():5.0f} of {duration}   {len(session.outcomes)} faults, '
+            f'{lost} without return, {problems} problems{_taken(session)}   '
+            f'now: {session.stage.current}')
+
+
+def _taken(session: SoakSession) -> str:
+    """Return what the node takes now, an empty text before the first sample."""
+    newest = session.usage.samples[-1:] if session.usage is not None else []
+    return ''.join(
+        f'   {item.memory_mb:.0f} MB, {item.threads} threads, {item.descriptors} files'
+        for item in newest)
+
 
 NAMESPACE = '/soak'
 
@@ -49,14 +238,14 @@ def soak(
     ONEDNN_PRIMITIVE_CACHE_CAPACITY is 0, unless you set it): it fills for minutes with a kernel
     for every size of product that occurs, by some hundred megabytes, and would hide a leak.
     """
-    from mtshare_ros.cli.demo_environment import require_ros
-    from mtshare_ros.cli.process_usage import require_proc
-    from mtshare_ros.cli.soak_view import print_verdict, progress
+    from mtshare_ros.cli.node_process import require_ros
+    from mtshare_ros.cli.soak import print_verdict, progress
+    from mtshare_ros.cli.soak_record import require_psutil
 
     check_folder(json)
     check_folder(log)
     require_ros()
-    require_proc()
+    require_psutil()
     os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '0')
     options = SoakOptions(duration, seed, model, device)
     with node_on_trial(namespace=NAMESPACE, parameters=_parameters(options)) as trial, \

@@ -2,11 +2,58 @@
 
 from dataclasses import asdict, dataclass
 import math
-from typing import Any, Sequence
+import time
+from typing import Any, Callable, Sequence
 
 import numpy as np
 
-from mtshare_ros.cli.process_usage import Usage
+from mtshare_ros.errors import import_extra
+
+_PERIOD_S = 0.5
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Resident memory, threads and open file descriptors, ``at_s`` seconds after the first."""
+
+    at_s: float
+    memory_mb: float
+    threads: int
+    descriptors: int
+
+
+class UsageLog:
+    """Samples of one process, at most two a second; ``clock`` returns seconds."""
+
+    def __init__(self, pid: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._process = require_psutil().Process(pid)
+        self._clock = clock
+        self._started_s = clock()
+        self.samples: list[Usage] = []
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the log was begun."""
+        return self._clock() - self._started_s
+
+    def sample(self) -> None:
+        """Take a sample if one is due; a process that has ended gives none."""
+        at_s = self.elapsed_s()
+        if self.samples and at_s - self.samples[-1].at_s < _PERIOD_S:
+            return
+        psutil, process = require_psutil(), self._process
+        try:
+            with process.oneshot():
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    self.samples.append(Usage(at_s, process.memory_info().rss / 2**20,
+                                              process.num_threads(), process.num_fds()))
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            pass  # it ended while it was looked at
+
+
+def require_psutil() -> Any:
+    """Return psutil; raise MissingExtraError without it."""
+    return import_extra('psutil', 'measuring what a process takes', 'cli')
+
 
 MEMORY_TOLERANCE = 0.05
 """By how much the memory may grow after the warm-up."""

@@ -181,7 +181,7 @@ def write_onnx(
     if difference is not None and not difference <= TOLERANCES[precision]:
         raise ModelError(f'{path}: not written, because ONNX Runtime computes something else than '
                          f'PyTorch: the difference is {difference:.1e}, allowed is '
-                         f'{TOLERANCES[precision]:.0e}; give another --precision or --size')
+                         f'{TOLERANCES[precision]:.0e}; give another --precision or --input-size')
     with replacing(path) as partial:
         Path(partial).write_bytes(content)
     return Written(path, len(content), time.perf_counter() - start,

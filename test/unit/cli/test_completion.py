@@ -11,7 +11,7 @@ import pytest
 typer = pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
 from mtshare_ros.cli.app import COMMANDS  # noqa: E402
-from mtshare_ros.cli.completion import offer_models  # noqa: E402
+from mtshare_ros.cli.options import offer_models  # noqa: E402
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS  # noqa: E402
 from mtshare_ros.model.manifest import load_manifest  # noqa: E402
 from mtshare_ros.tasks import TASKS  # noqa: E402

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('tornado', reason='the dashboard needs the extra [dashboard]')
 
-from mtshare_ros.cli import demo_dashboard  # noqa: E402
+from mtshare_ros.cli import demo as demo_dashboard  # noqa: E402
 from mtshare_ros.errors import MtshareError  # noqa: E402
 
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip('ament_index_python', reason='the demo needs ROS 2')
 
-from mtshare_ros.cli.demo_environment import prepare_environment  # noqa: E402
+from mtshare_ros.cli.node_process import prepare_environment  # noqa: E402
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ pytest.importorskip('onnxruntime', reason='the check needs the extra [export]')
 
 
 def test_a_model_becomes_a_file_whose_contents_are_told(command, tiny_model, tmp_path):
-    result = command('export', tiny_model, '--output', 'tiny.onnx', '--size', '64x80',
+    result = command('export', tiny_model, '--output', 'tiny.onnx', '--input-size', '64x80',
                      '--tasks', 'semseg,edge', '--json', 'tiny.json')
 
     assert result.returncode == 0, result.stderr
@@ -51,7 +51,7 @@ def test_an_update_says_which_lists_and_states_go_in(command, tiny_model, tmp_pa
     (('--output', 'tiny.trt'), "--output is 'tiny.trt'; .* ends with .onnx"),
     (('--output', 'missing/tiny.onnx'), 'there is no folder .*missing; create it first'),
     (('--output', 'there.onnx'), 'there.onnx: this file exists, and .* never overwritten'),
-    (('--output', 'tiny.onnx', '--size', '60x80'), r'\[60, 80\].*the nearest is \[64, 80\]'),
+    (('--output', 'tiny.onnx', '--input-size', '60x80'), r'\[60, 80\].*the nearest is \[64, 80\]'),
     (('--output', 'tiny.onnx', '--tasks', 'saliency'), '--tasks names saliency; .*semseg, depth'),
 ])
 def test_what_cannot_be_exported_is_refused_before_the_work(

@@ -92,8 +92,9 @@ def test_a_damaged_list_of_added_models_is_told_after_the_shipped_ones(command, 
 def test_a_model_file_describes_itself(command, tiny_model):
     result = command('models', 'info', tiny_model)
     assert result.returncode == 0, result.stderr
-    for fact in ('semseg, depth, normals, edge', 'nyu40, 40 classes', '128x96', 'nothing',
-                 'all tasks, without heads', 'fp16:       holds 65,504; the largest number'):
+    for fact in ('semseg, depth, normals, edge', 'nyu40, 40 classes', '96x128 (height x width)',
+                 'nothing', 'all tasks, without heads',
+                 'fp16:       holds 65,504; the largest number'):
         assert fact in result.stdout
     assert 'Delta weights' not in result.stdout  # its tasks share everything
 

@@ -1,50 +1,42 @@
-"""What a process takes, read from /proc."""
+"""What a process takes of the machine."""
 
 import os
-from pathlib import Path
 import subprocess
 import sys
 import threading
 
 import pytest
 
-from mtshare_ros.cli.process_usage import read_usage, require_proc, UsageLog
+from mtshare_ros.cli.soak_record import UsageLog
 
-psutil = pytest.importorskip('psutil', reason='psutil is the second opinion')
-if not Path('/proc/self/status').exists():
-    pytest.skip('the system has no /proc', allow_module_level=True)
-
-
-def test_the_figures_are_those_of_psutil():
-    require_proc()
-    process = psutil.Process()
-
-    usage = read_usage(os.getpid())
-
-    assert usage.memory_mb == pytest.approx(process.memory_info().rss / 2**20, rel=0.1)
-    assert (usage.threads, usage.descriptors) == (process.num_threads(), process.num_fds())
+psutil = pytest.importorskip('psutil', reason='soak tests need the extra [cli]')
 
 
 def test_a_thread_and_an_open_file_are_counted(tmp_path):
-    before = read_usage(os.getpid())
+    before = usage_of(os.getpid())
     goes_on = threading.Event()
     thread = threading.Thread(target=goes_on.wait)
     thread.start()
     with (tmp_path / 'file').open('w'):
-        during = read_usage(os.getpid())
+        during = usage_of(os.getpid())
     goes_on.set()
     thread.join()
 
+    assert during.memory_mb == pytest.approx(before.memory_mb, rel=0.1)
     assert during.threads == before.threads + 1
     assert during.descriptors == before.descriptors + 1
 
 
 def test_a_process_that_has_ended_takes_nothing():
-    process = subprocess.Popen([sys.executable, '-c', ''])
+    process = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)
+    log = UsageLog(process.pid)
+    process.stdin.close()
     psutil.wait_procs([psutil.Process(process.pid)], timeout=30)
+    log.sample()
     process.wait()
+    log.sample()
 
-    assert read_usage(process.pid) is None
+    assert log.samples == []
 
 
 def test_samples_keep_their_distance():
@@ -54,3 +46,10 @@ def test_samples_keep_their_distance():
         log.sample()
 
     assert [item.at_s for item in log.samples] == [0.0, 0.5, 1.0]
+
+
+def usage_of(pid):
+    """Return one sample."""
+    log = UsageLog(pid)
+    log.sample()
+    return log.samples[0]

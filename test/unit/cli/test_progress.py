@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
-from mtshare_ros.cli.progress import progress_bar, ProgressLines  # noqa: E402
+from mtshare_ros.cli.output import progress_bar, ProgressLines  # noqa: E402
 
 
 class Clock:

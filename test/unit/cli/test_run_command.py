@@ -233,7 +233,7 @@ def test_a_folder_that_holds_something_is_written_into_only_when_asked_to(run, t
     (['films'], 'left out walk.mp4, no images by their names: holds no images'),
     (['in', '--topics', 'depth/points'], "--topics is 'depth/points'; allowed is a list"),
     (['in', '--video', 'maps.gif'], "--video is 'maps.gif'"),
-    (['in', '--fusion'], '--fusion averages maps over time, and images stand alone'),
+    (['in', '--fusion'], '--fusion averages maps over time, and single images have no order'),
 ])
 def test_what_cannot_be_done_is_refused_before_the_work(
         run, tmp_path, monkeypatch, words, complaint):

@@ -4,8 +4,14 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from mtshare_ros.cli.process_usage import Usage
-from mtshare_ros.cli.soak_record import after_warm_up, as_values, by_fault, judge, SoakRecord
+from mtshare_ros.cli.soak_record import (
+    after_warm_up,
+    as_values,
+    by_fault,
+    judge,
+    SoakRecord,
+    Usage,
+)
 
 NAN = float('nan')
 

@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from mtshare_ros.cli.stopping import StopRequest
+from mtshare_ros.cli.output import StopRequest
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -1,11 +1,22 @@
-"""What a model is, in words."""
+"""What a model is: the text of ``mtshare models info``."""
 
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import Any, TYPE_CHECKING
+
+import typer
+
+from mtshare_ros.cli.output import print_table
 
 if TYPE_CHECKING:
-    from mtshare_ros.model.checkpoint import Checkpoint
+    from mtshare_ros.model.checkpoint import Checkpoint, Storage
     from mtshare_ros.model.description import ModelDescription, WeightSource
     from mtshare_ros.model.manifest import ModelFile
+    from mtshare_ros.model.network import MultiTaskNetwork
+
+DELTA_NOTE = """\
+share of the weights that differ from the base task's: of all weights of the encoder, shared blocks
+counted, and of the linear weights of each block that is not shared\
+"""
 
 
 def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
@@ -16,7 +27,7 @@ def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
         'sha256': file.sha256,
         'tasks': _tasks(description),
         'labels': f'{description.labels.name}, {len(description.labels)} classes',
-        'input': f'{size_in_words(shape.input_size)} (width x height)',
+        'input': f'{"x".join(map(str, shape.input_size))} (height x width)',
         'network': f'{shape.depth} blocks of width {shape.embed_dim}, {shape.num_heads} heads, '
                    f'{shape.stem} stem of {shape.patch_size} pixels, {shape.position} position, '
                    f'{weights / 1e6:.2f} M weights',
@@ -73,6 +84,37 @@ def _origin(source: 'WeightSource') -> str:
     return f'{source.name} ({", ".join(source.parts)}; {source.licence}; sha256 {source.sha256})'
 
 
-def size_in_words(size: tuple[int, ...]) -> str:
-    """Return (height, width) as width x height."""
-    return f'{size[1]}x{size[0]}'
+def delta_shares(network: 'MultiTaskNetwork') -> dict[str, dict[str, Any]]:
+    """Return, for every sub-task with an encoder, the share of its weights that differ."""
+    from mtshare_ros.model.deltas import delta_density, delta_share_of_encoder
+
+    return {
+        task: {
+            'encoder': delta_share_of_encoder(network, task),
+            'blocks': {block: asdict(density) for block, density in
+                       enumerate(delta_density(network, task), start=network.config.shared_depth)},
+        }
+        for task in network.branches
+    }
+
+
+def print_delta_shares(deltas: dict[str, dict[str, Any]]) -> None:
+    """Print what ``delta_shares`` returned."""
+    blocks = next(iter(deltas.values()))['blocks']
+    print_table('Delta weights', ('part', *deltas), (
+        ('encoder', *(f'{values["encoder"]:.2%}' for values in deltas.values())),
+        *((f'block {number}', *(f'{values["blocks"][number]["elements"]:.2%}'
+                                for values in deltas.values())) for number in blocks)))
+    typer.echo(DELTA_NOTE)
+
+
+def print_storage(storage: 'Storage') -> None:
+    """Print how many megabytes the parts of a model take."""
+    parts = {'stem and base encoder': storage.base_bytes,
+             **{f'{task}: delta weights': size for task, size in storage.delta_bytes.items()},
+             'all tasks, without heads': storage.base_bytes + sum(storage.delta_bytes.values())}
+    print_table('Storage', ('part', 'MB', 'of the base'), (
+        *((name, f'{size / 1e6:.2f}', f'{size / storage.base_bytes:.2f}')
+          for name, size in parts.items()),
+        *((f'{task}: head', f'{size / 1e6:.2f}', '')
+          for task, size in storage.head_bytes.items())))
