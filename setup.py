@@ -12,7 +12,7 @@ SHARE = f'share/{PACKAGE}'
 
 def version() -> str:
     """Return the version that the package itself states."""
-    text = Path(PACKAGE, '__init__.py').read_text()
+    text = Path(PACKAGE, '__init__.py').read_text(encoding='utf-8')
     return re.search(r"^__version__ = '([^']+)'", text, re.MULTILINE).group(1)
 
 

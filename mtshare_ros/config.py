@@ -46,7 +46,7 @@ def from_values(cls: type[T], values: Mapping[str, Any], source: str) -> T:
 def load_config(path: Path, cls: type[T]) -> T:
     """Read a configuration dataclass from a YAML file; raise ConfigError naming the file."""
     try:
-        values = yaml.safe_load(path.read_text()) or {}
+        values = yaml.safe_load(path.read_text(encoding='utf-8')) or {}
     except OSError as error:
         raise ConfigError(f'{path}: cannot be read: {error.strerror}') from error
     except yaml.YAMLError as error:

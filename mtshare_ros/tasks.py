@@ -126,7 +126,7 @@ def load_labels(name: str) -> LabelSet:
 
 def read_labels(path: Path) -> LabelSet:
     """Read a label file: a list of ``{id, name, rgb}`` whose ids count up from 0."""
-    rows = yaml.safe_load(path.read_text())
+    rows = yaml.safe_load(path.read_text(encoding='utf-8'))
     try:
         ids = [row['id'] for row in rows]
         names = tuple(str(row['name']) for row in rows)

@@ -35,7 +35,7 @@ class ChildProcess:
         self.name = name
         self.started = time.monotonic()
         self._log = folder / f'{name}.log'
-        with self._log.open('w') as log:
+        with self._log.open('w', encoding='utf-8') as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                 start_new_session=True)
@@ -63,7 +63,7 @@ class ChildProcess:
 
     def output(self) -> str:
         """Return everything the program wrote."""
-        return self._log.read_text(errors='replace')
+        return self._log.read_text(encoding='utf-8', errors='replace')
 
     def tail(self) -> str:
         """Return the last lines the program wrote."""
@@ -86,7 +86,8 @@ def start_node(
 ) -> ChildProcess:
     """Start a node of this package, named by its executable, with parameters from a file."""
     values = folder / f'{name}.yaml'
-    values.write_text(yaml.safe_dump({'/**': {'ros__parameters': dict(parameters)}}))
+    text = yaml.safe_dump({'/**': {'ros__parameters': dict(parameters)}})
+    values.write_text(text, encoding='utf-8')
     command = [sys.executable, '-m', node_module(name), '--ros-args',
                '-r', f'__ns:={namespace}', '--params-file', str(values)]
     return ChildProcess(name, command, folder)

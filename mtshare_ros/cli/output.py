@@ -51,7 +51,7 @@ def warn(line: str) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Write values as indented JSON; NaN and infinity become null."""
     text = json.dumps(_plain(values), indent=2, allow_nan=False)
-    _write(path, lambda: path.write_text(text + '\n'))
+    _write(path, lambda: path.write_text(text + '\n', encoding='utf-8'))
     typer.echo(f'wrote {path}')
 
 

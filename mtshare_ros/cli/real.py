@@ -154,8 +154,8 @@ class _Page:
             'models': self._models}
         write_json(output / FIGURES, figures)
         notes = output / NOTES
-        page = write_page(figures, notes.read_text() if notes.is_file() else '')
-        (output / PAGE).write_text(page)
+        page = write_page(figures, notes.read_text(encoding='utf-8') if notes.is_file() else '')
+        (output / PAGE).write_text(page, encoding='utf-8')
         typer.echo(f'wrote {output / PAGE}')
 
     def _study(self, sheets: Sheets, progress: Callable[[int], None]) -> 'Study':

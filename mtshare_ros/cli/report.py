@@ -41,7 +41,7 @@ def report(
     check_folder(output)
     text = report_text(folder, recipe, output)
     try:
-        output.write_text(text)
+        output.write_text(text, encoding='utf-8')
     except OSError as error:
         raise ConfigError(f'{output}: cannot be written: {error.strerror}') from error
     typer.echo(f'wrote {output}')

@@ -253,7 +253,7 @@ def soak(
         session = SoakSession(options, trial, show)
         record = session.run()
         if log is not None:
-            log.write_text(trial.process.output())
+            log.write_text(trial.process.output(), encoding='utf-8')
     print_verdict(record)
     if json is not None:
         write_json(json, as_values(record))

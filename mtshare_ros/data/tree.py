@@ -31,7 +31,7 @@ class DatasetTree:
         """Return the ids that ``folder/split.txt`` lists, one a line."""
         path = self.root / folder / f'{split}.txt'
         try:
-            names = tuple(path.read_text().split())
+            names = tuple(path.read_text(encoding='utf-8').split())
         except (OSError, UnicodeDecodeError):
             known = ', '.join(sorted(file.stem for file in path.parent.glob('*.txt')))
             raise DatasetError(

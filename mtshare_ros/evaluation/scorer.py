@@ -168,7 +168,7 @@ def _figures(file: str, metrics: Metrics, task: str) -> dict[str, float]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        report = json.loads(path.read_text())
+        report = json.loads(path.read_text(encoding='utf-8'))
         if all(isinstance(figures, dict) for figures in report['metrics'].values()):
             return report
     except OSError as error:

@@ -115,7 +115,7 @@ def load_manifest(folder: Path | None = None) -> Manifest:
     try:
         if path.stat().st_size > _LARGEST_MANIFEST:
             raise ValueError(f'it has more than {_LARGEST_MANIFEST} bytes')
-        return parse_manifest(path.read_text(), folder)
+        return parse_manifest(path.read_text(encoding='utf-8'), folder)
     except (OSError, ValueError) as error:
         raise ModelError(f'{path}: the manifest cannot be read: {error!r}') from error
 

@@ -75,7 +75,7 @@ def read_quality(file: ModelFile) -> tuple[SizeQuality, ...]:
     try:
         if path.stat().st_size > _LARGEST_FILE:
             raise ValueError(f'it has more than {_LARGEST_FILE} bytes')
-        kept = from_values(_Kept, json.loads(path.read_text()), str(path))
+        kept = from_values(_Kept, json.loads(path.read_text(encoding='utf-8')), str(path))
     except (OSError, ValueError, RecursionError, ConfigError) as error:
         raise ModelError(f'{path}: the figures of the model cannot be read: {error}; delete the '
                          'file and measure again: mtshare evaluate MODEL --store') from error
@@ -93,7 +93,7 @@ def store_quality(file: ModelFile, found: SizeQuality) -> Path:
     kept = _Kept(file.sha256, tuple(sorted((*sizes, found), key=lambda item: item.input_size)))
     try:
         with replacing(path) as partial:
-            partial.write_text(json.dumps(asdict(kept), indent=2) + '\n')
+            partial.write_text(json.dumps(asdict(kept), indent=2) + '\n', encoding='utf-8')
     except OSError as error:
         raise ModelError(f'{path}: cannot be written: {error.strerror}; copy the model to a '
                          'folder of your own and measure that copy') from error

@@ -99,7 +99,7 @@ def register(name: str, entry: ManifestEntry, folder: Path | None = None) -> Pat
         text, manifest = _NEW_MANIFEST, Manifest(folder)
     else:
         manifest = load_manifest(folder)
-        text = (manifest.folder / MANIFEST).read_text()
+        text = (manifest.folder / MANIFEST).read_text(encoding='utf-8')
     _check_file(entry, manifest)
     block = entry_text(name, entry)
     expected = replace(manifest, models={**manifest.models, name: entry})
@@ -116,7 +116,7 @@ def unregister(name: str, folder: Path) -> Path:
     if name not in manifest.models:
         raise ModelError(f'{folder / MANIFEST}: there is no model {name!r}; there are: '
                          f'{", ".join(manifest.models) or "none"}')
-    text = _with_entry((folder / MANIFEST).read_text(), name, '')
+    text = _with_entry((folder / MANIFEST).read_text(encoding='utf-8'), name, '')
     default = '' if manifest.default == name else manifest.default
     if not default:
         text = re.sub(r'(?m)^default:.*\n', '', text)
@@ -168,7 +168,7 @@ def _write(text: str, expected: Manifest, action: str) -> Path:
             'written one key a line with an indentation of 2 spaces; nothing was written, edit '
             'the file by hand')
     with replacing(path) as partial:
-        partial.write_text(text)
+        partial.write_text(text, encoding='utf-8')
     return path
 
 

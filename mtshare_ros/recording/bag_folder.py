@@ -43,7 +43,8 @@ def list_files(path: Path) -> BagFolder:
         return BagFolder([path] if storage_of(path) else [])
     found = _storage_files(path)
     try:
-        information = yaml.safe_load((path / METADATA).read_text())['rosbag2_bagfile_information']
+        text = (path / METADATA).read_text(encoding='utf-8')
+        information = yaml.safe_load(text)['rosbag2_bagfile_information']
         listed = _read_metadata(path, information, found)
     except FileNotFoundError:
         return BagFolder(found, fault='there is no metadata.yaml, which a killed recorder does '

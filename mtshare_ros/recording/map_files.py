@@ -41,7 +41,9 @@ class MapFiles:
         for row in self._maps:
             self._act(folder / row.topic, lambda path: path.mkdir(parents=True, exist_ok=True))
         if 'semantic/mask' in outputs:
-            self._act(folder / 'labels.yaml', lambda path: path.write_text(_label_text(labels)))
+            text = _label_text(labels)
+            self._act(folder / 'labels.yaml',
+                      lambda path: path.write_text(text, encoding='utf-8'))
 
     def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
         """Write the maps of one frame; raise RecordingError where a file cannot be written."""

@@ -40,14 +40,14 @@ class Journal:
     def save(self, path: Path) -> None:
         """Write it in one step: a kill in the middle leaves the former one."""
         draft = path.with_suffix('.draft')
-        draft.write_text(json.dumps(asdict(self)))
+        draft.write_text(json.dumps(asdict(self)), encoding='utf-8')
         os.replace(draft, path)
 
 
 def load_journal(path: Path) -> Journal:
     """Read a journal; raise RecordingError where it is none."""
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding='utf-8'))
         return Journal(**{item.name: values[item.name] for item in fields(Journal)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RecordingError(
@@ -167,7 +167,7 @@ class SegmentedBag:
         """Make the bag whole and give it its name."""
         text = yaml.safe_dump({_INFORMATION: _merge(self.journal.segments)}, sort_keys=False)
         with self._writing():
-            (self._bag / 'metadata.yaml').write_text(text)
+            (self._bag / 'metadata.yaml').write_text(text, encoding='utf-8')
             if self._target.exists():
                 shutil.rmtree(self._target)
             self._bag.replace(self._target)

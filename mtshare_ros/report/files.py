@@ -50,7 +50,8 @@ def read_results(folder: Path) -> Results:
         raise ConfigError(f'{folder} holds no figures; allowed is a folder with NAME.json in '
                           + ', '.join(f'{kind}/ ({command})' for kind, command in KINDS.items()))
     notes = folder / NOTES
-    return Results(**found, notes=notes.read_text().strip() if notes.is_file() else '')
+    text = notes.read_text(encoding='utf-8') if notes.is_file() else ''
+    return Results(**found, notes=text.strip())
 
 
 def read_images_seen(folder: Path) -> dict[str, int]:
@@ -74,7 +75,7 @@ def at(values: Any, *keys: str) -> Any:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding='utf-8'))
     except OSError as error:
         raise ConfigError(f'{path}: cannot be read: {error.strerror}') from error
     except ValueError as error:

@@ -85,7 +85,7 @@ def packed_product(
 def processor(description: Path = Path('/proc/cpuinfo')) -> Processor:
     """Return what is known of the CPU that this process runs on."""
     try:
-        lines = description.read_text(errors='replace').splitlines()
+        lines = description.read_text(encoding='utf-8', errors='replace').splitlines()
     except OSError:
         lines = []
     return Processor(_first(lines, 'vendor_id'), torch.backends.mkl.is_available(),

@@ -40,7 +40,7 @@ class Recorder:
                 self._writer.add_scalar(f'validation/{task}/{name}', value, step)
         self._writer.flush()
         text = json.dumps({'step': step, 'metrics': metrics}, indent=1)
-        (self._directory.path / 'metrics.json').write_text(text + '\n')
+        (self._directory.path / 'metrics.json').write_text(text + '\n', encoding='utf-8')
 
     def close(self) -> None:
         """Write what is still buffered."""

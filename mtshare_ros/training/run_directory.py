@@ -37,21 +37,22 @@ class RunDirectory:
 
     def finish(self) -> None:
         """Note that the run came to its end, and drop the state that it would go on from."""
-        self._end.write_text('this stage is trained; delete the folder to train it anew\n')
+        self._end.write_text(
+            'this stage is trained; delete the folder to train it anew\n', encoding='utf-8')
         self._state.unlink(missing_ok=True)
 
     def bind(self, run: StageRun) -> None:
         """Save what decides the result, or check that the run on disk has the same."""
         values, file = _values(run), self.path / 'config.yaml'
         if file.is_file():
-            if yaml.safe_load(file.read_text()) != values:
+            if yaml.safe_load(file.read_text(encoding='utf-8')) != values:
                 raise TrainingError(
                     f'{self.path} holds a run with another configuration; compare {file}, then '
                     'name another --output or delete that folder'
                 )
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        file.write_text(yaml.safe_dump(values, sort_keys=False))
+        file.write_text(yaml.safe_dump(values, sort_keys=False), encoding='utf-8')
 
     def save_state(self, state: dict[str, Any]) -> None:
         """Replace the resumable state in one step, so that a kill leaves the old or the new."""

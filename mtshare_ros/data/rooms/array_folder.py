@@ -58,7 +58,7 @@ def read_meta(directory: Path, kind: type[MetaT]) -> MetaT:
     """Return what a folder holds; raise DatasetError where that is not known or damaged."""
     path = directory / META_FILE
     try:
-        return kind(**json.loads(path.read_text()))
+        return kind(**json.loads(path.read_text(encoding='utf-8')))
     except FileNotFoundError:
         raise DatasetError(f'{directory} holds no rendered rooms: {META_FILE} is missing; render '
                            'them with mtshare render') from None

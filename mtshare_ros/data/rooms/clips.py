@@ -100,7 +100,7 @@ def _encoded(frame: RoomFrame) -> dict[str, np.ndarray]:
 
 def _read_meta(path: Path) -> ClipMeta:
     try:
-        meta = ClipMeta(**json.loads((path / META_FILE).read_text()))
+        meta = ClipMeta(**json.loads((path / META_FILE).read_text(encoding='utf-8')))
         meta.layout()
     except FileNotFoundError:
         raise DatasetError(f'{path} is no clip: {META_FILE} is missing, the folder is of another '

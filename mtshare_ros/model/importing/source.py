@@ -149,7 +149,7 @@ def _text_in(folder: Path | None, name: str) -> str:
             raise ModelError(
                 f'{path}: has {path.stat().st_size} bytes, at most {_LARGEST_TEXT} are read; it '
                 'is not what its name says')
-        return path.read_text(errors='replace').replace('\r\n', '\n')
+        return path.read_text(encoding='utf-8', errors='replace').replace('\r\n', '\n')
     except OSError as error:
         raise ModelError(
             f'{path}: cannot be read: {error.strerror}; check its permissions') from error

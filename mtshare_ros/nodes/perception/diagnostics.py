@@ -157,7 +157,7 @@ def memory_entries(engine: Engine | None) -> dict[str, str]:
 def _resident_mb() -> float | None:
     if not _STATM.exists():  # not Linux
         return None
-    pages = int(_STATM.read_text().split()[1])
+    pages = int(_STATM.read_text(encoding='utf-8').split()[1])
     return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
 
 

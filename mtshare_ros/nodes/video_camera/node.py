@@ -39,7 +39,7 @@ def read_calibration(url: str) -> CameraInfo:
                           f'after {_FILE}')
     path = Path(url.removeprefix(_FILE)).expanduser()
     try:
-        values = yaml.safe_load(path.read_text())
+        values = yaml.safe_load(path.read_text(encoding='utf-8'))
         return _calibration(values)
     except OSError as error:
         raise ConfigError(f'camera_info_url: {path} cannot be read: {error.strerror}') from error
