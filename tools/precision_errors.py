@@ -23,7 +23,7 @@ from mtshare_ros.model.manifest import find_model
 from mtshare_ros.model.network import fuse_batch_norm
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
@@ -89,7 +89,7 @@ def _outputs(
     cache, tasks = ActivationCache(), tuple(network.sides)
     for image in images:
         tensor = to_tensor(image, network.device)
-        network.run(cache, tensor, tasks, sharing, PlanLimits())
+        network.run(cache, tensor, tasks, sharing, PlanBounds())
         yield {task: cache.camera.heads[task].raw.clone() for task in tasks}
 
 

@@ -15,8 +15,8 @@ from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.block import BlockLimits
-from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
+from mtshare_ros.sharing.block import BlockThresholds
+from mtshare_ros.sharing.encoder import TransformerRunner, TransformerWeights
 
 ROUNDS = 20
 CALLS = 3
@@ -81,7 +81,7 @@ class _Sparse:
         self, network: MultiTaskNetwork, grid: tuple[int, int], dtype: torch.dtype, block: str,
         fraction: float, crossover: float,
     ) -> None:
-        self._runner = EncoderRunner(EncoderWeights(network, dtype), block)
+        self._runner = TransformerRunner(TransformerWeights(network, dtype), block)
         self._state = self._runner.allocate(grid)
         self.token_count = grid[0] * grid[1]
         self.count = max(1, round(fraction * self.token_count))
@@ -90,7 +90,7 @@ class _Sparse:
         self.tokens = torch.randn(
             self.token_count, network.config.embed_dim,
             generator=torch.Generator().manual_seed(0)).to(self._runner.device)
-        self._limits = [BlockLimits()] * network.config.depth
+        self._limits = [BlockThresholds()] * network.config.depth
         self._every = torch.arange(self.token_count, device=self._runner.device)
         self._compute(self._every, self.tokens, dense=True)
         self.renew()
@@ -115,7 +115,7 @@ class _Sparse:
         rows = self._runner.rows(self._state, [index])
         values = self._runner.embed(self._state, tokens, index)
         self._runner.run_shared(self._state, rows, values, None if dense else self._limits)
-        return self._state.taps.cells(self._runner.taps.last, 0)
+        return self._state.taps.patches(self._runner.taps.last, 0)
 
 
 def _dense_forms(

@@ -230,7 +230,7 @@ def _sharing(
     from mtshare_ros.sharing.settings import SharingSettings
 
     return SharingSettings(
-        temporal_factor=temporal_threshold, task_factor=task_threshold,
+        temporal_threshold=temporal_threshold, task_threshold=task_threshold,
         refresh_period=refresh_period, max_age=max(SharingSettings.max_age, refresh_period),
         block=block or SharingSettings.block)
 

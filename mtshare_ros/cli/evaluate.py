@@ -229,9 +229,9 @@ def _sharing_settings(
 
     period = Usual.refresh_period if refresh_period is None else refresh_period
     return Usual(
-        temporal_factor=Usual.temporal_factor if temporal_threshold is None else
+        temporal_threshold=Usual.temporal_threshold if temporal_threshold is None else
         temporal_threshold,
-        task_factor=Usual.task_factor if task_threshold is None else task_threshold,
+        task_threshold=Usual.task_threshold if task_threshold is None else task_threshold,
         refresh_period=period, max_age=max(Usual.max_age, period),
         # metrics must not depend on the machine, so no frame runs dense for being faster
         crossover=1.0)

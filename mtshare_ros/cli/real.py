@@ -92,8 +92,8 @@ def real(
 def _arguments(sharing: 'SharingSettings') -> Iterator[str]:
     """Yield what the command has to name of the settings: those that are not the usual ones."""
     usual = type(sharing)()
-    for name, option in (('temporal_factor', '--temporal-threshold'),
-                         ('task_factor', '--task-threshold'),
+    for name, option in (('temporal_threshold', '--temporal-threshold'),
+                         ('task_threshold', '--task-threshold'),
                          ('refresh_period', '--refresh-period')):
         value = getattr(sharing, name)
         if value != getattr(usual, name):

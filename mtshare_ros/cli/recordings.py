@@ -102,8 +102,8 @@ def sharing_settings(
     from mtshare_ros.sharing.settings import SharingSettings
 
     return SharingSettings(
-        temporal=sharing, task=sharing, temporal_factor=temporal_threshold,
-        task_factor=task_threshold, refresh_period=refresh_period,
+        temporal=sharing, task=sharing, temporal_threshold=temporal_threshold,
+        task_threshold=task_threshold, refresh_period=refresh_period,
         max_age=max(SharingSettings.max_age, refresh_period), crossover=1.0)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from mtshare_ros.export.onnx_file import Port
 from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.reach import ReceptiveField
 from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists, ListSizes
 from mtshare_ros.sharing.static.operators import PLAIN
 
@@ -23,19 +23,19 @@ class ListInputs:
     """
 
     sizes: ListSizes
-    reach: Reach
+    reach: ReceptiveField
 
     @property
     def cut(self) -> bool:
         """Whether the blocks compute fewer cells than enter."""
-        return self.sizes.kept < self.sizes.cells
+        return self.sizes.kept < self.sizes.patches
 
     @property
     def lengths(self) -> dict[str, int]:
         """The entries of the lists by the name of their input."""
         cells = dict.fromkeys(
             ('patches', 'cells', 'forced') if self.cut else ('patches', 'cells'),
-            self.sizes.cells)
+            self.sizes.patches)
         pixels = {_pixels(item, border): count for item, counts in self.sizes.pixels.items()
                   for border, count in zip(item.borders, counts)}
         return {**cells, **pixels}

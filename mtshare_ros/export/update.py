@@ -12,10 +12,10 @@ from mtshare_ros.export.listed_frame import ListInputs, OPERATORS, tensors_of, w
 from mtshare_ros.export.onnx_file import example_image, Graph, IMAGE, Port
 from mtshare_ros.model.network import fuse_batch_norm, MultiTaskNetwork
 from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, FrameLists, ListSizes
-from mtshare_ros.sharing.static.static_encoder import StaticEncoder, StaticEncoderState
+from mtshare_ros.sharing.static.static_encoder import StaticTransformer, StaticTransformerState
 from mtshare_ros.sharing.static.static_heads import StaticHeads, StaticHeadsState
 from mtshare_ros.sharing.static.static_stem import StaticStem, StaticStemState
-from mtshare_ros.sharing.stem import reach_of_stem
+from mtshare_ros.sharing.stem import receptive_field_of_stem
 
 NEXT = '_next'
 """Ends the name of an output that is a state of the next frame."""
@@ -30,7 +30,7 @@ class CameraTensors:
     """What the parts of the network remember of one camera."""
 
     stem: StaticStemState
-    encoder: StaticEncoderState
+    encoder: StaticTransformerState
     heads: StaticHeadsState
 
 
@@ -50,9 +50,10 @@ class UpdateNetwork:
         self.tasks, self.config = tuple(tasks), network.config
         self._outputs, self._dtype = outputs, dtype
         self.grid, self.size = network.config.grid_of(size), size
-        self.reach, self.ports = reach_of_stem(network), output_ports(network, tasks, outputs)
+        self.reach = receptive_field_of_stem(network)
+        self.ports = output_ports(network, tasks, outputs)
         self._stem = StaticStem(fused, dtype)
-        self._encoder = StaticEncoder(fused, tasks, dtype, OPERATORS)
+        self._encoder = StaticTransformer(fused, tasks, dtype, OPERATORS)
         self._heads = StaticHeads(fused, tasks, dtype)
         self.geometries = tuple(dict.fromkeys(
             item for item in self._heads.geometries.values() if item is not None))
@@ -76,8 +77,8 @@ class UpdateNetwork:
     ) -> tuple[torch.Tensor, ...]:
         """Compute what the lists name; return the outputs."""
         tokens = self._stem.update(
-            memory.stem, self._planes(image), lists.patches, lists.cells)
-        self._encoder.update(memory.encoder, tokens, lists.cells, lists.forced, kept)
+            memory.stem, self._planes(image), lists.transmitted, lists.patches)
+        self._encoder.update(memory.encoder, tokens, lists.patches, lists.forced, kept)
         self._heads.update(memory.heads, memory.encoder.taps, memory.stem, lists)
         return self._results(memory)
 
@@ -174,16 +175,16 @@ def choose_sizes(network: UpdateNetwork, cells: int, keep: float = 1.0) -> ListS
     Raises ConfigError for more cells than lists are made for.
     """
     buckets = bucket_sizes(network.grid, network.geometries, keep)
-    found = next((sizes for sizes in buckets if sizes.cells >= cells), None)
+    found = next((sizes for sizes in buckets if sizes.patches >= cells), None)
     if found is None or cells < 1:
         rows, columns = network.grid
         raise ConfigError(
             f'--update asks for {cells} of {rows * columns} cells; allowed are 1 to '
-            f'{buckets[-1].cells}, or "all": frames of which more changes are computed whole')
+            f'{buckets[-1].patches}, or "all": frames of which more changes are computed whole')
     return found
 
 
-def _with_single_caches(state: StaticEncoderState) -> StaticEncoderState:
+def _with_single_caches(state: StaticTransformerState) -> StaticTransformerState:
     """Return a state whose blocks have buffers of their own: a file copies what it writes to."""
     return replace(state, own=tuple(state.own))  # type: ignore[arg-type]
 

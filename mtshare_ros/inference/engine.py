@@ -49,7 +49,7 @@ from mtshare_ros.model.network import fuse_batch_norm
 from mtshare_ros.sharing.layout import AUTO, choose_layout
 from mtshare_ros.sharing.memory import keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import LabelSet, ordered
 from mtshare_ros.threads import thread_notices
@@ -225,7 +225,7 @@ class Engine:
         memory = self.new_session() if session is None else session
         memory.see(framing.source_size)
         crossover = self.crossover(settings.sharing).share
-        bounds = memory.bounds(settings.sharing, crossover, self._cell_count, cost)
+        bounds = memory.bounds(settings.sharing, crossover, self._patch_count, cost)
         request = self._request(seen, framing, settings, bounds, camera, pose)
         run = self._paths.alone.run_alone if session is None else self._paths.of(
             memory, request).run
@@ -233,11 +233,11 @@ class Engine:
             outcome = run(memory, request, clock)
         if outcome.non_finite:  # it may have spoilt the cache
             memory.reset(NON_FINITE)
-        account = with_derived(outcome.account, self._decoders.sources_of(settings.tasks))
+        work = with_derived(outcome.work, self._decoders.sources_of(settings.tasks))
         stats = frame_stats(
-            account, self._grid, clock.stages(), clock.total_ms(), non_finite=outcome.non_finite,
+            work, self._grid, clock.stages(), clock.total_ms(), non_finite=outcome.non_finite,
             activity=settings.activity, motion=outcome.motion)
-        memory.observe(stats, account.rows, int(crossover * account.cell_count))
+        memory.observe(stats, work.rows, int(crossover * work.patch_count))
         return Prediction.from_maps(framing, stats, outcome.maps, image=seen)
 
     def prepare(
@@ -248,7 +248,7 @@ class Engine:
         settings = settings or InferenceSettings(self.tasks)
         image = np.zeros((*self.input_size, 3), np.uint8)
         request = self._request(image, frame_to_cover(self.input_size, self.input_size), settings,
-                                PlanLimits(), camera)
+                                PlanBounds(), camera)
         with computing_on(self.device), torch.inference_mode():
             return self._paths.prepare(session, request)
 
@@ -271,7 +271,7 @@ class Engine:
 
     def _request(
         self, image: np.ndarray, framing: Framing, settings: InferenceSettings,
-        bounds: PlanLimits, camera: Pinhole | None, pose: 'RigidMotion | None' = None,
+        bounds: PlanBounds, camera: Pinhole | None, pose: 'RigidMotion | None' = None,
     ) -> FrameRequest:
         asked, decoders = settings.tasks, self._decoders
         sharing = carry_factors(settings.sharing, decoders.sources_of(asked))
@@ -289,7 +289,7 @@ class Engine:
         return self.description.architecture.grid_of(self.input_size)
 
     @property
-    def _cell_count(self) -> int:
+    def _patch_count(self) -> int:
         return self._grid[0] * self._grid[1]
 
     def _choose_size(self, asked: tuple[int, ...] | None) -> tuple[int, int]:

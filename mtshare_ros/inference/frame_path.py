@@ -12,8 +12,8 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.prediction import MotionStats
 from mtshare_ros.inference.session import Session
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.sharing.account import FrameAccount
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.account import FrameWork
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 
 if TYPE_CHECKING:  # most cameras are not followed, and do without motion
@@ -104,7 +104,7 @@ class FrameRequest:
     asked: tuple[str, ...]
     needed: tuple[str, ...]
     sharing: SharingSettings
-    bounds: PlanLimits
+    bounds: PlanBounds
     camera: Pinhole
     following: Following | None = None
 
@@ -117,7 +117,7 @@ class FrameOutcome:
     whose raw output holds NaN or infinity; ``motion`` is what is reported of the camera's.
     """
 
-    account: FrameAccount
+    work: FrameWork
     maps: dict[str, np.ndarray]
     non_finite: tuple[str, ...]
     motion: MotionStats | None = None

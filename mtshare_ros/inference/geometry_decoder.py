@@ -10,7 +10,7 @@ from mtshare_ros.errors import ModelError
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.surface import edge_logits, find_normals, Rays
 from mtshare_ros.sharing.head_plan import around, HeadGeometry
-from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.level import Level, strips_of_patches
 from mtshare_ros.sharing.memory import tensor_bytes
 
 
@@ -27,7 +27,7 @@ class Tiles:
     size: tuple[int, int]
 
     @classmethod
-    def of_cells(cls, level: Level, cells: torch.Tensor, border: int) -> 'Tiles':
+    def of_patches(cls, level: Level, cells: torch.Tensor, border: int) -> 'Tiles':
         """Return cells (n,) of a level, each with a border round it."""
         place = torch.arange(-border, level.side + border, device=cells.device)
         tops, lefts = (level.side * start for start in (
@@ -88,7 +88,7 @@ class GeometryState:
     """
     A task's raw output of one camera, as rows (see ``Level``), and what it was worked out with.
 
-    ``strips`` (N, side) are the rows of each cell, see ``strips_of_cells``. ``floor`` () float32
+    ``strips`` (N, side) are the rows of each cell, see ``strips_of_patches``. ``floor`` () float32
     is the least inverse depth that a step is measured by.
     """
 
@@ -156,14 +156,14 @@ class GeometryDecoder:
         known = [item for item in sources if item is not None]
         if len(known) < len(sources):
             return None
-        border = max(item.cell_border for item in known) + self.border
+        border = max(item.patch_border for item in known) + self.border
         return HeadGeometry(self._side, (), (), (), border)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> GeometryState:
         """Return the state of one camera for a grid of (rows, columns) cells."""
         level = Level(grid, self._side)
         return GeometryState(level, level.allocate(CHANNELS[self._task], torch.float32, device),
-                             strips_of_cells(level, device), torch.zeros((), device=device))
+                             strips_of_patches(level, device), torch.zeros((), device=device))
 
     def update(
         self, state: GeometryState, depth: torch.Tensor, mask: torch.Tensor | None,
@@ -200,7 +200,7 @@ class GeometryDecoder:
             tiles = Tiles.whole(state.level, self._reach, depth.device)
             state.raw.copy_(self._values(tiles, state, depth, mask, camera))
         elif cells.shape[0]:
-            tiles = Tiles.of_cells(state.level, cells, self._reach)
+            tiles = Tiles.of_patches(state.level, cells, self._reach)
             values = self._values(tiles, state, depth, mask, camera)
             state.write(cells, values.permute(0, 2, 3, 1))
 

@@ -104,7 +104,7 @@ def measure_costs(
     per_row = max((many.total_ms - few.total_ms) / max(many_rows - few_rows, 1.0), 1e-6)
     cost = FrameCost(max(few.total_ms - per_row * few_rows, 0.0), per_row)
     dense_ms = fastest[1.0].total_ms
-    return MachineCosts(dense_ms, cost, min(cost.rows_within(dense_ms) / cells, 1.0))
+    return MachineCosts(dense_ms, cost, min(cost.patches_within(dense_ms) / cells, 1.0))
 
 
 def _changing_images(

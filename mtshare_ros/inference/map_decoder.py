@@ -7,32 +7,33 @@ import numpy as np
 import torch
 
 from mtshare_ros.inference.postprocess import decode_values, fields_of
-from mtshare_ros.sharing.enlargement import CellWindows, Enlargement
-from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.enlargement import Enlargement, PatchWindows
+from mtshare_ros.sharing.level import Level, strips_of_patches
 from mtshare_ros.sharing.memory import overwrite, tensor_bytes
 from mtshare_ros.tasks import get_task
 
 CHANNELS_AT_ONCE = {'cpu': 2560, 'cuda': 8192}
 """
-Enlarged channels of cells that are decoded in one go, by type of device.
+Enlarged channels of patches that are decoded in one go, by type of device.
 
-On a CPU so many stay in its caches: 64 cells of 40 classes. On a GPU more keep all of it busy, and
-for patches of 16 pixels decoding takes 50 MB at most; all cells of 1024 x 1024 would take 600.
+On a CPU so many stay in its caches: 64 patches of 40 classes. On a GPU more keep all of it busy,
+and for patches of 16 pixels decoding takes 50 MB at most; all patches of 1024 x 1024 would take
+600.
 """
 
 
 @dataclass(frozen=True)
 class MapGeometry:
     """
-    Where the cells of a grid lie in a raw output and in its maps.
+    Where the patches of a grid lie in a raw output and in its maps.
 
-    ``level`` is that of the maps. ``windows`` are what cells read, ``strips`` what they write, see
-    ``strips_of_cells``, and ``every`` (N,) are all cells.
+    ``level`` is that of the maps. ``windows`` are what patches read, ``strips`` what they write,
+    see ``strips_of_patches``, and ``every`` (N,) are all patches.
     """
 
     enlargement: Enlargement
     level: Level
-    windows: CellWindows
+    windows: PatchWindows
     strips: torch.Tensor
     every: torch.Tensor
 
@@ -40,43 +41,43 @@ class MapGeometry:
     def of(
         cls, enlargement: Enlargement, grid: tuple[int, int], device: torch.device
     ) -> 'MapGeometry':
-        """Return that of a (rows, columns) grid of cells."""
+        """Return that of a (rows, columns) grid of patches."""
         level = Level(grid, enlargement.target)
         return cls(enlargement, level, enlargement.windows(grid, device),
-                   strips_of_cells(level, device),
+                   strips_of_patches(level, device),
                    torch.arange(grid[0] * grid[1], device=device))
 
 
-class CellDecoder(Protocol):
+class PatchDecoder(Protocol):
     """
-    Decodes cells (n,) of a raw output (1, C, h, w) into the rows of its maps, see ``Level``.
+    Decodes patches (n,) of a raw output (1, C, h, w) into the rows of its maps, see ``Level``.
 
     ``encoding`` is that of the raw output, the maps are in the order of ``fields_of``.
     """
 
     def __call__(
-        self, geometry: MapGeometry, encoding: str, raw: torch.Tensor, cells: torch.Tensor,
+        self, geometry: MapGeometry, encoding: str, raw: torch.Tensor, patches: torch.Tensor,
         maps: Sequence[torch.Tensor],
     ) -> None:
-        """Overwrite the cells' pixels in the maps."""
+        """Overwrite the patches' pixels in the maps."""
 
 
-def decode_cells(
-    geometry: MapGeometry, encoding: str, raw: torch.Tensor, cells: torch.Tensor,
+def decode_patches(
+    geometry: MapGeometry, encoding: str, raw: torch.Tensor, patches: torch.Tensor,
     maps: Sequence[torch.Tensor],
 ) -> None:
-    """Decode by operators that every device has; see ``CellDecoder``."""
+    """Decode by operators that every device has; see ``PatchDecoder``."""
     rows = raw[0].permute(1, 2, 0).flatten(0, 1).float()
-    for some in cells.split(_cells_at_once(rows)):
-        values = geometry.enlargement.cells_at(rows, geometry.windows, some)
+    for some in patches.split(_patches_at_once(rows)):
+        values = geometry.enlargement.patches_at(rows, geometry.windows, some)
         strips = geometry.strips.index_select(0, some).view(-1)
         for rows_of_map, found in zip(maps, decode_values(values, encoding)):
             target = rows_of_map[:-1].view(-1, geometry.level.side * rows_of_map.shape[1])
             overwrite(target, strips, found.reshape(-1, target.shape[1]))
 
 
-def _cells_at_once(raw: torch.Tensor) -> int:
-    """Return how many cells of a raw output (pixels, C) to decode in one go."""
+def _patches_at_once(raw: torch.Tensor) -> int:
+    """Return how many patches of a raw output (pixels, C) to decode in one go."""
     return max(1, CHANNELS_AT_ONCE[raw.device.type] // raw.shape[1])
 
 
@@ -89,7 +90,7 @@ class MapState:
 
     @property
     def level(self) -> Level:
-        """Where the pixels of a cell stand in the rows."""
+        """Where the pixels of a patch stand in the rows."""
         return self.geometry.level
 
     @property
@@ -100,16 +101,16 @@ class MapState:
 
 class MapDecoder:
     """
-    Decodes the raw output of one task; equal to ``decode``, for the cells that changed.
+    Decodes the raw output of one task; equal to ``decode``, for the patches that changed.
 
-    ``side`` are the pixels of the raw output along a side of a cell, ``patch_size`` those of maps;
-    ``encoding`` is that of the raw output, empty for the usual one of the task. Everything that is
-    looked up is part of the state, so that a CUDA graph can hold ``dense`` and ``update``.
+    ``side`` are the pixels of the raw output along a side of a patch, ``patch_size`` those of
+    maps; ``encoding`` is that of the raw output, empty for the usual one of the task. Everything
+    that is looked up is part of the state, so that a CUDA graph can hold ``dense`` and ``update``.
     """
 
     def __init__(
         self, task: str, side: int, patch_size: int, encoding: str = '',
-        decode: CellDecoder = decode_cells,
+        decode: PatchDecoder = decode_patches,
     ) -> None:
         self._encoding = encoding or get_task(task).encoding
         self._enlargement = Enlargement(side, patch_size)
@@ -117,7 +118,7 @@ class MapDecoder:
         self._decode = decode
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> MapState:
-        """Return the state of one camera for a grid of (rows, columns) cells."""
+        """Return the state of one camera for a grid of (rows, columns) patches."""
         geometry = MapGeometry.of(self._enlargement, grid, device)
         return MapState(geometry, {
             field.name: geometry.level.allocate(field.channels, field.dtype, device)
@@ -128,18 +129,18 @@ class MapDecoder:
         """Decode the whole raw output (1, C, h, w)."""
         self.update(state, raw, None)
 
-    def update(self, state: MapState, raw: torch.Tensor, cells: torch.Tensor | None) -> None:
+    def update(self, state: MapState, raw: torch.Tensor, patches: torch.Tensor | None) -> None:
         """
-        Decode cells (n,) of the raw output (1, C, h, w), None for all.
+        Decode patches (n,) of the raw output (1, C, h, w), None for all.
 
-        A cell may be named repeatedly. They are all in which the output, enlarged to the input's
+        A patch may be named repeatedly. They are all in which the output, enlarged to the input's
         size, may differ, as ``HeadPlan.reached`` names them: enlarging mixes pixels of
-        neighbouring cells.
+        neighbouring patches.
         """
-        cells = state.geometry.every if cells is None else cells
-        if cells.shape[0]:
+        patches = state.geometry.every if patches is None else patches
+        if patches.shape[0]:
             maps = [state.maps[field.name] for field in self._fields]
-            self._decode(state.geometry, self._encoding, raw, cells, maps)
+            self._decode(state.geometry, self._encoding, raw, patches, maps)
 
     def views(self, state: MapState) -> dict[str, torch.Tensor]:
         """Return the maps, (H, W) or (H, W, channels), views that the next frame changes."""

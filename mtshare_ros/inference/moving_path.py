@@ -18,7 +18,7 @@ from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder
 from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.motion.patch_choice import PatchChoice
-from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.account import FrameWork
 from mtshare_ros.sharing.moving.moving_network import KIND, MovingNetwork, MovingState
 from mtshare_ros.sharing.network import SharingNetwork
 
@@ -47,12 +47,12 @@ class PatchPath:
         """Compute the chosen cells; the maps hold for them alone."""
         image = to_tensor(request.image, self._sharing.device)
         cells = choice.patches.flatten().nonzero()[:, 0]
-        account = self._network.run(
+        work = self._network.run(
             state, image, request.needed, request.sharing, cells, choice.refreshed.flatten(),
             clock.lap)
-        maps = self._decoder.decode(memory, account, request.asked, request.camera)
+        maps = self._decoder.decode(memory, work, request.asked, request.camera)
         clock.lap('decode')
-        return FrameOutcome(account, maps, find_non_finite(memory, account))
+        return FrameOutcome(work, maps, find_non_finite(memory, work))
 
     @cached_property
     def _network(self) -> MovingNetwork:
@@ -125,9 +125,9 @@ class MovingPath:
         memory.moving = None if outcome.non_finite else MovingCamera(
             request, self.following, outcome.maps, self.patch_size, self.device)
         clock.lap('carry')
-        reason = outcome.account.reset_reason or NOTHING_CARRIED
+        reason = outcome.work.reset_reason or NOTHING_CARRIED
         return replace(outcome, motion=MotionStats(
-            'none', 0.0, 0.0, 0.0, 1.0, _mode(outcome.account), reason))
+            'none', 0.0, 0.0, 0.0, 1.0, _mode(outcome.work), reason))
 
     def _compute(
         self, memory: Session, camera: MovingCamera, view: View, request: FrameRequest,
@@ -164,9 +164,9 @@ class MovingPath:
             memory.cache.reset(STOPPED)
             camera.state = None
         outcome = self.network.run(memory, request, clock)
-        reasons = outcome.account.reset_reason, '' if view.trusted else UNSURE, refusal
-        return _Computed(outcome, _mode(outcome.account), '; '.join(filter(None, reasons)),
-                         self._changed(view, outcome.account))
+        reasons = outcome.work.reset_reason, '' if view.trusted else UNSURE, refusal
+        return _Computed(outcome, _mode(outcome.work), '; '.join(filter(None, reasons)),
+                         self._changed(view, outcome.work))
 
     def _whole(
         self, memory: Session, camera: MovingCamera, request: FrameRequest, clock: StageClock
@@ -176,13 +176,13 @@ class MovingPath:
         camera.state = None
         return _Computed(self.network.run(memory, request, clock), WHOLE, UNSURE, None)
 
-    def _changed(self, view: View, account: FrameAccount) -> torch.Tensor | None:
+    def _changed(self, view: View, work: FrameWork) -> torch.Tensor | None:
         """Return the pixels (H, W) bool of which a frame's own maps count, None for all."""
-        changed = [task.changed for task in account.tasks.values()]
+        changed = [task.changed for task in work.tasks.values()]
         listed = [cells for cells in changed if cells is not None]
         if view.carried is None or not view.trusted or len(listed) < len(changed):
             return None
-        cells = torch.zeros(account.cell_count, dtype=torch.bool, device=self.device)
+        cells = torch.zeros(work.patch_count, dtype=torch.bool, device=self.device)
         cells[torch.cat(listed)] = True
         return self._pixels(cells.view(view.grid)) | ~view.carried.seen
 
@@ -192,8 +192,8 @@ class MovingPath:
         return cells.repeat_interleave(side, 0).repeat_interleave(side, 1)
 
 
-def _mode(account: FrameAccount) -> str:
-    return WHOLE if account.reset_reason else REST
+def _mode(work: FrameWork) -> str:
+    return WHOLE if work.reset_reason else REST
 
 
 def _stats(view: View, done: _Computed) -> MotionStats:

@@ -10,7 +10,7 @@ from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder, TaskDecoders
 from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.account import FrameWork
 from mtshare_ros.sharing.network import BLOCK_CHANGED, SharingNetwork
 from mtshare_ros.sharing.settings import SharingSettings
 
@@ -32,15 +32,15 @@ class ListPath:
     def run(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
         """See FramePath."""
         image = self._take_in(request, clock)
-        account = self._network.run(memory.cache, image, request.needed, request.sharing,
+        work = self._network.run(memory.cache, image, request.needed, request.sharing,
                                     request.bounds, clock.lap)
-        return self._decode(memory, request, account, clock)
+        return self._decode(memory, request, work, clock)
 
     def run_alone(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
         """As ``run`` with a new session, at the cost of a network that shares nothing."""
         image = self._take_in(request, clock)
-        account = self._network.run_alone(memory.cache, image, request.needed, clock.lap)
-        return self._decode(memory, request, account, clock)
+        work = self._network.run_alone(memory.cache, image, request.needed, clock.lap)
+        return self._decode(memory, request, work, clock)
 
     def _take_in(self, request: FrameRequest, clock: StageClock) -> torch.Tensor:
         image = to_tensor(request.image, self._network.device)
@@ -48,12 +48,12 @@ class ListPath:
         return image
 
     def _decode(
-        self, memory: Session, request: FrameRequest, account: FrameAccount, clock: StageClock
+        self, memory: Session, request: FrameRequest, work: FrameWork, clock: StageClock
     ) -> FrameOutcome:
-        maps = self._decoder.decode(memory, account, request.asked, request.camera)
-        non_finite = find_non_finite(memory, account)
+        maps = self._decoder.decode(memory, work, request.asked, request.camera)
+        non_finite = find_non_finite(memory, work)
         clock.lap('decode')
-        return FrameOutcome(account, maps, non_finite)
+        return FrameOutcome(work, maps, non_finite)
 
 
 class Paths:
@@ -83,7 +83,7 @@ class Paths:
             chosen = choose(
                 sharing.device, dtype, width=config.embed_dim, heads=config.num_heads)
             self.notices = chosen.notices
-            self._static = StaticPath(network, decoders, sharing.limits_of, dtype,
+            self._static = StaticPath(network, decoders, sharing.thresholds_of, dtype,
                                       chosen.operators, graphs=cuda_graphs)
 
     def _use(self, sharing: SharingNetwork) -> None:
@@ -97,7 +97,7 @@ class Paths:
         other = copy.copy(self)
         other._use(sharing)
         if self._static is not None:
-            other._static = self._static.with_limits(sharing.limits_of)
+            other._static = self._static.with_thresholds(sharing.thresholds_of)
         return other
 
     def of(self, memory: Session, request: FrameRequest) -> FramePath:

@@ -7,7 +7,7 @@ import numpy as np
 
 from mtshare_ros.image_frame import Framing
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.account import FrameWork
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, ordered
 
@@ -178,20 +178,20 @@ class Prediction:
 
 
 def with_derived(
-    account: FrameAccount, sources: Mapping[str, Sequence[str]]
-) -> FrameAccount:
+    work: FrameWork, sources: Mapping[str, Sequence[str]]
+) -> FrameWork:
     """
-    Return an account that names tasks without weights as well, with what their depth took.
+    Return an work that names tasks without weights as well, with what their depth took.
 
     ``sources`` are by task the tasks of the network it is made of, the depth last.
     """
-    derived = {task: account.tasks[made_of[-1]] for task, made_of in sources.items()
-               if task not in account.tasks}
-    return replace(account, tasks={**account.tasks, **derived}) if derived else account
+    derived = {task: work.tasks[made_of[-1]] for task, made_of in sources.items()
+               if task not in work.tasks}
+    return replace(work, tasks={**work.tasks, **derived}) if derived else work
 
 
 def frame_stats(
-    account: FrameAccount, grid: tuple[int, int], stage_ms: dict[str, float], total_ms: float, *,
+    work: FrameWork, grid: tuple[int, int], stage_ms: dict[str, float], total_ms: float, *,
     non_finite: tuple[str, ...], activity: bool, motion: MotionStats | None = None,
 ) -> FrameStats:
     """
@@ -199,20 +199,20 @@ def frame_stats(
 
     With ``activity`` also the maps of what was recomputed.
     """
-    tasks = account.tasks
+    tasks = work.tasks
     return FrameStats(
         total_ms=total_ms,
         stage_ms=stage_ms,
-        input_fraction=account.rows / account.cell_count,
-        refreshed=account.refreshed,
+        input_fraction=work.rows / work.patch_count,
+        refreshed=work.refreshed,
         active={task: item.computed for task, item in tasks.items()},
-        reused={task: item.taken_over for task, item in tasks.items()},
-        macs=account.macs,
-        dense_macs=account.dense_macs,
+        reused={task: item.reused for task, item in tasks.items()},
+        macs=work.macs,
+        dense_macs=work.dense_macs,
         oldest_age={task: item.oldest_age for task, item in tasks.items()},
-        reset_reason=account.reset_reason,
+        reset_reason=work.reset_reason,
         non_finite=non_finite,
-        activity={task: account.activity(task).view(grid).numpy() for task in tasks}
+        activity={task: work.activity(task).view(grid).numpy() for task in tasks}
         if activity else {},
         motion=motion,
     )

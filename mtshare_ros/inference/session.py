@@ -6,7 +6,7 @@ from mtshare_ros.inference.map_decoder import MapDecoder, MapState
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.cache import ActivationCache
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 
 if TYPE_CHECKING:  # most cameras have none of these, so their code is loaded where it is needed
@@ -61,20 +61,20 @@ class Session:
         self._source_size = source_size
 
     def bounds(
-        self, settings: SharingSettings, crossover: float, cell_count: int, cost: FrameCost | None
-    ) -> PlanLimits:
+        self, settings: SharingSettings, crossover: float, patch_count: int, cost: FrameCost | None
+    ) -> PlanBounds:
         """
         Return what bounds the rows of the next frame.
 
         Above ``crossover``, a share of the rows, it runs dense; ``cost`` is what frames cost where
         its time has a target.
         """
-        free = PlanLimits(crossover, settings.scene_cut_fraction)
+        free = PlanBounds(crossover, settings.scene_cut_fraction)
         if cost is None:
             self.controller = None
             return free
-        budget = self.control(settings, cost, cell_count).budget()
-        return free if budget >= crossover * cell_count else PlanLimits(budget=budget)
+        budget = self.control(settings, cost, patch_count).budget()
+        return free if budget >= crossover * patch_count else PlanBounds(budget=budget)
 
     def observe(self, stats: FrameStats, rows: int, most: int) -> None:
         """Let a latency target learn from a frame of some rows, of which at most so many count."""
@@ -82,14 +82,14 @@ class Session:
             self.controller.observe(min(rows, most), stats.total_ms)
 
     def control(
-        self, settings: SharingSettings, cost: FrameCost, cell_count: int
+        self, settings: SharingSettings, cost: FrameCost, patch_count: int
     ) -> LatencyController:
         """Return the camera's controller, a new one where target or bound are new."""
         known = self.controller
         target, max_age = settings.latency_target_ms, settings.max_age
         if known is None or (known.target_ms, known.max_age) != (target, max_age):
             known = self.controller = LatencyController(
-                target, cost, cell_count=cell_count, max_age=max_age)
+                target, cost, patch_count=patch_count, max_age=max_age)
         return known
 
     def maps_of(self, task: str, decoder: MapDecoder) -> MapState:

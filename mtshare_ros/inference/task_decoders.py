@@ -9,15 +9,15 @@ import torch
 from mtshare_ros.errors import ModelError
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.map_decoder import (
-    CellDecoder,
-    decode_cells,
+    decode_patches,
     MapDecoder,
     MapState,
+    PatchDecoder,
 )
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.session import Session
 from mtshare_ros.model.architecture import ArchitectureConfig, GEOMETRY
-from mtshare_ros.sharing.account import FrameAccount
+from mtshare_ros.sharing.account import FrameWork
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import get_task, ordered
 
@@ -33,7 +33,7 @@ def carry_factors(
 
     ``sources`` are by asked task the tasks of the network it is made of, itself where it is one.
     """
-    if not (sharing.temporal_factors or sharing.task_factors):
+    if not (sharing.temporal_thresholds or sharing.task_thresholds):
         return sharing
     users: dict[str, list[str]] = {}
     for task, made_of in sources.items():
@@ -41,8 +41,9 @@ def carry_factors(
             users.setdefault(source, []).append(task)
     return replace(
         sharing,
-        temporal_factors=_carried(sharing.temporal_factors, sharing.temporal_factor, users),
-        task_factors=_carried(sharing.task_factors, sharing.task_factor, users))
+        temporal_thresholds=_carried(
+            sharing.temporal_thresholds, sharing.temporal_threshold, users),
+        task_thresholds=_carried(sharing.task_thresholds, sharing.task_threshold, users))
 
 
 def _carried(
@@ -72,7 +73,7 @@ class TaskDecoders:
         self.maps: dict[str, MapDecoder] = {}
         for task, side in all_sides.items():
             given = task, side, shape.patch_size, shape.head_of(task).encoding
-            decode: CellDecoder = decode_cells
+            decode: PatchDecoder = decode_patches
             if device.type != 'cpu':
                 # only a GPU decodes by kernels, and needs what they load
                 from mtshare_ros.inference.static.map_operator import choose_decoder
@@ -120,14 +121,14 @@ class FrameDecoder:
         self._decoders = decoders
 
     def decode(
-        self, session: Session, account: FrameAccount, asked: tuple[str, ...], camera: Pinhole
+        self, session: Session, work: FrameWork, asked: tuple[str, ...], camera: Pinhole
     ) -> dict[str, np.ndarray]:
         """
         Bring the maps up to date; return copies of those asked for, by name in ``Prediction``.
 
         ``camera`` is that of the maps.
         """
-        changes = {task: item.changed for task, item in account.tasks.items()}
+        changes = {task: item.changed for task, item in work.tasks.items()}
         for task, cells in changes.items():
             self._renew(session, task, cells)
         for task in asked:
@@ -163,7 +164,7 @@ def raw_output(session: Session, task: str) -> torch.Tensor:
     return known.raw
 
 
-def find_non_finite(session: Session, account: FrameAccount) -> tuple[str, ...]:
+def find_non_finite(session: Session, work: FrameWork) -> tuple[str, ...]:
     """Return the tasks whose raw output holds NaN or infinity."""
-    return tuple(task for task in account.tasks
+    return tuple(task for task in work.tasks
                  if not holds_numbers_only(raw_output(session, task)))

@@ -32,8 +32,8 @@ of those of a dense frame in which the tasks share their blocks already.
 Δm is to the same frames computed dense. No frame ran dense for being faster so: the figures do not
 depend on the speed of the machine."""
 
-_SETTINGS = {'temporal_factor': 'thresholds over time times {:g}',
-             'task_factor': 'thresholds between tasks times {:g}',
+_SETTINGS = {'temporal_threshold': 'thresholds over time times {:g}',
+             'task_threshold': 'thresholds between tasks times {:g}',
              'refresh_period': 'every row computed again within {:g} frames'}
 
 

@@ -38,7 +38,7 @@ def clip_options(report: Any) -> str:
         '--sharing off' if settings is None else '',
         '--sharing on' if at(report, 'metrics_of') == 'sharing' else '',
         _sharing_options(settings or {}, {
-            'temporal_factor': '--temporal-threshold', 'task_factor': '--task-threshold',
+            'temporal_threshold': '--temporal-threshold', 'task_threshold': '--task-threshold',
             'refresh_period': '--refresh-period'}),
         device_options(report))
 
@@ -78,7 +78,7 @@ def _comparison_options(report: Any, settings: Mapping[str, Any]) -> str:
         f'--motion {_group(motions) if "motions" in report else motions[0]}' if motions else '',
         f'--frames {settings.get("frames")}',
         _sharing_options(settings.get('sharing') or {}, {
-            'temporal_factor': '--temporal-threshold', 'task_factor': '--task-threshold',
+            'temporal_threshold': '--temporal-threshold', 'task_threshold': '--task-threshold',
             'refresh_period': '--refresh-period',
             'block': '--block'}),
         f'--tasks {",".join(tasks)}' if tasks != DEFAULT_TASKS else '',

@@ -54,7 +54,7 @@ def conditions(report: Any) -> str:
         words += [
             f'{settings["frames"]} frames of a motion',
             f'sensor noise times {settings["noise"]:g}',
-            f'thresholds times {settings["sharing"]["temporal_factor"]:g}',
+            f'thresholds times {settings["sharing"]["temporal_threshold"]:g}',
             f'every row computed again within {settings["sharing"]["refresh_period"]} frames']
     return ', '.join([*words, machine_of(report)]) + '.'
 

@@ -27,8 +27,8 @@ class AlignedEnlargement:
     """
     What ``enlarge_aligned`` makes of maps of a level.
 
-    Cells are not alike in it: a pixel of the target reads its sources farther left or right of its
-    own place the farther it is from the middle, up to half a pixel.
+    Patches are not alike in it: a pixel of the target reads its sources farther left or right of
+    its own place the farther it is from the middle, up to half a pixel.
     """
 
     source: Level
@@ -53,7 +53,7 @@ class AlignedEnlargement:
             parts.append(torch.lerp(left, right, weight))
         return torch.lerp(*parts, lines.share.index_select(0, line)[:, None].to(rows.dtype))
 
-    def reached(self, mask: torch.Tensor) -> torch.Tensor:
+    def affected(self, mask: torch.Tensor) -> torch.Tensor:
         """Return the pixels of the target (H, W) bool that read pixels of a mask (h, w)."""
         for axis, samples in enumerate(self._samples(mask.device)):
             mask = mask.index_select(axis, samples.before) | mask.index_select(axis, samples.after)

@@ -62,34 +62,34 @@ def _signed(sine: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True)
 class KeyValueCache:
     """
-    The keys and values of the T tokens of M members.
+    The keys and values of the T tokens of M encoders.
 
     ``rows`` (M x T, 2D): the key of a token, and beside it its value, of all ``heads`` each.
     """
 
     rows: torch.Tensor
-    members: int
+    encoders: int
     heads: int
 
     @classmethod
     def allocate(
-        cls, members: int, token_count: int, width: int, heads: int, dtype: torch.dtype,
+        cls, encoders: int, token_count: int, width: int, heads: int, dtype: torch.dtype,
         device: torch.device,
     ) -> 'KeyValueCache':
         """Return an empty cache for rows of ``width`` D."""
-        rows = torch.zeros(members * token_count, 2 * width, dtype=dtype, device=device)
-        return cls(rows, members, heads)
+        rows = torch.zeros(encoders * token_count, 2 * width, dtype=dtype, device=device)
+        return cls(rows, encoders, heads)
 
     @cached_property
-    def _of_members(self) -> list[tuple[torch.Tensor, ...]]:
-        """Each member's keys and values (1, heads, T, head_dim)."""
+    def _of_encoders(self) -> list[tuple[torch.Tensor, ...]]:
+        """Each encoder's keys and values (1, heads, T, head_dim)."""
         return [tuple(_split(half, self.heads) for half in own.chunk(2, dim=1))
-                for own in self.rows.chunk(self.members)]
+                for own in self.rows.chunk(self.encoders)]
 
     def attend(self, query: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return (n, D) for queries (n, D), ``counts`` of each member, over its own tokens."""
+        """Return (n, D) for queries (n, D), ``counts`` of each encoder, over its own tokens."""
         split, pieces, start = _split(query, self.heads), [], 0
-        for count, (key, value) in zip(counts, self._of_members):
+        for count, (key, value) in zip(counts, self._of_encoders):
             if count:
                 mixed = functional.scaled_dot_product_attention(
                     split.narrow(2, start, count), key, value)

@@ -1,18 +1,18 @@
-"""Cells that changed while somebody who needs them was not computed."""
+"""Patches that changed while somebody who needs them was not computed."""
 
 import torch
 
 
-class Backlog:
+class StaleTokens:
     """
-    For each of K consumers (encoders or heads) the cells (N,) it has still to catch up with.
+    For each of K consumers (encoders or heads) the patches (N,) it has still to catch up with.
 
     A consumer that was left out for more than ``max_age`` frames, or that never ran, is cold: it
-    must compute all cells.
+    must compute all patches.
     """
 
-    def __init__(self, consumers: int, cell_count: int, device: torch.device) -> None:
-        self._pending = torch.zeros(consumers, cell_count, dtype=torch.bool, device=device)
+    def __init__(self, consumers: int, patch_count: int, device: torch.device) -> None:
+        self._pending = torch.zeros(consumers, patch_count, dtype=torch.bool, device=device)
         self._away: list[int | None] = [None] * consumers
 
     @property
@@ -29,7 +29,7 @@ class Backlog:
         return bool(self._away[consumer])
 
     def defer(self, consumer: int, changed: torch.Tensor, max_age: int) -> None:
-        """Note the cells (N,) bool that changed in a frame which a consumer misses."""
+        """Note the patches (N,) bool that changed in a frame which a consumer misses."""
         away = self._away[consumer]
         if away is None:
             return
@@ -37,7 +37,7 @@ class Backlog:
         self._pending[consumer] |= changed
 
     def catch_up(self, consumer: int, changed: torch.Tensor) -> torch.Tensor:
-        """Return the cells (N,) bool of this frame and of the missed ones."""
+        """Return the patches (N,) bool of this frame and of the missed ones."""
         if self.is_behind(consumer):
             changed = changed | self._pending[consumer]
             self.complete(consumer)
@@ -49,7 +49,7 @@ class Backlog:
         self._away[consumer] = 0
 
     def freeze(self, consumer: int) -> None:
-        """Note that all cells changed while a consumer was left out."""
+        """Note that all patches changed while a consumer was left out."""
         self._away[consumer] = None
 
     def freeze_all(self) -> None:

@@ -11,12 +11,12 @@ from torch.nn import functional
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.linear import GroupedLinear, MOST_APPENDED, widened
-from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.rows import ActiveTokens
 from mtshare_ros.sharing.rules import delta_share, spread_of
 
 
 class GroupedNorm:
-    """Layer norm of several members whose scales and shifts may differ."""
+    """Layer norm of several encoders whose scales and shifts may differ."""
 
     def __init__(self, norms: Sequence[torch.nn.LayerNorm]) -> None:
         base = norms[0]
@@ -25,7 +25,7 @@ class GroupedNorm:
                           and torch.equal(norm.bias, base.bias) for norm in norms)
 
     def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return (n, D) for rows (n, D), ``counts`` of each member in turn, then spare ones."""
+        """Return (n, D) for rows (n, D), ``counts`` of each encoder in turn, then spare ones."""
         if self._equal:
             return _norm(self.norms[0], rows)
         *parts, spare = rows.split([*counts, rows.shape[0] - sum(counts)])
@@ -34,9 +34,9 @@ class GroupedNorm:
 
 class BlockWeights:
     """
-    The weights of one block for all members, prepared for row lists.
+    The weights of one block for all encoders, prepared for row lists.
 
-    ``delta_share`` (M,) is the size of each member's delta weights, see ``rules``.
+    ``delta_share`` (M,) is the size of each encoder's delta weights, see ``rules``.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class BlockWeights:
             delta_share(block, blocks[0]).detach() for block in blocks])
 
     @property
-    def members(self) -> int:
+    def encoders(self) -> int:
         """Tasks whose rows the block computes."""
         return len(self.norm1.norms)
 
@@ -68,7 +68,7 @@ class BlockWeights:
         """D, the length of a row."""
         return self.proj.features
 
-    def project(self, values: torch.Tensor, rows: ActiveRows) -> torch.Tensor:
+    def project(self, values: torch.Tensor, rows: ActiveTokens) -> torch.Tensor:
         """Return queries, keys and values (n, 3D) side by side, positions already turned in."""
         values = widened(values, self.qkv.spare(rows.total))
         qkv = self.qkv(self.norm1(values, rows.counts), rows.counts)[:rows.total]
@@ -99,11 +99,11 @@ class BlockWeights:
 
     @cached_property
     def _linear_macs(self) -> tuple[int, ...]:
-        """Multiply-accumulates of a row of each member in the linear layers."""
+        """Multiply-accumulates of a row of each encoder in the linear layers."""
         return tuple(map(sum, zip(*(layer.macs_per_row for layer in self._layers()))))
 
     def plain_macs(self, rows: int, token_count: int) -> int:
-        """Return those of rows of one member through plain matrices."""
+        """Return those of rows of one encoder through plain matrices."""
         return rows * (self._plain_linear_macs + 2 * token_count * self.width)
 
     @cached_property
@@ -115,11 +115,11 @@ class BlockWeights:
 
 
 @dataclass(frozen=True)
-class BlockLimits:
+class BlockThresholds:
     """
     How much a row may differ before a block computes it, relative to the spread of the rows.
 
-    One value per member (M,) float32; None where nothing is gated.
+    One value per encoder (M,) float32; None where nothing is gated.
     """
 
     temporal: torch.Tensor | None = None
@@ -132,14 +132,14 @@ class BlockUpdate:
     What a block did with a list of rows.
 
     ``rows`` go on to the next block with their ``values`` (n, D) float32; ``computed`` counts
-    those of each member that were computed; ``taken`` (m,) are the rows that were taken over from
+    those of each encoder that were computed; ``reused`` (m,) are the rows that were reused from
     the base task, None where there are none.
     """
 
-    rows: ActiveRows
+    rows: ActiveTokens
     values: torch.Tensor
     computed: tuple[int, ...]
-    taken: torch.Tensor | None = None
+    reused: torch.Tensor | None = None
 
 
 class IncrementalBlock(Protocol):
@@ -154,23 +154,23 @@ class IncrementalBlock(Protocol):
     def allocate(self, token_count: int, device: torch.device) -> Any:
         """Return empty buffers; ``dense`` must run before ``update``."""
 
-    def dense(self, state: Any, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
-        """Compute every row (n, D) of the members that ``rows`` names, and remember them."""
+    def dense(self, state: Any, rows: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
+        """Compute every row (n, D) of the encoders that ``rows`` names, and remember them."""
 
     def update(
-        self, state: Any, rows: ActiveRows, values: torch.Tensor, limits: BlockLimits
+        self, state: Any, rows: ActiveTokens, values: torch.Tensor, thresholds: BlockThresholds
     ) -> BlockUpdate:
-        """Compute the rows (n, D) that differ by more than the limits."""
+        """Compute the rows (n, D) that differ by more than the thresholds."""
 
 
 def _norm(norm: torch.nn.LayerNorm, rows: torch.Tensor) -> torch.Tensor:
     return functional.layer_norm(rows, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
-def measure_spread(scale: torch.Tensor, rows: ActiveRows, values: torch.Tensor) -> None:
-    """Note in ``scale`` (M,) how far the cells of each member with rows (n, D) spread."""
+def measure_spread(scale: torch.Tensor, rows: ActiveTokens, values: torch.Tensor) -> None:
+    """Note in ``scale`` (M,) how far the patches of each encoder with rows (n, D) spread."""
     start = 0
-    for member, (count, cells) in enumerate(zip(rows.counts, rows.cell_counts)):
+    for encoder, (count, patches) in enumerate(zip(rows.counts, rows.patch_counts)):
         if count:
-            scale[member] = spread_of(values[start:start + cells])
+            scale[encoder] = spread_of(values[start:start + patches])
             start += count

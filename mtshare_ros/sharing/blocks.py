@@ -4,7 +4,7 @@ from mtshare_ros.sharing.accurate import AccurateBlock
 from mtshare_ros.sharing.alone import AloneBlock
 from mtshare_ros.sharing.block import BlockWeights, IncrementalBlock
 from mtshare_ros.sharing.fast import FastBlock
-from mtshare_ros.sharing.fast_members import FastMemberBlock
+from mtshare_ros.sharing.fast_members import FastReuseBlock
 
 ALONE = 'alone'
 """The kind of block of frames that stand for themselves; the other kinds are the user's choice."""
@@ -16,4 +16,4 @@ def make_block(kind: str, weights: BlockWeights) -> IncrementalBlock:
         return AloneBlock(weights)
     if kind == 'accurate':
         return AccurateBlock(weights)
-    return FastBlock(weights) if weights.members == 1 else FastMemberBlock(weights)
+    return FastBlock(weights) if weights.encoders == 1 else FastReuseBlock(weights)

@@ -17,21 +17,21 @@ class FrameCost:
     """
     What a frame costs on an undisturbed device.
 
-    ``base_ms`` for a frame without rows and ``ms_per_row`` for each row of it.
+    ``base_ms`` for a frame without rows and ``ms_per_patch`` for each row of it.
     """
 
     base_ms: float
-    ms_per_row: float
+    ms_per_patch: float
 
     def time_ms(self, rows: int) -> float:
         """Return the milliseconds of a frame that computes so many rows."""
-        return self.base_ms + self.ms_per_row * rows
+        return self.base_ms + self.ms_per_patch * rows
 
-    def rows_within(self, time_ms: float) -> float:
+    def patches_within(self, time_ms: float) -> float:
         """Return how many rows fit: infinitely many where a row costs nothing, none below 0."""
-        if self.ms_per_row <= 0:
+        if self.ms_per_patch <= 0:
             return math.inf if time_ms >= self.base_ms else 0.0
-        return max(0.0, (time_ms - self.base_ms) / self.ms_per_row)
+        return max(0.0, (time_ms - self.base_ms) / self.ms_per_patch)
 
 
 class LatencyController:
@@ -45,7 +45,7 @@ class LatencyController:
     """
 
     def __init__(
-        self, target_ms: float, cost: FrameCost, *, cell_count: int, max_age: int
+        self, target_ms: float, cost: FrameCost, *, patch_count: int, max_age: int
     ) -> None:
         if not (math.isfinite(target_ms) and target_ms > 0):
             raise ConfigError(f'the latency target is {target_ms} ms; a controller needs a time '
@@ -54,12 +54,12 @@ class LatencyController:
         self.max_age = max_age
         self.cost = cost
         self.slowdown = 1.0
-        self._most = cell_count
-        self._least = min(cell_count, math.ceil(cell_count / max(1, max_age)))
+        self._most = patch_count
+        self._least = min(patch_count, math.ceil(patch_count / max(1, max_age)))
 
     def budget(self) -> int:
         """Return how many rows the next frame may compute."""
-        fitting = self.cost.rows_within(self.target_ms * _RESERVE / self.slowdown)
+        fitting = self.cost.patches_within(self.target_ms * _RESERVE / self.slowdown)
         return int(min(max(fitting, self._least), self._most))
 
     def observe(self, rows: int, milliseconds: float) -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.backlog import Backlog
+from mtshare_ros.sharing.backlog import StaleTokens
 from mtshare_ros.sharing.change import ChangeState
-from mtshare_ros.sharing.encoder import EncoderState
+from mtshare_ros.sharing.encoder import TransformerState
 from mtshare_ros.sharing.head import HeadState
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.stem import StemState
@@ -18,34 +18,34 @@ FIRST_FRAME = 'first frame'
 @dataclass
 class CameraState:
     """
-    Buffers for a grid of N cells and a kind of block, allocated once.
+    Buffers for a grid of N patches and a kind of block, allocated once.
 
-    ``ages`` (1 + T, N) int32 counts the frames since a cell ran ungated through everything: first
+    ``ages`` (1 + T, N) int32 counts the frames since a patch ran ungated through everything: first
     through the shared blocks, then for each of the network's T tasks through its head.
-    ``members`` and ``outputs`` hold what each encoder and each head has still to catch up with.
+    ``encoders`` and ``outputs`` hold what each encoder and each head has still to catch up with.
     """
 
     grid: tuple[int, int]
     kind: str
     change: ChangeState
     stem: StemState
-    encoder: EncoderState
+    transformer: TransformerState
     heads: dict[str, HeadState]
     ages: torch.Tensor
-    members: Backlog
-    outputs: Backlog
+    encoders: StaleTokens
+    outputs: StaleTokens
     frame: int = 0
 
     def start_anew(self) -> None:
         """Let nothing build on what was computed so far."""
         self.frame = 0
-        self.members.freeze_all()
+        self.encoders.freeze_all()
         self.outputs.freeze_all()
 
     def nbytes(self) -> dict[str, int]:
         """Return the bytes by task, and what all tasks share as ``shared``."""
-        shared = (self.change.nbytes + self.stem.nbytes + self.encoder.nbytes
-                  + tensor_bytes(self.ages) + self.members.nbytes + self.outputs.nbytes)
+        shared = (self.change.nbytes + self.stem.nbytes + self.transformer.nbytes
+                  + tensor_bytes(self.ages) + self.encoders.nbytes + self.outputs.nbytes)
         return {'shared': shared, **{task: state.nbytes for task, state in self.heads.items()}}
 
 

@@ -61,9 +61,9 @@ def take_image(
     ``lines`` and ``matrix`` are those of its Pooling.
     """
     past.copy_(current)
-    cells = pool_image(image[0].permute(1, 2, 0), lines, matrix, rows)
+    patches = pool_image(image[0].permute(1, 2, 0), lines, matrix, rows)
     target = current.view(rows, columns, SIDE, SIDE * COLORS)
-    target.copy_(cells.view(rows, SIDE, columns, SIDE * COLORS).transpose(1, 2))
+    target.copy_(patches.view(rows, SIDE, columns, SIDE * COLORS).transpose(1, 2))
 
 
 def pool_image(

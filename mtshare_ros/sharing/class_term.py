@@ -1,10 +1,10 @@
 """
-What class tokens add to the cells of a head, kept while it hardly moves.
+What class tokens add to the patches of a head, kept while it hardly moves.
 
-The same is added to every cell, so when it differs every cell of the output does. It is replaced
-where all cells are computed anyway, or where it moved by more than the limit of the temporal rule,
-relative to the spread of what it is added to; with a limit of 0 by anything at all. A head that
-makes little of its class token thus keeps it long, however the token itself may move.
+The same is added to every patch, so when it differs every patch of the output does. It is replaced
+where all patches are computed anyway, or where it moved by more than the limit of the temporal
+rule, relative to the spread of what it is added to; with a limit of 0 by anything at all. A head
+that makes little of its class token thus keeps it long, however the token itself may move.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ class ClassTerms:
     """
     The terms (n, C) float32 that a head adds, one for each place where it adds one.
 
-    ``spread`` (n,) is that of what they are added to, as of the last time all cells were computed.
+    ``spread`` (n,) is that of what they are added to, as of the last time all patches were
+    computed.
     """
 
     used: torch.Tensor
@@ -38,13 +39,13 @@ class ClassTerms:
         return tensor_bytes(self.used, self.spread)
 
     def start(self, terms: torch.Tensor, spread: torch.Tensor) -> None:
-        """Take new terms in where all cells are computed."""
+        """Take new terms in where all patches are computed."""
         self.used.copy_(terms)
         self.spread.copy_(spread)
 
-    def renew(self, terms: torch.Tensor, limits: Sequence[float]) -> bool:
-        """Take new terms in where one moved by more than its limit; tell whether that was so."""
-        bound = torch.tensor(limits, device=terms.device) * self.spread
+    def renew(self, terms: torch.Tensor, thresholds: Sequence[float]) -> bool:
+        """Use new terms where one moved by more than its threshold; tell whether one did."""
+        bound = torch.tensor(thresholds, device=terms.device) * self.spread
         if not bool(passes(distance(terms, self.used), bound, None).any()):
             return False
         self.used.copy_(terms)

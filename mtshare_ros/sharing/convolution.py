@@ -8,7 +8,7 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.level import Level, taps_of_cells, taps_of_pixels
+from mtshare_ros.sharing.level import Level, taps_of_patches, taps_of_pixels
 from mtshare_ros.sharing.linear import PackedLinear
 
 
@@ -41,9 +41,9 @@ class RowConvolution:
         self._windows = PackedLinear(
             weight.permute(0, 2, 3, 1).flatten(1), self._bias, dtype=dtype, layout=layout)
 
-    def taps_of_cells(self, source: Level, target: Level, device: torch.device) -> torch.Tensor:
-        """Return the source pixels each cell's pixels read: (N, side ** 2 kernel ** 2)."""
-        return taps_of_cells(source, target, device, kernel=self.kernel, padding=self.padding)
+    def taps_of_patches(self, source: Level, target: Level, device: torch.device) -> torch.Tensor:
+        """Return the source pixels each patch's pixels read: (N, side ** 2 kernel ** 2)."""
+        return taps_of_patches(source, target, device, kernel=self.kernel, padding=self.padding)
 
     def taps_of_pixels(self, level: Level, device: torch.device) -> torch.Tensor:
         """Return the source pixels each pixel reads where input and output have one size."""

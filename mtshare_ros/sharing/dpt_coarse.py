@@ -11,7 +11,7 @@ from mtshare_ros.sharing.dpt_tap import TapProjection
 from mtshare_ros.sharing.linear import PackedLinear
 
 COARSE_SIDE = 2
-"""Pixels of the finest of them along a side of a cell."""
+"""Pixels of the finest of them along a side of a patch."""
 
 
 class CoarseLevels:
@@ -35,7 +35,7 @@ class CoarseLevels:
         return _as_rows(fused)
 
     def macs(self, grid: tuple[int, int]) -> int:
-        """Return the multiply-accumulates of a grid of cells."""
+        """Return the multiply-accumulates of a grid of patches."""
         return sum(level.macs(grid) for level in self._levels)
 
 
@@ -68,15 +68,15 @@ class _Level:
         return _as_planes(self._out(_as_rows(joined)), joined.shape[2:])
 
     def macs(self, grid: tuple[int, int]) -> int:
-        """Return the multiply-accumulates of a grid of cells."""
-        cells = grid[0] * grid[1]
-        pixels = {1: COARSE_SIDE ** 2 * cells, 2: cells,
+        """Return the multiply-accumulates of a grid of patches."""
+        patches = grid[0] * grid[1]
+        pixels = {1: COARSE_SIDE ** 2 * patches, 2: patches,
                   3: -(-grid[0] // 2) * -(-grid[1] // 2)}[self.number]
         at_level = self._out.macs_per_row + sum(map(
             _weights_of, (self._lateral, self._own, self._joint)))
         # a transposed convolution goes once through its weights for each pixel of its input
-        return (cells * self._project.macs_per_cell + pixels * at_level
-                + min(cells, pixels) * _weights_of(self._resize))
+        return (patches * self._project.macs_per_patch + pixels * at_level
+                + min(patches, pixels) * _weights_of(self._resize))
 
 
 def _prepared(module: nn.Module, dtype: torch.dtype) -> nn.Module:

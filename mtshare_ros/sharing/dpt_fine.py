@@ -24,7 +24,7 @@ from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.region import Region
 
 FINE_SIDE = 4
-"""Pixels of the finest level of the pyramid along a side of a cell."""
+"""Pixels of the finest level of the pyramid along a side of a patch."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class FineState:
 
 
 class FirstTap:
-    """What the pyramid's finest level makes of cells: projected, and spread out to pixels."""
+    """What the pyramid's finest level makes of patches: projected, and spread out to pixels."""
 
     def __init__(
         self, head: DptHead, project: TapProjection, dtype: torch.dtype, layout: str
@@ -70,11 +70,11 @@ class FirstTap:
         self._resize = PackedLinear(
             resize.weight.permute(2, 3, 1, 0).flatten(0, 2), resize.bias.repeat(FINE_SIDE ** 2),
             dtype=dtype, layout=layout)
-        self.macs_per_cell = self._project.macs_per_cell + self._resize.macs_per_row
+        self.macs_per_patch = self._project.macs_per_patch + self._resize.macs_per_row
 
-    def __call__(self, cells: torch.Tensor, term: torch.Tensor | None) -> torch.Tensor:
-        """Return (n x 16, C), pixels in raster order, for cells (n, D) and a class term (D,)."""
-        return self._resize(self._project(cells, term)).view(-1, self.width)
+    def __call__(self, patches: torch.Tensor, term: torch.Tensor | None) -> torch.Tensor:
+        """Return (n x 16, C), pixels in raster order, for patches (n, D) and a class term (D,)."""
+        return self._resize(self._project(patches, term)).view(-1, self.width)
 
 
 class FineStages:
@@ -107,7 +107,7 @@ class FineStages:
         self._width, self._outputs = fuse.out.out_channels, out.conv3.out_channels
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> FineState:
-        """Return the state of one camera for a grid of (rows, columns) cells."""
+        """Return the state of one camera for a grid of (rows, columns) patches."""
         def make(side: int, width: int, dtype: torch.dtype = self._dtype) -> torch.Tensor:
             return Level(grid, side).allocate(width, dtype, device)
 
@@ -123,16 +123,16 @@ class FineStages:
             make(self.side, 1 if self._config.bins else self._outputs, torch.float32))
 
     def update(
-        self, state: FineState, cells: torch.Tensor | None, tap: torch.Tensor,
+        self, state: FineState, patches: torch.Tensor | None, tap: torch.Tensor,
         term: torch.Tensor | None, coarse: torch.Tensor, moved: Region,
     ) -> tuple[Region, int]:
         """
         Bring the output up to date; return where it differs and what that cost.
 
-        ``cells`` (N,) bool, None for all, differ at the ``tap`` (N, D), and pixels of the finest
+        ``patches`` (N,) bool, None for all, differ at the ``tap`` (N, D), and pixels of the finest
         ``coarse`` level (count + 1, C) where it ``moved``.
         """
-        own, macs = self._from_tap(state, cells, tap, term)
+        own, macs = self._from_tap(state, patches, tap, term)
         upwards = AlignedEnlargement(moved.level, own.level)
         region = own.united(moved.enlarged(upwards))
         raised = _enlarged(upwards, coarse, region)
@@ -147,7 +147,7 @@ class FineStages:
     def dense_macs(self, grid: tuple[int, int]) -> int:
         """Return the multiply-accumulates of all pixels."""
         fine, pyramid, full = (Level(grid, side) for side in (FINE_SIDE, PYRAMID_SIDE, self.side))
-        macs = grid[0] * grid[1] * self._first.macs_per_cell
+        macs = grid[0] * grid[1] * self._first.macs_per_patch
         macs += fine.count * (self._lateral.macs_per_pixel + self._out.macs_per_row)
         macs += self._own.dense_macs(fine) + self._joint.dense_macs(fine)
         if self._narrow is not None:
@@ -156,21 +156,21 @@ class FineStages:
         return macs + full.count * (self._spread.macs_per_pixel + last)
 
     def _from_tap(
-        self, state: FineState, cells: torch.Tensor | None, tap: torch.Tensor,
+        self, state: FineState, patches: torch.Tensor | None, tap: torch.Tensor,
         term: torch.Tensor | None,
     ) -> tuple[Region, int]:
         """Renew the first tap's own part; return where it differs and what that cost."""
         level = Level(state.grid, FINE_SIDE)
-        index = None if cells is None else cells.nonzero()[:, 0]
+        index = None if patches is None else patches.nonzero()[:, 0]
         some = tap if index is None else tap.index_select(0, index)
         if index is None:
             index = torch.arange(tap.shape[0], device=tap.device)
         level.write(state.deep, index, self._first(some, term).to(state.deep.dtype))
-        region = Region.of_cells(level, cells).grown()
+        region = Region.of_patches(level, patches).grown()
         store(state.lateral, region, convolve(self._lateral, state.deep, region))
         part = self._own.update(state.units[0], state.lateral, region)
         store(state.own, part.region, part.values)
-        return part.region, (some.shape[0] * self._first.macs_per_cell + part.macs
+        return part.region, (some.shape[0] * self._first.macs_per_patch + part.macs
                              + region.computed * self._lateral.macs_per_pixel)
 
     def _towards_output(self, state: FineState, region: Region) -> Part:
@@ -196,7 +196,7 @@ class FineStages:
 def _spread_out(
     region: Region, side: int, source: torch.Tensor, target: torch.Tensor
 ) -> Region:
-    """Enlarge the map of a region to ``side`` pixels a cell; return where that differs."""
+    """Enlarge the map of a region to ``side`` pixels a patch; return where that differs."""
     enlargement = AlignedEnlargement(region.level, Level(region.level.grid, side))
     larger = region.enlarged(enlargement)
     store(target, larger, _enlarged(enlargement, source, larger))

@@ -10,29 +10,29 @@ from torch.nn import functional
 from mtshare_ros.model.backbone import RotaryTable
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.attention import RotationTable
-from mtshare_ros.sharing.block import BlockLimits, BlockWeights, IncrementalBlock
+from mtshare_ros.sharing.block import BlockThresholds, BlockWeights, IncrementalBlock
 from mtshare_ros.sharing.blocks import make_block
 from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.linear import MOST_APPENDED
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.rows import ActiveTokens
 from mtshare_ros.sharing.stem import StemState
 from mtshare_ros.sharing.taps import TapState, TapTable
 
 
 @dataclass
-class EncoderState:
+class TransformerState:
     """
-    What the encoder remembers of one camera, for a grid of N cells, T tokens and M members.
+    What the transformer remembers of one camera, for a grid of N patches, T tokens and M encoders.
 
-    ``prefix_rows`` (P,) are the tokens after the cells. ``trunk`` (T, D) float32 is the output of
-    the shared blocks; ``taps`` is what heads read.
+    ``prefix_index`` (P,) are the tokens after the patches. ``trunk`` (T, D) float32 is the output
+    of the shared blocks; ``taps`` is what heads read.
     """
 
-    cell_count: int
+    patch_count: int
     token_count: int
-    prefix_rows: torch.Tensor
+    prefix_index: torch.Tensor
     rotations: RotationTable | None
     position: torch.Tensor | None
     shared: list[Any]
@@ -43,7 +43,7 @@ class EncoderState:
     @property
     def prefix(self) -> int:
         """P = T - N, how many tokens stand for no place of the grid."""
-        return self.prefix_rows.shape[0]
+        return self.prefix_index.shape[0]
 
     @property
     def nbytes(self) -> int:
@@ -59,7 +59,7 @@ class EncoderState:
         return [buffer for buffer in buffers if buffer.shape[0]]
 
     def with_prefix(self, mask: torch.Tensor) -> torch.Tensor:
-        """Return a mask (N,) bool of cells as one of tokens (T,) in which the prefix is true."""
+        """Return a mask (N,) bool of patches as one of tokens (T,) in which the prefix is true."""
         return functional.pad(mask, (0, self.prefix), value=True) if self.prefix else mask
 
 
@@ -68,142 +68,143 @@ class StageRun:
     """
     What a row of blocks did.
 
-    ``rows`` came out at the end; ``passed`` and ``computed`` count by block and member the cells
-    that were processed, and of them those that were not taken over; ``taken`` are the rows that
-    the last block took over. ``tapped`` are the rows that left each block which heads read.
+    ``rows`` came out at the end; ``passed`` and ``computed`` count by block and encoder the
+    patches that were processed, and of them those that were not reused; ``reused`` are the rows
+    that the last block reused. ``tapped`` are the rows that left each block which heads read.
     """
 
-    rows: ActiveRows
+    rows: ActiveTokens
     passed: tuple[tuple[int, ...], ...]
     computed: tuple[tuple[int, ...], ...]
     macs: int
-    tapped: dict[int, ActiveRows]
-    taken: torch.Tensor | None = None
+    tapped: dict[int, ActiveTokens]
+    reused: torch.Tensor | None = None
 
 
-class EncoderWeights:
-    """The blocks of a network prepared for row lists: shared ones, and each member's own."""
+class TransformerWeights:
+    """The blocks of a network prepared for row lists: shared ones, and each encoder's own."""
 
     def __init__(
         self, network: MultiTaskNetwork, dtype: torch.dtype, layout: str = AUTO
     ) -> None:
         self.network, self.dtype = network, dtype
         self._layout = layout
-        self.members = (network.base_task, *network.branches)
+        self.encoders = (network.base_task, *network.branches)
         self.device = next(network.parameters()).device
         self.shared = [BlockWeights([block], dtype, layout) for block in network.shared_blocks]
         self.own = self._own_blocks(MOST_APPENDED)
-        self.taps = TapTable(network, self.members)
+        self.taps = TapTable(network, self.encoders)
 
-    def plain(self) -> 'EncoderWeights':
-        """Return the same weights with a matrix for each member, for frames computed alone."""
+    def plain(self) -> 'TransformerWeights':
+        """Return the same weights with a matrix for each encoder, for frames computed alone."""
         other = copy.copy(self)
         other.own = self._own_blocks(0)
         return other
 
     def _own_blocks(self, most_appended: float) -> list[BlockWeights]:
-        members = (self.network.own_blocks(member) for member in self.members)
+        encoders = (self.network.own_blocks(encoder) for encoder in self.encoders)
         return [BlockWeights(blocks, self.dtype, self._layout, most_appended)
-                for blocks in zip(*members)]
+                for blocks in zip(*encoders)]
 
 
-class EncoderRunner:
+class TransformerRunner:
     """
-    Runs the encoder of a network, all rows or some; holds weights only.
+    Runs the transformer of a network, all rows or some; holds weights only.
 
-    The members are the base task and the sub-tasks that have blocks of their own. ``kind`` is that
-    of the blocks, see ``make_block``.
+    The encoders are the base task and the sub-tasks that have blocks of their own. ``kind`` is
+    that of the blocks, see ``make_block``.
     """
 
-    def __init__(self, weights: EncoderWeights, kind: str) -> None:
-        self.kind, self.members, self.device = kind, weights.members, weights.device
+    def __init__(self, weights: TransformerWeights, kind: str) -> None:
+        self.kind, self.encoders, self.device = kind, weights.encoders, weights.device
         self._network, self._dtype, self.taps = weights.network, weights.dtype, weights.taps
         self._prefix = prefix_of(weights.network)
         self.shared = [make_block(kind, item) for item in weights.shared]
         self.own = [make_block(kind, item) for item in weights.own]
 
-    def member_of(self, task: str) -> int:
-        """Return the number of the member whose tokens a task's head reads."""
-        return self.members.index(self._network.encoder_of(task))
+    def number_of(self, task: str) -> int:
+        """Return the number of the encoder whose tokens a task's head reads."""
+        return self.encoders.index(self._network.encoder_of(task))
 
-    def allocate(self, grid: tuple[int, int]) -> EncoderState:
+    def allocate(self, grid: tuple[int, int]) -> TransformerState:
         """Return empty buffers for a (rows, columns) grid."""
-        cells, width = grid[0] * grid[1], self._network.config.embed_dim
-        count = cells + self._prefix.shape[0]
+        patches, width = grid[0] * grid[1], self._network.config.embed_dim
+        count = patches + self._prefix.shape[0]
         table = self._network.rotary(grid, self.device)
-        return EncoderState(
-            cells, count, torch.arange(cells, count, device=self.device),
+        return TransformerState(
+            patches, count, torch.arange(patches, count, device=self.device),
             None if table is None else self.rotation_table(table),
             self._position(grid),
             [block.allocate(count, self.device) for block in self.shared],
             [block.allocate(count, self.device) for block in self.own],
             torch.zeros(count if self.own else 0, width, device=self.device),
-            self.taps.allocate(cells, count, self.device),
+            self.taps.allocate(patches, count, self.device),
         )
 
     def rotary_beyond(
-        self, grid: tuple[int, int], cells: torch.Tensor, view: tuple[int, int]
+        self, grid: tuple[int, int], patches: torch.Tensor, view: tuple[int, int]
     ) -> RotaryTable | None:
-        """Return the rotations of cells (n, 2) beyond a grid; see ``position.rotary_beyond``."""
-        return self._network.rotary_beyond(grid, cells, view)
+        """Return the rotations of patches (n, 2) beyond a grid; see ``position.rotary_beyond``."""
+        return self._network.rotary_beyond(grid, patches, view)
 
     def rotation_table(self, table: RotaryTable) -> RotationTable:
         """Return rotations of all tokens in the runner's dtype."""
         return RotationTable(table, self._dtype)
 
     def rows(
-        self, state: EncoderState, cells: Sequence[torch.Tensor | None],
+        self, state: TransformerState, patches: Sequence[torch.Tensor | None],
         forced: torch.Tensor | None = None,
-    ) -> ActiveRows:
+    ) -> ActiveTokens:
         """
-        Return the rows of sorted cells (n,) of each member, ready to run.
+        Return the rows of sorted patches (n,) of each encoder, ready to run.
 
-        None stands for a member that does not run; those of the others have their prefix rows
-        after them, forced. ``forced`` (N,) bool are cells that no gate drops.
+        None stands for a encoder that does not run; those of the others have their prefix rows
+        after them, forced. ``forced`` (N,) bool are patches that no gate drops.
         """
-        index, counts = _listed(cells, state)
+        index, counts = _listed(patches, state)
         if forced is None and state.prefix:
-            forced = torch.zeros(state.cell_count, dtype=torch.bool, device=index.device)
-        marks = None if forced is None else state.with_prefix(forced).repeat(len(cells))
-        return ActiveRows(index, counts, state.token_count, marks, state.rotations, state.prefix)
+            forced = torch.zeros(state.patch_count, dtype=torch.bool, device=index.device)
+        marks = None if forced is None else state.with_prefix(forced).repeat(len(patches))
+        return ActiveTokens(index, counts, state.token_count, marks, state.rotations, state.prefix)
 
-    def embed(self, state: EncoderState, tokens: torch.Tensor, index: torch.Tensor
+    def embed(self, state: TransformerState, tokens: torch.Tensor, index: torch.Tensor
               ) -> torch.Tensor:
-        """Return stem tokens (n, D) of the cells (n,) as float32 rows of the first block."""
+        """Return stem tokens (n, D) of the patches (n,) as float32 rows of the first block."""
         tokens = tokens.float()
         if state.position is not None:
             tokens = tokens + state.position.index_select(0, index)
         return torch.cat((tokens, self._prefix)) if state.prefix and index.shape[0] else tokens
 
     def run_shared(
-        self, state: EncoderState, rows: ActiveRows, values: torch.Tensor,
-        limits: Sequence[BlockLimits] | None, due: torch.Tensor | None = None,
+        self, state: TransformerState, rows: ActiveTokens, values: torch.Tensor,
+        thresholds: Sequence[BlockThresholds] | None, due: torch.Tensor | None = None,
     ) -> StageRun:
         """
-        Run the shared blocks on rows (n, D); limits None computes all of them.
+        Run the shared blocks on rows (n, D); thresholds None computes all of them.
 
-        Where ``due`` (N,) bool is given, it names the forced cells after the first block.
+        Where ``due`` (N,) bool is given, it names the forced patches after the first block.
         """
         due = None if due is None else state.with_prefix(due)
         stage = _Stage(self.shared, state.shared, self.taps, state.taps)
-        values, run = stage.run(rows, values, limits, due)
+        values, run = stage.run(rows, values, thresholds, due)
         if self.own:
             state.trunk.index_copy_(0, run.rows.index, values)
         return run
 
     def run_own(
-        self, state: EncoderState, rows: ActiveRows, limits: Sequence[BlockLimits] | None
+        self, state: TransformerState, rows: ActiveTokens,
+        thresholds: Sequence[BlockThresholds] | None,
     ) -> StageRun:
-        """Run every member's own blocks on the shared blocks' output at rows (n,)."""
+        """Run every encoder's own blocks on the shared blocks' output at rows (n,)."""
         values = state.trunk.index_select(0, rows.tokens)
         stage = _Stage(self.own, state.own, self.taps, state.taps, len(self.shared))
-        return stage.run(rows, values, limits)[1]
+        return stage.run(rows, values, thresholds)[1]
 
-    def head_inputs(self, state: EncoderState, task: str, stem: StemState) -> HeadInputs:
+    def head_inputs(self, state: TransformerState, task: str, stem: StemState) -> HeadInputs:
         """Return what a task's head reads."""
-        member, taps = self.member_of(task), self.taps.of(task)
-        return HeadInputs(tuple(state.taps.cells(tap, member) for tap in taps),
-                          tuple(state.taps.prefix(tap, member) for tap in taps), stem)
+        encoder, taps = self.number_of(task), self.taps.of(task)
+        return HeadInputs(tuple(state.taps.patches(tap, encoder) for tap in taps),
+                          tuple(state.taps.prefix(tap, encoder) for tap in taps), stem)
 
     def _position(self, grid: tuple[int, int]) -> torch.Tensor | None:
         if self._network.config.position != 'absolute':
@@ -219,20 +220,20 @@ def prefix_of(network: MultiTaskNetwork) -> torch.Tensor:
 
 
 def _listed(
-    cells: Sequence[torch.Tensor | None], state: EncoderState
+    patches: Sequence[torch.Tensor | None], state: TransformerState
 ) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """Return cells (n,) of each member, prefix rows after them, as one list; and its counts."""
+    """Return patches (n,) of each encoder, prefix rows after them, as one list; and its counts."""
     pieces = []
-    for member, listed in enumerate(cells):
+    for encoder, listed in enumerate(patches):
         if listed is not None:
-            start = member * state.token_count
+            start = encoder * state.token_count
             pieces.append(listed + start if start else listed)
             if state.prefix:
-                pieces.append(state.prefix_rows + start)
-    counts = tuple(0 if listed is None else listed.shape[0] + state.prefix for listed in cells)
+                pieces.append(state.prefix_index + start)
+    counts = tuple(0 if listed is None else listed.shape[0] + state.prefix for listed in patches)
     if len(pieces) == 1:
         return pieces[0], counts
-    return torch.cat(pieces) if pieces else state.prefix_rows[:0], counts
+    return torch.cat(pieces) if pieces else state.prefix_index[:0], counts
 
 
 @dataclass(frozen=True)
@@ -246,29 +247,30 @@ class _Stage:
     before: int = 0
 
     def run(
-        self, rows: ActiveRows, values: torch.Tensor, limits: Sequence[BlockLimits] | None,
+        self, rows: ActiveTokens, values: torch.Tensor,
+        thresholds: Sequence[BlockThresholds] | None,
         due: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, StageRun]:
         """Run rows (n, D) through the blocks; return those that come out, and what was done."""
         passed, computed, macs, tapped = [], [], 0, {}
-        taken: torch.Tensor | None = None
+        reused: torch.Tensor | None = None
         for number, (block, state) in enumerate(zip(self.blocks, self.states)):
             if rows.total == 0:
-                done, taken = rows.counts, None
-            elif limits is None:
+                done, reused = rows.counts, None
+            elif thresholds is None:
                 values = block.dense(state, rows, values)
                 done = rows.counts
             else:
-                update = block.update(state, rows, values, limits[number])
-                rows, values, done, taken = (
-                    update.rows, update.values, update.computed, update.taken)
+                update = block.update(state, rows, values, thresholds[number])
+                rows, values, done, reused = (
+                    update.rows, update.values, update.computed, update.reused)
             if due is not None and number == 0:
                 rows = rows.mark(due)
-            passed.append(rows.cell_counts)
-            computed.append(rows.cells_among(done))
+            passed.append(rows.patch_counts)
+            computed.append(rows.patches_among(done))
             macs += block.weights.macs(done, rows.token_count)
             behind = self.before + number + 1
             if behind in self.taps.blocks:
                 self.taps.write(self.tap_state, behind, rows, values)
                 tapped[behind] = rows
-        return values, StageRun(rows, tuple(passed), tuple(computed), macs, tapped, taken)
+        return values, StageRun(rows, tuple(passed), tuple(computed), macs, tapped, reused)

@@ -1,4 +1,4 @@
-"""Bilinear enlargement of whole maps and of single cells."""
+"""Bilinear enlargement of whole maps and of single patches."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -7,7 +7,7 @@ from functools import lru_cache
 import torch
 from torch.nn import functional
 
-from mtshare_ros.sharing.level import Level, pixels_of_cells
+from mtshare_ros.sharing.level import Level, pixels_of_patches
 from mtshare_ros.sharing.linear import PackedLinear
 
 
@@ -19,12 +19,12 @@ def enlarge(raw: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class CellWindows:
+class PatchWindows:
     """
-    The pixels of each cell and of a border round it, rows of a map: (N, pixels) each.
+    The pixels of each patch and of a border round it, rows of a map: (N, pixels) each.
 
-    The border of ``narrow`` is what a cell depends on, that of ``wide`` a whole number of enlarged
-    pixels.
+    The border of ``narrow`` is what a patch depends on, that of ``wide`` a whole number of
+    enlarged pixels.
     """
 
     narrow: torch.Tensor
@@ -34,9 +34,9 @@ class CellWindows:
 @dataclass(frozen=True)
 class Enlargement:
     """
-    What ``enlarge`` makes of maps with ``side`` pixels along a side of a cell.
+    What ``enlarge`` makes of maps with ``side`` pixels along a side of a patch.
 
-    An enlarged cell has ``target`` pixels along a side and depends on its own pixels before and
+    An enlarged patch has ``target`` pixels along a side and depends on its own pixels before and
     the next ones round them. Where the sides are equal there is nothing to enlarge.
     """
 
@@ -48,43 +48,45 @@ class Enlargement:
         """Whether the maps have the target size."""
         return self.side == self.target
 
-    def cells(self, raw: torch.Tensor, grid: tuple[int, int], cells: torch.Tensor) -> torch.Tensor:
+    def patches(
+        self, raw: torch.Tensor, grid: tuple[int, int], patches: torch.Tensor
+    ) -> torch.Tensor:
         """
-        Return cells (n,) enlarged: (n, C, target ** 2), pixels of a cell in raster order.
+        Return patches (n,) enlarged: (n, C, target ** 2), pixels of a patch in raster order.
 
         ``raw`` (pixels, C) are the map's pixels in raster order, float32, of a (rows, columns)
-        grid of cells.
+        grid of patches.
         """
-        return self.cells_at(raw, self.windows(grid, raw.device), cells)
+        return self.patches_at(raw, self.windows(grid, raw.device), patches)
 
-    def cells_at(
-        self, raw: torch.Tensor, windows: CellWindows, cells: torch.Tensor
+    def patches_at(
+        self, raw: torch.Tensor, windows: PatchWindows, patches: torch.Tensor
     ) -> torch.Tensor:
-        """As ``cells``, with the ``windows`` of the grid."""
+        """As ``patches``, with the ``windows`` of the grid."""
         if self.copies:
-            return _gathered(raw, windows.narrow, cells)
+            return _gathered(raw, windows.narrow, patches)
         if _multiplies_on(raw.device):
-            pixels = _gathered(raw, windows.narrow, cells)
+            pixels = _gathered(raw, windows.narrow, patches)
             # a product spreads a value that is not finite over its window
             if bool(torch.isfinite(pixels.sum())):
                 large = _product(self)(pixels.flatten(0, 1))
                 return large.view(*pixels.shape[:2], -1)
-        return self.inner(_gathered(raw, windows.wide, cells), self.wide_border)
+        return self.inner(_gathered(raw, windows.wide, patches), self.wide_border)
 
-    def windows(self, grid: tuple[int, int], device: torch.device) -> CellWindows:
-        """Return where the cells of a (rows, columns) grid read; the edge goes on outside."""
+    def windows(self, grid: tuple[int, int], device: torch.device) -> PatchWindows:
+        """Return where the patches of a (rows, columns) grid read; the edge goes on outside."""
         narrow, wide = (
-            pixels_of_cells(Level(grid, self.side), device, border=border, nearest=True)
+            pixels_of_patches(Level(grid, self.side), device, border=border, nearest=True)
             for border in ((0, 0) if self.copies else (1, self.wide_border)))
-        return CellWindows(narrow, wide)
+        return PatchWindows(narrow, wide)
 
     @property
     def wide_border(self) -> int:
-        """Pixels round a cell that a whole number of enlarged ones covers."""
+        """Pixels round a patch that a whole number of enlarged ones covers."""
         return Fraction(self.target, self.side).denominator
 
     def inner(self, windows: torch.Tensor, border: int) -> torch.Tensor:
-        """Return the cells (n, C, target ** 2) in windows with a border (n, C, pixels)."""
+        """Return the patches (n, C, target ** 2) in windows with a border (n, C, pixels)."""
         around, across = border * self.target // self.side, self.side + 2 * border
         size = self.target + 2 * around
         large = enlarge(windows.unflatten(2, (across, across)), (size, size))
@@ -92,9 +94,9 @@ class Enlargement:
         return large[..., own, own].flatten(2)
 
 
-def _gathered(raw: torch.Tensor, index: torch.Tensor, cells: torch.Tensor) -> torch.Tensor:
-    """Return the pixels (n, C, pixels) that windows ``index`` of cells (n,) name."""
-    pixels = raw.index_select(0, index.index_select(0, cells).view(-1))
+def _gathered(raw: torch.Tensor, index: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
+    """Return the pixels (n, C, pixels) that windows ``index`` of patches (n,) name."""
+    pixels = raw.index_select(0, index.index_select(0, patches).view(-1))
     return pixels.view(-1, index.shape[1], raw.shape[1]).transpose(1, 2).contiguous()
 
 

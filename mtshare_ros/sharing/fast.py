@@ -5,16 +5,16 @@ from dataclasses import dataclass
 import torch
 
 from mtshare_ros.sharing.attention import KeyValueCache
-from mtshare_ros.sharing.block import BlockLimits, BlockUpdate, BlockWeights, measure_spread
+from mtshare_ros.sharing.block import BlockThresholds, BlockUpdate, BlockWeights, measure_spread
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.rows import ActiveTokens
 from mtshare_ros.sharing.rules import distance, passes
 
 
 @dataclass
 class FastState:
     """
-    What a fast block remembers, the rows of all members one after another.
+    What a fast block remembers, the rows of all encoders one after another.
 
     ``reference`` (M x T, D) float32 is the input of a row when it was last processed; ``scale``
     (M,) the references' spread at the last dense frame: what all rows have in common says nothing
@@ -30,11 +30,11 @@ class FastState:
         cls, weights: BlockWeights, token_count: int, device: torch.device
     ) -> 'FastState':
         """Return empty buffers for T tokens."""
-        members, width = weights.members, weights.width
-        return cls(KeyValueCache.allocate(members, token_count, width, weights.heads,
+        encoders, width = weights.encoders, weights.width
+        return cls(KeyValueCache.allocate(encoders, token_count, width, weights.heads,
                                           weights.dtype, device),
-                   reference=torch.zeros(members * token_count, width, device=device),
-                   scale=torch.ones(members, device=device))
+                   reference=torch.zeros(encoders * token_count, width, device=device),
+                   scale=torch.ones(encoders, device=device))
 
     @property
     def nbytes(self) -> int:
@@ -61,33 +61,34 @@ class FastBlock:
         """Return buffers for T tokens."""
         return FastState.allocate(self.weights, token_count, device)
 
-    def dense(self, state: FastState, rows: ActiveRows, values: torch.Tensor) -> torch.Tensor:
-        """Compute every row of the members that have rows, and remember them."""
+    def dense(self, state: FastState, rows: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
+        """Compute every row of the encoders that have rows, and remember them."""
         note_all(state, rows, values)
         return values + compute_rows(self.weights, state, rows, values)
 
     def update(
-        self, state: FastState, rows: ActiveRows, values: torch.Tensor, limits: BlockLimits
+        self, state: FastState, rows: ActiveTokens, values: torch.Tensor,
+        thresholds: BlockThresholds,
     ) -> BlockUpdate:
-        """Compute the rows that are forced or differ by more than the temporal limit."""
-        rows, values = pass_changed(state, rows, values, limits.temporal)
+        """Compute the rows that are forced or differ by more than the temporal threshold."""
+        rows, values = pass_changed(state, rows, values, thresholds.temporal)
         if rows.total:
             values = values + compute_rows(self.weights, state, rows, values)
         return BlockUpdate(rows, values, rows.counts)
 
 
-def note_all(state: FastState, rows: ActiveRows, values: torch.Tensor) -> None:
-    """Note the input (n, D) of all rows of the members that have some, and its spread."""
+def note_all(state: FastState, rows: ActiveTokens, values: torch.Tensor) -> None:
+    """Note the input (n, D) of all rows of the encoders that have some, and its spread."""
     state.reference.index_copy_(0, rows.index, values)
     measure_spread(state.scale, rows, values)
 
 
 def pass_changed(
-    state: FastState, rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor | None
-) -> tuple[ActiveRows, torch.Tensor]:
-    """Return the rows, with their values, that a temporal limit (M,) lets in; note their input."""
-    if limit is not None and not rows.certain:
-        places = _changed(state, rows, values, limit)
+    state: FastState, rows: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor | None
+) -> tuple[ActiveTokens, torch.Tensor]:
+    """Return the rows, with their values, beyond a temporal threshold (M,); note their input."""
+    if threshold is not None and not rows.certain:
+        places = _changed(state, rows, values, threshold)
         if places.shape[0] < rows.total:
             rows, values = rows.at(places), values.index_select(0, places)
     state.reference.index_copy_(0, rows.index, values)
@@ -95,7 +96,7 @@ def pass_changed(
 
 
 def compute_rows(
-    weights: BlockWeights, state: FastState, rows: ActiveRows, values: torch.Tensor
+    weights: BlockWeights, state: FastState, rows: ActiveTokens, values: torch.Tensor
 ) -> torch.Tensor:
     """Return the residual update (n, D) of rows; their keys and values are renewed first."""
     query = renew_keys(weights, state, rows, values)
@@ -103,7 +104,7 @@ def compute_rows(
 
 
 def renew_keys(
-    weights: BlockWeights, state: FastState, rows: ActiveRows, values: torch.Tensor
+    weights: BlockWeights, state: FastState, rows: ActiveTokens, values: torch.Tensor
 ) -> torch.Tensor:
     """Overwrite the keys and values of rows and return their queries (n, D)."""
     qkv = weights.project(values, rows)
@@ -112,7 +113,7 @@ def renew_keys(
 
 
 def finish_rows(
-    weights: BlockWeights, state: FastState, rows: ActiveRows, values: torch.Tensor,
+    weights: BlockWeights, state: FastState, rows: ActiveTokens, values: torch.Tensor,
     query: torch.Tensor,
 ) -> torch.Tensor:
     """Let queries (n, D) attend and return the residual update (n, D) of their rows."""
@@ -120,8 +121,8 @@ def finish_rows(
 
 
 def _changed(
-    state: FastState, rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor
+    state: FastState, rows: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor
 ) -> torch.Tensor:
-    """Return the positions of rows that are forced or differ by more than the limit."""
+    """Return the positions of rows that are forced or differ by more than the threshold."""
     moved = distance(values, state.reference.index_select(0, rows.index))
-    return passes(moved, rows.per_row(limit * state.scale), rows.forced).nonzero()[:, 0]
+    return passes(moved, rows.per_row(threshold * state.scale), rows.forced).nonzero()[:, 0]

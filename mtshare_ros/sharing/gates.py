@@ -5,7 +5,7 @@ from typing import Protocol
 
 import torch
 
-CHANGE_LIMIT = 1.0
+CHANGE_THRESHOLD = 1.0
 """The score above which a patch counts as changed; the user's factor multiplies it."""
 
 _MOST_DOUBLINGS = 15
@@ -30,7 +30,7 @@ class TokenGate(Protocol):
 class ThresholdGate:
     """Passes every row whose score is above ``limit``."""
 
-    limit: float = CHANGE_LIMIT
+    limit: float = CHANGE_THRESHOLD
 
     def select(
         self, scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor
@@ -56,10 +56,10 @@ class BudgetGate:
         self, scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor
     ) -> torch.Tensor:
         """See TokenGate."""
-        return UrgentRows(scores, forced, ages, self.limit).within(self.budget)
+        return UrgentPatches(scores, forced, ages, self.limit).within(self.budget)
 
 
-class UrgentRows:
+class UrgentPatches:
     """
     The rows (N,) that ``BudgetGate`` would pass, the most urgent ones first.
 

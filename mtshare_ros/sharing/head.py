@@ -1,11 +1,11 @@
-"""What decode heads of every kind have in common on the cells that changed."""
+"""What decode heads of every kind have in common on the patches that changed."""
 
 from dataclasses import dataclass
 from typing import Any, Protocol, Sequence
 
 import torch
 
-from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.dirty_cells import ChangedPatches
 from mtshare_ros.sharing.head_inputs import HeadInputs
 
 
@@ -14,11 +14,11 @@ class HeadUpdate:
     """
     What a head did in a frame.
 
-    ``reached`` (m,) are the cells whose output, enlarged to the input's size, may differ; None
+    ``affected`` (m,) are the patches whose output, enlarged to the input's size, may differ; None
     where it may everywhere.
     """
 
-    reached: torch.Tensor | None
+    affected: torch.Tensor | None
     macs: int
 
 
@@ -38,23 +38,23 @@ class HeadRunner(Protocol):
     """
     One task's decode head, prepared once; what it remembers of a camera is passed in.
 
-    ``side`` are the pixels of the raw output along a side of a cell.
+    ``side`` are the pixels of the raw output along a side of a patch.
     """
 
     side: int
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> Any:
-        """Return the state of one camera for a grid of (rows, columns) cells."""
+        """Return the state of one camera for a grid of (rows, columns) patches."""
 
     def update(
-        self, state: Any, inputs: HeadInputs, cells: DirtyCells, limits: Sequence[float]
+        self, state: Any, inputs: HeadInputs, patches: ChangedPatches, thresholds: Sequence[float]
     ) -> HeadUpdate:
         """
-        Bring the raw output up to date where what the head reads of ``cells`` changed.
+        Bring the raw output up to date where what the head reads of ``patches`` changed.
 
-        ``limits`` are those of the temporal rule by block, 0 where nothing is gated: a head keeps
-        what it made of something that all cells have in common while that moved by less.
+        ``thresholds`` are those of the temporal rule by block, 0 where nothing is gated: a head
+        keeps what it made of something that all patches have in common while that moved by less.
         """
 
     def dense_macs(self, grid: tuple[int, int]) -> int:
-        """Return the multiply-accumulates of all cells of a grid."""
+        """Return the multiply-accumulates of all patches of a grid."""

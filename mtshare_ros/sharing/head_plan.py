@@ -1,4 +1,4 @@
-"""Which pixels the heads compute for a list of cells; one plan serves the heads of all tasks."""
+"""Which pixels the heads compute for a list of patches; one plan serves the heads of all tasks."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -8,8 +8,8 @@ from typing import Sequence
 import torch
 from torch import nn
 
-from mtshare_ros.sharing.level import Level, pixels_of_cells, taps_of_pixels
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.level import Level, pixels_of_patches, taps_of_pixels
+from mtshare_ros.sharing.reach import ReceptiveField
 from mtshare_ros.sharing.stem import StemState
 
 LARGEST_SHARE = 0.65
@@ -19,36 +19,36 @@ LARGEST_SHARE = 0.65
 @dataclass(frozen=True)
 class HeadGeometry:
     """
-    The kernels of a head's 3x3 convolutions, and how far they reach out of a cell.
+    The kernels of a head's 3x3 convolutions, and how far they reach out of a patch.
 
-    ``side`` are the pixels of the output along a side of a cell. ``borders`` are the pixels round
-    a cell that differ after each convolution, ``cell_border`` the cells round it that differ after
-    the bilinear enlargement of the output.
+    ``side`` are the pixels of the output along a side of a patch. ``borders`` are the pixels round
+    a patch that differ after each convolution, ``patch_border`` the patches round it that differ
+    after the bilinear enlargement of the output.
     """
 
     side: int
     kernels: tuple[int, ...]
     paddings: tuple[int, ...]
     borders: tuple[int, ...]
-    cell_border: int
+    patch_border: int
 
     @classmethod
     def of(cls, layers: Sequence[nn.Conv2d], side: int, patch_size: int) -> 'HeadGeometry':
         """Return the geometry of the convolutions that a head runs one after the other."""
-        cell = Reach.of_cell(side)
-        reaches = [cell.through(layers[:count + 1]) for count in range(len(layers))]
-        enlarged = cell.through(layers).enlarged(Fraction(patch_size, side))
+        patch = ReceptiveField.of_patch(side)
+        fields = [patch.through(layers[:count + 1]) for count in range(len(layers))]
+        enlarged = patch.through(layers).enlarged(Fraction(patch_size, side))
         return cls(
             side,
             tuple(layer.kernel_size[0] for layer in layers),
             tuple(layer.padding[0] for layer in layers),
-            tuple(reach.border(side) for reach in reaches),
-            enlarged.in_cells(patch_size).border(1),
+            tuple(field.border(side) for field in fields),
+            enlarged.in_patches(patch_size).border(1),
         )
 
-    def plan(self, stem: StemState, cells: torch.Tensor) -> 'HeadPlan':
-        """Return what to compute for cells (n,), with the stem's features as they are."""
-        return plan_head(self, stem, cells)
+    def plan(self, stem: StemState, patches: torch.Tensor) -> 'HeadPlan':
+        """Return what to compute for patches (n,), with the stem's features as they are."""
+        return plan_head(self, stem, patches)
 
 
 @dataclass(frozen=True)
@@ -62,76 +62,76 @@ class PixelList:
 @dataclass(frozen=True)
 class HeadPlan:
     """
-    What to compute for ``cells`` (n,).
+    What to compute for ``patches`` (n,).
 
     ``merged`` (n * side ** 2,) are the pixels whose merged features change, in the order of
-    ``merging_order``; ``eighth`` and ``quarter`` are the stem's features there, rows of a cell
+    ``merging_order``; ``eighth`` and ``quarter`` are the stem's features there, rows of a patch
     after each other. ``layers`` has one list for each convolution, None where it computes every
-    pixel. ``reached`` (m,) are the cells whose enlarged output may differ.
+    pixel. ``affected`` (m,) are the patches whose enlarged output may differ.
     """
 
-    cells: torch.Tensor
+    patches: torch.Tensor
     merged: torch.Tensor
     eighth: torch.Tensor | None
     quarter: torch.Tensor | None
     layers: tuple[PixelList | None, ...]
-    reached: torch.Tensor
+    affected: torch.Tensor
 
     @classmethod
     def of(
-        cls, level: Level, stem: StemState, cells: torch.Tensor,
-        layers: tuple[PixelList | None, ...], reached: torch.Tensor,
+        cls, level: Level, stem: StemState, patches: torch.Tensor,
+        layers: tuple[PixelList | None, ...], affected: torch.Tensor,
     ) -> 'HeadPlan':
-        """Return a plan with the pixels of cells (n,) and the stem's features there."""
-        merged = pixels_in_merging_order(level, cells.device).index_select(0, cells).view(-1)
+        """Return a plan with the pixels of patches (n,) and the stem's features there."""
+        merged = pixels_in_merging_order(level, patches.device).index_select(0, patches).view(-1)
         eighth = quarter = None
         if stem.eighth is not None:
-            pixels = pixels_of_cells(Level(stem.grid, level.side // 2), cells.device)
-            eighth = stem.eighth.index_select(0, pixels.index_select(0, cells).view(-1))
+            pixels = pixels_of_patches(Level(stem.grid, level.side // 2), patches.device)
+            eighth = stem.eighth.index_select(0, pixels.index_select(0, patches).view(-1))
         if stem.quarter is not None:
             quarter = stem.quarter.index_select(0, merged)
-        return cls(cells, merged, eighth, quarter, layers, reached)
+        return cls(patches, merged, eighth, quarter, layers, affected)
 
 
-def plan_head(geometry: HeadGeometry, stem: StemState, cells: torch.Tensor) -> HeadPlan:
-    """Return what to compute for cells (n,), with the stem's features as they are."""
+def plan_head(geometry: HeadGeometry, stem: StemState, patches: torch.Tensor) -> HeadPlan:
+    """Return what to compute for patches (n,), with the stem's features as they are."""
     level = Level(stem.grid, geometry.side)
     layers = tuple(
-        pixel_list(level, cells, border, kernel, padding) for border, kernel, padding
+        pixel_list(level, patches, border, kernel, padding) for border, kernel, padding
         in zip(geometry.borders, geometry.kernels, geometry.paddings))
-    reached = around(Level(stem.grid, 1), cells, geometry.cell_border)
-    return HeadPlan.of(level, stem, cells, layers, reached)
+    affected = around(Level(stem.grid, 1), patches, geometry.patch_border)
+    return HeadPlan.of(level, stem, patches, layers, affected)
 
 
 @lru_cache(maxsize=16)
 def pixels_in_merging_order(level: Level, device: torch.device) -> torch.Tensor:
     """
-    Return each cell's pixels (N, side ** 2), those of one pixel at half the side after each other.
+    Return each patch's pixels (N, side ** 2) in blocks of 2 x 2.
 
     In this order a row of projected tokens, or of projected features of half the side, is the
     pixels that it adds to, and nothing need be rearranged.
     """
-    pixels = pixels_of_cells(level, device)
+    pixels = pixels_of_patches(level, device)
     half = level.side // 2
     return pixels.view(-1, half, 2, half, 2).transpose(2, 3).reshape(pixels.shape)
 
 
-def around(level: Level, cells: torch.Tensor, border: int) -> torch.Tensor:
-    """Return the pixels (p,), sorted, of cells and a border round them."""
-    windows = pixels_of_cells(level, cells.device, border=border).index_select(0, cells)
-    marked = torch.zeros(level.count + 1, dtype=torch.bool, device=cells.device)
+def around(level: Level, patches: torch.Tensor, border: int) -> torch.Tensor:
+    """Return the pixels (p,), sorted, of patches and a border round them."""
+    windows = pixels_of_patches(level, patches.device, border=border).index_select(0, patches)
+    marked = torch.zeros(level.count + 1, dtype=torch.bool, device=patches.device)
     marked.index_fill_(0, windows.view(-1), True)
     return marked[:-1].nonzero()[:, 0]
 
 
 def pixel_list(
-    level: Level, cells: torch.Tensor, border: int, kernel: int, padding: int
+    level: Level, patches: torch.Tensor, border: int, kernel: int, padding: int
 ) -> PixelList | None:
-    """Return the pixels of cells (n,) and a border for a convolution, None for the whole map."""
-    if cells.shape[0] * level.side ** 2 > LARGEST_SHARE * level.count:
+    """Return the pixels of patches (n,) and a border for a convolution, None for the whole map."""
+    if patches.shape[0] * level.side ** 2 > LARGEST_SHARE * level.count:
         return None
-    pixels = around(level, cells, border)
+    pixels = around(level, patches, border)
     if pixels.shape[0] > LARGEST_SHARE * level.count:
         return None
-    taps = taps_of_pixels(level, level, cells.device, kernel=kernel, padding=padding)
+    taps = taps_of_pixels(level, level, patches.device, kernel=kernel, padding=padding)
     return PixelList(pixels, taps.index_select(0, pixels).view(-1))

@@ -1,4 +1,4 @@
-"""Maps kept as rows of channels, and where the pixels of a cell stand in them."""
+"""Maps kept as rows of channels, and where the pixels of a patch stand in them."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +12,7 @@ from mtshare_ros.sharing.memory import overwrite
 @dataclass(frozen=True)
 class Level:
     """
-    A map with ``side`` x ``side`` pixels for each cell of a (rows, columns) ``grid``.
+    A map with ``side`` x ``side`` pixels for each patch of a (rows, columns) ``grid``.
 
     It is kept as (count + 1, channels): one row of channels a pixel in raster order, so that a
     pixel, and a strip of pixels beside each other, is one piece of memory. The last row stays
@@ -44,19 +44,19 @@ class Level:
         """Return a map as a view in which ``side`` pixels beside each other are one row."""
         return rows[:-1].view(-1, self.side * rows.shape[1])
 
-    def write(self, rows: torch.Tensor, cells: torch.Tensor, values: torch.Tensor) -> None:
-        """Overwrite cells (n,) of a map by (n * side * side, channels), each in raster order."""
+    def write(self, rows: torch.Tensor, patches: torch.Tensor, values: torch.Tensor) -> None:
+        """Overwrite patches (n,) of a map by (n * side * side, channels), each in raster order."""
         strips = self.strips(rows)
-        index = strips_of_cells(self, rows.device).index_select(0, cells).view(-1)
+        index = strips_of_patches(self, rows.device).index_select(0, patches).view(-1)
         overwrite(strips, index, values.reshape(-1, strips.shape[1]))
 
 
 @lru_cache(maxsize=32)
-def pixels_of_cells(
+def pixels_of_patches(
     level: Level, device: torch.device, *, border: int = 0, nearest: bool = False
 ) -> torch.Tensor:
     """
-    Return the rows of each cell's pixels and a border round them: (N, (side + 2 border) ** 2).
+    Return the rows of each patch's pixels and a border round them: (N, (side + 2 border) ** 2).
 
     Pixels outside the map are its last row, or the ``nearest`` pixel inside.
     """
@@ -65,14 +65,14 @@ def pixels_of_cells(
     frame = (border,) * 4
     padded = functional.pad(numbers, frame, mode='replicate') if nearest and border else \
         functional.pad(numbers, frame, value=level.count)
-    reach = level.side + 2 * border
-    windows = padded[0, 0].unfold(0, reach, level.side).unfold(1, reach, level.side)
-    return windows.reshape(-1, reach * reach).long().to(device)
+    across = level.side + 2 * border
+    windows = padded[0, 0].unfold(0, across, level.side).unfold(1, across, level.side)
+    return windows.reshape(-1, across * across).long().to(device)
 
 
 @lru_cache(maxsize=32)
-def strips_of_cells(level: Level, device: torch.device) -> torch.Tensor:
-    """Return the rows (N, side) of each cell where ``side`` pixels beside each other are one."""
+def strips_of_patches(level: Level, device: torch.device) -> torch.Tensor:
+    """Return the rows (N, side) of each patch where ``side`` pixels beside each other are one."""
     rows, columns = level.grid
     numbers = torch.arange(rows * level.side * columns).view(rows, level.side, columns)
     return numbers.transpose(1, 2).reshape(-1, level.side).to(device)
@@ -101,10 +101,10 @@ def taps_of_pixels(
 
 
 @lru_cache(maxsize=32)
-def taps_of_cells(
+def taps_of_patches(
     source: Level, target: Level, device: torch.device, *, kernel: int, padding: int
 ) -> torch.Tensor:
-    """Return the taps of each cell's pixels in turn: (N, side ** 2 * kernel ** 2)."""
+    """Return the taps of each patch's pixels in turn: (N, side ** 2 * kernel ** 2)."""
     taps = taps_of_pixels(source, target, device, kernel=kernel, padding=padding)
-    cells = pixels_of_cells(target, device)
-    return taps[cells].reshape(cells.shape[0], -1)
+    patches = pixels_of_patches(target, device)
+    return taps[patches].reshape(patches.shape[0], -1)

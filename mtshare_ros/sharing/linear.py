@@ -62,7 +62,7 @@ class PackedLinear:
 
 @dataclass(frozen=True)
 class _OwnFeatures:
-    """The ``features`` (k,) in which a member differs, appended from ``start`` to ``end``."""
+    """The ``features`` (k,) in which a encoder differs, appended from ``start`` to ``end``."""
 
     features: torch.Tensor
     start: int
@@ -71,12 +71,12 @@ class _OwnFeatures:
 
 class GroupedLinear:
     """
-    One linear layer of several members (tasks), fed with their rows one after another.
+    One linear layer of several encoders (tasks), fed with their rows one after another.
 
-    Where delta weights fill few output features, those features of all members are appended to the
-    base's matrix: one product computes everything, and each member picks its own. Otherwise a
-    member whose weights differ has a matrix of its own. ``most_appended`` is the share of the
-    output features that all members together may append; with 0 each has a matrix of its own.
+    Where delta weights fill few output features, those features of all encoders are appended to
+    the base's matrix: one product computes everything, and each encoder picks its own. Otherwise a
+    encoder whose weights differ has a matrix of its own. ``most_appended`` is the share of the
+    output features that all encoders together may append; with 0 each has a matrix of its own.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class GroupedLinear:
                                     activation=activation, layout=layout)
         self._appended = _placed(appended, self.features)
         self.macs_per_row = tuple((own or self._shared).macs_per_row for own in self._own)
-        """By member; appended features are computed for the rows of all."""
+        """By encoder; appended features are computed for the rows of all."""
 
     def spare(self, count: int) -> int:
         """See PackedLinear."""
@@ -110,7 +110,7 @@ class GroupedLinear:
 
     def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """
-        Return (n, out) for (n, in) rows, ``counts`` of each member in turn.
+        Return (n, out) for (n, in) rows, ``counts`` of each encoder in turn.
 
         There may be spare rows behind them, of which nothing is asked.
         """
@@ -140,7 +140,7 @@ class GroupedLinear:
         return [*spans[:-1], (total, spans[-1][1] if spans else None)]
 
     def _pick(self, wide: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return (n, out) of (n, out + appended), every member's own features in place."""
+        """Return (n, out) of (n, out + appended), every encoder's own features in place."""
         result, row = wide[:, :self.features], 0
         for own, count in zip(self._appended, counts):
             if count and own is not None:
@@ -169,7 +169,7 @@ def widened(rows: torch.Tensor, spare: int) -> torch.Tensor:
 
 
 def _placed(appended: Sequence[torch.Tensor], features: int) -> list[_OwnFeatures | None]:
-    """Return where the appended features of each member stand behind ``features`` others."""
+    """Return where the appended features of each encoder stand behind ``features`` others."""
     ends = accumulate((len(own) for own in appended), initial=features)
     return [_OwnFeatures(own, start, end) if end > start else None
             for own, (start, end) in zip(appended, pairwise(ends))]

@@ -1,4 +1,4 @@
-"""The linear decode head on the cells that changed."""
+"""The linear decode head on the patches that changed."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,7 +10,7 @@ import torch
 from mtshare_ros.model.heads import finish_depth, LinearHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.class_term import ClassTerms
-from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.dirty_cells import ChangedPatches
 from mtshare_ros.sharing.enlargement import Enlargement
 from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.head_inputs import HeadInputs
@@ -19,7 +19,7 @@ from mtshare_ros.sharing.layout import AUTO
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.linear import PackedLinear
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.reach import ReceptiveField
 from mtshare_ros.sharing.rules import spread_of
 from mtshare_ros.sharing.stem import StemState
 
@@ -29,7 +29,7 @@ class LinearHeadState:
     """
     What one task's head remembers of one camera.
 
-    ``logits`` (N, K) float32 are what the matrix makes of the cells, ``common`` (1, K) what the
+    ``logits`` (N, K) float32 are what the matrix makes of the patches, ``common`` (1, K) what the
     class tokens add to all of them; ``output`` is the raw output (see ``Level``).
     """
 
@@ -51,31 +51,31 @@ class LinearHeadState:
 
 @dataclass(frozen=True)
 class LinearPlan:
-    """The cells (n,) whose output differs, and the cells (m,) whose enlarged output does."""
+    """The patches (n,) whose output differs, and the patches (m,) whose enlarged output does."""
 
     shown: torch.Tensor
-    reached: torch.Tensor
+    affected: torch.Tensor
 
 
 @dataclass(frozen=True)
 class LinearGeometry:
-    """How many cells round one differ in the output, and once that is enlarged."""
+    """How many patches round one differ in the output, and once that is enlarged."""
 
     border: int
-    cell_border: int
+    patch_border: int
 
     @classmethod
     def of(cls, side: int, patch_size: int) -> 'LinearGeometry':
-        """Return the geometry of logits that are enlarged to ``side`` pixels a cell."""
-        shown = Reach.of_cell(1).enlarged(Fraction(side))
-        reached = shown.enlarged(Fraction(patch_size, side))
-        return cls(shown.in_cells(side).border(1), reached.in_cells(patch_size).border(1))
+        """Return the geometry of logits that are enlarged to ``side`` pixels a patch."""
+        shown = ReceptiveField.of_patch(1).enlarged(Fraction(side))
+        affected = shown.enlarged(Fraction(patch_size, side))
+        return cls(shown.in_patches(side).border(1), affected.in_patches(patch_size).border(1))
 
-    def plan(self, stem: StemState, cells: torch.Tensor) -> LinearPlan:
-        """Return what to show for cells (n,) whose logits differ."""
+    def plan(self, stem: StemState, patches: torch.Tensor) -> LinearPlan:
+        """Return what to show for patches (n,) whose logits differ."""
         level = Level(stem.grid, 1)
-        shown = around(level, cells, self.border) if self.border else cells
-        return LinearPlan(shown, around(level, cells, self.cell_border))
+        shown = around(level, patches, self.border) if self.border else patches
+        return LinearPlan(shown, around(level, patches, self.patch_border))
 
 
 class LinearRunner:
@@ -106,7 +106,7 @@ class LinearRunner:
         self._geometry = LinearGeometry.of(self.side, shape.patch_size)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> LinearHeadState:
-        """Return the state of one camera for a grid of (rows, columns) cells."""
+        """Return the state of one camera for a grid of (rows, columns) patches."""
         level = Level(grid, self.side)
         return LinearHeadState(
             level, torch.zeros(grid[0] * grid[1], self._logits, device=device),
@@ -114,22 +114,22 @@ class LinearRunner:
             level.allocate(self._outputs, torch.float32, device))
 
     def update(
-        self, state: LinearHeadState, inputs: HeadInputs, cells: DirtyCells,
-        limits: Sequence[float] = (),
+        self, state: LinearHeadState, inputs: HeadInputs, patches: ChangedPatches,
+        thresholds: Sequence[float] = (),
     ) -> HeadUpdate:
         """See HeadRunner."""
-        index = cells.index
+        index = patches.index
         macs = index.shape[0] * self._matrix.macs_per_row + self._common_macs
         if index.shape[0]:
-            logits = self._matrix(inputs.of_cells(index))
+            logits = self._matrix(inputs.of_patches(index))
             state.logits.index_copy_(0, index, logits.to(state.logits.dtype))
-        renewed = self._renew(state, inputs, cells, limits)
-        if renewed or cells.mask is None:
-            self._show(state, DirtyCells(cells.stem).index)
+        renewed = self._renew(state, inputs, patches, thresholds)
+        if renewed or patches.mask is None:
+            self._show(state, ChangedPatches(patches.stem).index)
             return HeadUpdate(None, macs)
-        plan: LinearPlan = cells.plan(self._geometry)
+        plan: LinearPlan = patches.plan(self._geometry)
         self._show(state, plan.shown)
-        return HeadUpdate(plan.reached, macs)
+        return HeadUpdate(plan.affected, macs)
 
     def dense_macs(self, grid: tuple[int, int]) -> int:
         """See HeadRunner."""
@@ -140,24 +140,24 @@ class LinearRunner:
         return 0 if self._class_matrix is None else self._class_matrix.macs_per_row
 
     def _renew(
-        self, state: LinearHeadState, inputs: HeadInputs, cells: DirtyCells,
-        limits: Sequence[float],
+        self, state: LinearHeadState, inputs: HeadInputs, patches: ChangedPatches,
+        thresholds: Sequence[float],
     ) -> bool:
         """Bring what the class tokens add up to date; tell whether it differs."""
         if self._class_matrix is None:
             return False
         terms = self._class_matrix(inputs.class_tokens().view(1, -1))
-        if cells.whole:
+        if patches.whole:
             state.common.start(terms, spread_of(state.logits)[None])
             return True
-        return state.common.renew(terms, [min(limits[block - 1] for block in self._blocks)])
+        return state.common.renew(terms, [min(thresholds[block - 1] for block in self._blocks)])
 
-    def _show(self, state: LinearHeadState, cells: torch.Tensor) -> None:
-        """Work the output of cells (n,) out of the logits."""
-        if cells.shape[0] == 0:
+    def _show(self, state: LinearHeadState, patches: torch.Tensor) -> None:
+        """Work the output of patches (n,) out of the logits."""
+        if patches.shape[0] == 0:
             return
-        values = self._enlargement.cells(state.logits, state.level.grid, cells)
+        values = self._enlargement.patches(state.logits, state.level.grid, patches)
         if self._class_matrix is not None:
             values = values + state.common.used[0][:, None]
         finished = finish_depth(values.unflatten(2, (self.side, self.side)), self._config)
-        state.level.write(state.output, cells, finished.flatten(2).transpose(1, 2))
+        state.level.write(state.output, patches, finished.flatten(2).transpose(1, 2))

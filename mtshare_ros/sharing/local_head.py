@@ -1,4 +1,4 @@
-"""The local decode head on the cells that changed."""
+"""The local decode head on the patches that changed."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,7 +9,7 @@ import torch
 from mtshare_ros.model.heads import DecodeHead
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.convolution import RowConvolution
-from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.dirty_cells import ChangedPatches
 from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.head_plan import HeadGeometry, HeadPlan
@@ -49,7 +49,7 @@ class LocalRunner:
     One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``.
 
     Those of the last layer are float32: half precision would round every depth to a thousandth.
-    ``projected`` are the numbers that a cell's tokens are projected to.
+    ``projected`` are the numbers that a patch's tokens are projected to.
     """
 
     def __init__(
@@ -70,50 +70,50 @@ class LocalRunner:
                                         network.config.patch_size)
         self.projected = self.side ** 2 * self._width
         self.macs_per_projection = merge.macs_of_tokens
-        self._macs_of_stem = merge.macs_per_cell - merge.macs_of_tokens
-        self._macs_per_cell = merge.macs_per_cell + self.side ** 2 * (
+        self._macs_of_stem = merge.macs_per_patch - merge.macs_of_tokens
+        self._macs_per_patch = merge.macs_per_patch + self.side ** 2 * (
             sum(layer.macs_per_pixel for layer in self._refine) + self._predict.macs_per_row)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> LocalHeadState:
-        """Return the state of one camera for a grid of (rows, columns) cells."""
+        """Return the state of one camera for a grid of (rows, columns) patches."""
         level = Level(grid, self.side)
         features = tuple(level.allocate(self._width, self.dtype, device) for _ in self._refine)
         output = level.allocate(self._outputs, torch.float32, device)
         return LocalHeadState(level, features, output)
 
     def update(
-        self, state: LocalHeadState, inputs: HeadInputs, cells: DirtyCells,
-        limits: Sequence[float] = (),
+        self, state: LocalHeadState, inputs: HeadInputs, patches: ChangedPatches,
+        thresholds: Sequence[float] = (),
     ) -> HeadUpdate:
         """See HeadRunner."""
-        count = cells.index.shape[0]
+        count = patches.index.shape[0]
         if count == 0:
-            return HeadUpdate(cells.index, 0)
-        plan: HeadPlan = cells.plan(self.geometry)
-        self.decode(state, self.project(inputs.of_cells(plan.cells)), plan)
-        return HeadUpdate(None if cells.mask is None else plan.reached,
-                          count * self._macs_per_cell)
+            return HeadUpdate(patches.index, 0)
+        plan: HeadPlan = patches.plan(self.geometry)
+        self.decode(state, self.project(inputs.of_patches(plan.patches)), plan)
+        return HeadUpdate(None if patches.mask is None else plan.affected,
+                          count * self._macs_per_patch)
 
     def dense_macs(self, grid: tuple[int, int]) -> int:
         """See HeadRunner."""
-        return grid[0] * grid[1] * self._macs_per_cell
+        return grid[0] * grid[1] * self._macs_per_patch
 
     def macs_of(self, plan: HeadPlan, level: Level) -> int:
-        """Return the multiply-accumulates of ``decode``, those of borders round cells included."""
+        """Return the multiply-accumulates of ``decode``, borders round patches included."""
         pixels = [level.count if listed is None else listed.pixels.shape[0]
                   for listed in plan.layers]
         refining = sum(count * layer.macs_per_pixel
                        for count, layer in zip(pixels, self._refine))
         last = pixels[-1] if pixels else plan.merged.shape[0]
-        return (plan.cells.shape[0] * self._macs_of_stem + refining
+        return (plan.patches.shape[0] * self._macs_of_stem + refining
                 + last * self._predict.macs_per_row)
 
     def project(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return what tokens (n, D) alone give of the pixels of their cells: (n, projected)."""
+        """Return what tokens (n, D) alone give of the pixels of their patches: (n, projected)."""
         return self._merge.project(tokens)
 
     def decode(self, state: LocalHeadState, projected: torch.Tensor, plan: HeadPlan) -> None:
-        """Compute the pixels of a plan; overwrites its cells' projected tokens (n, projected)."""
+        """Compute the pixels of a plan; overwrites the ``projected`` tokens (n, projected)."""
         values, pixels = self._merge.complete(projected, plan), plan.merged
         for layer, source, listed in zip(self._refine, state.features, plan.layers):
             _store(source, pixels, values)
@@ -133,7 +133,7 @@ def _store(rows: torch.Tensor, pixels: torch.Tensor | None, values: torch.Tensor
 
 
 class _Merge:
-    """The sum of all levels at ``side`` pixels a cell, with batch norm and ReLU."""
+    """The sum of all levels at ``side`` pixels a patch, with batch norm and ReLU."""
 
     def __init__(self, weights: MergeWeights, dtype: torch.dtype, layout: str) -> None:
         def prepared(part: Projection, activation: str = 'none') -> PackedLinear:
@@ -147,7 +147,7 @@ class _Merge:
             None if part is None else prepared(part) for part in (weights.eighth, weights.quarter))
 
     def project(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return what tokens (n, D) add to the pixels of a cell: (n, side ** 2 * width)."""
+        """Return what tokens (n, D) add to the pixels of a patch: (n, side ** 2 * width)."""
         return self._from_tokens(tokens if self._mix is None else self._mix(tokens))
 
     def complete(self, merged: torch.Tensor, plan: HeadPlan) -> torch.Tensor:

@@ -51,14 +51,14 @@ class MergeWeights:
         return cls(side, width, mix, tokens, eighth, quarter)
 
     @property
-    def macs_per_cell(self) -> int:
-        """Multiply-accumulates of a cell."""
+    def macs_per_patch(self) -> int:
+        """Multiply-accumulates of a patch."""
         pixels = self.side ** 2
         return self.macs_of_tokens + _macs((self.eighth, pixels // 4), (self.quarter, pixels))
 
     @property
     def macs_of_tokens(self) -> int:
-        """Multiply-accumulates of what a cell's tokens are projected to."""
+        """Multiply-accumulates of what a patch's tokens are projected to."""
         return _macs((self.mix, 1), (self.tokens, 1))
 
 

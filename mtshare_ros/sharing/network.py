@@ -7,19 +7,19 @@ import torch
 
 from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.account import account_of, FrameAccount
-from mtshare_ros.sharing.backlog import Backlog
+from mtshare_ros.sharing.account import FrameWork, work_of
+from mtshare_ros.sharing.backlog import StaleTokens
 from mtshare_ros.sharing.blocks import ALONE
 from mtshare_ros.sharing.cache import ActivationCache, CameraState
 from mtshare_ros.sharing.change import ChangeDetector
-from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights, StageRun
+from mtshare_ros.sharing.encoder import StageRun, TransformerRunner, TransformerWeights
 from mtshare_ros.sharing.frame import Frame, Runners
 from mtshare_ros.sharing.heads import make_head
 from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.limits import FrameLimits, LimitTable
-from mtshare_ros.sharing.members import run_members
+from mtshare_ros.sharing.limits import FrameThresholds, ThresholdTable
+from mtshare_ros.sharing.members import run_encoders
 from mtshare_ros.sharing.outputs import run_outputs
-from mtshare_ros.sharing.plan import everything, FramePlan, PlanLimits, Planner
+from mtshare_ros.sharing.plan import everything, FramePlan, PlanBounds, Planner
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 
@@ -46,16 +46,16 @@ class SharingNetwork:
         self.device = next(network.parameters()).device
         self._stem = StemRunner(network, dtype, layout)
         self._heads = {task: make_head(network, task, dtype, layout) for task in network.tasks}
-        self._weights = EncoderWeights(network, dtype, layout)
-        self._encoders: dict[str, EncoderRunner] = {}
+        self._weights = TransformerWeights(network, dtype, layout)
+        self._encoders: dict[str, TransformerRunner] = {}
         self._depth = network.config.depth
         self._detector = ChangeDetector(self.device, network.config.patch_size)
-        self._planner = Planner(self._stem.reach)
+        self._planner = Planner(self._stem.affected)
         self._use(thresholds)
 
     @property
     def sides(self) -> dict[str, int]:
-        """By task the pixels of its raw output along a side of a cell."""
+        """By task the pixels of its raw output along a side of a patch."""
         return {task: head.side for task, head in self._heads.items()}
 
     def with_thresholds(self, thresholds: Mapping[str, TaskThresholds]) -> 'SharingNetwork':
@@ -66,40 +66,40 @@ class SharingNetwork:
 
     def _use(self, thresholds: Mapping[str, TaskThresholds]) -> None:
         self.thresholds = dict(thresholds)
-        self._limits = LimitTable(thresholds, self._weights.members, len(self._weights.shared),
-                                  self._depth, self.device)
+        self._table = ThresholdTable(thresholds, self._weights.encoders,
+                                     len(self._weights.shared), self._depth, self.device)
 
-    def limits_of(self, tasks: tuple[str, ...], settings: SharingSettings) -> FrameLimits:
-        """Return the limits for a frame of ``tasks``."""
-        return self._limits.of(tasks, settings)
+    def thresholds_of(self, tasks: tuple[str, ...], settings: SharingSettings) -> FrameThresholds:
+        """Return the thresholds for a frame of ``tasks``."""
+        return self._table.of(tasks, settings)
 
     def runners(self, kind: str) -> Runners:
         """Return the parts with one kind of block, made when first asked for."""
         if kind not in self._encoders:
             weights = self._weights.plain() if kind == ALONE else self._weights
-            self._encoders[kind] = EncoderRunner(weights, kind)
+            self._encoders[kind] = TransformerRunner(weights, kind)
         return Runners(self._stem, self._encoders[kind], self._heads)
 
     def run(
         self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
-        settings: SharingSettings, bounds: PlanLimits, lap: Callable[[str], None] = _ignore,
-    ) -> FrameAccount:
+        settings: SharingSettings, bounds: PlanBounds, lap: Callable[[str], None] = _ignore,
+    ) -> FrameWork:
         """
         Bring the raw outputs of ``tasks`` up to an image (1, 3, H, W) uint8.
 
         ``lap`` is told whenever a stage has ended.
         """
         state = self._state_of(cache, image, settings.block)
-        limits = self.limits_of(tasks, settings)
-        plan = self._plan(cache, state, image, limits.input_factor, settings, bounds)
+        thresholds = self.thresholds_of(tasks, settings)
+        plan = self._plan(cache, state, image, thresholds.input_factor, settings, bounds)
         lap('gate')
         return self._compute(cache, Frame(self.runners(settings.block), state, tasks, plan,
-                                          limits, settings), image, lap)
+                                          thresholds, settings), image, lap)
 
     def run_alone(
         self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
         lap: Callable[[str], None] = _ignore,
-    ) -> FrameAccount:
+    ) -> FrameWork:
         """
         As ``run``, for a frame that stands for itself; ``cache`` is a new one.
 
@@ -107,15 +107,15 @@ class SharingNetwork:
         """
         state = self._state_of(cache, image, ALONE)
         settings = SharingSettings(temporal=False, task=False)
-        limits, plan = self.limits_of(tasks, settings), everything(cache.reset_reason)
+        thresholds, plan = self.thresholds_of(tasks, settings), everything(cache.reset_reason)
         lap('gate')
         return self._compute(cache, Frame(self.runners(ALONE), state, tasks, plan,
-                                          limits, settings), image, lap)
+                                          thresholds, settings), image, lap)
 
     def run_rows(
         self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
         settings: SharingSettings, rows: torch.Tensor,
-    ) -> FrameAccount:
+    ) -> FrameWork:
         """As ``run``, but with given rows (n,), which no gate drops."""
         state = self._state_of(cache, image, settings.block)
         self._detector.observe(state.change, image)
@@ -123,13 +123,13 @@ class SharingNetwork:
         mask[rows] = True
         plan = FramePlan(rows, rows, due=mask, changed=mask)
         self._detector.transmit(state.change, rows)
-        limits = self.limits_of(tasks, settings)
+        thresholds = self.thresholds_of(tasks, settings)
         return self._compute(cache, Frame(self.runners(settings.block), state, tasks, plan,
-                                          limits, settings), image, _ignore)
+                                          thresholds, settings), image, _ignore)
 
     def _plan(
         self, cache: ActivationCache, state: CameraState, image: torch.Tensor, factor: float,
-        settings: SharingSettings, bounds: PlanLimits,
+        settings: SharingSettings, bounds: PlanBounds,
     ) -> FramePlan:
         """Choose the rows of a frame, and take their patches for transmitted."""
         scores = self._detector.observe(state.change, image)
@@ -138,49 +138,49 @@ class SharingNetwork:
         else:
             plan = self._planner.plan(
                 state.grid, state.frame, scores, state.ages[0], factor, settings, bounds)
-        if plan.patches is None:
+        if plan.transmitted is None:
             self._detector.transmit_all(state.change)
         else:
-            self._detector.transmit(state.change, plan.patches)
+            self._detector.transmit(state.change, plan.transmitted)
         return plan
 
     def _compute(
         self, cache: ActivationCache, frame: Frame, image: torch.Tensor,
         lap: Callable[[str], None],
-    ) -> FrameAccount:
+    ) -> FrameWork:
         if frame.plan.reset_reason:
             frame.state.start_anew()
         frame.state.frame += 1
         frame.state.ages += 1
         shared = self._run_shared(frame, image, lap)
-        members = run_members(frame, shared)
+        encoders = run_encoders(frame, shared)
         lap('blocks')
-        outputs = run_outputs(frame, members)
+        outputs = run_outputs(frame, encoders)
         lap('heads')
         cache.started()
-        return account_of(frame, shared, members, outputs)
+        return work_of(frame, shared, encoders, outputs)
 
     def _run_shared(
         self, frame: Frame, image: torch.Tensor, lap: Callable[[str], None]
     ) -> StageRun:
         """Run stem and shared blocks on the rows of the plan."""
-        stem, encoder, state, plan = (
-            frame.runners.stem, frame.runners.encoder, frame.state, frame.plan)
-        if plan.patches is None or plan.cells is None:
+        stem, transformer, state, plan = (
+            frame.runners.stem, frame.runners.transformer, frame.state, frame.plan)
+        if plan.transmitted is None or plan.patches is None:
             state.ages[0] = 0
-            index, limits = frame.every, None
+            index, thresholds = frame.every, None
             tokens = stem.dense(state.stem, image)
         else:
             if plan.due is not None:
                 state.ages[0].masked_fill_(plan.due, 0)
-            index, limits = plan.cells, frame.limits.shared
-            tokens = stem.update(state.stem, image, plan.patches, index)
+            index, thresholds = plan.patches, frame.thresholds.shared
+            tokens = stem.update(state.stem, image, plan.transmitted, index)
         lap('stem')
-        forced = None if limits is None else frame.entering
-        rows = encoder.rows(state.encoder, [index if index.shape[0] else None], forced)
-        values = encoder.embed(state.encoder, tokens, index)
+        forced = None if thresholds is None else frame.entering
+        rows = transformer.rows(state.transformer, [index if index.shape[0] else None], forced)
+        values = transformer.embed(state.transformer, tokens, index)
         due = None if plan.halo is None else plan.due
-        return encoder.run_shared(state.encoder, rows, values, limits, due)
+        return transformer.run_shared(state.transformer, rows, values, thresholds, due)
 
     def _state_of(
         self, cache: ActivationCache, image: torch.Tensor, kind: str
@@ -200,8 +200,8 @@ class SharingNetwork:
         heads = {task: head.allocate(grid, self.device) for task, head in self._heads.items()}
         return CameraState(
             grid, kind, self._detector.allocate(grid), self._stem.allocate(grid, self.device),
-            runners.encoder.allocate(grid), heads,
+            runners.transformer.allocate(grid), heads,
             ages=torch.zeros(1 + len(heads), count, dtype=torch.int32, device=self.device),
-            members=Backlog(len(runners.encoder.members), count, self.device),
-            outputs=Backlog(len(heads), count, self.device),
+            encoders=StaleTokens(len(runners.transformer.encoders), count, self.device),
+            outputs=StaleTokens(len(heads), count, self.device),
         )

@@ -1,68 +1,68 @@
-"""Every task's head, on the cells it has to decode."""
+"""Every task's head, on the patches it has to decode."""
 
 import torch
 
-from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.dirty_cells import ChangedPatches
 from mtshare_ros.sharing.frame import Frame
 from mtshare_ros.sharing.head import HeadUpdate
-from mtshare_ros.sharing.members import MemberRun, MemberRuns
+from mtshare_ros.sharing.members import EncoderRun, EncoderRuns
 
 
-def run_outputs(frame: Frame, members: MemberRuns) -> dict[str, HeadUpdate]:
+def run_outputs(frame: Frame, encoders: EncoderRuns) -> dict[str, HeadUpdate]:
     """Renew the raw outputs of the asked tasks; note for the others what they miss."""
-    encoder, backlog = frame.runners.encoder, frame.state.outputs
-    whole, outputs = DirtyCells(frame.state.stem), {}
-    dirty = _dirty_cells(frame, members, whole)
+    transformer, stale = frame.runners.transformer, frame.state.outputs
+    whole, outputs = ChangedPatches(frame.state.stem), {}
+    dirty = _dirty_patches(frame, encoders, whole)
     for number, task in enumerate(frame.runners.tasks):
-        cells = dirty[task]
+        patches = dirty[task]
         if task in frame.tasks:
-            _grow_young(frame, task, number, members.runs[encoder.member_of(task)])
-            cells = whole if backlog.is_cold(number) else cells
-            outputs[task] = _decode(frame, task, number, cells)
-        elif cells.mask is None:
-            backlog.freeze(number)
+            _grow_young(frame, task, number, encoders.runs[transformer.number_of(task)])
+            patches = whole if stale.is_cold(number) else patches
+            outputs[task] = _decode(frame, task, number, patches)
+        elif patches.mask is None:
+            stale.freeze(number)
         else:
-            backlog.defer(number, cells.mask, frame.settings.max_age)
+            stale.defer(number, patches.mask, frame.settings.max_age)
     return outputs
 
 
-def _dirty_cells(
-    frame: Frame, members: MemberRuns, whole: DirtyCells
-) -> dict[str, DirtyCells]:
-    """Return for every task the cells whose pixels, or whose rows at one of its taps, changed."""
-    encoder = frame.runners.encoder
-    known: dict[tuple[int, tuple[int, ...]], DirtyCells] = {}
+def _dirty_patches(
+    frame: Frame, encoders: EncoderRuns, whole: ChangedPatches
+) -> dict[str, ChangedPatches]:
+    """Return for every task the patches whose pixels, or tokens at one of its taps, changed."""
+    transformer = frame.runners.transformer
+    known: dict[tuple[int, tuple[int, ...]], ChangedPatches] = {}
     dirty = {}
     for task in frame.runners.tasks:
-        member, blocks = encoder.member_of(task), encoder.taps.blocks_of(task)
-        key = member, blocks
+        encoder, blocks = transformer.number_of(task), transformer.taps.blocks_of(task)
+        key = encoder, blocks
         if key not in known:
-            tapped = members.tapped(member)
-            cells = _changed(frame, [tapped[at] for at in blocks if at in tapped], whole)
+            tapped = encoders.tapped(encoder)
+            patches = _changed(frame, [tapped[at] for at in blocks if at in tapped], whole)
             # equal ones share what heads work out from them
-            known[key] = next(filter(cells.equals, known.values()), cells)
+            known[key] = next(filter(patches.equals, known.values()), patches)
         dirty[task] = known[key]
     return dirty
 
 
 def _changed(
-    frame: Frame, lists: list[torch.Tensor | None], whole: DirtyCells
-) -> DirtyCells:
-    """Return the patches that heads see change and listed cells (n,), None for all."""
+    frame: Frame, lists: list[torch.Tensor | None], whole: ChangedPatches
+) -> ChangedPatches:
+    """Return the patches that heads see change and listed patches (n,), None for all."""
     mask = frame.plan.changed
-    if mask is None or any(cells is None for cells in lists):
+    if mask is None or any(patches is None for patches in lists):
         return whole
     if not frame.state.stem.feeds_heads:
         mask = torch.zeros_like(mask)
-    for cells in lists:
-        mask = mask.index_fill(0, cells, True)
-    return DirtyCells(frame.state.stem, mask)
+    for patches in lists:
+        mask = mask.index_fill(0, patches, True)
+    return ChangedPatches(frame.state.stem, mask)
 
 
-def _grow_young(frame: Frame, task: str, number: int, run: MemberRun) -> None:
-    """Set back the ages of the cells that ran ungated through blocks and head."""
+def _grow_young(frame: Frame, task: str, number: int, run: EncoderRun) -> None:
+    """Set back the ages of the patches that ran ungated through blocks and head."""
     ages, shared = frame.state.ages[1 + number], frame.state.ages[0]
-    if frame.whole and all(cells == frame.cell_count for cells in run.computed):
+    if frame.whole and all(patches == frame.patch_count for patches in run.computed):
         ages.zero_()
     elif frame.state.outputs.is_cold(number):
         ages.copy_(shared)
@@ -73,14 +73,14 @@ def _grow_young(frame: Frame, task: str, number: int, run: MemberRun) -> None:
         torch.where(old, shared, ages, out=ages)
 
 
-def _decode(frame: Frame, task: str, number: int, cells: DirtyCells) -> HeadUpdate:
-    state, backlog = frame.state, frame.state.outputs
-    if cells.mask is None:
-        backlog.complete(number)
-    elif backlog.is_behind(number):
+def _decode(frame: Frame, task: str, number: int, patches: ChangedPatches) -> HeadUpdate:
+    state, stale = frame.state, frame.state.outputs
+    if patches.mask is None:
+        stale.complete(number)
+    elif stale.is_behind(number):
         old = frame.overdue(task)
-        changed = cells.mask if old is None else cells.mask | old
-        cells = DirtyCells(state.stem, backlog.catch_up(number, changed))
-    inputs = frame.runners.encoder.head_inputs(state.encoder, task, state.stem)
+        changed = patches.mask if old is None else patches.mask | old
+        patches = ChangedPatches(state.stem, stale.catch_up(number, changed))
+    inputs = frame.runners.transformer.head_inputs(state.transformer, task, state.stem)
     return frame.runners.heads[task].update(
-        state.heads[task], inputs, cells, frame.limits.heads[task])
+        state.heads[task], inputs, patches, frame.thresholds.heads[task])

@@ -5,15 +5,15 @@ from typing import Callable
 
 import torch
 
-from mtshare_ros.sharing.gates import CHANGE_LIMIT, raise_due, ThresholdGate, UrgentRows
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.gates import CHANGE_THRESHOLD, raise_due, ThresholdGate, UrgentPatches
+from mtshare_ros.sharing.reach import ReceptiveField
 from mtshare_ros.sharing.refresh import make_schedule, overdue
 from mtshare_ros.sharing.settings import SharingSettings
 
 SCENE_CUT = 'scene cut'
 
-HALO = Reach(-1, 1)
-"""The cells that are computed with a changed one where the user asks for it."""
+HALO = ReceptiveField(-1, 1)
+"""The patches that are computed with a changed one where the user asks for it."""
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,14 @@ class FramePlan:
     """
     The rows of one frame.
 
-    ``patches`` (p,) are transmitted and ``cells`` (n,) computed; both are None where all are.
-    ``due`` (N,) bool marks rows whose refresh turn has come: no gate drops them. ``changed`` (N,)
-    bool marks patches that changed, ``halo`` (N,) bool rows that the first gate may not drop
+    ``transmitted`` (p,) are transmitted and ``patches`` (n,) computed; both are None where all
+    are. ``due`` (N,) bool marks rows whose refresh turn has come: no gate drops them. ``changed``
+    (N,) bool marks patches that changed, ``halo`` (N,) bool rows that the first gate may not drop
     either. With ``exact`` no gate acts at all.
     """
 
+    transmitted: torch.Tensor | None = None
     patches: torch.Tensor | None = None
-    cells: torch.Tensor | None = None
     due: torch.Tensor | None = None
     changed: torch.Tensor | None = None
     halo: torch.Tensor | None = None
@@ -42,7 +42,7 @@ def everything(reset_reason: str = '') -> FramePlan:
 
 
 @dataclass(frozen=True)
-class PlanLimits:
+class PlanBounds:
     """
     What bounds the rows of a frame.
 
@@ -68,60 +68,61 @@ class Planner:
     """
     Chooses the rows of a frame from the change of its patches and from the refresh schedule.
 
-    ``reach`` (rows, columns) bool says which cells a stem makes different when patches change.
+    ``affected`` returns, for a mask (rows, columns) bool of patches that changed, that of patches
+    whose stem tokens depend on them.
     """
 
-    def __init__(self, reach: Callable[[torch.Tensor], torch.Tensor]) -> None:
-        self._reach = reach
+    def __init__(self, affected: Callable[[torch.Tensor], torch.Tensor]) -> None:
+        self._affected = affected
 
     def plan(
         self, grid: tuple[int, int], frame: int, scores: torch.Tensor, ages: torch.Tensor,
-        factor: float, settings: SharingSettings, limits: PlanLimits,
+        factor: float, settings: SharingSettings, bounds: PlanBounds,
     ) -> FramePlan:
         """
         Return the rows of a frame by the patches' scores (N,) and their ages (N,).
 
-        ``factor`` scales the input gate's limit; 0 lets everything in.
+        ``factor`` scales the input gate's threshold; 0 lets everything in.
         """
-        limit, count = CHANGE_LIMIT * factor, scores.shape[0]
+        threshold, count = CHANGE_THRESHOLD * factor, scores.shape[0]
         schedule = make_schedule(
             settings.policy, grid, settings.refresh_period, scores.device)
         due = schedule.due(frame, ages)
         if factor == 0:
             return FramePlan(due=due)
-        fired = scores > limit
-        if limits.budget is None:
-            active = ThresholdGate(limit).select(scores, due, ages)
+        fired = scores > threshold
+        if bounds.budget is None:
+            active = ThresholdGate(threshold).select(scores, due, ages)
         else:
             forced = overdue(ages, settings.max_age)
             due |= forced
-            active = self._within(grid, scores, due, forced, ages, limit, limits.budget)
+            active = self._within(grid, scores, due, forced, ages, threshold, bounds.budget)
         rows = self._rows(grid, active, fired, due, settings.halo)
         fired_count, row_count = torch.stack((fired.sum(), rows.mask.sum())).tolist()
-        if limits.cuts(fired_count, count):
+        if bounds.cuts(fired_count, count):
             return everything(SCENE_CUT)
-        if limits.exceeded(row_count, count):
+        if bounds.exceeded(row_count, count):
             return FramePlan(due=due)
         return rows.plan()
 
     def _within(
         self, grid: tuple[int, int], scores: torch.Tensor, due: torch.Tensor,
-        forced: torch.Tensor, ages: torch.Tensor, limit: float, budget: int,
+        forced: torch.Tensor, ages: torch.Tensor, threshold: float, budget: int,
     ) -> torch.Tensor:
-        """Return the patches whose cells stay within a budget; what a patch reaches counts."""
-        urgent = UrgentRows(raise_due(scores, due, limit), forced, ages, limit)
+        """Return the patches whose patches stay within a budget; what a patch reaches counts."""
+        urgent = UrgentPatches(raise_due(scores, due, threshold), forced, ages, threshold)
         active = urgent.within(budget)
-        reached = self._rows(grid, active, scores > limit, due, 0).mask.sum().item()
-        return active if reached <= budget else urgent.within(budget * budget // reached)
+        affected = self._rows(grid, active, scores > threshold, due, 0).mask.sum().item()
+        return active if affected <= budget else urgent.within(budget * budget // affected)
 
     def _rows(
         self, grid: tuple[int, int], active: torch.Tensor, fired: torch.Tensor,
         due: torch.Tensor, halo: int,
     ) -> '_Rows':
         changed = active & fired
-        reached = self._reach(changed.view(grid))
-        around = HALO.spread(reached).view(-1) if halo else None
-        mask = active | (reached.view(-1) if around is None else around)
+        affected = self._affected(changed.view(grid))
+        around = HALO.spread(affected).view(-1) if halo else None
+        mask = active | (affected.view(-1) if around is None else around)
         return _Rows(mask, active, active & due, changed, around)
 
 

@@ -10,22 +10,22 @@ from torch import nn
 
 
 @dataclass(frozen=True)
-class Reach:
+class ReceptiveField:
     """
-    What a change of the pixels of one cell changes: ``first`` to ``last`` pixel in each direction.
+    The output pixels that depend on the pixels of one patch, in each direction.
 
-    Pixel 0 is the cell's first one; negative pixels lie before it.
+    They are ``first`` to ``last``, counted from the patch's first pixel.
     """
 
     first: int
     last: int
 
     @classmethod
-    def of_cell(cls, side: int) -> 'Reach':
-        """Return the pixels of a cell itself."""
+    def of_patch(cls, side: int) -> 'ReceptiveField':
+        """Return the pixels of a patch itself."""
         return cls(0, side - 1)
 
-    def through(self, convolutions: Iterable[nn.Conv2d]) -> 'Reach':
+    def through(self, convolutions: Iterable[nn.Conv2d]) -> 'ReceptiveField':
         """Return the output pixels of convolutions, run one after the other, that differ."""
         first, last = self.first, self.last
         for layer in convolutions:
@@ -33,9 +33,9 @@ class Reach:
             # output y reads y * stride - padding and the following kernel - 1 pixels
             first = -((kernel - 1 - padding - first) // stride)
             last = (last + padding) // stride
-        return Reach(first, last)
+        return ReceptiveField(first, last)
 
-    def enlarged(self, factor: Fraction) -> 'Reach':
+    def enlarged(self, factor: Fraction) -> 'ReceptiveField':
         """
         Return the pixels that differ after bilinear enlargement.
 
@@ -45,30 +45,31 @@ class Reach:
         half = Fraction(1, 2)
         before = (self.first - half) * factor - half
         behind = (self.last + 3 * half) * factor - half
-        return Reach(math.floor(before) + 1, math.ceil(behind) - 1)
+        return ReceptiveField(math.floor(before) + 1, math.ceil(behind) - 1)
 
-    def in_cells(self, side: int) -> 'Reach':
-        """Return the cells of ``side`` pixels that the pixels lie in."""
-        return Reach(self.first // side, self.last // side)
+    def in_patches(self, side: int) -> 'ReceptiveField':
+        """Return the patches of ``side`` pixels that the pixels lie in."""
+        return ReceptiveField(self.first // side, self.last // side)
 
     def border(self, side: int) -> int:
-        """Return by how many pixels the wider end sticks out of a cell of ``side`` pixels."""
+        """Return by how many pixels the wider end sticks out of a patch of ``side`` pixels."""
         return max(-self.first, self.last - (side - 1))
 
-    def followed_by(self, other: 'Reach') -> 'Reach':
+    def followed_by(self, other: 'ReceptiveField') -> 'ReceptiveField':
         """Return the pixels that what is reached reaches."""
-        return Reach(self.first + other.first, self.last + other.last)
+        return ReceptiveField(self.first + other.first, self.last + other.last)
 
     def spread(self, mask: torch.Tensor) -> torch.Tensor:
-        """Return a bool mask (rows, columns) with what its true cells reach."""
+        """Return a bool mask (rows, columns) with what its true patches reach."""
         return _spread(_spread(mask, self, 0), self, 1)
 
 
-def _spread(mask: torch.Tensor, reach: Reach, axis: int) -> torch.Tensor:
+def _spread(mask: torch.Tensor, field: ReceptiveField, axis: int) -> torch.Tensor:
     """Spread along one axis."""
     size = mask.shape[axis]
     spread = mask.clone()
-    for offset in range(max(reach.first, 1 - size), min(reach.last, size - 1) + 1):
+    first, last = max(field.first, 1 - size), min(field.last, size - 1)
+    for offset in range(first, last + 1):
         if offset:
             length = size - abs(offset)
             spread.narrow(axis, max(offset, 0), length).logical_or_(

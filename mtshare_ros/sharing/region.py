@@ -7,12 +7,12 @@ import torch
 
 from mtshare_ros.sharing.aligned import AlignedEnlargement
 from mtshare_ros.sharing.level import Level, taps_of_pixels
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.reach import ReceptiveField
 
 LARGEST_SHARE = 0.5
 """Share of pixels above which a whole map is computed faster than its parts."""
 
-_NEIGHBOURS = Reach(-1, 1)
+_NEIGHBOURS = ReceptiveField(-1, 1)
 
 
 @dataclass(frozen=True)
@@ -23,12 +23,12 @@ class Region:
     mask: torch.Tensor | None = None
 
     @classmethod
-    def of_cells(cls, level: Level, cells: torch.Tensor | None) -> 'Region':
-        """Return all pixels of the cells of a mask (N,), None for every cell."""
-        if cells is None:
+    def of_patches(cls, level: Level, patches: torch.Tensor | None) -> 'Region':
+        """Return all pixels of the patches of a mask (N,), None for every patch."""
+        if patches is None:
             return cls(level)
         grid, side = level.grid, level.side
-        return cls(level, cells.view(grid).repeat_interleave(side, 0).repeat_interleave(side, 1))
+        return cls(level, patches.view(grid).repeat_interleave(side, 0).repeat_interleave(side, 1))
 
     @cached_property
     def pixels(self) -> torch.Tensor | None:
@@ -58,7 +58,7 @@ class Region:
         """Return the pixels of the larger map that read one of these."""
         if self.mask is None:
             return Region(enlargement.target)
-        return Region(enlargement.target, enlargement.reached(self.mask))
+        return Region(enlargement.target, enlargement.affected(self.mask))
 
     def united(self, other: 'Region') -> 'Region':
         """Return the pixels that are in either of two regions of a level."""
@@ -66,8 +66,8 @@ class Region:
             return Region(self.level)
         return Region(self.level, self.mask | other.mask)
 
-    def cells(self) -> torch.Tensor | None:
-        """Return the cells (rows, columns) bool that pixels lie in, None for all."""
+    def patches(self) -> torch.Tensor | None:
+        """Return the patches (rows, columns) bool that pixels lie in, None for all."""
         if self.mask is None:
             return None
         side = self.level.side

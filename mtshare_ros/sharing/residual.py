@@ -72,8 +72,8 @@ class ResidualDetector:
     def _pooled(self, image: torch.Tensor) -> torch.Tensor:
         """Return the means of areas (4 rows, 4 columns, 3) of an image."""
         rows, columns = self._grid
-        cells = pool_image(image, self._lines, self._matrix, rows)
-        return cells.view(rows * SIDE, columns * SIDE, COLORS)
+        patches = pool_image(image, self._lines, self._matrix, rows)
+        return patches.view(rows * SIDE, columns * SIDE, COLORS)
 
     def _by_patch(self, areas: torch.Tensor) -> torch.Tensor:
         """Return the values (N, 48) of patches."""

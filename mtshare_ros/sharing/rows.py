@@ -9,15 +9,15 @@ from mtshare_ros.sharing.attention import RotationTable, RowRotation
 
 
 @dataclass(frozen=True)
-class ActiveRows:
+class ActiveTokens:
     """
-    Token rows of one or several members (tasks), one member's after the other's.
+    Token rows of one or several encoders (tasks), one encoder's after the other's.
 
-    ``index`` (n,) int64, sorted, counts rows through all members: member x T + token, with
-    ``token_count`` = T. ``counts`` are the rows of each of M members. ``marks`` (M x T,) bool
+    ``index`` (n,) int64, sorted, counts rows through all encoders: encoder x T + token, with
+    ``token_count`` = T. ``counts`` are the rows of each of M encoders. ``marks`` (M x T,) bool
     names, of all rows, those that no gate may drop, None where there are none; ``rotations`` turn
-    queries and keys. Tokens are the N cells of the grid and after them ``prefix`` = T - N rows
-    that stand for no place of it: each member that has rows has all of these, marked, at the end.
+    queries and keys. Tokens are the N patches of the grid and after them ``prefix`` = T - N rows
+    that stand for no place of it: each encoder that has rows has all of these, marked, at the end.
     """
 
     index: torch.Tensor
@@ -29,7 +29,7 @@ class ActiveRows:
 
     @property
     def total(self) -> int:
-        """Rows of all members."""
+        """Rows of all encoders."""
         return self.index.shape[0]
 
     @cached_property
@@ -38,8 +38,8 @@ class ActiveRows:
         return self.index if len(self.counts) == 1 else self.index % self.token_count
 
     @cached_property
-    def members(self) -> torch.Tensor:
-        """The number of each row's member (n,)."""
+    def encoders(self) -> torch.Tensor:
+        """The number of each row's encoder (n,)."""
         return self.index // self.token_count
 
     @cached_property
@@ -58,46 +58,46 @@ class ActiveRows:
         return None if self.rotations is None else self.rotations.of(self.tokens)
 
     @property
-    def cell_counts(self) -> tuple[int, ...]:
-        """How many cells of each member are listed."""
-        return self.cells_among(self.counts)
+    def patch_counts(self) -> tuple[int, ...]:
+        """How many patches of each encoder are listed."""
+        return self.patches_among(self.counts)
 
-    def cells_among(self, counts: tuple[int, ...]) -> tuple[int, ...]:
-        """Return how many of so many rows of each member are cells."""
+    def patches_among(self, counts: tuple[int, ...]) -> tuple[int, ...]:
+        """Return how many of so many rows of each encoder are patches."""
         if not self.prefix:
             return counts
         return tuple(max(count - self.prefix, 0) for count in counts)
 
-    def cells_of(self, member: int) -> torch.Tensor:
-        """Return the cells (k,) of a member that are listed."""
-        first = sum(self.counts[:member])
-        index = self.index[first:first + self.cell_counts[member]]
-        return index - member * self.token_count if member else index
+    def patches_of(self, encoder: int) -> torch.Tensor:
+        """Return the patches (k,) of a encoder that are listed."""
+        first = sum(self.counts[:encoder])
+        index = self.index[first:first + self.patch_counts[encoder]]
+        return index - encoder * self.token_count if encoder else index
 
     def per_row(self, values: torch.Tensor) -> torch.Tensor:
-        """Return each row's own of one value per member (M,)."""
-        return values if len(self.counts) == 1 else values.index_select(0, self.members)
+        """Return each row's own of one value per encoder (M,)."""
+        return values if len(self.counts) == 1 else values.index_select(0, self.encoders)
 
-    def at(self, places: torch.Tensor) -> 'ActiveRows':
+    def at(self, places: torch.Tensor) -> 'ActiveTokens':
         """Return the rows at sorted positions (m,) of the list."""
         index = self.index.index_select(0, places)
-        counts = count_members(index, len(self.counts), self.token_count)
+        counts = count_by_encoder(index, len(self.counts), self.token_count)
         return replace(self, index=index, counts=counts)
 
-    def mark(self, marks: torch.Tensor | None) -> 'ActiveRows':
+    def mark(self, marks: torch.Tensor | None) -> 'ActiveTokens':
         """Return the same rows with other ones marked."""
         return replace(self, marks=marks)
 
 
-def count_members(index: torch.Tensor, members: int, token_count: int) -> tuple[int, ...]:
-    """Return how many of the sorted rows belong to each member."""
-    if members == 1:
+def count_by_encoder(index: torch.Tensor, encoders: int, token_count: int) -> tuple[int, ...]:
+    """Return how many of the sorted rows belong to each encoder."""
+    if encoders == 1:
         return (index.shape[0],)
-    places = torch.searchsorted(index, _ends(members, token_count, index.device)).tolist()
+    places = torch.searchsorted(index, _ends(encoders, token_count, index.device)).tolist()
     return tuple(end - start for start, end in zip([0, *places], places))
 
 
 @lru_cache(maxsize=32)
-def _ends(members: int, token_count: int, device: torch.device) -> torch.Tensor:
-    """Return where each member's rows end (M,)."""
-    return torch.arange(1, members + 1, device=device) * token_count
+def _ends(encoders: int, token_count: int, device: torch.device) -> torch.Tensor:
+    """Return where each encoder's rows end (M,)."""
+    return torch.arange(1, encoders + 1, device=device) * token_count

@@ -14,7 +14,7 @@ from mtshare_ros.model.backbone import Block
 
 def spread_of(rows: torch.Tensor) -> torch.Tensor:
     """
-    Return how far rows (..., N, D) spread, (...), which limits are relative to.
+    Return how far rows (..., N, D) spread, (...), which thresholds are relative to.
 
     The root mean square distance from their mean: what all rows have in common says nothing of
     how much one of them changed.
@@ -28,12 +28,12 @@ def distance(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     return torch.linalg.vector_norm(rows - others, dim=-1, dtype=torch.float32)
 
 
-def distance_to_take_over(
+def reuse_distance(
     gap: torch.Tensor, kept_gap: torch.Tensor, inputs: torch.Tensor, kept_inputs: torch.Tensor,
     share: torch.Tensor,
 ) -> torch.Tensor:
     """
-    Return by how much taking rows over may be wrong, (...); ``take_over`` says why.
+    Return by how much taking rows over may be wrong, (...); ``reuse`` says why.
 
     ``gap`` (..., D) is x_s - x_b and ``inputs`` x_s, both beside what they were when the rows were
     computed; ``share`` is r, see ``delta_share``.
@@ -41,9 +41,9 @@ def distance_to_take_over(
     return distance(gap, kept_gap) + share * distance(inputs, kept_inputs)
 
 
-def effective(limit: float) -> float:
-    """Return a limit as ``passes`` takes it: one of 0 gates nothing, not even what is equal."""
-    return limit or -1.0
+def effective(threshold: float) -> float:
+    """Return a threshold for ``passes``: one of 0 gates nothing, not even what is equal."""
+    return threshold or -1.0
 
 
 def passes(

@@ -16,8 +16,8 @@ class SharingSettings:
     How much of a frame may be taken from earlier frames and from the base task.
 
     Factors multiply the calibrated thresholds, 0 bypasses every gate (exact);
-    ``temporal_factors`` and ``task_factors`` override them by task id. ``task`` governs rows taken
-    over above the shared blocks; those blocks themselves are exact and always computed once.
+    ``temporal_thresholds`` and ``task_thresholds`` override them by task id. ``task`` governs rows
+    taken over above the shared blocks; those blocks themselves are exact and always computed once.
     ``refresh_period`` and ``max_age`` are frames. ``latency_target_ms`` 0 is off. ``halo`` is how
     many tokens around a change are computed with it. Above ``crossover``, a share of the rows, the
     frame runs dense; None takes the engine's figure, 1 never runs dense for that reason.
@@ -25,10 +25,10 @@ class SharingSettings:
 
     temporal: bool = True
     task: bool = True
-    temporal_factor: float = 1.0
-    task_factor: float = 1.0
-    temporal_factors: Mapping[str, float] = field(default_factory=dict)
-    task_factors: Mapping[str, float] = field(default_factory=dict)
+    temporal_threshold: float = 1.0
+    task_threshold: float = 1.0
+    temporal_thresholds: Mapping[str, float] = field(default_factory=dict)
+    task_thresholds: Mapping[str, float] = field(default_factory=dict)
     policy: str = 'round_robin'
     refresh_period: int = 30
     max_age: int = 90
@@ -59,18 +59,21 @@ class SharingSettings:
         """Whether anything is taken from earlier frames or from the base task."""
         return self.temporal or self.task
 
-    def temporal_factor_of(self, task: str) -> float:
+    def temporal_threshold_of(self, task: str) -> float:
         """Return the factor on a task's temporal thresholds; 0 where nothing is shared."""
-        return self.temporal_factors.get(task, self.temporal_factor) if self.temporal else 0.0
+        if not self.temporal:
+            return 0.0
+        return self.temporal_thresholds.get(task, self.temporal_threshold)
 
-    def task_factor_of(self, task: str) -> float:
+    def task_threshold_of(self, task: str) -> float:
         """Return the factor on a sub-task's thresholds for taking over; 0 where nothing is."""
-        return self.task_factors.get(task, self.task_factor) if self.task else 0.0
+        return self.task_thresholds.get(task, self.task_threshold) if self.task else 0.0
 
     def _check_factors(self) -> None:
-        named = {'temporal_factor': self.temporal_factor, 'task_factor': self.task_factor}
-        for kind, factors in (('temporal_factors', self.temporal_factors),
-                              ('task_factors', self.task_factors)):
+        named = {'temporal_threshold': self.temporal_threshold,
+                 'task_threshold': self.task_threshold}
+        for kind, factors in (('temporal_thresholds', self.temporal_thresholds),
+                              ('task_thresholds', self.task_thresholds)):
             named.update({f'{kind}[{task!r}]': value for task, value in factors.items()})
         for name, value in named.items():
             require(0 <= value <= LARGEST_FACTOR, name, value, f'0 to {LARGEST_FACTOR:g}')

@@ -1,4 +1,4 @@
-"""The stem on the cells that changed."""
+"""The stem on the patches that changed."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,9 +11,9 @@ from mtshare_ros.model.backbone import ConvStem
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.convolution import RowConvolution
 from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.level import Level, strips_of_patches
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.reach import ReceptiveField
 
 
 @dataclass
@@ -30,7 +30,7 @@ class StemState:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
+        """Rows and columns of patches."""
         return self.levels[0].grid
 
     @cached_property
@@ -59,7 +59,7 @@ class StemState:
         return tensor_bytes(*self.maps)
 
     def _at(self, side: int) -> torch.Tensor | None:
-        """Return the features that have so many pixels along a side of a cell."""
+        """Return the features that have so many pixels along a side of a patch."""
         features = dict(zip([level.side for level in self.levels[1:]], self.maps[1:]))
         return features.get(side)
 
@@ -84,14 +84,14 @@ class StemLayers:
         modules = [convolution.module for convolution in self._convolutions]
         self._block = modules[0].stride[0]
         self._sides = _sides(modules, self.patch_size)
-        self._reach = reach_of_stem(network)
-        self.macs_per_cell = sum(
+        self._receptive_field = receptive_field_of_stem(network)
+        self.macs_per_patch = sum(
             convolution.macs_per_pixel * side * side
             for convolution, side in zip(self._convolutions, self._sides))
 
-    def reach(self, mask: torch.Tensor) -> torch.Tensor:
-        """Return the cells (rows, columns) bool that patches which changed make different."""
-        return self._reach.spread(mask)
+    def affected(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return the patches (rows, columns) bool that patches which changed make different."""
+        return self._receptive_field.spread(mask)
 
     def _levels(self, grid: tuple[int, int]) -> tuple[Level, ...]:
         sides = (self.patch_size // self._block, *self._sides[:-1])
@@ -135,7 +135,7 @@ class StemRunner(StemLayers):
         self._std = network.normalize.std.view(-1).repeat(self._block ** 2)
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> StemState:
-        """Return the state of one camera for a grid of (rows, columns) cells."""
+        """Return the state of one camera for a grid of (rows, columns) patches."""
         levels = self._levels(grid)
         return StemState(levels, self._maps(levels, device))
 
@@ -146,46 +146,47 @@ class StemRunner(StemLayers):
         return self._compute_all(state)
 
     def update(
-        self, state: StemState, image: torch.Tensor, patches: torch.Tensor, cells: torch.Tensor
+        self, state: StemState, image: torch.Tensor, transmitted: torch.Tensor,
+        patches: torch.Tensor,
     ) -> torch.Tensor:
         """
-        Let the ``patches`` of a (1, 3, H, W) uint8 image enter the reference.
+        Let the ``transmitted`` of a (1, 3, H, W) uint8 image enter the reference.
 
-        Computes the features of ``cells``, which contain the patches, anew and returns their
-        tokens (n, D). Features of other cells stay as they are.
+        Computes the features of ``patches``, which contain the patches, anew and returns their
+        tokens (n, D). Features of other patches stay as they are.
         """
         level = state.levels[0]
         side = self.patch_size
         strips = image[0].permute(1, 2, 0).reshape(-1, side * 3)
-        index = strips_of_cells(Level(state.grid, side), image.device)
-        pixels = strips.index_select(0, index.index_select(0, patches).view(-1))
+        index = strips_of_patches(Level(state.grid, side), image.device)
+        pixels = strips.index_select(0, index.index_select(0, transmitted).view(-1))
         blocks = self._normalised(pixels.view(-1, side, side, 3))
-        level.write(state.maps[0], patches, blocks)
-        if cells.shape[0] == level.grid[0] * level.grid[1]:
+        level.write(state.maps[0], transmitted, blocks)
+        if patches.shape[0] == level.grid[0] * level.grid[1]:
             return self._compute_all(state)
-        return self._compute(state, cells)
+        return self._compute(state, patches)
 
     def _normalised(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return the normalised blocks of images (n, h, w, 3)."""
         return (self._blocks(pixels) - self._mean).div_(self._std).to(self.dtype)
 
-    def _compute(self, state: StemState, cells: torch.Tensor) -> torch.Tensor:
+    def _compute(self, state: StemState, patches: torch.Tensor) -> torch.Tensor:
         for number, level in enumerate(state.levels[1:]):
-            level.write(state.maps[number + 1], cells, self._rows(state, number, cells))
-        return self._rows(state, len(state.levels) - 1, cells)
+            level.write(state.maps[number + 1], patches, self._rows(state, number, patches))
+        return self._rows(state, len(state.levels) - 1, patches)
 
-    def _rows(self, state: StemState, number: int, cells: torch.Tensor) -> torch.Tensor:
+    def _rows(self, state: StemState, number: int, patches: torch.Tensor) -> torch.Tensor:
         source = state.levels[number]
         target = Level(state.grid, self._sides[number])
         convolution = self._convolutions[number]
-        taps = convolution.taps_of_cells(source, target, cells.device)
-        return convolution.rows(state.maps[number], taps.index_select(0, cells).view(-1))
+        taps = convolution.taps_of_patches(source, target, patches.device)
+        return convolution.rows(state.maps[number], taps.index_select(0, patches).view(-1))
 
 
-def reach_of_stem(network: MultiTaskNetwork) -> Reach:
-    """Return the cells whose tokens differ when the pixels of one patch do."""
+def receptive_field_of_stem(network: MultiTaskNetwork) -> ReceptiveField:
+    """Return the patches whose tokens differ when the pixels of one patch do."""
     layers = [module for module in network.stem.modules() if isinstance(module, nn.Conv2d)]
-    return Reach.of_cell(network.config.patch_size).through(layers)
+    return ReceptiveField.of_patch(network.config.patch_size).through(layers)
 
 
 def layers_of(network: MultiTaskNetwork) -> list[nn.Conv2d | nn.Sequential]:
@@ -197,7 +198,7 @@ def layers_of(network: MultiTaskNetwork) -> list[nn.Conv2d | nn.Sequential]:
 
 
 def _sides(modules: list[nn.Conv2d], side: int) -> list[int]:
-    """Return the output pixels of each convolution along a side of a cell of ``side`` pixels."""
+    """Return the output pixels of each convolution along a side of a patch of ``side`` pixels."""
     sides = []
     for module in modules:
         side //= module.stride[0]

@@ -1,17 +1,17 @@
 """
-Task sharing above the shared blocks: rows taken over from the base task.
+Task sharing above the shared blocks: rows reused from the base task.
 
 When a row of a sub-task s is computed, the difference d = u_s - u_b of the two tasks' residual
-updates is kept, and likewise that of keys and values. Later the row may take over u_b + d. To
+updates is kept, and likewise that of keys and values. Later the row may reuse u_b + d. To
 first order d moves by J_b d(x_s - x_b) + (J_s - J_b) dx_s: the first term says that the two
 inputs have drifted apart, the second that the sub-task's own weights meet another input. A test of
 the first term alone would never let the delta weights act right after the shared blocks, where
-x_s = x_b. So a row is taken over while
+x_s = x_b. So a row is reused while
 
-    |(x_s - x_b) - (x_s - x_b)_kept| + r |x_s - x_s,kept| <= limit,
+    |(x_s - x_b) - (x_s - x_b)_kept| + r |x_s - x_s,kept| <= threshold,
 
 r being the size of the delta weights relative to the base weights in this block. The error goes to
-0 with the limit. ``rules`` holds the formula.
+0 with the threshold. ``rules`` holds the formula.
 """
 
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.rows import ActiveRows
-from mtshare_ros.sharing.rules import distance_to_take_over, passes
+from mtshare_ros.sharing.rows import ActiveTokens
+from mtshare_ros.sharing.rules import passes, reuse_distance
 
 
 @dataclass
-class TakeOverState:
+class ReuseState:
     """
-    What taking over needs to remember, by token of the base and by row of the M - 1 sub-tasks.
+    What reuse needs to remember, by token of the base and by row of the M - 1 sub-tasks.
 
     ``base_update`` (T, D) float32; ``difference`` ((M - 1) x T, D) float32 is that of updates,
     ``cached_difference`` (..., 2D) in the keys' dtype that of keys and values. ``kept``
@@ -57,18 +57,18 @@ class TakeOverState:
 
 @dataclass(frozen=True)
 class Split:
-    """Positions in a row list that are computed, and that are taken over (None: none are)."""
+    """Positions in a row list that are computed, and that are reused (None: none are)."""
 
     computed: torch.Tensor
-    taken: torch.Tensor
+    reused: torch.Tensor
 
 
 @dataclass(frozen=True)
-class Taken:
+class ReusedTokens:
     """
-    Rows of sub-tasks that are taken over, (m,) each.
+    Rows of sub-tasks that are reused, (m,) each.
 
-    ``index`` counts them through all members and ``kept`` through the sub-tasks; ``tokens`` are
+    ``index`` counts them through all encoders and ``kept`` through the sub-tasks; ``tokens`` are
     those of the base.
     """
 
@@ -77,63 +77,63 @@ class Taken:
     tokens: torch.Tensor
 
     @classmethod
-    def of(cls, rows: ActiveRows, places: torch.Tensor) -> 'Taken':
+    def of(cls, rows: ActiveTokens, places: torch.Tensor) -> 'ReusedTokens':
         """Return those at positions (m,) of a list."""
         index = rows.index.index_select(0, places)
         return cls(index, index - rows.token_count, index % rows.token_count)
 
 
-class TakeOver:
-    """The rule for one block; ``delta_share`` (M,) is r of each member, 0 for the base."""
+class ReuseRule:
+    """The rule for one block; ``delta_share`` (M,) is r of each encoder, 0 for the base."""
 
     def __init__(self, delta_share: torch.Tensor) -> None:
         self._delta_share = delta_share
 
     def allocate(
         self, token_count: int, width: int, dtype: torch.dtype, device: torch.device
-    ) -> TakeOverState:
+    ) -> ReuseState:
         """Return buffers in which every row is one that was never computed."""
         rows = (self._delta_share.shape[0] - 1) * token_count
 
         def make(*shape: int, kind: torch.dtype = torch.float32) -> torch.Tensor:
             return torch.zeros(shape, dtype=kind, device=device)
 
-        state = TakeOverState(make(token_count, width), make(rows, width),
-                              make(rows, 2 * width, kind=dtype), make(rows, 2, width))
+        state = ReuseState(make(token_count, width), make(rows, width),
+                           make(rows, 2 * width, kind=dtype), make(rows, 2, width))
         state.forget()
         return state
 
     def split(
-        self, state: TakeOverState, reference: torch.Tensor, scale: torch.Tensor,
-        rows: ActiveRows, values: torch.Tensor, limit: torch.Tensor,
+        self, state: ReuseState, reference: torch.Tensor, scale: torch.Tensor,
+        rows: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor,
     ) -> Split | None:
         """
-        Return which rows are taken over, None where none are.
+        Return which rows are reused, None where none are.
 
-        ``reference`` (M x T, D) holds the base rows' present inputs first; ``limit`` (M,) is
+        ``reference`` (M x T, D) holds the base rows' present inputs first; ``threshold`` (M,) is
         relative to ``scale`` (M,).
         """
         base_rows = rows.counts[0]
         if rows.total == base_rows or rows.certain:
             return None
-        inputs, members = values[base_rows:], rows.members[base_rows:]
+        inputs, encoders = values[base_rows:], rows.encoders[base_rows:]
         kept = state.kept.index_select(0, rows.index[base_rows:] - rows.token_count)
         kept_gap, kept_input = kept.unbind(1)
         gap = inputs - reference.index_select(0, rows.tokens[base_rows:])
-        distances = distance_to_take_over(
-            gap, kept_gap, inputs, kept_input, self._delta_share.index_select(0, members))
+        distances = reuse_distance(
+            gap, kept_gap, inputs, kept_input, self._delta_share.index_select(0, encoders))
         forced = None if rows.forced is None else rows.forced[base_rows:]
-        bound = (limit * scale).index_select(0, members)
+        bound = (threshold * scale).index_select(0, encoders)
         return _split(passes(distances, bound, forced), base_rows)
 
-    def fill_keys(self, state: TakeOverState, cache: torch.Tensor, taken: Taken) -> None:
+    def fill_keys(self, state: ReuseState, cache: torch.Tensor, reused: ReusedTokens) -> None:
         """Write the taken rows' keys and values (M x T, 2D), those of the base being renewed."""
-        difference = state.cached_difference.index_select(0, taken.kept)
-        cache.index_copy_(0, taken.index, difference.add_(cache.index_select(0, taken.tokens)))
+        difference = state.cached_difference.index_select(0, reused.kept)
+        cache.index_copy_(0, reused.index, difference.add_(cache.index_select(0, reused.tokens)))
 
     def remember(
-        self, state: TakeOverState, reference: torch.Tensor, cache: torch.Tensor,
-        rows: ActiveRows, values: torch.Tensor, update: torch.Tensor,
+        self, state: ReuseState, reference: torch.Tensor, cache: torch.Tensor,
+        rows: ActiveTokens, values: torch.Tensor, update: torch.Tensor,
     ) -> None:
         """Keep the updates of computed base rows, and how computed sub-task rows differ."""
         base_rows = rows.counts[0]
@@ -150,13 +150,13 @@ class TakeOver:
         state.cached_difference.index_copy_(
             0, kept, cache.index_select(0, index) - cache.index_select(0, tokens))
 
-    def update(self, state: TakeOverState, taken: Taken) -> torch.Tensor:
+    def update(self, state: ReuseState, reused: ReusedTokens) -> torch.Tensor:
         """Return the residual update (m, D) of the taken rows."""
-        own = state.difference.index_select(0, taken.kept)
-        return own.add_(state.base_update.index_select(0, taken.tokens))
+        own = state.difference.index_select(0, reused.kept)
+        return own.add_(state.base_update.index_select(0, reused.tokens))
 
 
 def _split(passing: torch.Tensor, base_rows: int) -> Split | None:
     computed = functional.pad(passing, (base_rows, 0), value=True)
-    taken = (~computed).nonzero()[:, 0]
-    return Split(computed.nonzero()[:, 0], taken) if taken.shape[0] else None
+    reused = (~computed).nonzero()[:, 0]
+    return Split(computed.nonzero()[:, 0], reused) if reused.shape[0] else None

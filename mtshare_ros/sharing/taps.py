@@ -1,4 +1,4 @@
-"""Where heads read the encoder, and what it keeps for them."""
+"""Where heads read the transformer, and what it keeps for them."""
 
 from dataclasses import dataclass
 
@@ -8,12 +8,12 @@ from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.block import GroupedNorm
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.rows import ActiveRows
+from mtshare_ros.sharing.rows import ActiveTokens
 
 
 @dataclass(frozen=True)
 class Tap:
-    """The output of ``block``, counted from 1; ``normed``: behind the encoder's final norm."""
+    """The output of ``block``, counted from 1; ``normed``: behind the transformer's final norm."""
 
     block: int
     normed: bool = True
@@ -22,12 +22,12 @@ class Tap:
 @dataclass(frozen=True)
 class TapState:
     """
-    The outputs of blocks that heads read, of N cells, T tokens and M members.
+    The outputs of blocks that heads read, of N patches, T tokens and M encoders.
 
-    A buffer is (M x T, D) float32, or (T, D) where one serves all members.
+    A buffer is (M x T, D) float32, or (T, D) where one serves all encoders.
     """
 
-    cell_count: int
+    patch_count: int
     token_count: int
     buffers: dict[Tap, torch.Tensor]
 
@@ -36,34 +36,34 @@ class TapState:
         """Bytes of the buffers."""
         return tensor_bytes(*self.buffers.values())
 
-    def cells(self, tap: Tap, member: int) -> torch.Tensor:
-        """Return a member's cells (N, D) at a tap."""
-        return self._tokens(tap, member)[:self.cell_count]
+    def patches(self, tap: Tap, encoder: int) -> torch.Tensor:
+        """Return a encoder's patches (N, D) at a tap."""
+        return self._tokens(tap, encoder)[:self.patch_count]
 
-    def prefix(self, tap: Tap, member: int) -> torch.Tensor:
-        """Return a member's prefix rows (P, D) at a tap."""
-        return self._tokens(tap, member)[self.cell_count:]
+    def prefix(self, tap: Tap, encoder: int) -> torch.Tensor:
+        """Return a encoder's prefix rows (P, D) at a tap."""
+        return self._tokens(tap, encoder)[self.patch_count:]
 
-    def _tokens(self, tap: Tap, member: int) -> torch.Tensor:
+    def _tokens(self, tap: Tap, encoder: int) -> torch.Tensor:
         buffer, count = self.buffers[tap], self.token_count
-        start = member * count if buffer.shape[0] > count else 0
+        start = encoder * count if buffer.shape[0] > count else 0
         return buffer[start:start + count]
 
 
 class TapTable:
     """The taps of a network's heads, and how what leaves a block gets there."""
 
-    def __init__(self, network: MultiTaskNetwork, members: tuple[str, ...]) -> None:
+    def __init__(self, network: MultiTaskNetwork, encoders: tuple[str, ...]) -> None:
         self.last = Tap(network.config.depth)
         self._shared_depth, self._width = network.config.shared_depth, network.config.embed_dim
         self._of = {task: taps_of(network.config, task) for task in network.tasks}
         self._readers: dict[Tap, set[int]] = {self.last: set()}
         for task, taps in self._of.items():
             for tap in taps:
-                member = members.index(network.encoder_of(task))
-                self._readers.setdefault(tap, set()).add(member)
+                encoder = encoders.index(network.encoder_of(task))
+                self._readers.setdefault(tap, set()).add(encoder)
         self.blocks = {tap.block for tap in self._readers}
-        norms = [network.final_norm(member) for member in members]
+        norms = [network.final_norm(encoder) for encoder in encoders]
         self._norm, self._norms = GroupedNorm(norms), [GroupedNorm([norm]) for norm in norms]
 
     def of(self, task: str) -> tuple[Tap, ...]:
@@ -74,14 +74,14 @@ class TapTable:
         """Return the blocks behind which a task's head reads."""
         return tuple(dict.fromkeys(tap.block for tap in self._of[task]))
 
-    def allocate(self, cell_count: int, token_count: int, device: torch.device) -> TapState:
+    def allocate(self, patch_count: int, token_count: int, device: torch.device) -> TapState:
         """Return empty buffers for a camera."""
-        return TapState(cell_count, token_count, {
+        return TapState(patch_count, token_count, {
             tap: torch.zeros(self._copies(tap) * token_count, self._width, device=device)
             for tap in self._readers})
 
     def write(
-        self, state: TapState, block: int, rows: ActiveRows, values: torch.Tensor
+        self, state: TapState, block: int, rows: ActiveTokens, values: torch.Tensor
     ) -> None:
         """Keep the output (n, D) of a block that is one of ``blocks``."""
         for tap, buffer in state.buffers.items():
@@ -92,15 +92,15 @@ class TapTable:
             elif len(rows.counts) == len(self._norms):
                 buffer.index_copy_(0, rows.index, self._norm(values, rows.counts))
             else:
-                self._write_by_members(tap, buffer, rows, values)
+                self._write_by_encoders(tap, buffer, rows, values)
 
-    def _write_by_members(
-        self, tap: Tap, buffer: torch.Tensor, rows: ActiveRows, values: torch.Tensor
+    def _write_by_encoders(
+        self, tap: Tap, buffer: torch.Tensor, rows: ActiveTokens, values: torch.Tensor
     ) -> None:
-        """Norm what a shared block gave as each member does whose head reads it."""
-        for member in self._readers[tap]:
-            normed = self._norms[member](values, rows.counts)
-            buffer.index_copy_(0, rows.index + member * rows.token_count, normed)
+        """Norm what a shared block gave as each encoder does whose head reads it."""
+        for encoder in self._readers[tap]:
+            normed = self._norms[encoder](values, rows.counts)
+            buffer.index_copy_(0, rows.index + encoder * rows.token_count, normed)
 
     def _copies(self, tap: Tap) -> int:
         serves_all = tap.block <= self._shared_depth and not tap.normed
@@ -108,6 +108,6 @@ class TapTable:
 
 
 def taps_of(config: ArchitectureConfig, task: str) -> tuple[Tap, ...]:
-    """Return where a task's head reads the encoder, in the order in which it does."""
+    """Return where a task's head reads the transformer, in the order in which it does."""
     head = config.head_of(task)
     return tuple(Tap(block, head.normed) for block in config.taps_of(head))

@@ -106,14 +106,14 @@ class GateConfig:
     of the block's rows: a group norm over a row's channels with a hinge.
     """
 
-    temporal_factor: float = 1.0
-    task_factor: float = 1.0
+    temporal_threshold: float = 1.0
+    task_threshold: float = 1.0
     temporal_penalty: float = 0.02
     task_penalty: float = 0.1
 
     def __post_init__(self) -> None:
         """Raise ConfigError for negative numbers."""
-        for name in ('temporal_factor', 'task_factor', 'temporal_penalty', 'task_penalty'):
+        for name in ('temporal_threshold', 'task_threshold', 'temporal_penalty', 'task_penalty'):
             require(getattr(self, name) >= 0, name, getattr(self, name), '0 or more')
 
 

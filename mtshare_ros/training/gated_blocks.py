@@ -2,7 +2,7 @@
 A transformer block as the sharing engine runs it, on whole images and with gradients.
 
 The values are the engine's, whose ``sharing.rules`` decide: a row that a gate drops keeps what it
-was, a row that is taken over gets the base task's update and the kept difference. The gradient
+was, a row that is reused gets the base task's update and the kept difference. The gradient
 goes straight through, as if every row had been computed. ``test_gated_training.py`` holds them to
 the engine.
 """
@@ -14,9 +14,9 @@ import torch
 from mtshare_ros.model.backbone import Block, RotaryTable
 from mtshare_ros.sharing.rules import (
     distance,
-    distance_to_take_over,
     effective,
     passes,
+    reuse_distance,
     spread_of,
 )
 
@@ -81,8 +81,8 @@ class GatedStep:
     What a block did with a frame.
 
     ``memory`` is its state after it; of the rows that ``entered``, ``rows`` go on. ``moved``
-    (B, T) is each row's temporal test and ``test`` (B, T) its test for taking over, relative to
-    the spread; ``taken`` (B, T) bool.
+    (B, T) is each row's temporal test and ``test`` (B, T) its test for reuse, relative to
+    the spread; ``reused`` (B, T) bool.
     """
 
     memory: Memory
@@ -90,7 +90,7 @@ class GatedStep:
     rows: Rows
     moved: torch.Tensor
     test: torch.Tensor | None = None
-    taken: torch.Tensor | None = None
+    reused: torch.Tensor | None = None
 
     @property
     def output(self) -> torch.Tensor:
@@ -112,30 +112,30 @@ def compute_some(
     limit: float, *, reference: TaskReference | None = None, task_limit: float = 0.0,
 ) -> GatedStep:
     """
-    Run a block on (B, T, D) as the engine would, with a temporal limit and one for taking over.
+    Run a block on (B, T, D) as the engine would, with a temporal limit and one for reuse.
 
-    A temporal limit of 0 gates nothing; without a ``reference`` no row is taken over.
+    A temporal limit of 0 gates nothing; without a ``reference`` no row is reused.
     """
     moved = distance(values, memory.input)
     bound = effective(limit) * memory.spread
     passing = rows.active & passes(moved, bound, rows.forced)
     values = _choose(passing, values, memory.input)
     query, key, value = block.attn.project(block.norm1(values), rotary)
-    test = taken = None
+    test = reused = None
     if reference is not None:
-        test = distance_to_take_over(
+        test = reuse_distance(
             values - reference.now.input, memory.input - reference.before.input,
             values, memory.input, reference.share)
         bound = effective(task_limit) * memory.spread
-        taken = passing & ~passes(test, bound, rows.forced)
-        key = _choose_heads(taken, _carried(reference, memory, 'key'), key)
-        value = _choose_heads(taken, _carried(reference, memory, 'value'), value)
+        reused = passing & ~passes(test, bound, rows.forced)
+        key = _choose_heads(reused, _carried(reference, memory, 'key'), key)
+        value = _choose_heads(reused, _carried(reference, memory, 'value'), value)
     update = _finish(block, values, block.attn.attend(query, key, value))
-    if reference is not None and taken is not None:
-        update = _choose(~taken, update, _carried(reference, memory, 'update'))
+    if reference is not None and reused is not None:
+        update = _choose(~reused, update, _carried(reference, memory, 'update'))
     kept = Memory(values, _choose(passing, update, memory.update), key, value, memory.spread)
     return GatedStep(kept, rows, Rows(passing, rows.forced & passing), moved / memory.spread,
-                     None if test is None else test / memory.spread, taken)
+                     None if test is None else test / memory.spread, reused)
 
 
 def _carried(base: TaskReference, own: Memory, name: str) -> torch.Tensor:

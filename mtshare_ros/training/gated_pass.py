@@ -42,7 +42,7 @@ class GatedFrame:
                        for step, limit in zip(self.steps, self.thresholds.temporal))
 
     def task_excess(self) -> PartialLoss:
-        """Return by how much the tests for taking over exceed their limits."""
+        """Return by how much the tests for reuse exceed their limits."""
         return _excess((step.test, limit, step.rows)
                        for step, limit in zip(self.steps, self.thresholds.task)
                        if step.test is not None)
@@ -53,11 +53,11 @@ class GatedFrame:
                             for step in self.steps]).mean()
 
     def taken_share(self) -> torch.Tensor:
-        """Return which share of the rows in blocks with a base task was taken over."""
-        pairs = [(self._of_cells(step.taken), self._of_cells(step.rows.active))
-                 for step in self.steps if step.taken is not None]
-        taken = sum(taken.sum() for taken, _ in pairs)
-        return taken / max(sum(int(active.sum()) for _, active in pairs), 1)
+        """Return which share of the rows in blocks with a base task was reused."""
+        pairs = [(self._of_cells(step.reused), self._of_cells(step.rows.active))
+                 for step in self.steps if step.reused is not None]
+        reused = sum(reused.sum() for reused, _ in pairs)
+        return reused / max(sum(int(active.sum()) for _, active in pairs), 1)
 
     def _of_cells(self, rows: torch.Tensor) -> torch.Tensor:
         return rows[:, :self.cells]
@@ -69,7 +69,7 @@ class GatedPass:
     def __init__(self, network: MultiTaskNetwork, task: str, config: GateConfig) -> None:
         self._network, self._task = network, task
         self._thresholds = default_thresholds(network.config).scaled(
-            config.temporal_factor, config.task_factor)
+            config.temporal_threshold, config.task_threshold)
 
     def __call__(self, films: GatedFilms) -> GatedFrame:
         """Return what the task's network makes of the films' last frame."""

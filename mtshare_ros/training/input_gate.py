@@ -6,9 +6,9 @@ import torch
 
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.change import ChangeDetector
-from mtshare_ros.sharing.plan import PlanLimits, Planner
+from mtshare_ros.sharing.plan import PlanBounds, Planner
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.stem import reach_of_stem
+from mtshare_ros.sharing.stem import receptive_field_of_stem
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class InputGate:
     def __init__(self, network: MultiTaskNetwork, device: torch.device, factor: float) -> None:
         self._patch_size = network.config.patch_size
         self._detector = ChangeDetector(device, self._patch_size)
-        self._planner = Planner(reach_of_stem(network).spread)
+        self._planner = Planner(receptive_field_of_stem(network).spread)
         self._settings = SharingSettings()
         self._factor = factor
 
@@ -67,11 +67,11 @@ class InputGate:
             plan = self._planner.plan(
                 grid, number % self._settings.refresh_period,
                 self._detector.observe(state, frame[None]), ages, self._factor, self._settings,
-                PlanLimits())
-            patches = _mask(plan.patches, ages)
+                PlanBounds())
+            patches = _mask(plan.transmitted, ages)
             self._detector.transmit(state, patches.nonzero()[:, 0])
             before, now = now, torch.where(_pixels(patches.view(grid), side), frame, now)
-            entering = _mask(plan.cells, ages)
+            entering = _mask(plan.patches, ages)
             forced = torch.zeros_like(entering) if plan.due is None else plan.due
         return before, now, entering, forced
 

@@ -92,7 +92,7 @@ class FilmObjective(nn.Module):
         self._task, self._losses, self._config, self._dtype = task, losses, gates, dtype
         self._pass = GatedPass(network, task, gates)
         self._gate = InputGate(
-            network, next(network.parameters()).device, gates.temporal_factor)
+            network, next(network.parameters()).device, gates.temporal_threshold)
 
     def forward(self, batch: ClipBatch, turns: list[int]) -> Terms:
         """Return the terms for films whose last frame comes at ``turns`` of the refresh."""

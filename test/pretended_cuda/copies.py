@@ -49,7 +49,7 @@ def _between(mode: Any, target: PretendedTensor, source: PretendedTensor,
     mode.before(there, [], [target])
     join(here.clock, there.clock)
     target.data_on_cpu.copy_(source.data_on_cpu)
-    mode.account('copy_', 1, here, _not_recorded, [source.block], [target.block])
+    mode.work('copy_', 1, here, _not_recorded, [source.block], [target.block])
     return target
 
 
@@ -80,9 +80,9 @@ def _upload(mode: Any, target: PretendedTensor, source: torch.Tensor,
         step()
     else:
         target_data.copy_(source)
-    mode.machine.account.copied('H2D', source.nbytes, stream.capture is not None)
+    mode.machine.work.copied('H2D', source.nbytes, stream.capture is not None)
     count = 1 if in_one_piece or target.is_contiguous() else 2
-    mode.account('copy_', count, stream, step, [], [target.block])
+    mode.work('copy_', count, stream, step, [], [target.block])
     return target
 
 
@@ -105,10 +105,10 @@ def _download(mode: Any, target: torch.Tensor, source: PretendedTensor,
         target.copy_(source_data)
     elif stream.capture is None:
         step()
-    mode.machine.account.copied('D2H', target.nbytes, stream.capture is not None)
+    mode.machine.work.copied('D2H', target.nbytes, stream.capture is not None)
     count = 1 if in_one_piece else 1 + int(source.dtype != target.dtype
                                            or not source.is_contiguous())
-    mode.account('copy_', count, stream, step, [source.block], [])
+    mode.work('copy_', count, stream, step, [source.block], [])
     return target
 
 

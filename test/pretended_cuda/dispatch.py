@@ -81,7 +81,7 @@ class PretendedMode(TorchDispatchMode):
         if 'device' in run_kwargs:
             run_kwargs = {**run_kwargs, 'device': torch.device('cpu')}
         if op.is_view:
-            self.machine.account.launched(op.name, 0, '')
+            self.machine.work.launched(op.name, 0, '')
             return self._wrapped(func(*run_args, **run_kwargs), tensors, stream)
         reads, writes = _used(op.written(args, kwargs), tensors)
         use = self.before(stream, reads, writes)
@@ -99,8 +99,8 @@ class PretendedMode(TorchDispatchMode):
             check_writes(op.name, run_args, run_kwargs, result, line())
         step = None if stream.capture is None else _again(
             op.name, func, tree_map(_frozen, (args, kwargs)), made)
-        self.account(op.name, count, stream, step, reads,
-                     [*(tensor.block for tensor in writes), *new_blocks])
+        self.work(op.name, count, stream, step, reads,
+                  [*(tensor.block for tensor in writes), *new_blocks])
         return wrapped
 
     def before(self, stream: PretendedStream, reads: list[Block],
@@ -114,15 +114,15 @@ class PretendedMode(TorchDispatchMode):
             stream.capture.before_writing(tensor.block, tensor.data_on_cpu)
         return None
 
-    def account(self, name: str, count: int, stream: PretendedStream,
-                step: Callable[[], None] | None, reads: list[Block], writes: list[Block]) -> None:
+    def work(self, name: str, count: int, stream: PretendedStream,
+             step: Callable[[], None] | None, reads: list[Block], writes: list[Block]) -> None:
         """Count a launch, or record it."""
         if stream.capture is not None:
             if count and step is not None:
                 stream.capture.record(name, count, step, reads, writes)
             return
         stream.time_ms += count * KERNEL_MS
-        self.machine.account.launched(name, count, line() if count else '')
+        self.machine.work.launched(name, count, line() if count else '')
 
     def to_host(self, kind: str, tensor: PretendedTensor) -> torch.Tensor:
         """Return a tensor's data, for which the host waits."""

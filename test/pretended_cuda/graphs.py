@@ -201,7 +201,7 @@ class PretendedGraph:
         self._overwrite_later_graphs()
         use_blocks(stream, tape.read - tape.written, tape.written, at)
         stream.time_ms += tape.kernels * KERNEL_MS
-        self._machine.account.replayed(tape.kernels, at)
+        self._machine.work.replayed(tape.kernels, at)
         for step in tape.steps:
             step()
 

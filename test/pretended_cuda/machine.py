@@ -25,8 +25,8 @@ _ASKED_FOR = frozenset(('torch.cuda.synchronize', 'stream.synchronize', 'event.s
 class Machine:
     """What the pretended ``torch.cuda`` stands on."""
 
-    def __init__(self, account: PretendedDevice, count: int, *, jetson: bool) -> None:
-        self.account = account
+    def __init__(self, work: PretendedDevice, count: int, *, jetson: bool) -> None:
+        self.work = work
         self.memories = [GpuMemory(index, MEMORY, jetson=jetson) for index in range(count)]
         self.pinned = PinnedMemory()
         self.clock: Clock = {}
@@ -72,7 +72,7 @@ class Machine:
 
     def touch(self, index: int) -> None:
         """Note that a device is used: it has a context from now on."""
-        self.account.touched.add(index)
+        self.work.touched.add(index)
 
     # -- streams
 
@@ -138,7 +138,7 @@ class Machine:
         """Let the host wait for a stream, or for a part of what it was given."""
         self.refuse_in_capture(kind)
         self._debug(kind)
-        self.account.synchronised(kind, stream.device_index if stream else None)
+        self.work.synchronised(kind, stream.device_index if stream else None)
         if stream is not None:
             self.finish(stream.clock if clock is None else clock,
                         stream.unfinished if unfinished is None else unfinished)
@@ -148,7 +148,7 @@ class Machine:
         self.refuse_in_capture('torch.cuda.synchronize')
         index = self.index_of(device)
         self.touch(index)
-        self.account.synchronised('torch.cuda.synchronize', index)
+        self.work.synchronised('torch.cuda.synchronize', index)
         for stream in self._streams:
             if stream.device_index == index:
                 self.finish(stream.clock, stream.unfinished)

@@ -25,16 +25,16 @@ def pretended_cuda(devices: int = 1, *, jetson: bool = False) -> Iterator[Preten
 
     With ``jetson``, memory that runs out raises what it does there.
     """
-    account = PretendedDevice()
-    machine = Machine(account, devices, jetson=jetson)
+    work = PretendedDevice()
+    machine = Machine(work, devices, jetson=jetson)
     with contextlib.ExitStack() as stack:
         stack.callback(machine.close)
         for target, name, value in _replaced(machine):
             stack.enter_context(mock.patch.object(target, name, value))
         stack.enter_context(_exchanged_parameters())
         stack.enter_context(_in_thread(machine))
-        account.thread = partial(_in_thread, machine)
-        yield account
+        work.thread = partial(_in_thread, machine)
+        yield work
 
 
 @contextlib.contextmanager

@@ -49,7 +49,7 @@ def _measure_captures(check: Check, subject: Subject) -> None:
             held, start = _reserved(), time.perf_counter()
             camera.compute(sizes)
             torch.cuda.synchronize()
-            check.add('capture', model=subject.name, cells=sizes.cells,
+            check.add('capture', model=subject.name, cells=sizes.patches,
                       ms=(time.perf_counter() - start) * 1e3, mb=(_reserved() - held) / 1e6)
     start = time.perf_counter()
     other = engine.new_session()

@@ -64,9 +64,9 @@ def _measure_update(check: Check) -> None:
     with computing_on(engine.device), torch.inference_mode():
         camera.compute(sizes)
         repeats = check.size(50, 2)
-        check.add('update', form='a graph, with its maps', cells=sizes.cells,
+        check.add('update', form='a graph, with its maps', cells=sizes.patches,
                   ms=milliseconds(lambda: camera.compute(sizes), repeats))
         if check.pretended is None:
             compiled = torch.compile(network.update, mode='max-autotune-no-cudagraphs')
-            check.add('update', form='compiled, without its maps', cells=sizes.cells,
+            check.add('update', form='compiled, without its maps', cells=sizes.patches,
                       ms=milliseconds(lambda: compiled(camera.state, sizes), repeats))

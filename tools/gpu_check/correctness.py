@@ -51,7 +51,7 @@ CASES = {
     'shared': Case(),
     'shared, without graphs': Case(graphs=False),
     'shared in time alone': Case(SharingSettings(task=False)),
-    'no thresholds': Case(SharingSettings(temporal_factor=0.0)),
+    'no thresholds': Case(SharingSettings(temporal_threshold=0.0)),
     'accurate': Case(SharingSettings(block='accurate')),
     'halo': Case(SharingSettings(halo=1)),
     'keyframes': Case(SharingSettings(policy='keyframe', refresh_period=3)),

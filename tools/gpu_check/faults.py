@@ -39,7 +39,7 @@ def _play_nan(check: Check, subject: Subject, film: Frames) -> bool:
     session = engine.new_session()
     for image in film[:2]:
         engine.infer(image, session)
-    for rows in session.static.state.encoder.shared:  # type: ignore[union-attr]
+    for rows in session.static.state.transformer.shared:  # type: ignore[union-attr]
         rows.fill_(torch.nan)
     found = [engine.infer(image, session).stats for image in film[2:5]]
     return (bool(found[0].non_finite) and 'NaN' in found[1].reset_reason

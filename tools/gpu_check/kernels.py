@@ -10,9 +10,9 @@ import torch
 from gpu_check.check import captured, Check, milliseconds
 from gpu_check.film import Film
 from gpu_check.models import Subject, subject_of, VIT_B, VIT_T
-from mtshare_ros.inference.map_decoder import decode_cells
+from mtshare_ros.inference.map_decoder import decode_patches
 from mtshare_ros.inference.static import map_operator
-from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_cells_fused
+from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_patches_fused
 from mtshare_ros.sharing.static import kernel_choice as choosing
 from mtshare_ros.sharing.static.kernel_choice import choose, Chosen
 from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
@@ -45,7 +45,7 @@ def _record_calls(subject: Subject) -> Calls:
 
     recorded = Operators(**{field.name: partial(recording, field.name, getattr(PLAIN, field.name))
                             for field in fields(Operators)})
-    decoder = ChosenDecoder(partial(recording, 'decode_cells', decode_cells))
+    decoder = ChosenDecoder(partial(recording, 'decode_patches', decode_patches))
     with mock.patch.object(choosing, 'choose', lambda *_, **__: Chosen(recorded)), \
             mock.patch.object(map_operator, 'choose_decoder', lambda *_: decoder):
         engine = subject.engine(cuda_graphs=False)
@@ -58,7 +58,7 @@ def _record_calls(subject: Subject) -> Calls:
 def _measure(check: Check, model: str, operator: str, given: tuple[Any, ...]) -> None:
     """Time calls in a graph, so that launches do not hide what they take."""
     repeats = check.size(20, 2)
-    kernel, twin = ((decode_cells_fused, decode_cells) if operator == 'decode_cells' else
+    kernel, twin = ((decode_patches_fused, decode_patches) if operator == 'decode_patches' else
                     (getattr(FUSED, operator), getattr(PLAIN, operator)))
     took = {}
     with torch.inference_mode():

@@ -12,7 +12,7 @@ from gpu_check.check import Check
 from gpu_check.film import film_that_enters
 from gpu_check.models import Subject, subject_of, VIT_B, VIT_S, VIT_T
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_decoder import decode_cells
+from mtshare_ros.inference.map_decoder import decode_patches
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.static import map_operator
 from mtshare_ros.inference.static.map_operator import ChosenDecoder
@@ -91,9 +91,10 @@ def _work(session: Session, entered: float) -> dict[str, float]:
     camera = session.static
     if camera is None:
         raise RuntimeError('the engine did not take the path of fixed lengths')
-    fitting = [each for each in camera.buckets(0.5) if each.cells >= entered * camera.cell_count]
+    fitting = [each for each in camera.buckets(0.5)
+               if each.patches >= entered * camera.patch_count]
     sizes = fitting[0] if fitting and entered < 1 else None
-    encoder = camera.state.encoder
+    encoder = camera.state.transformer
     blocks = len(encoder.shared) + encoder.own.shape[0] * encoder.own.shape[1]
     weights = blocks * _WEIGHTS_PER_BLOCK * encoder.reference.shape[1] ** 2 * 2
     rows = sum(item.nbytes for item in (*encoder.shared, encoder.own))
@@ -104,7 +105,7 @@ def _work(session: Session, entered: float) -> dict[str, float]:
 
 @contextmanager
 def _without_triton() -> Iterator[None]:
-    plain = ChosenDecoder(decode_cells)
+    plain = ChosenDecoder(decode_patches)
     with mock.patch.object(choosing, 'choose', lambda *_, **__: Chosen(PLAIN)), \
             mock.patch.object(map_operator, 'choose_decoder', lambda *_: plain):
         yield

@@ -13,7 +13,7 @@ from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.static.graphs import Download, Upload
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 
 _SHARE = 0.1
@@ -77,7 +77,7 @@ def _measure_gate(
     check: Check, name: str, engine: Engine, session: object, settings: InferenceSettings
 ) -> None:
     camera = session.static  # type: ignore[attr-defined]
-    limits = PlanLimits(engine.crossover(settings.sharing).share,
+    limits = PlanBounds(engine.crossover(settings.sharing).share,
                         settings.sharing.scene_cut_fraction)
 
     def gate() -> None:

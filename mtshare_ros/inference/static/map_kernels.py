@@ -1,7 +1,7 @@
 """
-The decoding of cells as one Triton kernel; imported only where Triton is.
+The decoding of patches as one Triton kernel; imported only where Triton is.
 
-What it computes is ``cell_decoding.decode_cells``, in float32. It uses nothing that Triton 3.0
+What it computes is ``patch_decoding.decode_patches``, in float32. It uses nothing that Triton 3.0
 does not have.
 """
 
@@ -31,20 +31,22 @@ ROUNDER = tl.constexpr(8388608.0)
 """A float32 of this size has no fraction: adding it rounds halves to even."""
 
 
-def decode_cells(
-    raw: torch.Tensor, cells: torch.Tensor, maps: Sequence[torch.Tensor], columns: int,
+def decode_patches(
+    raw: torch.Tensor, patches: torch.Tensor, maps: Sequence[torch.Tensor], columns: int,
     side: int, target: int, encoding: str,
 ) -> None:
     """
-    Decode cells (n,) of a raw output (1, C, h, w) with ``side`` pixels into maps with ``target``.
+    Decode patches (n,) of a raw output (1, C, h, w), ``side`` pixels each, into maps.
 
-    ``columns`` are the cells of a row of the grid.
+    A patch has ``target`` pixels along a side of the maps.
+
+    ``columns`` are the patches of a row of the grid.
     """
-    given = raw, cells, maps[0], *raw.shape[2:], *raw.stride()[1:], columns
+    given = raw, patches, maps[0], *raw.shape[2:], *raw.stride()[1:], columns
     if encoding == 'class_logits':
-        _launch_classes(given, raw.shape[1], cells.shape[0], maps, side, target)
+        _launch_classes(given, raw.shape[1], patches.shape[0], maps, side, target)
     else:
-        _decode_values_kernel[cells.shape[0], triton.cdiv(target * target, PIXELS)](
+        _decode_values_kernel[patches.shape[0], triton.cdiv(target * target, PIXELS)](
             *given, SIDE=side, TARGET=target, KIND=KINDS[encoding], BLOCK=PIXELS, num_warps=4)
 
 
@@ -61,15 +63,15 @@ def _launch_classes(
 
 @triton.jit
 def _decode_values_kernel(
-    raw, cells, found, height, width, channel_stride, row_stride, column_stride, columns,
+    raw, patches, found, height, width, channel_stride, row_stride, column_stride, columns,
     SIDE: tl.constexpr, TARGET: tl.constexpr, KIND: tl.constexpr, BLOCK: tl.constexpr,
 ):
-    cell = tl.load(cells + tl.program_id(0))
+    patch = tl.load(patches + tl.program_id(0))
     pixel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < TARGET * TARGET
     a, to_below, to_right, down, right = _corners(
-        raw, cell, pixel, height, width, row_stride, column_stride, columns, SIDE, TARGET)
-    place = _place(cell, pixel, columns, TARGET)
+        raw, patch, pixel, height, width, row_stride, column_stride, columns, SIDE, TARGET)
+    place = _place(patch, pixel, columns, TARGET)
     same: tl.constexpr = SIDE == TARGET
     x = _enlarged(a, to_below, to_right, down, right, inside, same)
     if KIND == DIRECTION:
@@ -85,16 +87,16 @@ def _decode_values_kernel(
 
 @triton.jit
 def _decode_classes_kernel(
-    raw, cells, labels, height, width, channel_stride, row_stride, column_stride, columns,
+    raw, patches, labels, height, width, channel_stride, row_stride, column_stride, columns,
     shares, channels, SIDE: tl.constexpr, TARGET: tl.constexpr, HAS_SECOND: tl.constexpr,
     BLOCK: tl.constexpr, CHANNELS: tl.constexpr,
 ):
-    cell = tl.load(cells + tl.program_id(0))
+    patch = tl.load(patches + tl.program_id(0))
     pixel = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     inside = pixel < TARGET * TARGET
     channel = tl.arange(0, CHANNELS)[None, :]
     a, to_below, to_right, down, right = _corners(
-        raw, cell, pixel, height, width, row_stride, column_stride, columns, SIDE, TARGET)
+        raw, patch, pixel, height, width, row_stride, column_stride, columns, SIDE, TARGET)
     logits = _enlarged(
         a[:, None] + channel * channel_stride, to_below[:, None], to_right[:, None],
         down[:, None], right[:, None], inside[:, None] & (channel < channels), SIDE == TARGET)
@@ -103,27 +105,27 @@ def _decode_classes_kernel(
     number = tl.min(tl.where(apart == 0.0, channel, CHANNELS), axis=1)
     total = tl.sum(tl.exp(apart), axis=1)
     known = total == total
-    place = _place(cell, pixel, columns, TARGET)
+    place = _place(patch, pixel, columns, TARGET)
     tl.store(labels + place, tl.where(known, number, NO_CLASS).to(tl.uint8), mask=inside)
     if HAS_SECOND:
         tl.store(shares + place, _to_byte(tl.where(known, 1.0 / total, 0.0)), mask=inside)
 
 
 @triton.jit
-def _place(cell, pixel, columns, TARGET: tl.constexpr):
-    """Return where the pixels of a cell stand in its map."""
-    row = cell // columns * TARGET + pixel // TARGET
-    return row * columns * TARGET + cell % columns * TARGET + pixel % TARGET
+def _place(patch, pixel, columns, TARGET: tl.constexpr):
+    """Return where the pixels of a patch stand in its map."""
+    row = patch // columns * TARGET + pixel // TARGET
+    return row * columns * TARGET + patch % columns * TARGET + pixel % TARGET
 
 
 @triton.jit
 def _corners(
-    raw, cell, pixel, height, width, row_stride, column_stride, columns, SIDE: tl.constexpr,
+    raw, patch, pixel, height, width, row_stride, column_stride, columns, SIDE: tl.constexpr,
     TARGET: tl.constexpr,
 ):
     """Return what lies above and before pixels, the steps to what follows, how near that is."""
-    above, down = _source(cell // columns * SIDE, pixel // TARGET, SIDE, TARGET)
-    before, right = _source(cell % columns * SIDE, pixel % TARGET, SIDE, TARGET)
+    above, down = _source(patch // columns * SIDE, pixel // TARGET, SIDE, TARGET)
+    before, right = _source(patch % columns * SIDE, pixel % TARGET, SIDE, TARGET)
     top, left = _bounded(above, height), _bounded(before, width)
     to_below = (_bounded(above + 1, height) - top) * row_stride
     to_right = (_bounded(before + 1, width) - left) * column_stride
@@ -132,7 +134,7 @@ def _corners(
 
 @triton.jit
 def _source(start, pixel, SIDE: tl.constexpr, TARGET: tl.constexpr):
-    """Return the place before a pixel of a cell, and how near the pixel is to the next one."""
+    """Return the place before a pixel of a patch, and how near the pixel is to the next one."""
     source = (pixel.to(tl.float32) + 0.5) * (SIDE / TARGET) - 0.5
     near = tl.floor(source)
     return start + near.to(tl.int32), source - near

@@ -17,7 +17,7 @@ from mtshare_ros.inference.static.graphs import Captured, Download, GraphPool, U
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.sharing.change import learns
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import GateCounts, ListSizes
 from mtshare_ros.sharing.static.static_gate import Controls
@@ -26,8 +26,8 @@ from mtshare_ros.sharing.static.static_network import Geometries, StaticNetwork
 Raws = Mapping[str, torch.Tensor]
 """The network's raw outputs (1, C, h, w) float32 by task."""
 
-Cells = Mapping[str, torch.Tensor | None]
-"""By task the cells (m,) whose map may differ, entries repeated; None for all."""
+Patches = Mapping[str, torch.Tensor | None]
+"""By task the patches (m,) whose map may differ, entries repeated; None for all."""
 
 
 @dataclass(frozen=True)
@@ -58,28 +58,28 @@ class StaticDecoder:
             task: item for task, item in decoders.derived.items() if task in asked}
 
     def derive(self, heads: Geometries) -> Geometries:
-        """Return by task how far cells reach in what is worked out, given how far in heads."""
+        """Return by task how far patches reach in what is worked out, given how far in heads."""
         return {task: item.geometry(heads) for task, item in self._derived.items()}
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> StaticMaps:
-        """Return buffers for a (rows, columns) grid; all cells must be decoded first."""
+        """Return buffers for a (rows, columns) grid; all patches must be decoded first."""
         tasks = dict.fromkeys((*self._decoders.needed(self._asked), *self._asked))
         return StaticMaps(
             {task: self._decoders.maps[task].allocate(grid, device) for task in tasks},
             {task: item.allocate(grid, device) for task, item in self._derived.items()})
 
-    def decode(self, state: StaticMaps, raws: Raws, cells: Cells) -> None:
+    def decode(self, state: StaticMaps, raws: Raws, patches: Patches) -> None:
         """Bring the maps up to the raw outputs."""
         for task, raw in raws.items():
-            self._decoders.maps[task].update(state.maps[task], raw, cells[task])
+            self._decoders.maps[task].update(state.maps[task], raw, patches[task])
         for task, item in self._derived.items():
             mask = None
             if 'semseg' in item.sources:
                 mask = self._decoders.mask(state.maps['semseg'])
             item.work_out(state.derived[task], raws['depth'][0, 0], mask,
-                          item.own_camera(self._camera), cells[task])
+                          item.own_camera(self._camera), patches[task])
             self._decoders.maps[task].update(
-                state.maps[task], state.derived[task].raw, cells[task])
+                state.maps[task], state.derived[task].raw, patches[task])
 
     @property
     def sees_camera(self) -> bool:
@@ -103,7 +103,7 @@ class FrameResult:
     What came back of a frame.
 
     ``maps`` are by name in ``Prediction`` and belong to the caller. ``oldest_age`` are the frames
-    since some cell was last computed ungated, ``non_finite`` the tasks whose raw output holds NaN
+    since some patch was last computed ungated, ``non_finite`` the tasks whose raw output holds NaN
     or infinity.
     """
 
@@ -145,7 +145,7 @@ class StaticCamera:
         self._updates: dict[ListSizes, Captured] = {}
 
     @property
-    def cell_count(self) -> int:
+    def patch_count(self) -> int:
         """N."""
         return self.state.grid[0] * self.state.grid[1]
 
@@ -181,8 +181,8 @@ class StaticCamera:
         """Bring an (H, W, 3) uint8 image to the device."""
         self._upload.send(image, self.state.image)
 
-    def observe(self, settings: SharingSettings, bounds: PlanLimits, factor: float) -> None:
-        """Find out which cells the frame changes, under a temporal ``factor``."""
+    def observe(self, settings: SharingSettings, bounds: PlanBounds, factor: float) -> None:
+        """Find out which patches the frame changes, under a temporal ``factor``."""
         self.network.prepare(self.state, settings)
         controls = Controls.of(settings, bounds, frame=self.frame, factor=factor)
         self._upload.send(np.array(astuple(controls), np.float32), self.state.gate.controls)
@@ -198,7 +198,7 @@ class StaticCamera:
         return self.network.read_counts(self.state, found['counts'].tolist())
 
     def compute(self, sizes: ListSizes | None) -> None:
-        """Compute the cells that the gate let in, on lists of these sizes; None: all cells."""
+        """Compute the patches that the gate let in, on lists of these sizes; None: all patches."""
         if sizes is None:
             self._whole()
         else:
@@ -261,12 +261,12 @@ class StaticCamera:
     def _compute_some(self, sizes: ListSizes) -> None:
         lists = self.network.update(self.state, sizes)
         self._finish({
-            task: None if geometry is None else lists.heads[geometry].reached
+            task: None if geometry is None else lists.heads[geometry].affected
             for task, geometry in self.network.geometries.items()})
 
-    def _finish(self, cells: dict[str, torch.Tensor | None]) -> None:
-        """Decode the cells by task, and note what the host wants to know."""
+    def _finish(self, patches: dict[str, torch.Tensor | None]) -> None:
+        """Decode the patches by task, and note what the host wants to know."""
         raws = {task: self.network.raw(self.state, task) for task in self.network.tasks}
-        self._decoder.decode(self._maps, raws, cells)
+        self._decoder.decode(self._maps, raws, patches)
         self.network.sums(self.state, self._report[:-1])
         self._report[-1].copy_(self.state.gate.oldest)

@@ -12,9 +12,9 @@ from mtshare_ros.inference.static.graphs import GraphPool
 from mtshare_ros.inference.static.static_camera import StaticCamera, StaticDecoder
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.account import FrameAccount, TaskAccount
-from mtshare_ros.sharing.limits import FrameLimits
-from mtshare_ros.sharing.members import MemberRun
+from mtshare_ros.sharing.account import FrameWork, TaskWork
+from mtshare_ros.sharing.limits import FrameThresholds
+from mtshare_ros.sharing.members import EncoderRun
 from mtshare_ros.sharing.plan import SCENE_CUT
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import choose, GateCounts, kept_share, ListSizes
@@ -27,7 +27,7 @@ class Choice:
     """
     What is computed of a frame.
 
-    Lists of ``sizes``, or all cells where they are None, or ``nothing``; ``counts`` are those of
+    Lists of ``sizes``, or all patches where they are None, or ``nothing``; ``counts`` are those of
     the gate, None where it was not asked. ``reset_reason`` says why the frame builds on nothing.
     """
 
@@ -38,39 +38,39 @@ class Choice:
 
     @property
     def computed(self) -> int | None:
-        """The cells that the blocks compute, None for all."""
+        """The patches that the blocks compute, None for all."""
         if self.nothing:
             return 0
         if self.sizes is None or self.counts is None:
             return None
-        return min(self.sizes.kept, self.counts.cells)
+        return min(self.sizes.kept, self.counts.patches)
 
 
-def account_of(camera: StaticCamera, choice: Choice, oldest_age: int) -> FrameAccount:
+def work_of(camera: StaticCamera, choice: Choice, oldest_age: int) -> FrameWork:
     """
     Return the account of a frame.
 
     Repeated entries of the lists are computed as well, and count among the operations.
     """
-    network, state, count = camera.network, camera.state, camera.cell_count
+    network, state, count = camera.network, camera.state, camera.patch_count
     computed, counts = choice.computed, choice.counts
     whole = computed is None
     listed = 0 if choice.sizes is None else choice.sizes.kept
-    run = MemberRun(None if whole else state.kept[:listed], (), (), {})
+    run = EncoderRun(None if whole else state.kept[:listed], (), (), {})
     shares = ((count if computed is None else computed) / count,)
-    tasks = {task: TaskAccount(shares * network.depth, (0.0,) * network.depth, None, oldest_age,
-                               run) for task in network.tasks}
+    tasks = {task: TaskWork(shares * network.depth, (0.0,) * network.depth, None, oldest_age,
+                            run) for task in network.tasks}
     dense_macs = network.macs(state, None)
     macs = 0 if choice.nothing else network.macs(state, choice.sizes)
-    rows = count if whole or counts is None else counts.cells
+    rows = count if whole or counts is None else counts.patches
     due, due_count = (None, 0) if counts is None else (state.gate.due, counts.due)
-    return FrameAccount(
+    return FrameWork(
         choice.reset_reason, rows, count, macs, dense_macs, tasks, due, due_count)
 
 
 OTHER_MAPS = 'other tasks, or maps of another size or camera, are asked for'
 
-LimitsOf = Callable[[tuple[str, ...], SharingSettings], FrameLimits]
+ThresholdsOf = Callable[[tuple[str, ...], SharingSettings], FrameThresholds]
 
 _MOST_NETWORKS = 2
 """Sets of tasks whose stacked weights are kept; a user who changes tasks often goes back."""
@@ -80,22 +80,22 @@ class StaticPath:
     """
     Runs frames whose shapes depend on no data; see ``FramePath``.
 
-    ``limits_of`` returns the limits of tasks under the user's settings; products are in
+    ``thresholds_of`` returns the thresholds of tasks under the user's settings; products are in
     ``dtype``; with ``graphs`` frames are captured where the device can.
     """
 
     def __init__(
-        self, network: MultiTaskNetwork, decoders: TaskDecoders, limits_of: LimitsOf,
+        self, network: MultiTaskNetwork, decoders: TaskDecoders, thresholds_of: ThresholdsOf,
         dtype: torch.dtype, operators: Operators, *, graphs: bool,
     ) -> None:
-        self._network, self._decoders, self._limits_of = network, decoders, limits_of
+        self._network, self._decoders, self._thresholds_of = network, decoders, thresholds_of
         self._dtype, self._operators, self._graphs = dtype, operators, graphs
         self._networks: dict[tuple[tuple[str, ...], int], StaticNetwork] = {}
 
-    def with_limits(self, limits_of: LimitsOf) -> 'StaticPath':
-        """Return a path with the same weights and other limits."""
+    def with_thresholds(self, thresholds_of: ThresholdsOf) -> 'StaticPath':
+        """Return a path with the same weights and other thresholds."""
         other = copy.copy(self)
-        other._limits_of = limits_of
+        other._thresholds_of = thresholds_of
         return other
 
     def run(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
@@ -113,8 +113,8 @@ class StaticPath:
         result = camera.fetch()
         clock.lap('download', camera.last_download)
         memory.cache.started()
-        account = account_of(camera, choice, result.oldest_age)
-        return FrameOutcome(account, result.maps, result.non_finite)
+        work = work_of(camera, choice, result.oldest_age)
+        return FrameOutcome(work, result.maps, result.non_finite)
 
     def prepare(self, memory: Session, request: FrameRequest) -> str:
         """
@@ -124,8 +124,8 @@ class StaticPath:
         they are.
         """
         camera = self._camera_of(memory, request)
-        limits = self._limits_of(request.needed, request.sharing)
-        camera.rehearse(kept_share(limits.first))
+        thresholds = self._thresholds_of(request.needed, request.sharing)
+        camera.rehearse(kept_share(thresholds.first))
         return camera.pool.fault
 
     def _camera_of(self, memory: Session, request: FrameRequest) -> StaticCamera:
@@ -160,14 +160,14 @@ class StaticPath:
 
     def _reuse(self, request: FrameRequest) -> int:
         """Return of how many rows of the base task a sub-task computes one."""
-        wanted = any(request.sharing.task_factor_of(task) for task in request.needed)
+        wanted = any(request.sharing.task_threshold_of(task) for task in request.needed)
         grid = self._network.config.grid_of(request.image.shape[:2])
         return 2 if wanted and reuse_pays(self._network, request.needed, grid) else 1
 
     def _choose(self, reset_reason: str, camera: StaticCamera, request: FrameRequest) -> Choice:
         """Look at the image, and decide which of the graphs computes it."""
-        limits, bounds = self._limits_of(request.needed, request.sharing), request.bounds
-        factor, count = limits.input_factor, camera.cell_count
+        thresholds, bounds = self._thresholds_of(request.needed, request.sharing), request.bounds
+        factor, count = thresholds.input_factor, camera.patch_count
         if reset_reason:
             camera.start_anew()
         camera.observe(request.sharing, bounds, factor)
@@ -177,10 +177,10 @@ class StaticPath:
         if counts.fired > bounds.scene_cut * count:
             camera.start_anew()
             return Choice(reset_reason=SCENE_CUT)
-        if counts.cells > bounds.crossover * count:
+        if counts.patches > bounds.crossover * count:
             return Choice(counts=counts)
-        if counts.cells == 0:
+        if counts.patches == 0:
             return Choice(nothing=True, counts=counts)
-        buckets = camera.buckets(kept_share(limits.first))
-        sizes = choose(buckets, counts.cells, counts.pixels, counts.reached)
+        buckets = camera.buckets(kept_share(thresholds.first))
+        sizes = choose(buckets, counts.patches, counts.pixels, counts.affected)
         return Choice(sizes, counts=counts)

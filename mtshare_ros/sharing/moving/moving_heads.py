@@ -8,8 +8,8 @@ import torch
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.cache import CameraState
-from mtshare_ros.sharing.dirty_cells import DirtyCells
-from mtshare_ros.sharing.encoder import EncoderRunner
+from mtshare_ros.sharing.dirty_cells import ChangedPatches
+from mtshare_ros.sharing.encoder import TransformerRunner
 from mtshare_ros.sharing.head import HeadRunner, HeadUpdate
 from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.head_plan import around, HeadGeometry, HeadPlan, pixel_list
@@ -22,7 +22,7 @@ from mtshare_ros.sharing.stem import StemState
 @dataclass(frozen=True)
 class ProjectedRows:
     """
-    The projected tokens of one task's head by row of the encoder, (N, projected).
+    The projected tokens of one task's head by row of the transformer, (N, projected).
 
     ``known`` (N,) bool are the rows for which they hold.
     """
@@ -42,14 +42,14 @@ class ProjectedRows:
         return tensor_bytes(self.values, self.known)
 
     def forget(self, rows: torch.Tensor) -> None:
-        """Note that rows (n,) of the encoder are other ones."""
+        """Note that rows (n,) of the transformer are other ones."""
         self.known.index_fill_(0, rows, False)
 
     def complete(self, runner: LocalRunner, inputs: HeadInputs, rows: torch.Tensor) -> int:
         """Project those of rows (n,) that are not known; return the multiply-accumulates."""
         missing = rows[~self.known.index_select(0, rows)]
         if missing.shape[0]:
-            self.values.index_copy_(0, missing, runner.project(inputs.of_cells(missing)))
+            self.values.index_copy_(0, missing, runner.project(inputs.of_patches(missing)))
             self.known.index_fill_(0, missing, True)
         return missing.shape[0] * runner.macs_per_projection
 
@@ -59,23 +59,23 @@ class ProjectedRows:
 
 
 ENLARGED = 1
-"""Pixels round a cell that enlarging its raw output to the size of the image reads."""
+"""Pixels round a patch that enlarging its raw output to the size of the image reads."""
 
 
 @dataclass(frozen=True)
 class MovingGeometry:
     """
-    How far round its cells a head computes where nothing round them is known.
+    How far round its patches a head computes where nothing round them is known.
 
-    ``borders`` are the pixels round a cell that each 3x3 convolution gives, the last of them those
-    that enlarging reads; ``cell_border`` are the cells round it whose tokens are read.
+    ``borders`` are the pixels round a patch that each 3x3 convolution gives, the last of them
+    those that enlarging reads; ``patch_border`` are the patches round it whose tokens are read.
     """
 
     side: int
     kernels: tuple[int, ...]
     paddings: tuple[int, ...]
     borders: tuple[int, ...]
-    cell_border: int
+    patch_border: int
 
     @classmethod
     def of(cls, geometry: HeadGeometry) -> 'MovingGeometry':
@@ -85,21 +85,21 @@ class MovingGeometry:
         return cls(geometry.side, geometry.kernels, geometry.paddings, tuple(borders),
                    -(-merged // geometry.side))
 
-    def plan(self, stem: StemState, cells: torch.Tensor) -> HeadPlan:
-        """Return what to compute for cells (n,) of a view, with the stem's features there."""
+    def plan(self, stem: StemState, patches: torch.Tensor) -> HeadPlan:
+        """Return what to compute for patches (n,) of a view, with the stem's features there."""
         level = Level(stem.grid, self.side)
         layers = tuple(
-            pixel_list(level, cells, border, kernel, padding) for border, kernel, padding
+            pixel_list(level, patches, border, kernel, padding) for border, kernel, padding
             in zip(self.borders, self.kernels, self.paddings))
-        merged = around(Level(stem.grid, 1), cells, self.cell_border)
-        return HeadPlan.of(level, stem, merged, layers, reached=cells)
+        merged = around(Level(stem.grid, 1), patches, self.patch_border)
+        return HeadPlan.of(level, stem, merged, layers, affected=patches)
 
 
 class MovingHeads:
     """
-    The local heads of a network on cells of a view; no pixel of the last frame is read.
+    The local heads of a network on patches of a view; no pixel of the last frame is read.
 
-    Raises ConfigError for runners of other heads: they read more than a few pixels round a cell.
+    Raises ConfigError for runners of other heads: they read more than a few pixels round a patch.
     """
 
     def __init__(self, runners: Mapping[str, HeadRunner]) -> None:
@@ -109,37 +109,38 @@ class MovingHeads:
 
     def allocate(self, camera: CameraState) -> dict[str, ProjectedRows]:
         """Return by task what the heads keep of a camera's rows, as yet nothing."""
-        count, device = camera.encoder.cell_count, camera.stem.device
+        count, device = camera.transformer.patch_count, camera.stem.device
         return {task: ProjectedRows.of(runner, count, device)
                 for task, runner in self._runners.items()}
 
     def run(
-        self, projected: Mapping[str, ProjectedRows], camera: CameraState, encoder: EncoderRunner,
-        tasks: Iterable[str], rows: torch.Tensor, cells: torch.Tensor,
+        self, projected: Mapping[str, ProjectedRows], camera: CameraState,
+        transformer: TransformerRunner,
+        tasks: Iterable[str], rows: torch.Tensor, patches: torch.Tensor,
     ) -> dict[str, HeadUpdate]:
         """
-        Compute the raw outputs of tasks on sorted cells (n,) of the view and 1 pixel round them.
+        Compute the raw outputs of tasks on sorted patches (n,) of the view and 1 pixel round them.
 
-        ``rows`` (N,) are the encoder's rows of the view's cells; only those of the given cells may
-        have changed since the last call with what is ``projected``. Elsewhere a raw output is left
-        as it is, or without meaning.
+        ``rows`` (N,) are the transformer's rows of the view's patches; only those of the given
+        patches may have changed since the last call with what is ``projected``. Elsewhere a raw
+        output is left as it is, or without meaning.
         """
-        if cells.shape[0] == 0:
-            return {task: HeadUpdate(cells, 0) for task in tasks}
+        if patches.shape[0] == 0:
+            return {task: HeadUpdate(patches, 0) for task in tasks}
         for known in projected.values():
-            known.forget(rows.index_select(0, cells))
+            known.forget(rows.index_select(0, patches))
         plans: dict[MovingGeometry, HeadPlan] = {}
         updates = {}
         for task in tasks:
             geometry = self._geometries[task]
             if geometry not in plans:
-                plans[geometry] = geometry.plan(camera.stem, cells)
+                plans[geometry] = geometry.plan(camera.stem, patches)
             runner, plan = self._runners[task], plans[geometry]
-            inputs = encoder.head_inputs(camera.encoder, task, camera.stem)
-            read = rows.index_select(0, plan.cells)
+            inputs = transformer.head_inputs(camera.transformer, task, camera.stem)
+            read = rows.index_select(0, plan.patches)
             macs = projected[task].complete(runner, inputs, read)
             macs += _decode(runner, camera.heads[task], projected[task].at(read), plan)
-            updates[task] = HeadUpdate(cells, macs)
+            updates[task] = HeadUpdate(patches, macs)
         return updates
 
 
@@ -151,31 +152,32 @@ def _decode(runner: LocalRunner, state: Any, projected: torch.Tensor, plan: Head
 
 def _local(task: str, runner: HeadRunner) -> LocalRunner:
     if not isinstance(runner, LocalRunner):
-        raise ConfigError(f'the head of {task} is run by a {type(runner).__name__}; on some cells '
+        raise ConfigError(f'the head of {task} is run by a {type(runner).__name__}; on some '
                           f'of a moving view only a {LocalRunner.__name__} runs')
     return runner
 
 
 class WholeHeads:
-    """Decodes the whole view: what heads keep of their cells lies elsewhere in the next one."""
+    """Decodes the whole view: what heads keep of their patches lies elsewhere in the next one."""
 
     def __init__(self, runners: Mapping[str, HeadRunner]) -> None:
         self._runners = runners
 
     def run(
-        self, camera: CameraState, encoder: EncoderRunner, tasks: Sequence[str],
-        rows: torch.Tensor, cells: torch.Tensor,
+        self, camera: CameraState, transformer: TransformerRunner, tasks: Sequence[str],
+        rows: torch.Tensor, patches: torch.Tensor,
     ) -> dict[str, HeadUpdate]:
         """
-        Renew the raw outputs of tasks; return those of ``cells`` (n,) as what differs.
+        Renew the raw outputs of tasks; return those of ``patches`` (n,) as what differs.
 
-        ``rows`` (N,) is the row of the encoder's buffers that stands for each cell of the view.
+        ``rows`` (N,) is the row of the transformer's buffers that stands for each patch of the
+        view.
         """
-        whole, updates = DirtyCells(camera.stem), {}
+        whole, updates = ChangedPatches(camera.stem), {}
         for task in tasks:
-            inputs = encoder.head_inputs(camera.encoder, task, camera.stem)
+            inputs = transformer.head_inputs(camera.transformer, task, camera.stem)
             seen = tuple(tap.index_select(0, rows) for tap in inputs.taps)
             update = self._runners[task].update(
                 camera.heads[task], replace(inputs, taps=seen), whole, ())
-            updates[task] = HeadUpdate(cells, update.macs)
+            updates[task] = HeadUpdate(patches, update.macs)
         return updates

@@ -6,17 +6,17 @@ from functools import cached_property
 import torch
 
 FARTHEST = 0.875
-"""Cells from the middle of a cell beyond which what a row holds is not its content."""
+"""Patches from the middle of a patch beyond which what a row holds is not its content."""
 
 
 def nearest_rows(
     grid: tuple[int, int], held: torch.Tensor, places: torch.Tensor, empty: torch.Tensor
 ) -> torch.Tensor:
     """
-    Return for each place (n, 2) the cell (n,) whose content is nearest to it, -1 for none.
+    Return for each place (n, 2) the patch (n,) whose content is nearest to it, -1 for none.
 
-    ``held`` (N, 2) is where the content of the cells of a grid lies, in cells, near the cell
-    itself; ``empty`` (N,) bool are those that hold nothing. Of the nine cells around a place.
+    ``held`` (N, 2) is where the content of the patches of a grid lies, in patches, near the patch
+    itself; ``empty`` (N,) bool are those that hold nothing. Of the nine patches around a place.
     """
     known = ~places.isnan().any(dim=1)
     middle = places.where(known[:, None], 0).round().long()
@@ -25,15 +25,15 @@ def nearest_rows(
     size = torch.tensor(grid, device=places.device)
     inside = ((around >= 0) & (around < size)).all(dim=2)
     row, column = torch.minimum(around.clamp(min=0), size - 1).unbind(dim=2)
-    cells = row * grid[1] + column
-    distances = (held[cells] - places[:, None]).norm(dim=2)
-    distances = distances.where(inside & ~empty[cells] & known[:, None], torch.inf)
+    patches = row * grid[1] + column
+    distances = (held[patches] - places[:, None]).norm(dim=2)
+    distances = distances.where(inside & ~empty[patches] & known[:, None], torch.inf)
     distance, best = distances.min(dim=1)
-    return cells.gather(1, best[:, None])[:, 0].where(distance <= FARTHEST, -1)
+    return patches.gather(1, best[:, None])[:, 0].where(distance <= FARTHEST, -1)
 
 
 def first_of_each(wanted: torch.Tensor) -> torch.Tensor:
-    """Return of those (n,) bool who want the same cell the first alone; -1 wants none."""
+    """Return of those (n,) bool who want the same patch the first alone; -1 wants none."""
     count = wanted.shape[0]
     number = torch.arange(count, device=wanted.device)
     first = torch.full((count,), count, device=wanted.device).scatter_reduce_(
@@ -44,14 +44,14 @@ def first_of_each(wanted: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True, eq=False)
 class RingGrid:
     """
-    A (rows, columns) ``grid`` of cells whose rows of the caches stay where they are.
+    A (rows, columns) ``grid`` of patches whose rows of the caches stay where they are.
 
-    What moves is the map ``rows`` (N,) from cells of the view to rows: a scroll turns it like a
+    What moves is the map ``rows`` (N,) from patches of the view to rows: a scroll turns it like a
     torus, so that the rows of what left the view stand for what entered it. ``new`` (N,) bool are
-    the cells that nobody has computed since. ``offsets`` (N, 2) float32 say how far, in cells down
-    and right, what a row holds lies from the middle of its cell, but for the ``rest``, two floats,
-    by which everything has moved since the last scroll. ``origin`` is where in the world, in
-    cells, the view's first cell stands.
+    the patches that nobody has computed since. ``offsets`` (N, 2) float32 say how far, in patches
+    down and right, what a row holds lies from the middle of its patch, but for the ``rest``, two
+    floats, by which everything has moved since the last scroll. ``origin`` is where in the world,
+    in patches, the view's first patch stands.
     """
 
     grid: tuple[int, int]
@@ -63,35 +63,35 @@ class RingGrid:
 
     @classmethod
     def at_rest(cls, grid: tuple[int, int], device: torch.device) -> 'RingGrid':
-        """Return the map of a view whose cells were all computed in place."""
+        """Return the map of a view whose patches were all computed in place."""
         count = grid[0] * grid[1]
         return cls(grid, torch.arange(count, device=device),
                    torch.zeros(count, dtype=torch.bool, device=device),
                    torch.zeros(count, 2, device=device))
 
     @cached_property
-    def cells(self) -> torch.Tensor:
-        """The cell (N,) that each row stands for."""
+    def patches(self) -> torch.Tensor:
+        """The patch (N,) that each row stands for."""
         return torch.empty_like(self.rows).scatter_(
             0, self.rows, torch.arange(self.rows.shape[0], device=self.rows.device))
 
     @cached_property
     def places(self) -> torch.Tensor:
         """Row and column (N, 2) int64 in the world of what each row of the caches stands for."""
-        return self._view.index_select(0, self.cells) + self._tensor(self.origin)
+        return self._view.index_select(0, self.patches) + self._tensor(self.origin)
 
     def moved(self, down: float, right: float) -> 'RingGrid':
         """
-        Return the map after the content of the view has moved, in cells.
+        Return the map after the content of the view has moved, in patches.
 
-        It scrolls by whole cells; what is left over counts in the next call.
+        It scrolls by whole patches; what is left over counts in the next call.
         """
         whole, rest = self._advanced(down, right)
         scrolled = self.scrolled(*whole) if any(whole) else self
         return replace(scrolled, rest=rest)
 
     def scrolled(self, down: int, right: int) -> 'RingGrid':
-        """Return the map after the content of the view has moved by whole cells."""
+        """Return the map after the content of the view has moved by whole patches."""
         source = self._view - self._tensor((down, right))
         entered = ((source < 0) | (source >= self._tensor(self.grid))).any(dim=1)
         turned = source % self._tensor(self.grid)
@@ -103,17 +103,17 @@ class RingGrid:
 
     def followed(self, places: torch.Tensor) -> 'Followed':
         """
-        Return the map in which each cell has the row whose content lies nearest, for parallax.
+        Return the map in which each patch has the row whose content lies nearest, for parallax.
 
-        ``places`` (N, 2) float32 are the rows and columns, in cells, where the view before showed
-        what is in the middle of each cell; NaN where it did not. Where content grows, several
-        cells want one row: the first has it, the others have copies. Cells for which none is near
-        enough are new.
+        ``places`` (N, 2) float32 are the rows and columns, in patches, where the view before
+        showed what is in the middle of each patch; NaN where it did not. Where content grows,
+        several patches want one row: the first has it, the others have copies. Patches for which
+        none is near enough are new.
         """
         held = self._view + self.offsets + self._tensor(self.rest)
         source = nearest_rows(self.grid, held, places, self.new)
         kept, before = source >= 0, source.clamp(min=0)
-        # the view goes on as a whole, however few rows change their cell in one frame
+        # the view goes on as a whole, however few rows change their patch in one frame
         whole, rest = self._advanced(*_median(self._view - places))
         offsets = torch.where(kept[:, None], held[before] - places - self._tensor(rest), 0)
         first = first_of_each(source)
@@ -123,15 +123,15 @@ class RingGrid:
             origin=(self.origin[0] - whole[0], self.origin[1] - whole[1]), rest=rest)
         return Followed(ring, self.rows[before[copies]], rows[copies])
 
-    def computed(self, cells: torch.Tensor) -> 'RingGrid':
-        """Return the map after cells (n,) of the view were computed where they are."""
-        return replace(self, new=self.new.index_fill(0, cells, False),
+    def computed(self, patches: torch.Tensor) -> 'RingGrid':
+        """Return the map after patches (n,) of the view were computed where they are."""
+        return replace(self, new=self.new.index_fill(0, patches, False),
                        offsets=self.offsets.index_copy(
-                           0, cells, -self._tensor(self.rest).float().expand(len(cells), 2)))
+                           0, patches, -self._tensor(self.rest).float().expand(len(patches), 2)))
 
     @cached_property
     def _view(self) -> torch.Tensor:
-        """Row and column (N, 2) int64 of each cell of the view."""
+        """Row and column (N, 2) int64 of each patch of the view."""
         number = torch.arange(self.rows.shape[0], device=self.rows.device)
         return torch.stack((number // self.grid[1], number % self.grid[1]), dim=1)
 
@@ -141,7 +141,7 @@ class RingGrid:
     def _advanced(
         self, down: float, right: float
     ) -> tuple[tuple[int, int], tuple[float, float]]:
-        """Return the whole cells that everything has moved by, and what is left over."""
+        """Return the whole patches that everything has moved by, and what is left over."""
         total = self.rest[0] + down, self.rest[1] + right
         whole = round(total[0]), round(total[1])
         return whole, (total[0] - whole[0], total[1] - whole[1])
@@ -163,7 +163,7 @@ def _median(steps: torch.Tensor) -> tuple[float, float]:
 
 
 def _dealt(rows: torch.Tensor, before: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """Return the row of each cell: that of the cell ``before`` where ``kept``, else a free one."""
-    taken = rows[before]
-    free = torch.ones_like(kept).index_fill_(0, taken[kept], False)
-    return taken.masked_scatter(~kept, free.nonzero()[:, 0])
+    """Return each patch's row: that of the patch ``before`` where ``kept``, else a free one."""
+    reused = rows[before]
+    free = torch.ones_like(kept).index_fill_(0, reused[kept], False)
+    return reused.masked_scatter(~kept, free.nonzero()[:, 0])

@@ -32,8 +32,8 @@ def norm(
     dtype: torch.dtype,
 ) -> torch.Tensor:
     """Return the norm that ``plain_steps.residual_norm`` does without an update."""
-    members = max(values.shape[0], weight.shape[0] if weight.ndim == 3 else 1)
-    normed = values.new_empty((members, *values.shape[1:]), dtype=dtype)
+    encoders = max(values.shape[0], weight.shape[0] if weight.ndim == 3 else 1)
+    normed = values.new_empty((encoders, *values.shape[1:]), dtype=dtype)
     _launch_norm(values, None, None, weight, bias, eps, values, normed)
     return normed
 
@@ -43,8 +43,8 @@ def _launch_norm(
     weight: torch.Tensor, bias: torch.Tensor, eps: float, total: torch.Tensor,
     normed: torch.Tensor,
 ) -> None:
-    members, rows, width = normed.shape
-    _residual_norm_kernel[rows, members](
+    encoders, rows, width = normed.shape
+    _residual_norm_kernel[rows, encoders](
         values.contiguous(), values if update is None else update,
         values if update_bias is None else update_bias, weight, bias, total, normed, rows, width,
         0 if values.shape[0] == 1 else rows * width, 0 if weight.ndim == 1 else width, eps,
@@ -57,9 +57,9 @@ def rotate_and_store(
     cache: torch.Tensor, index: torch.Tensor, heads: int,
 ) -> torch.Tensor:
     """Do what ``plain_steps.rotate_and_store`` does; ``qkv`` stays as it is."""
-    members, rows, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
-    query = qkv.new_empty((members, rows, width))
-    _rotate_and_store_kernel[rows, members](
+    encoders, rows, width = qkv.shape[0], qkv.shape[1], qkv.shape[2] // 3
+    query = qkv.new_empty((encoders, rows, width))
+    _rotate_and_store_kernel[rows, encoders](
         qkv, qkv if bias is None else bias, qkv if rotation is None else rotation, cache, index,
         query, rows, width, cache.shape[1], HEAD=width // heads,
         HAS_BIAS=bias is not None, HAS_ROTATION=rotation is not None,
@@ -93,21 +93,21 @@ def enter(
 
 
 def take(
-    values: torch.Tensor, cells: torch.Tensor, places: torch.Tensor | None,
+    values: torch.Tensor, patches: torch.Tensor, places: torch.Tensor | None,
     reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor,
     weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return what ``plain_steps.take`` does, for the weight and bias of its norm."""
-    width, kept = values.shape[1], (cells if places is None else places).shape[0]
-    rows, members = kept + prefix.shape[0], weight.shape[0] if weight.ndim == 3 else 1
-    index = cells.new_empty(rows)
-    taken = values.new_empty((1, rows, width))
-    normed = values.new_empty((members, rows, width), dtype=dtype)
-    _take_kernel[rows, members](
-        values, cells, cells if places is None else places, reference, prefix, prefix_index,
-        weight, bias, index, taken, normed, rows, kept, width, 0 if weight.ndim == 1 else width,
+    width, kept = values.shape[1], (patches if places is None else places).shape[0]
+    rows, encoders = kept + prefix.shape[0], weight.shape[0] if weight.ndim == 3 else 1
+    index = patches.new_empty(rows)
+    reused = values.new_empty((1, rows, width))
+    normed = values.new_empty((encoders, rows, width), dtype=dtype)
+    _take_kernel[rows, encoders](
+        values, patches, patches if places is None else places, reference, prefix, prefix_index,
+        weight, bias, index, reused, normed, rows, kept, width, 0 if weight.ndim == 1 else width,
         eps, HAS_PLACES=places is not None, BLOCK=triton.next_power_of_2(width), num_warps=4)
-    return index, taken, normed
+    return index, reused, normed
 
 
 def norm_store(
@@ -128,18 +128,18 @@ def _residual_norm_kernel(
     rows, width, values_stride, norm_stride, eps,
     HAS_UPDATE: tl.constexpr, HAS_BIAS: tl.constexpr, BLOCK: tl.constexpr,
 ):
-    row, member = tl.program_id(0), tl.program_id(1)
+    row, encoder = tl.program_id(0), tl.program_id(1)
     column = tl.arange(0, BLOCK)
     inside = column < width
-    place = (member * rows + row) * width + column
-    own = member * width + column
-    x = tl.load(values + member * values_stride + row * width + column, mask=inside, other=0.0)
+    place = (encoder * rows + row) * width + column
+    own = encoder * width + column
+    x = tl.load(values + encoder * values_stride + row * width + column, mask=inside, other=0.0)
     if HAS_UPDATE:
         x += tl.load(update + place, mask=inside, other=0.0).to(tl.float32)
         if HAS_BIAS:
             x += tl.load(update_bias + own, mask=inside, other=0.0).to(tl.float32)
         tl.store(total + place, x, mask=inside)
-    found = _normed(x, weight, shift, member * norm_stride, column, inside, width, eps)
+    found = _normed(x, weight, shift, encoder * norm_stride, column, inside, width, eps)
     tl.store(normed + place, found.to(normed.dtype.element_ty), mask=inside)
 
 
@@ -148,11 +148,11 @@ def _rotate_and_store_kernel(
     qkv, bias, rotation, cache, index, query, rows, width, tokens,
     HEAD: tl.constexpr, HAS_BIAS: tl.constexpr, HAS_ROTATION: tl.constexpr, BLOCK: tl.constexpr,
 ):
-    row, member = tl.program_id(0), tl.program_id(1)
+    row, encoder = tl.program_id(0), tl.program_id(1)
     column = tl.arange(0, BLOCK)
     inside = column < width
-    source = qkv + (member * rows + row) * 3 * width
-    own_bias = bias + member * 3 * width
+    source = qkv + (encoder * rows + row) * 3 * width
+    own_bias = bias + encoder * 3 * width
     q = _load_with_bias(source, own_bias, column, inside, HAS_BIAS)
     k = _load_with_bias(source + width, own_bias + width, column, inside, HAS_BIAS)
     v = _load_with_bias(source + 2 * width, own_bias + 2 * width, column, inside, HAS_BIAS)
@@ -167,8 +167,8 @@ def _rotate_and_store_kernel(
         k = k * cosine + sine * _load_with_bias(
             source + width, own_bias + width, other, inside, HAS_BIAS)
     kind: tl.constexpr = query.dtype.element_ty
-    tl.store(query + (member * rows + row) * width + column, q.to(kind), mask=inside)
-    target = cache + (member * tokens + tl.load(index + row)) * 2 * width + column
+    tl.store(query + (encoder * rows + row) * width + column, q.to(kind), mask=inside)
+    target = cache + (encoder * tokens + tl.load(index + row)) * 2 * width + column
     tl.store(target, k.to(kind), mask=inside)
     tl.store(target + width, v.to(kind), mask=inside)
 
@@ -183,13 +183,13 @@ def _load_with_bias(values, bias, column, inside, HAS_BIAS: tl.constexpr):
 
 @triton.jit
 def _bias_gelu_kernel(
-    rows, bias, found, count, width, member_stride, HAS_BIAS: tl.constexpr, BLOCK: tl.constexpr,
+    rows, bias, found, count, width, encoder_stride, HAS_BIAS: tl.constexpr, BLOCK: tl.constexpr,
 ):
     place = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = place < count
     x = tl.load(rows + place, mask=inside, other=0.0).to(tl.float32)
     if HAS_BIAS:
-        own = place // member_stride * width + place % width
+        own = place // encoder_stride * width + place % width
         x += tl.load(bias + own, mask=inside, other=0.0).to(tl.float32)
     gelu = 0.5 * x * (1.0 + tl.math.erf(x * HALF_ROOT))
     tl.store(found + place, gelu.to(found.dtype.element_ty), mask=inside)
@@ -218,40 +218,40 @@ def _enter_kernel(
 
 @triton.jit
 def _take_kernel(
-    values, cells, places, reference, prefix, prefix_index, weight, shift, index, taken, normed,
+    values, patches, places, reference, prefix, prefix_index, weight, shift, index, reused, normed,
     rows, kept, width, norm_stride, eps, HAS_PLACES: tl.constexpr, BLOCK: tl.constexpr,
 ):
-    row, member = tl.program_id(0), tl.program_id(1)
+    row, encoder = tl.program_id(0), tl.program_id(1)
     column = tl.arange(0, BLOCK)
     inside = column < width
     if row < kept:
         place = row.to(tl.int64)
         if HAS_PLACES:
             place = tl.load(places + row)
-        token = tl.load(cells + place)
+        token = tl.load(patches + place)
         x = tl.load(values + place * width + column, mask=inside, other=0.0)
         tl.store(reference + token * width + column, x, mask=inside)
     else:
         token = tl.load(prefix_index + row - kept)
         x = tl.load(prefix + (row - kept) * width + column, mask=inside, other=0.0)
     tl.store(index + row, token)
-    tl.store(taken + row * width + column, x, mask=inside)
-    found = _normed(x, weight, shift, member * norm_stride, column, inside, width, eps)
-    target = normed + (member * rows + row) * width + column
+    tl.store(reused + row * width + column, x, mask=inside)
+    found = _normed(x, weight, shift, encoder * norm_stride, column, inside, width, eps)
+    target = normed + (encoder * rows + row) * width + column
     tl.store(target, found.to(normed.dtype.element_ty), mask=inside)
 
 
 @triton.jit
 def _norm_store_kernel(
-    values, weight, shift, buffer, index, width, values_stride, norm_stride, member_stride,
+    values, weight, shift, buffer, index, width, values_stride, norm_stride, encoder_stride,
     row_stride, eps, BLOCK: tl.constexpr,
 ):
-    row, member = tl.program_id(0), tl.program_id(1)
+    row, encoder = tl.program_id(0), tl.program_id(1)
     column = tl.arange(0, BLOCK)
     inside = column < width
-    x = tl.load(values + member * values_stride + row * width + column, mask=inside, other=0.0)
-    found = _normed(x, weight, shift, member * norm_stride, column, inside, width, eps)
-    target = buffer + member * member_stride + tl.load(index + row) * row_stride + column
+    x = tl.load(values + encoder * values_stride + row * width + column, mask=inside, other=0.0)
+    found = _normed(x, weight, shift, encoder * norm_stride, column, inside, width, eps)
+    target = buffer + encoder * encoder_stride + tl.load(index + row) * row_stride + column
     tl.store(target, found.to(buffer.dtype.element_ty), mask=inside)
 
 

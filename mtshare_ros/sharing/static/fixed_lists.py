@@ -10,22 +10,22 @@ import torch
 
 from mtshare_ros.model.description import DEFAULT_TEMPORAL
 from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.reach import ReceptiveField
 from mtshare_ros.sharing.static import plain_steps
 
 
 def sources_of_pixels(grid: tuple[int, int], side: int, border: int) -> torch.Tensor:
     """
-    Return the cells that have a pixel inside them or in a border round them, see ``_sources``.
+    Return the patches that have a pixel inside them or in a border round them, see ``_sources``.
 
-    A map has ``side`` pixels along a cell.
+    A map has ``side`` pixels along a patch.
     """
     return _sources(grid, side, border, border)
 
 
-def sources_of_cells(grid: tuple[int, int], reach: Reach) -> torch.Tensor:
-    """Return the cells that reach a cell, see ``_sources``; a cell must reach itself."""
-    return _sources(grid, 1, reach.last, -reach.first)
+def sources_of_patches(grid: tuple[int, int], receptive_field: ReceptiveField) -> torch.Tensor:
+    """Return the patches that reach a patch, see ``_sources``; a patch must reach itself."""
+    return _sources(grid, 1, receptive_field.last, -receptive_field.first)
 
 
 def widened(sources: torch.Tensor, width: int) -> torch.Tensor:
@@ -35,16 +35,16 @@ def widened(sources: torch.Tensor, width: int) -> torch.Tensor:
 
 @lru_cache(maxsize=32)
 def _sources(grid: tuple[int, int], side: int, before: int, behind: int) -> torch.Tensor:
-    """Return (pixels, k) int32 cells in raster order; where there are fewer, one is repeated."""
-    rows, columns = (_along(cells, side, before, behind) for cells in grid)
+    """Return (pixels, k) int32 patches in raster order; where there are fewer, one is repeated."""
+    rows, columns = (_along(patches, side, before, behind) for patches in grid)
     numbers = rows[:, None, :, None] * grid[1] + columns[None, :, None, :]
     return numbers.reshape(rows.shape[0] * columns.shape[0], -1).int()
 
 
-def _along(cells: int, side: int, before: int, behind: int) -> torch.Tensor:
-    """Return along one axis the cells (pixels, k) from ``before`` to ``behind`` a pixel."""
-    pixels = torch.arange(cells * side)
-    first, last = ((pixels + step).div(side, rounding_mode='floor').clamp_(0, cells - 1)
+def _along(patches: int, side: int, before: int, behind: int) -> torch.Tensor:
+    """Return along one axis the patches (pixels, k) from ``before`` to ``behind`` a pixel."""
+    pixels = torch.arange(patches * side)
+    first, last = ((pixels + step).div(side, rounding_mode='floor').clamp_(0, patches - 1)
                    for step in (-before, behind))
     width = int((last - first).max()) + 1
     return torch.minimum(first[:, None] + torch.arange(width), last[:, None])
@@ -52,7 +52,7 @@ def _along(cells: int, side: int, before: int, behind: int) -> torch.Tensor:
 
 SHARES = tuple(Fraction(number, 32) for number in (2, 3, 4, 6, 8, 12, 16))
 """
-Of the cells: beyond the last, frames are computed whole.
+Of the patches: beyond the last, frames are computed whole.
 
 Each is at most 1.5 times the one before, so that a frame pays for little that it does not need.
 """
@@ -63,7 +63,7 @@ _STEP = 8
 """Matrix units take rows in eights: fewer would take as long."""
 
 _MOST_GROWTH = 3.0
-"""Pixels round the cells may be so many times their own; where they are more, lists are longer."""
+"""So many times their own pixels may lie round the patches; lists for more are longer."""
 
 
 @dataclass(frozen=True)
@@ -72,16 +72,16 @@ class GateCounts:
     What a gate counted in one frame.
 
     Patches that ``fired`` changed, ``active`` ones would be transmitted, ``due`` are those of them
-    whose refresh turn has come. Of the ``cells`` that would enter, heads of each geometry would
-    compute ``pixels``, by convolution, and ``reached`` cells may differ in their maps.
+    whose refresh turn has come. Of the ``patches`` that would enter, heads of each geometry would
+    compute ``pixels``, by convolution, and ``affected`` patches may differ in their maps.
     """
 
     fired: int
     due: int
     active: int
-    cells: int
+    patches: int
     pixels: Mapping[HeadGeometry, tuple[int, ...]]
-    reached: Mapping[HeadGeometry, int]
+    affected: Mapping[HeadGeometry, int]
 
 
 @dataclass(frozen=True)
@@ -89,24 +89,24 @@ class ListSizes:
     """
     The entries of a frame's lists.
 
-    ``cells`` enter the network, of which the blocks compute ``kept``. By the geometry of heads,
-    ``pixels`` are those that each convolution computes and ``reached`` the cells whose maps may
+    ``patches`` enter the network, of which the blocks compute ``kept``. By the geometry of heads,
+    ``pixels`` are those that each convolution computes and ``affected`` the patches whose maps may
     differ.
     """
 
-    cells: int
+    patches: int
     kept: int
     pixels: Mapping[HeadGeometry, tuple[int, ...]] = field(compare=False)
-    reached: Mapping[HeadGeometry, int] = field(compare=False)
+    affected: Mapping[HeadGeometry, int] = field(compare=False)
 
     def hold(
-        self, cells: int, pixels: Mapping[HeadGeometry, Sequence[int]],
-        reached: Mapping[HeadGeometry, int],
+        self, patches: int, pixels: Mapping[HeadGeometry, Sequence[int]],
+        affected: Mapping[HeadGeometry, int],
     ) -> bool:
         """Tell whether so many entries have room."""
         return (
-            cells <= self.cells
-            and all(count <= self.reached[geometry] for geometry, count in reached.items())
+            patches <= self.patches
+            and all(count <= self.affected[geometry] for geometry, count in affected.items())
             and all(count <= room for geometry, counts in pixels.items()
                     for count, room in zip(counts, self.pixels[geometry])))
 
@@ -117,51 +117,51 @@ def bucket_sizes(
     """
     Return the sizes for a (rows, columns) grid, smallest first.
 
-    ``keep`` is the share of the entering cells that the blocks compute.
+    ``keep`` is the share of the entering patches that the blocks compute.
     """
     known = tuple(dict.fromkeys(geometries))
     count = grid[0] * grid[1]
-    cells = dict.fromkeys(min(_rounded(share * count), count) for share in SHARES)
-    return tuple(_sizes(count, entering, keep, known) for entering in cells)
+    patches = dict.fromkeys(min(_rounded(share * count), count) for share in SHARES)
+    return tuple(_sizes(count, entering, keep, known) for entering in patches)
 
 
-def kept_share(limit: float) -> float:
+def kept_share(threshold: float) -> float:
     """
-    Return the share of the entering cells that the blocks compute.
+    Return the share of the entering patches that the blocks compute.
 
-    ``limit`` is the temporal one of the first block. At that of models which nobody calibrated it
-    is half, at half of that three quarters: there the error is that of gates in all blocks, for
+    ``threshold`` is the temporal one of the first block. At that of models which nobody calibrated
+    it is half, at half of that three quarters: there the error is that of gates in all blocks, for
     the rooms models and for ``real_vit_small`` alike. In quarters, as each has graphs of its own.
     """
-    return max(1, round(4 / (1 + limit / _HALVING))) / 4
+    return max(1, round(4 / (1 + threshold / _HALVING))) / 4
 
 
 def choose(
-    buckets: Sequence[ListSizes], cells: int, pixels: Mapping[HeadGeometry, Sequence[int]],
-    reached: Mapping[HeadGeometry, int],
+    buckets: Sequence[ListSizes], patches: int, pixels: Mapping[HeadGeometry, Sequence[int]],
+    affected: Mapping[HeadGeometry, int],
 ) -> ListSizes | None:
     """Return the smallest sizes that have room for so many entries, None where none has."""
-    return next((sizes for sizes in buckets if sizes.hold(cells, pixels, reached)), None)
+    return next((sizes for sizes in buckets if sizes.hold(patches, pixels, affected)), None)
 
 
 def _sizes(
-    count: int, cells: int, keep: float, geometries: tuple[HeadGeometry, ...]
+    count: int, patches: int, keep: float, geometries: tuple[HeadGeometry, ...]
 ) -> ListSizes:
     pixels = {
-        item: tuple(_room(count, cells, item.side, border) for border in item.borders)
+        item: tuple(_room(count, patches, item.side, border) for border in item.borders)
         for item in geometries}
-    reached = {item: _room(count, cells, 1, item.cell_border) for item in geometries}
-    return ListSizes(cells, min(cells, _rounded(keep * cells)), pixels, reached)
+    affected = {item: _room(count, patches, 1, item.patch_border) for item in geometries}
+    return ListSizes(patches, min(patches, _rounded(keep * patches)), pixels, affected)
 
 
 def _rounded(count: float | Fraction) -> int:
     return -(-math.ceil(count) // _STEP) * _STEP
 
 
-def _room(count: int, cells: int, side: int, border: int) -> int:
-    """Return the pixels, ``side`` along a cell, for cells of ``count`` and a border round them."""
+def _room(count: int, patches: int, side: int, border: int) -> int:
+    """Return the pixels, ``side`` a patch, of patches of ``count`` and a border round them."""
     growth = min(((side + 2 * border) / side) ** 2, _MOST_GROWTH)
-    return min(count * side ** 2, math.ceil(cells * side ** 2 * growth))
+    return min(count * side ** 2, math.ceil(patches * side ** 2 * growth))
 
 
 @dataclass(frozen=True)
@@ -169,12 +169,12 @@ class HeadLists:
     """
     What heads of one geometry compute, int64.
 
-    ``layers`` are the pixels (p,) of each convolution, ``reached`` (r,) the cells whose enlarged
-    output may differ.
+    ``layers`` are the pixels (p,) of each convolution, ``affected`` (r,) the patches whose
+    enlarged output may differ.
     """
 
     layers: tuple[torch.Tensor, ...]
-    reached: torch.Tensor
+    affected: torch.Tensor
 
 
 @dataclass(frozen=True)
@@ -182,12 +182,12 @@ class FrameLists:
     """
     The rows of one frame, int64, each list filled up by repeating its last entry.
 
-    ``patches`` (n,) are transmitted, ``cells`` (n,) enter the network; ``forced`` (n,) bool marks
-    those of them that must be computed whatever their change.
+    ``transmitted`` (n,) are transmitted, ``patches`` (n,) enter the network; ``forced`` (n,) bool
+    marks those of them that must be computed whatever their change.
     """
 
+    transmitted: torch.Tensor
     patches: torch.Tensor
-    cells: torch.Tensor
     forced: torch.Tensor
     heads: Mapping[HeadGeometry, HeadLists]
 

@@ -33,12 +33,12 @@ MOST_STEPS = tl.constexpr(noise_learning.MOST_STEPS)
 
 
 def take_patches(
-    image: torch.Tensor, patches: torch.Tensor, table: torch.Tensor, shift: torch.Tensor,
+    image: torch.Tensor, transmitted: torch.Tensor, table: torch.Tensor, shift: torch.Tensor,
     unit: torch.Tensor, reference: torch.Tensor, side: int, block: int,
 ) -> None:
     """Do what ``plain_steps.take_patches`` does, without its table."""
-    _take_patches_kernel[patches.shape[0], side * side](
-        image.contiguous(), patches, shift, unit, reference, image.shape[1], block, side,
+    _take_patches_kernel[transmitted.shape[0], side * side](
+        image.contiguous(), transmitted, shift, unit, reference, image.shape[1], block, side,
         BLOCK=triton.next_power_of_2(block * block * 3), num_warps=4)
 
 
@@ -98,9 +98,9 @@ def adapt(
 
 @triton.jit
 def _take_patches_kernel(
-    image, patches, shift, unit, reference, image_width, block, side, BLOCK: tl.constexpr,
+    image, transmitted, shift, unit, reference, image_width, block, side, BLOCK: tl.constexpr,
 ):
-    patch = tl.load(patches + tl.program_id(0))
+    patch = tl.load(transmitted + tl.program_id(0))
     number = tl.program_id(1)
     strip = block * 3
     columns = image_width // (side * block)

@@ -12,11 +12,11 @@ from mtshare_ros.sharing.noise_learning import Energies, energies, quantile_plac
 from mtshare_ros.sharing.pooling import Pooling
 from mtshare_ros.sharing.static.fixed_lists import MaskRow
 from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
-from mtshare_ros.sharing.static.plain_steps import Norm, patch_table
+from mtshare_ros.sharing.static.plain_steps import Norm, transmitted_table
 
 
 class Samples:
-    """Small data of every operator, of four members; rows are no multiple of anything."""
+    """Small data of every operator, of four encoders; rows are no multiple of anything."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype, width: int, heads: int) -> None:
         self._device, self._dtype, self._width, self._heads = device, dtype, width, heads
@@ -102,7 +102,7 @@ class Samples:
     def _take_patches(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
         draw = self._drawer()
         grid, side, block = (2, 3), 2, 2
-        table = patch_table(grid, side, block).to(self._device)
+        table = transmitted_table(grid, side, block).to(self._device)
         pixels = torch.arange(8 * 12 * 3, device=self._device) * 7 % 256
         shift, reference, unit = (
             value.to(self._dtype) for value in (draw(12), draw(25, 12), draw(1)))

@@ -58,13 +58,13 @@ def entries(
 
 
 def settle(
-    patches: torch.Tensor, current: torch.Tensor, reference: torch.Tensor, due: torch.Tensor,
+    transmitted: torch.Tensor, current: torch.Tensor, reference: torch.Tensor, due: torch.Tensor,
     ages: torch.Tensor, oldest: torch.Tensor,
 ) -> None:
     """Do what ``plain_steps.settle`` does."""
-    count = patches.shape[0]
+    count = transmitted.shape[0]
     _settle_kernel[(1 + triton.cdiv(count, _PATCHES),)](
-        patches, current, reference, due, ages, oldest, count, ages.shape[0], VALUES=VALUES,
+        transmitted, current, reference, due, ages, oldest, count, ages.shape[0], VALUES=VALUES,
         ROWS=_PATCHES, WIDTH=triton.next_power_of_2(VALUES), BLOCK=_ENTRIES, num_warps=4)
 
 
@@ -108,29 +108,29 @@ def _mark_kernel(
     scores, turns, ages, controls, around, due, forced, marks, count,
     SOURCES: tl.constexpr, BLOCK: tl.constexpr,
 ):
-    cell = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    inside = cell < count
-    limit, turn, due_age = tl.load(controls), tl.load(controls + 1), tl.load(controls + 2)
+    patch = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    inside = patch < count
+    threshold, turn, due_age = tl.load(controls), tl.load(controls + 1), tl.load(controls + 2)
     halo = tl.load(controls + 5)
-    fired = tl.load(scores + cell, mask=inside, other=0.0) > limit
-    its_turn = tl.load(turns + cell, mask=inside, other=0).to(tl.float32) == turn
-    its_age = tl.load(ages + cell, mask=inside, other=0).to(tl.float32) >= due_age
+    fired = tl.load(scores + patch, mask=inside, other=0.0) > threshold
+    its_turn = tl.load(turns + patch, mask=inside, other=0).to(tl.float32) == turn
+    its_age = tl.load(ages + patch, mask=inside, other=0).to(tl.float32) >= due_age
     refreshed = its_turn | its_age
-    reached = fired
+    affected = fired
     for number in range(SOURCES):
-        source = tl.load(around + cell * SOURCES + number, mask=inside, other=0)
-        reached |= tl.load(scores + source, mask=inside, other=0.0) > limit
-    tl.store(due + cell, refreshed, mask=inside)
-    tl.store(forced + cell, tl.where(halo == 0.0, refreshed, refreshed | reached), mask=inside)
-    tl.store(marks + cell, fired, mask=inside)
-    tl.store(marks + count + cell, refreshed, mask=inside)
-    tl.store(marks + 2 * count + cell, fired | refreshed, mask=inside)
-    tl.store(marks + 3 * count + cell, refreshed | reached, mask=inside)
+        source = tl.load(around + patch * SOURCES + number, mask=inside, other=0)
+        affected |= tl.load(scores + source, mask=inside, other=0.0) > threshold
+    tl.store(due + patch, refreshed, mask=inside)
+    tl.store(forced + patch, tl.where(halo == 0.0, refreshed, refreshed | affected), mask=inside)
+    tl.store(marks + patch, fired, mask=inside)
+    tl.store(marks + count + patch, refreshed, mask=inside)
+    tl.store(marks + 2 * count + patch, fired | refreshed, mask=inside)
+    tl.store(marks + 3 * count + patch, refreshed | affected, mask=inside)
 
 
 @triton.jit
 def _spread_kernel(
-    marks, sources, row, marked, count, cells, SOURCES: tl.constexpr, BLOCK: tl.constexpr,
+    marks, sources, row, marked, count, patches, SOURCES: tl.constexpr, BLOCK: tl.constexpr,
 ):
     entry = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     is_mark = entry < marked
@@ -139,7 +139,7 @@ def _spread_kernel(
     for number in range(SOURCES):
         place = (entry - marked) * SOURCES + number
         source = tl.load(sources + place, mask=is_pixel, other=0)
-        found |= tl.load(marks + 3 * cells + source, mask=is_pixel, other=0) != 0
+        found |= tl.load(marks + 3 * patches + source, mask=is_pixel, other=0) != 0
     tl.store(row + entry, found, mask=entry < count)
 
 
@@ -167,24 +167,24 @@ def _entries_kernel(
 
 @triton.jit
 def _settle_kernel(
-    patches, current, reference, due, ages, oldest, count, cells, VALUES: tl.constexpr,
+    transmitted, current, reference, due, ages, oldest, count, patches, VALUES: tl.constexpr,
     ROWS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
 ):
     program = tl.program_id(0)
     if program == 0:
         greatest = tl.zeros([BLOCK], dtype=tl.int32)
-        for start in range(0, cells, BLOCK):
-            cell = start + tl.arange(0, BLOCK)
-            inside = cell < cells
-            is_due = tl.load(due + cell, mask=inside, other=1) != 0
-            age = tl.where(is_due, 0, tl.load(ages + cell, mask=inside, other=0) + 1)
-            tl.store(ages + cell, age, mask=inside)
+        for start in range(0, patches, BLOCK):
+            patch = start + tl.arange(0, BLOCK)
+            inside = patch < patches
+            is_due = tl.load(due + patch, mask=inside, other=1) != 0
+            age = tl.where(is_due, 0, tl.load(ages + patch, mask=inside, other=0) + 1)
+            tl.store(ages + patch, age, mask=inside)
             greatest = tl.maximum(greatest, age)
         tl.store(oldest, tl.max(greatest, axis=0))
     else:
         entry = (program - 1) * ROWS + tl.arange(0, ROWS)
         column = tl.arange(0, WIDTH)
-        place = tl.load(patches + entry, mask=entry < count, other=0)[:, None] * VALUES
+        place = tl.load(transmitted + entry, mask=entry < count, other=0)[:, None] * VALUES
         inside = (entry < count)[:, None] & (column < VALUES)[None, :]
         value = tl.load(current + place + column[None, :], mask=inside, other=0.0)
         tl.store(reference + place + column[None, :], value, mask=inside)

@@ -108,8 +108,8 @@ def _shape_of_norm(
     values: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, eps: float,
     dtype: torch.dtype,
 ) -> torch.Tensor:
-    members = max(values.shape[0], weight.shape[0] if weight.ndim == 3 else 1)
-    return values.new_empty((members, *values.shape[1:]), dtype=dtype)
+    encoders = max(values.shape[0], weight.shape[0] if weight.ndim == 3 else 1)
+    return values.new_empty((encoders, *values.shape[1:]), dtype=dtype)
 
 
 def _plain_rotate_and_store(*given: Any) -> torch.Tensor:
@@ -139,23 +139,23 @@ def _shape_of_entered(tokens: torch.Tensor, *others: Any) -> tuple[torch.Tensor,
 
 
 def _plain_take(
-    values: torch.Tensor, cells: torch.Tensor, places: torch.Tensor | None,
+    values: torch.Tensor, patches: torch.Tensor, places: torch.Tensor | None,
     reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor,
     weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     index, rows, normed = plain_steps.take(
-        values, cells, places, reference, prefix, prefix_index, Norm(weight, bias, eps), dtype)
+        values, patches, places, reference, prefix, prefix_index, Norm(weight, bias, eps), dtype)
     return index.clone(), rows.clone(), normed
 
 
 def _shape_of_taken(
-    values: torch.Tensor, cells: torch.Tensor, places: torch.Tensor | None,
+    values: torch.Tensor, patches: torch.Tensor, places: torch.Tensor | None,
     reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor,
     weight: torch.Tensor, bias: torch.Tensor, eps: float, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    rows = (cells if places is None else places).shape[0] + prefix.shape[0]
+    rows = (patches if places is None else places).shape[0] + prefix.shape[0]
     shape = weight.shape[0] if weight.ndim == 3 else 1, rows, values.shape[1]
-    return (cells.new_empty(rows), values.new_empty((1, *shape[1:])),
+    return (patches.new_empty(rows), values.new_empty((1, *shape[1:])),
             values.new_empty(shape, dtype=dtype))
 
 
@@ -187,7 +187,7 @@ define('bias_gelu(Tensor(a!) rows, Tensor? bias) -> Tensor', _BLOCK,
        plain=plain_steps.bias_gelu, shape=lambda rows, bias: torch.empty_like(rows))
 define('enter(Tensor tokens, Tensor? position, Tensor index, Tensor reference, Tensor forced) '
        '-> (Tensor, Tensor)', _BLOCK, plain=_plain_enter, shape=_shape_of_entered)
-define('take(Tensor values, Tensor cells, Tensor? places, Tensor(a!) reference, Tensor prefix, '
+define('take(Tensor values, Tensor patches, Tensor? places, Tensor(a!) reference, Tensor prefix, '
        'Tensor prefix_index, Tensor weight, Tensor bias, float eps, ScalarType dtype) '
        '-> (Tensor, Tensor, Tensor)', _BLOCK, plain=_plain_take, shape=_shape_of_taken)
 define('norm_store(Tensor values, Tensor weight, Tensor bias, float eps, Tensor(a!) buffer, '

@@ -16,16 +16,16 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.level import Level, strips_of_patches
 from mtshare_ros.sharing.rules import distance
 
 
 @dataclass(frozen=True)
 class Norm:
     """
-    Layer norms of M members: ``weight`` and ``bias`` float32.
+    Layer norms of M encoders: ``weight`` and ``bias`` float32.
 
-    They are (D,) where all members have the same, else (M, 1, D).
+    They are (D,) where all encoders have the same, else (M, 1, D).
     """
 
     weight: torch.Tensor
@@ -34,18 +34,18 @@ class Norm:
 
     @property
     def differs(self) -> bool:
-        """Whether members have norms of their own."""
+        """Whether encoders have norms of their own."""
         return self.weight.ndim > 1
 
-    def last(self, members: int) -> 'Norm':
-        """Return the norms of the last of the members."""
+    def last(self, encoders: int) -> 'Norm':
+        """Return the norms of the last of the encoders."""
         if not self.differs:
             return self
-        return Norm(self.weight[-members:], self.bias[-members:], self.eps)
+        return Norm(self.weight[-encoders:], self.bias[-encoders:], self.eps)
 
     @classmethod
     def of(cls, norms: Sequence[nn.LayerNorm]) -> 'Norm':
-        """Return the norms of members as one."""
+        """Return the norms of encoders as one."""
         weights, biases = ([value.detach().float() for value in values] for values in (
             [norm.weight for norm in norms], [norm.bias for norm in norms]))
         if all(torch.equal(value, values[0]) for values in (weights, biases) for value in values):
@@ -113,10 +113,10 @@ FORCED, REPEATED = torch.finfo(torch.float32).max, -1.0
 
 
 def embed(
-    tokens: torch.Tensor, position: torch.Tensor | None, cells: torch.Tensor
+    tokens: torch.Tensor, position: torch.Tensor | None, patches: torch.Tensor
 ) -> torch.Tensor:
-    """Return stem tokens (n, D) of cells (n,) in float32, at their ``position`` (N, D) if any."""
-    return tokens.float() if position is None else position.index_select(0, cells) + tokens
+    """Return stem tokens (n, D) of patches (n,) as float32, with their ``position`` (N, D)."""
+    return tokens.float() if position is None else position.index_select(0, patches) + tokens
 
 
 def enter(
@@ -137,23 +137,23 @@ def enter(
 
 
 def take(
-    values: torch.Tensor, cells: torch.Tensor, places: torch.Tensor | None,
+    values: torch.Tensor, patches: torch.Tensor, places: torch.Tensor | None,
     reference: torch.Tensor, prefix: torch.Tensor, prefix_index: torch.Tensor, norm: Norm,
     dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """
-    Make the rows of the first block of ``values`` (n, D) float32 of ``cells`` (n,).
+    Make the rows of the first block of ``values`` (n, D) float32 of ``patches`` (n,).
 
     They are those at ``places`` (k,), None for all, which are kept as their ``reference`` (N, D),
     and the ``prefix`` (P, D) float32 at tokens ``prefix_index`` (P,). Returns their tokens
     (k + P,), themselves (1, k + P, D) and their norm in ``dtype``.
     """
     if places is not None:
-        cells, values = cells.index_select(0, places), values.index_select(0, places)
-    reference.index_copy_(0, cells, values)
+        patches, values = patches.index_select(0, places), values.index_select(0, places)
+    reference.index_copy_(0, patches, values)
     if prefix.shape[0]:
-        cells, values = torch.cat((cells, prefix_index)), torch.cat((values, prefix))
-    return cells, *residual_norm(values[None], None, None, norm, dtype)
+        patches, values = torch.cat((patches, prefix_index)), torch.cat((values, prefix))
+    return patches, *residual_norm(values[None], None, None, norm, dtype)
 
 
 def norm_store(
@@ -165,27 +165,27 @@ def norm_store(
 
 
 def take_patches(
-    image: torch.Tensor, patches: torch.Tensor, table: torch.Tensor, shift: torch.Tensor,
+    image: torch.Tensor, transmitted: torch.Tensor, table: torch.Tensor, shift: torch.Tensor,
     unit: torch.Tensor, reference: torch.Tensor, side: int, block: int,
 ) -> None:
     """
-    Let ``patches`` (n,) of an image (H, W, 3) uint8 enter a reference, ``side`` blocks a side.
+    Let ``transmitted`` (n,) of an image (H, W, 3) uint8 enter a reference, ``side`` blocks a side.
 
     ``reference`` (blocks + 1, block ** 2 x 3) gets ``shift`` + pixels x ``unit``, blocks in raster
-    order of the image; ``table`` is its ``patch_table``.
+    order of the image; ``table`` is its ``transmitted_table``.
     """
-    places = table.index_select(0, patches)
+    places = table.index_select(0, transmitted)
     strips = image.reshape(-1, block * 3)[places[:, :side ** 2 * block]]
     values = torch.addcmul(shift, strips.view(-1, block ** 2 * 3), unit)
     if side == 1:
-        reference.index_copy_(0, patches, values)
+        reference.index_copy_(0, transmitted, values)
     else:
         target = places[:, -side:]
         rows = reference[:-1].view(-1, side * reference.shape[1])
         rows[target] = values.view(*target.shape, -1)
 
 
-def patch_table(grid: tuple[int, int], side: int, block: int) -> torch.Tensor:
+def transmitted_table(grid: tuple[int, int], side: int, block: int) -> torch.Tensor:
     """
     Return where the patches of a (rows, columns) grid stand in an image and in its reference.
 
@@ -199,7 +199,7 @@ def patch_table(grid: tuple[int, int], side: int, block: int) -> torch.Tensor:
     image = image.reshape(rows * columns, -1)
     if side == 1:
         return image
-    return torch.cat((image, strips_of_cells(Level(grid, side), torch.device('cpu'))), dim=1)
+    return torch.cat((image, strips_of_patches(Level(grid, side), torch.device('cpu'))), dim=1)
 
 
 def gather(source: torch.Tensor, table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -243,11 +243,11 @@ def mark(
     """
     Return the marks of a frame without a budget.
 
-    ``controls`` see Controls; around (N, k) int32 are the patches whose change makes a cell enter.
-    Writes ``due`` and ``forced`` (N,) bool, see GateState.
+    ``controls`` see Controls; around (N, k) int32 are the patches whose change makes a patch
+    enter. Writes ``due`` and ``forced`` (N,) bool, see GateState.
     """
-    limit, turn, due_age, _, _, halo = controls.unbind()
-    fired = scores > limit
+    threshold, turn, due_age, _, _, halo = controls.unbind()
+    fired = scores > threshold
     torch.logical_or(turns == turn, ages >= due_age, out=due)
     return marks_of(fired, due, fired | due, fired, halo, around, forced)
 
@@ -257,9 +257,9 @@ def marks_of(
     halo: torch.Tensor, around: torch.Tensor, forced: torch.Tensor,
 ) -> torch.Tensor:
     """Return the marks where ``active`` patches (N,) bool are transmitted; writes ``forced``."""
-    reached = any_of(changed, around)
-    torch.logical_or(due, torch.logical_and(reached, halo), out=forced)
-    return torch.stack((fired, due, active, active | reached))
+    affected = any_of(changed, around)
+    torch.logical_or(due, torch.logical_and(affected, halo), out=forced)
+    return torch.stack((fired, due, active, active | affected))
 
 
 def any_of(mask: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
@@ -291,7 +291,7 @@ def settle(
     ages: torch.Tensor, oldest: torch.Tensor,
 ) -> None:
     """
-    Let patches (n,) of the ``current`` values be the reference, and all cells but due ones age.
+    Let patches (n,) of the ``current`` values be the reference, and all patches but due ones age.
 
     Writes the greatest of the ``ages`` (N,) int32 to ``oldest`` () int32.
     """

@@ -18,7 +18,7 @@ from mtshare_ros.sharing.taps import Tap, taps_of
 @dataclass(frozen=True)
 class Rows:
     """
-    The rows of a frame, the same for all members: their tokens ``index`` (n,) int64.
+    The rows of a frame, the same for all encoders: their tokens ``index`` (n,) int64.
 
     ``rotation`` (n, 2, head_dim) are the cosines and signed sines of their positions, None where
     positions do not turn.
@@ -38,11 +38,11 @@ class Rows:
         operators.norm_store(values, norm, buffer, self.index)
 
 
-class MemberLinear:
+class EncoderLinear:
     """
-    A linear layer of M members as one product.
+    A linear layer of M encoders as one product.
 
-    With several members ``bias`` (M, 1, out) is left to the operator that follows: a batched
+    With several encoders ``bias`` (M, 1, out) is left to the operator that follows: a batched
     product would first write it to every row. With one it is part of the product, and None.
     """
 
@@ -58,23 +58,23 @@ class MemberLinear:
         self.macs_per_row = sum(layer.weight.numel() for layer in layers)
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return (M, n, out) for rows (M, n, in), or (1, n, in) that all members share."""
+        """Return (M, n, out) for rows (M, n, in), or (1, n, in) that all encoders share."""
         if self._single:
             return torch.addmm(self._own_bias, rows[0], self._matrix)[None]
         return torch.bmm(rows.expand(self._matrix.shape[0], -1, -1), self._matrix)
 
-    def last(self, members: int) -> 'MemberLinear':
-        """Return the layer of the last of several members, two or more; the weights are shared."""
+    def last(self, encoders: int) -> 'EncoderLinear':
+        """Return the layer of the last of two or more encoders; the weights are shared."""
         other = copy.copy(self)
-        other._matrix = self._matrix[-members:]
-        other.bias = None if self.bias is None else self.bias[-members:]
-        other.macs_per_row = self.macs_per_row // self._matrix.shape[0] * members
+        other._matrix = self._matrix[-encoders:]
+        other.bias = None if self.bias is None else self.bias[-encoders:]
+        other.macs_per_row = self.macs_per_row // self._matrix.shape[0] * encoders
         return other
 
 
 class StaticBlock:
     """
-    One transformer block, its weights stacked over M members; products are in ``dtype``.
+    One transformer block, its weights stacked over M encoders; products are in ``dtype``.
 
     What it remembers of a camera are the keys and values of all tokens: (M, T, 2D), keys first
     and turned by their positions.
@@ -84,28 +84,28 @@ class StaticBlock:
         self, blocks: Sequence[Block], dtype: torch.dtype, operators: Operators = PLAIN
     ) -> None:
         attention, mlp = [block.attn for block in blocks], [block.mlp for block in blocks]
-        self.members, self.dtype, self.operators = len(blocks), dtype, operators
+        self.encoders, self.dtype, self.operators = len(blocks), dtype, operators
         self.heads, self._width = attention[0].num_heads, attention[0].proj.out_features
         self.norm = Norm.of([block.norm1 for block in blocks])
         self._norm2 = Norm.of([block.norm2 for block in blocks])
-        self.qkv = MemberLinear([item.qkv for item in attention], dtype)
-        self._proj = MemberLinear([item.proj for item in attention], dtype)
-        self._fc1 = MemberLinear([item.fc1 for item in mlp], dtype)
-        self._fc2 = MemberLinear([item.fc2 for item in mlp], dtype)
+        self.qkv = EncoderLinear([item.qkv for item in attention], dtype)
+        self._proj = EncoderLinear([item.proj for item in attention], dtype)
+        self._fc1 = EncoderLinear([item.fc1 for item in mlp], dtype)
+        self._fc2 = EncoderLinear([item.fc2 for item in mlp], dtype)
 
-    def last(self, members: int) -> 'StaticBlock':
-        """Return the block of the last of several members, two or more; weights are shared."""
+    def last(self, encoders: int) -> 'StaticBlock':
+        """Return the block of the last of several encoders, two or more; weights are shared."""
         other = copy.copy(self)
-        other.members = members
-        other.norm, other._norm2 = self.norm.last(members), self._norm2.last(members)
-        other.qkv, other._proj = self.qkv.last(members), self._proj.last(members)
-        other._fc1, other._fc2 = self._fc1.last(members), self._fc2.last(members)
+        other.encoders = encoders
+        other.norm, other._norm2 = self.norm.last(encoders), self._norm2.last(encoders)
+        other.qkv, other._proj = self.qkv.last(encoders), self._proj.last(encoders)
+        other._fc1, other._fc2 = self._fc1.last(encoders), self._fc2.last(encoders)
         return other
 
     def macs(self, rows: int, token_count: int) -> int:
-        """Return the multiply-accumulates of so many rows of each member that attend to T."""
+        """Return the multiply-accumulates of so many rows of each encoder that attend to T."""
         layers = (self.qkv, self._proj, self._fc1, self._fc2)
-        attention = self.members * 2 * token_count * self._width
+        attention = self.encoders * 2 * token_count * self._width
         return rows * (sum(layer.macs_per_row for layer in layers) + attention)
 
     def __call__(
@@ -143,26 +143,26 @@ def attend(query: torch.Tensor, cache: torch.Tensor, heads: int) -> torch.Tensor
 
 
 Taps = tuple[Tap, ...]
-"""Where a head reads the encoder, in its order."""
+"""Where a head reads the transformer, in its order."""
 
 
 class StaticTaps:
     """
-    Where the heads of some tasks read the encoders of some members.
+    Where the heads of some tasks read the transformers of some encoders.
 
     What a head reads of a token stands in one row, that of its taps beside each other: by taps
-    (M, T, taps x D), or (1, T, taps x D) where all members have the same. It is in the dtype of
+    (M, T, taps x D), or (1, T, taps x D) where all encoders have the same. It is in the dtype of
     the products behind the final norm, else float32.
     """
 
     def __init__(
-        self, network: MultiTaskNetwork, tasks: Sequence[str], members: Sequence[str],
+        self, network: MultiTaskNetwork, tasks: Sequence[str], encoders: Sequence[str],
         dtype: torch.dtype, operators: Operators = PLAIN,
     ) -> None:
-        self._config, self._members = network.config, len(members)
+        self._config, self._encoders = network.config, len(encoders)
         self._dtype, self._operators = dtype, operators
         self._of = {task: taps_of(network.config, task) for task in tasks}
-        self.norms = [network.final_norm(member) for member in members]
+        self.norms = [network.final_norm(encoder) for encoder in encoders]
         self.norm = Norm.of(self.norms)
 
     def of(self, task: str) -> Taps:
@@ -173,7 +173,7 @@ class StaticTaps:
         """Return empty buffers for T tokens."""
         width = self._config.embed_dim
         return {taps: torch.zeros(
-            1 if all(map(self._alike, taps)) else self._members, token_count, len(taps) * width,
+            1 if all(map(self._alike, taps)) else self._encoders, token_count, len(taps) * width,
             dtype=self._dtype if taps[0].normed else torch.float32, device=device)
             for taps in self._of.values()}
 
@@ -223,7 +223,7 @@ class Stage:
     Blocks behind ``before`` others.
 
     ``norms`` are those before each of them and the one that follows the last, ``final`` is the
-    encoder's last norm for their members.
+    encoder's last norm for their encoders.
     """
 
     blocks: Sequence[ListedBlock]

@@ -17,19 +17,19 @@ from mtshare_ros.sharing.static.static_reuse import Reuse
 
 
 @dataclass(frozen=True)
-class StaticEncoderState:
+class StaticTransformerState:
     """
-    What the encoder remembers of one camera, for N cells, T tokens and M members.
+    What the transformer remembers of one camera, for N patches, T tokens and M encoders.
 
     ``every`` (T,) are all tokens; ``rotation`` (T, 2, head_dim) and ``position`` (N, D) float32
     their places, None where the network does without. ``reference`` (N, D) float32 is what entered
-    the first block when a cell was last computed; ``trunk`` (T, D) float32 what left the last
+    the first block when a patch was last computed; ``trunk`` (T, D) float32 what left the last
     shared one when the sub-tasks last computed a row, None where no rows are reused. ``shared``
     and ``own`` (blocks, M, T, 2D) are the keys and values of the blocks, ``taps`` what heads read,
     see ``StaticTaps``.
     """
 
-    cell_count: int
+    patch_count: int
     every: torch.Tensor
     rotation: torch.Tensor | None
     position: torch.Tensor | None
@@ -46,24 +46,24 @@ class StaticEncoderState:
         return tensor_bytes(self.reference, *trunk, *self.shared, self.own, *self.taps.values())
 
     @property
-    def prefix_rows(self) -> torch.Tensor:
-        """The tokens (P,) after the cells, which stand for no place."""
-        return self.every[self.cell_count:]
+    def prefix_index(self) -> torch.Tensor:
+        """The tokens (P,) after the patches, which stand for no place."""
+        return self.every[self.patch_count:]
 
-    def rows(self, taps: Taps, member: int) -> torch.Tensor:
-        """Return a member's rows (T, taps x D) at some taps, cells first."""
+    def rows(self, taps: Taps, encoder: int) -> torch.Tensor:
+        """Return a encoder's rows (T, taps x D) at some taps, patches first."""
         buffer = self.taps[taps]
-        return buffer[member if buffer.shape[0] > 1 else 0]
+        return buffer[encoder if buffer.shape[0] > 1 else 0]
 
 
-class StaticEncoder:
+class StaticTransformer:
     """
     The encoders of some tasks, their blocks stacked; products are in ``dtype``.
 
-    Its members are the encoders that the tasks use, see ``MultiTaskNetwork.encoder_of``. Rows and
-    statistics of norms are float32; ``operators`` are the steps that one kernel can do. Holds
+    Its encoders are the transformers that the tasks use, see ``MultiTaskNetwork.encoder_of``. Rows
+    and statistics of norms are float32; ``operators`` are the steps that one kernel can do. Holds
     weights only. With ``reuse`` above 1, sub-tasks compute one row of so many that the base task
-    computes, see ``Reuse``; without the base task among the members it has no effect.
+    computes, see ``Reuse``; without the base task among the encoders it has no effect.
     """
 
     def __init__(
@@ -74,50 +74,50 @@ class StaticEncoder:
         self._network, self._dtype, self._operators = network, dtype, operators
         self._device = next(network.parameters()).device
         self._prefix = prefix_of(network)
-        self.members = members_of(network, tasks)
-        self._taps = StaticTaps(network, tasks, self.members, dtype, operators)
+        self.encoders = encoders_of(network, tasks)
+        self._taps = StaticTaps(network, tasks, self.encoders, dtype, operators)
         shared = [StaticBlock([block], dtype, operators) for block in network.shared_blocks]
-        blocks = list(zip(*(network.own_blocks(member) for member in self.members)))
+        blocks = list(zip(*(network.own_blocks(encoder) for encoder in self.encoders)))
         self._reuse = None
-        if reuse > 1 and blocks and len(self.members) > 1 and network.base_task in self.members:
+        if reuse > 1 and blocks and len(self.encoders) > 1 and network.base_task in self.encoders:
             self._reuse = Reuse(blocks, reuse, self._taps, len(shared), dtype, operators)
             own = self._reuse.plain
         else:
-            own = [StaticBlock(members, dtype, operators) for members in blocks]
+            own = [StaticBlock(encoders, dtype, operators) for encoders in blocks]
         final = self._taps.norm
         norms = [*(block.norm for block in (*shared, *own)), final]
         self._first = norms[0]
         self._shared = Stage(shared, norms[:len(shared) + 1], self._taps, final)
         self._own = Stage(own, norms[len(shared):], self._taps, final, len(shared))
 
-    def member_of(self, task: str) -> int:
-        """Return the number of the member whose rows a task's head reads."""
-        return self.members.index(self._network.encoder_of(task))
+    def number_of(self, task: str) -> int:
+        """Return the number of the encoder whose rows a task's head reads."""
+        return self.encoders.index(self._network.encoder_of(task))
 
     def taps_of(self, task: str) -> Taps:
         """Return the taps of a task's head, in the order in which it reads them."""
         return self._taps.of(task)
 
-    def macs(self, grid: tuple[int, int], cells: int) -> int:
-        """Return the multiply-accumulates of an update that computes so many cells of a grid."""
+    def macs(self, grid: tuple[int, int], patches: int) -> int:
+        """Return the multiply-accumulates of an update that computes so many patches of a grid."""
         own = self._reuse.stage if self._reuse else self._own
-        return self._macs(grid, cells, own)
+        return self._macs(grid, patches, own)
 
     def dense_macs(self, grid: tuple[int, int]) -> int:
         """Return the multiply-accumulates of a whole frame."""
         return self._macs(grid, grid[0] * grid[1], self._own)
 
-    def allocate(self, grid: tuple[int, int]) -> StaticEncoderState:
+    def allocate(self, grid: tuple[int, int]) -> StaticTransformerState:
         """Return empty buffers for a (rows, columns) grid; ``dense`` must run first."""
-        cells, width, device = grid[0] * grid[1], self._network.config.embed_dim, self._device
-        count = cells + self._prefix.shape[0]
+        patches, width, device = grid[0] * grid[1], self._network.config.embed_dim, self._device
+        count = patches + self._prefix.shape[0]
         table = self._network.rotary(grid, device)
-        own = (len(self._own.blocks), len(self.members), count, 2 * width)
-        return StaticEncoderState(
-            cells, torch.arange(count, device=device),
+        own = (len(self._own.blocks), len(self.encoders), count, 2 * width)
+        return StaticTransformerState(
+            patches, torch.arange(count, device=device),
             None if table is None else RotationTable(table, self._dtype).stacked,
             self._position(grid),
-            torch.zeros(cells, width, device=device),
+            torch.zeros(patches, width, device=device),
             torch.full((count, width), torch.inf, device=device) if self._reuse else None,
             tuple(torch.zeros(1, count, 2 * width, dtype=self._dtype, device=device)
                   for _ in self._shared.blocks),
@@ -125,10 +125,11 @@ class StaticEncoder:
             self._taps.allocate(count, device),
         )
 
-    def dense(self, state: StaticEncoderState, tokens: torch.Tensor) -> None:
-        """Compute all cells from stem tokens (N, D)."""
-        cells = state.every[:state.cell_count]
-        _, values, normed = self._take(state, embed(tokens, state.position, cells), cells, None)
+    def dense(self, state: StaticTransformerState, tokens: torch.Tensor) -> None:
+        """Compute all patches from stem tokens (N, D)."""
+        patches = state.every[:state.patch_count]
+        tokens = embed(tokens, state.position, patches)
+        _, values, normed = self._take(state, tokens, patches, None)
         rows = Rows(state.every, state.rotation)
         values, normed = self._shared.run(state.shared, state.taps, rows, values, normed)
         if state.trunk is not None:
@@ -136,23 +137,23 @@ class StaticEncoder:
         self._own.run(state.own, state.taps, rows, values, normed)
 
     def update(
-        self, state: StaticEncoderState, tokens: torch.Tensor, cells: torch.Tensor,
+        self, state: StaticTransformerState, tokens: torch.Tensor, patches: torch.Tensor,
         forced: torch.Tensor, kept: int,
     ) -> torch.Tensor:
         """
-        Compute ``kept`` of the cells (n,) anew from their stem tokens (n, D), and return those.
+        Compute ``kept`` of the patches (n,) anew from their stem tokens (n, D), and return those.
 
         They are the ``forced`` ones (n,) bool, then those whose tokens differ most from what they
         were when they were last computed. Repetitions at the end of the list come last.
         """
         places = None
-        if kept < cells.shape[0]:
+        if kept < patches.shape[0]:
             values, scores = self._operators.enter(
-                tokens, state.position, cells, state.reference, forced)
+                tokens, state.position, patches, state.reference, forced)
             places = scores.topk(kept).indices
         else:
-            values = embed(tokens, state.position, cells)
-        index, values, normed = self._take(state, values, cells, places)
+            values = embed(tokens, state.position, patches)
+        index, values, normed = self._take(state, values, patches, places)
         rows = Rows(index, _at(state.rotation, index))
         values, normed = self._shared.run(state.shared, state.taps, rows, values, normed)
         if self._reuse is None or state.trunk is None:
@@ -165,12 +166,13 @@ class StaticEncoder:
         return index[:kept]
 
     def _take(
-        self, state: StaticEncoderState, values: torch.Tensor, cells: torch.Tensor,
+        self, state: StaticTransformerState, values: torch.Tensor, patches: torch.Tensor,
         places: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the rows of the first block: their tokens, themselves and their norm."""
         return self._operators.take(
-            values, cells, places, state.reference, self._prefix, state.prefix_rows, self._first,
+            values, patches, places, state.reference, self._prefix, state.prefix_index,
+            self._first,
             self._dtype)
 
     def _position(self, grid: tuple[int, int]) -> torch.Tensor | None:
@@ -178,9 +180,9 @@ class StaticEncoder:
             return None
         return self._network.position(grid)[0].detach().float().contiguous()
 
-    def _macs(self, grid: tuple[int, int], cells: int, own: Stage) -> int:
+    def _macs(self, grid: tuple[int, int], patches: int, own: Stage) -> int:
         prefix = self._prefix.shape[0]
-        rows, tokens = cells + prefix, grid[0] * grid[1] + prefix
+        rows, tokens = patches + prefix, grid[0] * grid[1] + prefix
         return self._shared.macs(rows, tokens) + own.macs(rows, tokens)
 
 
@@ -189,7 +191,7 @@ def _at(table: torch.Tensor | None, index: torch.Tensor) -> torch.Tensor | None:
     return None if table is None else table.index_select(0, index)
 
 
-def members_of(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[str, ...]:
-    """Return the encoders that tasks use, in the network's order."""
+def encoders_of(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[str, ...]:
+    """Return the transformers that tasks use, in the network's order."""
     used = {network.encoder_of(task) for task in tasks}
     return tuple(task for task in network.tasks if task in used)

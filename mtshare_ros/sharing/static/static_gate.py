@@ -6,12 +6,12 @@ from typing import Collection, Hashable, Iterable, Sequence
 import torch
 
 from mtshare_ros.sharing.change import ChangeDetector, ChangeState
-from mtshare_ros.sharing.gates import CHANGE_LIMIT, raise_due, UrgentRows
+from mtshare_ros.sharing.gates import CHANGE_THRESHOLD, raise_due, UrgentPatches
 from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.noise import NoiseState
-from mtshare_ros.sharing.plan import HALO, PlanLimits
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.plan import HALO, PlanBounds
+from mtshare_ros.sharing.reach import ReceptiveField
 from mtshare_ros.sharing.refresh import last_age, make_schedule, TurnSchedule
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import (
@@ -21,7 +21,7 @@ from mtshare_ros.sharing.static.fixed_lists import (
     ListSizes,
     ListTable,
     MaskRow,
-    sources_of_cells,
+    sources_of_patches,
     sources_of_pixels,
     widened,
 )
@@ -32,7 +32,7 @@ CONTROLS = 6
 """How many numbers there are."""
 
 _NEVER = 1 << 24
-"""Frames: an age that no cell reaches."""
+"""Frames: an age that no patch reaches."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Controls:
     """
     The numbers of one frame, in the order of the buffer.
 
-    ``limit`` is the score above which a patch counts as changed. Cells are due whose turn is
+    ``threshold`` is the score above which a patch counts as changed. Patches are due whose turn is
     ``turn`` or whose age is at least ``due_age``. Of a latency target: ``budget`` patches, and
-    those of ``forced_age``. ``halo`` 1 computes the cells round a change with it.
+    those of ``forced_age``. ``halo`` 1 computes the patches round a change with it.
     """
 
-    limit: float
+    threshold: float
     turn: int
     due_age: int
     forced_age: int
@@ -54,17 +54,17 @@ class Controls:
 
     @classmethod
     def of(
-        cls, settings: SharingSettings, limits: PlanLimits, *, frame: int, factor: float
+        cls, settings: SharingSettings, bounds: PlanBounds, *, frame: int, factor: float
     ) -> 'Controls':
         """Return those of a frame, counted from the last reset; ``factor`` as for a Planner."""
         refreshes = settings.policy != 'none'
-        forced_age = _NEVER if limits.budget is None else last_age(settings.max_age)
+        forced_age = _NEVER if bounds.budget is None else last_age(settings.max_age)
         return cls(
-            limit=CHANGE_LIMIT * factor,
+            threshold=CHANGE_THRESHOLD * factor,
             turn=frame % settings.refresh_period if refreshes else -1,
             due_age=last_age(settings.refresh_period) if refreshes else forced_age,
             forced_age=forced_age,
-            budget=limits.budget or 0,
+            budget=bounds.budget or 0,
             halo=settings.halo,
         )
 
@@ -73,10 +73,10 @@ class Controls:
         buffer.copy_(torch.tensor(astuple(self), dtype=torch.float32))
 
 
-FIRED, DUE, ACTIVE, CELLS = 'fired', 'due', 'active', 'cells'
+FIRED, DUE, ACTIVE, PATCHES = 'fired', 'due', 'active', 'patches'
 
 Border = tuple[int, int]
-"""Pixels along a side of a cell, and those of a border round it."""
+"""Pixels along a side of a patch, and those of a border round it."""
 
 
 Wanted = tuple[tuple[Hashable, int], ...]
@@ -86,18 +86,18 @@ Wanted = tuple[tuple[Hashable, int], ...]
 @dataclass
 class GateState:
     """
-    What a gate remembers of one camera with a grid of N cells, and what it found in a frame.
+    What a gate remembers of one camera with a grid of N patches, and what it found in a frame.
 
     The host writes ``controls`` (CONTROLS,) float32 before every frame. ``due`` (N,) bool are the
-    active patches whose refresh turn has come, ``forced`` (N,) bool the cells that no cut may
+    active patches whose refresh turn has come, ``forced`` (N,) bool the patches that no cut may
     drop. ``row`` says which masks the ``running`` sum is of and what ``counts`` int32 are.
-    ``ages`` (N,) int32 count the frames since a cell was last due or computed with all others;
+    ``ages`` (N,) int32 count the frames since a patch was last due or computed with all others;
     ``oldest`` () int32 is the greatest.
 
-    ``turns`` (N,) int64 and ``around`` (N, k) int32 are tables of what a user seldom changes:
-    when cells are refreshed and which patches make them enter; ``tables`` names what they hold.
-    ``near`` is the second without a halo, ``sources`` int32 the cells that decide about each pixel
-    of the heads' masks, ``nothing`` an empty list.
+    ``turns`` (N,) int64 and ``around`` (N, k) int32 are tables of what a user seldom changes: when
+    patches are refreshed and which patches make them enter; ``tables`` names what they hold.
+    ``near`` is the second without a halo, ``sources`` int32 the patches that decide about each
+    pixel of the heads' masks, ``nothing`` an empty list.
     """
 
     grid: tuple[int, int]
@@ -132,16 +132,18 @@ class StaticGate:
     """
     Chooses what enters the network, as ChangeDetector and Planner do, without asking the device.
 
-    ``reach`` is that of the stem; ``geometries`` are those of the heads that go by lists. What
-    depends on numbers of the frame it reads from a state's ``controls``, so that ``begin``,
-    ``observe``, ``lists``, ``settle`` and ``rest`` can be captured in graphs.
+    ``receptive_field`` is that of the stem; ``geometries`` are those of the heads that go by
+    lists. What depends on numbers of the frame it reads from a state's ``controls``, so that
+    ``begin``, ``observe``, ``lists``, ``settle`` and ``rest`` can be captured in graphs.
     """
 
     def __init__(
-        self, detector: ChangeDetector, reach: Reach, geometries: Iterable[HeadGeometry],
+        self, detector: ChangeDetector, receptive_field: ReceptiveField,
+        geometries: Iterable[HeadGeometry],
         operators: Operators = PLAIN,
     ) -> None:
-        self._detector, self._reach, self._operators = detector, reach, operators
+        self._detector, self._operators = detector, operators
+        self._receptive_field = receptive_field
         self._geometries = tuple(dict.fromkeys(geometries))
 
     def allocate(
@@ -156,7 +158,7 @@ class StaticGate:
         count, change = grid[0] * grid[1], self._detector.allocate(grid, noise)
         device = change.current.device
         sources = self._pixel_sources(grid)
-        row = MaskRow({FIRED: count, DUE: count, ACTIVE: count, CELLS: count,
+        row = MaskRow({FIRED: count, DUE: count, ACTIVE: count, PATCHES: count,
                        **{border: table.shape[0] for border, table in sources.items()}}, device)
         mask = torch.zeros(count, dtype=torch.bool, device=device)
         ages = torch.zeros(count, dtype=torch.int32, device=device)
@@ -165,7 +167,7 @@ class StaticGate:
             grid, change, row, change.current.new_zeros(CONTROLS), due=mask, forced=mask.clone(),
             running=row.allocate(), counts=ages.new_zeros(len(row.names)), ages=ages,
             oldest=ages.new_zeros(()), turns=torch.zeros_like(ages, dtype=torch.int64),
-            near=sources_of_cells(grid, self._reach).to(device), around=around,
+            near=sources_of_patches(grid, self._receptive_field).to(device), around=around,
             sources=_joined(sources.values()).to(device),
             nothing=torch.zeros(0, dtype=torch.int64, device=device))
         for sizes in buckets:
@@ -215,23 +217,24 @@ class StaticGate:
         found = dict(zip(state.row.names, numbers))
         pixels = {item: tuple(found[item.side, border] for border in item.borders)
                   for item in self._geometries}
-        reached = {item: found[1, item.cell_border] for item in self._geometries}
-        return GateCounts(found[FIRED], found[DUE], found[ACTIVE], found[CELLS], pixels, reached)
+        affected = {item: found[1, item.patch_border] for item in self._geometries}
+        return GateCounts(
+            found[FIRED], found[DUE], found[ACTIVE], found[PATCHES], pixels, affected)
 
     def lists(self, state: GateState, sizes: ListSizes) -> FrameLists:
         """
-        Return the marked rows of the last frame, of which at least one cell must be counted.
+        Return the marked rows of the last frame, of which at least one patch must be counted.
 
         Their sizes must be prepared.
         """
         table = state.lists[self._wanted(sizes)]
-        patches, cells, *others = state.row.lists(
+        transmitted, patches, *others = state.row.lists(
             state.running, table, self._operators.entries)
         heads, remaining = {}, iter(others)
         for item in self._geometries:
             layers = tuple(next(remaining) for _ in item.borders)
             heads[item] = HeadLists(layers, next(remaining))
-        return FrameLists(patches, cells, state.forced.index_select(0, cells), heads)
+        return FrameLists(transmitted, patches, state.forced.index_select(0, patches), heads)
 
     def settle(self, state: GateState, lists: FrameLists | None) -> None:
         """Note that listed rows of the last frame were computed, None for all."""
@@ -240,47 +243,48 @@ class StaticGate:
             state.ages.zero_()
             state.oldest.zero_()
         else:
-            self._end(state, lists.patches)
+            self._end(state, lists.transmitted)
 
     def rest(self, state: GateState) -> None:
         """Note that the last frame is over, in which nothing entered."""
         self._end(state, state.nothing)
 
-    def _end(self, state: GateState, patches: torch.Tensor) -> None:
-        self._operators.settle(patches, state.change.current, state.change.reference, state.due,
+    def _end(self, state: GateState, transmitted: torch.Tensor) -> None:
+        change = state.change
+        self._operators.settle(transmitted, change.current, change.reference, state.due,
                                state.ages, state.oldest)
 
     def _around(self, grid: tuple[int, int], halo: int) -> torch.Tensor:
-        """Return (N, k) int32: the patches whose change makes a cell enter, with a halo or not."""
-        widest = sources_of_cells(grid, self._reach.followed_by(HALO))
+        """Return (N, k) int32: the patches whose change makes one enter, with a halo or not."""
+        widest = sources_of_patches(grid, self._receptive_field.followed_by(HALO))
         if halo:
             return widest
-        return widened(sources_of_cells(grid, self._reach), widest.shape[1])
+        return widened(sources_of_patches(grid, self._receptive_field), widest.shape[1])
 
     def _pixel_sources(self, grid: tuple[int, int]) -> dict[Hashable, torch.Tensor]:
-        """Return by border the cells that decide about each pixel."""
-        borders: list[Border] = [(1, item.cell_border) for item in self._geometries]
+        """Return by border the patches that decide about each pixel."""
+        borders: list[Border] = [(1, item.patch_border) for item in self._geometries]
         borders += [(item.side, border) for item in self._geometries for border in item.borders]
         return {border: sources_of_pixels(grid, *border) for border in borders}
 
     def _wanted(self, sizes: ListSizes) -> Wanted:
-        wanted: list[tuple[Hashable, int]] = [(ACTIVE, sizes.cells), (CELLS, sizes.cells)]
+        wanted: list[tuple[Hashable, int]] = [(ACTIVE, sizes.patches), (PATCHES, sizes.patches)]
         for item in self._geometries:
             for border, size in zip(item.borders, sizes.pixels[item]):
                 wanted.append(((item.side, border), size))
-            wanted.append(((1, item.cell_border), sizes.reached[item]))
+            wanted.append(((1, item.patch_border), sizes.affected[item]))
         return tuple(wanted)
 
 
 def _within(state: GateState, scores: torch.Tensor) -> torch.Tensor:
-    """Return the marks of patches whose cells stay within the budget, as Planner finds them."""
-    limit, turn, due_age, forced_age, budget, halo = state.controls.unbind()
-    fired, forced = scores > limit, state.ages >= forced_age
+    """Return the marks of patches whose patches stay within the budget, as Planner finds them."""
+    threshold, turn, due_age, forced_age, budget, halo = state.controls.unbind()
+    fired, forced = scores > threshold, state.ages >= forced_age
     due = (state.turns == turn) | (state.ages >= due_age)
-    urgent = UrgentRows(raise_due(scores, due, limit), forced, state.ages, limit)
+    urgent = UrgentPatches(raise_due(scores, due, threshold), forced, state.ages, threshold)
     active, budget = urgent.within(budget), budget.long()
-    reached = (active | any_of(active & fired, state.near)).sum().clamp_(min=1)
-    active = urgent.within(torch.minimum(budget, (budget * budget).floor_divide_(reached)))
+    affected = (active | any_of(active & fired, state.near)).sum().clamp_(min=1)
+    active = urgent.within(torch.minimum(budget, (budget * budget).floor_divide_(affected)))
     due = torch.logical_and(due, active, out=state.due)
     return marks_of(fired, due, active, active & fired, halo, state.around, state.forced)
 

@@ -11,7 +11,7 @@ from mtshare_ros.sharing.head_plan import HeadGeometry
 from mtshare_ros.sharing.static.fixed_lists import FrameLists
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.static_block import Taps
-from mtshare_ros.sharing.static.static_encoder import members_of
+from mtshare_ros.sharing.static.static_encoder import encoders_of
 from mtshare_ros.sharing.static.static_local_heads import LocalHeads
 from mtshare_ros.sharing.static.static_single_heads import StaticDptHead, StaticLinearHead
 from mtshare_ros.sharing.stem import StemState
@@ -22,23 +22,23 @@ class StaticHead(Protocol):
     """
     The heads of some tasks, prepared once; weights only.
 
-    ``taps`` are those of the encoder, by the taps that a head reads (M or 1, T, taps x D).
+    ``taps`` are those of the transformer, by the taps that a head reads (M or 1, T, taps x D).
     """
 
     @property
     def geometries(self) -> Mapping[str, HeadGeometry | None]:
-        """By task how far a cell reaches in its output, None where it does everywhere."""
+        """By task how far a patch reaches in its output, None where it does everywhere."""
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> Any:
         """Return empty buffers for a (rows, columns) grid."""
 
     def dense(self, state: Any, taps: Mapping[Taps, torch.Tensor], stem: StemState) -> None:
-        """Compute all cells."""
+        """Compute all patches."""
 
     def update(
         self, state: Any, taps: Mapping[Taps, torch.Tensor], stem: StemState, lists: FrameLists
     ) -> None:
-        """Compute what the cells of a frame reach."""
+        """Compute what the patches of a frame reach."""
 
     def raw(self, state: Any, task: str) -> torch.Tensor:
         """Return a task's raw output as a view (1, C, h, w) float32."""
@@ -46,8 +46,8 @@ class StaticHead(Protocol):
     def outputs(self, state: Any) -> Mapping[tuple[str, ...], torch.Tensor]:
         """Return the raw outputs (H, count + 1, C) of H tasks each; rows are as in ``Level``."""
 
-    def macs(self, state: Any, cells: int) -> int:
-        """Return the multiply-accumulates of an update of some cells, or of all that there are."""
+    def macs(self, state: Any, patches: int) -> int:
+        """Return the multiply-accumulates of an update of some patches, or of all of them."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class StaticHeads:
     """
     The decode heads of some tasks; products are in ``dtype``, the last layer is in float32.
 
-    Their encoder is one of the same tasks. ``geometries`` says by task how far a cell reaches in
+    Their encoder is one of the same tasks. ``geometries`` says by task how far a patch reaches in
     its output, None where it does everywhere. A state's buffers stay where they are, and no shape
     depends on data.
     """
@@ -91,7 +91,7 @@ class StaticHeads:
     def dense(
         self, state: StaticHeadsState, taps: Mapping[Taps, torch.Tensor], stem: StemState
     ) -> None:
-        """Compute all cells from what the encoder keeps by ``taps``, and the stem."""
+        """Compute all patches from what the transformer keeps by ``taps``, and the stem."""
         for heads, own in zip(self._heads, state.parts):
             heads.dense(own, taps, stem)
 
@@ -99,7 +99,7 @@ class StaticHeads:
         self, state: StaticHeadsState, taps: Mapping[Taps, torch.Tensor], stem: StemState,
         lists: FrameLists,
     ) -> None:
-        """Compute what differs once the cells of ``lists`` do, in encoder or stem."""
+        """Compute what differs once the patches of ``lists`` do, in encoder or stem."""
         for heads, own in zip(self._heads, state.parts):
             heads.update(own, taps, stem, lists)
 
@@ -116,9 +116,9 @@ class StaticHeads:
                     torch.sum(output[first:first + count], dim=(1, 2),
                               out=out[place:place + count])
 
-    def macs(self, state: StaticHeadsState, cells: int) -> int:
-        """Return the multiply-accumulates of an update of some cells, or of all that there are."""
-        return sum(heads.macs(own, cells) for heads, own in zip(self._heads, state.parts))
+    def macs(self, state: StaticHeadsState, patches: int) -> int:
+        """Return the multiply-accumulates of an update of some patches, or of all of them."""
+        return sum(heads.macs(own, patches) for heads, own in zip(self._heads, state.parts))
 
     def _runs(self, tasks: Sequence[str]) -> list[tuple[int, int, int]]:
         """Return where tasks that follow each other begin here and among all, and their number."""
@@ -137,12 +137,13 @@ def _heads_of(
     network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype, operators: Operators
 ) -> list[StaticHead]:
     """Return the local heads as one, the others one by one."""
-    members = members_of(network, tasks)
+    encoders = encoders_of(network, tasks)
     kinds = {task: network.config.head_of(task).kind for task in tasks}
     local = [task for task in tasks if kinds[task] == LOCAL]
     heads: list[StaticHead] = []
     if local:
-        heads.append(LocalHeads(network, local, members, dtype, operators))
-    heads += [StaticLinearHead(network, task, members) for task in tasks if kinds[task] == LINEAR]
-    heads += [StaticDptHead(network, task, members, dtype) for task in tasks if kinds[task] == DPT]
+        heads.append(LocalHeads(network, local, encoders, dtype, operators))
+    heads += [StaticLinearHead(network, task, encoders) for task in tasks if kinds[task] == LINEAR]
+    heads += [StaticDptHead(network, task, encoders, dtype)
+              for task in tasks if kinds[task] == DPT]
     return heads

@@ -11,7 +11,7 @@ from mtshare_ros.model.heads import DecodeHead
 from mtshare_ros.sharing.convolution import RowConvolution
 from mtshare_ros.sharing.head_plan import HeadGeometry, pixels_in_merging_order
 from mtshare_ros.sharing.layout import PLAIN
-from mtshare_ros.sharing.level import Level, pixels_of_cells, taps_of_pixels
+from mtshare_ros.sharing.level import Level, pixels_of_patches, taps_of_pixels
 from mtshare_ros.sharing.local_weights import MergeWeights, Projection
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.fixed_lists import FrameLists
@@ -96,7 +96,7 @@ class LocalTables:
     """
     Index tables of a grid, kept for the graphs that point to them.
 
-    ``merging`` (N, side ** 2) are each cell's pixels in merging order, ``eighth`` (N, side ** 2
+    ``merging`` (N, side ** 2) are each patch's pixels in merging order, ``eighth`` (N, side ** 2
     / 4) those at half the side. ``taps`` (count, kernel ** 2) are what pixels read, by kernel and
     padding.
     """
@@ -114,7 +114,7 @@ class LocalTables:
         kinds = {kind for item in geometries for kind in zip(item.kernels, item.paddings)}
         return cls(
             level, pixels_in_merging_order(level, device),
-            pixels_of_cells(Level(level.grid, level.side // 2), device),
+            pixels_of_patches(Level(level.grid, level.side // 2), device),
             {kind: taps_of_pixels(level, level, device, kernel=kind[0], padding=kind[1])
              for kind in kinds})
 
@@ -126,7 +126,7 @@ class LocalTables:
 
 @dataclass(frozen=True)
 class LocalPlan:
-    """What to compute for the cells of ``lists``, None for all, with the stem as it is."""
+    """What to compute for the patches of ``lists``, None for all, with the stem as it is."""
 
     tables: LocalTables
     stem: StemState
@@ -135,9 +135,10 @@ class LocalPlan:
 
     @cached_property
     def merged(self) -> torch.Tensor:
-        """The pixels (n * side ** 2,) of the cells, in merging order."""
+        """The pixels (n * side ** 2,) of the patches, in merging order."""
         table = self.tables.merging
-        return (table if self.lists is None else table.index_select(0, self.lists.cells)).view(-1)
+        some = table if self.lists is None else table.index_select(0, self.lists.patches)
+        return some.view(-1)
 
     @cached_property
     def eighth(self) -> torch.Tensor | None:
@@ -147,7 +148,7 @@ class LocalPlan:
         if self.lists is None:
             return self.stem.eighth.index_select(0, self.tables.eighth.view(-1))
         features = self.operators.gather(
-            self.stem.eighth[None], self.tables.eighth, self.lists.cells)
+            self.stem.eighth[None], self.tables.eighth, self.lists.patches)
         return features.view(-1, self.stem.eighth.shape[1])
 
     @cached_property
@@ -158,9 +159,9 @@ class LocalPlan:
         return self.stem.quarter.index_select(0, self.merged)
 
     def layer(self, geometry: HeadGeometry, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the pixels (p,) of a convolution, not for all cells, and what pixels read."""
+        """Return the pixels (p,) of a convolution, not for all patches, and what pixels read."""
         if self.lists is None:
-            raise RuntimeError('convolutions of all cells have no lists of pixels')
+            raise RuntimeError('convolutions of all patches have no lists of pixels')
         kind = geometry.kernels[number], geometry.paddings[number]
         return self.lists.heads[geometry].layers[number], self.tables.taps[kind]
 
@@ -207,7 +208,7 @@ class LocalGroup:
         self._outputs = [head.predict.out_channels for head in heads]
         self._predict = StackedLinear([head.predict.weight.flatten(1) for head in heads],
                                       [head.predict.bias for head in heads], torch.float32)
-        self.macs_per_cell = sum(item.macs_per_cell for item in weights) + self.side ** 2 * sum(
+        self.macs_per_patch = sum(item.macs_per_patch for item in weights) + self.side ** 2 * sum(
             module.weight.numel() for head in heads for module in (*head.refine.modules(),
                                                                    head.predict)
             if isinstance(module, nn.Conv2d))
@@ -230,7 +231,7 @@ class LocalGroup:
         return state.level.image(state.output[number])[:, :self._outputs[number]]
 
     def update(self, state: LocalGroupState, tokens: torch.Tensor, plan: LocalPlan) -> None:
-        """Compute the cells and pixels of a plan from tokens (H or 1, n, D)."""
+        """Compute the patches and pixels of a plan from tokens (H or 1, n, D)."""
         operators = self._operators
         values, bias, pixels = *self._merge(tokens, plan), plan.merged
         for number, (layer, source) in enumerate(zip(self._refine, state.features)):
@@ -241,7 +242,7 @@ class LocalGroup:
                           state.output, pixels)
 
     def dense(self, state: LocalGroupState, tokens: torch.Tensor, plan: LocalPlan) -> None:
-        """Compute all cells from tokens (H or 1, N, D)."""
+        """Compute all patches from tokens (H or 1, N, D)."""
         if not self._refine:
             return self.update(state, tokens, plan)
         values, bias = self._merge(tokens, plan)

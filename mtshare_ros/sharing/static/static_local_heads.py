@@ -64,11 +64,11 @@ class LocalSource:
     """
     The local heads of some tasks that read the same taps, in ``groups`` of equal shape.
 
-    ``members`` are the encoders whose rows they are given.
+    ``encoders`` are the transformers whose rows they are given.
     """
 
     def __init__(
-        self, network: MultiTaskNetwork, tasks: Sequence[str], members: Sequence[str],
+        self, network: MultiTaskNetwork, tasks: Sequence[str], encoders: Sequence[str],
         dtype: torch.dtype, operators: Operators,
     ) -> None:
         alike = defaultdict(list)
@@ -80,22 +80,22 @@ class LocalSource:
         self.groups = [
             LocalGroup(group, [network.heads[task] for task in group], network.config.patch_size,
                        dtype, operators) for group in named]
-        self._read = [[members.index(network.encoder_of(task)) for task in group]
+        self._read = [[encoders.index(network.encoder_of(task)) for task in group]
                       for group in named]
         mixed = {number: [item.mix for item in group if item.mix is not None]
                  for number, group in enumerate(weights) if group[0].mix is not None}
-        joint = len(members) == 1 and bool(mixed)
+        joint = len(encoders) == 1 and bool(mixed)
         self._joint = JointMixing(mixed, dtype, operators) if joint else None
         self._own = {} if joint else {
             number: GroupMixing(group, dtype, operators) for number, group in mixed.items()}
 
     def tokens(self, rows: torch.Tensor) -> list[torch.Tensor]:
-        """Return by group tokens (H or 1, n, D) for the members' rows (M or 1, n, taps x D)."""
+        """Return by group tokens (H or 1, n, D) for the encoders' rows (M or 1, n, taps x D)."""
         rows = rows.to(self._dtype)
         if self._joint is not None:
             mixed = self._joint(rows)
             return [mixed.get(number, rows) for number in range(len(self.groups))]
-        picked = [_picked(rows, members) for members in self._read]
+        picked = [_picked(rows, encoders) for encoders in self._read]
         return [self._own[number](some) if number in self._own else some
                 for number, some in enumerate(picked)]
 
@@ -106,16 +106,16 @@ def _shape_of(head: DecodeHead) -> Hashable:
     return hidden, head.predict.in_channels, len(head.refine)
 
 
-def _picked(rows: torch.Tensor, members: Sequence[int]) -> torch.Tensor:
-    """Return the rows (H or 1, n, D) of some members, of rows (M or 1, n, D) of all."""
-    first, count = members[0], len(members)
+def _picked(rows: torch.Tensor, encoders: Sequence[int]) -> torch.Tensor:
+    """Return the rows (H or 1, n, D) of some encoders, of rows (M or 1, n, D) of all."""
+    first, count = encoders[0], len(encoders)
     if rows.shape[0] == 1:
         return rows
-    if set(members) == {first}:
+    if set(encoders) == {first}:
         return rows[first:first + 1]
-    if list(members) == list(range(first, first + count)):
+    if list(encoders) == list(range(first, first + count)):
         return rows[first:first + count]
-    return torch.stack([rows[member] for member in members])
+    return torch.stack([rows[encoder] for encoder in encoders])
 
 
 @dataclass(frozen=True)
@@ -135,14 +135,14 @@ class LocalHeads:
     """The local heads of some tasks; their weights are in ``dtype``, see ``LocalGroup``."""
 
     def __init__(
-        self, network: MultiTaskNetwork, tasks: Sequence[str], members: Sequence[str],
+        self, network: MultiTaskNetwork, tasks: Sequence[str], encoders: Sequence[str],
         dtype: torch.dtype, operators: Operators,
     ) -> None:
         self._operators = operators
         read = defaultdict(list)
         for task in tasks:
             read[taps_of(network.config, task)].append(task)
-        self._sources = {taps: LocalSource(network, some, members, dtype, operators)
+        self._sources = {taps: LocalSource(network, some, encoders, dtype, operators)
                          for taps, some in read.items()}
         self._groups = [group for source in self._sources.values() for group in source.groups]
         self._place = {task: number for number, group in enumerate(self._groups)
@@ -173,7 +173,7 @@ class LocalHeads:
         """See StaticHead."""
         plan = LocalPlan(state.tables, stem, self._operators, lists)
         tokens = self._tokens({
-            read: taps[read].index_select(1, lists.cells) for read in self._sources})
+            read: taps[read].index_select(1, lists.patches) for read in self._sources})
         for group, own, some in zip(self._groups, state.groups, tokens):
             group.update(own, some, plan)
 
@@ -186,9 +186,9 @@ class LocalHeads:
         """See StaticHead."""
         return {group.tasks: own.output for group, own in zip(self._groups, state.groups)}
 
-    def macs(self, state: LocalHeadsState, cells: int) -> int:
+    def macs(self, state: LocalHeadsState, patches: int) -> int:
         """See StaticHead."""
-        return cells * sum(group.macs_per_cell for group in self._groups)
+        return patches * sum(group.macs_per_patch for group in self._groups)
 
     def _tokens(self, rows: Mapping[Taps, torch.Tensor]) -> list[torch.Tensor]:
         """Return what each group reads of rows (M or 1, n, taps x D) by taps."""

@@ -12,11 +12,15 @@ from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, FrameLists, GateCounts, ListSizes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
-from mtshare_ros.sharing.static.static_encoder import members_of, StaticEncoder, StaticEncoderState
+from mtshare_ros.sharing.static.static_encoder import (
+    encoders_of,
+    StaticTransformer,
+    StaticTransformerState,
+)
 from mtshare_ros.sharing.static.static_gate import GateState, StaticGate
 from mtshare_ros.sharing.static.static_heads import StaticHeads, StaticHeadsState
 from mtshare_ros.sharing.static.static_stem import StaticStem, StaticStemState
-from mtshare_ros.sharing.stem import reach_of_stem
+from mtshare_ros.sharing.stem import receptive_field_of_stem
 from mtshare_ros.tasks import ordered
 
 _PAYING_MACS = 3e9
@@ -28,7 +32,7 @@ Orin, takes for so many multiplications.
 """
 
 Geometries = Mapping[str, HeadGeometry | None]
-"""By task how far a cell reaches in its map, None where it does everywhere."""
+"""By task how far a patch reaches in its map, None where it does everywhere."""
 
 Derive = Callable[[Geometries], Geometries]
 """From the geometries of heads to those of what is worked out from their outputs."""
@@ -43,7 +47,7 @@ class StaticState:
     """
     What is remembered of one camera; graphs point to all of it.
 
-    ``image`` (H, W, 3) uint8 is the frame to come, ``kept`` (N,) int64 begins with the cells
+    ``image`` (H, W, 3) uint8 is the frame to come, ``kept`` (N,) int64 begins with the patches
     that the blocks computed in the last one, as many as its lists were for.
     """
 
@@ -51,14 +55,14 @@ class StaticState:
     image: torch.Tensor
     gate: GateState
     stem: StaticStemState
-    encoder: StaticEncoderState
+    transformer: StaticTransformerState
     heads: StaticHeadsState
     kept: torch.Tensor
 
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        parts = (self.gate, self.stem, self.encoder, self.heads)
+        parts = (self.gate, self.stem, self.transformer, self.heads)
         return tensor_bytes(self.image, self.kept) + sum(part.nbytes for part in parts)
 
 
@@ -68,7 +72,7 @@ class StaticNetwork:
 
     A frame is ``observe``, then ``update`` or ``whole``. Each is a row of operators that depends
     on no data and can be captured as a graph; what changes from frame to frame, the image and the
-    gate's controls, lies in the state. ``reuse`` is that of ``StaticEncoder``;
+    gate's controls, lies in the state. ``reuse`` is that of ``StaticTransformer``;
     ``geometries`` are by task those of the heads, and what ``derive`` makes of them.
     """
 
@@ -82,13 +86,13 @@ class StaticNetwork:
         self._config = network.config
         self._patch_size = network.config.patch_size
         self._stem = StaticStem(network, dtype, operators)
-        self._encoder = StaticEncoder(network, tasks, dtype, operators, reuse=reuse)
+        self._transformer = StaticTransformer(network, tasks, dtype, operators, reuse=reuse)
         self._heads = StaticHeads(network, tasks, dtype, operators)
         self.geometries = {
             **self._heads.geometries, **derive(self._heads.geometries)}
         self._gate = StaticGate(
             ChangeDetector(self.device, self._patch_size, operators.detector),
-            reach_of_stem(network), self._listed, operators)
+            receptive_field_of_stem(network), self._listed, operators)
 
     @property
     def _listed(self) -> tuple[HeadGeometry, ...]:
@@ -97,11 +101,11 @@ class StaticNetwork:
             item for item in self.geometries.values() if item is not None))
 
     def grid_of(self, size: tuple[int, ...]) -> tuple[int, int]:
-        """Return rows and columns of the cells of an image (height, width)."""
+        """Return rows and columns of the patches of an image (height, width)."""
         return self._config.grid_of(size)
 
     def buckets(self, grid: tuple[int, int], keep: float) -> tuple[ListSizes, ...]:
-        """Return the lengths of lists for a grid; blocks compute the share ``keep`` of cells."""
+        """Return the lengths of lists for a grid; blocks compute the share ``keep`` of patches."""
         return bucket_sizes(grid, self._listed, keep)
 
     def allocate(self, grid: tuple[int, int]) -> StaticState:
@@ -111,7 +115,7 @@ class StaticNetwork:
             grid,
             torch.zeros(grid[0] * side, grid[1] * side, 3, dtype=torch.uint8, device=device),
             self._gate.allocate(grid, self.buckets(grid, 1.0)), self._stem.allocate(grid, device),
-            self._encoder.allocate(grid), self._heads.allocate(grid),
+            self._transformer.allocate(grid), self._heads.allocate(grid),
             torch.zeros(grid[0] * grid[1], dtype=torch.int64, device=device))
 
     def prepare(self, state: StaticState, settings: SharingSettings) -> None:
@@ -123,7 +127,7 @@ class StaticNetwork:
         self._gate.begin(state.gate, _network_image(state.image))
 
     def observe(self, state: StaticState, *, learn: bool, budgeted: bool) -> None:
-        """Let the gate look at the image: which cells enter, and how many, is in its state."""
+        """Let the gate look at the image: which patches enter, and how many, is in its state."""
         self._gate.observe(
             state.gate, _network_image(state.image), learn=learn, budgeted=budgeted)
 
@@ -136,22 +140,22 @@ class StaticNetwork:
         self._gate.rest(state.gate)
 
     def update(self, state: StaticState, sizes: ListSizes) -> FrameLists:
-        """Compute the cells that entered; lists of these ``sizes`` must have room for them."""
+        """Compute the patches that entered; lists of these ``sizes`` must have room for them."""
         lists = self._gate.lists(state.gate, sizes)
         tokens = self._stem.update(
-            state.stem, _network_image(state.image), lists.patches, lists.cells)
-        kept = self._encoder.update(
-            state.encoder, tokens, lists.cells, lists.forced, sizes.kept)
+            state.stem, _network_image(state.image), lists.transmitted, lists.patches)
+        kept = self._transformer.update(
+            state.transformer, tokens, lists.patches, lists.forced, sizes.kept)
         state.kept[:sizes.kept].copy_(kept)
-        self._heads.update(state.heads, state.encoder.taps, state.stem, lists)
+        self._heads.update(state.heads, state.transformer.taps, state.stem, lists)
         self._gate.settle(state.gate, lists)
         return lists
 
     def whole(self, state: StaticState) -> None:
-        """Compute all cells, from nothing but the image."""
+        """Compute all patches, from nothing but the image."""
         tokens = self._stem.dense(state.stem, _network_image(state.image))
-        self._encoder.dense(state.encoder, tokens)
-        self._heads.dense(state.heads, state.encoder.taps, state.stem)
+        self._transformer.dense(state.transformer, tokens)
+        self._heads.dense(state.heads, state.transformer.taps, state.stem)
         self._gate.settle(state.gate, None)
 
     def sums(self, state: StaticState, out: torch.Tensor) -> None:
@@ -161,11 +165,12 @@ class StaticNetwork:
     def macs(self, state: StaticState, sizes: ListSizes | None) -> int:
         """Return the multiply-accumulates of a frame by lists of such sizes, None for all."""
         count = state.grid[0] * state.grid[1]
-        cells, kept = (count, count) if sizes is None else (sizes.cells, sizes.kept)
-        blocks = self._encoder.dense_macs(state.grid) if sizes is None else self._encoder.macs(
+        patches, kept = (count, count) if sizes is None else (sizes.patches, sizes.kept)
+        transformer = self._transformer
+        blocks = transformer.dense_macs(state.grid) if sizes is None else transformer.macs(
             state.grid, kept)
-        return (cells * self._stem.macs_per_cell + blocks
-                + self._heads.macs(state.heads, cells))
+        return (patches * self._stem.macs_per_patch + blocks
+                + self._heads.macs(state.heads, patches))
 
     def raw(self, state: StaticState, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, h, w) float32, which the next frame overwrites."""
@@ -176,13 +181,13 @@ def reuse_pays(
     network: MultiTaskNetwork, tasks: Sequence[str], grid: tuple[int, int]
 ) -> bool:
     """Tell whether sub-tasks had better take every other row over from the base task."""
-    config, members = network.config, members_of(network, tasks)
-    if network.base_task not in members:
+    config, encoders = network.config, encoders_of(network, tasks)
+    if network.base_task not in encoders:
         return False
     kept = grid[0] * grid[1] // 16  # of a frame of which an eighth changed
     per_row = (4 + 2 * config.mlp_ratio) * config.embed_dim ** 2
     own_blocks = config.depth - config.shared_depth
-    return kept * per_row * own_blocks * (len(members) - 1) / 2 >= _PAYING_MACS
+    return kept * per_row * own_blocks * (len(encoders) - 1) / 2 >= _PAYING_MACS
 
 
 def _network_image(image: torch.Tensor) -> torch.Tensor:

@@ -39,16 +39,16 @@ class GroupedRows(Rows):
         return self.index[:self.own]
 
     @property
-    def taken(self) -> torch.Tensor:
-        """The tokens that sub-tasks take over."""
+    def reused(self) -> torch.Tensor:
+        """The tokens that sub-tasks reuse."""
         return self.index[self.own:]
 
     def store(self, buffer: torch.Tensor, values: torch.Tensor) -> None:
         """Keep values (groups, own, D) of the rows in a buffer (M, T, D)."""
-        groups, gap = self.index.shape[0] // self.own, gap_of(buffer, self.taken)
+        groups, gap = self.index.shape[0] // self.own, gap_of(buffer, self.reused)
         base = values[:groups].reshape(1, -1, values.shape[-1])
         buffer[:1].index_copy_(1, self.index, base)
-        buffer[1:].index_copy_(1, self.taken, base[:, self.own:] + gap)
+        buffer[1:].index_copy_(1, self.reused, base[:, self.own:] + gap)
         # last, since a list may end with repetitions of a row that is computed
         buffer[1:].index_copy_(1, self.computed, values[groups:])
 
@@ -61,9 +61,9 @@ class GroupedRows(Rows):
 
 class Reuse:
     """
-    The own blocks of several members, the base task first.
+    The own blocks of several encoders, the base task first.
 
-    Sub-tasks compute one row of ``groups``. ``plain`` are the same blocks for members that
+    Sub-tasks compute one row of ``groups``. ``plain`` are the same blocks for encoders that
     compute the same rows.
     """
 
@@ -71,10 +71,10 @@ class Reuse:
         self, blocks: Sequence[Sequence[Block]], groups: int, taps: StaticTaps, before: int,
         dtype: torch.dtype, operators: Operators,
     ) -> None:
-        self._groups, self._members, self._dtype = groups, len(blocks[0]), dtype
+        self._groups, self._encoders, self._dtype = groups, len(blocks[0]), dtype
         self._operators = operators
         stacked = [StaticBlock(_grouped(own, groups), dtype, operators) for own in blocks]
-        self.plain = [block.last(self._members) for block in stacked]
+        self.plain = [block.last(self._encoders) for block in stacked]
         reusing = [_ReusingBlock(block, groups, number) for number, block in enumerate(stacked)]
         final = Norm.of(_grouped(taps.norms, groups))
         norms = [*(block.norm for block in stacked), final]
@@ -89,7 +89,7 @@ class Reuse:
 
         ``caches`` (blocks, M, T, 2D) are those of the own blocks; ``trunk`` (T, D) float32 are the
         rows as sub-tasks computed them last, infinite where they never did. ``forced`` (c,) bool
-        are cells that sub-tasks compute first; the rows after these are, too.
+        are patches that sub-tasks compute first; the rows after these are, too.
         """
         own, order = self._order(trunk, rows.index, values[0], forced)
         index = rows.index.index_select(0, order)
@@ -97,7 +97,7 @@ class Reuse:
         ordered = values[0].index_select(0, order)
         trunk.index_copy_(0, index[:own], ordered[:own])
         grouped = torch.cat((ordered.view(self._groups, own, -1),
-                             ordered[:own].expand(self._members - 1, -1, -1)))
+                             ordered[:own].expand(self._encoders - 1, -1, -1)))
         _, normed = self._operators.residual_norm(
             grouped, None, None, self.stage.norms[0], self._dtype)
         gaps = gap_of(caches, index[own:])
@@ -138,9 +138,9 @@ class _ReusingBlock:
         qkv = self._block.qkv(normed)
         base = self._keep(qkv[:groups].view(1, groups * own, -1), slice(1), rotation, cache[:1],
                           rows.index)
-        taken = cache[:1].index_select(1, rows.taken) + rows.gaps[self._number]
-        cache[1:].index_copy_(1, rows.taken, taken)
-        # behind what is taken over, since a list may end with repetitions of a computed row
+        reused = cache[:1].index_select(1, rows.reused) + rows.gaps[self._number]
+        cache[1:].index_copy_(1, rows.reused, reused)
+        # behind what is reused, since a list may end with repetitions of a computed row
         sub_tasks = self._keep(qkv[groups:], slice(groups, None),
                                None if rotation is None else rotation[:own], cache[1:],
                                rows.computed)
@@ -149,12 +149,12 @@ class _ReusingBlock:
         return self._block.finish(values, mixed, following)
 
     def _keep(
-        self, qkv: torch.Tensor, members: slice, rotation: torch.Tensor | None,
+        self, qkv: torch.Tensor, encoders: slice, rotation: torch.Tensor | None,
         cache: torch.Tensor, index: torch.Tensor,
     ) -> torch.Tensor:
-        """Keep keys and values of some members at tokens ``index``; return the queries."""
+        """Keep keys and values of some encoders at tokens ``index``; return the queries."""
         bias = self._block.qkv.bias
-        return self._store(qkv, None if bias is None else bias[members], rotation, cache, index,
+        return self._store(qkv, None if bias is None else bias[encoders], rotation, cache, index,
                            self._heads)
 
 
@@ -164,6 +164,6 @@ def gap_of(buffer: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     return rows[..., 1:, :, :] - rows[..., :1, :, :]
 
 
-def _grouped(members: Sequence, groups: int) -> list:
-    """Return what the members have, that of the base task for each of its groups."""
-    return [members[0]] * (groups - 1) + list(members)
+def _grouped(encoders: Sequence, groups: int) -> list:
+    """Return what the encoders have, that of the base task for each of its groups."""
+    return [encoders[0]] * (groups - 1) + list(encoders)

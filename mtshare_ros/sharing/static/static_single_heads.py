@@ -27,7 +27,7 @@ from mtshare_ros.sharing.taps import taps_of
 
 @dataclass(frozen=True)
 class LinearHeadState:
-    """Logits (N, K) float32 of all cells, K at least two, and the raw output (see ``Level``)."""
+    """Logits (N, K) float32 of all patches, K at least two, and the raw output (see ``Level``)."""
 
     level: Level
     logits: torch.Tensor
@@ -43,17 +43,17 @@ class StaticLinearHead:
     """
     A task's linear head, which is a last layer: all of it is in float32.
 
-    Only the logits of cells that changed are computed. What class tokens add, and the enlargement,
-    are next to nothing beside them and are made anew for all cells in every frame.
+    Only the logits of patches that changed are computed. What class tokens add, and the
+    enlargement, are next to nothing beside them and are made anew for all patches in every frame.
     """
 
     def __init__(
-        self, network: MultiTaskNetwork, task: str, members: Sequence[str]
+        self, network: MultiTaskNetwork, task: str, encoders: Sequence[str]
     ) -> None:
         head: LinearHead = network.heads[task]
         self._task, self._config, self.side = task, head.config, head.side
         self._read = taps_of(network.config, task)
-        self._member = members.index(network.encoder_of(task))
+        self._encoder = encoders.index(network.encoder_of(task))
         matrix = head.from_tokens.weight.flatten(1)
         self._layer = StackedLinear([matrix], [head.from_tokens.bias], torch.float32)
         self._width, self._macs = len(matrix), matrix.numel()
@@ -67,7 +67,7 @@ class StaticLinearHead:
         """See StaticHead."""
         if self._class_matrix is not None:
             return {self._task: None}
-        border = LinearGeometry.of(self.side, self._patch_size).cell_border
+        border = LinearGeometry.of(self.side, self._patch_size).patch_border
         return {self._task: HeadGeometry(self.side, (), (), (), border)}
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> LinearHeadState:
@@ -91,8 +91,8 @@ class StaticLinearHead:
     ) -> None:
         """See StaticHead."""
         rows = self._rows(taps)
-        logits = self._logits(rows.index_select(0, lists.cells))
-        state.logits.index_copy_(0, lists.cells, logits)
+        logits = self._logits(rows.index_select(0, lists.patches))
+        state.logits.index_copy_(0, lists.patches, logits)
         self._show(state, rows)
 
     def raw(self, state: LinearHeadState, task: str) -> torch.Tensor:
@@ -103,21 +103,21 @@ class StaticLinearHead:
         """See StaticHead."""
         return {(self._task,): state.output[None]}
 
-    def macs(self, state: LinearHeadState, cells: int) -> int:
+    def macs(self, state: LinearHeadState, patches: int) -> int:
         """See StaticHead."""
         common = 0 if self._class_matrix is None else self._class_matrix.numel()
-        return cells * self._macs + common
+        return patches * self._macs + common
 
     def _rows(self, taps: Mapping[Taps, torch.Tensor]) -> torch.Tensor:
         """Return what the head reads of every token (T, taps x D)."""
         buffer = taps[self._read]
-        return buffer[self._member if buffer.shape[0] > 1 else 0]
+        return buffer[self._encoder if buffer.shape[0] > 1 else 0]
 
     def _logits(self, rows: torch.Tensor) -> torch.Tensor:
         return self._layer(rows[None].float())[0]
 
     def _show(self, state: LinearHeadState, rows: torch.Tensor) -> None:
-        """Work the output of all cells out of their logits, and of tokens (T, taps x D)."""
+        """Work the output of all patches out of their logits, and of tokens (T, taps x D)."""
         logits, count = state.logits[:, :self._width], len(state.logits)
         if self._class_matrix is not None:
             logits = logits + rows[count:count + 1].float() @ self._class_matrix
@@ -151,11 +151,11 @@ class StaticDptHead:
     """
 
     def __init__(
-        self, network: MultiTaskNetwork, task: str, members: Sequence[str], dtype: torch.dtype
+        self, network: MultiTaskNetwork, task: str, encoders: Sequence[str], dtype: torch.dtype
     ) -> None:
         self._network, self._task, self._dtype = network, task, dtype
         self._read = taps_of(network.config, task)
-        self._member = members.index(network.encoder_of(task))
+        self._encoder = encoders.index(network.encoder_of(task))
         head: DptHead = copy.deepcopy(network.heads[task])
         self._outputs = 1 if head.config.bins else head.out.conv3.out_channels
         self.side = head.out.side
@@ -175,7 +175,7 @@ class StaticDptHead:
     ) -> None:
         """See StaticHead."""
         buffer, grid = taps[self._read], state.level.grid
-        rows = buffer[self._member if buffer.shape[0] > 1 else 0].to(self._dtype)
+        rows = buffer[self._encoder if buffer.shape[0] > 1 else 0].to(self._dtype)
         parts = rows[None].chunk(len(self._read), dim=2)
         count = grid[0] * grid[1]
         planes = tuple(
@@ -199,7 +199,7 @@ class StaticDptHead:
         """See StaticHead."""
         return {(self._task,): state.output[None]}
 
-    def macs(self, state: DptHeadState, cells: int) -> int:
+    def macs(self, state: DptHeadState, patches: int) -> int:
         """See StaticHead."""
         return state.macs
 

@@ -9,10 +9,10 @@ from torch import nn
 from mtshare_ros.model.backbone import Normalize
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing import layout
-from mtshare_ros.sharing.level import Level, strips_of_cells
+from mtshare_ros.sharing.level import Level, strips_of_patches
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
-from mtshare_ros.sharing.static.plain_steps import patch_table
+from mtshare_ros.sharing.static.plain_steps import transmitted_table
 from mtshare_ros.sharing.stem import layers_of, StemLayers, StemState
 
 _UNIT = 64.0
@@ -26,20 +26,20 @@ class StaticStemState(StemState):
     """
     What the stem remembers of one camera, and the index tables that its graphs point to.
 
-    The reference image is kept centred: (pixel - mean) / 64. ``every`` (N,) are all cells.
-    ``patch_table`` (N, ...) is what ``take_patches`` reads. ``cell_table`` (N, ...) are for each
-    convolution in turn the pixels that a cell reads and, but for the last one, the strips of the
-    next map that it fills; None where a cell is one block, whose number is that of the cell.
+    The reference image is kept centred: (pixel - mean) / 64. ``every`` (N,) are all patches.
+    ``transmitted_table`` (N, ...) is what ``take_patches`` reads. ``patch_table`` (N, ...) are for
+    each convolution in turn the pixels that a patch reads and, but for the last one, the strips of
+    the next map that it fills; None where a patch is one block, whose number is that of the patch.
     """
 
     every: torch.Tensor
-    patch_table: torch.Tensor
-    cell_table: torch.Tensor | None
+    transmitted_table: torch.Tensor
+    patch_table: torch.Tensor | None
 
     @property
     def nbytes(self) -> int:
         """Bytes the buffers take."""
-        tables = (self.every, self.patch_table, self.cell_table)
+        tables = (self.every, self.transmitted_table, self.patch_table)
         return super().nbytes + tensor_bytes(*(table for table in tables if table is not None))
 
 
@@ -67,13 +67,13 @@ class StaticStem(StemLayers):
         self._widths = [width for piece in pieces for width in piece][:-1]
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> StaticStemState:
-        """Return the state of one camera for a grid of (rows, columns) cells."""
+        """Return the state of one camera for a grid of (rows, columns) patches."""
         levels = self._levels(grid)
-        patches = patch_table(grid, levels[0].side, self._block).to(device)
-        cell_table = None if len(levels) == 1 else self._cell_table(levels).to(device)
+        transmitted = transmitted_table(grid, levels[0].side, self._block).to(device)
+        patch_table = None if len(levels) == 1 else self._patch_table(levels).to(device)
         return StaticStemState(levels, self._maps(levels, device),
-                               torch.arange(grid[0] * grid[1], device=device), patches,
-                               cell_table)
+                               torch.arange(grid[0] * grid[1], device=device), transmitted,
+                               patch_table)
 
     def dense(self, state: StaticStemState, image: torch.Tensor) -> torch.Tensor:
         """Take the whole (1, 3, H, W) uint8 image for the reference; return tokens (N, D)."""
@@ -81,20 +81,20 @@ class StaticStem(StemLayers):
         return self._compute_all(state)
 
     def update(
-        self, state: StaticStemState, image: torch.Tensor, patches: torch.Tensor,
-        cells: torch.Tensor,
+        self, state: StaticStemState, image: torch.Tensor, transmitted: torch.Tensor,
+        patches: torch.Tensor,
     ) -> torch.Tensor:
         """
-        Let the ``patches`` (p,) of a (1, 3, H, W) uint8 image enter the reference.
+        Let the ``transmitted`` (p,) of a (1, 3, H, W) uint8 image enter the reference.
 
-        Computes the features of ``cells`` (n,), which contain the patches, anew and returns their
-        tokens (n, D). Features of other cells stay as they are.
+        Computes the features of ``patches`` (n,), which contain the patches, anew and returns
+        their tokens (n, D). Features of other patches stay as they are.
         """
-        self._take(state, image, patches)
+        self._take(state, image, transmitted)
         *others, last = self._convolutions
-        if state.cell_table is None:
-            return last.windows(state.maps[0].index_select(0, cells))
-        columns = state.cell_table.index_select(0, cells).split(self._widths, dim=1)
+        if state.patch_table is None:
+            return last.windows(state.maps[0].index_select(0, patches))
+        columns = state.patch_table.index_select(0, patches).split(self._widths, dim=1)
         for number, (convolution, level) in enumerate(zip(others, state.levels[1:])):
             taps, strips = columns[2 * number:2 * number + 2]
             values = convolution.windows(state.maps[number][taps])
@@ -102,19 +102,20 @@ class StaticStem(StemLayers):
         return last.windows(state.maps[-1][columns[-1]])
 
     def _take(
-        self, state: StaticStemState, image: torch.Tensor, patches: torch.Tensor
+        self, state: StaticStemState, image: torch.Tensor, transmitted: torch.Tensor
     ) -> None:
         """Let patches enter the reference."""
         self._operators.take_patches(
-            image[0].permute(1, 2, 0), patches, state.patch_table, self._shift, self._unit,
+            image[0].permute(1, 2, 0), transmitted, state.transmitted_table, self._shift,
+            self._unit,
             state.maps[0], state.levels[0].side, self._block)
 
-    def _cell_table(self, levels: tuple[Level, ...]) -> torch.Tensor:
+    def _patch_table(self, levels: tuple[Level, ...]) -> torch.Tensor:
         pieces = []
         for convolution, source, side in zip(self._convolutions, levels, self._sides):
             target = Level(source.grid, side)
-            pieces.append(convolution.taps_of_cells(source, target, _CPU).long())
-            pieces.append(strips_of_cells(target, _CPU))
+            pieces.append(convolution.taps_of_patches(source, target, _CPU).long())
+            pieces.append(strips_of_patches(target, _CPU))
         return torch.cat(pieces[:-1], dim=1)
 
 

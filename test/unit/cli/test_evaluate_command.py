@@ -102,7 +102,7 @@ def test_the_settings_of_the_run_are_in_the_report(branched_model, tmp_path):
     assert result.exit_code == 0, result.output
     report = read(tmp_path / 'clip.json')
     settings = report['sharing']['settings']
-    assert (settings['temporal_factor'], settings['task_factor']) == (0.5, 0)
+    assert (settings['temporal_threshold'], settings['task_threshold']) == (0.5, 0)
     assert settings['refresh_period'] == settings['max_age'] == 120
     # what a frame costs on this machine must not decide about the figures
     assert settings['crossover'] == report['computed_with']['crossover'] == 1

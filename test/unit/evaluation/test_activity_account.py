@@ -19,7 +19,7 @@ def stats(*, depth=(0.5, 0.5), taken=(0.0, 0.0), semseg=(0.5, 0.5), refreshed=0.
                       refreshed=refreshed, macs=30, dense_macs=100, reset_reason=reason)
 
 
-def account_of(*frames, changed=None):
+def work_of(*frames, changed=None):
     account = ActivityAccount(BLOCKS)
     for frame in frames:
         account.add(frame, changed)
@@ -27,9 +27,9 @@ def account_of(*frames, changed=None):
 
 
 def test_rows_taken_over_are_counted_where_weights_differ_reset_frames_included():
-    found = account_of(stats(depth=(0.9, 1.0), reason='first frame'),
-                       stats(depth=(0.9, 0.1), taken=(0.0, 0.3)),
-                       stats(depth=(0.9, 0.2), taken=(0.0, 0.4)))
+    found = work_of(stats(depth=(0.9, 1.0), reason='first frame'),
+                    stats(depth=(0.9, 0.1), taken=(0.0, 0.3)),
+                    stats(depth=(0.9, 0.2), taken=(0.0, 0.4)))
 
     assert found.reused_by_task == {'depth': pytest.approx(0.7 / 2.0), 'edge': None}
     assert found.reused == pytest.approx(0.7 / 2.0)
@@ -44,8 +44,8 @@ def test_without_delta_weights_nothing_can_be_taken_over():
 
 def test_the_share_let_through_leaves_resets_and_rows_whose_turn_had_come_apart():
     # a fifth of the rows was due: of the other 80 %, 40 % and 20 % were let through
-    found = account_of(stats(depth=(1.0, 1.0), semseg=(1.0, 1.0), reason='scene cut'),
-                       stats(depth=(0.6, 0.3), taken=(0.0, 0.1), refreshed=0.2))
+    found = work_of(stats(depth=(1.0, 1.0), semseg=(1.0, 1.0), reason='scene cut'),
+                    stats(depth=(0.6, 0.3), taken=(0.0, 0.1), refreshed=0.2))
 
     assert found.gated_by_task['depth'] == pytest.approx((0.4 / 0.8 + 0.2 / 0.8) / 2)
     assert found.gated_by_task['semseg'] == pytest.approx(0.3 / 0.8)
@@ -54,7 +54,7 @@ def test_the_share_let_through_leaves_resets_and_rows_whose_turn_had_come_apart(
 
 
 def test_a_frame_that_refreshes_everything_says_nothing_of_the_gates():
-    found = account_of(stats(refreshed=1.0, depth=(1.0, 1.0), semseg=(1.0, 1.0)))
+    found = work_of(stats(refreshed=1.0, depth=(1.0, 1.0), semseg=(1.0, 1.0)))
 
     assert found.gated is None and found.gated_to_changed is None
 
@@ -72,7 +72,7 @@ def test_what_changed_counts_in_the_frames_that_the_gates_saw():
 
 
 def test_the_work_is_summed_over_all_frames():
-    found = account_of(stats(), stats(reason='first frame'))
+    found = work_of(stats(), stats(reason='first frame'))
 
     assert found.macs_share == pytest.approx(0.3)
 

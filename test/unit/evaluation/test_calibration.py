@@ -152,7 +152,7 @@ def test_without_thresholds_nothing_is_added(engine, clips):
 
 
 def test_a_factor_of_zero_differs_from_dense_by_rounding_only(engine, clips):
-    exact = SharingSettings(temporal_factor=0.0, task_factor=0.0)
+    exact = SharingSettings(temporal_threshold=0.0, task_threshold=0.0)
     errors = measure(with_uniform(engine, 1.0, 1.0), clips[:1], exact).errors
     assert all(item.total.p95 < 1e-4 for item in errors.values())
 

@@ -75,7 +75,7 @@ def run(engine, clips, **plan):
 
 
 def test_without_thresholds_sharing_has_exactly_the_dense_figures(engine, film):
-    nothing = SharingSettings(temporal_factor=0, task_factor=0)
+    nothing = SharingSettings(temporal_threshold=0, task_threshold=0)
 
     report = run(engine, [film], sharing=nothing)
 
@@ -166,7 +166,7 @@ def test_a_task_without_truth_is_not_scored(engine):
 
 
 def test_the_engine_says_how_many_rows_had_their_turn(engine, film):
-    sharing = SharingSettings(crossover=1.0, refresh_period=3, temporal_factor=10)
+    sharing = SharingSettings(crossover=1.0, refresh_period=3, temporal_threshold=10)
     session, settings = engine.new_session(), InferenceSettings(engine.tasks, sharing)
 
     shares = [engine.infer(frame.truth.image, session, settings).stats.refreshed

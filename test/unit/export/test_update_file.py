@@ -24,7 +24,7 @@ from mtshare_ros.model.network import fuse_batch_norm  # noqa: E402
 from mtshare_ros.sharing.head_plan import around  # noqa: E402
 from mtshare_ros.sharing.level import Level  # noqa: E402
 from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists  # noqa: E402
-from mtshare_ros.sharing.static.static_encoder import StaticEncoder  # noqa: E402
+from mtshare_ros.sharing.static.static_encoder import StaticTransformer  # noqa: E402
 from mtshare_ros.sharing.static.static_heads import StaticHeads  # noqa: E402
 from mtshare_ros.sharing.static.static_stem import StaticStem  # noqa: E402
 
@@ -48,7 +48,7 @@ class Package:
     def __init__(self, network):
         fused = fuse_batch_norm(network).requires_grad_(False)
         self.tasks, self.stem = network.tasks, StaticStem(fused, torch.float32)
-        self.encoder = StaticEncoder(fused, network.tasks, torch.float32)
+        self.encoder = StaticTransformer(fused, network.tasks, torch.float32)
         self.heads = StaticHeads(fused, network.tasks, torch.float32)
         self.states = (self.stem.allocate(GRID, torch.device('cpu')),
                        self.encoder.allocate(GRID), self.heads.allocate(GRID))
@@ -63,14 +63,14 @@ class Package:
         stem, encoder, heads = self.states
         mask = torch.zeros(GRID, dtype=torch.bool)
         mask.view(-1)[patches] = True
-        cells = self.stem.reach(mask).flatten().nonzero()[:, 0]
+        cells = self.stem.affected(mask).flatten().nonzero()[:, 0]
         forced = torch.zeros_like(cells, dtype=torch.bool)
         tokens = self.stem.update(stem, self.planes(image), patches, cells)
         self.encoder.update(encoder, tokens, cells, forced, kept or len(cells))
         geometries = {item for item in self.heads.geometries.values() if item is not None}
         lists = {item: HeadLists(
             tuple(around(Level(GRID, item.side), cells, border) for border in item.borders),
-            around(Level(GRID, 1), cells, item.cell_border)) for item in geometries}
+            around(Level(GRID, 1), cells, item.patch_border)) for item in geometries}
         self.heads.update(heads, encoder.taps, stem, FrameLists(patches, cells, forced, lists))
         return self.raw()
 
@@ -175,7 +175,7 @@ def test_blocks_may_compute_a_share_of_the_listed_cells(tmp_path):
     made = UpdateNetwork(network, network.tasks, size_of(network), 'raw')
     sizes = choose_sizes(made, 24, keep=0.5)
     graph = update_graph(made, sizes)
-    assert (sizes.cells, sizes.kept) == (24, 16)
+    assert (sizes.patches, sizes.kept) == (24, 16)
     written = write_onnx(tmp_path / 'update.onnx', graph, {})
 
     assert written.difference < 1e-5

@@ -99,7 +99,7 @@ def test_a_camera_that_changes_changes_all_normals(engine, frames):
 
 
 def test_with_a_threshold_of_zero_they_are_those_of_a_dense_frame(engine, frames):
-    found = run(engine, frames, temporal_factor=0.0, task_factor=0.0)[-1]
+    found = run(engine, frames, temporal_threshold=0.0, task_threshold=0.0)[-1]
     assert_alike(found, engine.infer(frames[-1]))
 
 
@@ -166,8 +166,8 @@ def test_a_frame_that_stands_for_itself_has_them_too(engine, frames):
 
 
 def test_the_factor_of_the_normals_gates_their_depth(engine, frames):
-    exact = run(engine, frames, ('normals',), temporal_factors={'normals': 0.0})[-1]
-    loose = run(engine, frames, ('normals',), temporal_factors={'normals': 10.0})[-1]
+    exact = run(engine, frames, ('normals',), temporal_thresholds={'normals': 0.0})[-1]
+    loose = run(engine, frames, ('normals',), temporal_thresholds={'normals': 10.0})[-1]
     assert exact.stats.macs > loose.stats.macs
 
 
@@ -196,7 +196,7 @@ def test_another_input_size_starts_anew(engine, frames, input_size):
 
 def test_depth_in_metres_gives_normals(tiny_description, frames):
     engine = engine_of(tiny_description, {**BY_GEOMETRY, 'depth': METRES})
-    found = run(engine, frames, temporal_factor=0.0)[-1]
+    found = run(engine, frames, temporal_threshold=0.0)[-1]
     assert found.disparity is None
     assert 0.1 < np.nanmin(found.depth) and np.nanmax(found.depth) < 10.0
     assert_alike(found, engine.infer(frames[-1]))
@@ -205,7 +205,7 @@ def test_depth_in_metres_gives_normals(tiny_description, frames):
 def test_relative_depth_gives_edges_and_never_metres(tiny_description, frames):
     engine = engine_of(tiny_description, {'edge': BY_GEOMETRY['edge'], 'depth': DISPARITY},
                        ('semseg', 'depth', 'edge'))
-    found = run(engine, frames, temporal_factor=0.0)[-1]
+    found = run(engine, frames, temporal_threshold=0.0)[-1]
     assert found.depth is None and found.disparity.dtype == np.float32
     assert found.disparity.min() >= 0
     before = found.disparity.copy()

@@ -86,5 +86,5 @@ def test_the_cells_that_a_frame_reaches_are_told_before_it_is_computed():
     local, far = HeadGeometry(4, (3,), (1,), (1,), 1), HeadGeometry(4, (), (), (), 3)
     normals, edge = decoder_of('normals', '', False), decoder_of('edge', '', True)
     assert normals.geometry({'depth': local}) == HeadGeometry(4, (), (), (), 2)
-    assert edge.geometry({'depth': local, 'semseg': far}).cell_border == 3 + edge.border
+    assert edge.geometry({'depth': local, 'semseg': far}).patch_border == 3 + edge.border
     assert edge.geometry({'depth': local, 'semseg': None}) is None

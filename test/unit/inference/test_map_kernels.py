@@ -4,9 +4,9 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.inference.map_decoder import decode_cells, MapDecoder
+from mtshare_ros.inference.map_decoder import decode_patches, MapDecoder
 from mtshare_ros.inference.static import map_operator
-from mtshare_ros.inference.static.map_operator import choose_decoder, decode_cells_fused
+from mtshare_ros.inference.static.map_operator import choose_decoder, decode_patches_fused
 from mtshare_ros.sharing.static import kernel_choice as choosing
 from mtshare_ros.sharing.static.operators import KERNELS
 from mtshare_ros.tasks import channels_of, get_task
@@ -23,7 +23,7 @@ SIDES = [(4, 16), (4, 14), (1, 14), (14, 14)]
 def decode_with_kernel(geometry, encoding, raw, cells, maps):
     pytest.importorskip('triton', reason='the kernel needs Triton')
     enlargement = geometry.enlargement
-    KERNELS['decode_cells'](raw, cells, maps, geometry.level.grid[1], enlargement.side,
+    KERNELS['decode_patches'](raw, cells, maps, geometry.level.grid[1], enlargement.side,
                             enlargement.target, encoding)
 
 
@@ -35,7 +35,7 @@ def random_raw(task, side, classes=6):
 def both(task, raw, side, patch_size, encoding='', cells=CELLS):
     """Return by name the map of the kernel and that of the twin."""
     found = []
-    for decode in (decode_with_kernel, decode_cells):
+    for decode in (decode_with_kernel, decode_patches):
         decoder = MapDecoder(task, side, patch_size, encoding, decode)
         state = decoder.allocate(GRID, DEVICE)
         for rows in state.maps.values():
@@ -117,7 +117,7 @@ def gpu(monkeypatch):
 @pytest.mark.parametrize('task, encoding', KINDS)
 def test_a_list_of_cells_and_a_whole_frame_are_one_launch(gpu, task, encoding):
     chosen = choose_decoder(torch.device('cuda:0'), task, 4, 16, encoding)
-    assert chosen.decode is decode_cells_fused and not chosen.notices
+    assert chosen.decode is decode_patches_fused and not chosen.notices
     decoder = MapDecoder(task, 4, 16, encoding, chosen.decode)
     state = decoder.allocate(GRID, torch.device('cuda:0'))
     raw = random_raw(task, 4).to('cuda:0')
@@ -134,23 +134,23 @@ def test_a_list_of_cells_and_a_whole_frame_are_one_launch(gpu, task, encoding):
 def test_without_triton_one_notice_says_so(gpu, monkeypatch):
     monkeypatch.setattr(map_operator, 'has_triton', lambda: False)
     chosen = choose_decoder(torch.device('cuda:0'), 'depth', 4, 16)
-    assert chosen.decode is decode_cells and chosen.notices == (choosing.NO_TRITON,)
+    assert chosen.decode is decode_patches and chosen.notices == (choosing.NO_TRITON,)
 
 
 def one_class_too_many(geometry, encoding, raw, cells, maps):
-    decode_cells(geometry, encoding, raw, cells, maps)
+    decode_patches(geometry, encoding, raw, cells, maps)
     maps[0][0] += 1
 
 
 @pytest.mark.fault(33)
 def test_a_kernel_that_takes_another_class_is_left_out_with_its_reason(gpu, monkeypatch):
-    monkeypatch.setattr(map_operator, 'decode_cells_fused', one_class_too_many)
+    monkeypatch.setattr(map_operator, 'decode_patches_fused', one_class_too_many)
 
     chosen = choose_decoder(torch.device('cuda:0'), 'semseg', 4, 16)
 
-    assert chosen.decode is decode_cells
+    assert chosen.decode is decode_patches
     notice, = chosen.notices
-    assert 'decode_cells of semseg, because the kernel differs' in notice
+    assert 'decode_patches of semseg, because the kernel differs' in notice
 
 
 @pytest.mark.fault(33)
@@ -158,13 +158,13 @@ def test_what_lets_no_kernel_run_is_told_alike_for_every_task(gpu, monkeypatch):
     def broken(*arguments):
         raise RuntimeError('no C compiler')
 
-    monkeypatch.setattr(map_operator, 'decode_cells_fused', broken)
+    monkeypatch.setattr(map_operator, 'decode_patches_fused', broken)
     told = {choose_decoder(torch.device('cuda:0'), task, 4, 16).notices
             for task in ('semseg', 'depth', 'edge')}
 
-    assert len(told) == 1 and 'decode_cells, because RuntimeError: no C' in str(told)
+    assert len(told) == 1 and 'decode_patches, because RuntimeError: no C' in str(told)
 
 
 def test_the_cpu_decodes_plainly_and_has_nothing_to_tell():
     chosen = choose_decoder(torch.device('cpu'), 'semseg', 4, 16)
-    assert chosen.decode is decode_cells and not chosen.notices
+    assert chosen.decode is decode_patches and not chosen.notices

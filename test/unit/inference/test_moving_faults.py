@@ -72,7 +72,7 @@ def test_a_frame_without_numbers_is_not_carried_into_the_next(engine, film, moti
     original = StemRunner.dense
     with monkeypatch.context() as patched:
         patched.setattr(StemRunner, 'dense', lambda *given: original(*given) * torch.nan)
-        spoilt = see(engine, session, film[4], motion, temporal_factor=0.0)
+        spoilt = see(engine, session, film[4], motion, temporal_threshold=0.0)
     found = see(engine, session, film[5], motion)
 
     assert spoilt.stats.non_finite == DEFAULT_TASKS

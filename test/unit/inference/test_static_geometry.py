@@ -68,7 +68,7 @@ def worked_out(engine, session, task, mask, camera):
 def test_updates_give_the_bits_of_the_whole_map(tiny_description, depth):
     engine = engine_of(tiny_description, depth)
     session, settings = engine.new_session(), InferenceSettings(
-        engine.tasks, SharingSettings(policy='none', temporal_factor=0.02))
+        engine.tasks, SharingSettings(policy='none', temporal_threshold=0.02))
     shares = []
     for number, frame in enumerate(frames()):
         camera = CAMERAS[number // 4]

@@ -58,7 +58,7 @@ def test_without_gates_every_frame_is_whole_and_exact(engine, lists):
 @pytest.mark.parametrize('sharing', [
     SharingSettings(), SharingSettings(policy='keyframe', refresh_period=5),
     SharingSettings(policy='none'), SharingSettings(halo=1),
-    SharingSettings(temporal_factor=0.5), SharingSettings(refresh_period=6, max_age=9)])
+    SharingSettings(temporal_threshold=0.5), SharingSettings(refresh_period=6, max_age=9)])
 def test_the_cells_that_enter_are_those_of_lists_that_shrink(engine, lists, sharing):
     found, _ = run(engine, frames(8), sharing)
     expected, _ = run(lists, frames(8), sharing)
@@ -91,7 +91,8 @@ def test_a_still_camera_without_refresh_computes_nothing_and_keeps_its_maps(engi
 def test_lower_thresholds_keep_more_of_the_cells_that_enter(engine):
     shares = []
     for factor in (0.05, 0.5, 1.0, 4.0):
-        found, _ = run(engine, frames(4), SharingSettings(temporal_factor=factor, policy='none'))
+        settings = SharingSettings(temporal_threshold=factor, policy='none')
+        found, _ = run(engine, frames(4), settings)
         stats = found[-1].stats
         shares.append(round(stats.active_fraction / stats.input_fraction, 6))
 

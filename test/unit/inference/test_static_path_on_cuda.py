@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_decoder import decode_cells
+from mtshare_ros.inference.map_decoder import decode_patches
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.static import map_operator
-from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_cells_fused
+from mtshare_ros.inference.static.map_operator import ChosenDecoder, decode_patches_fused
 from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.description import ModelDescription
@@ -37,7 +37,7 @@ def with_triton(monkeypatch):
     """Let the engine take the kernels that a GPU with Triton has."""
     monkeypatch.setattr(choosing, 'choose', lambda *args, **options: Chosen(FUSED))
     monkeypatch.setattr(map_operator, 'choose_decoder',
-                        lambda *args: ChosenDecoder(decode_cells_fused))
+                        lambda *args: ChosenDecoder(decode_patches_fused))
 
 
 def engine_on_gpu(checkpoint, **options):
@@ -67,7 +67,7 @@ def test_a_frame_is_two_replays_and_two_waits_once_its_graphs_are_captured(check
 
 @pytest.mark.parametrize('sharing', [
     SharingSettings(), SharingSettings(policy='keyframe', refresh_period=5),
-    SharingSettings(halo=1), SharingSettings(temporal_factor=0.3),
+    SharingSettings(halo=1), SharingSettings(temporal_threshold=0.3),
     SharingSettings(temporal=False, task=False)])
 def test_replayed_graphs_give_what_the_cpu_computes(checkpoint, sharing):
     expected = on_cpu(checkpoint, frames(9), sharing)
@@ -104,7 +104,7 @@ def test_thresholds_turned_while_it_runs_act_at_once_and_capture_nothing(checkpo
         for image in images[:3]:
             engine.infer(image, session)
         device.clear()
-        turned = SharingSettings(temporal_factor=1.3, refresh_period=40, halo=1)
+        turned = SharingSettings(temporal_threshold=1.3, refresh_period=40, halo=1)
         stats = engine.infer(images[3], session, InferenceSettings(engine.tasks, turned)).stats
 
         assert not stats.reset_reason
@@ -112,12 +112,12 @@ def test_thresholds_turned_while_it_runs_act_at_once_and_capture_nothing(checkpo
 
 
 def test_a_frame_is_computed_while_other_graphs_are_captured(checkpoint):
-    expected = on_cpu(checkpoint, frames(8), SharingSettings(temporal_factor=0.4))
+    expected = on_cpu(checkpoint, frames(8), SharingSettings(temporal_threshold=0.4))
     with pretended_cuda():
         engine = engine_on_gpu(checkpoint, precision='fp32')
         session = engine.new_session()
         engine.prepare(session)
-        low = InferenceSettings(engine.tasks, SharingSettings(temporal_factor=0.4))
+        low = InferenceSettings(engine.tasks, SharingSettings(temporal_threshold=0.4))
         found = [engine.infer(image, session, low) for image in frames(8)]
 
     for ours, theirs in zip(found, expected):
@@ -171,7 +171,7 @@ def test_a_raw_output_that_holds_nan_is_found_and_the_camera_starts_anew(checkpo
         session = engine.new_session()
         for image in frames(4):
             engine.infer(image, session)
-        for cache in session.static.state.encoder.shared:
+        for cache in session.static.state.transformer.shared:
             cache.fill_(torch.nan)
         assert engine.infer(frames(6)[5], session).stats.non_finite
         assert 'NaN' in engine.infer(frames(7)[6], session).stats.reset_reason
@@ -223,7 +223,7 @@ def test_without_triton_a_frame_takes_twice_the_launches_and_no_more_waits(
         four_encoders, monkeypatch):
     monkeypatch.setattr(choosing, 'choose', lambda *args, **options: Chosen(PLAIN))
     monkeypatch.setattr(map_operator, 'choose_decoder',
-                        lambda *args: ChosenDecoder(decode_cells))
+                        lambda *args: ChosenDecoder(decode_patches))
     with pretended_cuda() as device:
         assert max(launches_of(device, four_encoders)) <= 480
         assert len(device.synchronisations) == 2

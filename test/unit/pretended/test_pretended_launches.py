@@ -18,9 +18,9 @@ CASES = {
     'a bias in the epilogue': (1, lambda x, rows, mask: functional.linear(x, x, x[0])),
     'a product without a bias': (1, lambda x, rows, mask: x @ x),
     'a matrix added to a product': (2, lambda x, rows, mask: torch.addmm(x, x, x)),
-    'a bias for each member': (2, lambda x, rows, mask: torch.baddbmm(
+    'a bias for each encoder': (2, lambda x, rows, mask: torch.baddbmm(
         x[None, :1], x[None], x[None])),
-    'members without a bias': (1, lambda x, rows, mask: torch.bmm(x[None], x[None])),
+    'encoders without a bias': (1, lambda x, rows, mask: torch.bmm(x[None], x[None])),
     'a convolution': (1, lambda x, rows, mask: functional.conv2d(
         x.view(1, 8, 2, 4), x.view(8, 8, 1, 1))),
     'a convolution and its bias': (2, lambda x, rows, mask: functional.conv2d(

@@ -147,7 +147,7 @@ def test_clips_show_work_and_quality_by_motion(report_of):
 
 def test_clips_with_other_settings_than_the_rest_are_told(report_of):
     figures = every_figure()
-    figures['clips']['shared-test-pan']['sharing']['settings']['temporal_factor'] = 0.5
+    figures['clips']['shared-test-pan']['sharing']['settings']['temporal_threshold'] = 0.5
     report = report_of(figures)
 
     assert '* test-pan: sharing with thresholds over time times 0.5' in report

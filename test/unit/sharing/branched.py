@@ -9,8 +9,8 @@ import torch
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.network import build_model, MultiTaskNetwork
 from mtshare_ros.sharing.attention import RotationTable
-from mtshare_ros.sharing.block import BlockLimits, BlockWeights
-from mtshare_ros.sharing.rows import ActiveRows, count_members
+from mtshare_ros.sharing.block import BlockThresholds, BlockWeights
+from mtshare_ros.sharing.rows import ActiveTokens, count_by_encoder
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 GRID = (6, 8)
@@ -40,13 +40,13 @@ def branched_network(
     return network
 
 
-def members_of(network: MultiTaskNetwork) -> tuple[str, ...]:
+def encoders_of(network: MultiTaskNetwork) -> tuple[str, ...]:
     return (network.base_task, *network.branches)
 
 
 class BlockRun:
     """
-    One block for all members, run on row lists beside the dense blocks.
+    One block for all encoders, run on row lists beside the dense blocks.
 
     ``inputs`` and ``outputs`` (M x N, D) are the present ones of every row.
     """
@@ -55,24 +55,24 @@ class BlockRun:
         self, network, make_block, *, block: int = 0, shared: bool = False, dtype=torch.float32
     ) -> None:
         self.modules = [network.shared_blocks[block]] if shared else [
-            network.own_blocks(member)[block] for member in members_of(network)]
-        self.members = len(self.modules)
+            network.own_blocks(encoder)[block] for encoder in encoders_of(network)]
+        self.encoders = len(self.modules)
         self.block = make_block(BlockWeights(self.modules, dtype))
         self.table = network.rotary(GRID, CPU)
         self._rotations = self.table and RotationTable(self.table, dtype)
         self.state = self.block.allocate(TOKENS, CPU)
         generator = torch.Generator().manual_seed(1)
-        self.inputs = torch.randn(self.members * TOKENS, self.block.weights.width,
+        self.inputs = torch.randn(self.encoders * TOKENS, self.block.weights.width,
                                   generator=generator)
         self.start()
 
-    def rows(self, index: torch.Tensor, forced: torch.Tensor | None = None) -> ActiveRows:
-        counts = count_members(index, self.members, TOKENS)
+    def rows(self, index: torch.Tensor, forced: torch.Tensor | None = None) -> ActiveTokens:
+        counts = count_by_encoder(index, self.encoders, TOKENS)
         marks = None
         if forced is not None:
-            marks = torch.zeros(self.members * TOKENS, dtype=torch.bool)
+            marks = torch.zeros(self.encoders * TOKENS, dtype=torch.bool)
             marks[index] = forced
-        return ActiveRows(index, counts, TOKENS, marks, self._rotations)
+        return ActiveTokens(index, counts, TOKENS, marks, self._rotations)
 
     def start(self) -> None:
         every = torch.arange(self.inputs.shape[0])
@@ -83,12 +83,12 @@ class BlockRun:
         temporal: Sequence[float] | None = None, task: Sequence[float] | None = None,
         forced: torch.Tensor | None = None,
     ):
-        """Let sorted rows (n,) of all members have other inputs (n, D)."""
+        """Let sorted rows (n,) of all encoders have other inputs (n, D)."""
         self.inputs[index] = values
         update = self.block.update(
             self.state, self.rows(index, forced), values.clone(),
-            BlockLimits(*(None if limit is None else torch.tensor(limit)
-                          for limit in (temporal, task))))
+            BlockThresholds(*(None if threshold is None else torch.tensor(threshold)
+                              for threshold in (temporal, task))))
         self.outputs[update.rows.index] = update.values
         return update
 
@@ -107,7 +107,7 @@ class BlockRun:
 def some_rows(
     run: BlockRun, count: int, generator: torch.Generator, *, step: float = 1.0
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return sorted rows (count,) of any members and new inputs ``step`` away from the old."""
+    """Return sorted rows (count,) of any encoders and new inputs ``step`` away from the old."""
     index = torch.randperm(run.inputs.shape[0], generator=generator)[:count].sort().values
     noise = torch.randn(count, run.inputs.shape[1], generator=generator)
     return index, run.inputs[index] + step * noise

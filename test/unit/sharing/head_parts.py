@@ -9,7 +9,7 @@ from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.model.network import build_model
-from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.dirty_cells import ChangedPatches
 from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.heads import make_head
 from mtshare_ros.sharing.stem import StemRunner
@@ -77,15 +77,15 @@ class HeadCase:
         return torch.randn(size, generator=self.random)
 
     def renew(self, mask):
-        """Draw other rows for the cells of a mask (rows, columns)."""
-        cells = mask.flatten().nonzero()[:, 0]
-        self.tokens[:, cells] = self.draw(len(self.tokens), len(cells), WIDTH)
+        """Draw other rows for the patches of a mask (rows, columns)."""
+        patches = mask.flatten().nonzero()[:, 0]
+        self.tokens[:, patches] = self.draw(len(self.tokens), len(patches), WIDTH)
 
-    def update(self, mask, limits=(0.0,) * 4):
-        """Let the runner take in the cells of a mask (rows, columns), None for all."""
+    def update(self, mask, thresholds=(0.0,) * 4):
+        """Let the runner take in the patches of a mask (rows, columns), None for all."""
         inputs = HeadInputs(tuple(self.tokens), tuple(self.prefix), self.stem)
-        cells = DirtyCells(self.stem, None if mask is None else mask.flatten())
-        return self.runner.update(self.state, inputs, cells, limits)
+        patches = ChangedPatches(self.stem, None if mask is None else mask.flatten())
+        return self.runner.update(self.state, inputs, patches, thresholds)
 
     def expected(self):
         """Return the raw output of the network's own head."""

@@ -63,8 +63,8 @@ class ReferenceEncoder:
     """
     All tasks' encoders: the shared blocks once, then the own blocks of every task.
 
-    ``tokens`` are each task's final tokens (T, D) float64, as its head reads them: the cells, and
-    after them the prefix, which is computed whenever anything is.
+    ``tokens`` are each task's final tokens (T, D) float64, as its head reads them: the patches,
+    and after them the prefix, which is computed whenever anything is.
     """
 
     def __init__(self, network: MultiTaskNetwork, grid: tuple[int, int]) -> None:

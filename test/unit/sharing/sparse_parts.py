@@ -46,7 +46,7 @@ def exchange(image, other, mask):
 
 
 def make_masks(grid=GRID):
-    """Return masks by name: corners, edges, blobs, scattered cells, none and all."""
+    """Return masks by name: corners, edges, blobs, scattered patches, none and all."""
     masks = {name: torch.zeros(grid, dtype=torch.bool) for name in (
         'none', 'first corner', 'last corner', 'right edge', 'bottom edge', 'blob', 'scattered')}
     masks['first corner'][0, 0] = True

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mtshare_ros.sharing.accurate import AccurateBlock
-from mtshare_ros.sharing.block import BlockLimits
+from mtshare_ros.sharing.block import BlockThresholds
 
 pytestmark = pytest.mark.usefixtures('no_gradients')
 
@@ -25,7 +25,7 @@ def test_a_dense_frame_equals_the_blocks_of_every_task(run):
 
 
 @pytest.mark.parametrize('count', [1, 12, 60, 192])
-def test_without_a_limit_fifty_updates_equal_dense(run, generator, count):
+def test_without_a_threshold_fifty_updates_equal_dense(run, generator, count):
     for _ in range(50):
         run.step(*some_rows(run, count, generator))
         assert run.error() < 1e-4
@@ -34,7 +34,7 @@ def test_without_a_limit_fifty_updates_equal_dense(run, generator, count):
 def test_rows_that_did_not_come_in_follow_the_changed_keys(run, generator):
     before = run.outputs.clone()
     update = run.step(*some_rows(run, 1, generator, step=3.0))
-    assert update.rows.total == TOKENS  # all of one member's
+    assert update.rows.total == TOKENS  # all of one encoder's
     assert ((run.outputs != before).any(dim=1)).sum() == TOKENS
 
 
@@ -46,14 +46,14 @@ def test_rows_that_joined_bring_their_positions(network, generator):
         update = first.step(*some_rows(first, 5, generator))
         assert update.rows.rotation.cosine.shape[0] == update.rows.total
         second.inputs[update.rows.index] = update.values
-        then = second.block.update(second.state, update.rows, update.values, BlockLimits())
+        then = second.block.update(second.state, update.rows, update.values, BlockThresholds())
         second.outputs[then.rows.index] = then.values
         assert second.error() < 1e-4
 
 
-def test_the_members_do_not_touch_each_other(run, generator):
+def test_the_encoders_do_not_touch_each_other(run, generator):
     before = run.outputs.clone()
-    index = torch.arange(TOKENS, TOKENS + 9)  # of the second member
+    index = torch.arange(TOKENS, TOKENS + 9)  # of the second encoder
     update = run.step(index, torch.randn(9, run.inputs.shape[1], generator=generator))
     assert update.rows.counts == (0, TOKENS, 0, 0)
     others = torch.ones(len(before), dtype=torch.bool)
@@ -62,14 +62,14 @@ def test_the_members_do_not_touch_each_other(run, generator):
     assert run.error() < 1e-4
 
 
-def test_a_row_that_moves_within_the_limit_drops_out(run, generator):
+def test_a_row_that_moves_within_the_threshold_drops_out(run, generator):
     before = run.outputs.clone()
     update = run.step(*some_rows(run, 20, generator, step=0.01), temporal=[0.05] * 4)
     assert update.rows.total == 0
     assert torch.equal(run.outputs, before)
 
 
-def test_the_limit_is_relative_to_the_spread_of_the_rows(run):
+def test_the_threshold_is_relative_to_the_spread_of_the_rows(run):
     rows = run.inputs[:TOKENS]
     norm = (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
@@ -80,7 +80,7 @@ def test_the_limit_is_relative_to_the_spread_of_the_rows(run):
     assert row.item() in beyond.rows.index
 
 
-def test_each_member_has_its_own_limit(run, generator):
+def test_each_encoder_has_its_own_threshold(run, generator):
     index = torch.tensor([4, TOKENS + 4])
     values = run.inputs[index] + 0.1
     update = run.step(index, values, temporal=[10.0, 0.0, 0.0, 0.0])
@@ -89,12 +89,12 @@ def test_each_member_has_its_own_limit(run, generator):
 
 def test_a_slow_drift_is_noticed_however_small_its_steps(run):
     every = torch.arange(run.inputs.shape[0])
-    worst, limit = 0.0, 0.05
+    worst, threshold = 0.0, 0.05
     for _ in range(300):
-        run.step(every, run.inputs + 0.01, temporal=[limit] * 4)
+        run.step(every, run.inputs + 0.01, temporal=[threshold] * 4)
         worst = max(worst, run.error())
     norm = run.inputs.square().sum(dim=1).mean().sqrt().item()
-    assert worst < 20 * limit * norm / run.inputs.shape[1] ** 0.5
+    assert worst < 20 * threshold * norm / run.inputs.shape[1] ** 0.5
 
 
 def test_only_rows_whose_attention_moved_enough_join(run, generator):
@@ -102,24 +102,24 @@ def test_only_rows_whose_attention_moved_enough_join(run, generator):
     assert 12 < update.rows.total < 0.75 * run.inputs.shape[0]
 
 
-def worst_error(run, generator, limit):
+def worst_error(run, generator, threshold):
     errors = []
     for _ in range(30):
-        run.step(*some_rows(run, 20, generator, step=0.3), temporal=[limit] * 4)
+        run.step(*some_rows(run, 20, generator, step=0.3), temporal=[threshold] * 4)
         errors.append(run.error())
     return max(errors)
 
 
-@pytest.mark.parametrize('limit, worst', [(0.1, 1.0), (0.03, 0.3), (0.01, 0.1), (0.0, 1e-4)])
-def test_the_error_goes_to_zero_with_the_limit(run, generator, limit, worst):
-    assert worst_error(run, generator, limit) < worst
+@pytest.mark.parametrize('threshold, worst', [(0.1, 1.0), (0.03, 0.3), (0.01, 0.1), (0.0, 1e-4)])
+def test_the_error_goes_to_zero_with_the_threshold(run, generator, threshold, worst):
+    assert worst_error(run, generator, threshold) < worst
 
 
-def test_a_large_limit_is_felt(run, generator):
+def test_a_large_threshold_is_felt(run, generator):
     assert worst_error(run, generator, 0.1) > 0.1
 
 
-def test_a_negative_limit_is_no_gate(run, generator):
+def test_a_negative_threshold_is_no_gate(run, generator):
     index = torch.arange(5)
     update = run.step(index, run.inputs[index].clone(), temporal=[-1.0] * 4)
     assert update.rows.counts == (TOKENS, 0, 0, 0)
@@ -143,7 +143,7 @@ def test_forced_rows_are_computed_from_the_present_keys(run, generator):
     assert torch.allclose(run.outputs[row], run.dense_outputs()[row], atol=1e-2)
 
 
-def test_taking_over_is_left_to_the_fast_block(run, generator):
+def test_reuse_is_left_to_the_fast_block(run, generator):
     run.step(*some_rows(run, 30, generator), task=[10.0] * 4)
     assert run.error() < 1e-4
 
@@ -168,7 +168,7 @@ def test_half_precision_stays_close(network, generator):
     assert (run.outputs - run.dense_outputs()).norm() < 0.02 * run.outputs.norm()
 
 
-def test_a_shared_block_has_one_member(network, generator):
+def test_a_shared_block_has_one_encoder(network, generator):
     run = BlockRun(network, AccurateBlock, shared=True)
     for _ in range(10):
         run.step(*some_rows(run, 7, generator))

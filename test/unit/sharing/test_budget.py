@@ -10,19 +10,19 @@ import torch
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.gates import BudgetGate, raise_due, ThresholdGate
-from mtshare_ros.sharing.plan import PlanLimits, Planner
+from mtshare_ros.sharing.plan import PlanBounds, Planner
 from mtshare_ros.sharing.refresh import make_schedule, overdue
 from mtshare_ros.sharing.settings import SharingSettings
 
-COST = FrameCost(base_ms=5.0, ms_per_row=0.26)
+COST = FrameCost(base_ms=5.0, ms_per_patch=0.26)
 GRID = (14, 20)
 TOKENS = GRID[0] * GRID[1]
 TARGET_MS = 45.0
 MAX_AGE = 90
 
 
-def controller(target_ms=TARGET_MS, cost=COST, cell_count=TOKENS, max_age=MAX_AGE):
-    return LatencyController(target_ms, cost, cell_count=cell_count, max_age=max_age)
+def controller(target_ms=TARGET_MS, cost=COST, patch_count=TOKENS, max_age=MAX_AGE):
+    return LatencyController(target_ms, cost, patch_count=patch_count, max_age=max_age)
 
 
 class Simulation:
@@ -159,8 +159,8 @@ def test_without_refresh_every_row_is_computed_anew_once_in_max_age_frames():
     settings = SharingSettings(policy='none', refresh_period=10, max_age=10)
     for frame in range(1, 31):
         plan = planner.plan(GRID, frame, torch.zeros(TOKENS), ages, 1.0, settings,
-                            PlanLimits(budget=20))
-        rows.append(plan.cells.shape[0])
+                            PlanBounds(budget=20))
+        rows.append(plan.patches.shape[0])
         ages = (ages + 1).masked_fill_(plan.due, 0)
 
     assert rows == 3 * [*9 * [0], TOKENS]

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.sharing.change import ChangeDetector, NOTICED
-from mtshare_ros.sharing.gates import CHANGE_LIMIT
+from mtshare_ros.sharing.gates import CHANGE_THRESHOLD
 
 CPU = torch.device('cpu')
 VISIBLE = 4.0
@@ -27,7 +27,7 @@ def fired_and_visible(noise):
     detector, state = started(images[0])
     fired, visible = [], []
     for frame in range(1, len(images)):
-        mask = detector.observe(state, images[frame]) > CHANGE_LIMIT
+        mask = detector.observe(state, images[frame]) > CHANGE_THRESHOLD
         detector.transmit(state, mask.nonzero()[:, 0])
         fired.append(mask)
         change = patches(clean[frame]) - patches(clean[frame - 1])
@@ -119,7 +119,7 @@ def test_noise_alone_does_not_fire(deviation):
     images = noisy(slope(), deviation, 30)
     detector, state = started(images[0])
 
-    fired = [detector.observe(state, image) > CHANGE_LIMIT for image in images[1:]]
+    fired = [detector.observe(state, image) > CHANGE_THRESHOLD for image in images[1:]]
 
     assert torch.stack(fired[4:]).float().mean() < 1e-3
 

@@ -39,7 +39,7 @@ def equal(first, second):
 @pytest.mark.parametrize('noise', NOISES)
 @pytest.mark.parametrize('motion', MOTIONS)
 def test_a_factor_of_zero_equals_dense(motion, noise):
-    seen = camera(temporal_factor=0.0, task_factor=0.0)
+    seen = camera(temporal_threshold=0.0, task_threshold=0.0)
     for number, frame in enumerate(room_clip(motion, noise=noise)):
         seen.see(frame)
         assert number % 3 or seen.error() < 1e-5
@@ -54,7 +54,7 @@ def test_a_factor_of_zero_equals_dense_after_any_other(kind, noise):
         for frame in clip[start:start + 9]:
             seen.see(frame)
         assert seen.error() > 1e-4
-        seen.use(DEFAULT_TASKS, temporal_factor=0.0, task_factor=0.0, block=kind)
+        seen.use(DEFAULT_TASKS, temporal_threshold=0.0, task_threshold=0.0, block=kind)
         seen.see(clip[start + 9])
         assert seen.error() < 1e-5
         seen.use(DEFAULT_TASKS, block=kind)

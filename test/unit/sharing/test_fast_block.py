@@ -5,16 +5,16 @@ import pytest
 from reference_encoder import ReferenceBlock
 import torch
 
-from mtshare_ros.sharing.block import BlockLimits, BlockWeights
+from mtshare_ros.sharing.block import BlockThresholds, BlockWeights
 from mtshare_ros.sharing.fast import FastBlock
-from mtshare_ros.sharing.fast_members import FastMemberBlock
+from mtshare_ros.sharing.fast_members import FastReuseBlock
 
 pytestmark = pytest.mark.usefixtures('no_gradients')
 
 
 @pytest.fixture
 def run(network):
-    return BlockRun(network, FastMemberBlock)
+    return BlockRun(network, FastReuseBlock)
 
 
 @pytest.fixture
@@ -39,10 +39,10 @@ def test_listed_rows_see_the_present_keys_and_the_others_stay(run, generator):
     for _ in range(10):
         index, values = some_rows(run, 12, generator)
         run.step(index, values)
-        for member, block in enumerate(blocks):
+        for encoder, block in enumerate(blocks):
             rows = {row % TOKENS: value.double()
-                    for row, value in zip(index.tolist(), values) if row // TOKENS == member}
-            expected[member].update(block.run(rows))
+                    for row, value in zip(index.tolist(), values) if row // TOKENS == encoder}
+            expected[encoder].update(block.run(rows))
         plain = torch.stack([row for part in expected for row in part.values()])
         assert torch.allclose(run.outputs, plain.float(), atol=1e-4)
 
@@ -51,7 +51,7 @@ def test_rows_that_are_not_updated_keep_exactly_what_is_remembered_of_them(run, 
     buffers = run.state.cache.rows, run.state.reference
     kept = [buffer.clone() for buffer in buffers]
     index, values = some_rows(run, 30, generator)
-    values[:10] = run.inputs[index[:10]]  # within any limit
+    values[:10] = run.inputs[index[:10]]  # within any threshold
     update = run.step(index, values, temporal=[0.05] * 4)
     assert update.rows.index.tolist() == index[10:].tolist()
     still = torch.ones(len(run.inputs), dtype=torch.bool)
@@ -68,7 +68,7 @@ def test_the_list_never_grows(run, generator):
         assert set(update.rows.index.tolist()) <= set(index.tolist())
 
 
-def test_the_limit_is_relative_to_how_far_the_rows_spread(run):
+def test_the_threshold_is_relative_to_how_far_the_rows_spread(run):
     rows = run.inputs[:TOKENS]
     norm = (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
@@ -78,7 +78,7 @@ def test_the_limit_is_relative_to_how_far_the_rows_spread(run):
     assert run.step(row, start + 0.101 * norm * direction, temporal=[0.1] * 4).rows.total == 1
 
 
-def test_each_member_has_its_own_limit(run):
+def test_each_encoder_has_its_own_threshold(run):
     index = torch.tensor([4, TOKENS + 4, 2 * TOKENS + 4])
     update = run.step(index, run.inputs[index] + 0.1, temporal=[10.0, 1e-3, 10.0, 1e-3])
     assert update.rows.index.tolist() == [TOKENS + 4]
@@ -91,7 +91,7 @@ def test_the_reference_is_the_input_last_computed_not_the_last_one_seen(run):
     assert 0 < sum(sizes) < 20
 
 
-def test_without_a_limit_even_an_equal_row_is_computed_anew(run, generator):
+def test_without_a_threshold_even_an_equal_row_is_computed_anew(run, generator):
     row, others = torch.tensor([3]), torch.arange(4, TOKENS)
     run.step(others, run.inputs[others] + torch.randn(
         len(others), run.inputs.shape[1], generator=generator))
@@ -101,7 +101,7 @@ def test_without_a_limit_even_an_equal_row_is_computed_anew(run, generator):
     assert not torch.allclose(run.outputs[row], stale, atol=1e-2)
 
 
-def test_a_negative_limit_is_no_gate_for_its_member(run):
+def test_a_negative_threshold_is_no_gate_for_its_encoder(run):
     index = torch.tensor([4, TOKENS + 4])
     update = run.step(index, run.inputs[index], temporal=[0.1, -1.0, 0.1, 0.1])
     assert update.rows.index.tolist() == [TOKENS + 4]
@@ -115,7 +115,7 @@ def test_forced_rows_pass_the_gate(run):
     assert update.rows.forced.tolist() == [True, True]
 
 
-def test_a_dense_frame_of_one_member_leaves_the_others_as_they_were(run):
+def test_a_dense_frame_of_one_encoder_leaves_the_others_as_they_were(run):
     cache = run.state.cache.rows
     kept = cache.clone()
     index = torch.arange(TOKENS, 2 * TOKENS)
@@ -137,28 +137,28 @@ def test_the_memory_of_a_camera_is_its_own(run, generator):
     every = torch.arange(len(run.inputs))
     run.block.dense(other, run.rows(every), run.inputs)
     index, values = some_rows(run, 20, generator)
-    run.block.update(other, run.rows(index), values, BlockLimits())
+    run.block.update(other, run.rows(index), values, BlockThresholds())
     run.step(*some_rows(run, len(run.inputs), generator))
     assert run.error() < 1e-5
 
 
 def test_half_precision_stays_close(network, generator):
-    run = BlockRun(network, FastMemberBlock, dtype=torch.bfloat16)
+    run = BlockRun(network, FastReuseBlock, dtype=torch.bfloat16)
     for _ in range(3):
         run.step(*some_rows(run, len(run.inputs), generator))
     assert run.outputs.dtype == torch.float32
     assert (run.outputs - run.dense_outputs()).norm() < 0.02 * run.outputs.norm()
 
 
-def test_half_precision_takes_over_too(network):
-    run = BlockRun(network, FastMemberBlock, dtype=torch.bfloat16)
+def test_half_precision_reuses_too(network):
+    run = BlockRun(network, FastReuseBlock, dtype=torch.bfloat16)
     every = torch.arange(len(run.inputs))
     update = run.step(every, run.inputs + 1e-3, task=[0.5] * 4)
     assert update.computed == (TOKENS, 0, 0, 0)
     assert (run.outputs - run.dense_outputs()).norm() < 0.02 * run.outputs.norm()
 
 
-def test_a_shared_block_has_one_member(network, generator):
+def test_a_shared_block_has_one_encoder(network, generator):
     run = BlockRun(network, FastBlock, shared=True)
     for _ in range(3):
         run.step(*some_rows(run, TOKENS, generator))

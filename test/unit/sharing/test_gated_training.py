@@ -9,7 +9,7 @@ from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.description import default_thresholds
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.taps import Tap
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -19,7 +19,7 @@ from mtshare_ros.training.input_gate import InputGate
 
 pytest.importorskip('numba', reason="rendering needs numba: pip install 'mtshare_ros[rooms]'")
 
-FACTORS = {'temporal_factor': 1.2, 'task_factor': 2.0}
+FACTORS = {'temporal_threshold': 1.2, 'task_threshold': 2.0}
 FRAMES = (0, 4)
 
 
@@ -46,10 +46,11 @@ def test_the_tokens_of_a_films_last_frame_are_the_engines(film, task, prefix):
 
     frame = run_gated(network, film, task)
 
-    encoder = network.encoder_of(task)
-    tokens = network.final_norm(encoder)(frame.steps[-1].output)[0]
+    transformer = network.encoder_of(task)
+    tokens = network.final_norm(transformer)(frame.steps[-1].output)[0]
     assert 0 < frame.passed_share() < 1
-    torch.testing.assert_close(tokens, run_engine(network, film, encoder), rtol=1e-4, atol=1e-4)
+    expected = run_engine(network, film, transformer)
+    torch.testing.assert_close(tokens, expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('prefix', [0, 2, 4])
@@ -59,9 +60,9 @@ def test_class_and_register_tokens_are_the_engines(film, task, prefix):
 
     frame = run_gated(network, film, task)
 
-    encoder = network.encoder_of(task)
-    tokens = network.final_norm(encoder)(frame.steps[-1].output)[0]
-    expected = run_engine(network, film, encoder, tokens=True)
+    transformer = network.encoder_of(task)
+    tokens = network.final_norm(transformer)(frame.steps[-1].output)[0]
+    expected = run_engine(network, film, transformer, tokens=True)
     assert 0 < frame.passed_share() < 1
     torch.testing.assert_close(tokens, expected, rtol=1e-4, atol=1e-4)
 
@@ -92,7 +93,7 @@ def test_norms_and_biases_of_a_sub_task_count_as_in_the_engine(film, task):
     torch.testing.assert_close(tokens, run_engine(network, film, task), rtol=1e-4, atol=1e-4)
 
 
-def test_some_rows_are_taken_over_and_some_are_not(network, film):
+def test_some_rows_are_reused_and_some_are_not(network, film):
     shares = [run_gated(network, film, task).taken_share() for task in DEFAULT_TASKS[1:]]
 
     assert all(0 < share < 1 for share in shares)
@@ -110,7 +111,7 @@ def test_films_of_a_batch_do_not_see_one_another(network, film, task):
         torch.testing.assert_close(both.raw[number], expected.raw[0])
         for step, own in zip(both.steps, expected.steps):
             assert torch.equal(step.rows.active[number], own.rows.active[0])
-            assert own.taken is None or torch.equal(step.taken[number], own.taken[0])
+            assert own.reused is None or torch.equal(step.reused[number], own.reused[0])
 
 
 def test_gates_change_the_values_but_not_the_path_of_the_gradient(network, film):
@@ -125,17 +126,18 @@ def test_gates_change_the_values_but_not_the_path_of_the_gradient(network, film)
 
 def run_gated(network, film, task, turns=(1,), grad=False):
     films = film if film.ndim == 5 else film[None]
-    films = InputGate(network, torch.device('cpu'), FACTORS['temporal_factor'])(films, list(turns))
+    gate = InputGate(network, torch.device('cpu'), FACTORS['temporal_threshold'])
+    films = gate(films, list(turns))
     with torch.set_grad_enabled(grad):
         return GatedPass(network, task, GateConfig(**FACTORS))(films)
 
 
-def run_engine(network, film, encoder, tokens=False):
-    """Return a member's final cells, with ``tokens`` the prefix after them."""
-    taps, last = camera_after(network, film).encoder.taps, Tap(network.config.depth)
-    member = (network.base_task, *network.branches).index(encoder)
-    cells = taps.cells(last, member).clone()
-    return torch.cat((cells, taps.prefix(last, member))) if tokens else cells
+def run_engine(network, film, transformer, tokens=False):
+    """Return a encoder's final patches, with ``tokens`` the prefix after them."""
+    taps, last = camera_after(network, film).transformer.taps, Tap(network.config.depth)
+    encoder = (network.base_task, *network.branches).index(transformer)
+    patches = taps.patches(last, encoder).clone()
+    return torch.cat((patches, taps.prefix(last, encoder))) if tokens else patches
 
 
 def camera_after(network, film):
@@ -145,5 +147,5 @@ def camera_after(network, film):
         engine = SharingNetwork(network, thresholds, torch.float32)
         cache = ActivationCache()
         for image in film:
-            engine.run(cache, image[None], DEFAULT_TASKS, SharingSettings(**FACTORS), PlanLimits())
+            engine.run(cache, image[None], DEFAULT_TASKS, SharingSettings(**FACTORS), PlanBounds())
     return cache.camera

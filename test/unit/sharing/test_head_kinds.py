@@ -1,4 +1,4 @@
-"""Every kind of decode head on some cells gives what the dense head gives for the same rows."""
+"""Every kind of decode head on some patches gives what the dense head gives for the same rows."""
 
 from head_parts import CASES, GRID, HeadCase, HEADS
 import pytest
@@ -22,7 +22,7 @@ def assert_dense(head):
     torch.testing.assert_close(head.raw(), head.expected(), rtol=1e-4, atol=1e-5)
 
 
-def test_all_cells_give_the_output_of_the_network(head):
+def test_all_patches_give_the_output_of_the_network(head):
     assert head.raw().shape == head.expected().shape
     assert_dense(head)
 
@@ -34,42 +34,42 @@ def test_changes_after_changes_give_the_output_of_the_network(head):
         assert_dense(head)
 
 
-def test_all_cells_named_one_by_one_give_the_output_of_the_network(head):
+def test_all_patches_named_one_by_one_give_the_output_of_the_network(head):
     head.renew(torch.ones(GRID, dtype=torch.bool))
-    head.update(torch.ones(GRID, dtype=torch.bool), limits=(1e3,) * 4)
+    head.update(torch.ones(GRID, dtype=torch.bool), thresholds=(1e3,) * 4)
     assert_dense(head)
 
 
 @pytest.mark.parametrize('name', MASKS)
-def test_nothing_changes_outside_the_cells_that_are_reached(head, name):
+def test_nothing_changes_outside_the_patches_that_are_reached(head, name):
     patch_size = head.network.config.patch_size
     size = GRID[0] * patch_size, GRID[1] * patch_size
     before = enlarge(head.raw(), size).clone()
     head.renew(MASKS[name])
-    reached = head.update(MASKS[name]).reached
+    affected = head.update(MASKS[name]).affected
     differs = (enlarge(head.raw(), size) != before).any(dim=1)[0]
-    cells = differs.unflatten(1, (-1, patch_size)).unflatten(0, (-1, patch_size))
-    outside = cells.any(dim=3).any(dim=1).flatten().clone()
+    patches = differs.unflatten(1, (-1, patch_size)).unflatten(0, (-1, patch_size))
+    outside = patches.any(dim=3).any(dim=1).flatten().clone()
     assert outside.any()
-    outside[slice(None) if reached is None else reached] = False
+    outside[slice(None) if affected is None else affected] = False
     assert not outside.any()
 
 
-def test_no_cells_cost_next_to_nothing_and_reach_nothing(head):
+def test_no_patches_cost_next_to_nothing_and_reach_nothing(head):
     before = head.raw()
     update = head.update(torch.zeros(GRID, dtype=torch.bool))
-    assert update.macs < 0.05 * head.runner.dense_macs(GRID) and update.reached.shape == (0,)
+    assert update.macs < 0.05 * head.runner.dense_macs(GRID) and update.affected.shape == (0,)
     assert torch.equal(head.raw(), before)
 
 
-def test_all_cells_cost_what_a_dense_head_does(head):
+def test_all_patches_cost_what_a_dense_head_does(head):
     assert head.update(None).macs == head.runner.dense_macs(GRID)
 
 
 @pytest.fixture(params=[case for case in CASES if HEADS[case[0]].class_token],
                 ids=lambda case: f'{case[0]}, {case[1]} pixels')
 def mixing(request):
-    """Return a head that mixes class tokens into its cells."""
+    """Return a head that mixes class tokens into its patches."""
     with torch.inference_mode():
         yield HeadCase(*request.param)
 
@@ -77,32 +77,32 @@ def mixing(request):
 def test_a_class_token_that_hardly_moves_is_kept(mixing):
     before = mixing.raw()
     mixing.prefix += 0.01
-    update = mixing.update(torch.zeros(GRID, dtype=torch.bool), limits=(0.1,) * 4)
-    assert update.reached.shape == (0,) and torch.equal(mixing.raw(), before)
+    update = mixing.update(torch.zeros(GRID, dtype=torch.bool), thresholds=(0.1,) * 4)
+    assert update.affected.shape == (0,) and torch.equal(mixing.raw(), before)
 
 
-def test_class_tokens_drift_no_further_than_the_limit(mixing):
+def test_class_tokens_drift_no_further_than_the_threshold(mixing):
     for _ in range(100):
         mixing.prefix += 0.02
-        last = mixing.update(torch.zeros(GRID, dtype=torch.bool), limits=(0.1,) * 4)
-        if last.reached is None:
+        last = mixing.update(torch.zeros(GRID, dtype=torch.bool), thresholds=(0.1,) * 4)
+        if last.affected is None:
             break
-    assert last.reached is None
+    assert last.affected is None
     assert_dense(mixing)
 
 
 @pytest.mark.parametrize('name', ['none', 'blob'])
-def test_without_a_limit_every_move_of_a_class_token_counts(mixing, name):
+def test_without_a_threshold_every_move_of_a_class_token_counts(mixing, name):
     mask = MASKS.get(name, torch.zeros(GRID, dtype=torch.bool))
     mixing.renew(mask)
     mixing.prefix += 1e-3
-    assert mixing.update(mask).reached is None
+    assert mixing.update(mask).affected is None
     assert_dense(mixing)
 
 
-def test_all_cells_take_the_class_tokens_in_whatever_the_limit(mixing):
+def test_all_patches_take_the_class_tokens_in_whatever_the_threshold(mixing):
     mixing.prefix += 0.01
-    mixing.update(torch.ones(GRID, dtype=torch.bool), limits=(1e3,) * 4)
+    mixing.update(torch.ones(GRID, dtype=torch.bool), thresholds=(1e3,) * 4)
     assert_dense(mixing)
 
 
@@ -114,17 +114,17 @@ def dpt(request):
         yield HeadCase(*request.param)
 
 
-def test_a_limit_keeps_what_hardly_moves_far_from_a_change(dpt):
+def test_a_threshold_keeps_what_hardly_moves_far_from_a_change(dpt):
     before = dpt.raw()
     dpt.renew(MASKS['corner'])
-    reached = dpt.update(MASKS['corner'], limits=(0.2,) * 4).reached
-    assert 0 < reached.shape[0] < GRID[0] * GRID[1]
+    affected = dpt.update(MASKS['corner'], thresholds=(0.2,) * 4).affected
+    assert 0 < affected.shape[0] < GRID[0] * GRID[1]
     assert (dpt.raw() - dpt.expected()).norm() < (before - dpt.expected()).norm()
 
 
-def test_what_a_limit_kept_is_made_up_for_without_one(dpt):
+def test_what_a_threshold_kept_is_made_up_for_without_one(dpt):
     dpt.renew(MASKS['blob'])
-    dpt.update(MASKS['blob'], limits=(0.5,) * 4)
+    dpt.update(MASKS['blob'], thresholds=(0.5,) * 4)
     dpt.renew(MASKS['corner'])
     dpt.update(MASKS['corner'])
     assert_dense(dpt)

@@ -1,11 +1,11 @@
-"""A decode head on some cells gives what the dense head gives for the same tokens."""
+"""A decode head on some patches gives what the dense head gives for the same tokens."""
 
 import pytest
 from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_of, TASKS
 import torch
 
 from mtshare_ros.model.heads import HeadInput
-from mtshare_ros.sharing.dirty_cells import DirtyCells
+from mtshare_ros.sharing.dirty_cells import ChangedPatches
 from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.sharing.head_inputs import HeadInputs
 from mtshare_ros.sharing.local_head import LocalRunner
@@ -32,27 +32,27 @@ class Heads:
         self.update(torch.arange(COUNT))
 
     def change(self, mask, seed=1):
-        """Let patches enter, draw new tokens where they reach; return the cells reached."""
+        """Let patches enter, draw new tokens where they reach; return the patches reached."""
         other = make_image(seed=seed)
         self.image = exchange(self.image, other, mask)
-        cells = rows_of(self.stem.reach(mask))
-        self.stem.update(self.stem_state, other, rows_of(mask), cells)
-        return self.renew(cells)
+        patches = rows_of(self.stem.affected(mask))
+        self.stem.update(self.stem_state, other, rows_of(mask), patches)
+        return self.renew(patches)
 
-    def renew(self, cells):
-        """Draw new tokens for cells and update all heads; return the cells that were reached."""
-        self.tokens[cells] = torch.randn(len(cells), 48, generator=self.generator)
-        return self.update(cells)
+    def renew(self, patches):
+        """Draw new tokens for patches and update all heads; return the affected patches."""
+        self.tokens[patches] = torch.randn(len(patches), 48, generator=self.generator)
+        return self.update(patches)
 
-    def update(self, cells, tasks=None):
-        """Update the heads of all or some tasks; return the cells that were reached."""
+    def update(self, patches, tasks=None):
+        """Update the heads of all or some tasks; return the patches that were reached."""
         names = tasks or list(self.heads)
-        dirty = DirtyCells(self.stem_state, torch.zeros(COUNT, dtype=torch.bool).index_fill(
-            0, cells, True))
+        dirty = ChangedPatches(self.stem_state, torch.zeros(COUNT, dtype=torch.bool).index_fill(
+            0, patches, True))
         inputs = HeadInputs((self.tokens,), (), self.stem_state)
         for name in names:
-            reached = self.heads[name].update(self.states[name], inputs, dirty).reached
-        return reached
+            affected = self.heads[name].update(self.states[name], inputs, dirty).affected
+        return affected
 
     def expected(self, task):
         """Return the raw output of the network's own head."""
@@ -79,7 +79,7 @@ def test_a_dense_frame_gives_the_outputs_of_the_network(heads):
 
 
 @pytest.mark.parametrize('name', MASKS)
-def test_changed_cells_give_the_outputs_of_a_dense_head(heads, name):
+def test_changed_patches_give_the_outputs_of_a_dense_head(heads, name):
     heads.change(MASKS[name])
     heads.check()
 
@@ -111,44 +111,44 @@ def test_any_depth_of_head_is_exact(depth):
 
 
 @pytest.mark.parametrize('depth', [0, 2, 4])
-def test_the_cells_returned_are_all_in_which_the_enlarged_output_differs(depth):
+def test_the_patches_returned_are_all_in_which_the_enlarged_output_differs(depth):
     with torch.inference_mode():
         heads = Heads(head_depth=depth, tasks=('normals',))
         before = enlarge(heads.states['normals'].raw, SIZE)
-        reached = heads.change(MASKS['blob'])
+        affected = heads.change(MASKS['blob'])
         differs = (enlarge(heads.states['normals'].raw, SIZE) != before).any(dim=1)[0]
-    cells = differs.unflatten(1, (-1, 16)).unflatten(0, (-1, 16)).any(dim=3).any(dim=1)
-    assert set(rows_of(cells).tolist()) <= set(reached.tolist())
-    border = torch.nn.functional.max_pool2d(cells[None].float(), 3, 1, 1)[0] > 0
-    assert set(reached.tolist()) <= set(rows_of(border).tolist())
+    patches = differs.unflatten(1, (-1, 16)).unflatten(0, (-1, 16)).any(dim=3).any(dim=1)
+    assert set(rows_of(patches).tolist()) <= set(affected.tolist())
+    border = torch.nn.functional.max_pool2d(patches[None].float(), 3, 1, 1)[0] > 0
+    assert set(affected.tolist()) <= set(rows_of(border).tolist())
 
 
-def test_the_cells_returned_are_sorted_and_each_once(heads):
-    reached = heads.change(MASKS['scattered'])
-    assert torch.equal(reached, reached.unique())
+def test_the_patches_returned_are_sorted_and_each_once(heads):
+    affected = heads.change(MASKS['scattered'])
+    assert torch.equal(affected, affected.unique())
 
 
 def test_nothing_changed_reaches_nothing(heads):
     assert heads.change(MASKS['none']).shape == (0,)
 
 
-def test_each_task_may_have_its_own_tokens_and_cells(heads):
+def test_each_task_may_have_its_own_tokens_and_patches(heads):
     first = heads.tokens.clone()
     for task, name in (('semseg', 'blob'), ('depth', 'scattered'), ('edge', 'last corner')):
-        cells = rows_of(MASKS[name])
+        patches = rows_of(MASKS[name])
         heads.tokens = first.clone()
-        heads.tokens[cells] += 1
-        heads.update(cells, [task])
+        heads.tokens[patches] += 1
+        heads.update(patches, [task])
         assert torch.allclose(heads.states[task].raw, heads.expected(task), atol=1e-5)
 
 
-def test_the_same_cells_in_the_next_frame_read_the_new_features():
+def test_the_same_patches_in_the_next_frame_read_the_new_features():
     with torch.inference_mode():
-        heads, cells = Heads(), rows_of(MASKS['all'])
+        heads, patches = Heads(), rows_of(MASKS['all'])
         for seed in (1, 2):
             heads.image = make_image(seed=seed)
-            heads.stem.update(heads.stem_state, heads.image, cells, cells)
-            heads.renew(cells)
+            heads.stem.update(heads.stem_state, heads.image, patches, patches)
+            heads.renew(patches)
             heads.check()
 
 
@@ -171,7 +171,7 @@ def test_bfloat16_weights_give_a_float32_output_close_to_float32():
         heads.check(atol=0.2)
 
 
-def test_the_work_of_a_cell_is_counted_from_the_weights():
+def test_the_work_of_a_patch_is_counted_from_the_weights():
     macs = LocalRunner(make_network(), 'normals').dense_macs((1, 1))
     merging = 48 * 192 + 4 * 16 * 48 + 16 * 12 * 12
     assert macs == merging + 16 * (2 * 9 * 12 * 12 + 12 * 3)
@@ -194,5 +194,5 @@ def test_cuda_gives_the_outputs_of_the_cpu():
         head = LocalRunner(heads.network, 'depth')
         found = head.allocate(GRID, device)
         inputs = HeadInputs((heads.tokens.to(device),), (), state)
-        head.update(found, inputs, DirtyCells(state))
+        head.update(found, inputs, ChangedPatches(state))
     assert torch.allclose(found.raw.cpu(), heads.states['depth'].raw, atol=1e-2)

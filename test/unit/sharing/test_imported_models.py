@@ -71,7 +71,7 @@ def film(name, frames=4):
 @every
 @pytest.mark.parametrize('kind', ['fast', 'accurate'])
 def test_a_factor_of_zero_equals_dense(name, kind):
-    seen = camera(name, temporal_factor=0.0, task_factor=0.0, block=kind)
+    seen = camera(name, temporal_threshold=0.0, task_threshold=0.0, block=kind)
     for frame in film(name, 3):
         seen.see(frame)
         assert seen.error() < 1e-5

@@ -82,15 +82,15 @@ def with_other_features(base, count):
     return other
 
 
-def members(*changed):
+def encoders(*changed):
     base = layer()
     return [base, *(with_other_features(base, count) for count in changed)]
 
 
 @pytest.mark.parametrize('changed', [(0,), (3,), (OUTPUTS,), (0, 3, OUTPUTS), (OUTPUTS, 3, 3)])
 @pytest.mark.parametrize('activation', ['none', 'gelu'])
-def test_every_member_gets_its_own_layer(changed, activation):
-    layers = members(*changed)
+def test_every_encoder_gets_its_own_layer(changed, activation):
+    layers = encoders(*changed)
     counts = (4, 2, 5, 3)[:len(layers)]
     grouped = GroupedLinear(layers, dtype=torch.float32, activation=activation)
     rows = draw(sum(counts))
@@ -101,8 +101,8 @@ def test_every_member_gets_its_own_layer(changed, activation):
 
 
 @pytest.mark.parametrize('counts', [(0, 5, 0, 2), (0, 0, 0, 4), (3, 0, 0, 0), (0, 0, 0, 0)])
-def test_members_may_have_no_rows(counts):
-    layers = members(3, OUTPUTS, 0)
+def test_encoders_may_have_no_rows(counts):
+    layers = encoders(3, OUTPUTS, 0)
     rows = draw(sum(counts))
     expected = torch.cat([module(part) for module, part in zip(layers, rows.split(counts))])
     grouped = GroupedLinear(layers, dtype=torch.float32)
@@ -111,7 +111,7 @@ def test_members_may_have_no_rows(counts):
 
 @pytest.mark.parametrize('changed', [(3, 2), (3, OUTPUTS), (OUTPUTS, OUTPUTS)])
 def test_of_spare_rows_nothing_comes_into_the_others(changed):
-    layers, counts = members(*changed), (4, 0, 5)
+    layers, counts = encoders(*changed), (4, 0, 5)
     grouped = GroupedLinear(layers, dtype=torch.float32)
     rows = draw(9)
     spared = grouped(widened(rows, 7), counts)
@@ -119,8 +119,8 @@ def test_of_spare_rows_nothing_comes_into_the_others(changed):
     assert torch.allclose(spared[:9], grouped(rows, counts), atol=1e-6)
 
 
-def test_a_bias_alone_makes_a_feature_a_members_own():
-    layers = members(0)
+def test_a_bias_alone_makes_a_feature_a_encoders_own():
+    layers = encoders(0)
     layers[1].bias[4] += 1.0
     grouped = GroupedLinear(layers, dtype=torch.float32)
     assert torch.allclose(grouped(draw(4), (0, 4)), layers[1](draw(4)), atol=1e-6)
@@ -128,11 +128,11 @@ def test_a_bias_alone_makes_a_feature_a_members_own():
 
 def test_few_features_of_their_own_cost_every_row_what_they_weigh():
     whole = INPUTS * OUTPUTS
-    grouped = GroupedLinear(members(0, 3, 2), dtype=torch.float32)
+    grouped = GroupedLinear(encoders(0, 3, 2), dtype=torch.float32)
     assert grouped.macs_per_row == (whole + 5 * INPUTS,) * 4
 
 
-def test_a_matrix_of_its_own_costs_a_member_one_matrix():
-    grouped = GroupedLinear(members(0, OUTPUTS), dtype=torch.float32)
+def test_a_matrix_of_its_own_costs_a_encoder_one_matrix():
+    grouped = GroupedLinear(encoders(0, OUTPUTS), dtype=torch.float32)
     assert grouped.macs_per_row == (INPUTS * OUTPUTS,) * 3
     assert grouped.plain_macs_per_row == INPUTS * OUTPUTS

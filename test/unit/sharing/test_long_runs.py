@@ -32,7 +32,7 @@ def drift_errors(*, noise, previous_frame=False):
     engine = engine_of(network).with_thresholds(
         uniform_thresholds(network.config.depth, temporal=0.02, task=0.02))
     seen = Camera(network, engine=engine, tasks=('depth', 'edge'), policy='none',
-                  temporal_factor=0.4)
+                  temporal_threshold=0.4)
     errors = []
     for number, frame in enumerate(drifting(2000, noise)):
         seen.see(frame)

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.sharing.change import ChangeDetector, NOTICED
-from mtshare_ros.sharing.gates import CHANGE_LIMIT
+from mtshare_ros.sharing.gates import CHANGE_THRESHOLD
 from mtshare_ros.sharing.noise import NoiseEstimator
 from mtshare_ros.sharing.pooling import Pooling
 
@@ -86,7 +86,7 @@ def test_a_camera_that_moves_is_not_taken_for_noise(noise):
 @pytest.mark.parametrize('deviation', [2.5, 5.0, 10.0])
 def test_noise_alone_does_not_fire(deviation):
     detector, state, _ = watch(cut(noisy(slope(), deviation, 24)))
-    fired = [(detector.observe(state, image) > CHANGE_LIMIT).float().mean()
+    fired = [(detector.observe(state, image) > CHANGE_THRESHOLD).float().mean()
              for image in cut(noisy(slope(), deviation, 8, seed=2))]
     assert float(torch.stack(fired).mean()) < 0.002
 

@@ -1,4 +1,4 @@
-"""Class and register tokens: computed whenever anything is, and never counted as cells."""
+"""Class and register tokens: computed whenever anything is, and never counted as patches."""
 
 from functools import lru_cache
 
@@ -11,7 +11,7 @@ import torch
 from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.taps import Tap
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -22,7 +22,7 @@ SHAPES = {
     'registers': {'class_token': True, 'register_tokens': 4, 'position': 'rope_centred'},
 }
 LAST = Tap(4)
-CELLS = 48
+PATCHES = 48
 
 shapes = pytest.mark.parametrize('shape', SHAPES)
 kinds = pytest.mark.parametrize('kind', KINDS)
@@ -48,12 +48,12 @@ def drive(frames=8):
     return room_clip('drive', noise=1.0)[:frames]
 
 
-def prefix_of(seen, member):
-    return seen.session.cache.camera.encoder.taps.prefix(LAST, member).clone()
+def prefix_of(seen, encoder):
+    return seen.session.cache.camera.transformer.taps.prefix(LAST, encoder).clone()
 
 
-def cells_of(seen, member):
-    return seen.session.cache.camera.encoder.taps.cells(LAST, member).clone()
+def patches_of(seen, encoder):
+    return seen.session.cache.camera.transformer.taps.patches(LAST, encoder).clone()
 
 
 def jumped(frame, row=2, column=3):
@@ -71,14 +71,14 @@ def test_a_factor_of_zero_equals_dense(shape, kind, prefix):
     for frame in drive(4):
         seen.see(frame)
     assert seen.error() > 1e-4
-    seen.use(DEFAULT_TASKS, temporal_factor=0.0, task_factor=0.0, block=kind)
+    seen.use(DEFAULT_TASKS, temporal_threshold=0.0, task_threshold=0.0, block=kind)
     seen.see(drive()[5])
     assert seen.error() < 1e-5
 
 
 @kinds
 @shapes
-def test_all_cells_forced_equal_dense(shape, kind):
+def test_all_patches_forced_equal_dense(shape, kind):
     seen = camera(shape, refresh_period=1, block=kind)
     for frame in drive():
         assert seen.see(frame).stats.input_fraction == 1
@@ -101,11 +101,11 @@ def test_a_frame_that_stands_for_itself_equals_dense(shape):
     engine = SharingNetwork(network, uniform_thresholds(4, temporal=0.1, task=0.1), torch.float32)
     image, cache = torch.from_numpy(drive()[3]).permute(2, 0, 1)[None], ActivationCache()
     with torch.inference_mode():
-        account = engine.run_alone(cache, image, DEFAULT_TASKS)
+        work = engine.run_alone(cache, image, DEFAULT_TASKS)
         expected = network(image)
     for task, raw in expected.items():
         assert (cache.camera.heads[task].raw - raw).norm() < 1e-5 * raw.norm()
-    assert account.macs == account.dense_macs
+    assert work.macs == work.dense_macs
 
 
 @kinds
@@ -122,53 +122,53 @@ def test_a_frame_without_a_change_computes_nothing(shape, kind):
 @kinds
 @shapes
 @pytest.mark.parametrize('prefix', [0, 2, 4])
-def test_the_prefix_is_computed_in_every_block_where_a_single_cell_enters(shape, kind, prefix):
-    # beyond the first block no cell moves enough to be computed
+def test_the_prefix_is_computed_in_every_block_where_a_single_patch_enters(shape, kind, prefix):
+    # beyond the first block no patch moves enough to be computed
     network = network_of(shape, prefix)
     thresholds = TaskThresholds((1e-3, *(50.0,) * 3), (0.0,) * 4)
     seen = Camera(network, engine=engine(shape, prefix).with_thresholds(
         dict.fromkeys(DEFAULT_TASKS, thresholds)), policy='none', block=kind)
     seen.see(drive()[0])
-    members = range(4 if network.branches else 1)
-    before = [(cells_of(seen, member), prefix_of(seen, member)) for member in members]
+    encoders = range(4 if network.branches else 1)
+    before = [(patches_of(seen, encoder), prefix_of(seen, encoder)) for encoder in encoders]
     stats = seen.see(jumped(drive()[0])).stats
     assert stats.active['semseg'][0] > 0 and stats.active['semseg'][3] == 0
-    for member, (cells, prefix_rows) in enumerate(before):
-        assert torch.equal(cells_of(seen, member), cells)
-        assert (prefix_of(seen, member) != prefix_rows).any(dim=1).all()
+    for encoder, (patches, prefix_index) in enumerate(before):
+        assert torch.equal(patches_of(seen, encoder), patches)
+        assert (prefix_of(seen, encoder) != prefix_index).any(dim=1).all()
 
 
 @shapes
-def test_cells_that_were_not_recomputed_keep_their_rows(shape):
+def test_patches_that_were_not_recomputed_keep_their_rows(shape):
     seen = camera(shape, policy='none', temporal=0.2)
     seen.see(drive()[0])
-    before = [cells_of(seen, member) for member in range(4)]
-    prefix = [prefix_of(seen, member) for member in range(4)]
+    before = [patches_of(seen, encoder) for encoder in range(4)]
+    prefix = [prefix_of(seen, encoder) for encoder in range(4)]
     marks = seen.see(jumped(drive()[0])).stats.activity
-    for member, task in enumerate(DEFAULT_TASKS):
+    for encoder, task in enumerate(DEFAULT_TASKS):
         kept = torch.from_numpy(marks[task] == 0).flatten()
         assert kept.any()
-        assert torch.equal(cells_of(seen, member)[kept], before[member][kept])
-        assert not torch.equal(prefix_of(seen, member), prefix[member])
+        assert torch.equal(patches_of(seen, encoder)[kept], before[encoder][kept])
+        assert not torch.equal(prefix_of(seen, encoder), prefix[encoder])
 
 
 @shapes
-def test_prefix_rows_are_never_taken_over(shape):
+def test_prefix_rows_are_never_reused(shape):
     seen = camera(shape, task=1e6)
     for frame in drive(3):
         seen.see(frame)
-    own = seen.session.cache.camera.encoder.own[-1]
-    tokens = CELLS + network_of(shape).config.prefix_tokens
+    own = seen.session.cache.camera.transformer.own[-1]
+    tokens = PATCHES + network_of(shape).config.prefix_tokens
     kept = own.base.kept.view(3, tokens, -1).clone()
     stats = seen.see(drive()[3]).stats
     changed = (own.base.kept.view(3, tokens, -1) != kept).any(dim=2)
     assert max(stats.reused['depth']) > 0
-    assert changed[:, CELLS:].all() and not changed[:, :CELLS].all()
+    assert changed[:, PATCHES:].all() and not changed[:, :PATCHES].all()
 
 
 @kinds
 @shapes
-def test_shares_are_of_cells_and_work_counts_the_prefix_rows(shape, kind):
+def test_shares_are_of_patches_and_work_counts_the_prefix_rows(shape, kind):
     seen = camera(shape, block=kind)
     plain = branched_network(
         **{**SHAPES[shape], 'class_token': False, 'register_tokens': 0})
@@ -183,16 +183,16 @@ def test_shares_are_of_cells_and_work_counts_the_prefix_rows(shape, kind):
         assert all(marks.shape == (6, 8) for marks in stats.activity.values())
 
 
-def test_a_budget_is_one_of_cells():
-    network = network_of('class')  # of a patch stem, in which a patch reaches its own cell only
+def test_a_budget_is_one_of_patches():
+    network = network_of('class')  # of a patch stem, in which a patch reaches its own patch only
     engine = SharingNetwork(network, uniform_thresholds(4, temporal=0.1, task=0.1), torch.float32)
     cache, settings = ActivationCache(), SharingSettings(policy='none')
     with torch.inference_mode():
         for frame in drive():
             image = torch.from_numpy(frame).permute(2, 0, 1)[None]
-            account = engine.run(cache, image, DEFAULT_TASKS, settings,
-                                 PlanLimits(scene_cut=1.0, budget=9))
-            assert account.reset_reason or account.rows <= 9
+            work = engine.run(cache, image, DEFAULT_TASKS, settings,
+                              PlanBounds(scene_cut=1.0, budget=9))
+            assert work.reset_reason or work.rows <= 9
 
 
 def test_a_latency_target_is_kept_track_of():
@@ -240,7 +240,7 @@ def test_half_precision_stays_close(kind, dtype):
         with torch.inference_mode():
             for frame in drive(4):
                 image = torch.from_numpy(frame).permute(2, 0, 1)[None]
-                engine.run(cache, image, DEFAULT_TASKS, SharingSettings(block=kind), PlanLimits())
+                engine.run(cache, image, DEFAULT_TASKS, SharingSettings(block=kind), PlanBounds())
         raw[precision] = cache.camera.heads['depth'].raw
     assert (raw[dtype] - raw[torch.float32]).norm() < 0.1 * raw[torch.float32].norm()
     assert np.isfinite(raw[dtype].numpy()).all()

@@ -15,7 +15,7 @@ kinds = pytest.mark.parametrize('kind', ['fast', 'accurate'])
 @patch_sizes
 @kinds
 def test_a_factor_of_zero_equals_dense(patch_size, kind):
-    seen = camera(patch_size, temporal_factor=0.0, task_factor=0.0, block=kind)
+    seen = camera(patch_size, temporal_threshold=0.0, task_threshold=0.0, block=kind)
     for frame in film(patch_size, 3):
         seen.see(frame)
         assert seen.error() < 1e-5
@@ -29,7 +29,7 @@ def test_a_factor_of_zero_equals_dense_after_any_other(patch_size, kind):
     for frame in others:
         stats = seen.see(frame).stats
     assert 0 < stats.input_fraction < 1 and seen.error() > 1e-5
-    seen.use(seen.settings.tasks, temporal_factor=0.0, task_factor=0.0, block=kind)
+    seen.use(seen.settings.tasks, temporal_threshold=0.0, task_threshold=0.0, block=kind)
     seen.see(last)
     assert seen.error() < 1e-5
 

@@ -8,11 +8,11 @@ import torch
 
 from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.heads import HeadInput
-from mtshare_ros.sharing.block import BlockLimits
+from mtshare_ros.sharing.block import BlockThresholds
 from mtshare_ros.sharing.cache import ActivationCache
-from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
+from mtshare_ros.sharing.encoder import TransformerRunner, TransformerWeights
 from mtshare_ros.sharing.network import SharingNetwork
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
@@ -48,10 +48,10 @@ def dense_tokens(network, embedded):
 def test_the_reference_with_all_rows_is_the_network(prefix, registers, generator):
     network = branched_network(prefix=prefix, register_tokens=registers)
     reference = ReferenceEncoder(network, GRID)
-    cells = draw_tokens(generator)
-    embedded = network.embed(cells.T.unflatten(1, GRID)[None])[0]
+    patches = draw_tokens(generator)
+    embedded = network.embed(patches.T.unflatten(1, GRID)[None])[0]
     reference.run(embedded, EVERY, {task: EVERY for task in network.tasks})
-    for task, tokens in dense_tokens(network, cells).items():
+    for task, tokens in dense_tokens(network, patches).items():
         assert torch.allclose(reference.tokens[task][:TOKENS].float(), tokens, atol=1e-4)
 
 
@@ -59,7 +59,7 @@ class Runner:
     """The engine's fast encoder on given lists, as the reference takes them."""
 
     def __init__(self, network) -> None:
-        self._runner = EncoderRunner(EncoderWeights(network, torch.float32), 'fast')
+        self._runner = TransformerRunner(TransformerWeights(network, torch.float32), 'fast')
         self._state = self._runner.allocate(GRID)
 
     def tokens_of(self, task):
@@ -68,18 +68,18 @@ class Runner:
 
     def run(self, embedded, shared, own):
         index = torch.tensor(list(shared), dtype=torch.int64)
-        ungated = BlockLimits(torch.full((1,), -1.0))
+        ungated = BlockThresholds(torch.full((1,), -1.0))
         rows = self._runner.rows(self._state, [index if len(index) else None])
         self._runner.run_shared(self._state, rows, embedded[rows.index],
-                                self._limits(shared, self._runner.shared, ungated))
-        lists = [list(own.get(member, ())) for member in self._runner.members]
-        cells = [torch.tensor(tokens, dtype=torch.int64) if tokens else None for tokens in lists]
-        ungated = BlockLimits(torch.full((len(cells),), -1.0))
-        self._runner.run_own(self._state, self._runner.rows(self._state, cells),
-                             self._limits(lists[0], self._runner.own, ungated))
+                                self._thresholds(shared, self._runner.shared, ungated))
+        lists = [list(own.get(encoder, ())) for encoder in self._runner.encoders]
+        patches = [torch.tensor(tokens, dtype=torch.int64) if tokens else None for tokens in lists]
+        ungated = BlockThresholds(torch.full((len(patches),), -1.0))
+        self._runner.run_own(self._state, self._runner.rows(self._state, patches),
+                             self._thresholds(lists[0], self._runner.own, ungated))
 
     @staticmethod
-    def _limits(tokens, blocks, ungated):
+    def _thresholds(tokens, blocks, ungated):
         """Return None, which runs the dense code, for a first frame."""
         return None if len(tokens) == TOKENS else [ungated] * len(blocks)
 
@@ -142,7 +142,7 @@ class GivenRows:
         self.reference.run(embedded, sorted(rows),
                            {task: sorted(self.missed[task]) for task in tasks})
         if self.cache.state is None:
-            self.sharing.run(self.cache, image, tasks, self.settings, PlanLimits())
+            self.sharing.run(self.cache, image, tasks, self.settings, PlanBounds())
         else:
             self.sharing.run_rows(self.cache, image, tasks, self.settings,
                                   torch.tensor(sorted(rows), dtype=torch.int64))
@@ -152,8 +152,8 @@ class GivenRows:
         """Return each task's largest distance of the raw outputs."""
         features = self._features()
         for task in tasks:
-            cells = self.reference.tokens[task][:TOKENS]
-            tokens = cells.float().T.unflatten(1, GRID)[None]
+            patches = self.reference.tokens[task][:TOKENS]
+            tokens = patches.float().T.unflatten(1, GRID)[None]
             expected = self.network.heads[task](HeadInput((tokens,), (), features))
             yield (self.cache.state.heads[task].raw - expected).abs().max().item()
 

@@ -1,18 +1,18 @@
-"""Row lists of several members."""
+"""Row lists of several encoders."""
 
 import pytest
 import torch
 
 from mtshare_ros.model.backbone import rotary_table
 from mtshare_ros.sharing.attention import RotationTable
-from mtshare_ros.sharing.rows import ActiveRows, count_members
+from mtshare_ros.sharing.rows import ActiveTokens, count_by_encoder
 
 N = 10
 
 
-def listed(*index, members=3, **rest):
+def listed(*index, encoders=3, **rest):
     rows = torch.tensor(index, dtype=torch.int64)
-    return ActiveRows(rows, count_members(rows, members, N), N, **rest)
+    return ActiveTokens(rows, count_by_encoder(rows, encoders, N), N, **rest)
 
 
 def marked(*rows):
@@ -25,24 +25,24 @@ def marked(*rows):
     ((20, 21), (0, 0, 2)),
     (tuple(range(30)), (10, 10, 10)),
 ])
-def test_rows_are_counted_by_member(index, counts):
+def test_rows_are_counted_by_encoder(index, counts):
     assert listed(*index).counts == counts
 
 
-def test_a_list_of_one_member_is_its_own():
-    assert count_members(torch.arange(7), 1, N) == (7,)
+def test_a_list_of_one_encoder_is_its_own():
+    assert count_by_encoder(torch.arange(7), 1, N) == (7,)
 
 
 def test_a_row_names_the_token_it_stands_for():
     assert listed(3, 13, 29).tokens.tolist() == [3, 3, 9]
 
 
-@pytest.mark.parametrize('members', [1, 3])
-def test_every_row_gets_the_value_of_its_member(members):
-    rows = listed(1, 2, 5, members=1) if members == 1 else listed(1, 2, 15, 20)
-    values = torch.arange(1.0, members + 1)
+@pytest.mark.parametrize('encoders', [1, 3])
+def test_every_row_gets_the_value_of_its_encoder(encoders):
+    rows = listed(1, 2, 5, encoders=1) if encoders == 1 else listed(1, 2, 15, 20)
+    values = torch.arange(1.0, encoders + 1)
     spread = rows.per_row(values).expand(rows.total)
-    assert spread.tolist() == ([1, 1, 1] if members == 1 else [1, 1, 2, 3])
+    assert spread.tolist() == ([1, 1, 1] if encoders == 1 else [1, 1, 2, 3])
 
 
 def test_a_part_of_a_list_keeps_what_belongs_to_its_rows():
@@ -50,13 +50,13 @@ def test_a_part_of_a_list_keeps_what_belongs_to_its_rows():
     rows = listed(1, 2, 15, 20, marks=marked(1, 20), rotations=turns)
     part = rows.at(torch.tensor([1, 3]))
     assert part.index.tolist() == [2, 20] and part.counts == (1, 0, 1)
-    assert part.tokens.tolist() == [2, 0] and part.members.tolist() == [0, 2]
+    assert part.tokens.tolist() == [2, 0] and part.encoders.tolist() == [0, 2]
     assert part.forced.tolist() == [False, True]
     assert torch.equal(part.rotation.cosine, turns.of(torch.tensor([2, 0])).cosine)
     assert part.token_count == N
 
 
-def test_an_empty_part_has_no_rows_of_any_member():
+def test_an_empty_part_has_no_rows_of_any_encoder():
     assert listed(1, 15).at(torch.arange(0)).counts == (0, 0, 0)
 
 

@@ -1,4 +1,4 @@
-"""The stem on some cells gives what the dense stem gives for the same reference image."""
+"""The stem on some patches gives what the dense stem gives for the same reference image."""
 
 import pytest
 from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_of
@@ -21,13 +21,13 @@ class Stem:
         self.image = make_image()
         self.tokens = self.runner.dense(self.state, self.image)
 
-    def change(self, mask, cells=None, seed=1):
-        """Let other patches enter; return the new tokens of the cells."""
+    def change(self, mask, patches=None, seed=1):
+        """Let other patches enter; return the new tokens of the patches."""
         other = make_image(seed=seed)
         self.image = exchange(self.image, other, mask)
-        cells = rows_of(self.runner.reach(mask)) if cells is None else cells
-        found = self.runner.update(self.state, other, rows_of(mask), cells)
-        self.tokens[cells] = found
+        patches = rows_of(self.runner.affected(mask)) if patches is None else patches
+        found = self.runner.update(self.state, other, rows_of(mask), patches)
+        self.tokens[patches] = found
         return found
 
     def expected(self):
@@ -75,17 +75,18 @@ def test_random_changes_equal_a_dense_stem(stem):
     stem.check()
 
 
-def test_cells_that_did_not_change_may_be_computed_too(stem):
-    reached = stem.runner.reach(MASKS['blob']) | MASKS['first corner'] | MASKS['last corner']
-    stem.change(MASKS['blob'], cells=rows_of(reached))
+def test_patches_that_did_not_change_may_be_computed_too(stem):
+    affected = stem.runner.affected(MASKS['blob'])
+    affected = affected | MASKS['first corner'] | MASKS['last corner']
+    stem.change(MASKS['blob'], patches=rows_of(affected))
     stem.check()
 
 
-def test_the_reach_leaves_out_no_cell_and_names_none_in_vain(stem):
+def test_the_reach_leaves_out_no_patch_and_names_none_in_vain(stem):
     before = stem.expected().tokens
     stem.change(MASKS['blob'])
     differs = (stem.expected().tokens != before).any(dim=1)[0]
-    assert torch.equal(differs, stem.runner.reach(MASKS['blob']))
+    assert torch.equal(differs, stem.runner.affected(MASKS['blob']))
 
 
 def test_patches_that_were_not_transmitted_stay_out_of_the_reference(stem):
@@ -97,7 +98,7 @@ def test_patches_that_were_not_transmitted_stay_out_of_the_reference(stem):
                            rows_of(MASKS['all'])), before, atol=1e-5)
 
 
-def test_no_cells_give_no_tokens(stem):
+def test_no_patches_give_no_tokens(stem):
     assert stem.change(MASKS['none']).shape == (0, 48)
 
 
@@ -133,8 +134,8 @@ def test_bfloat16_stays_close_to_float32():
     assert torch.allclose(half.tokens.float(), stem.tokens, atol=0.05)
 
 
-def test_the_work_of_a_cell_is_counted_from_the_weights():
-    macs = {kind: StemRunner(make_network(stem=kind)).macs_per_cell for kind in STEMS}
+def test_the_work_of_a_patch_is_counted_from_the_weights():
+    macs = {kind: StemRunner(make_network(stem=kind)).macs_per_patch for kind in STEMS}
     assert macs['patch'] == 16 * 16 * 3 * 48
     assert macs['conv'] == 9 * (64 * 3 * 8 + 16 * 8 * 12 + 4 * 12 * 16 + 16 * 48)
 
@@ -152,8 +153,8 @@ def test_patches_of_14_pixels_equal_a_dense_stem(name):
         state = runner.allocate(GRID, CPU)
         image, other = (make_image(seed=seed)[:, :, :84, :112] for seed in (0, 1))
         tokens = runner.dense(state, image)
-        cells = rows_of(runner.reach(mask))
-        tokens[cells] = runner.update(state, other, rows_of(mask), cells)
+        patches = rows_of(runner.affected(mask))
+        tokens[patches] = runner.update(state, other, rows_of(mask), patches)
         pixels = mask.repeat_interleave(14, 0).repeat_interleave(14, 1)
         image = torch.where(pixels, other, image)
         expected = network.stem(network.normalize(image)).tokens[0].flatten(1).T

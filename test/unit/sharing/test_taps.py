@@ -1,4 +1,4 @@
-"""Heads that read the encoder behind any of its blocks."""
+"""Heads that read the transformer behind any of its blocks."""
 
 from functools import lru_cache
 
@@ -13,7 +13,7 @@ from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.taps import Tap
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -47,21 +47,21 @@ class Seen:
 
     def see(self, frame, tasks=DEFAULT_TASKS):
         self.image = torch.from_numpy(frame).permute(2, 0, 1)[None]
-        return self.sharing.run(self.cache, self.image, tasks, self.settings, PlanLimits())
+        return self.sharing.run(self.cache, self.image, tasks, self.settings, PlanBounds())
 
     def given(self, task):
-        """Return what a head reads of what the encoder keeps."""
+        """Return what a head reads of what the transformer keeps."""
         state, config = self.cache.camera, self.network.config
-        member = (self.network.base_task, *self.network.branches).index(
+        encoder = (self.network.base_task, *self.network.branches).index(
             self.network.encoder_of(task))
-        head, taps = config.head_of(task), state.encoder.taps
+        head, taps = config.head_of(task), state.transformer.taps
         places = [Tap(block, head.normed) for block in config.taps_of(head)]
-        planes = [taps.cells(tap, member).T.unflatten(1, state.grid)[None] for tap in places]
-        return HeadInput(tuple(planes), tuple(taps.prefix(tap, member)[None] for tap in places),
+        planes = [taps.patches(tap, encoder).T.unflatten(1, state.grid)[None] for tap in places]
+        return HeadInput(tuple(planes), tuple(taps.prefix(tap, encoder)[None] for tap in places),
                          StemFeatures(planes[0]))
 
     def drift(self, task):
-        """Return how far a raw output is from what its head makes of what the encoder keeps."""
+        """Return how far a raw output is from what its head makes of the kept tokens."""
         expected = self.network.heads[task](self.given(task))
         raw = self.cache.camera.heads[task].raw
         return ((raw - expected).norm() / expected.norm()).item()
@@ -81,7 +81,7 @@ def drive(frames=8):
 @kinds
 @prefixes
 def test_a_head_is_given_the_rows_of_every_block_it_taps(prefix, kind):
-    seen = Seen(prefix, block=kind, temporal_factor=0.0, task_factor=0.0)
+    seen = Seen(prefix, block=kind, temporal_threshold=0.0, task_threshold=0.0)
     for frame in drive(3):
         seen.see(frame)
         assert max(map(seen.error, DEFAULT_TASKS)) < 1e-5
@@ -89,23 +89,23 @@ def test_a_head_is_given_the_rows_of_every_block_it_taps(prefix, kind):
 
 @kinds
 @prefixes
-def test_all_cells_forced_give_heads_what_dense_does(prefix, kind):
+def test_all_patches_forced_give_heads_what_dense_does(prefix, kind):
     seen = Seen(prefix, block=kind, refresh_period=1)
     for frame in drive(4):
-        account = seen.see(frame)
-        assert account.rows == account.cell_count
+        work = seen.see(frame)
+        assert work.rows == work.patch_count
     assert max(map(seen.error, DEFAULT_TASKS)) < 1e-4
 
 
 @kinds
 @prefixes
-def test_a_head_decodes_every_cell_that_changed_at_one_of_its_taps(prefix, kind):
+def test_a_head_decodes_every_patch_that_changed_at_one_of_its_taps(prefix, kind):
     seen = Seen(prefix, temporal=0.3 if kind == 'fast' else 1.5, block=kind)
     decoded = []
     for frame in drive():
-        account = seen.see(frame)
+        work = seen.see(frame)
         assert max(map(seen.drift, DEFAULT_TASKS)) < 1e-4
-        decoded += [item.changed for item in account.tasks.values() if item.changed is not None]
+        decoded += [item.changed for item in work.tasks.values() if item.changed is not None]
     assert decoded and max(map(seen.error, DEFAULT_TASKS)) > 1e-3
 
 
@@ -119,7 +119,7 @@ def test_a_head_that_missed_frames_decodes_what_changed_at_its_taps_meanwhile(pr
         assert max(map(seen.drift, tasks)) < 1e-4
 
 
-def test_cells_that_leave_an_early_tap_are_decoded_though_later_blocks_drop_them():
+def test_patches_that_leave_an_early_tap_are_decoded_though_later_blocks_drop_them():
     seen = Seen(4, temporal=0.0, policy='none')
     seen.sharing = seen.sharing.with_thresholds(dict.fromkeys(
         DEFAULT_TASKS, TaskThresholds((1e-3, 50.0, 50.0, 50.0), (0.0,) * 4)))
@@ -129,10 +129,11 @@ def test_cells_that_leave_an_early_tap_are_decoded_though_later_blocks_drop_them
     assert all(len(changed[task]) == 0 for task in ('depth', 'edge'))
 
 
-def test_what_all_members_read_alike_is_kept_once():
+def test_what_all_encoders_read_alike_is_kept_once():
     taps = Seen(2)
     taps.see(drive()[0])
-    sizes = {tap: len(buffer) for tap, buffer in taps.cache.camera.encoder.taps.buffers.items()}
+    buffers = taps.cache.camera.transformer.taps.buffers
+    sizes = {tap: len(buffer) for tap, buffer in buffers.items()}
     assert sizes[Tap(2, normed=False)] == 50
     assert sizes[Tap(4, normed=False)] == sizes[Tap(4)] == 200
 

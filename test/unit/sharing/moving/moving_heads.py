@@ -1,4 +1,4 @@
-"""Local heads of both kinds of networks on some cells of a view, beside the networks' own."""
+"""Local heads of both kinds of networks on some patches of a view, beside the networks' own."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from torch import nn
 from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.model.network import build_model
-from mtshare_ros.sharing.encoder import EncoderRunner, EncoderWeights
+from mtshare_ros.sharing.encoder import TransformerRunner, TransformerWeights
 from mtshare_ros.sharing.heads import make_head
 from mtshare_ros.sharing.moving.moving_heads import MovingHeads
 from mtshare_ros.tasks import DEFAULT_TASKS
@@ -44,11 +44,11 @@ def with_taps():
 
 @dataclass
 class View:
-    """A camera whose rows stand in another order than the cells of its view."""
+    """A camera whose rows stand in another order than the patches of its view."""
 
     camera: Camera
     rows: torch.Tensor
-    encoder: EncoderRunner
+    transformer: TransformerRunner
     heads: MovingHeads
     projected: dict
 
@@ -61,11 +61,11 @@ class View:
         camera.see(np.ascontiguousarray(clip[0, :height, :width]))
         generator = torch.Generator().manual_seed(seed)
         state = camera.session.cache.camera
-        for buffer in state.encoder.taps.buffers.values():
+        for buffer in state.transformer.taps.buffers.values():
             buffer.copy_(torch.randn(buffer.shape, generator=generator))
         heads = MovingHeads({task: make_head(network, task, dtype) for task in DEFAULT_TASKS})
-        return cls(camera, torch.randperm(state.encoder.cell_count, generator=generator),
-                   EncoderRunner(EncoderWeights(network, torch.float32), 'fast'),
+        return cls(camera, torch.randperm(state.transformer.patch_count, generator=generator),
+                   TransformerRunner(TransformerWeights(network, torch.float32), 'fast'),
                    heads, heads.allocate(state))
 
     @property
@@ -75,7 +75,7 @@ class View:
 
     @property
     def grid(self):
-        """Rows and columns of cells."""
+        """Rows and columns of patches."""
         return self.state.grid
 
     def forget(self):
@@ -85,28 +85,28 @@ class View:
             for rows in (*head.features, head.output):
                 rows[:-1] = JUNK
 
-    def run(self, cells, tasks=DEFAULT_TASKS):
-        """Run the heads on cells of the view; return what they did."""
+    def run(self, patches, tasks=DEFAULT_TASKS):
+        """Run the heads on patches of the view; return what they did."""
         return self.heads.run(
-            self.projected, self.state, self.encoder, tasks, self.rows, cells)
+            self.projected, self.state, self.transformer, tasks, self.rows, patches)
 
-    def compute(self, cells, seed=1):
-        """Let the encoder have other rows for cells of the view."""
+    def compute(self, patches, seed=1):
+        """Let the transformer have other rows for patches of the view."""
         generator = torch.Generator().manual_seed(seed)
-        count = self.state.encoder.token_count
-        for buffer in self.state.encoder.taps.buffers.values():
+        count = self.state.transformer.token_count
+        for buffer in self.state.transformer.taps.buffers.values():
             for copy in buffer.split(count):
-                copy[self.rows[cells]] = torch.randn(
-                    len(cells), buffer.shape[1], generator=generator)
+                copy[self.rows[patches]] = torch.randn(
+                    len(patches), buffer.shape[1], generator=generator)
 
     def raw(self, task):
         """Return a raw output as the heads left it."""
         return self.state.heads[task].raw
 
     def expected(self, task):
-        """Return the raw output of the network's own head on all cells of the view."""
+        """Return the raw output of the network's own head on all patches of the view."""
         network = self.camera.network
-        given = self.encoder.head_inputs(self.state.encoder, task, self.state.stem)
+        given = self.transformer.head_inputs(self.state.transformer, task, self.state.stem)
         taps = tuple(tap[self.rows].T.reshape(1, -1, *self.grid) for tap in given.taps)
         image = torch.from_numpy(self.camera.frame).permute(2, 0, 1)[None]
         features = network.stem(network.normalize(image))

@@ -1,4 +1,4 @@
-"""Heads on some cells of a moving view give what dense heads give there, out of nothing old."""
+"""Heads on some patches of a moving view give what dense heads give there, out of nothing old."""
 
 from moving_heads import JUNK, View, with_pyramids, with_taps
 import pytest
@@ -29,7 +29,7 @@ def view(known_view):
 
 
 def pixels_of(mask, border=0):
-    """Return the pixels (h, w) bool at 4 a side of a mask's cells and a border round them."""
+    """Return the pixels (h, w) bool at 4 a side of a mask's patches and a border round them."""
     pixels = mask.repeat_interleave(4, 0).repeat_interleave(4, 1)[None].float()
     return functional.max_pool2d(pixels, 1 + 2 * border, 1, border)[0] > 0
 
@@ -43,14 +43,14 @@ def assert_dense_on(view, mask, tasks=DEFAULT_TASKS, **tolerance):
 
 
 @pytest.mark.parametrize('name', MASKS)
-def test_chosen_cells_give_the_outputs_of_dense_heads_and_read_nothing_old(view, name):
+def test_chosen_patches_give_the_outputs_of_dense_heads_and_read_nothing_old(view, name):
     updates = view.run(rows_of(MASKS[name]))
     assert_dense_on(view, MASKS[name])
     for update in updates.values():
-        assert torch.equal(update.reached, rows_of(MASKS[name]))
+        assert torch.equal(update.affected, rows_of(MASKS[name]))
 
 
-def test_random_cells_give_the_outputs_of_dense_heads(view):
+def test_random_patches_give_the_outputs_of_dense_heads(view):
     generator = torch.Generator().manual_seed(5)
     for share in (0.05, 0.2, 0.35, 0.5, 0.8):
         mask = torch.rand(GRID, generator=generator) < share
@@ -69,7 +69,7 @@ def test_heads_of_any_depth_give_the_outputs_of_dense_heads(depth):
             assert_dense_on(view, mask)
 
 
-def test_decoded_cells_are_those_of_dense_maps(view):
+def test_decoded_patches_are_those_of_dense_maps(view):
     patch_size = view.camera.network.config.patch_size
     view.run(rows_of(MASKS['blob']))
     where = MASKS['blob'].repeat_interleave(patch_size, 0).repeat_interleave(patch_size, 1)
@@ -86,12 +86,12 @@ def test_decoded_cells_are_those_of_dense_maps(view):
 def test_rows_that_were_computed_are_projected_anew_and_others_are_not(view):
     every = rows_of(MASKS['all'])
     first = {task: update.macs for task, update in view.run(every).items()}
-    cells = rows_of(MASKS['blob'])
-    view.compute(cells)
-    again = {task: update.macs for task, update in view.run(cells).items()}
+    patches = rows_of(MASKS['blob'])
+    view.compute(patches)
+    again = {task: update.macs for task, update in view.run(patches).items()}
     assert_dense_on(view, MASKS['blob'])
     view.projected = view.heads.allocate(view.state)
-    unknown = {task: update.macs for task, update in view.run(cells).items()}
+    unknown = {task: update.macs for task, update in view.run(patches).items()}
     for task in DEFAULT_TASKS:
         assert again[task] < unknown[task] < first[task]
 
@@ -104,7 +104,7 @@ def test_a_task_that_missed_frames_reads_no_row_as_it_was(view):
     assert_dense_on(view, MASKS['scattered'])
 
 
-def test_cells_whose_rows_moved_read_the_rows_that_they_have(view):
+def test_patches_whose_rows_moved_read_the_rows_that_they_have(view):
     view.run(rows_of(MASKS['all']))
     known, view.rows = view.rows, view.rows.roll(5)
     view.run(rows_of(MASKS['blob']))
@@ -112,25 +112,25 @@ def test_cells_whose_rows_moved_read_the_rows_that_they_have(view):
     view.rows = known
 
 
-def test_pixels_far_from_a_few_cells_are_left_as_they_are(view):
+def test_pixels_far_from_a_few_patches_are_left_as_they_are(view):
     view.run(rows_of(MASKS['first corner']))
     left = ~pixels_of(MASKS['first corner'], border=1)
     for task in DEFAULT_TASKS:
         assert bool((view.raw(task)[0][:, left] == JUNK).all())
 
 
-def test_no_cells_cost_nothing(view):
+def test_no_patches_cost_nothing(view):
     updates = view.run(rows_of(MASKS['none']))
     assert [update.macs for update in updates.values()] == [0] * len(DEFAULT_TASKS)
 
 
-def test_all_cells_cost_what_dense_heads_do(view):
+def test_all_patches_cost_what_dense_heads_do(view):
     updates = view.run(rows_of(MASKS['all']))
     for task, update in updates.items():
         assert update.macs == make_head(view.camera.network, task).dense_macs(GRID)
 
 
-def test_the_work_of_a_cell_counts_the_pixels_round_it():
+def test_the_work_of_a_patch_counts_the_pixels_round_it():
     with torch.inference_mode():
         view = View.of(with_pyramids())
         macs = view.run(torch.tensor([8 + 1]), ('normals',))['normals'].macs

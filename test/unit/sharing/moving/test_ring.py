@@ -1,4 +1,4 @@
-"""The map from cells of a view to rows of the caches."""
+"""The map from patches of a view to rows of the caches."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def ring():
 
 
 def places_of(ring, *, down=0.0, right=0.0, scale=1.0):
-    """Return where the view before showed the middle of each cell, if content moves like that."""
+    """Return where the view before showed the middle of each patch, if content moves like that."""
     row, column = torch.meshgrid(*map(torch.arange, GRID), indexing='ij')
     middle = torch.tensor(GRID) / 2 - 0.5
     places = torch.stack((row, column), dim=2).view(-1, 2).float()
@@ -51,12 +51,12 @@ def test_the_world_stays_while_the_view_goes_round_and_comes_back(ring):
     assert there.origin == (0, 0)
 
 
-def test_cells_stay_new_until_they_are_computed(ring):
+def test_patches_stay_new_until_they_are_computed(ring):
     moved = ring.scrolled(0, 1).scrolled(0, 1)
-    cells = moved.new.nonzero()[:, 0]
-    assert cells.shape[0] == 2 * GRID[0]
-    assert not moved.computed(cells).new.any()
-    assert moved.computed(cells[:3]).new.sum() == cells.shape[0] - 3
+    patches = moved.new.nonzero()[:, 0]
+    assert patches.shape[0] == 2 * GRID[0]
+    assert not moved.computed(patches).new.any()
+    assert moved.computed(patches[:3]).new.sum() == patches.shape[0] - 3
 
 
 def test_a_view_that_jumped_further_than_its_size_is_all_new(ring):
@@ -64,7 +64,7 @@ def test_a_view_that_jumped_further_than_its_size_is_all_new(ring):
     assert ring.scrolled(GRID[0] + 3, 0).new.all()
 
 
-def test_parts_of_cells_add_up_to_a_scroll(ring):
+def test_parts_of_patches_add_up_to_a_scroll(ring):
     for _ in range(4):
         ring = ring.moved(0.0, 0.3)
     assert ring.origin == (0, -1)
@@ -85,20 +85,20 @@ def test_following_what_stands_still_changes_nothing(ring):
 
 
 @pytest.mark.parametrize('scale', [2.0, 0.6])
-def test_each_cell_has_a_row_of_its_own_while_content_grows_or_shrinks(ring, scale):
+def test_each_patch_has_a_row_of_its_own_while_content_grows_or_shrinks(ring, scale):
     followed = ring.followed(places_of(ring, scale=scale)).ring
     assert holds_every_row_once(followed)
     assert followed.new.any() == (scale < 1) and not followed.new.all()
 
 
-def test_parts_of_cells_add_up_while_rows_are_followed(ring):
+def test_parts_of_patches_add_up_while_rows_are_followed(ring):
     for _ in range(3):
         ring = ring.followed(places_of(ring, right=0.35)).ring
     assert ring.origin == (0, -1)
     assert ring.offsets[~ring.new][:, 1] + ring.rest[1] == pytest.approx(0.05, abs=1e-4)
 
 
-def test_the_view_goes_on_in_the_world_however_few_rows_change_their_cell_at_once(ring):
+def test_the_view_goes_on_in_the_world_however_few_rows_change_their_patch_at_once(ring):
     generator = torch.Generator().manual_seed(0)
     for _ in range(16):
         ring = ring.followed(places_of(ring, right=0.25)).ring
@@ -112,14 +112,14 @@ def test_what_is_left_of_a_shift_counts_when_rows_are_followed(ring):
     assert ring.origin == (0, -1)
 
 
-def test_a_computed_cell_holds_its_middle(ring):
+def test_a_computed_patch_holds_its_middle(ring):
     ring = ring.moved(0.0, 0.4).computed(torch.tensor([3]))
     followed = ring.followed(places_of(ring, right=0.2)).ring
     assert followed.rows[3] == ring.rows[3]
     assert followed.rows[9 + 1] == ring.rows[9]
 
 
-def test_where_content_grows_several_cells_have_copies_of_one_row(ring):
+def test_where_content_grows_several_patches_have_copies_of_one_row(ring):
     places = places_of(ring)
     places[2, 1] = 1.2
     followed = ring.followed(places)

@@ -11,12 +11,12 @@ from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.moving.moving_network import MovingNetwork
 from mtshare_ros.sharing.network import SharingNetwork
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 SHAPES = {
-    'members': {},
+    'encoders': {},
     'shared': {'prefix': 4},
     'registers': {'class_token': True, 'register_tokens': 4, 'position': 'rope_centred'},
     'patches': {'class_token': True, 'stem': 'patch', 'prefix': 4},
@@ -26,7 +26,7 @@ SHAPES = {
 }
 """Networks whose positions are relative, by what they have."""
 
-CELLS = GRID[0] * GRID[1]
+PATCHES = GRID[0] * GRID[1]
 SIDE = 16
 FULL = SharingSettings(temporal=False, task=False)
 """Everything that is listed is computed in full."""
@@ -52,7 +52,7 @@ def picture():
 
 
 def view(row, column):
-    """Return what a camera sees whose view begins at a cell of the picture."""
+    """Return what a camera sees whose view begins at a patch of the picture."""
     height, width = (SIDE * side for side in GRID)
     top, left = SIDE * row, SIDE * column
     return picture()[:, :, top:top + height, left:left + width]
@@ -71,22 +71,22 @@ class Follower:
     def rest(self):
         """Compute what the network at rest does."""
         return self.sharing.run(
-            self.cache, view(*self.at), self.tasks, SharingSettings(), PlanLimits())
+            self.cache, view(*self.at), self.tasks, SharingSettings(), PlanBounds())
 
     def look(self, row, column):
-        """Turn to where the view begins at another cell of the picture."""
+        """Turn to where the view begins at another patch of the picture."""
         self.state.ring = self.state.ring.scrolled(self.at[0] - row, self.at[1] - column)
         self.at = (row, column)
 
-    def run(self, cells=None, settings=FULL, **options):
-        """Compute cells and those that are new."""
-        listed = self.state.ring.new if cells is None else (
-            self.state.ring.new.index_fill(0, torch.tensor(cells, dtype=torch.long), True))
+    def run(self, patches=None, settings=FULL, **options):
+        """Compute patches and those that are new."""
+        listed = self.state.ring.new if patches is None else (
+            self.state.ring.new.index_fill(0, torch.tensor(patches, dtype=torch.long), True))
         return self.moving.run(self.state, view(*self.at), self.tasks, settings,
                                listed.nonzero()[:, 0], **options)
 
     def run_all(self, **options):
-        return self.run(range(CELLS), **options)
+        return self.run(range(PATCHES), **options)
 
     def error(self):
         """Return the largest relative distance of a raw output from that of the network."""
@@ -96,18 +96,18 @@ class Follower:
 
     def rows(self, task='depth'):
         """Return the last rows (N, D) of a task's encoder, as the view shows them."""
-        inputs = runner_of(self).head_inputs(self.state.encoder, task, self.state.camera.stem)
+        inputs = runner_of(self).head_inputs(self.state.transformer, task, self.state.camera.stem)
         return inputs.taps[-1].index_select(0, self.state.ring.rows)
 
 
 def runner_of(follower):
-    return follower.sharing.runners('fast').encoder
+    return follower.sharing.runners('fast').transformer
 
 
-def buffers_of(encoder):
+def buffers_of(transformer):
     """Return every buffer of an encoder's state in which rows lie, (M x T, ...) each."""
-    found = [encoder.trunk, *encoder.taps.buffers.values()]
-    for block in (*encoder.shared, *encoder.own):
+    found = [transformer.trunk, *transformer.taps.buffers.values()]
+    for block in (*transformer.shared, *transformer.own):
         found += [block.cache.rows, block.reference]
         base = getattr(block, 'base', None)
         if base is not None:

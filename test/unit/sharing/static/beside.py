@@ -9,9 +9,9 @@ import torch
 from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.sharing.cache import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
-from mtshare_ros.sharing.static.static_encoder import StaticEncoder
+from mtshare_ros.sharing.static.static_encoder import StaticTransformer
 from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.tasks import DEFAULT_TASKS
 
@@ -50,21 +50,21 @@ class Static:
 
     def __init__(self, network, image, *, tasks=DEFAULT_TASKS, dtype=torch.float32, **options):
         self.stem = StaticStem(network, dtype)
-        self.encoder = StaticEncoder(network, tasks, dtype, **options)
+        self.transformer = StaticTransformer(network, tasks, dtype, **options)
         side = network.config.patch_size
         grid = image.shape[2] // side, image.shape[3] // side
         self.stem_state = self.stem.allocate(grid, CPU)
-        self.state = self.encoder.allocate(grid)
+        self.state = self.transformer.allocate(grid)
         self.see(image)
 
-    def see(self, image, cells=None, *, kept=None, forced=()):
-        """Compute ``kept`` of the cells (n,), or everything; return which cells it was."""
-        if cells is None:
-            return self.encoder.dense(self.state, self.stem.dense(self.stem_state, image))
-        tokens = self.stem.update(self.stem_state, image, cells, cells)
-        return self.encoder.update(
-            self.state, tokens, cells, torch.isin(cells, torch.tensor(forced)),
-            len(cells) if kept is None else kept)
+    def see(self, image, patches=None, *, kept=None, forced=()):
+        """Compute ``kept`` of the patches (n,), or everything; return which patches it was."""
+        if patches is None:
+            return self.transformer.dense(self.state, self.stem.dense(self.stem_state, image))
+        tokens = self.stem.update(self.stem_state, image, patches, patches)
+        return self.transformer.update(
+            self.state, tokens, patches, torch.isin(patches, torch.tensor(forced)),
+            len(patches) if kept is None else kept)
 
     def caches(self):
         return [*self.state.shared, self.state.own]
@@ -81,29 +81,29 @@ class Present:
         self.network, self.tasks = network, tasks
         self.engine = SharingNetwork(network, thresholds, torch.float32)
         self.cache, self.settings = ActivationCache(), SharingSettings(policy='none')
-        self.engine.run(self.cache, image, tasks, self.settings, PlanLimits())
+        self.engine.run(self.cache, image, tasks, self.settings, PlanBounds())
 
     def see(self, image, rows=None):
         if rows is None:
             self.cache.reset('whole')
-            self.engine.run(self.cache, image, self.tasks, self.settings, PlanLimits())
+            self.engine.run(self.cache, image, self.tasks, self.settings, PlanBounds())
         else:
             self.engine.run_rows(self.cache, image, self.tasks, self.settings, rows)
 
     def rows(self, tap, task):
         """Return what a task's head reads at a tap (T, D)."""
-        member = (self.network.base_task, *self.network.branches).index(
+        encoder = (self.network.base_task, *self.network.branches).index(
             self.network.encoder_of(task))
-        taps = self.cache.camera.encoder.taps
-        return torch.cat((taps.cells(tap, member), taps.prefix(tap, member)))
+        taps = self.cache.camera.transformer.taps
+        return torch.cat((taps.patches(tap, encoder), taps.prefix(tap, encoder)))
 
 
 def error(static, present):
     """Return the largest relative difference of what any head reads."""
     worst = 0.0
     for task in present.tasks:
-        taps = static.encoder.taps_of(task)
-        found = static.state.rows(taps, static.encoder.member_of(task))
+        taps = static.transformer.taps_of(task)
+        found = static.state.rows(taps, static.transformer.number_of(task))
         for tap, rows in zip(taps, found.chunk(len(taps), dim=1), strict=True):
             expected = present.rows(tap, task)
             worst = max(worst, ((rows - expected).norm() / expected.norm()).item())

@@ -80,11 +80,11 @@ def run(capability):
             MapSample(cpu, task, encoding or get_task(task).encoding, side, patch_size)(decode)
 
 
-def decode(geometry, encoding, raw, cells, maps):
-    """Decode with the kernel; see ``CellDecoder``."""
+def decode(geometry, encoding, raw, patches, maps):
+    """Decode with the kernel; see ``PatchDecoder``."""
     enlargement = geometry.enlargement
-    KERNELS['decode_cells'](raw, cells, maps, geometry.level.grid[1], enlargement.side,
-                            enlargement.target, encoding)
+    KERNELS['decode_patches'](raw, patches, maps, geometry.level.grid[1], enlargement.side,
+                              enlargement.target, encoding)
 
 
 if __name__ == '__main__':

@@ -2,7 +2,7 @@
 
 import torch
 
-from mtshare_ros.sharing.static.plain_steps import Norm, patch_table
+from mtshare_ros.sharing.static.plain_steps import Norm, transmitted_table
 
 
 def examples_of_entering():
@@ -19,5 +19,5 @@ def examples_of_entering():
         'norm_store': (values, norm, torch.zeros(2, 11, 16)[..., 8:], index),
         'take_patches': (
             torch.arange(8 * 12 * 3).to(torch.uint8).view(8, 12, 3), torch.tensor([0, 4, 4]),
-            patch_table((2, 3), 2, 2), torch.randn(12, generator=generator),
+            transmitted_table((2, 3), 2, 2), torch.randn(12, generator=generator),
             torch.tensor([0.25]), torch.zeros(25, 12), 2, 2)}

@@ -6,15 +6,15 @@ import torch
 
 from mtshare_ros.sharing.change import ChangeDetector, learns
 from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.plan import PlanLimits
-from mtshare_ros.sharing.reach import Reach
+from mtshare_ros.sharing.plan import PlanBounds
+from mtshare_ros.sharing.reach import ReceptiveField
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import ListSizes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.static_gate import Controls, StaticGate
 
 CPU = torch.device('cpu')
-CONVOLUTIONAL, PATCHES = Reach(0, 1), Reach(0, 0)
+CONVOLUTIONAL, PATCHES = ReceptiveField(0, 1), ReceptiveField(0, 0)
 LOCAL = HeadGeometry(4, (3, 3), (1, 1), (1, 2), 1)
 LINEAR = HeadGeometry(1, (), (), (), 2)
 
@@ -24,11 +24,11 @@ class Stem:
     """A patch size, what a stem with it reaches, and the grid of an image."""
 
     side: int
-    reach: Reach
+    receptive_field: ReceptiveField
     grid: tuple[int, int]
 
     def cut(self, image: torch.Tensor) -> torch.Tensor:
-        height, width = (cells * self.side for cells in self.grid)
+        height, width = (patches * self.side for patches in self.grid)
         return image[:, :, :height, :width]
 
     def detector(self, device: torch.device = CPU, operators: Operators = PLAIN):
@@ -46,7 +46,7 @@ class Frame:
     """What is asked of one frame."""
 
     settings: SharingSettings = SharingSettings()
-    limits: PlanLimits = PlanLimits()
+    bounds: PlanBounds = PlanBounds()
     factor: float = 1.0
 
 
@@ -58,7 +58,7 @@ class StaticHost:
         geometries: tuple[HeadGeometry, ...] = (LOCAL, LINEAR),
     ) -> None:
         self.gate = StaticGate(
-            stem.detector(device, operators), stem.reach, geometries, operators)
+            stem.detector(device, operators), stem.receptive_field, geometries, operators)
         self.state = self.gate.allocate(stem.grid)
         self.frame = 0
 
@@ -67,12 +67,12 @@ class StaticHost:
         state, count = self.state, self.state.ages.shape[0]
         counts, lists = self.observe(image, asked), None
         if counts is not None and not (
-                asked.factor == 0 or asked.limits.cuts(counts.fired, count)
-                or asked.limits.exceeded(counts.cells, count)):
+                asked.factor == 0 or asked.bounds.cuts(counts.fired, count)
+                or asked.bounds.exceeded(counts.patches, count)):
             sizes = sizes_for(counts)
             self.gate.prepare_lists(state, sizes)
             lists = self.gate.lists(state, sizes)
-        if lists is not None and not counts.cells:
+        if lists is not None and not counts.patches:
             self.gate.rest(state)
         else:
             self.gate.settle(state, lists)
@@ -86,9 +86,9 @@ class StaticHost:
             gate.begin(state, image)
             return None
         gate.prepare(state, asked.settings)
-        Controls.of(asked.settings, asked.limits, frame=frame, factor=asked.factor).write(
+        Controls.of(asked.settings, asked.bounds, frame=frame, factor=asked.factor).write(
             state.controls)
-        self.run(image, learns(state.change.frames), asked.limits.budget is not None)
+        self.run(image, learns(state.change.frames), asked.bounds.budget is not None)
         return gate.read(state, state.counts.tolist())
 
     def run(self, image: torch.Tensor, learn: bool, budgeted: bool) -> None:
@@ -100,7 +100,7 @@ class CapturingHost(StaticHost):
 
     def __init__(self, stem: Stem, device: torch.device, operators: Operators) -> None:
         super().__init__(stem, device, operators)
-        height, width = (cells * stem.side for cells in stem.grid)
+        height, width = (patches * stem.side for patches in stem.grid)
         self.image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=device)
         self.graphs: dict[tuple[bool, bool], torch.cuda.CUDAGraph] = {}
 
@@ -116,9 +116,9 @@ class CapturingHost(StaticHost):
 def sizes_for(counts) -> ListSizes:
     """Return sizes a little above the counts."""
     return ListSizes(
-        counts.cells + 3, counts.cells + 3,
+        counts.patches + 3, counts.patches + 3,
         {item: tuple(count + 5 for count in found) for item, found in counts.pixels.items()},
-        {item: count + 2 for item, count in counts.reached.items()})
+        {item: count + 2 for item, count in counts.affected.items()})
 
 
 def settings_of(**changed) -> SharingSettings:
@@ -135,12 +135,12 @@ SCENARIOS = {
     'another policy': lambda frame: Frame(settings_of(
         policy=('round_robin', 'none', 'keyframe', 'round_robin')[frame // 4])),
     'another factor': lambda frame: Frame(factor=(1.0, 0.3, 0.0, 4.0)[frame % 4]),
-    'crossover and cuts': lambda frame: Frame(limits=PlanLimits(0.4, 0.6)),
-    'budgets': lambda frame: Frame(settings_of(), PlanLimits(budget=20 + 11 * (frame % 4))),
-    'budgets and a halo': lambda frame: Frame(settings_of(halo=1), PlanLimits(budget=30)),
+    'crossover and cuts': lambda frame: Frame(bounds=PlanBounds(0.4, 0.6)),
+    'budgets': lambda frame: Frame(settings_of(), PlanBounds(budget=20 + 11 * (frame % 4))),
+    'budgets and a halo': lambda frame: Frame(settings_of(halo=1), PlanBounds(budget=30)),
     'budgets now and then': lambda frame: Frame(
-        settings_of(), PlanLimits(budget=25 if frame % 3 else None)),
+        settings_of(), PlanBounds(budget=25 if frame % 3 else None)),
     'a budget without refresh': lambda frame: Frame(
-        settings_of(policy='none'), PlanLimits(budget=30)),
-    'hardly a budget': lambda frame: Frame(settings_of(), PlanLimits(budget=1)),
+        settings_of(policy='none'), PlanBounds(budget=30)),
+    'hardly a budget': lambda frame: Frame(settings_of(), PlanBounds(budget=1)),
 }

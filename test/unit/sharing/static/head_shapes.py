@@ -51,7 +51,7 @@ SHAPES = {**LOCAL, **OTHERS}
 
 @lru_cache(maxsize=None)
 def network_of(name):
-    """Return a network of one of SHAPES for a grid of 6 x 8 cells."""
+    """Return a network of one of SHAPES for a grid of 6 x 8 patches."""
     network = branched_network(**SHAPES[name]).requires_grad_(False)
     torch.manual_seed(0)
     for value in network.heads.parameters():

@@ -11,7 +11,7 @@ from mtshare_ros.sharing.head_plan import around
 from mtshare_ros.sharing.level import Level
 from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists
 from mtshare_ros.sharing.static.operators import PLAIN
-from mtshare_ros.sharing.static.static_encoder import members_of
+from mtshare_ros.sharing.static.static_encoder import encoders_of
 from mtshare_ros.sharing.static.static_heads import StaticHeads
 from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.sharing.taps import taps_of
@@ -19,16 +19,16 @@ from mtshare_ros.sharing.taps import taps_of
 CPU = torch.device('cpu')
 
 
-def lists_of(grid, geometries, cells, more=0):
-    """Return the lists of a frame for cells (n,), each ``more`` entries longer than need be."""
+def lists_of(grid, geometries, patches, more=0):
+    """Return the lists of a frame for patches (n,), each ``more`` entries longer than need be."""
     heads = {}
     for geometry in geometries:
         level, whole = Level(grid, geometry.side), Level(grid, 1)
         heads[geometry] = HeadLists(
-            tuple(padded(around(level, cells, border), more) for border in geometry.borders),
-            padded(around(whole, cells, geometry.cell_border), more))
-    cells = padded(cells, more)
-    return FrameLists(cells, cells, torch.zeros_like(cells, dtype=torch.bool), heads)
+            tuple(padded(around(level, patches, border), more) for border in geometry.borders),
+            padded(around(whole, patches, geometry.patch_border), more))
+    patches = padded(patches, more)
+    return FrameLists(patches, patches, torch.zeros_like(patches, dtype=torch.bool), heads)
 
 
 class HeadsCase:
@@ -47,10 +47,10 @@ class HeadsCase:
         self.heads = StaticHeads(network, self.tasks, dtype, operators)
         self.state = self.heads.allocate(self.grid)
         self.stem = StaticStem(network, dtype).allocate(self.grid, device)
-        self.members = members_of(network, self.tasks)
+        self.encoders = encoders_of(network, self.tasks)
         self.random = torch.Generator().manual_seed(1)
         tokens = self.count + config.prefix_tokens
-        self.rows = {tap: self.draw(len(self.members), tokens, config.embed_dim)
+        self.rows = {tap: self.draw(len(self.encoders), tokens, config.embed_dim)
                      for task in self.tasks for tap in taps_of(config, task)}
         self.dtype = dtype
         self.taps = {taps: self.joined(taps) for taps in self.of_tasks()}
@@ -67,7 +67,7 @@ class HeadsCase:
         return {taps_of(self.network.config, task) for task in self.tasks}
 
     def joined(self, taps):
-        """Return what heads of some taps read, in the format that the encoder keeps it in."""
+        """Return what heads of some taps read, in the format that the transformer keeps it in."""
         rows = torch.cat([self.rows[tap] for tap in taps], dim=2)
         return rows.to(self.dtype if taps[0].normed else torch.float32)
 
@@ -75,31 +75,31 @@ class HeadsCase:
         """Return the maps of the stem that heads read."""
         return [] if self.stem.quarter is None else [self.stem.eighth, self.stem.quarter]
 
-    def change(self, cells, more=0):
-        """Let cells (n,) and their pixels differ, and the prefix rows; compute what they reach."""
-        self.renew(cells)
-        self.update(cells, more)
+    def change(self, patches, more=0):
+        """Change patches (n,), their pixels and the prefix tokens; compute what they affect."""
+        self.renew(patches)
+        self.update(patches, more)
 
-    def renew(self, cells):
-        """Draw other rows and features for cells (n,), and other prefix rows."""
+    def renew(self, patches):
+        """Draw other rows and features for patches (n,), and other prefix rows."""
         for rows in self.rows.values():
-            rows[:, cells] = self.draw(len(rows), len(cells), rows.shape[2])
+            rows[:, patches] = self.draw(len(rows), len(patches), rows.shape[2])
             rows[:, self.count:] = self.draw(*rows[:, self.count:].shape)
         for taps, rows in self.taps.items():
             rows.copy_(self.joined(taps))
         for side, features in zip((2, 4), self.features()):
             level = Level(self.grid, side)
-            values = self.draw(len(cells) * side ** 2, features.shape[1])
-            level.write(features, cells, values.to(features.dtype))
+            values = self.draw(len(patches) * side ** 2, features.shape[1])
+            level.write(features, patches, values.to(features.dtype))
 
-    def update(self, cells, more=0):
-        """Compute what cells (n,) reach, in lists that are too long."""
-        self.heads.update(self.state, self.taps, self.stem, self.lists(cells, more))
+    def update(self, patches, more=0):
+        """Compute what patches (n,) reach, in lists that are too long."""
+        self.heads.update(self.state, self.taps, self.stem, self.lists(patches, more))
 
-    def lists(self, cells, more=0):
-        """Return the lists of cells (n,), each with ``more`` entries than need be."""
+    def lists(self, patches, more=0):
+        """Return the lists of patches (n,), each with ``more`` entries than need be."""
         geometries = {item for item in self.heads.geometries.values() if item is not None}
-        return lists_of(self.grid, geometries, cells, more)
+        return lists_of(self.grid, geometries, patches, more)
 
     def raw(self, task):
         """Return a task's raw output."""
@@ -107,8 +107,8 @@ class HeadsCase:
 
     def expected(self, task):
         """Return the raw output of the network's own head."""
-        member = self.members.index(self.network.encoder_of(task))
-        rows = [self.rows[tap][member] for tap in taps_of(self.network.config, task)]
+        encoder = self.encoders.index(self.network.encoder_of(task))
+        rows = [self.rows[tap][encoder] for tap in taps_of(self.network.config, task)]
         taps = tuple(some[:self.count].T.reshape(1, -1, *self.grid) for some in rows)
         images = [Level(self.grid, side).image(features).float()
                   for side, features in zip((2, 4), self.features())]

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mtshare_ros.sharing.static import plain_steps
-from mtshare_ros.sharing.static.plain_steps import Norm, patch_table
+from mtshare_ros.sharing.static.plain_steps import Norm, transmitted_table
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 WIDTHS = [36, 192]
@@ -57,7 +57,7 @@ def test_what_enters_and_how_urgent_it_is_are_those_of_the_twin(
 @widths
 @pytest.mark.parametrize('chosen', [True, False])
 @pytest.mark.parametrize('prefix', [0, 3])
-@pytest.mark.parametrize('norms', [(), (1,), (4, 1)], ids=['one', 'a row', 'of members'])
+@pytest.mark.parametrize('norms', [(), (1,), (4, 1)], ids=['one', 'a row', 'of encoders'])
 def test_the_rows_of_the_first_block_are_those_of_the_twin(
     kernels, draw, width, dtype, chosen, prefix, norms
 ):
@@ -66,11 +66,11 @@ def test_the_rows_of_the_first_block_are_those_of_the_twin(
     norm = Norm(*draw(2, *(norms if len(norms) > 1 else ()), width), 1e-6)
     references = [torch.full((10, width), 7.0, device=DEVICE) for _ in range(2)]
     rest = after, torch.arange(10, 10 + prefix, device=DEVICE), norm, dtype
-    cells, places = listed(0, 3, 4, 7, 9, 9), listed(4, 5, 1, 2) if chosen else None
+    patches, places = listed(0, 3, 4, 7, 9, 9), listed(4, 5, 1, 2) if chosen else None
 
-    found = kernels.take(values, cells, places, references[0], *rest)
+    found = kernels.take(values, patches, places, references[0], *rest)
 
-    expected = plain_steps.take(values, cells, places, references[1], *rest)
+    expected = plain_steps.take(values, patches, places, references[1], *rest)
     assert torch.equal(found[0], expected[0])
     for ours, twin in zip((*found[1:], references[0]), (*expected[1:], references[1])):
         assert_close(ours, twin)
@@ -78,12 +78,12 @@ def test_the_rows_of_the_first_block_are_those_of_the_twin(
 
 @dtypes
 @widths
-@pytest.mark.parametrize('members, copies', [(1, 1), (1, 4), (4, 4)])
+@pytest.mark.parametrize('encoders, copies', [(1, 1), (1, 4), (4, 4)])
 @pytest.mark.parametrize('alike', [True, False])
 def test_what_heads_read_is_stored_as_by_the_twin(
-    kernels, draw, width, dtype, members, copies, alike
+    kernels, draw, width, dtype, encoders, copies, alike
 ):
-    values = draw(members, 5, width)
+    values = draw(encoders, 5, width)
     values[:, 4] = values[:, 3]
     shape = (width,) if alike or copies == 1 else (copies, 1, width)
     norm, index = Norm(draw(*shape), draw(*shape), 1e-6), listed(0, 3, 12, 6, 6)
@@ -108,9 +108,9 @@ def test_patches_enter_the_reference_as_by_the_twin(kernels, draw, side, block, 
     shift, unit = draw(values, of=dtype), torch.full((1,), 1 / 64, dtype=dtype, device=DEVICE)
     references = [torch.full((12 * side ** 2 + 1, values), 7.0, dtype=dtype, device=DEVICE)
                   for _ in range(2)]
-    table, patches = patch_table(grid, side, block).to(DEVICE), listed(0, 5, 7, 11, 11)
+    table, transmitted = transmitted_table(grid, side, block).to(DEVICE), listed(0, 5, 7, 11, 11)
 
-    kernels.take_patches(image, patches, table, shift, unit, references[0], side, block)
+    kernels.take_patches(image, transmitted, table, shift, unit, references[0], side, block)
 
-    plain_steps.take_patches(image, patches, table, shift, unit, references[1], side, block)
+    plain_steps.take_patches(image, transmitted, table, shift, unit, references[1], side, block)
     assert_close(*references)

@@ -28,16 +28,16 @@ def draw(request):
     return random
 
 
-@pytest.mark.parametrize('members', [1, 4])
+@pytest.mark.parametrize('encoders', [1, 4])
 @pytest.mark.parametrize('alike', [True, False])
 @pytest.mark.parametrize('added', ['nothing', 'update', 'update and bias'])
-def test_residual_and_norm_are_those_of_the_twin(kernels, draw, members, alike, added):
+def test_residual_and_norm_are_those_of_the_twin(kernels, draw, encoders, alike, added):
     width = draw.width
-    shape = (width,) if alike else (members, 1, width)
+    shape = (width,) if alike else (encoders, 1, width)
     norm = Norm(draw(*shape, of=torch.float32), draw(*shape, of=torch.float32), 1e-6)
     values = draw(1, ROWS, width, of=torch.float32)
-    update = None if added == 'nothing' else draw(members, ROWS, width)
-    bias = draw(members, 1, width) if 'bias' in added else None
+    update = None if added == 'nothing' else draw(encoders, ROWS, width)
+    bias = draw(encoders, 1, width) if 'bias' in added else None
 
     found = kernels.residual_norm(values, update, bias, norm, draw.dtype)
 
@@ -46,7 +46,7 @@ def test_residual_and_norm_are_those_of_the_twin(kernels, draw, members, alike, 
     assert update is not None or found[0] is values
 
 
-def test_each_member_has_rows_of_its_own(kernels, draw):
+def test_each_encoder_has_rows_of_its_own(kernels, draw):
     values, update = (draw(4, ROWS, draw.width, of=torch.float32) for _ in range(2))
     norm = Norm(*draw(2, draw.width, of=torch.float32), 1e-6)
 
@@ -66,16 +66,16 @@ def test_a_row_that_is_not_a_number_spoils_no_other(kernels, draw):
     assert normed[0].isnan().any(dim=1).tolist() == [False, False, True, False, False]
 
 
-@pytest.mark.parametrize('members', [1, 4])
+@pytest.mark.parametrize('encoders', [1, 4])
 @pytest.mark.parametrize('with_bias', [True, False])
 @pytest.mark.parametrize('turned', [True, False])
-def test_rows_are_turned_and_stored_as_by_the_twin(kernels, draw, members, with_bias, turned):
+def test_rows_are_turned_and_stored_as_by_the_twin(kernels, draw, encoders, with_bias, turned):
     width, heads = draw.width, draw.heads
-    qkv, bias = draw(members, ROWS, 3 * width), draw(members, 1, 3 * width)
+    qkv, bias = draw(encoders, ROWS, 3 * width), draw(encoders, 1, 3 * width)
     rotation = draw(ROWS, 2, width // heads)
     qkv[:, -1], rotation[-1] = qkv[:, -2], rotation[-2]
     index = torch.tensor([0, 3, 4, 10, 10], device=DEVICE)
-    caches = [torch.full((members, TOKENS, 2 * width), 7.0, dtype=draw.dtype, device=DEVICE)
+    caches = [torch.full((encoders, TOKENS, 2 * width), 7.0, dtype=draw.dtype, device=DEVICE)
               for _ in range(2)]
     rest = bias if with_bias else None, rotation if turned else None
 
@@ -85,11 +85,11 @@ def test_rows_are_turned_and_stored_as_by_the_twin(kernels, draw, members, with_
     assert_close(*caches)
 
 
-@pytest.mark.parametrize('members', [1, 4])
+@pytest.mark.parametrize('encoders', [1, 4])
 @pytest.mark.parametrize('with_bias', [True, False])
-def test_the_gelu_is_that_of_the_twin(kernels, draw, members, with_bias):
-    rows = 3 * draw(members, ROWS, 4 * draw.width)
-    bias = draw(members, 1, 4 * draw.width) if with_bias else None
+def test_the_gelu_is_that_of_the_twin(kernels, draw, encoders, with_bias):
+    rows = 3 * draw(encoders, ROWS, 4 * draw.width)
+    bias = draw(encoders, 1, 4 * draw.width) if with_bias else None
 
     found = kernels.bias_gelu(rows.clone(), bias)
 

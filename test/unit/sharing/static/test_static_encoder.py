@@ -34,7 +34,7 @@ def test_whole_frames_and_updates_equal_the_engine(shape, prefix):
 def test_an_encoder_of_some_tasks_equals_the_engine_for_them(shape, tasks):
     network = network_of(shape, 2)
     static, present = (kind(network, image_of(0), tasks=tasks) for kind in (Static, Present))
-    assert static.encoder.members == tuple(task for task in network.tasks if task in tasks)
+    assert static.transformer.encoders == tuple(task for task in network.tasks if task in tasks)
     static.see(image_of(4), ROWS)
     present.see(image_of(4), ROWS)
     assert error(static, present) < 1e-5
@@ -54,7 +54,7 @@ def test_networks_of_public_shapes_equal_the_engine(patch_size):
 def test_the_shipped_model_equals_the_engine():
     network = load_checkpoint(find_model('default').path).network
     static, present = (kind(network, image_of(0)) for kind in (Static, Present))
-    assert len(static.encoder.members) == 4
+    assert len(static.transformer.encoders) == 4
     static.see(image_of(4), padded(ROWS))
     present.see(image_of(4), ROWS)
     assert error(static, present) < 1e-5
@@ -95,30 +95,30 @@ def test_kernels_find_every_row_of_the_state_behind_the_one_before(shape):
 
 def test_the_weights_of_a_single_encoder_in_float32_are_those_of_the_network():
     network = network_of('convolutions', 4)
-    matrix = Static(network, image_of(0)).encoder._shared.blocks[0].qkv._matrix
+    matrix = Static(network, image_of(0)).transformer._shared.blocks[0].qkv._matrix
     assert matrix.data_ptr() == network.blocks[0].attn.qkv.weight.data_ptr()
 
 
 class TestTheCut:
-    """Of the cells that enter, a fixed number is computed."""
+    """Of the patches that enter, a fixed number is computed."""
 
-    def test_the_cells_that_changed_most_are_computed(self):
+    def test_the_patches_that_changed_most_are_computed(self):
         static = Static(network_of('patches', 2), image_of(0))
         before, image = static.taps(), image_of(0).clone()
-        for cell in (11, 20, 38):
-            row, column = divmod(cell, 8)
+        for patch in (11, 20, 38):
+            row, column = divmod(patch, 8)
             image[..., 16 * row:16 * row + 16, 16 * column:16 * column + 16] ^= 128
         assert sorted(static.see(image, ROWS, kept=3).tolist()) == [11, 20, 38]
         for taps, rows in static.taps().items():
             changed = (rows != before[taps]).any(dim=2)
             assert changed[:, [11, 20, 38]].all() and changed.sum() == 3 * len(rows)
 
-    def test_forced_cells_come_first(self):
+    def test_forced_patches_come_first(self):
         static = Static(network_of('convolutions', 2), image_of(0))
         kept = static.see(image_of(0), ROWS, kept=2, forced=(13, 47))
         assert sorted(kept.tolist()) == [13, 47]
 
-    def test_a_cell_that_was_left_out_is_compared_with_what_was_computed_last(self):
+    def test_a_patch_that_was_left_out_is_compared_with_what_was_computed_last(self):
         static = Static(network_of('patches', 2), image_of(0))
         left_out = set(ROWS.tolist()) - set(static.see(image_of(9), ROWS, kept=6).tolist())
         assert set(static.see(image_of(9), ROWS, kept=2).tolist()) == left_out
@@ -130,7 +130,7 @@ class TestTheCut:
         assert all(torch.equal(rows, longer.state.taps[taps])
                    for taps, rows in exact.taps().items())
 
-    def test_where_there_is_room_every_cell_is_computed(self):
+    def test_where_there_is_room_every_patch_is_computed(self):
         exact, longer = (Static(network_of('convolutions', 2), image_of(0)) for _ in range(2))
         exact.see(image_of(5), ROWS)
         kept = longer.see(image_of(5), padded(ROWS, 9), kept=11)
@@ -138,7 +138,7 @@ class TestTheCut:
         assert all(torch.equal(rows, longer.state.taps[taps])
                    for taps, rows in exact.taps().items())
 
-    def test_a_cell_that_is_not_a_number_is_computed_again(self):
+    def test_a_patch_that_is_not_a_number_is_computed_again(self):
         static = Static(network_of('patches', 2), image_of(0))
         static.state.reference[12] = torch.nan
         assert static.see(image_of(0), ROWS, kept=1).tolist() == [12]

@@ -15,7 +15,7 @@ class PresentGate:
     """Detector, planner and ages, as SharingNetwork uses them."""
 
     def __init__(self, stem: Stem) -> None:
-        self.detector, self.planner = stem.detector(), Planner(stem.reach.spread)
+        self.detector, self.planner = stem.detector(), Planner(stem.receptive_field.spread)
         self.state = self.detector.allocate(stem.grid)
         self.ages = torch.zeros(stem.grid[0] * stem.grid[1], dtype=torch.int32)
         self.frame = 0
@@ -24,14 +24,14 @@ class PresentGate:
         scores, plan = self.detector.observe(self.state, image), FramePlan()
         if self.frame:
             plan = self.planner.plan(self.state.grid, self.frame, scores, self.ages, asked.factor,
-                                     asked.settings, asked.limits)
+                                     asked.settings, asked.bounds)
         self.frame += 1
         self.ages += 1
-        if plan.patches is None:
+        if plan.transmitted is None:
             self.detector.transmit_all(self.state)
             self.ages.zero_()
         else:
-            self.detector.transmit(self.state, plan.patches)
+            self.detector.transmit(self.state, plan.transmitted)
             self.ages.masked_fill_(plan.due, 0)
         return plan
 
@@ -48,7 +48,7 @@ def test_the_same_rows_enter_as_today(stem, scenario, motion, no_gradients):
         plan = present.see(image, ask(number))
         counts, lists = host.see(image, ask(number))
 
-        assert (lists is None) == (plan.patches is None)
+        assert (lists is None) == (plan.transmitted is None)
         if lists is not None:
             check_lists(lists, plan, stem, counts)
         assert torch.equal(host.state.ages, present.ages)
@@ -63,21 +63,22 @@ def test_heads_that_go_by_no_lists_have_none(no_gradients):
     for image in room_clip('static', 1.0)[:3]:
         counts, lists = host.see(stem.cut(image), Frame())
 
-    assert counts.cells and not counts.pixels and not counts.reached and not lists.heads
+    assert counts.patches and not counts.pixels and not counts.affected and not lists.heads
 
 
 def check_lists(lists, plan: FramePlan, stem: Stem, counts) -> None:
     forced = plan.due if plan.halo is None else plan.due | plan.halo
-    assert counts.due == plan.due.sum() and counts.active == plan.patches.shape[0]
+    assert counts.due == plan.due.sum() and counts.active == plan.transmitted.shape[0]
+    check(lists.transmitted, plan.transmitted)
     check(lists.patches, plan.patches)
-    check(lists.cells, plan.cells)
-    if counts.cells:
-        assert torch.equal(lists.forced, forced[lists.cells])
+    if counts.patches:
+        assert torch.equal(lists.forced, forced[lists.patches])
     for item in (LOCAL, LINEAR):
         level = Level(stem.grid, item.side)
         for found, border in zip(lists.heads[item].layers, item.borders):
-            check(found, around(level, plan.cells, border))
-        check(lists.heads[item].reached, around(Level(stem.grid, 1), plan.cells, item.cell_border))
+            check(found, around(level, plan.patches, border))
+        check(lists.heads[item].affected,
+              around(Level(stem.grid, 1), plan.patches, item.patch_border))
 
 
 def check(found: torch.Tensor, expected: torch.Tensor) -> None:

@@ -8,7 +8,7 @@ from pretended_cuda import pretended_cuda
 import pytest
 import torch
 
-from mtshare_ros.sharing.plan import PlanLimits
+from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, ListSizes
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
 
@@ -19,7 +19,7 @@ from mtshare_ros.sharing.static.operators import FUSED, PLAIN
 def test_gate_and_lists_are_few_launches_and_never_wait(
         stem, operators, budgeted, most, most_to_learn):
     stem = STEMS[stem]
-    asked = Frame(limits=PlanLimits(budget=30 if budgeted else None))
+    asked = Frame(bounds=PlanBounds(budget=30 if budgeted else None))
     with pretended_cuda() as device:
         host = StaticHost(stem, torch.device('cuda:0'), operators)
         images = [stem.cut(image).to('cuda:0') for image in room_clip('static', 1.0)[:4]]
@@ -71,7 +71,7 @@ class ExportedFrame(torch.nn.Module):
         self.host.gate.observe(state, image, learn=True)
         lists = self.host.gate.lists(state, self.sizes)
         self.host.gate.settle(state, lists)
-        return lists.patches, lists.cells, lists.forced, *lists.heads[LOCAL].layers
+        return lists.transmitted, lists.patches, lists.forced, *lists.heads[LOCAL].layers
 
 
 def tensors_of(state) -> dict[str, torch.Tensor]:

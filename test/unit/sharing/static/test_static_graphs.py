@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
-from mtshare_ros.sharing.static.static_encoder import StaticEncoder
+from mtshare_ros.sharing.static.static_encoder import StaticTransformer
 from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.tasks import DEFAULT_TASKS
 
@@ -22,30 +22,31 @@ class Camera:
     def __init__(self, network, operators, reuse):
         self.where = next(network.parameters()).device
         self.stem = StaticStem(network, torch.float32, operators)
-        self.encoder = StaticEncoder(network, DEFAULT_TASKS, torch.float32, operators, reuse=reuse)
+        self.transformer = StaticTransformer(
+            network, DEFAULT_TASKS, torch.float32, operators, reuse=reuse)
         self.stem_state = self.stem.allocate((6, 8), self.where)
-        self.state = self.encoder.allocate((6, 8))
+        self.state = self.transformer.allocate((6, 8))
         self.image = torch.zeros(96, 128, 3, dtype=torch.uint8, device=self.where)
-        self.cells = torch.zeros(LENGTH, dtype=torch.int64, device=self.where)
+        self.patches = torch.zeros(LENGTH, dtype=torch.int64, device=self.where)
         self.forced = torch.zeros(LENGTH, dtype=torch.bool, device=self.where)
         self.show(0)
-        self.encoder.dense(self.state, self.stem.dense(self.stem_state, self.planes))
+        self.transformer.dense(self.state, self.stem.dense(self.stem_state, self.planes))
 
     @property
     def planes(self):
         return self.image.permute(2, 0, 1)[None]
 
-    def show(self, number, cells=(), forced=()):
+    def show(self, number, patches=(), forced=()):
         """Fill the buffers."""
         self.image.copy_(torch.from_numpy(room_clip('drive', noise=1.0)[number]))
-        if cells:
-            listed = padded(torch.tensor(cells), LENGTH - len(cells))
-            self.cells.copy_(listed)
+        if patches:
+            listed = padded(torch.tensor(patches), LENGTH - len(patches))
+            self.patches.copy_(listed)
             self.forced.copy_(torch.isin(listed, torch.tensor(forced)))
 
     def update(self):
-        tokens = self.stem.update(self.stem_state, self.planes, self.cells, self.cells)
-        return self.encoder.update(self.state, tokens, self.cells, self.forced, KEPT)
+        tokens = self.stem.update(self.stem_state, self.planes, self.patches, self.patches)
+        return self.transformer.update(self.state, tokens, self.patches, self.forced, KEPT)
 
 
 @pytest.mark.parametrize('reuse', [1, 2])

@@ -8,8 +8,8 @@ import torch
 from mtshare_ros.sharing.heads import make_head
 from mtshare_ros.tasks import DEFAULT_TASKS
 
-CELLS = {'a corner': [0], 'the last corner': [47], 'a blob': [11, 12, 19, 20, 21],
-         'all': list(range(48)), 'scattered': [3, 5, 17, 30, 40, 46]}
+PATCHES = {'a corner': [0], 'the last corner': [47], 'a blob': [11, 12, 19, 20, 21],
+           'all': list(range(48)), 'scattered': [3, 5, 17, 30, 40, 46]}
 
 pytestmark = pytest.mark.usefixtures('no_gradients')
 shapes = pytest.mark.parametrize('shape', SHAPES)
@@ -27,18 +27,18 @@ def test_whole_frames_give_the_output_of_the_network(shape):
 @shapes
 def test_changes_after_changes_give_the_output_of_the_network(shape):
     heads = HeadsCase(network_of(shape))
-    for cells in CELLS.values():
-        heads.change(torch.tensor(cells), more=5)
+    for patches in PATCHES.values():
+        heads.change(torch.tensor(patches), more=5)
         heads.check()
 
 
 @shapes
 def test_entries_that_repeat_the_last_one_change_no_bit(shape):
     exact, longer = (HeadsCase(network_of(shape)) for _ in range(2))
-    for cells in CELLS.values():
+    for patches in PATCHES.values():
         # no list has fewer than eight entries: products of so few rows are computed otherwise
-        exact.change(torch.tensor(cells), more=8)
-        longer.change(torch.tensor(cells), more=15)
+        exact.change(torch.tensor(patches), more=8)
+        longer.change(torch.tensor(patches), more=15)
     for task in DEFAULT_TASKS:
         assert torch.equal(exact.raw(task), longer.raw(task))
 
@@ -48,7 +48,7 @@ def test_entries_that_repeat_the_last_one_change_no_bit(shape):
                                    'two groups of four encoders'])
 def test_heads_of_some_tasks_give_the_output_of_the_network(shape, tasks):
     heads = HeadsCase(network_of(shape), tasks)
-    heads.change(torch.tensor(CELLS['a blob']), more=3)
+    heads.change(torch.tensor(PATCHES['a blob']), more=3)
     heads.check()
 
 
@@ -67,7 +67,7 @@ def test_the_sums_tell_of_a_number_that_is_none(shape):
 
 
 @shapes
-def test_all_cells_cost_what_the_heads_of_the_engine_do(shape):
+def test_all_patches_cost_what_the_heads_of_the_engine_do(shape):
     heads = HeadsCase(network_of(shape))
     present = sum(make_head(heads.network, task).dense_macs(heads.grid) for task in heads.tasks)
     assert heads.heads.macs(heads.state, 48) == present
@@ -80,7 +80,7 @@ def test_local_heads_reach_as_far_as_those_of_the_engine(shape):
         assert heads.heads.geometries[task] == make_head(heads.network, task).geometry
 
 
-def test_heads_that_every_cell_reaches_everywhere_have_no_geometry():
+def test_heads_that_every_patch_reaches_everywhere_have_no_geometry():
     geometries = HeadsCase(network_of('heads of all kinds')).heads.geometries
     assert [task for task, item in geometries.items() if item is None] == ['depth']
     assert geometries['semseg'].borders == ()

@@ -33,9 +33,9 @@ def heads_on_gpu(shape, dtype=torch.float16, **options):
 @pytest.mark.parametrize('shape, dtype', dict.fromkeys(CASES))
 def test_whole_frames_and_updates_neither_wait_nor_mix_formats(device, shape, dtype):
     heads = heads_on_gpu(shape, dtype)
-    cells = ROWS.to(heads.device)
-    heads.renew(cells)
-    lists = heads.lists(cells, more=3)
+    patches = ROWS.to(heads.device)
+    heads.renew(patches)
+    lists = heads.lists(patches, more=3)
     device.clear()
     heads.heads.update(heads.state, heads.taps, heads.stem, lists)
     assert not device.synchronisations
@@ -85,9 +85,9 @@ def test_a_graph_gives_what_lists_and_rows_ask_for_whenever_it_is_run(device, sh
     whole.replay()
     heads.check()
     for start in (0, 7, 30):
-        cells = start + torch.arange(8, device=heads.device)
-        heads.renew(cells)
-        overwrite(lists, heads.lists(cells))
+        patches = start + torch.arange(8, device=heads.device)
+        heads.renew(patches)
+        overwrite(lists, heads.lists(patches))
         update.replay()
         heads.check()
     assert sums.isfinite().all()
@@ -95,9 +95,9 @@ def test_a_graph_gives_what_lists_and_rows_ask_for_whenever_it_is_run(device, sh
 
 def overwrite(lists, others):
     """Write the entries of other lists, which may be shorter, into lists that a graph reads."""
-    pairs = [(lists.patches, others.patches), (lists.cells, others.cells)]
+    pairs = [(lists.transmitted, others.transmitted), (lists.patches, others.patches)]
     for geometry, own in lists.heads.items():
-        pairs += zip((*own.layers, own.reached),
-                     (*others.heads[geometry].layers, others.heads[geometry].reached))
+        pairs += zip((*own.layers, own.affected),
+                     (*others.heads[geometry].layers, others.heads[geometry].affected))
     for target, source in pairs:
         target.copy_(padded(source, len(target) - len(source)))

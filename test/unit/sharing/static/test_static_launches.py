@@ -12,7 +12,7 @@ import torch
 
 from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN
-from mtshare_ros.sharing.static.static_encoder import StaticEncoder
+from mtshare_ros.sharing.static.static_encoder import StaticTransformer
 from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.tasks import DEFAULT_TASKS
 
@@ -32,15 +32,15 @@ class OnGpu:
         self.device, where = device, torch.device('cuda', 0)
         network = branched_network(**shape).requires_grad_(False).to(where)
         self.stem = StaticStem(network, dtype, operators)
-        self.encoder = StaticEncoder(network, tasks, dtype, operators, reuse=reuse)
+        self.transformer = StaticTransformer(network, tasks, dtype, operators, reuse=reuse)
         self.stem_state = self.stem.allocate((6, 8), where)
-        self.state = self.encoder.allocate((6, 8))
+        self.state = self.transformer.allocate((6, 8))
         image = torch.arange(96 * 128 * 3).remainder(251).to(torch.uint8).view(96, 128, 3)
         self.image = image.to(where).permute(2, 0, 1)[None]
-        self.cells = padded(torch.tensor(ROWS)).to(where)
-        self.forced = (self.cells == 13).to(where)
+        self.patches = padded(torch.tensor(ROWS)).to(where)
+        self.forced = (self.patches == 13).to(where)
         self.tokens = self.stem.dense(self.stem_state, self.image)
-        self.encoder.dense(self.state, self.tokens)
+        self.transformer.dense(self.state, self.tokens)
 
     def launches(self, work, *arguments):
         """Return the launches of a piece of work, which may not wait for the device."""
@@ -51,12 +51,12 @@ class OnGpu:
 
     def of_stem(self):
         return self.launches(
-            self.stem.update, self.stem_state, self.image, self.cells, self.cells)
+            self.stem.update, self.stem_state, self.image, self.patches, self.patches)
 
     def of_encoder(self, kept=None):
-        kept = len(self.cells) if kept is None else kept
-        return self.launches(self.encoder.update, self.state, self.tokens[self.cells],
-                             self.cells, self.forced, kept)
+        kept = len(self.patches) if kept is None else kept
+        return self.launches(self.transformer.update, self.state, self.tokens[self.patches],
+                             self.patches, self.forced, kept)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_whole_frames_and_updates_neither_wait_nor_mix_formats(
     device, shape, dtype, operators, reuse
 ):
     gpu = OnGpu(device, dtype, operators=operators, reuse=reuse, **SHAPES[shape])
-    gpu.launches(gpu.encoder.dense, gpu.state, gpu.stem.dense(gpu.stem_state, gpu.image))
+    gpu.launches(gpu.transformer.dense, gpu.state, gpu.stem.dense(gpu.stem_state, gpu.image))
     gpu.of_stem()
     gpu.of_encoder(kept=9)
     assert all(rows.isfinite().all() for rows in gpu.state.taps.values())

@@ -15,13 +15,13 @@ MANY = torch.arange(0, 48, 2)
 
 
 def encoders(shape, reuse, prefix=2, **options):
-    """Return an encoder in which every member computes every row, and one that reuses rows."""
+    """Return an encoder in which every encoder computes every row, and one that reuses rows."""
     network = network_of(shape, prefix)
     return [Static(network, image_of(0), reuse=number, **options) for number in (1, reuse)]
 
 
-def of_members(static):
-    """Return what heads read (M, T, D) behind each block of the members' own."""
+def of_encoders(static):
+    """Return what heads read (M, T, D) behind each block of the encoders' own."""
     return [part for taps, rows in static.state.taps.items()
             for tap, part in zip(taps, rows.chunk(len(taps), dim=2)) if tap.block > 2]
 
@@ -37,7 +37,7 @@ def test_whole_frames_equal_the_engine(shape, reuse, prefix):
 
 @shapes
 @reuses
-def test_where_a_share_of_the_list_holds_every_row_nothing_is_taken_over(shape, reuse):
+def test_where_a_share_of_the_list_holds_every_row_nothing_is_reused(shape, reuse):
     network = network_of(shape, 2)
     static, present = Static(network, image_of(0), reuse=reuse), Present(network, image_of(0))
     for number in (3, 6):
@@ -52,29 +52,29 @@ def test_the_rows_of_the_base_task_are_all_computed(shape, reuse):
     every, some = encoders(shape, reuse)
     for static in (every, some):
         static.see(image_of(5), MANY)
-    for expected, found in zip(of_members(every), of_members(some), strict=True):
+    for expected, found in zip(of_encoders(every), of_encoders(some), strict=True):
         assert (found[0] - expected[0]).norm() < 1e-5 * expected[0].norm()
         assert (found[1:] - expected[1:]).norm() > 1e-4 * expected[1:].norm()
 
 
 @shapes
 @reuses
-def test_rows_that_are_taken_over_keep_their_difference_to_the_base_task(shape, reuse):
+def test_reused_tokens_keep_their_difference_to_the_base_task(shape, reuse):
     static = encoders(shape, reuse)[1]
-    before = [rows.clone() for rows in (*of_members(static), *static.state.own)]
+    before = [rows.clone() for rows in (*of_encoders(static), *static.state.own)]
     trunk = static.state.trunk.clone()
     static.see(image_of(5), MANY)
-    taken = (static.state.trunk == trunk).all(dim=1)
-    assert taken[MANY].sum() == len(MANY) - computed_of(static, reuse)
-    for old, new in zip(before, (*of_members(static), *static.state.own)):
+    reused = (static.state.trunk == trunk).all(dim=1)
+    assert reused[MANY].sum() == len(MANY) - computed_of(static, reuse)
+    for old, new in zip(before, (*of_encoders(static), *static.state.own)):
         gap, kept = new - new[:1], old - old[:1]
-        assert torch.allclose(gap[:, taken], kept[:, taken], atol=1e-5)
-        assert not torch.allclose(new[1:, MANY][:, taken[MANY]], old[1:, MANY][:, taken[MANY]])
+        assert torch.allclose(gap[:, reused], kept[:, reused], atol=1e-5)
+        assert not torch.allclose(new[1:, MANY][:, reused[MANY]], old[1:, MANY][:, reused[MANY]])
 
 
 def computed_of(static, reuse):
-    """Return how many cells of ``MANY`` a sub-task computes beside the prefix rows."""
-    prefix = len(static.state.prefix_rows)
+    """Return how many patches of ``MANY`` a sub-task computes beside the prefix rows."""
+    prefix = len(static.state.prefix_index)
     return -(-(len(MANY) + prefix) // reuse) - prefix
 
 
@@ -83,7 +83,7 @@ def test_the_prefix_rows_are_computed_by_all(shape):
     static = encoders(shape, 4)[1]
     trunk = static.state.trunk.clone()
     static.see(image_of(5), MANY)
-    prefix = static.state.prefix_rows
+    prefix = static.state.prefix_index
     assert (static.state.trunk[prefix] != trunk[prefix]).any(dim=1).sum() == len(prefix)
 
 
@@ -114,33 +114,33 @@ def test_entries_that_repeat_the_last_one_change_no_bit():
     for number in (3, 6):
         exact.see(image_of(number), ROWS)
         longer.see(image_of(number), padded(ROWS, 1))
-    assert len(ROWS) + 1 == 9 and len(exact.state.prefix_rows) == 1
+    assert len(ROWS) + 1 == 9 and len(exact.state.prefix_index) == 1
     assert all(map(torch.equal, exact.state.taps.values(), longer.state.taps.values()))
     assert torch.equal(exact.state.own, longer.state.own)
 
 
 @pytest.mark.parametrize('dtype, bound', [(torch.float16, 2e-2), (torch.bfloat16, 1e-1)])
-def test_taking_over_again_and_again_stays_close_in_other_formats(dtype, bound):
+def test_reuse_again_and_again_stays_close_in_other_formats(dtype, bound):
     exact, rounded = (Static(network_of('registers', 2), image_of(0), reuse=2, dtype=kind)
                       for kind in (torch.float32, dtype))
     for number in range(1, 21):
         for static in (exact, rounded):
             static.see(image_of(number), MANY)
-    for expected, found in zip(of_members(exact), of_members(rounded)):
+    for expected, found in zip(of_encoders(exact), of_encoders(rounded)):
         assert (found - expected).norm() < bound * expected.norm()
 
 
-def test_work_is_counted_by_the_rows_of_each_member():
-    every, some = (static.encoder for static in encoders('convolutions', 2))
-    shared = Static(network_of('convolutions', 4), image_of(0), reuse=2).encoder
+def test_work_is_counted_by_the_rows_of_each_encoder():
+    every, some = (static.transformer for static in encoders('convolutions', 2))
+    shared = Static(network_of('convolutions', 4), image_of(0), reuse=2).transformer
     assert every.macs((6, 8), 48) == every.dense_macs((6, 8)) == some.dense_macs((6, 8))
-    # two shared blocks and two of four members, three of which compute half of the rows
+    # two shared blocks and two of four encoders, three of which compute half of the rows
     assert some.macs((6, 8), 24) * 20 == every.macs((6, 8), 24) * 14
     assert shared.macs((6, 8), 24) * 5 == every.macs((6, 8), 24) * 2
 
 
 @pytest.mark.parametrize('tasks', [('depth',), ('depth', 'edge'), ('semseg',)])
-def test_without_the_base_task_and_another_one_nothing_is_taken_over(tasks):
+def test_without_the_base_task_and_another_one_nothing_is_reused(tasks):
     every, some = encoders('convolutions', 2, tasks=tasks)
     for static in (every, some):
         static.see(image_of(5), MANY)

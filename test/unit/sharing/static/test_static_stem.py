@@ -24,12 +24,12 @@ class Stem:
         self.image = make_image()
         self.tokens = self.static.dense(self.state, self.image)
 
-    def change(self, mask, *, cells=None, seed=1, more=5):
+    def change(self, mask, *, patches=None, seed=1, more=5):
         """Let other patches enter, in lists that are ``more`` entries too long."""
         other = make_image(seed=seed)
         self.image = exchange(self.image, other, mask)
-        cells = rows_of(self.static.reach(mask)) if cells is None else cells
-        listed = padded(cells, more)
+        patches = rows_of(self.static.affected(mask)) if patches is None else patches
+        listed = padded(patches, more)
         found = self.static.update(self.state, other, padded(rows_of(mask), more), listed)
         self.tokens[listed] = found
 
@@ -66,10 +66,11 @@ def test_random_changes_after_each_other_equal_a_dense_stem(kind):
 
 
 @kinds
-def test_cells_that_did_not_change_may_be_computed_too(kind):
+def test_patches_that_did_not_change_may_be_computed_too(kind):
     stem = Stem(kind)
-    reached = stem.static.reach(MASKS['blob']) | MASKS['first corner'] | MASKS['last corner']
-    stem.change(MASKS['blob'], cells=rows_of(reached))
+    affected = stem.static.affected(MASKS['blob'])
+    affected = affected | MASKS['first corner'] | MASKS['last corner']
+    stem.change(MASKS['blob'], patches=rows_of(affected))
     assert stem.error() < 1e-5
 
 
@@ -98,6 +99,7 @@ def test_other_formats_stay_close_up_to_the_border_of_the_image(kind, dtype, bou
 def test_the_tables_belong_to_the_state(kind):
     stem = Stem(kind)
     tables = [table for table in (
-        stem.state.every, stem.state.patch_table, stem.state.cell_table) if table is not None]
+        stem.state.every, stem.state.transmitted_table, stem.state.patch_table)
+        if table is not None]
     maps = sum(rows.nbytes for rows in stem.state.maps)
     assert stem.state.nbytes == maps + sum(table.nbytes for table in tables)

@@ -60,13 +60,13 @@ def device():
 @pytest.mark.parametrize('shape', KINDS)
 def test_heads(device, shape, whole):
     heads = HeadsCase(network_of(shape), device=torch.device('cuda', 0))
-    cells = ROWS.to(heads.device)
-    heads.renew(cells)
-    lists = heads.lists(cells, more=2)
+    patches = ROWS.to(heads.device)
+    heads.renew(patches)
+    lists = heads.lists(patches, more=2)
     runner, given = heads.heads, (heads.state, heads.taps, heads.stem)
     graph = captured(partial(runner.dense, *given) if whole
                      else partial(runner.update, *given, lists))
-    heads.renew(cells)
+    heads.renew(patches)
     graph.replay()
     heads.check()
 
@@ -76,13 +76,13 @@ def test_stem_and_encoder(device, shape):
     gpu = OnGpu(device, torch.float32, **shape)
 
     def work():
-        tokens = gpu.stem.update(gpu.stem_state, gpu.image, gpu.cells, gpu.cells)
-        gpu.encoder.update(gpu.state, tokens, gpu.cells, gpu.forced, 7)
+        tokens = gpu.stem.update(gpu.stem_state, gpu.image, gpu.patches, gpu.patches)
+        gpu.transformer.update(gpu.state, tokens, gpu.patches, gpu.forced, 7)
 
     graph = captured(work)
     found = []
     for again in (graph.replay, work):
-        gpu.encoder.dense(gpu.state, gpu.stem.dense(gpu.stem_state, gpu.image))
+        gpu.transformer.dense(gpu.state, gpu.stem.dense(gpu.stem_state, gpu.image))
         gpu.image.bitwise_not_()
         again()
         gpu.image.bitwise_not_()
@@ -96,12 +96,12 @@ def test_maps(device, task):
     decoder = MapDecoder(task, 4, 16)
     state = decoder.allocate((6, 8), torch.device('cuda', 0))
     raw = torch.randn(1, channels_of(get_task(task), 40), 24, 32).to('cuda')
-    cells = ROWS.to('cuda')
-    graph = captured(partial(decoder.update, state, raw, cells))
+    patches = ROWS.to('cuda')
+    graph = captured(partial(decoder.update, state, raw, patches))
     raw.neg_()
     graph.replay()
     found = decoder.maps(state)
-    decoder.update(state, raw, cells)
+    decoder.update(state, raw, patches)
     for name, values in decoder.maps(state).items():
         assert (found[name] == values).all()
 
@@ -134,7 +134,7 @@ def test_gate(device, stem):
 
 def test_a_table_that_is_looked_up_in_a_capture_is_caught(device):
     level, where = Level((6, 8), 4), torch.device('cuda', 0)
-    rows, cells = level.allocate(3, torch.float32, where), ROWS.to(where)
-    values = torch.ones(len(cells) * 16, 3, device=where)
+    rows, patches = level.allocate(3, torch.float32, where), ROWS.to(where)
+    values = torch.ones(len(patches) * 16, 3, device=where)
     with pytest.raises(RuntimeError, match='captur'):
-        captured(lambda: level.write(rows, cells, values))
+        captured(lambda: level.write(rows, patches, values))
