@@ -1,4 +1,4 @@
-"""A camera image, whatever message it came in, and whether it continues the one before."""
+"""A camera image, whatever message it came in, and whether it continues the image before."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class CameraImage:
     """
     The image of a message: the message's header, the pixels, and how they were encoded.
 
-    ``picture`` is (H, W, 3) uint8 RGB, or what gives it when it is looked at.
+    ``picture`` is (H, W, 3) uint8 RGB, or a Picture that decodes it when it is needed.
     """
 
     header: Any
@@ -46,7 +46,7 @@ _PERIODS_KEPT = 9
 
 
 def nanoseconds_of(stamp: Any) -> int:
-    """Return a stamp as nanoseconds; a negative one, which rclpy's Time refuses, as well."""
+    """Return a stamp in nanoseconds, also a negative one, which rclpy's Time refuses."""
     return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
 
 
@@ -54,9 +54,9 @@ class Continuity:
     """
     Compares each processed image with the one before, by its header, size and encoding.
 
-    A gap is a time between two stamps above LONGEST_GAP_S that is also longer than
-    LONGEST_GAP_PERIODS usual ones, so that a slow camera is not taken for a broken one. The usual
-    one is the median of the last few, which follows a rate that has changed.
+    Two stamps have a gap between them where they are more than LONGEST_GAP_S apart and also more
+    than LONGEST_GAP_PERIODS usual periods, so that a slow camera is not taken for a broken one.
+    The usual period is the median of the last few, which follows a changed rate.
     """
 
     def __init__(self, reason: str) -> None:
@@ -67,12 +67,12 @@ class Continuity:
         self._periods_s: deque[float] = deque(maxlen=_PERIODS_KEPT)
 
     def interrupt(self, reason: str) -> None:
-        """Let the next image begin anew; may be called from any thread."""
+        """Have the next ``check`` return this reason; may be called from any thread."""
         with self._lock:
             self._interruption = reason
 
     def check(self, image: Any) -> str:
-        """Return why an image does not continue the last one; empty where it does."""
+        """Return why an image does not continue the one before, or an empty text."""
         with self._lock:
             interruption, self._interruption = self._interruption, ''
         changed = self._compare_source(image)
@@ -81,7 +81,7 @@ class Continuity:
 
     def _compare_source(self, image: Any) -> str:
         before, self._source = self._source, {
-            'image size': f'{image.width}x{image.height}',
+            'image size': f'{image.height}x{image.width}',
             'image encoding': image.encoding,
             'frame_id': image.header.frame_id,
         }

@@ -1,4 +1,4 @@
-"""The camera's calibration, matched to frames and scaled to the maps."""
+"""The calibration of a camera, matched to its images and scaled to the maps."""
 
 from collections import deque
 import copy
@@ -27,10 +27,10 @@ class CameraInfoMatch:
 
 class CameraInfoBuffer:
     """
-    The last few calibrations received; never waited for.
+    The last few calibrations received; no image waits for one.
 
-    ``rectified`` says that the images are; their camera matrix is P then. ``topic`` is named
-    where nothing came.
+    ``rectified`` tells that the images are rectified, so that P is their camera matrix. ``topic``
+    is named in the reason where no calibration came.
     """
 
     def __init__(self, size: int = 8, *, rectified: bool = False, topic: str = '') -> None:
@@ -50,8 +50,8 @@ class CameraInfoBuffer:
         """
         Return the calibration with the frame's stamp, otherwise the newest one.
 
-        size is the image's (height, width). A calibration of another size is scaled to it; one
-        that cannot be, or that has no focal length, is withheld with the reason.
+        size is the image's (height, width). A calibration of another size is scaled to it. The
+        result holds a reason instead where that is impossible or the focal length is missing.
         """
         infos = list(self._infos)
         if not infos:
@@ -64,8 +64,8 @@ def shows_rectified(topic: str, matrix: str = 'auto') -> bool:
     """
     Tell whether the images of a topic are rectified.
 
-    ``matrix`` is one of CAMERA_MATRICES; auto goes by the name, as image_proc and drivers give
-    it: image_rect, image_rect_color, rect/image.
+    ``matrix`` is one of CAMERA_MATRICES; auto decides by the names that image_proc and drivers
+    use: image_rect, image_rect_color, rect/image.
     """
     if matrix != 'auto':
         return matrix == 'P'
@@ -80,8 +80,8 @@ def take_projection(info: Any) -> Any:
     """
     Return the calibration of the rectified image: K is the left part of P, without distortion.
 
-    image_proc publishes rectified images beside the CameraInfo of the raw ones. Without a P the
-    calibration is returned as it is.
+    image_proc publishes rectified images with the CameraInfo of the raw ones. Without a P the
+    calibration is returned unchanged.
     """
     projection = np.reshape(info.p, (3, 4))
     if not (np.isfinite(projection).all() and projection[0, 0] > 0 and projection[1, 1] > 0):
@@ -89,7 +89,7 @@ def take_projection(info: Any) -> Any:
     rectified = copy.copy(info)
     rectified.k, rectified.r = projection[:, :3].ravel(), np.eye(3).ravel()
     rectified.distortion_model = 'plumb_bob'
-    # ROS 2 Humble takes no ndarray for a sequence, rosbags nothing else
+    # ROS 2 Humble does not accept an ndarray for a sequence; rosbags accepts nothing else.
     rectified.d = np.zeros(5) if isinstance(info.d, np.ndarray) else [0.0] * 5
     return rectified
 
@@ -98,8 +98,8 @@ def fit_camera_info(info: Any, size: tuple[int, int]) -> CameraInfoMatch:
     """
     Return a calibration for an image of (height, width), or the reason why it has none.
 
-    The image may be smaller or larger than what was calibrated, and only its region of interest,
-    binned or not, as long as the aspect ratio is the same.
+    The image may be smaller or larger than the calibrated one, and show only its region of
+    interest, binned or not, as long as the aspect ratio is the same.
     """
     if not (np.isfinite(info.k).all() and info.k[0] > 0 and info.k[4] > 0):
         return CameraInfoMatch(None, (
@@ -116,8 +116,8 @@ def fit_camera_info(info: Any, size: tuple[int, int]) -> CameraInfoMatch:
     inside = all(start + side <= limit for start, side, limit in zip(offset, region, whole))
     if not inside or not _same_shape(sent, size):
         return CameraInfoMatch(None, (
-            f'camera_info is for {_describe_size(info)}, the image has {size[1]}x{size[0]}; they '
-            f'must have the same aspect ratio'
+            f'camera_info is for {_describe_size(info)}, the image has {size[0]}x{size[1]} '
+            f'(height x width); they must have the same aspect ratio'
         ))
     cropped = scale_camera_info(info, Framing(whole, whole, offset, region), info.header)
     return CameraInfoMatch(
@@ -130,7 +130,7 @@ def find_lens_fault(info: Any) -> str:
         return ''
     known = ', '.join(model for model in PINHOLE_MODELS if model)
     return (
-        f'the distortion model is {quote(info.distortion_model)}, which is no pinhole camera '
+        f'the distortion model is {quote(info.distortion_model)}, which is not a pinhole camera '
         f'({known}); use the rectified image (image_proc, image_rect), whose camera matrix is P'
     )
 
@@ -172,13 +172,13 @@ def scale_camera_info(info: Any, framing: Framing, header: Any) -> Any:
 
 
 def _fit_without_size(info: Any, size: tuple[int, int]) -> CameraInfoMatch:
-    """Take a calibration that names no size for that of the image, if it can be."""
+    """Take a calibration without a size for that of the image, if its centre allows that."""
     center = (info.k[5], info.k[2])
     if not all(side / 4 < middle < side * 3 / 4 for middle, side in zip(center, size)):
         return CameraInfoMatch(None, (
-            f'camera_info is for {info.width}x{info.height} pixels, so not for a known size, and '
-            f'its centre ({center[1]:g}, {center[0]:g}) is not that of the image with '
-            f'{size[1]}x{size[0]}: set its width and height'
+            f'camera_info has no size (its height is {info.height}, its width {info.width}), and '
+            f'its centre (x {center[1]:g}, y {center[0]:g}) is not that of the image with '
+            f'{size[0]}x{size[1]} pixels (height x width): set its width and height'
         ))
     sized = copy.copy(info)
     sized.height, sized.width = size
@@ -194,14 +194,14 @@ def _region_of(info: Any) -> tuple[tuple[int, int], tuple[int, int]]:
 
 
 def _same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
-    """Tell whether two (height, width) have one aspect ratio, up to a pixel of the smaller one."""
+    """Tell whether two (height, width) have the same aspect ratio, within a pixel."""
     small, large = sorted((one, other))
     return min(*small, *large) > 0 and abs(large[0] * small[1] / large[1] - small[0]) < 1
 
 
 def _describe_size(info: Any) -> str:
-    text = f'{info.width}x{info.height} pixels'
-    roi, binning = info.roi, (info.binning_x, info.binning_y)
+    text = f'{info.height}x{info.width} pixels'
+    roi, binning = info.roi, (info.binning_y, info.binning_x)
     if roi.height > 0 and roi.width > 0:
-        text += f' (region {roi.width}x{roi.height} at {roi.x_offset}, {roi.y_offset})'
+        text += f' (region {roi.height}x{roi.width} at row {roi.y_offset}, column {roi.x_offset})'
     return f'{text} binned {binning[0]}x{binning[1]}' if max(binning) > 1 else text

@@ -1,11 +1,11 @@
 """
 Compressed image messages to RGB arrays.
 
-Pillow decodes them, because it is everywhere (``python3-pil``, wheels for every platform), reads
-the size before it decodes, and reads JPEG and PNG alike. Others decode JPEG up to twice as fast,
-but read JPEG only, or tie the node to one version of numpy. What an image is, its bytes say:
-drivers write anything into the field ``format``. A JPEG far larger than the network's input is
-decoded to a half, a quarter or an eighth of its sides, which takes a third of the time.
+Pillow decodes them, because it is available everywhere (``python3-pil``, wheels for every
+platform), reads the size before it decodes, and reads both JPEG and PNG. Other libraries decode
+JPEG up to twice as fast, but read JPEG only or need one version of numpy. The format is recognised
+by the bytes, because drivers write anything into the field ``format``. A JPEG far larger than the
+network's input is decoded to a half, a quarter or an eighth of its sides, in a third of the time.
 """
 
 from collections.abc import Iterator
@@ -24,10 +24,10 @@ from mtshare_ros.messages.encodings import INPUT_ENCODINGS
 from mtshare_ros.messages.image_messages import check_size, Hints, MAX_PIXELS, NODE_HINTS, quote
 
 CODECS = ('JPEG', 'PNG', 'WEBP', 'TIFF', 'BMP')
-"""What is decoded, by Pillow's names; which of them a message holds is seen from its bytes."""
+"""The formats that are decoded, by Pillow's names."""
 
 MOST_SCANS = 100
-"""A progressive JPEG has its pixels in scans, usually 10; a few bytes can ask for thousands."""
+"""Scans of a progressive JPEG, usually 10; a small file with thousands would take minutes."""
 
 _JPEG_START, _JPEG_SCAN = b'\xff\xd8', b'\xff\xda'
 _JPEGS = ('JPEG', 'MPO')
@@ -45,17 +45,17 @@ def require_decoder() -> None:
 
 @dataclass(frozen=True)
 class ReducedImage:
-    """An image of (height, width) ``size``, of which fewer pixels, (h, w, 3) RGB, are decoded."""
+    """An image of (height, width) ``size``, decoded to fewer ``pixels``, (h, w, 3) uint8 RGB."""
 
     pixels: np.ndarray
     size: tuple[int, int]
 
     def rgb(self) -> np.ndarray:
-        """Return all that is decoded of it."""
+        """Return the decoded pixels."""
         return self.pixels
 
     def fit(self, framing: Framing) -> np.ndarray:
-        """Return what the network sees of it, (h, w, 3) uint8."""
+        """Return the part that the network sees in its size, (h, w, 3) uint8."""
         return fit_image(self.pixels, framing)
 
 
@@ -63,7 +63,7 @@ def read_compressed(
     message: Any, input_size: tuple[int, int], max_pixels: int = MAX_PIXELS,
     hints: Hints = NODE_HINTS,
 ) -> np.ndarray | Picture:
-    """Return what ``compressed_to_rgb`` does, no finer than a network of ``input_size`` sees."""
+    """Return the image as ``compressed_to_rgb`` does, no finer than ``input_size`` needs."""
     with _opened(message, max_pixels, hints) as image:
         size = (image.height, image.width)
         _reduce(image, message.format, input_size)
@@ -77,10 +77,10 @@ def compressed_to_rgb(
     """
     Return an image in one of CODECS as (H, W, 3) uint8 RGB, upright.
 
-    Grey levels, palettes, print colours and alpha are converted, of 16 bits the upper 8 are
-    taken, the pattern of a colour sensor is interpolated. Raises FrameError, saying what is wrong,
-    for depth, for video, for another format, for damaged data, and for an image that is too large,
-    whose pixels are then never decoded; MissingExtraError without Pillow.
+    Grey levels, palettes, CMYK and alpha are converted, of 16 bits the upper 8 are taken, and the
+    pattern of a colour sensor is interpolated. Raises FrameError for depth, for video, for another
+    format, for damaged data, and for an image that is too large (before its pixels are decoded);
+    MissingExtraError without Pillow.
     """
     with _opened(message, max_pixels, hints) as image:
         return _rgb(image, message.format)
@@ -88,7 +88,7 @@ def compressed_to_rgb(
 
 @contextmanager
 def _opened(message: Any, max_pixels: int, hints: Hints) -> Iterator[Any]:
-    """Open the image of a message; whatever its decoder meets then becomes a FrameError."""
+    """Open the image of a message; raise FrameError for whatever the decoder raises."""
     data = bytes(message.data)
     _check_depth(message.format, data, hints)
     pillow = _require_pillow()
@@ -104,7 +104,7 @@ def _opened(message: Any, max_pixels: int, hints: Hints) -> Iterator[Any]:
 
 
 def _reduce(image: Any, text: str, input_size: tuple[int, int]) -> None:
-    """Have a JPEG decoded smaller, where that leaves twice the pixels that the network sees."""
+    """Decode a JPEG smaller, where that leaves at least twice the pixels that the network sees."""
     if image.format not in _JPEGS or _BAYER.match(text) or orientation_of(image) != 1:
         return
     shrink = frame_to_cover((image.height, image.width), input_size).shrink
@@ -144,12 +144,13 @@ def _failure(text: str, data: bytes, error: Exception) -> FrameError:
     about = f'the compressed image with format {quote(text)} and {len(data)} bytes'
     if data.startswith(_VIDEO_STARTS) or _VIDEO_WORDS.search(text):
         return FrameError(
-            f'{about} is a piece of a video, which cannot be decoded without those before it; '
-            f'{", ".join(CODECS)} are read: republish it as such with image_transport'
+            f'{about} is one packet of a video, which cannot be decoded without those before it; '
+            f'{", ".join(CODECS)} are read: republish the images as one of these with '
+            f'image_transport'
         )
     return FrameError(
-        f'{about} cannot be decoded: {why(error)}; {", ".join(CODECS)} are read, whole files of '
-        f'them: check the publisher and the connection'
+        f'{about} cannot be decoded: {why(error)}; {", ".join(CODECS)} are read, each image '
+        f'as a complete file: check the publisher and the connection'
     )
 
 

@@ -10,7 +10,7 @@ _FIXED_POINT_BITS = 5
 
 
 def reorder(source: np.ndarray, order: tuple[int, int, int]) -> np.ndarray:
-    """Gather three channels plane by plane, four times faster than numpy's fancy indexing."""
+    """Return three channels in an order, four times faster than numpy's fancy indexing."""
     result = np.empty(source.shape[:2] + (3,), np.uint8)
     for target, channel in enumerate(order):
         result[..., target] = source[..., channel]
@@ -56,7 +56,7 @@ def bayer_to_rgb(mosaic: np.ndarray, pattern: str) -> np.ndarray:
     ``pattern`` names the colours of the first two pixels and of those below, as in 'rggb'. H and W
     are at least 2.
     """
-    # a mirrored edge keeps the pattern
+    # Mirroring at the edge keeps the pattern.
     padded = np.pad(mosaic, 1, mode='reflect').astype(np.uint16)
     result = np.empty((*mosaic.shape, 3), np.uint8)
     for place, own in enumerate(pattern):
@@ -74,7 +74,7 @@ _CORNERS = ((-1, -1), (-1, 1), (1, -1), (1, 1))
 
 
 def _neighbours(color: str, own: str, beside: str) -> tuple[tuple[int, int], ...]:
-    """Return where a colour stands around a pixel of colour ``own``, ``beside`` next to it."""
+    """Return the offsets of a colour around a pixel of colour ``own``, ``beside`` to its right."""
     if color == own:
         return _HERE
     if own == 'g':
@@ -116,22 +116,22 @@ Planes = tuple[np.ndarray, ...]
 
 @dataclass(frozen=True)
 class Plane:
-    """A part of a buffer: ``channels`` samples for each ``shared`` x ``shared`` pixels."""
+    """A part of a buffer: ``channels`` samples for every ``shared`` x ``shared`` pixels."""
 
     channels: int
     shared: int = 1
 
 
 @dataclass(frozen=True)
-class Cells:
+class PixelGroups:
     """
-    A faster way to RGB for images that are looked at far smaller than they are.
+    A faster way to RGB for images that are shrunk a lot: resize groups of pixels, then convert.
 
-    ``split`` turns planes into arrays of the same view, one place of them a cell of ``wide``
-    pixels, its first argument (2 or 4), so that each array can be resized for itself; ``to_rgb``
-    takes what came of them, pixel by pixel. ``even`` are the sides, of (height, width), that have
-    to be, and ``shrink`` the pixels along a side that become one, from which on the result of
-    cells of 2 is as good as that of whole pixels; of cells of 4 it is so from twice as many on.
+    ``split(wide, *planes)`` returns arrays in which one place holds a group of ``wide`` (2 or 4)
+    neighbouring pixels. Each array is resized by itself, and ``to_rgb`` makes RGB of the results.
+    ``even`` tells which of (height, width) have to be even. ``shrink`` is how many pixels along a
+    side must become one for groups of 2 to give as good a result as single pixels; groups of 4
+    need twice as many.
     """
 
     split: Callable[..., Planes]
@@ -143,18 +143,18 @@ class Cells:
 @dataclass(frozen=True)
 class InputEncoding:
     """
-    An encoding of camera images: ``planes`` behind each other, of samples of ``bits``.
+    An encoding of camera images: ``planes`` one after the other, of samples of ``bits``.
 
-    ``to_rgb`` turns the planes, (H, W, channels) uint8, into (H, W, 3) uint8 RGB; without
-    ``cells`` it does so pixel by pixel, before or after the image is resized. ``even`` are the
-    sides, of (height, width), that neighbouring pixels share something along.
+    ``to_rgb`` turns the planes, (H, W, channels) uint8, into (H, W, 3) uint8 RGB. Without
+    ``groups`` it treats each pixel by itself, so that the image may be resized first. ``even``
+    tells which of (height, width) have to be even, because neighbouring pixels share samples.
     """
 
     planes: tuple[Plane, ...]
     to_rgb: Callable[..., np.ndarray]
     bits: int = 8
     even: tuple[bool, bool] = (False, False)
-    cells: Cells | None = None
+    groups: PixelGroups | None = None
 
     def row_bytes(self, width: int) -> int:
         """Return the bytes of a row of the first plane without padding."""
@@ -175,7 +175,7 @@ class OutputEncoding:
 
 
 def _across(plane: np.ndarray, pixels: int) -> np.ndarray:
-    """Return (H, W, C) as (H, W / pixels, pixels C): some neighbours at one place."""
+    """Return (H, W, C) as (H, W / pixels, pixels * C): neighbours become channels."""
     height, width, channels = plane.shape
     return plane.reshape(height, width // pixels, pixels * channels)
 
@@ -185,13 +185,13 @@ def _grey(level: np.ndarray) -> np.ndarray:
 
 
 def _mono(bits: int) -> InputEncoding:
-    return InputEncoding((Plane(1),), _grey, bits, cells=Cells(
+    return InputEncoding((Plane(1),), _grey, bits, groups=PixelGroups(
         lambda wide, plane: (_across(plane, wide),),
         lambda levels: _grey(mean_level(levels)[..., None])))
 
 
 def _yuv_422(luma: int, u: int, v: int) -> InputEncoding:
-    """Return an encoding of four bytes for two pixels, the first luma and the colours at these."""
+    """Return an encoding of four bytes for two pixels; the arguments are places in these."""
     color = 1 - luma
 
     def convert(samples: np.ndarray) -> np.ndarray:
@@ -199,17 +199,17 @@ def _yuv_422(luma: int, u: int, v: int) -> InputEncoding:
         return yuv_to_rgb(samples[..., luma], *((first, second) if u < v else (second, first)))
 
     return InputEncoding(
-        (Plane(2),), convert, even=(False, True), cells=Cells(
+        (Plane(2),), convert, even=(False, True), groups=PixelGroups(
             lambda wide, samples: (_across(samples, 2),),
             lambda four: yuv_to_rgb(mean_level(four[..., luma::2]), four[..., u], four[..., v])))
 
 
 def _yuv_two_planes(shared: int, u: int, v: int) -> InputEncoding:
-    """Return an encoding of luma, then u and v at these places, of shared x shared pixels."""
+    """Return an encoding of luma, then of u and v in turn for shared x shared pixels."""
     return InputEncoding(
         (Plane(1), Plane(2, shared)),
         lambda luma, colors: yuv_to_rgb(luma[..., 0], colors[..., u], colors[..., v]),
-        even=(shared == 2, shared == 2), cells=Cells(
+        even=(shared == 2, shared == 2), groups=PixelGroups(
             lambda wide, luma, colors: (
                 _across(luma, wide), _across(colors, min(wide // shared, 2))),
             lambda levels, colors: yuv_to_rgb(
@@ -225,13 +225,14 @@ def _bayer(pattern: str, bits: int) -> InputEncoding:
         return np.dstack([four[..., red], mean_level(four[..., green]), four[..., blue]])
 
     return InputEncoding(
-        (Plane(1),), lambda mosaic: bayer_to_rgb(mosaic[..., 0], pattern), bits, cells=Cells(
+        (Plane(1),), lambda mosaic: bayer_to_rgb(mosaic[..., 0], pattern), bits,
+        groups=PixelGroups(
             lambda wide, mosaic: (_across(mosaic[::2], wide), _across(mosaic[1::2], wide)),
-            convert, even=(True, True), shrink=6.0))  # red and blue stand half a pixel off
+            convert, even=(True, True), shrink=6.0))  # red and blue are half a pixel off
 
 
 def _with_bits(bits: int) -> dict[str, InputEncoding]:
-    """Return the encodings that there are of 8 and of 16 bits."""
+    """Return the encodings that exist with 8 and with 16 bits."""
     packed: dict[str, tuple[int, Callable[[np.ndarray], np.ndarray]]] = {
         'rgb': (3, lambda pixels: pixels),
         'bgr': (3, swap_red_and_blue),
@@ -241,7 +242,7 @@ def _with_bits(bits: int) -> dict[str, InputEncoding]:
     found = {f'{name}{bits}': InputEncoding((Plane(channels),), to_rgb, bits)
              for name, (channels, to_rgb) in packed.items()}
     found[f'mono{bits}'] = _mono(bits)
-    # OpenCV's names say nothing of colours; its order is that of bgr
+    # The names of OpenCV do not tell the order of the channels; OpenCV itself uses that of bgr.
     found[f'{bits}UC3'], found[f'{bits}UC4'] = found[f'bgr{bits}'], found[f'bgra{bits}']
     found.update((f'bayer_{pattern}{bits}', _bayer(pattern, bits))
                  for pattern in ('rggb', 'bggr', 'gbrg', 'grbg'))

@@ -1,4 +1,8 @@
-"""Pixels and points in the buffers of messages, read and written without copying them."""
+"""
+Pixels and points in the buffers of messages, read and written through views.
+
+A message is anything with the fields of sensor_msgs/Image, whatever library made it.
+"""
 
 from dataclasses import dataclass
 import re
@@ -11,12 +15,23 @@ from mtshare_ros.image_files import eight_bits, SENSOR_BITS
 from mtshare_ros.image_frame import fit_image, Framing, Pinhole
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, InputEncoding, OUTPUT_ENCODINGS, Planes
 
+MAX_PIXELS = 16_777_216
+"""Default of the largest image accepted, in pixels: 4096 x 4096."""
+
+POINT_STEP = 16
+"""Bytes of a point: x, y, z, rgb without padding, half of what PCL keeps in memory."""
+
 LONGEST_QUOTE = 60
-"""Characters kept of a text; whoever publishes images decides how long their encoding is."""
+"""Characters shown of a text from a message; a publisher may send one of any length."""
+
+_NUMBERS = re.compile(r'(8|16|32|64)[USF]C\d*', re.IGNORECASE)
+_COMPRESSED = re.compile('jpe?g|png|h26[45]|hevc', re.IGNORECASE)
+_BY_NAME = {name.lower(): encoding for name, encoding in INPUT_ENCODINGS.items()}
+_COLOR_OFFSET = 12
 
 
 def quote(text: str) -> str:
-    """Return a text in quotes on one line, cut where it is longer than any sensible one."""
+    """Return a text from a message in quotes, on one line of at most LONGEST_QUOTE characters."""
     if len(text) <= LONGEST_QUOTE:
         return repr(text)
     return f'{text[:LONGEST_QUOTE]!r}... ({len(text)} characters)'
@@ -25,10 +40,10 @@ def quote(text: str) -> str:
 @dataclass(frozen=True)
 class Hints:
     """
-    The ends of sentences.
+    What a user of one tool can do about an image that cannot be used: the ends of messages.
 
-    ``largest`` says who sets the largest image, ``smaller`` what to do about a larger one,
-    ``depth`` how to name another topic, ``convert`` how to get other images.
+    ``largest`` tells what limits the size, ``smaller`` what to do about a larger image,
+    ``depth`` how to choose another topic, ``convert`` how to get another encoding.
     """
 
     largest: str
@@ -52,16 +67,13 @@ BAG_HINTS = Hints(
 )
 
 
-MAX_PIXELS = 16_777_216
-"""Default of the largest image accepted, in pixels: 4096 x 4096."""
-
-
 def view_planes(message: Any, encoding: InputEncoding) -> tuple[np.ndarray, ...]:
     """
-    Return (H, W, channels) views of an image's planes, in its samples and byte order.
+    Return (H, W, channels) views of an image's planes, uint8 or uint16 in its byte order.
 
-    Rows may be padded (``step`` is that of the first plane); a buffer of exactly the bytes that
-    the image needs has none, whatever its step. Raises FrameError where it is shorter.
+    Rows may be padded (``step`` is that of the first plane). A buffer of exactly the bytes that
+    the image needs is read without padding, whatever its step. Raises FrameError where the buffer
+    is too short.
     """
     dtype = np.dtype(np.uint8 if encoding.bits == 8 else np.uint16)
     if len(encoding.planes) == 1:
@@ -90,7 +102,7 @@ def view_pixels(
     """
     Return an (H, W, channels) view of a message's buffer in its dtype and byte order.
 
-    Rows may be padded (``step``). Raises FrameError where the buffer is shorter than it claims.
+    Rows may be padded (``step``). Raises FrameError where the buffer is too short for the image.
     """
     pixel = channels * dtype.itemsize
     row = message.width * pixel
@@ -107,9 +119,9 @@ def view_pixels(
 
 def _too_short(message: Any, row: int, needed: int) -> FrameError:
     return FrameError(
-        f'a {message.width}x{message.height} {message.encoding} image needs rows of at least '
-        f'{row} bytes and {needed} bytes in all; this one has step {message.step} and '
-        f'{len(message.data)} bytes: the publisher fills the message wrongly')
+        f'a {message.encoding} image of {message.height}x{message.width} pixels (height x width) '
+        f'needs rows of at least {row} bytes and {needed} bytes in all; this one has step '
+        f'{message.step} and {len(message.data)} bytes: the publisher fills the message wrongly')
 
 
 def read_map(message: Any) -> np.ndarray:
@@ -121,7 +133,7 @@ def read_map(message: Any) -> np.ndarray:
     encoding = OUTPUT_ENCODINGS.get(message.encoding)
     if encoding is None:
         raise FrameError(
-            f'encoding {quote(message.encoding)} is none of {", ".join(OUTPUT_ENCODINGS)}'
+            f'encoding {quote(message.encoding)} is not one of {", ".join(OUTPUT_ENCODINGS)}'
         )
     values = view_pixels(message, channels=encoding.channels, dtype=encoding.dtype)
     return values[..., 0] if encoding.channels == 1 else values
@@ -144,18 +156,14 @@ def check_size(
     """Raise FrameError for an image without pixels, or with more than ``max_pixels``."""
     if width < 1 or height < 1:
         raise FrameError(
-            f'the image has {width}x{height} pixels; at least 1x1 is needed: check the publisher'
+            f'the image has {height}x{width} pixels (height x width); at least 1x1 is needed: '
+            f'check the publisher'
         )
     if width * height > max_pixels:
         raise FrameError(
-            f'the image has {width}x{height} pixels, more than the {max_pixels} {hints.largest}; '
-            f'{hints.smaller}'
+            f'the image has {height}x{width} pixels (height x width), more than the {max_pixels} '
+            f'{hints.largest}; {hints.smaller}'
         )
-
-
-_NUMBERS = re.compile(r'(8|16|32|64)[USF]C\d*', re.IGNORECASE)
-_COMPRESSED = re.compile('jpe?g|png|h26[45]|hevc', re.IGNORECASE)
-_BY_NAME = {name.lower(): encoding for name, encoding in INPUT_ENCODINGS.items()}
 
 
 @dataclass(frozen=True)
@@ -171,25 +179,25 @@ class RawImage:
         return self.encoding.to_rgb(*self.planes)
 
     def fit(self, framing: Framing) -> np.ndarray:
-        """Return what the network sees of it, (h, w, 3) uint8."""
+        """Return the part that the network sees in its size, (h, w, 3) uint8."""
         encoding = self.encoding
-        if encoding.cells is None:
+        if encoding.groups is None:
             return encoding.to_rgb(fit_image(self.planes[0], framing))
-        cells, shrink = encoding.cells, framing.shrink
-        odd = any(side % 2 for side, needed in zip(self.size, cells.even) if needed)
-        if odd or shrink < cells.shrink:
+        groups, shrink = encoding.groups, framing.shrink
+        odd = any(side % 2 for side, needed in zip(self.size, groups.even) if needed)
+        if odd or shrink < groups.shrink:
             return fit_image(self.rgb(), framing)
-        wide = 4 if shrink >= 2 * cells.shrink and self.size[1] % 4 == 0 else 2
-        parts = cells.split(wide, *self.planes)
-        return cells.to_rgb(*(fit_image(part, framing) for part in parts))
+        wide = 4 if shrink >= 2 * groups.shrink and self.size[1] % 4 == 0 else 2
+        parts = groups.split(wide, *self.planes)
+        return groups.to_rgb(*(fit_image(part, framing) for part in parts))
 
 
 def read_raw(message: Any, max_pixels: int = MAX_PIXELS, hints: Hints = NODE_HINTS) -> RawImage:
     """
     Return the image in a message with the fields of sensor_msgs/Image.
 
-    Raises FrameError, saying what is wrong, for an image that is empty, too large, shorter than
-    it claims, or in an encoding that is not decoded.
+    Raises FrameError for an image that is empty, too large or incomplete, or in an encoding that
+    is not decoded.
     """
     check_size(message.width, message.height, max_pixels, hints)
     encoding = _BY_NAME.get(message.encoding.lower())
@@ -202,7 +210,7 @@ def read_raw(message: Any, max_pixels: int = MAX_PIXELS, hints: Hints = NODE_HIN
 
 
 def _explain(name: str, hints: Hints) -> str:
-    """Say why an encoding is not decoded, and what helps."""
+    """Return why an encoding is not decoded, and what to do about it."""
     if name.upper() == '16UC1':
         return (f'the image encoding is {quote(name)}, which is depth in millimetres; '
                 f'{hints.depth}, or, if it is grey, name it mono16')
@@ -211,7 +219,7 @@ def _explain(name: str, hints: Hints) -> str:
                 f'colours; {hints.depth}')
     if _COMPRESSED.search(name):
         return (f'the image encoding is {quote(name)}, but sensor_msgs/Image holds raw pixels; '
-                f'compressed images belong into a sensor_msgs/CompressedImage')
+                f'publish compressed images as sensor_msgs/CompressedImage')
     return (f'the image encoding is {quote(name)}; decoded are {", ".join(INPUT_ENCODINGS)}: '
             f'{hints.convert}')
 
@@ -223,21 +231,15 @@ def _check_sides(message: Any, encoding: InputEncoding) -> None:
     if odd:
         raise FrameError(
             f'a {message.encoding} image has an even {odd[0]}, because neighbouring pixels share '
-            f'their colour; this one is {message.width}x{message.height}: the publisher fills the '
-            f'message wrongly')
+            f'their colour; this one has {message.height}x{message.width} pixels (height x '
+            f'width): the publisher fills the message wrongly')
     if message.encoding.lower().startswith('bayer') and min(size) < 2:
-        raise FrameError(f'a {message.encoding} image has at least 2x2 pixels; this one is '
-                         f'{message.width}x{message.height}')
-
-
-POINT_STEP = 16
-"""Bytes of a point: x, y, z, rgb without padding, half of what PCL keeps in memory."""
-
-_COLOR_OFFSET = 12
+        raise FrameError(f'a {message.encoding} image has at least 2x2 pixels; this one has '
+                         f'{message.height}x{message.width} (height x width)')
 
 
 def cloud_layout() -> list[tuple[str, int]]:
-    """Return the fields of a point, float32 all, with their offsets in bytes."""
+    """Return the fields of a point, all float32, with their offsets in bytes."""
     return [(name, 4 * number) for number, name in enumerate(('x', 'y', 'z', 'rgb'))]
 
 
@@ -245,7 +247,7 @@ def write_cloud(depth: np.ndarray, image: np.ndarray, camera: Pinhole, data: Any
     """
     Write the points of (H, W) float32 depth and (H, W, 3) uint8 RGB into a buffer.
 
-    It has POINT_STEP bytes a point, row by row; points are NaN where the depth is.
+    The buffer has POINT_STEP bytes for each point, row by row. Points are NaN where the depth is.
     """
     height, width = depth.shape
     values = np.frombuffer(data, '<f4').reshape(height, width, -1)

@@ -33,7 +33,7 @@ def test_the_first_image_has_the_reason_it_was_given():
 @pytest.mark.parametrize(('changed', 'reason'), [
     (image(1.0, frame_id='right'), "frame_id changed from 'left' to 'right'"),
     (image(1.0, encoding='bgr8'), "image encoding changed from 'rgb8' to 'bgr8'"),
-    (image(1.0, width=800), "image size changed from '640x480' to '800x480'"),
+    (image(1.0, width=800), "image size changed from '480x640' to '480x800'"),
     (image(0.4), 'stamps went back by 0.500 s'),
     (image(60.9), 'stamps left a gap of 60.000 s'),
 ])

@@ -78,7 +78,7 @@ def test_a_calibration_of_another_aspect_ratio_is_withheld_with_both_sizes(size)
     match = fit_camera_info(calibration(), size)
 
     assert match.info is None
-    assert '640x480' in match.reason and f'{size[1]}x{size[0]}' in match.reason
+    assert '480x640' in match.reason and f'{size[0]}x{size[1]}' in match.reason
 
 
 @pytest.mark.parametrize(('binning', 'size'), [
@@ -137,7 +137,7 @@ def test_a_calibration_without_a_size_whose_centre_is_elsewhere_is_withheld():
     match = fit_camera_info(info, (240, 320))
 
     assert match.info is None and 'set its width and height' in match.reason
-    assert '(319.5, 239.5)' in match.reason and '320x240' in match.reason
+    assert '(x 319.5, y 239.5)' in match.reason and '240x320' in match.reason
 
 
 @pytest.mark.parametrize(('topic', 'matrix', 'rectified'), [
