@@ -186,13 +186,13 @@ def _check_video(video: str, motion: str | None) -> None:
 
 def _labels_of(model: str) -> LabelSet:
     """Return the classes of a model, and say where it does not know real images."""
-    from mtshare_ros.inference.model_facts import doubt_transfer
+    from mtshare_ros.inference.model_facts import rooms_only_warning
     from mtshare_ros.model.checkpoint import read_description
     from mtshare_ros.model.manifest import find_model
 
     description = read_description(find_model(model).path)
-    if doubt := doubt_transfer(description):
-        typer.echo(f'mtshare: {doubt}', err=True)
+    if warning := rooms_only_warning(description):
+        typer.echo(f'mtshare: {warning}', err=True)
     return description.labels
 
 

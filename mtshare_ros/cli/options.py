@@ -204,5 +204,5 @@ def load_engine(
 
 def say_notices(engine: 'Engine') -> None:
     """Print on standard error what the user of a model should know, one line each."""
-    for notice in filter(None, (engine.transfer_doubt, *engine.notices)):
+    for notice in filter(None, (engine.rooms_only_warning, *engine.notices)):
         warn(notice)

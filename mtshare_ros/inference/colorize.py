@@ -6,6 +6,20 @@ import numpy as np
 
 from mtshare_ros.tasks import ordered
 
+STATES = ('kept', 'reused', 'computed', 'refreshed')
+"""What became of a token, by its number in a map of activity."""
+
+COLORS = ((0, 0, 0), (40, 220, 205), (255, 156, 32), (150, 110, 255))
+"""RGB of the states: dark, turquoise, orange, violet."""
+
+# Parts of 256: the opacity of the colour over the image, inside a tile and on its edges, which
+# separate tiles of one state. Kept tokens have no edges, so that they look like one surface.
+_OPACITY = np.array(((140, 140), (128, 64), (128, 64), (140, 70)), np.uint16)
+_LUMA = np.array((77, 150, 29), np.uint16)  # ITU-R BT.601 in parts of 256
+
+# The task that each quarter of a tile shows: upper left and right, lower left and right.
+_QUARTERS = {1: (0, 0, 0, 0), 2: (0, 1, 0, 1), 3: (0, 1, 2, 2), 4: (0, 1, 2, 3)}
+
 # Anchors of a perceptually ordered map, near (warm) to far (cool); RGB in 0-255.
 _DEPTH_ANCHORS = np.array([
     (128, 16, 24), (222, 68, 36), (250, 152, 52), (238, 222, 96), (150, 226, 130),
@@ -41,7 +55,7 @@ def color_depth(depth: np.ndarray, color_range: tuple[float, float]) -> np.ndarr
     """
     Colour (H, W) metres from near (warm) to far (cool); invalid pixels are black.
 
-    ``color_range`` is (near, far) in metres; depths beyond it take its end colours.
+    ``color_range`` is (near, far) in metres; depths beyond it have the colours of its ends.
     """
     near, far = color_range
     valid = np.isfinite(depth)
@@ -55,7 +69,7 @@ def color_disparity(disparity: np.ndarray) -> np.ndarray:
     """
     Colour (H, W) inverse depth without a scale, near (warm) to far (cool); invalid is black.
 
-    The colours span what lies between the second and the 98th percentile of the image.
+    The colours span the range from the 2nd to the 98th percentile of the image.
     """
     known = disparity[np.isfinite(disparity)]
     far, near = np.percentile(known, (2, 98)) if known.size else (0.0, 1.0)
@@ -66,7 +80,7 @@ def color_normals(normals: np.ndarray) -> np.ndarray:
     """
     Colour (H, W, 3) unit vectors: each of x, y, z from -1..1 to 0..255; invalid pixels are black.
 
-    y and z are turned round, so that floors are green and walls facing the camera blue.
+    y and z are inverted, so that floors are green and walls facing the camera are blue.
     """
     valid = np.isfinite(normals).all(axis=-1)
     shifted = np.nan_to_num(normals) * np.array((127.5, -127.5, -127.5), np.float32) + 127.5
@@ -75,27 +89,12 @@ def color_normals(normals: np.ndarray) -> np.ndarray:
     return colors
 
 
-STATES = ('kept', 'reused', 'computed', 'refreshed')
-"""What a map of activity says of a token, by its number."""
-
-COLORS = ((0, 0, 0), (40, 220, 205), (255, 156, 32), (150, 110, 255))
-"""RGB of the states: dark, turquoise, orange, violet."""
-
-# Parts of 256: how much of the colour lies over the image, inside a tile and on its seams, where
-# tiles of one state are told apart. What was kept shall look like one still surface.
-_OPACITY = np.array(((140, 140), (128, 64), (128, 64), (140, 70)), np.uint16)
-_LUMA = np.array((77, 150, 29), np.uint16)  # ITU-R BT.601 in parts of 256
-
-# Of the quarters of a tile (left and right above, left and right below), which task each shows.
-_QUARTERS = {1: (0, 0, 0, 0), 2: (0, 1, 0, 1), 3: (0, 1, 2, 2), 4: (0, 1, 2, 3)}
-
-
 def color_activity(image: np.ndarray, activity: Mapping[str, np.ndarray]) -> np.ndarray:
     """
-    Colour what became of every token, over the camera image in grey.
+    Colour what became of every token in its patch, over the camera image in gray.
 
     ``image`` (H, W, 3) uint8 RGB; ``activity`` holds (rows, columns) uint8 by task id, numbers of
-    STATES. The tasks share a token's tile: one has all of it, two a half each, four a quarter
+    STATES. The tasks share the tile of a patch: one has all of it, two a half each, four a quarter
     each, in canonical order from the upper left; tasks beyond four are not shown. Returns
     (H, W, 3) uint8.
     """
@@ -118,7 +117,7 @@ def _by_quarter(maps: list[np.ndarray]) -> np.ndarray:
 
 
 def _seams(height: int, width: int) -> np.ndarray:
-    """Return 1 on the upper and the left edge of a tile (height, width), 0 inside."""
+    """Return 1 on the upper and left edges of a tile (height, width), 0 elsewhere."""
     seams = np.zeros((height, width), np.uint8)
     seams[0] = seams[:, 0] = 1
     return seams

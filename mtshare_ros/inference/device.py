@@ -1,4 +1,4 @@
-"""Which device and arithmetic a model runs in."""
+"""The device that a model runs on, and the arithmetic that it computes in."""
 
 from contextlib import AbstractContextManager, contextmanager, ExitStack, nullcontext
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float
 
 _CUDA = re.compile(r'cuda(?::(0|[1-9]\d*))?', re.ASCII)
 
-# Only PyTorch's own allocator raises OutOfMemoryError; the CPU's, the libraries of CUDA and the
-# driver of a Jetson, where NVML cannot even be asked how much is left, say so in a RuntimeError.
+# Only PyTorch's own allocator raises OutOfMemoryError. The CPU's, the libraries of CUDA and the
+# driver of a Jetson, where not even NVML tells how much is left, raise a RuntimeError.
 _OUT_OF_MEMORY = (
     'out of memory', "can't allocate memory", 'Cannot allocate memory', 'bad_alloc',
     'CUBLAS_STATUS_ALLOC_FAILED', 'CUDNN_STATUS_ALLOC_FAILED', 'CUSOLVER_STATUS_ALLOC_FAILED',
@@ -26,7 +26,7 @@ _OUT_OF_MEMORY = (
 
 @dataclass(frozen=True)
 class DeviceChoice:
-    """A device, and what the user should be told about how it was chosen."""
+    """A device, and what the user should know about the choice."""
 
     name: str
     notices: tuple[str, ...] = ()
@@ -41,8 +41,8 @@ def resolve_device(requested: str, *, cuda_devices: int) -> DeviceChoice:
     """
     Return the device for ``auto``, ``cpu``, ``cuda`` or ``cuda:N``, N counted from 0.
 
-    ``auto`` falls back to the CPU with a notice; ``cuda`` without CUDA and an N that is not there
-    raise DeviceError, any other word ConfigError.
+    ``auto`` falls back to the CPU with a notice. ``cuda`` without CUDA, and an N that does not
+    exist, raise DeviceError; any other word raises ConfigError.
     """
     if requested == 'cpu':
         return DeviceChoice('cpu')
@@ -62,7 +62,7 @@ def resolve_device(requested: str, *, cuda_devices: int) -> DeviceChoice:
     if int(named.group(1) or 0) >= cuda_devices:
         there = ', '.join(f'cuda:{number}' for number in range(cuda_devices))
         raise DeviceError(
-            f'device is {requested!r}, which is not there: PyTorch finds {there} '
+            f'device is {requested!r}, which does not exist: PyTorch finds {there} '
             f'(CUDA_VISIBLE_DEVICES can hide others); set device to one of them, or to auto'
         )
     return DeviceChoice(requested)
@@ -70,7 +70,7 @@ def resolve_device(requested: str, *, cuda_devices: int) -> DeviceChoice:
 
 @contextmanager
 def explained_faults(device: str) -> Iterator[None]:
-    """Raise DeviceError, with what to do, for what a device raises that cannot take a network."""
+    """Raise DeviceError, with what to do, where a device cannot run a network."""
     with explained_shortage(device):
         try:
             yield
@@ -83,7 +83,7 @@ def explained_faults(device: str) -> Iterator[None]:
 
 @contextmanager
 def explained_shortage(device: str) -> Iterator[None]:
-    """Raise DeviceError, with what to do, where a device has no memory left for a frame."""
+    """Raise DeviceError, with what to do, where a device runs out of memory."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -109,9 +109,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def free_cached_memory() -> None:
     """
-    Give back what PyTorch keeps of freed memory: the GPU's, and pinned memory of the host.
+    Return freed memory that PyTorch keeps to the system: the GPU's, and the host's pinned memory.
 
-    On a Jetson the two are one memory.
+    On a Jetson the two are the same memory.
     """
     torch.cuda.empty_cache()
     accelerator: Any = getattr(torch, 'accelerator', None)  # since PyTorch 2.6
@@ -124,7 +124,7 @@ def resolve_precision(requested: str, device: str) -> torch.dtype:
     """
     Return the arithmetic for ``auto``, ``fp32``, ``bf16`` or ``fp16``; else raise ConfigError.
 
-    ``auto`` is fp16 on CUDA, which every Jetson is fast in, and fp32 on the CPU.
+    ``auto`` is fp16 on CUDA, in which every Jetson is fast, and fp32 on the CPU.
     """
     if requested == 'auto':
         return torch.float16 if device.startswith('cuda') else torch.float32
@@ -146,11 +146,10 @@ def autocast(device: str, dtype: torch.dtype) -> AbstractContextManager:
 @contextmanager
 def computing_on(device: str) -> Iterator[None]:
     """
-    Make ``device`` the current one, and its arithmetic the one that was asked for.
+    Make ``device`` the current one, and compute in the precision that was asked for.
 
-    A thread's current device is GPU 0 unless it says otherwise: what is captured, timed or waited
-    for without naming a device would be that one's, and take half a gigabyte of it. The CPU has
-    neither.
+    The current device of a thread is GPU 0 by default. Graphs, events and waits that name no
+    device would use it, and take half a gigabyte of its memory. The CPU needs neither.
     """
     with ExitStack() as stack:
         if device.startswith('cuda'):
@@ -161,26 +160,26 @@ def computing_on(device: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Switch:
-    """An attribute of PyTorch, and the value that it is to have."""
+    """An attribute of PyTorch, and the value that it should have."""
 
     owner: Any
     name: str
     value: Any
 
     def read(self) -> Any:
-        """Return what it is now."""
+        """Return the present value."""
         return getattr(self.owner, self.name)
 
     def write(self, value: Any) -> None:
-        """Set it."""
+        """Set a value."""
         setattr(self.owner, self.name, value)
 
 
 class Switches:
     """
-    Switches of the whole process, held while anybody needs them.
+    Switches of the whole process, held at some values while any thread needs them.
 
-    Threads overlap: the first to come notes how it found them, the last to go restores that.
+    Threads overlap: the first one stores the previous values, the last one restores them.
     """
 
     def __init__(self, choose: Callable[[], tuple[Switch, ...]]) -> None:
@@ -191,10 +190,12 @@ class Switches:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Hold the switches at the values that are wanted."""
+        """Hold the switches at their values."""
         with self._lock:
             if self._holders == 0:
-                self._turn()
+                self._found = [(switch, switch.read()) for switch in self._choose()]
+                for switch, _ in self._found:
+                    switch.write(switch.value)
             self._holders += 1
         try:
             yield
@@ -202,25 +203,17 @@ class Switches:
             with self._lock:
                 self._holders -= 1
                 if self._holders == 0:
-                    self._turn_back()
-
-    def _turn(self) -> None:
-        self._found = [(switch, switch.read()) for switch in self._choose()]
-        for switch, _ in self._found:
-            switch.write(switch.value)
-
-    def _turn_back(self) -> None:
-        for switch, value in self._found:
-            switch.write(value)
+                    for switch, value in self._found:
+                        switch.write(value)
 
 
 def exact_switches() -> tuple[Switch, ...]:
     """
-    Return what keeps products in the precision that was asked for.
+    Return the switches that keep products in the precision that was asked for.
 
-    Convolutions in float32 are rounded to TF32 (10 bits) unless told otherwise, while products of
-    matrices are not: a frame computed whole and the same one by rows would differ by 3e-4. Sums of
-    products in half precision may be kept in half precision, which loses more, and overflows.
+    By default, convolutions in float32 are rounded to TF32 (10 bits) while products of matrices
+    are not: a whole frame and the same frame computed by tokens would differ by 3e-4. Sums of
+    half-precision products may be kept in half precision, which is less accurate and overflows.
     """
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
     sums = (Switch(matmul, 'allow_fp16_reduced_precision_reduction', False),
@@ -230,7 +223,7 @@ def exact_switches() -> tuple[Switch, ...]:
     try:
         for switch in rounding:
             switch.read()
-    except RuntimeError:  # whoever else is in this process turned them by their newer names
+    except RuntimeError:  # other code in this process has set them by their newer names
         rounding = tuple(Switch(owner, 'fp32_precision', 'ieee')
                          for owner in (matmul, cudnn.conv, cudnn.rnn))
     return (*rounding, *sums)

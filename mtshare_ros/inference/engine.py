@@ -27,10 +27,10 @@ from mtshare_ros.inference.machine_costs import (
 from mtshare_ros.inference.map_camera import TrainedCamera
 from mtshare_ros.inference.model_facts import (
     choose_input_size,
-    doubt_numbers,
-    doubt_transfer,
-    doubts_of,
     known_quality,
+    model_warnings,
+    non_finite_warnings,
+    rooms_only_warning,
 )
 from mtshare_ros.inference.paths import Paths
 from mtshare_ros.inference.prediction import (
@@ -90,9 +90,9 @@ class Engine:
         self.description = checkpoint.description
         self.file = file
         self.input_size = self._choose_size(input_size)
-        self.quality, doubts = known_quality(file, self.input_size, self.description)
+        self.quality, size_notices = known_quality(file, self.input_size, self.description)
         threads = thread_notices() if self.device == 'cpu' else ()
-        self.transfer_doubt = doubt_transfer(self.description)
+        self.rooms_only_warning = rooms_only_warning(self.description)
         network = fuse_batch_norm(checkpoint.network).to(self.device)
         self.network_tasks, self.tasks = network.tasks, ordered(self.description.tasks)
         keep_freed_memory()
@@ -106,8 +106,9 @@ class Engine:
             self._paths = Paths(network, self._network, self._decoders, self.dtype,
                                 fixed_shapes=fixed_shapes, cuda_graphs=cuda_graphs)
         self.notices = tuple(dict.fromkeys((
-            *choice.notices, *threads, *doubts, *self._decoders.notices, *self._paths.notices,
-            *doubts_of(network, self.description, self.dtype))))
+            *choice.notices, *threads, *size_notices, *self._decoders.notices,
+            *self._paths.notices,
+            *model_warnings(network, self.description, self.dtype))))
         self._costs: MachineCosts | None = None
         self._measured_crossover: float | None = None
 
@@ -134,7 +135,7 @@ class Engine:
                          file=file, weight_layout=weight_layout, cuda_graphs=cuda_graphs)
             first = engine.infer(trial_picture(engine.input_size).numpy(), engine.new_session())
             faults = engine.prepare(engine.new_session())
-        engine.notices += (*doubt_numbers(first.stats.non_finite, engine.dtype), *faults)
+        engine.notices += (*non_finite_warnings(first.stats.non_finite, engine.dtype), *faults)
         return engine
 
     @property

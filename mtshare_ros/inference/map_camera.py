@@ -10,18 +10,19 @@ from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.model.description import ModelDescription, VIEW
 
 USUAL_FIELD_OF_VIEW = 65.0
-"""Degrees across the longer side of an image, where nobody knows the camera: a common webcam's."""
+"""Degrees along the longer side of an image, those of a common webcam, for unknown cameras."""
 
 
 def depth_scale(focal_length: float, *, trained: float | None) -> float:
     """
     Return the factor that turns predicted depth into metres of the camera at hand.
 
-    A network judges distance by how large things look, so its metres hold for the focal length it
-    was trained with. ``focal_length`` is that of the camera in pixels of the maps. Where it judges
-    by pixels, ``trained`` is in pixels of the training images: the same view at twice the size
-    looks as if it were at half the distance. Where it judges by the share of the view, ``trained``
-    is in pixels of the maps too, see ``assumed_focal_length``. 1.0 where it is None: unknown.
+    A network judges distance by how large things look, so its metres hold for the focal length
+    with which it was trained. ``focal_length`` is that of the camera in pixels of the maps. For a
+    network that judges by pixels, ``trained`` is in pixels of the training images: the same view
+    at twice the size looks as if it were at half the distance. For one that judges by the share of
+    the view, ``trained`` is in pixels of the maps too, see ``assumed_focal_length``. The factor is
+    1.0 where ``trained`` is None, for unknown.
     """
     return 1.0 if trained is None else focal_length / trained
 
@@ -30,42 +31,42 @@ def assumed_focal_length(
     trained: float, *, trained_size: tuple[int, ...], size: tuple[int, int]
 ) -> float:
     """
-    Return the focal length of a camera like that of the training, in pixels of maps of ``size``.
+    Return the focal length of the training's camera in pixels of maps of ``size``.
 
-    ``trained`` is in pixels at ``trained_size``, sizes are (height, width). A training image would
-    be brought to the maps as any image is, scaled to cover them.
+    ``trained`` is in pixels at ``trained_size``; sizes are (height, width). A training image would
+    be scaled to cover the maps, like any image.
     """
     return trained * max(target / side for target, side in zip(size, trained_size))
 
 
 def centred_camera(focal_length: float, size: tuple[int, int]) -> Pinhole:
-    """Return a camera that looks through the middle of maps (height, width)."""
+    """Return a camera whose optical axis is in the middle of maps (height, width)."""
     return Pinhole(focal_length, focal_length, (size[1] - 1) / 2, (size[0] - 1) / 2)
 
 
 def say_assumed_camera(focal_length: float | None) -> str:
-    """Say what is assumed of a camera, with the focal length that a model assumes, if any."""
+    """Return in words the camera assumed by a model with a focal length, None: unknown."""
     if focal_length is None:
         return f'a camera with a field of view of {USUAL_FIELD_OF_VIEW:.0f} degrees'
     return 'a camera with the field of view of the training images'
 
 
 def usual_focal_length(framing: Framing) -> float:
-    """Return that of a camera with USUAL_FIELD_OF_VIEW, in pixels of the maps of its images."""
+    """Return the focal length of a camera with USUAL_FIELD_OF_VIEW, in pixels of its maps."""
     half = math.tan(math.radians(USUAL_FIELD_OF_VIEW / 2))
     return max(framing.resized_size) / 2 / half
 
 
 @dataclass(frozen=True)
 class TrainedCamera:
-    """The camera of a model's training as it sees images of an input size (height, width)."""
+    """The camera of a model's training images, at an input size (height, width)."""
 
     description: ModelDescription
     input_size: tuple[int, int]
 
     @property
     def focal_length(self) -> float | None:
-        """In pixels of the maps; None: unknown."""
+        """The focal length in pixels of the maps; None where it is unknown."""
         known = self.description.focal_length
         if known is None:
             return None
@@ -73,7 +74,7 @@ class TrainedCamera:
             known, trained_size=self.description.architecture.input_size, size=self.input_size)
 
     def of(self, framing: Framing) -> Pinhole:
-        """Return the camera of maps of which nothing is known: like this one, or a usual one."""
+        """Return the camera assumed for maps of an unknown camera: this one, or a usual one."""
         return centred_camera(self.focal_length or usual_focal_length(framing),
                               framing.input_size)
 
@@ -81,16 +82,16 @@ class TrainedCamera:
         """
         Turn a prediction's depth, in place, into metres of the camera at hand.
 
-        ``focal_length`` is that of the camera in pixels of the maps; without one the camera is
-        taken for that of the training. Nothing changes where there is no depth, or where the focal
-        length of the training images is unknown.
+        ``focal_length`` is that of the camera in pixels of the maps; without one, the camera is
+        assumed to be that of the training. Nothing changes where there is no depth, or where the
+        focal length of the training images is unknown.
         """
         if prediction.depth is not None:
             scale = np.float32(self.depth_scale(focal_length))
             np.multiply(prediction.depth, scale, out=prediction.depth)
 
     def depth_scale(self, focal_length: float | None) -> float:
-        """Return what ``scale_depth`` multiplies by; 1 where the training's camera is unknown."""
+        """Return the factor of ``scale_depth``; 1 where the training's camera is unknown."""
         assumed = self.focal_length
         focal_length = assumed if focal_length is None else focal_length
         if focal_length is None:

@@ -1,4 +1,4 @@
-"""What an engine knows of its model: the sizes it can compute, how good it is, and doubts."""
+"""What an engine knows of its model: possible input sizes, measured quality, and warnings."""
 
 import re
 
@@ -23,9 +23,9 @@ def choose_input_size(
     asked: tuple[int, ...] | None, architecture: ArchitectureConfig, model: str
 ) -> tuple[int, int]:
     """
-    Return the (height, width) that was asked for, or that of the training for None.
+    Return the (height, width) that was asked for, or that of the training where it is None.
 
-    Raises ConfigError with the nearest size for one that is not whole patches of the ``model``.
+    Raises ConfigError, naming the nearest possible size, where a side is not whole patches.
     """
     size, side = tuple(asked or architecture.input_size), architecture.patch_size
     if len(size) == 2 and not fits_patches(size, side):
@@ -39,7 +39,7 @@ def choose_input_size(
 def known_quality(
     file: ModelFile | None, input_size: tuple[int, int], description: ModelDescription
 ) -> tuple[tuple[SizeQuality, ...], tuple[str, ...]]:
-    """Return what was measured of a model, and what its user should know of the input size."""
+    """Return the measured quality of a model, and what to tell the user about the input size."""
     known: tuple[SizeQuality, ...] = ()
     notices = []
     try:
@@ -50,26 +50,26 @@ def known_quality(
     return known, tuple(filter(None, notices))
 
 
-def doubt_gates(description: ModelDescription) -> tuple[str, ...]:
-    """Return what the user of a model that never met the gates of sharing should know of them."""
+def gate_warnings(description: ModelDescription) -> tuple[str, ...]:
+    """Return what to tell the user of a model that was not trained with the gates of sharing."""
     if description.thresholds or not never_gated(description.architecture):
         return ()
-    return ('the backbone of this model never met the gates of sharing, and what they keep gets '
-            f'older than it likes: a temporal.refresh_period of {UNTRAINED_REFRESH_PERIOD} brings '
-            'the maps nearer to the exact ones, at about twice the work; mtshare calibrate '
-            'chooses it, and thresholds, on a recording of your camera',)
+    return ('the backbone of this model was not trained with the gates of sharing, so that maps '
+            'get worse with the age of what is kept: a temporal.refresh_period of '
+            f'{UNTRAINED_REFRESH_PERIOD} brings them nearer to the exact ones, at about twice the '
+            'work; mtshare calibrate chooses it, and thresholds, on a recording of your camera',)
 
 
-def doubts_of(
+def model_warnings(
     network: MultiTaskNetwork, description: ModelDescription, dtype: torch.dtype
 ) -> tuple[str, ...]:
-    """Return what the user of a network should know that computes in ``dtype``."""
+    """Return what to tell the user of a network that computes in ``dtype``."""
     halves = doubt_half(weight_peak(network), description.peaks) if dtype == torch.float16 else ()
-    return *doubt_depth(description), *doubt_gates(description), *halves
+    return *depth_warnings(description), *gate_warnings(description), *halves
 
 
-def doubt_numbers(non_finite: tuple[str, ...], dtype: torch.dtype) -> tuple[str, ...]:
-    """Return what the user should know where a trial picture had outputs that are no numbers."""
+def non_finite_warnings(non_finite: tuple[str, ...], dtype: torch.dtype) -> tuple[str, ...]:
+    """Return what to tell the user where a trial picture gave NaN or infinity."""
     if not non_finite:
         return ()
     advice = 'set precision to bf16 or fp32' if dtype == torch.float16 else 'get the file again'
@@ -77,8 +77,8 @@ def doubt_numbers(non_finite: tuple[str, ...], dtype: torch.dtype) -> tuple[str,
             f'in {str(dtype).removeprefix("torch.")}: {advice}',)
 
 
-def doubt_depth(description: ModelDescription) -> tuple[str, ...]:
-    """Return what the user of a model should know of its depth, nothing where it is metres."""
+def depth_warnings(description: ModelDescription) -> tuple[str, ...]:
+    """Return what to tell the user about relative depth; nothing where it is in metres."""
     if not description.architecture.relative_depth:
         return ()
     return ('the depth of this model is relative, an inverse depth without scale and shift: there '
@@ -87,14 +87,14 @@ def doubt_depth(description: ModelDescription) -> tuple[str, ...]:
 
 
 _ROOMS_ONLY = re.compile(r'\b(images|frames) of (procedural )?rooms\b')
-"""How the sentence ``trained_on`` of such a model begins, whoever trained it."""
+"""How ``trained_on`` begins in the description of a model of rendered rooms."""
 
 
-def doubt_transfer(description: ModelDescription) -> str:
+def rooms_only_warning(description: ModelDescription) -> str:
     """
-    Say in a line that a model knows rendered rooms only, and where one for real images is.
+    Return a warning that a model knows rendered rooms only, and how to get one for real images.
 
-    Empty for a model that has seen real images, be it in the training of its backbone.
+    It is empty for a model that was trained on real images, or whose backbone was.
     """
     starts_elsewhere = description.sources or description.backbone_sha256
     if starts_elsewhere or not _ROOMS_ONLY.search(description.trained_on):
@@ -104,7 +104,7 @@ def doubt_transfer(description: ModelDescription) -> str:
 
 
 def _better() -> str:
-    """Return how to get the model for real images, from the manifests as they are now."""
+    """Return how to get the model for real images, according to the installed manifests."""
     try:
         catalogue = load_catalogue()
     except MtshareError:

@@ -1,4 +1,4 @@
-"""Whether a shipped model computes on this machine what it computed where it was made."""
+"""Whether a shipped model gives the same outputs on this machine as where it was made."""
 
 from pathlib import Path
 from typing import Any, Iterable, Mapping
@@ -18,21 +18,21 @@ TOLERANCES = {torch.float32: 0.005, torch.float16: 0.02, torch.bfloat16: 0.05}
 """Largest relative error of a task's raw output, by the arithmetic of the engine."""
 
 _EVERY = slice(4, None, 8)
-"""Which rows and columns of a raw output are compared: enough to see any fault, and small."""
+"""The rows and columns of a raw output that are compared: few, but enough to see any fault."""
 
 
 def reference_path() -> Path:
-    """Return the file of the references that ships beside the models."""
+    """Return the file of references that ships with the models."""
     return share_directory() / 'models' / 'reference.npz'
 
 
 def check_reference(engine: Engine, path: Path | None = None) -> str:
     """
-    Return in what an engine differs from the reference of its model, or an empty text.
+    Return how an engine differs from the reference of its model, or an empty text.
 
-    It takes one frame at the input size of the training, nothing shared. A model that does not
-    ship with the package has no reference; neither has a shipped one that was changed. That of
-    heads which ship counts for the model that was made of them with their backbone.
+    This computes one frame at the input size of the training, without sharing. Models that do not
+    ship with the package, and shipped ones that were changed, have no reference. The reference of
+    shipped heads is that of the model which they form with their backbone.
     """
     path = path or reference_path()
     sha256 = _key_of(engine) if engine.file else ''
@@ -64,7 +64,7 @@ def write_references(
     """
     Write what engines compute for the image of an existing file as its new references.
 
-    ``keep`` are checksums whose references stay as they are, those of models that are not here.
+    ``keep`` are the checksums of models that are not here; their references stay as they are.
     """
     with np.load(path) as arrays:
         image = arrays['image']
@@ -78,7 +78,7 @@ def write_references(
 
 
 def _key_of(engine: Engine) -> str:
-    """Return the checksum of what ships: of the whole model, or of its heads."""
+    """Return the checksum of the part that ships: the whole model, or its heads."""
     if engine.file is None:
         raise ModelError('a reference belongs to a model file; load the engine with Engine.load')
     return engine.file.heads_sha256 or engine.file.sha256
@@ -100,14 +100,14 @@ def _relative_errors(
 
 
 def _describe_errors(engine: Engine, errors: Mapping[str, float]) -> str:
-    limit = TOLERANCES[engine.dtype]
+    tolerance = TOLERANCES[engine.dtype]
     # written so that NaN counts as an error
-    wrong = [f'{task} by {error:.1%}' for task, error in errors.items() if not error <= limit]
+    wrong = [f'{task} by {error:.1%}' for task, error in errors.items() if not error <= tolerance]
     if not wrong:
         return ''
     arithmetic = str(engine.dtype).removeprefix('torch.')
     return (
-        f'the model computes on {engine.device} in {arithmetic} something else than it should: '
-        f'{", ".join(wrong)} (at most {limit:.1%}); do not trust its outputs: set device to cpu '
+        f'the model gives other outputs than it should on {engine.device} in {arithmetic}: '
+        f'{", ".join(wrong)} (at most {tolerance:.1%}); do not trust them: set device to cpu '
         f'and precision to fp32, or install another build of PyTorch'
     )

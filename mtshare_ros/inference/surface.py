@@ -6,13 +6,13 @@ from functools import cached_property
 import torch
 
 _FLAT = 1e-6
-"""Mean square of what is left of a window, relative to its inverse depth, that tells nothing."""
+"""Relative mean square distance from a plane below which windows count as equally flat."""
 
 
 @dataclass(frozen=True)
 class Rays:
     """
-    Where the pixels of windows lie in a pinhole camera.
+    Where the pixels of windows are in a pinhole camera.
 
     ``right`` (n, 1, w) and ``down`` (n, h, 1) are pixels from the principal point, ``fx`` and
     ``fy`` the focal lengths in pixels, numbers or tensors ().
@@ -33,10 +33,10 @@ def find_normals(inverse: torch.Tensor, rays: Rays, radius: int) -> torch.Tensor
     """
     Return unit normals (n, 3, h - 4 radius, w - 4 radius) that face the camera, optical frame.
 
-    ``inverse`` (n, h, w) are inverse depths in any unit, 0 where nothing is known; there the
-    normal is NaN. Of the nine windows of 2 ``radius`` + 1 pixels a side that hold a pixel in their
-    middle, on a side or in a corner, the flattest ones decide: at the edge of a thing those that
-    lie on it.
+    ``inverse`` (n, h, w) are inverse depths in any unit, 0 where unknown; the normal is NaN there.
+    A plane is fitted to each of the nine windows of 2 ``radius`` + 1 pixels along a side that have
+    the pixel in their middle, on a side or in a corner. The flatter a window, the more it counts:
+    at the edge of a thing these are the windows that are on it.
     """
     normals, flatness = _normals_of_windows(inverse, rays, radius)
     total = torch.zeros_like(_cut(normals, radius))
@@ -83,7 +83,7 @@ class _Sums:
         return [self._sum(rows[right], down, axis=1) for right, down in powers]
 
     def _sum(self, values: torch.Tensor, power: int, axis: int) -> torch.Tensor:
-        # added one after the other, so that a window gives the same bits wherever it stands
+        # in a fixed order, so that a window gives the same bits wherever it is in a tensor
         length = values.shape[axis] - 2 * self._radius
         total = torch.zeros_like(values.narrow(axis, 0, length))
         for offset in range(-self._radius, self._radius + 1):
@@ -93,12 +93,12 @@ class _Sums:
 
     @cached_property
     def known(self) -> torch.Tensor:
-        """Whether enough of the window is known: what remains of it in a corner of the image."""
+        """Whether enough of the window is known: as much as is in the image at its corner."""
         return (self._count >= (self._radius + 1) ** 2) & (self._determinant > 0)
 
     @cached_property
     def slopes(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """By how much the plane rises per pixel to the right and down."""
+        """The slopes of the plane per pixel to the right and down."""
         xx, xy, yy, wx, wy = self._spread
         return ((yy * wx - xy * wy) / self._determinant, (xx * wy - xy * wx) / self._determinant)
 
@@ -132,22 +132,22 @@ class _Sums:
 
 
 def _cut(values: torch.Tensor, border: int, down: int = 0, right: int = 0) -> torch.Tensor:
-    """Return values (..., h, w) without a border, from a window that is moved by some pixels."""
+    """Return values (..., h, w) without a border, shifted by some pixels within it."""
     height, width = (size - 2 * border for size in values.shape[-2:])
     return values.narrow(-2, border + down, height).narrow(-1, border + right, width)
 
 
 DEPTH_STEP = 0.17
-"""Step of depth, as a share of it, that is an edge with a probability of one half."""
+"""Relative step of depth that is an edge with a probability of one half."""
 
 NORMAL_STEP = 0.6
 """The same for the distance of two unit normals: 35 degrees."""
 
 _LABEL_ODDS = 9.0
-"""How much likelier than not an edge is where the class changes."""
+"""Odds of an edge where the class changes."""
 
 _LEAST_FLOOR = 1e-12
-"""Keeps a step from being relative to nothing."""
+"""Least inverse depth that a step is divided by."""
 
 _LEAST_ODDS, _MOST_ODDS = 1e-3, 1e3
 
@@ -159,9 +159,8 @@ def edge_logits(
     """
     Return the logit of an edge for every pixel: (n, h, w).
 
-    ``inverse`` (n, h + 4 radius, w + 4 radius) are inverse depths, 0 where nothing is known, where
-    no step is seen; a step is relative to the nearer side, or to ``floor`` () where that is
-    larger.
+    ``inverse`` (n, h + 4 radius, w + 4 radius) are inverse depths, 0 where unknown; there is no
+    step there. A step is relative to the nearer side, or to ``floor`` () where that is larger.
     ``normals`` (n, 3, h + 2, w + 2) are unit vectors, ``labels`` (n, h + 2, w + 2) classes.
     """
     odds = (depth_steps(inverse, radius, floor) / DEPTH_STEP).square()
@@ -176,7 +175,7 @@ def depth_steps(inverse: torch.Tensor, radius: int, floor: torch.Tensor) -> torc
     """
     Return the largest relative step of depth beside each pixel: (n, h, w), as ``edge_logits``.
 
-    It is what neither side, going on as a plane, explains, so slanted surfaces have none.
+    A step is what neither side explains when it continues as a plane: slanted surfaces have none.
     """
     steps = [_steps_along(inverse, axis, radius, floor) for axis in (1, 2)]
     return torch.stack([side for pair in steps for side in pair]).amax(dim=0)
@@ -185,7 +184,7 @@ def depth_steps(inverse: torch.Tensor, radius: int, floor: torch.Tensor) -> torc
 def _steps_along(
     inverse: torch.Tensor, axis: int, radius: int, floor: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the steps (n, h, w) to the pixel ``radius`` before, and to the one as far behind."""
+    """Return the steps (n, h, w) to the pixels ``radius`` before and after along an axis."""
     inner = inverse.narrow(3 - axis, 2 * radius, inverse.shape[3 - axis] - 4 * radius)
     length = inner.shape[axis] - 3 * radius
     a, b, c, d = (inner.narrow(axis, number * radius, length) for number in range(4))

@@ -127,7 +127,7 @@ def model_entries(engine: Engine | None, parameter: str) -> dict[str, str]:
 
 def transfer_notice(engine: Engine, environment: Mapping[str, str] = os.environ) -> str:
     """Return why a model may be bad at what the camera shows, or an empty text."""
-    return '' if environment.get(RENDERED_CAMERA) else engine.transfer_doubt
+    return '' if environment.get(RENDERED_CAMERA) else engine.rooms_only_warning
 
 
 def model_in_words(engine: Engine, parameter: str) -> str:

@@ -38,7 +38,7 @@ def test_cuda_without_cuda_is_refused():
 def test_a_cuda_device_that_is_not_there_lists_those_that_are():
     assert resolve_device('cuda:1', cuda_devices=2).name == 'cuda:1'
 
-    with pytest.raises(DeviceError, match="'cuda:7', which is not there.*cuda:0, cuda:1 "):
+    with pytest.raises(DeviceError, match="'cuda:7', which does not exist.*cuda:0, cuda:1 "):
         resolve_device('cuda:7', cuda_devices=2)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from mtshare_ros.file_paths import user_models_directory
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.model_facts import doubt_gates, doubt_transfer
+from mtshare_ros.inference.model_facts import gate_warnings, rooms_only_warning
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.description import default_thresholds, WeightSource
 from mtshare_ros.model.manifest import find_model, load_manifest
@@ -19,15 +19,15 @@ REAL = load_manifest().default_when_added
 @pytest.mark.parametrize('name', list(load_manifest().models))
 def test_every_shipped_model_is_one_of_rendered_rooms(name):
     file = find_model(name)
-    doubt = Engine(load_checkpoint(file.path), device='cpu', file=file).transfer_doubt
+    warning = Engine(load_checkpoint(file.path), device='cpu', file=file).rooms_only_warning
 
-    assert doubt.startswith('this model was trained on rendered rooms and does not know real')
-    assert '\n' not in doubt and len(doubt) < 200
+    assert warning.startswith('this model was trained on rendered rooms and does not know real')
+    assert '\n' not in warning and len(warning) < 200
 
 
 @pytest.mark.parametrize('text', ['10000 frames of procedural rooms', ROOMS])
 def test_a_model_that_somebody_trains_on_rooms_is_doubted(tiny_description, text):
-    assert doubt_transfer(replace(tiny_description, trained_on=text))
+    assert rooms_only_warning(replace(tiny_description, trained_on=text))
 
 
 @pytest.mark.parametrize('changes', [
@@ -37,7 +37,7 @@ def test_a_model_that_somebody_trains_on_rooms_is_doubted(tiny_description, text
     {'trained_on': ROOMS, 'sources': (WeightSource('vit', '0' * 64, 'MIT', ('backbone',)),)},
 ])
 def test_a_model_that_saw_real_images_or_does_not_say_is_not(tiny_description, changes):
-    assert not doubt_transfer(replace(tiny_description, **changes))
+    assert not rooms_only_warning(replace(tiny_description, **changes))
 
 
 def test_where_the_real_model_was_added_it_is_named(
@@ -47,7 +47,8 @@ def test_where_the_real_model_was_added_it_is_named(
     path.write_bytes(tiny_model.read_bytes())
     register(REAL, describe_file(path, tiny_description), tmp_path)
 
-    assert doubt_transfer(replace(tiny_description, trained_on=ROOMS)).endswith(f'model {REAL}')
+    warning = rooms_only_warning(replace(tiny_description, trained_on=ROOMS))
+    assert warning.endswith(f'model {REAL}')
 
 
 def test_a_damaged_list_of_models_does_not_keep_an_engine_from_running(
@@ -57,7 +58,7 @@ def test_a_damaged_list_of_models_does_not_keep_an_engine_from_running(
     network = load_checkpoint(tiny_model).network
     described = replace(tiny_description, trained_on=ROOMS)
 
-    assert Engine(Checkpoint(network, described), device='cpu').transfer_doubt
+    assert Engine(Checkpoint(network, described), device='cpu').rooms_only_warning
 
 
 @pytest.mark.parametrize(('change', 'told'), [
@@ -69,11 +70,11 @@ def test_who_runs_a_backbone_that_never_met_the_gates_is_told_what_to_set(
     description = replace(tiny_description, thresholds={},
                           architecture=replace(tiny_description.architecture, **change))
     assert any('temporal.refresh_period of 7' in line
-               for line in doubt_gates(description)) is told
+               for line in gate_warnings(description)) is told
 
 
 def test_of_a_calibrated_backbone_nothing_is_said(tiny_description):
     architecture = replace(tiny_description.architecture, stem='patch')
     known = {'depth': default_thresholds(architecture)}
-    assert not doubt_gates(replace(
+    assert not gate_warnings(replace(
         tiny_description, architecture=architecture, thresholds=known))
