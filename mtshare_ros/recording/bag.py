@@ -1,4 +1,4 @@
-"""Opening a bag, whole or not, and reading all that it still holds."""
+"""A recorded bag, whole or damaged: its topics, its messages, and what is missing."""
 
 from collections import Counter
 from dataclasses import replace
@@ -8,10 +8,10 @@ from typing import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.recording.bag_folder import (
-    account,
     BagFolder,
     choose_files,
     count_lost,
+    find_missing,
     folders_with_bags,
     list_files,
     OpenedFile,
@@ -43,12 +43,12 @@ class Bag:
     """
     A recorded bag: a rosbag2 folder, or one of its storage files alone.
 
-    ``notices`` say how it is read where that is not the usual way; ``say`` is told them at once,
-    as unpacking and reading without an index take their time. ``damages`` say what is not
-    there, and after reading also what could not be read: everything before such a place and in
-    the other files was handed out. ``channels`` are all that were recorded, ``topics`` those that
-    can be read; ``lost`` counts for each topic the messages that metadata.yaml tells of and no
-    file holds. Raises RecordingError for what is no bag.
+    ``notices`` are messages for the user about how it is read where that is unusual; ``say`` gets
+    each at once, because unpacking and reading without an index take long. ``damages`` say what is
+    missing, and after reading also what could not be read; everything before the damage and in
+    the other files was read. ``topics`` counts the messages that can be read, ``lost`` for each
+    topic those that metadata.yaml counts and no file holds. Raises RecordingError for what is no
+    bag.
     """
 
     def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
@@ -61,11 +61,11 @@ class Bag:
             listed = [self._open(file) for file in folder.files]
             others = [self._open(file) for file in folder.others]
             self._files = choose_files(folder, listed, others, self._note)
-            self._refuse_nothing(folder)
+            self._require_messages(folder)
         except BaseException:
             self.close()
             raise
-        self._missing = account(folder, listed, others, self._files)
+        self._missing = find_missing(folder, listed, others, self._files)
         self.damages: list[Damage] = list(self._missing)
         self._note_reading(folder)
         counts = self._count()
@@ -94,7 +94,7 @@ class Bag:
     def messages(
         self, names: Collection[str], start_s: float | None = None, end_s: float | None = None
     ) -> Iterator[BagMessage]:
-        """Read the messages of some topics, from and before seconds after the bag's beginning."""
+        """Yield the messages of topics, from ``start_s`` to before ``end_s`` of the bag's time."""
         self.damages = list(self._missing)
         for item in self._files:
             last_ns = None
@@ -139,11 +139,11 @@ class Bag:
             raise RecordingError(f'{path}: cannot be read: {error.strerror}; make it readable, '
                                  'or give another bag') from error
 
-    def _refuse_nothing(self, folder: BagFolder) -> None:
+    def _require_messages(self, folder: BagFolder) -> None:
         if any(item.file.counts for item in self._files):
             return
         reasons = [f'{item.path.name}: {item.file.note}' for item in self._files if item.file.note]
-        reasons += [str(damage) for damage in account(folder, (), (), ())]
+        reasons += [str(damage) for damage in find_missing(folder, (), (), ())]
         reasons += [f'there is one in {place}' for place in folders_with_bags(self.path)]
         reason = '; '.join(reasons) or 'it holds no .mcap and no .db3 file'
         raise RecordingError(
@@ -153,7 +153,7 @@ class Bag:
     def _note_reading(self, folder: BagFolder) -> None:
         if folder.fault:
             names = ', '.join(item.path.name for item in self._files)
-            self._note(f'{self.path}: {folder.fault}; read are {names}')
+            self._note(f'{self.path}: {folder.fault}; the files that are read: {names}')
         for item in self._files:
             if item.file.note:
                 self._note(
@@ -180,7 +180,7 @@ class Bag:
 
 
 def _topics_of(counts: Mapping[Channel, int]) -> tuple[BagTopic, ...]:
-    """Return the topics of channels; one that several publishers left is one topic."""
+    """Return the topics of channels; several channels of one name and type are one topic."""
     topics: Counter[tuple[str, str]] = Counter()
     for channel, count in counts.items():
         topics[channel.topic, channel.message_type] += count
@@ -188,7 +188,7 @@ def _topics_of(counts: Mapping[Channel, int]) -> tuple[BagTopic, ...]:
 
 
 def _unpacked(message: BagMessage) -> BagMessage:
-    """Return a message without message compression; what cannot be unpacked stays as it is."""
+    """Return a message without its compression; what cannot be unpacked stays as it is."""
     if message.channel.serialization != CDR:
         return message
     try:
@@ -198,7 +198,7 @@ def _unpacked(message: BagMessage) -> BagMessage:
 
 
 def choose_image_topic(topics: Sequence[BagTopic], name: str | None) -> BagTopic:
-    """Return the topic with this name, or the only image topic; raise RecordingError otherwise."""
+    """Return the image topic of a name, None for the only one; raise RecordingError otherwise."""
     images = [topic for topic in topics if topic.message_type in IMAGE_TYPES]
     if not images:
         raise RecordingError(f'the bag has no topic with images; it has: {_list(topics)}')
@@ -217,10 +217,10 @@ def choose_calibration_topic(
     topics: Sequence[BagTopic], name: str | None, image_topic: str
 ) -> BagTopic | None:
     """
-    Return the calibration with this name, or the one beside the images, or the only one.
+    Return the CameraInfo topic of a name; without a name, the only one, or the one of the images.
 
-    Several of which none is beside them are no choice: None. Raises RecordingError for a name
-    that is not there.
+    That is named as image_transport does it. Returns None where there are several and none of them
+    is named so. Raises RecordingError for a name that the bag does not have.
     """
     infos = {topic.name: topic for topic in topics if topic.message_type == CAMERA_INFO}
     if name is not None:
@@ -228,14 +228,10 @@ def choose_calibration_topic(
             raise RecordingError(f'the bag has no camera_info topic {name!r}; it has: '
                                  f'{_list(infos.values())}')
         return infos[name]
-    beside = infos.get(_beside(image_topic))
-    return next(iter(infos.values())) if len(infos) == 1 else beside
-
-
-def _beside(image_topic: str) -> str:
-    """Return where image_transport puts the calibration: next to the images."""
+    if len(infos) == 1:
+        return next(iter(infos.values()))
     base = image_topic.removesuffix('/compressed')
-    return f'{base.rpartition("/")[0]}/camera_info'
+    return infos.get(f'{base.rpartition("/")[0]}/camera_info')
 
 
 def _list(topics: Iterable[BagTopic]) -> str:

@@ -1,4 +1,4 @@
-"""Which files a bag has, by its metadata.yaml and by what lies in its folder."""
+"""The files of a bag: which there are, which are read, and what is missing of the bag."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ METADATA = 'metadata.yaml'
 @dataclass
 class BagFolder:
     """
-    The files of a bag, in the order they were recorded.
+    The files of a bag, in the order they were recorded, compared with its metadata.yaml.
 
-    ``files`` are there and listed, or there where nothing is listed; ``others`` are there and not
-    listed; ``missing`` are the names of those that are listed and gone, ``unknown`` of those that
-    are of another kind than the files that are read. ``counts`` are the messages of topics, and
-    ``file_counts`` those of files, as far as metadata.yaml tells them; ``start_ns`` is when the
-    first was recorded. ``fault`` says why metadata.yaml is of no use.
+    ``files`` are listed and in the folder; ``others`` are in the folder only; ``missing`` has the
+    names of those that are listed only, ``unknown`` of listed files that are no storage files.
+    ``counts`` has the messages of topics, ``file_counts`` those of files, as far as they are
+    listed; ``start_ns`` is when the first was recorded. ``fault`` is the reason why metadata.yaml
+    cannot be used; then ``files`` are all in the folder.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -68,10 +68,10 @@ def bare_name(path: Path) -> str:
 
 
 def _storage_files(path: Path) -> list[Path]:
-    """Return the storage files of a folder; of one that lies there packed too, the unpacked."""
+    """Return the storage files of a folder; if one is there packed and unpacked, the unpacked."""
     found: dict[str, Path] = {}
     for file in sorted(path.iterdir(), key=_number):
-        # other systems leave hidden files of the same endings
+        # macOS leaves hidden files with the same endings
         if storage_of(file) and file.is_file() and not file.name.startswith('.'):
             before = found.get(bare_name(file))
             if before is None or before.suffix in PACKED:
@@ -80,7 +80,7 @@ def _storage_files(path: Path) -> list[Path]:
 
 
 def _read_metadata(path: Path, information: dict[str, Any], found: list[Path]) -> BagFolder:
-    """Compare what is listed with what is there; names count, folders may have been renamed."""
+    """Compare the listed files with those ``found``, by name, as folders may be renamed."""
     folder = BagFolder(
         distro=information.get('ros_distro') or '',
         start_ns=int(information['starting_time']['nanoseconds_since_epoch']))
@@ -102,7 +102,7 @@ def _read_metadata(path: Path, information: dict[str, Any], found: list[Path]) -
 
 
 def _name_of(text: str) -> str:
-    """Return the name of a listed file, of whichever system, without compression's ending."""
+    """Return the name of a listed file without folders and the ending of compression."""
     return bare_name(Path(_last_part(text)))
 
 
@@ -111,26 +111,26 @@ def _last_part(text: str) -> str:
 
 
 def _number(path: Path) -> tuple[float, str]:
-    """Sort bag_2 before bag_10, as rosbag2 counts its files; others come last."""
+    """Return a key that sorts bag_2 before bag_10; names without a number come last."""
     text = bare_name(path).rpartition('.')[0].rpartition('_')[2]
     return (int(text) if text.isdecimal() else math.inf, path.name)
 
 
 @dataclass(frozen=True)
 class OpenedFile:
-    """A storage file and where it lies."""
+    """A storage file and its path."""
 
     path: Path
     file: StorageFile
 
     @property
     def count(self) -> int:
-        """How many messages it holds."""
+        """The number of its messages."""
         return sum(self.file.counts.values())
 
     @cached_property
     def contents(self) -> tuple[dict[tuple[str, str], int], int | None, int | None]:
-        """How many messages of each topic and type it holds, and when the first and last came."""
+        """The messages of each topic and type, and the times of the first and the last."""
         counts: Counter[tuple[str, str]] = Counter()
         for channel, count in self.file.counts.items():
             counts[channel.topic, channel.message_type] += count
@@ -142,10 +142,10 @@ def choose_files(
     note: Callable[[str], None],
 ) -> list[OpenedFile]:
     """
-    Return the files to read, in the order they were recorded; what is unusual is noted.
+    Return the files to read, in the order they were recorded; ``note`` gets what is unusual.
 
     A recorder that was killed has not listed its last files, so files that are not listed are
-    read as well, unless they hold what others hold already.
+    read, too, unless they have the messages or the time of others.
     """
     chosen: list[OpenedFile] = []
     for item in (*listed, *others):
@@ -162,11 +162,11 @@ def choose_files(
     return chosen
 
 
-def account(
+def find_missing(
     folder: BagFolder, listed: Sequence[OpenedFile], others: Sequence[OpenedFile],
     chosen: Sequence[OpenedFile],
 ) -> list[Damage]:
-    """Return what is missing of what metadata.yaml lists, and what was not chosen."""
+    """Return what is missing of what metadata.yaml lists, and the files that are not read."""
     damages = [Damage(f'{name} is missing{_describe_loss(folder, name, listed)}')
                for name in folder.missing]
     damages += [Damage(f'{name} is not read{_describe_loss(folder, name, listed)}: it is neither '
@@ -185,7 +185,7 @@ def account(
 
 
 def count_lost(folder: BagFolder, files: Sequence[OpenedFile]) -> Counter[str]:
-    """Return how many messages of topics metadata.yaml counts and its files do not hold."""
+    """Return, by topic, how many messages metadata.yaml counts and the files do not hold."""
     found: Counter[str] = Counter()
     for item in files:
         for channel, count in item.file.counts.items():
@@ -194,12 +194,12 @@ def count_lost(folder: BagFolder, files: Sequence[OpenedFile]) -> Counter[str]:
 
 
 def _is_copy(item: OpenedFile, other: OpenedFile) -> bool:
-    """Tell whether two files, of one storage or not, hold as many messages of the same times."""
+    """Return whether two files, maybe of different storages, have equal counts and times."""
     return item.count > 0 and item.contents == other.contents
 
 
 def _overlaps(item: OpenedFile, chosen: Sequence[OpenedFile]) -> bool:
-    """Tell whether most of the time of a file is that of others with its topics."""
+    """Return whether others with its topics cover more than half of a file's time."""
     topics = {channel.topic for channel in item.file.counts}
     start, end = item.file.start_ns, item.file.end_ns
     if start is None or end is None:
@@ -214,7 +214,7 @@ def _overlaps(item: OpenedFile, chosen: Sequence[OpenedFile]) -> bool:
 
 
 def _describe_loss(folder: BagFolder, name: str, listed: Sequence[OpenedFile]) -> str:
-    """Return how many messages a missing file had, as far as that is known."""
+    """Return the text of how many messages a missing file had, empty where it is unknown."""
     count = folder.file_counts.get(bare_name(Path(name)))
     if count is None and len(folder.missing) + len(folder.unknown) == 1:
         count = sum(count_lost(folder, listed).values())

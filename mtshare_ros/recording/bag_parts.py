@@ -1,4 +1,4 @@
-"""What a recorded bag consists of, however its files are read."""
+"""What a bag consists of: channels, messages, damages, and the files of either storage."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -12,18 +12,18 @@ STORAGES = {'mcap': '.mcap', 'sqlite3': '.db3'}
 """The storages of rosbag2 and the endings of their files."""
 
 PACKED = ('.zstd', '.zst')
-"""Endings that file compression adds: that of rosbag2, and that of the command zstd."""
+"""Endings of compressed files: that of rosbag2, and that of the command zstd."""
 
 BAG_VERSION = 8
 """The newest version of metadata.yaml that Humble reads."""
 
 CDR = 'cdr'
-"""The serialization of ROS 2, and the only one that is read and written."""
+"""The serialization of ROS 2; no other is read or written."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """The text that defines a message type, as a bag holds it; empty where it holds none."""
+    """The text that defines a message type, as it is in a bag; empty where the bag has none."""
 
     encoding: str = ''
     text: str = ''
@@ -32,10 +32,10 @@ class Definition:
 @dataclass(frozen=True)
 class Channel:
     """
-    Messages of one topic and type, as one publisher or recorder left them.
+    The messages of one topic and type from one publisher or recorder.
 
-    ``qos`` are the profiles the topic was offered with, as rosbags has them; ``type_hash`` is
-    empty where the bag does not tell.
+    ``qos`` holds the profiles the topic was offered with, as objects of rosbags; ``type_hash`` is
+    empty where the bag has none.
     """
 
     topic: str
@@ -48,7 +48,7 @@ class Channel:
 
 @dataclass(frozen=True)
 class BagTopic:
-    """One recorded topic, of which the bag holds ``count`` messages."""
+    """One recorded topic, with ``count`` messages in the bag."""
 
     name: str
     message_type: str
@@ -57,7 +57,7 @@ class BagTopic:
 
 @dataclass(frozen=True)
 class BagMessage:
-    """One recorded message: where it came, when it was recorded, and its bytes."""
+    """One recorded message: its channel, the time it was recorded, and its bytes."""
 
     channel: Channel
     time_ns: int
@@ -72,10 +72,10 @@ class BagMessage:
 @dataclass(frozen=True)
 class Damage:
     """
-    Why a bag does not give all that was recorded.
+    A reason why some of what was recorded cannot be read.
 
-    ``place`` says from where on a file cannot be read, and is empty where something else is
-    missing. ``time_s`` is that of its last good message, counted from the beginning of the bag,
+    ``place`` is the place from which on a file cannot be read, empty for any other reason.
+    ``time_s`` is the time of the last message before it, in seconds from the beginning of the bag,
     None where there is none.
     """
 
@@ -91,7 +91,7 @@ class Damage:
 
 
 class ReadingError(Exception):
-    """A file cannot be read any further; ``place`` says where."""
+    """A file cannot be read beyond ``place``."""
 
     def __init__(self, reason: str, place: str) -> None:
         super().__init__(reason)
@@ -100,12 +100,12 @@ class ReadingError(Exception):
 
 class StorageFile(Protocol):
     """
-    One file of a bag.
+    One file of a bag that is read.
 
-    ``counts`` are the messages of its channels, the first and last of which were recorded at
-    ``start_ns`` and ``end_ns`` since the epoch, None without messages. ``note`` says why it is
-    read without its index, and is empty where it is not; ``distro`` names the ROS that recorded
-    it, as far as it is known.
+    ``counts`` has the number of messages of each channel. The first was recorded at ``start_ns``,
+    the last at ``end_ns`` since the epoch, None without messages. ``note`` is the reason why its
+    index is not used, empty where it is; ``distro`` the ROS distribution that recorded it, empty
+    where it is unknown.
     """
 
     counts: Counter[Channel]
@@ -118,9 +118,9 @@ class StorageFile(Protocol):
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
     ) -> Iterator[BagMessage]:
         """
-        Read the messages of topics, recorded from ``start_ns`` on and before ``stop_ns``.
+        Yield the messages of topics that were recorded from ``start_ns`` to before ``stop_ns``.
 
-        They come in the order of their times; ReadingError ends what can be read.
+        They come in the order of their times. Raises ReadingError where the rest cannot be read.
         """
         ...
 
@@ -179,35 +179,30 @@ class StorageWriter(ABC):
         """Put a message into the file."""
 
 
-def wanted(time_ns: int, start_ns: int | None, stop_ns: int | None) -> bool:
-    """Tell whether a time is not before a start, and before a stop, where there are any."""
-    return (start_ns is None or time_ns >= start_ns) and (stop_ns is None or time_ns < stop_ns)
-
-
 def storage_of(path: Path) -> str:
-    """Return the storage of a file by its ending, packed or not; empty for other files."""
+    """Return the storage of a file, compressed or not, by its ending; empty for other files."""
     name = path.stem if path.suffix in PACKED else path.name
     return next((kind for kind, ending in STORAGES.items() if name.endswith(ending)), '')
 
 
 def read_qos(profiles: Any) -> tuple[Any, ...]:
-    """Return the profiles of a text or list of any version, none for what cannot be read."""
+    """Return the profiles in the text or list of any rosbag2 version, none for a malformed one."""
     metadata = import_extra('rosbags.rosbag2.metadata', 'reading a bag', 'bags')
     try:
         return tuple(metadata.parse_qos(profiles))
-    except Exception:  # noqa: B902 - maps and times go on without them
+    except Exception:  # noqa: B902 - messages can be read without them
         return ()
 
 
 def write_qos(profiles: Sequence[Any]) -> str:
-    """Return the text that every ROS 2 since Humble reads."""
+    """Return profiles as the text that every ROS 2 since Humble reads."""
     text: str = import_extra('rosbags.rosbag2.metadata', 'writing a bag', 'bags').dump_qos_v8(
         list(profiles))
     return text
 
 
 def reliable_qos(*, latched: bool) -> Any:
-    """Return a reliable profile that keeps the last message."""
+    """Return a reliable profile that keeps the last message, for late subscribers if latched."""
     kinds = import_extra('rosbags.interfaces', 'writing a bag', 'bags')
     endless = kinds.QosTime(0, 0)
     durability = kinds.QosDurability
@@ -217,25 +212,16 @@ def reliable_qos(*, latched: bool) -> Any:
         endless, endless, kinds.QosLiveliness.AUTOMATIC, endless, False)
 
 
-_MAGIC = b'#ROSBAG V'
-
-
 def is_ros1_bag(path: Path) -> bool:
-    """Tell whether a file is a bag of ROS 1, whatever its name."""
+    """Return whether a file is a bag of ROS 1, whatever its name."""
+    magic = b'#ROSBAG V'
     with path.open('rb') as file:
-        return file.read(len(_MAGIC)) == _MAGIC
+        return file.read(len(magic)) == magic
 
 
 def explain_ros1(path: Path) -> str:
-    """Return the text of an error: what a bag of ROS 1 is, and how to go on with it."""
+    """Return the error message for a bag of ROS 1."""
     name = path.name.partition('.')[0]
     return (f'{path}: is a recording of ROS 1 (it begins with #ROSBAG), bags of ROS 2 are read; '
             f'convert it: pip install rosbags, rosbags-convert --src {path.name} --dst {name}')
 
-
-def explain_ros1_messages(path: Path) -> str:
-    """Return the text of an error about an mcap file whose messages are those of ROS 1."""
-    name = path.name.partition('.')[0]
-    return (f'{path}: is a recording of ROS 1 (its messages have the format ros1, which "mcap '
-            'convert" keeps), bags of ROS 2 are read; convert the .bag that it was made from: pip '
-            f'install rosbags, rosbags-convert --src {name}.bag --dst {name}')

@@ -1,4 +1,4 @@
-"""What is asked of a run over a bag."""
+"""What a run over a bag is to do, and where it writes."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,12 +19,12 @@ _NAMESPACE = re.compile(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 @dataclass(frozen=True)
 class BagPlan:
     """
-    From which bag which outputs go into which bag.
+    Which outputs of which bag are written into which new bag.
 
-    ``image_topic`` and ``calibration_topic`` are those of the input, the latter empty where there
-    is none. ``outputs`` are relative topics, put below ``namespace``. Seconds count from the
-    input's beginning. Every ``segment`` images the bag is safe up to there. ``camera_matrix`` is
-    one of CAMERA_MATRICES.
+    ``image_topic`` and ``calibration_topic`` are topics of the input, the latter empty for none.
+    ``outputs`` are relative topics, put below ``namespace``. ``start_s`` and ``end_s`` count from
+    the input's beginning. ``segment`` is the number of images in a file of the new bag, which a
+    later run keeps once it is complete. ``camera_matrix`` is one of CAMERA_MATRICES.
     """
 
     source: Path
@@ -50,7 +50,7 @@ class BagPlan:
         return replace(self, outputs=choose_outputs(text, offered, '--topics'))
 
     def identity(self, engine: Engine) -> dict[str, Any]:
-        """Return what an interrupted run must have in common with the one that goes on."""
+        """Return what must be equal for this run to go on with an interrupted one."""
         model = engine.file.sha256 if engine.file is not None else ''
         return {
             'input': str(self.source.resolve()), 'bytes of the input': _size(self.source),
@@ -66,9 +66,9 @@ class BagPlan:
 
     def prepare_target(self) -> None:
         """
-        Make sure that the target can be written; raise RecordingError where it must not be.
+        Raise RecordingError where the target cannot or must not be written.
 
-        Only a bag is ever overwritten, and an existing one is kept until the new one is whole.
+        Only a bag is ever overwritten, and an existing one is kept until the new one is complete.
         """
         target = self.target
         if self.namespace and not _NAMESPACE.fullmatch(self.namespace):

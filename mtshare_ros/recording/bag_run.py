@@ -1,4 +1,4 @@
-"""The engine over a bag: images in, maps out, with the stamps of the images."""
+"""The engine over a bag: reads its images, writes their maps into a new bag."""
 
 from collections import Counter
 from itertools import islice
@@ -40,10 +40,10 @@ class BagRun:
     """
     Reads one bag and writes another.
 
-    Every segment is computed for itself, without the memory of the one before. So an interrupted
-    run, which goes on behind the last whole segment, ends with the same bag as any other. What
-    the user should know is handed to ``say``, line by line; ``left_out`` counts for each topic the
-    frames of this run that lack it, because their calibration does not allow it.
+    Every segment begins with a new session. So an interrupted run, which goes on after the last
+    complete segment, ends with the same bag as one that was not interrupted. ``say`` gets messages
+    for the user, one line each; ``left_out`` counts for each topic the frames of this run that
+    lack it because their calibration does not allow it.
     """
 
     def __init__(
@@ -79,12 +79,12 @@ class BagRun:
 
     @property
     def images(self) -> int:
-        """How many images of the input were taken so far, readable or not."""
+        """How many images of the input were read so far, decodable or not."""
         return self.frames + self.skipped
 
     @property
     def missing(self) -> int | None:
-        """How many images the bag should have besides, None where only a part was wanted."""
+        """How many images the input should have besides, None where only a part is wanted."""
         if self._plan.start_s is not None or self._plan.end_s is not None:
             return None
         name = self._plan.image_topic
@@ -94,14 +94,14 @@ class BagRun:
 
     @property
     def safe(self) -> int:
-        """How many of them an interruption does not lose."""
+        """How many of these images are in complete segments, which an interruption keeps."""
         return self._output.journal.frames + self._output.journal.skipped
 
     def run(self, progress: Callable[[int], None] = lambda done: None) -> None:
         """
-        Compute what is left and finish the bag.
+        Compute the rest of the input and finish the new bag; ``progress`` gets the image count.
 
-        Of a damaged input all that can be read is used; its ``damages`` then tell the rest.
+        Of a damaged input all that can be read is used; its ``damages`` then say what is missing.
         Raises RecordingError where not one image could be used.
         """
         try:
@@ -114,7 +114,7 @@ class BagRun:
             self._output.abandon()
 
     def _compute(self, progress: Callable[[int], None]) -> int:
-        """Take all messages that were not taken yet; return how many there are in all."""
+        """Handle the messages that no earlier run has; return their number, all in all."""
         position = self._catch_up()
         for message in islice(self._input(), position, None):
             position += 1
@@ -126,7 +126,7 @@ class BagRun:
         return position
 
     def _catch_up(self) -> int:
-        """Learn the calibrations an interrupted run had seen; return where it was."""
+        """Read the calibrations up to where an interrupted run ended; return that position."""
         self._learn_first_calibration()
         position = self._output.journal.position
         for message in islice(self._input(), position):
@@ -134,7 +134,7 @@ class BagRun:
         return position
 
     def _learn_first_calibration(self) -> None:
-        """Let images that were recorded just before the first calibration have it too."""
+        """Read the first calibration, as images recorded shortly before it have it, too."""
         topic = self._plan.calibration_topic
         for message in islice(self._bag.messages((topic,)), 1 if topic else 0):
             self._learn(message)
@@ -146,7 +146,7 @@ class BagRun:
         return self._bag.messages(names, plan.start_s, plan.end_s)
 
     def _take(self, message: BagMessage) -> None:
-        """Deal with one message of the input."""
+        """Handle one message of the input."""
         if not self._output.is_open:
             self._open_segment()
         if message.channel in self._copied:
@@ -178,13 +178,13 @@ class BagRun:
             observer.see(frame, prediction)
 
     def _decode(self, message: BagMessage) -> CameraImage:
-        """Return an image; whatever a decoder meets in it costs this one only."""
+        """Return the image of a message; raise FrameError for whatever a decoder raises."""
         try:
             return read_image(self._types, message.data, message.channel.message_type,
                               self._engine.input_size)
         except MtshareError:
             raise
-        except Exception as error:  # noqa: B902 - decoders meet anything in bad bytes
+        except Exception as error:  # noqa: B902 - decoders raise anything for malformed bytes
             raise FrameError(f'the decoder failed: {error!r}') from error
 
     def _write(self, message: BagMessage, outputs: Iterator[tuple[Channel, bytes]]) -> None:
@@ -192,7 +192,7 @@ class BagRun:
             self._output.write(channel, message.time_ns, data)
 
     def _calibration_of(self, image: CameraImage) -> Any:
-        """Return the CameraInfo of the maps of an image; say once why there is none."""
+        """Return the CameraInfo of the maps of an image, None without a calibration."""
         size = (image.height, image.width)
         match = self._calibrations.match(image.header, size)
         self._tell_consequences(match)
@@ -202,7 +202,7 @@ class BagRun:
         return scale_camera_info(match.info, framing, image.header)
 
     def _tell_consequences(self, match: CameraInfoMatch) -> None:
-        """Say, once for each reason, what a calibration leaves out or inexact."""
+        """Say, once for each reason, which outputs are missing or inexact for a calibration."""
         left_out = self._messages.left_out(match.info)
         self.left_out.update(left_out)
         without = [f'{topic} is left out' for topic in left_out]
@@ -225,7 +225,7 @@ class BagRun:
             return
         try:
             self._calibrations.add(self._types.read(message.data, CAMERA_INFO))
-        except Exception as error:  # noqa: B902 - rosbags meets anything in bad bytes
+        except Exception as error:  # noqa: B902 - rosbags raises anything for malformed bytes
             self._note(f'left out a calibration at {self._seconds(message):.3f} s that cannot be '
                        f'read: {error}', str(error))
 
@@ -254,7 +254,7 @@ class BagRun:
         return (message.time_ns - self._bag.start_ns) / 1e9
 
     def _note(self, line: str, cause: str) -> None:
-        """Say a line, once for each cause; without a cause there is nothing to say."""
+        """Say a line, once for each cause; an empty cause is no reason to say it."""
         if cause and cause not in self._notices:
             self._notices.add(cause)
             self._say(line)

@@ -11,18 +11,16 @@ from mtshare_ros.recording.bag_parts import (
     BagMessage,
     Channel,
     Definition,
-    explain_ros1_messages,
     read_qos,
     ReadingError,
     StorageWriter,
-    wanted,
     write_qos,
 )
 
 
 @dataclass
 class _Span:
-    """Messages that lie one after the other: a chunk, or ``count`` of them in rising order."""
+    """Consecutive messages of a file: a chunk, or ``count`` messages in the order of time."""
 
     start_ns: int
     end_ns: int
@@ -35,8 +33,8 @@ class McapFile:
     """
     An mcap file with or without chunks, summary and end.
 
-    A chunk counts as good when it is whole and its checksum, where it has one, is right; what
-    lies behind a bad one is not looked for.
+    A chunk is used if it is whole and its checksum, where it has one, is right. Nothing behind a
+    damaged chunk is used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +62,7 @@ class McapFile:
     def messages(
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
     ) -> Iterator[BagMessage]:
-        """Read the messages of topics; raises ReadingError with the offset of a bad record."""
+        """Yield the messages of topics; raise ReadingError with the offset of a damaged record."""
         numbers = {key for key, channel in self._channels.items() if channel.topic in topics}
         spans = [
             span for span in self._spans
@@ -77,11 +75,12 @@ class McapFile:
             sources = [self._read(file, span) for span in spans]
             for time_ns, _, _, message in heapq.merge(*sources, key=lambda item: item[:3]):
                 if (message is not None and message.channel_id in numbers
-                        and wanted(time_ns, start_ns, stop_ns)):
+                        and (start_ns is None or time_ns >= start_ns)
+                        and (stop_ns is None or time_ns < stop_ns)):
                     found += 1
                     yield BagMessage(
                         self._channels[message.channel_id], time_ns, message.data)
-        # what was asked for may end before the damage
+        # the wanted messages may all be before the damage
         if self._fault is not None and (
                 stop_ns is None or self.end_ns is None or stop_ns > self.end_ns):
             raise self._fault
@@ -94,15 +93,20 @@ class McapFile:
                                'not there', f'{self._path.name}, summary')
 
     def _read(self, file: BinaryIO, span: _Span) -> Iterator[tuple[int, int, int, Any]]:
-        """Read a span: (time, offset, number, message), after its start without a message."""
+        """
+        Yield the messages of a span as (time, offset, number, message).
+
+        The first item is the span's start without a message, so that merging spans by time reads
+        each only when its turn has come.
+        """
         yield span.start_ns, span.offset, -1, None
         offset, number = span.offset, 0
         records = self._reading.StreamReader(file, skip_magic=True, emit_chunks=True).records
         while number < max(span.count, 1):
             try:
-                file.seek(offset)  # another span may have been read from it meanwhile
+                file.seek(offset)  # other spans are read from the same file in between
                 found = self._messages_in(next(records))
-            except Exception as error:  # noqa: B902 - damage has many faces
+            except Exception as error:  # noqa: B902 - damaged bytes raise anything
                 raise self._explain(error, offset) from error
             offset = file.tell()
             for message in sorted(found, key=lambda item: item.log_time):
@@ -112,7 +116,7 @@ class McapFile:
                 return
 
     def _messages_in(self, record: Any) -> list[Any]:
-        """Return the messages of a record; note what it says of channels."""
+        """Return the messages of a record; keep the channels and schemas in it."""
         inner = [record]
         if isinstance(record, self._records.Chunk):
             inner = self._reading.breakup_chunk(record, validate_crc=True)
@@ -135,18 +139,18 @@ class McapFile:
             read_qos(record.metadata.get('offered_qos_profiles', '')))
 
     def _use_index(self, file: BinaryIO) -> str:
-        """Take channels and spans from the summary; return why that cannot be done, if so."""
+        """Take channels and spans from the summary; return why it cannot be used, else nothing."""
         try:
             summary = import_extra('mcap.reader', 'reading an mcap bag', 'bags').SeekingReader(
                 file).get_summary()
-        except Exception as error:  # noqa: B902 - damage has many faces
+        except Exception as error:  # noqa: B902 - damaged bytes raise anything
             return f'its summary cannot be read ({_reason_of(error)})'
         if summary is None or summary.statistics is None:
             return 'it has no summary'
-        figures = summary.statistics
-        complete = (figures.chunk_count == len(summary.chunk_indexes)
-                    and bool(figures.chunk_count) == bool(figures.message_count)
-                    and set(figures.channel_message_counts) <= set(summary.channels)
+        statistics = summary.statistics
+        complete = (statistics.chunk_count == len(summary.chunk_indexes)
+                    and bool(statistics.chunk_count) == bool(statistics.message_count)
+                    and set(statistics.channel_message_counts) <= set(summary.channels)
                     and all(channel.schema_id in {0, *summary.schemas}
                             for channel in summary.channels.values()))
         if not complete:
@@ -154,18 +158,18 @@ class McapFile:
         self._schemas.update(summary.schemas)
         self._channels = {
             key: self._describe(channel) for key, channel in summary.channels.items()}
-        self._numbers.update(figures.channel_message_counts)
+        self._numbers.update(statistics.channel_message_counts)
         self._spans = [
             _Span(item.message_start_time, item.message_end_time, item.chunk_start_offset,
                   channels=tuple(item.message_index_offsets))
             for item in summary.chunk_indexes
         ]
-        if figures.message_count:
-            self.start_ns, self.end_ns = figures.message_start_time, figures.message_end_time
+        if statistics.message_count:
+            self.start_ns, self.end_ns = statistics.message_start_time, statistics.message_end_time
         return ''
 
     def _make_index(self, file: BinaryIO) -> None:
-        """Read the whole file for its channels and spans, up to where it can be read."""
+        """Find channels and spans by reading the file up to its end or to the damage."""
         offset = 0
         file.seek(0)
         try:
@@ -178,7 +182,7 @@ class McapFile:
                 offset = file.tell()
         except ReadingError as error:
             self._fault = error
-        except Exception as error:  # noqa: B902 - damage has many faces
+        except Exception as error:  # noqa: B902 - damaged bytes raise anything
             self._fault = self._explain(error, offset)
 
     def _count(self, record: Any) -> list[Any]:
@@ -203,7 +207,11 @@ class McapFile:
 
     def _refuse_ros1(self) -> None:
         if any(channel.serialization == 'ros1' for channel in self._channels.values()):
-            raise RecordingError(explain_ros1_messages(self._path))
+            name = self._path.name.partition('.')[0]
+            raise RecordingError(
+                f'{self._path}: is a recording of ROS 1 (its messages have the format ros1, which '
+                '"mcap convert" keeps), bags of ROS 2 are read; convert the .bag that it was made '
+                f'from: pip install rosbags, rosbags-convert --src {name}.bag --dst {name}')
 
 
 def _reason_of(error: Exception) -> str:
@@ -223,7 +231,7 @@ class McapWriter(StorageWriter):
         self._numbers = {channel: self._register(channel) for channel in channels}
 
     def close(self) -> None:
-        """Write what is left, and the index."""
+        """Write the last chunk and the index."""
         self._writer.finish()
         self._file.close()
 
@@ -235,7 +243,7 @@ class McapWriter(StorageWriter):
         self._writer.add_message(self._numbers[channel], time_ns, data, time_ns)
 
     def _register(self, channel: Channel) -> int:
-        """Write what defines a channel; return its number."""
+        """Write the schema of a channel and the channel; return its number."""
         kind, definition = channel.message_type, channel.definition
         key = kind, definition.encoding, definition.text
         if key not in self._schemas:

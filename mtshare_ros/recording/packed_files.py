@@ -1,4 +1,4 @@
-"""Storage files with file compression, unpacked one at a time."""
+"""Compressed storage files, unpacked one at a time, and compressed messages."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,12 +9,12 @@ from typing import Any, BinaryIO, Callable, Collection, Iterator
 from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.recording.bag_parts import BagMessage, Channel, ReadingError, StorageFile
 
-_BLOCK = 8192  # of packed bytes: a few of them can stand for many
+_BLOCK = 8192  # packed bytes; few, as they can become many more
 _SPARE = 2**26
 
 
 class Unpacker:
-    """Holds the last unpacked file in a temporary folder, which it removes with itself."""
+    """Keeps the last unpacked file in a temporary folder, which ``close`` removes."""
 
     def __init__(self) -> None:
         self._folder = TemporaryDirectory(prefix='mtshare_')
@@ -23,11 +23,11 @@ class Unpacker:
 
     @property
     def folder(self) -> Path:
-        """Where files are unpacked."""
+        """The temporary folder."""
         return Path(self._folder.name)
 
     def unpack(self, packed: Path) -> tuple[Path, str]:
-        """Return the unpacked file, and why it is not whole, empty where it is."""
+        """Return the unpacked file, and why it is not whole, empty if it is."""
         if self._held is None or self._held[0] != packed:
             if self._held is not None:
                 self._held[1].unlink(missing_ok=True)
@@ -36,7 +36,7 @@ class Unpacker:
         return self._held[1:]
 
     def close(self) -> None:
-        """Remove what is unpacked."""
+        """Remove the temporary folder."""
         self._folder.cleanup()
 
     def _write(self, packed: Path, target: Path) -> str:
@@ -68,7 +68,7 @@ class Unpacker:
         try:
             size = self._zstd.frame_content_size(start)
         except self._zstd.ZstdError:
-            return  # unpacking it says the same
+            return  # unpacking it reports the same error
         free = shutil.disk_usage(self.folder).free
         if size + _SPARE > free:
             raise RecordingError(
@@ -77,7 +77,7 @@ class Unpacker:
 
 
 class PackedFile:
-    """A storage file that is unpacked whenever it is read, unless it is still there."""
+    """A compressed storage file, unpacked again when it is read after another one."""
 
     def __init__(
         self, path: Path, unpacker: Unpacker, read: Callable[[Path], StorageFile]
@@ -93,7 +93,7 @@ class PackedFile:
     def messages(
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
     ) -> Iterator[BagMessage]:
-        """Read the messages of topics; raises ReadingError where the file is damaged."""
+        """Yield the messages of topics; raise ReadingError where the file is damaged."""
         self._unpacker.unpack(self._path)
         yield from self._file.messages(topics, start_ns, stop_ns)
         if self._fault:
@@ -102,10 +102,10 @@ class PackedFile:
 
 def unpack_message(data: bytes) -> bytes:
     """
-    Return the bytes of a CDR message, unpacked where they are compressed.
+    Return the bytes of a CDR message, unpacked if they are compressed.
 
-    Message compression is known by its first bytes, with which CDR never begins, so a lost
-    metadata.yaml does no harm. Raises ValueError for what cannot be unpacked.
+    Compression is recognised by the first bytes, with which CDR never begins, so metadata.yaml is
+    not needed. Raises ValueError for what cannot be unpacked.
     """
     if not data.startswith(_ZSTD_START):
         return data

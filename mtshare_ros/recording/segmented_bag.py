@@ -1,4 +1,4 @@
-"""Writing a bag in segments, each of which is safe once it is closed."""
+"""A new bag, written in segments; an interruption loses no segment that is complete."""
 
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, fields
@@ -18,17 +18,17 @@ from mtshare_ros.recording.mcap_storage import McapWriter
 from mtshare_ros.recording.sqlite3_storage import Sqlite3Writer
 
 JOURNAL = 'journal.json'
-"""The name of its file in the folder of the unfinished bag."""
+"""The name of the journal's file in the folder of the unfinished bag."""
 
 
 @dataclass
 class Journal:
     """
-    The finished segments of a bag that is being written.
+    The complete segments of a bag that is being written.
 
-    ``identity`` says from what and how it is made. ``position`` counts the messages that were
-    taken from the input, ``frames`` the images of them that were computed, ``skipped`` those that
-    could not be read. ``segments`` holds for each its file and its rosbag2 metadata.
+    ``identity`` says from what and how the bag is made. ``position`` is the number of messages of
+    the input in these segments, ``frames`` that of the computed images, ``skipped`` that of
+    images that could not be read. ``segments`` has the file and the rosbag2 metadata of each.
     """
 
     identity: dict[str, Any]
@@ -38,14 +38,14 @@ class Journal:
     segments: list[dict[str, Any]] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
-        """Write it in one step: a kill in the middle leaves the former one."""
+        """Replace its file in one step, so that a kill leaves the old or the new one."""
         draft = path.with_suffix('.draft')
         draft.write_text(json.dumps(asdict(self)), encoding='utf-8')
         os.replace(draft, path)
 
 
 def load_journal(path: Path) -> Journal:
-    """Read a journal; raise RecordingError where it is none."""
+    """Read a journal; raise RecordingError for a file that is none."""
     try:
         values = json.loads(path.read_text(encoding='utf-8'))
         return Journal(**{item.name: values[item.name] for item in fields(Journal)})
@@ -57,9 +57,9 @@ def load_journal(path: Path) -> Journal:
 
 def check_identity(journal: Journal, wanted: Mapping[str, Any], folder: Path) -> None:
     """
-    Raise RecordingError, naming the first difference, where another command made it.
+    Raise RecordingError, naming the first difference, where another command wrote the journal.
 
-    What rounds differently counts as another one, such as another number of threads.
+    A command whose results are rounded differently, say on other threads, counts as another.
     """
     for name, value in wanted.items():
         before = journal.identity.get(name)
@@ -78,12 +78,12 @@ _INFORMATION = 'rosbag2_bagfile_information'
 
 class SegmentedBag:
     """
-    A bag under construction, in the folder ``<target>.part`` beside its target.
+    An unfinished bag in the folder ``<target>.part`` beside its target.
 
-    rosbag2 bags may have several files; each is one segment here. What the last closed segment
-    holds survives a kill; ``journal`` tells what that is. The folder takes the target's name when
-    everything is written, so a bag with that name is always whole. Raises RecordingError where
-    the folder has another identity, unless ``renew`` allows to throw that away.
+    Each segment is one file of the bag; the complete ones, listed in ``journal``, survive a kill.
+    The bag gets the target's name when everything is written, so a bag of that name is always
+    complete. Raises RecordingError where the folder is that of another command, unless ``renew``
+    says that it may be thrown away.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class SegmentedBag:
                 self._writer.write(channel, time_ns, data)
 
     def end(self, *, position: int, frames: int, skipped: int) -> None:
-        """Close the segment; what it holds is safe from now on."""
+        """Complete the segment and write the journal; from then on an interruption keeps it."""
         writer, self._writer = self._writer, None
         with self._writing():
             if writer is not None:
@@ -134,7 +134,7 @@ class SegmentedBag:
             self.journal.save(self._journal_path)
 
     def _keep(self, writer: StorageWriter) -> None:
-        """Make a file whole, unless nothing was written into it."""
+        """Finish a file and add it to the journal; remove it if nothing was written into it."""
         writer.close()
         if writer.count:
             self.journal.segments.append(
@@ -144,7 +144,7 @@ class SegmentedBag:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """Say where it is where something cannot be written."""
+        """Turn errors of the file system and the database into RecordingError."""
         try:
             yield
         except (OSError, sqlite3.Error) as error:
@@ -154,7 +154,7 @@ class SegmentedBag:
                 'the same command goes on behind what is safe') from error
 
     def abandon(self) -> None:
-        """Give up the segment at hand, if there is one; frames in closed ones stay for later."""
+        """Throw the open segment away, if there is one; a later run goes on with the others."""
         writer, self._writer = self._writer, None
         if writer is not None:
             with suppress(Exception):
@@ -164,7 +164,7 @@ class SegmentedBag:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self) -> None:
-        """Make the bag whole and give it its name."""
+        """Write metadata.yaml and give the bag its name."""
         text = yaml.safe_dump({_INFORMATION: _merge(self.journal.segments)}, sort_keys=False)
         with self._writing():
             (self._bag / 'metadata.yaml').write_text(text, encoding='utf-8')
@@ -179,7 +179,7 @@ class SegmentedBag:
         return self.folder / JOURNAL
 
     def _load(self, identity: Mapping[str, Any], renew: bool) -> Journal:
-        """Return the journal to go on with: a new one where none fits what lies there."""
+        """Return the journal of the folder, a new one where there is none with all its files."""
         path = self._journal_path
         if path.exists():
             journal = load_journal(path)
@@ -191,7 +191,7 @@ class SegmentedBag:
         return Journal(dict(identity))
 
     def _remove_leftovers(self) -> None:
-        """Remove what a killed run began and did not close."""
+        """Remove the segment that a killed run did not complete."""
         known = {segment['file'] for segment in self.journal.segments}
         for path in self._bag.iterdir():
             if path.name not in known:
@@ -199,12 +199,12 @@ class SegmentedBag:
 
 
 def part_folder(target: Path) -> Path:
-    """Return where a bag lies while it is not finished."""
+    """Return the folder of an unfinished bag."""
     return target.with_name(f'{target.name}.part')
 
 
 def _lock(folder: Path) -> Any:
-    """Lock an unfinished bag; raise RecordingError where another process writes it."""
+    """Lock an unfinished bag; raise RecordingError where another process has locked it."""
     file = (folder / 'lock').open('w')
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -216,7 +216,7 @@ def _lock(folder: Path) -> Any:
 
 
 def _merge(segments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the metadata of a bag of several files from those of each."""
+    """Return the metadata of a bag from those of its files."""
     parts = [segment['metadata'] for segment in segments]
     starts = [part['starting_time']['nanoseconds_since_epoch'] for part in parts]
     ends = [start + part['duration']['nanoseconds'] for start, part in zip(starts, parts)]

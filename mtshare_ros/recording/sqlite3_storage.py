@@ -18,10 +18,10 @@ from mtshare_ros.recording.bag_parts import (
 )
 from mtshare_ros.recording.write_ahead_log import open_with_log, sqlite_errors, WriteAheadLog
 
-# Otherwise sqlite refuses a file that is shorter than its header says, good pages and all.
+# Without it sqlite refuses to read anything of a file that is shorter than its header says.
 _ALLOW_TRUNCATED = 'PRAGMA writable_schema = ON'
 _BY_TIME = 'messages {where} ORDER BY timestamp, id'
-# In the order of the rows: the index by time may be what is damaged.
+# Without the index by time, which may be damaged.
 _BY_ROW = 'messages NOT INDEXED {where} ORDER BY id'
 _SCHEMA_VERSION = 4
 _TABLES = """
@@ -45,9 +45,9 @@ _JOURNAL_START = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
 
 class Sqlite3File:
     """
-    A database with what its write-ahead log holds; nothing is written beside it.
+    A database, with the messages of its write-ahead log; nothing is written beside it.
 
-    Rows are read up to the first page that is malformed or missing.
+    Rows are read up to the first malformed or missing page.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,7 +66,7 @@ class Sqlite3File:
         try:
             with closing(self._connect()) as database:
                 self._read_topics(database)
-                self._read_figures(database)
+                self._read_counts(database)
         except self._errors as error:
             self.note = f'its rows cannot be counted ({error})'
             self._order = _BY_ROW
@@ -75,7 +75,7 @@ class Sqlite3File:
     def messages(
         self, topics: Collection[str], start_ns: int | None, stop_ns: int | None
     ) -> Iterator[BagMessage]:
-        """Read the messages of topics; raises ReadingError with the last good row."""
+        """Yield the messages of topics; raise ReadingError with the last readable row."""
         conditions = [] if start_ns is None else [f'timestamp >= {start_ns}']
         conditions += [] if stop_ns is None else [f'timestamp < {stop_ns}']
         numbers = [key for key, channel in self._channels.items() if channel.topic in topics]
@@ -97,7 +97,7 @@ class Sqlite3File:
         return database
 
     def _rows(self, column: str, where: str) -> Iterator[tuple[int, int, Any]]:
-        """Read (number of the topic, time, column); raise ReadingError behind the last one."""
+        """Yield (number of the topic, time, column); raise ReadingError at a damaged row."""
         row = 0
         table = self._order.format(where=where)
         try:
@@ -114,7 +114,7 @@ class Sqlite3File:
                 str(error), f'{self._path.name}, behind message row {row}') from error
 
     def _read_topics(self, database: Any) -> None:
-        """Learn the channels; tables and columns have become more with the versions."""
+        """Read the channels; older versions of rosbag2 have fewer tables and columns."""
         tables = {name for name, in database.execute(
             "SELECT name FROM sqlite_master WHERE type = 'table'")}
         columns = [row[1] for row in database.execute('PRAGMA table_info(topics)')]
@@ -134,7 +134,7 @@ class Sqlite3File:
                 row.get('type_description_hash') or '',
                 read_qos(row.get('offered_qos_profiles', '')))
 
-    def _read_figures(self, database: Any) -> None:
+    def _read_counts(self, database: Any) -> None:
         self.counts = Counter(dict.fromkeys(self._channels.values(), 0))
         for number, count in database.execute(
                 'SELECT topic_id, COUNT(*) FROM messages GROUP BY topic_id'):
@@ -152,7 +152,7 @@ class Sqlite3File:
                 self._count(number, 1)
                 times.append(time_ns)
         except ReadingError:
-            pass  # reading it again meets the same, and says so where it matters
+            pass  # ``messages`` raises it again, if messages behind the damage are wanted
         for channel in self._channels.values():
             self.counts[channel] += 0
         if times:
@@ -165,7 +165,7 @@ class Sqlite3File:
             self._orphans += count
 
     def _check_ending(self) -> None:
-        """Raise ReadingError where something is not whole although every row can be read."""
+        """Raise ReadingError where messages may be missing although every row can be read."""
         if self._orphans:
             raise ReadingError(
                 f'{self._orphans} messages belong to no topic', f'{self._path.name}, topics')

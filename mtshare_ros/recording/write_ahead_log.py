@@ -1,8 +1,8 @@
 """
-What a killed recorder left in a database's write-ahead log, read without writing anything.
+The write-ahead log that a killed recorder left beside a database, read without writing.
 
-sqlite itself reads a log only where it may write beside the database, and may then move the log
-into the database; recordings are left as they are. https://sqlite.org/walformat.html
+sqlite itself reads a log only where it may write beside the database, and may move the log into
+the database; recordings are not changed here. https://sqlite.org/walformat.html
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,11 @@ _WORD = 0xffffffff
 @dataclass
 class WriteAheadLog:
     """
-    The committed pages of a log: where each lies in its file, and how many the database has.
+    The committed pages of a log.
 
-    ``unfinished`` says that it ends within a transaction, which is lost; ``file_system`` names
-    the one made for it.
+    ``pages`` has the offset of each page in the log's file, by its number in the database;
+    ``page_count`` is the number of pages of the database. ``unfinished`` says that the log ends
+    within a transaction, which is lost. ``file_system`` names sqlite's file system for it.
     """
 
     path: Path
@@ -61,10 +62,10 @@ def open_with_log(database: Path, log: WriteAheadLog | None) -> Any:
 
 
 def sqlite_errors() -> tuple[type[BaseException], ...]:
-    """Return what the connections of ``open_with_log`` raise."""
+    """Return the exceptions that connections of ``open_with_log`` raise."""
     try:
         apsw = import_extra('apsw', 'reading a write-ahead log', 'bags')
-    except Exception:  # noqa: B902 - without it there are no such connections
+    except Exception:  # noqa: B902 - without apsw only sqlite3 is used
         return (sqlite3.Error,)
     return (sqlite3.Error, apsw.Error)
 
@@ -82,7 +83,7 @@ def _read_log(path: Path, file: BinaryIO) -> WriteAheadLog:
         head = file.read(_FRAME.size)
         place, page = file.tell(), file.read(page_size)
         if len(head) < _FRAME.size or list(_FRAME.unpack(head)[2:4]) != salts:
-            # its end, or frames of an older log that was written over
+            # the end of the log, or frames of an older one that was overwritten
             log.unfinished = _holds_frames(file, page_size, salts)
             break
         number, count, _, _, *expected = _FRAME.unpack(head)
@@ -103,7 +104,7 @@ def _read_log(path: Path, file: BinaryIO) -> WriteAheadLog:
 
 
 def _holds_frames(file: BinaryIO, page_size: int, salts: list[int]) -> bool:
-    """Tell whether frames of this log follow, behind one that is damaged."""
+    """Return whether frames of this log follow behind a damaged one."""
     while len(head := file.read(_FRAME.size)) == _FRAME.size:
         if list(_FRAME.unpack(head)[2:4]) == salts:
             return True
@@ -113,10 +114,10 @@ def _holds_frames(file: BinaryIO, page_size: int, salts: list[int]) -> bool:
 
 def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]:
     """
-    Go on with the two sums of a log over more of its words.
+    Return the two check sums of a log after more bytes, given those before.
 
     For each pair of words (a, b): s0 += a + s1, s1 += b + s0, all modulo 2**32. That is a linear
-    recurrence, so one product with the powers of its matrix does all pairs.
+    recurrence, so one product with the powers of its matrix handles all pairs at once.
     """
     words = np.frombuffer(data, order).astype(np.uint64).reshape(-1, 2)
     steps = np.stack([words[:, 0], words[:, 0] + words[:, 1]], axis=1)
@@ -138,7 +139,7 @@ def _powers(count: int) -> np.ndarray:
 
 
 def _register(apsw: Any, database: Path, log: WriteAheadLog) -> str:
-    """Make a file system for sqlite in which the database has the pages of its log."""
+    """Make a file system for sqlite that shows the database with the pages of its log."""
     class File(apsw.VFSFile):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             self._database = database.open('rb')
@@ -181,4 +182,4 @@ def _register(apsw: Any, database: Path, log: WriteAheadLog) -> str:
 
 
 _FILE_SYSTEMS: dict[str, Any] = {}
-"""Those made so far; sqlite knows them by name only, and they must outlive its connections."""
+"""The file systems made so far, kept because sqlite only has their names and uses them later."""
