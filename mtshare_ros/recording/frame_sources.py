@@ -17,10 +17,10 @@ from mtshare_ros.recording.video_source import (
 )
 
 _IMAGE_PERIOD_NS = 500_000_000
-"""Images have no times; in a video they follow each other at leisure."""
+"""The time between images in a video of them, as image files have no times."""
 
 _NAMED = 5
-"""Files of a folder that are named where they are left out."""
+"""How many files of a folder are named where they are left out."""
 
 _NAMINGS: tuple[Callable[[Path], str], ...] = (
     lambda file: file.stem,
@@ -29,7 +29,7 @@ _NAMINGS: tuple[Callable[[Path], str], ...] = (
     lambda file: f'{file.absolute().parent.name}_{file.stem}_{file.suffix[1:]}',
     lambda file: '_'.join(file.absolute().parts[1:]),
 )
-"""What the maps of an image may be called; the first is taken that no other image has."""
+"""Names for the maps of an image; the first that no other image has is taken."""
 
 
 def open_images(paths: Sequence[Path]) -> FrameSource:
@@ -65,7 +65,7 @@ def open_images(paths: Sequence[Path]) -> FrameSource:
 
 
 def output_names(files: Sequence[Path]) -> dict[Path, str]:
-    """Return what the maps of each file are called, no two alike."""
+    """Return a name for the maps of each file, no two alike."""
     names: dict[Path, str] = {}
     waiting = list(files)
     for naming in _NAMINGS:
@@ -79,29 +79,29 @@ def output_names(files: Sequence[Path]) -> dict[Path, str]:
 
 
 def is_image(path: Path) -> bool:
-    """Return whether a file is an image, by its name or, of any other name, by its beginning."""
+    """Return whether a file is an image, by its ending or else by its contents."""
     if path.suffix.lower() in IMAGE_ENDINGS:
         return True
     try:
         with load_pillow().open(path):
             return True
-    except Exception:  # noqa: B902 - no decoder knows it, whatever it meets
+    except Exception:  # noqa: B902 - decoders raise anything for other files
         return False
 
 
-def is_film(path: Path) -> bool:
-    """Return whether a file is an animation that is to be read as a video."""
+def is_animation(path: Path) -> bool:
+    """Return whether a file is a GIF with several frames, which is read as a video."""
     if path.suffix.lower() != '.gif':
         return False
     try:
         with load_pillow().open(path) as image:
             return bool(image.is_animated)
-    except Exception:  # noqa: B902 - who reads it as an image will say what is wrong
+    except Exception:  # noqa: B902 - reading it as an image raises the error for the user
         return False
 
 
 def _list(path: Path) -> tuple[list[Path], list[Path]]:
-    """Return the images of a folder, or a file, and what else the folder shows."""
+    """Return the images of a folder and its other files, without hidden ones; or a file."""
     if path.is_file():
         return [path], []
     try:
@@ -130,11 +130,11 @@ def _renamed(names: dict[Path, str]) -> list[str]:
 
 
 _NOT_DECODED = ('.heic', '.heif', '.dng', '.cr2', '.cr3', '.nef', '.arw', '.raf', '.orf', '.rw2')
-"""Photos of which decoders would give a tile or the thumbnail and say nothing."""
+"""Formats of photos of which decoders would return a tile or the thumbnail without an error."""
 
 
 def is_camera(name: str) -> bool:
-    """Return whether a name stands for a camera or a stream, not for files."""
+    """Return whether a name is that of a camera or a stream, not of files."""
     return device_of(name) is not None or is_address(name)
 
 
@@ -142,8 +142,8 @@ def open_source(names: Sequence[str]) -> FrameSource:
     """
     Return the frames of image files and folders of them, of one video file, or of one camera.
 
-    A number or /dev/video<number> is a camera of this computer, an address such as
-    rtsp://host/path one of another. Raises RecordingError for what is not there, holds no images,
+    A number or /dev/video<number> names a camera of this computer, an address such as
+    rtsp://host/path a stream. Raises RecordingError for what does not exist, holds no images,
     or cannot be computed together.
     """
     if len(names) == 1 and (device := device_of(names[0])) is not None:
@@ -162,8 +162,9 @@ def open_source(names: Sequence[str]) -> FrameSource:
         if path.is_file() and path.suffix.lower() in _NOT_DECODED:
             raise RecordingError(f'{path}: photos of this format are not read; convert them to '
                                  'JPEG or PNG')
-    if len(paths) == 1 and paths[0].is_file() and (is_film(paths[0]) or not is_image(paths[0])):
-        return open_video(paths[0])
+    first = paths[0]
+    if len(paths) == 1 and first.is_file() and (is_animation(first) or not is_image(first)):
+        return open_video(first)
     for path in paths:
         if path.is_file() and not is_image(path):
             raise RecordingError(f'{path}: is no image; images are computed together, but videos '

@@ -23,10 +23,10 @@ class MapFiles:
     """
     Writes maps below a folder, as ``<topic>/<name>.<ending>``.
 
-    8-bit maps are PNG files of their values; the mask has a palette, so that it shows its classes
-    in colours, and its pixels are class ids all the same. Depth and normals are float32 arrays
-    where ``npy`` says so, otherwise PNG files with less in them: see ``depth_to_png`` and
-    ``normals_to_png``. labels.yaml names the classes.
+    8-bit maps are PNG files of their values; the pixels of the mask are class ids, with a palette
+    that shows them in colours. Depth and normals are float32 arrays if ``npy`` is set, otherwise
+    PNG files of lower precision: see ``depth_to_png`` and ``normals_to_png``. labels.yaml names
+    the classes.
     """
 
     def __init__(
@@ -54,12 +54,12 @@ class MapFiles:
             self._act(path, partial(_write, data=data))
 
     def close(self) -> None:
-        """Do nothing: every file is whole when it is written."""
+        """Do nothing: every file is complete already."""
 
     def _encode(self, row: OutputSpec, values: np.ndarray) -> tuple[str, bytes]:
         """Return the ending and the bytes of a file."""
         buffer = io.BytesIO()
-        # numbers without a unit have no picture that could be read back
+        # a relative depth has no unit, so no scale would fit it into 16 bits
         if values.dtype == np.float32 and (self._npy or row.relative):
             np.save(buffer, values)
             return 'npy', buffer.getvalue()
@@ -85,7 +85,7 @@ class MapFiles:
 
 
 def depth_to_png(depth: np.ndarray) -> np.ndarray:
-    """Return (H, W) metres as uint16 millimetres: 0 is invalid, 65535 that or farther."""
+    """Return (H, W) metres as uint16 millimetres: 0 is invalid, 65535 is 65.535 m or more."""
     millimetres = np.nan_to_num(depth, nan=0.0) * MILLIMETRES_PER_METRE
     return np.clip(millimetres, 0, _LARGEST_MILLIMETRES).round().astype(np.uint16)
 
@@ -98,7 +98,7 @@ def normals_to_png(normals: np.ndarray) -> np.ndarray:
 
 
 def prepare_folder(folder: Path, overwrite: bool) -> None:
-    """Refuse a folder that cannot be written, or holds something and may not be overwritten."""
+    """Refuse a folder that cannot be written, or is not empty and may not be overwritten."""
     if folder.exists() and not folder.is_dir():
         raise RecordingError(f'{folder}: is a file; give a folder')
     if not overwrite and folder.is_dir() and any(folder.iterdir()):

@@ -20,10 +20,10 @@ _PICTURES = ('semantic/color', 'depth/color', 'normals/color', 'edges/image', 's
 
 def draw_mosaic(prediction: Prediction, look: Look) -> np.ndarray:
     """
-    Return the image and the pictures of all its maps, in rows of three, as (H, W, 3) uint8 RGB.
+    Return the image and pictures of its maps, in rows of three, as (H, W, 3) uint8 RGB.
 
-    The image is what the network saw: the part of the camera's image that the maps cover. What
-    was recomputed is the last picture, where the prediction knows it.
+    The image is the input of the network, the part of the camera's image that the maps cover. The
+    last picture shows what was recomputed, where the prediction has that.
     """
     if prediction.image is None:
         raise ValueError('a prediction without its image cannot be drawn')
@@ -43,7 +43,7 @@ def _as_rgb(picture: np.ndarray) -> np.ndarray:
 
 
 def _arrange(pictures: Sequence[np.ndarray]) -> np.ndarray:
-    """Put pictures of one size beside and below each other, black where none is left."""
+    """Arrange pictures of one size in rows of three; the places left over are black."""
     height, width = pictures[0].shape[:2]
     columns = min(len(pictures), _COLUMNS)
     lines = -(-len(pictures) // columns)
@@ -60,9 +60,10 @@ SHEET_ROWS = 8
 
 class SheetWriter:
     """
-    Keeps every n-th frame, and a larger n the longer it goes on; draws them at the end.
+    Writes a contact sheet of SHEET_ROWS frames, evenly spread over all that it is given.
 
-    ``save`` writes the picture, (H, W, 3) uint8 RGB, to the path.
+    As their number is not known before the end, it keeps every n-th frame and doubles n whenever
+    it has too many. ``save`` writes the picture, (H, W, 3) uint8 RGB, to the path.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class SheetWriter:
         self._passed = 0
 
     def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
-        """Let one frame pass."""
+        """Take one frame."""
         if self._passed % self._stride == 0 and prediction.image is not None:
             maps = SheetMaps(prediction.mask, prediction.depth, prediction.normals,
                              prediction.edges, prediction.disparity)
@@ -87,7 +88,7 @@ class SheetWriter:
             self._stride *= 2
 
     def close(self) -> None:
-        """Save the sheet; without frames there is none."""
+        """Write the sheet; without frames there is none."""
         if self._rows:
             self._save(self._path, draw_contact_sheet(self.chosen(), self._labels))
 
@@ -97,7 +98,7 @@ class SheetWriter:
         return [self._rows[number * len(self._rows) // count] for number in range(count)]
 
 
-_CODECS = ('libx264', 'mpeg4')  # the second where FFmpeg was built without the first
+_CODECS = ('libx264', 'mpeg4')  # the second for an FFmpeg that was built without the first
 _TICKS_PER_S = 1000
 _LONGEST_STEP_S = 1.0
 _USUAL_STEP_S = 1 / 30
@@ -105,10 +106,10 @@ _USUAL_STEP_S = 1 / 30
 
 class VideoWriter:
     """
-    Writes an MP4 file that plays as fast as the frames were taken.
+    Writes an MP4 file that plays at the rate at which the frames were taken.
 
-    Gaps are shortened to a second; where stamps go back, time goes on. An existing file is
-    replaced. Raises RecordingError where it cannot be written.
+    Gaps are shortened to a second, and where stamps go back the next frame comes 1/30 s later. An
+    existing file is replaced. Raises RecordingError where it cannot be written.
     """
 
     def __init__(self, path: Path, look: Look) -> None:
@@ -119,7 +120,7 @@ class VideoWriter:
         self._last_ns: int | None = None
         self._tick = 0
         try:
-            # with the protocol named, FFmpeg takes no part of the path for one
+            # without "file:", FFmpeg would take a path with a colon for another protocol
             self._file = self._av.open(f'file:{path}', 'w', format='mp4')
         except (OSError, self._av.error.FFmpegError) as error:
             raise self._failure(error) from error
@@ -157,7 +158,7 @@ class VideoWriter:
         return stream
 
     def _advance(self, time_ns: int) -> None:
-        """Move on to the tick of a frame; every frame has its own."""
+        """Move on to the tick of a frame; no two frames have the same."""
         last_ns, self._last_ns = self._last_ns, time_ns
         if last_ns is None:
             return
@@ -167,7 +168,7 @@ class VideoWriter:
 
 
 def check_video_path(path: Path | None) -> None:
-    """Refuse what could not be written before the work begins; None is fine."""
+    """Refuse a file that cannot be written, before the work begins; None is fine."""
     if path is None:
         return
     import_extra('av', 'writing a video', 'video')
@@ -181,10 +182,10 @@ _PURPOSE, _EXTRA = 'writing a Rerun log', 'rerun'
 
 class RerunLog:
     """
-    Writes an .rrd file; Rerun shows the depth image as a cloud, by the pinhole above it.
+    Writes an .rrd file; Rerun shows the depth image as a cloud, with the camera matrix it gets.
 
-    Without a calibration the focal length is the one that the model was trained with, in pixels
-    of the maps; where nobody knows that either, there is no pinhole and no cloud.
+    Without a calibration the matrix has the focal length that the model was trained with, in
+    pixels of the maps; without that, there is no matrix and no cloud.
     """
 
     def __init__(self, path: Path, labels: LabelSet, focal_length: float | None) -> None:
@@ -205,8 +206,8 @@ class RerunLog:
         self._log.set_time('recorded', timestamp=frame.time_ns / 1e9)
         self._show_maps(frame, prediction, prediction.image)
         stats, scalars = prediction.stats, self._rerun.Scalars
-        self._log.log('figures/inference_ms', scalars(stats.total_ms))
-        self._log.log('figures/active_fraction', scalars(stats.active_fraction))
+        self._log.log('statistics/inference_ms', scalars(stats.total_ms))
+        self._log.log('statistics/active_fraction', scalars(stats.active_fraction))
 
     def close(self) -> None:
         """Write what is left."""
@@ -233,7 +234,7 @@ class RerunLog:
             log('edges', rerun.Image(prediction.edges, color_model='L'))
 
     def _matrix(self, calibration: Any, height: int, width: int) -> np.ndarray | None:
-        """Return the (3, 3) camera matrix of the maps, None where nobody knows it."""
+        """Return the (3, 3) camera matrix of the maps, None where it is unknown."""
         if calibration is not None:
             return np.reshape(calibration.k, (3, 3))
         if self._focal_length is None:
@@ -243,7 +244,7 @@ class RerunLog:
 
 
 def _layout(views: Any) -> Any:
-    """Return what the viewer shows at first; left alone it would lay all maps over each other."""
+    """Return the first layout of the viewer, whose own would draw all maps over each other."""
 
     def flat(name: str, *entities: str) -> Any:
         return views.Spatial2DView(name=name, origin=entities[0], contents=list(entities))
@@ -251,8 +252,8 @@ def _layout(views: Any) -> Any:
     return views.Blueprint(views.Horizontal(
         views.Vertical(
             views.Spatial3DView(name='cloud', origin='world'),
-            views.TimeSeriesView(name='inference, ms', origin='figures/inference_ms'),
-            views.TimeSeriesView(name='active fraction', origin='figures/active_fraction'),
+            views.TimeSeriesView(name='inference, ms', origin='statistics/inference_ms'),
+            views.TimeSeriesView(name='active fraction', origin='statistics/active_fraction'),
             row_shares=[3, 1, 1]),
         views.Grid(
             flat('semantic', f'{_CAMERA}/image', f'{_CAMERA}/semantic'),
@@ -261,7 +262,7 @@ def _layout(views: Any) -> Any:
 
 
 def check_rerun_path(path: Path | None) -> None:
-    """Refuse what could not be written before the work begins; None is fine."""
+    """Refuse a file that cannot be written, before the work begins; None is fine."""
     if path is None:
         return
     if path.suffix != '.rrd':

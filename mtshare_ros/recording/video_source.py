@@ -1,4 +1,4 @@
-"""A video file as frames, by way of PyAV; what cameras need of it, too."""
+"""Video files, cameras of this computer and streams as frames, decoded by PyAV."""
 
 import errno
 from pathlib import Path
@@ -13,10 +13,10 @@ from mtshare_ros.image_files import turn_upright
 from mtshare_ros.recording.frames import FrameSource, Listener, RecordedFrame
 
 _LONGEST_ENDING_S = 1.0
-"""FFmpeg takes some damage for the end; lengths are rounded, and often those of the sound."""
+"""How much shorter a video may be than its header says, as that is rounded or of the sound."""
 
 _CLOCK = re.compile(r'(\d+):(\d+):(\d+\.?\d*)')
-"""How Matroska files tell the length of each of their streams."""
+"""The length of a stream in the metadata of Matroska files."""
 
 _ORIENTATIONS = {
     (1, 0, 0, 1): 1, (-1, 0, 0, 1): 2, (-1, 0, 0, -1): 3, (1, 0, 0, -1): 4,
@@ -24,9 +24,18 @@ _ORIENTATIONS = {
 }
 """EXIF orientations by the signs of a, b, c, d: (x, y) is shown at (a x + c y, b x + d y)."""
 
+_DEVICE = re.compile(r'/dev/video\d+')
+_ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
 
-def _no_advice(number: int) -> str:
-    return ''
+_TIMEOUT_S = 10.0
+"""How long a stream may take to answer, or to send its next frames."""
+
+_ADVICE = {
+    errno.EBUSY: 'another program uses it',
+    errno.EACCES: 'this user may not read it: sudo usermod -aG video $USER, then log in again',
+    errno.ENOTTY: 'it is no camera',
+}
+"""What errors of the operating system mean for a camera, and what to do."""
 
 
 def open_video(path: Path) -> FrameSource:
@@ -37,20 +46,64 @@ def open_video(path: Path) -> FrameSource:
     return FrameSource(count, True, lambda listener: decode(container, name, listener))
 
 
+def open_camera(device: str) -> FrameSource:
+    """Return the frames of a camera of this computer, such as /dev/video0."""
+    name = f'camera {device}'
+    container = open_container(device, name, 'v4l2', advise=_advise)
+    return FrameSource(
+        None, True, lambda listener: decode(container, name, listener), live=True)
+
+
+def open_stream(address: str) -> FrameSource:
+    """Return the frames at an address; it is live unless it is a file with a length."""
+    name = without_password(address)
+    container = open_container(address, name, timeout_s=_TIMEOUT_S)
+    return FrameSource(
+        None, True, lambda listener: decode(container, name, listener),
+        live=container.duration is None)
+
+
+def device_of(name: str) -> str | None:
+    """Return the device of a number or of /dev/video<number>, None for anything else."""
+    if name.isdecimal() and not Path(name).exists():
+        return f'/dev/video{int(name)}'
+    return name if _DEVICE.fullmatch(name) else None
+
+
+def is_address(name: str) -> bool:
+    """Return whether a name is the address of a stream, such as rtsp://host/path."""
+    return _ADDRESS.match(name) is not None
+
+
+def without_password(address: str) -> str:
+    """Return an address with its password replaced by ***, as messages may show it."""
+    parts = urlsplit(address)
+    if parts.password is None:
+        return address
+    return address.replace(f':{parts.password}@', ':***@', 1)
+
+
+def _advise(number: int) -> str:
+    if number == errno.ENOENT:
+        found = ', '.join(sorted(map(str, Path('/dev').glob('video*'))))
+        return f'; there is {found}' if found else '; no camera is plugged in'
+    return f'; {_ADVICE[number]}' if number in _ADVICE else ''
+
+
 def open_container(
-    address: str, name: str, kind: str | None = None, *, patience_s: float | None = None,
-    advise: Callable[[int], str] = _no_advice,
+    address: str, name: str, kind: str | None = None, *, timeout_s: float | None = None,
+    advise: Callable[[int], str] = lambda number: '',
 ) -> Any:
     """
-    Open what FFmpeg finds at an address, called ``name`` in messages.
+    Open the video at an address of FFmpeg, called ``name`` in messages.
 
-    ``patience_s`` bounds how long it may take to answer and to send its next pictures; ``advise``
+    ``timeout_s`` is how long it may take to answer, and to send its next frames; ``advise``
     returns what to do about an errno. Raises RecordingError for what cannot be opened, has no
-    pictures, or none that can be decoded.
+    frames, or none that can be decoded.
     """
     av = import_extra('av', 'reading a video', 'video')
     try:
-        container = av.open(address, format=kind, timeout=patience_s)
+        container = av.open(address, format=kind, timeout=timeout_s)
     except (OSError, ValueError, av.error.FFmpegError) as error:
         advice = advise(getattr(error, 'errno', None) or 0)
         raise RecordingError(
@@ -64,19 +117,19 @@ def open_container(
 
 
 def decode(container: Any, name: str, listener: Listener) -> Iterator[RecordedFrame]:
-    """Return the frames of an opened container, called ``name``, which is closed at their end."""
+    """Yield the frames of a container, called ``name`` in messages, and close it."""
     return _Decoding(container, name, listener).run()
 
 
 def _reason(error: Exception) -> str:
-    """Return what FFmpeg says; it calls the end of our patience an exit that was asked for."""
+    """Return the text of an error; FFmpeg calls a time-out an immediate exit."""
     if type(error).__name__ == 'ExitError':
         return 'nothing came for too long'
     return getattr(error, 'strerror', None) or str(error)
 
 
 class _Decoding:
-    """One pass through a PyAV container; ``name`` is the container's in messages."""
+    """One pass through a PyAV container, which is called ``name`` in messages."""
 
     def __init__(self, container: Any, name: str, listener: Listener) -> None:
         self._error = import_extra('av', 'reading a video', 'video').error.FFmpegError
@@ -103,7 +156,7 @@ class _Decoding:
                                  f'frames: {missing}')
 
     def _decode(self, packet: Any) -> Iterator[RecordedFrame]:
-        """Decode what one packet brings; damage inside costs no other packet."""
+        """Decode the frames of one packet; a damaged packet is skipped."""
         try:
             frames = packet.decode()
         except self._error as error:
@@ -118,7 +171,7 @@ class _Decoding:
 
 
 class _Pace:
-    """When frames are shown, and for how long the last one is."""
+    """The times at which frames are shown, and the end of the last one."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
@@ -127,7 +180,7 @@ class _Pace:
         self._time_s = self._end_s = 0.0
 
     def see(self, frame: Any) -> float:
-        """Take note of a frame; return its time in seconds."""
+        """Add a frame; return its time in seconds."""
         time_s = self._end_s if frame.time is None else frame.time
         if self._start_s is None:
             self._start_s = time_s
@@ -138,7 +191,7 @@ class _Pace:
         return time_s
 
     def missing(self, length_s: float, number: int) -> str:
-        """Return what is missing of a video of some length, nothing where it is whole."""
+        """Return what is missing of a video of a length, empty if it is complete."""
         end_s = self._end_s - (self._start_s or 0.0)
         if self._stream.frames and number >= self._stream.frames:
             return ''
@@ -148,7 +201,7 @@ class _Pace:
 
 
 def _length_s(container: Any) -> float:
-    """Return how long the pictures of a video say they are, 0 where only the sound may be."""
+    """Return the length of a video's frames, 0 where only that of the sound may be known."""
     stream = container.streams.video[0]
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)
@@ -161,68 +214,10 @@ def _length_s(container: Any) -> float:
 
 
 def _orientation(frame: Any) -> int:
-    """Return how a frame asks to be turned, as an EXIF orientation."""
+    """Return how a frame is to be turned, as an EXIF orientation."""
     matrix = next((bytes(item) for item in frame.side_data
                    if item.type.name == 'DISPLAYMATRIX'), b'')
     if len(matrix) != 36:
         return 1
     a, b, _, c, d = np.sign(np.frombuffer(matrix, np.int32)[:5]).tolist()
     return _ORIENTATIONS.get((a, b, c, d), 1)
-
-
-_DEVICE = re.compile(r'/dev/video\d+')
-_ADDRESS = re.compile(r'[a-z][a-z0-9+.-]+://', re.IGNORECASE)
-
-_PATIENCE_S = 10.0
-"""How long a stream may take to answer, or to send its next pictures."""
-
-_ADVICE = {
-    errno.EBUSY: 'another program uses it',
-    errno.EACCES: 'this user may not read it: sudo usermod -aG video $USER, then log in again',
-    errno.ENOTTY: 'it is no camera',
-}
-"""What stands behind errors of the operating system that a camera meets."""
-
-
-def device_of(name: str) -> str | None:
-    """Return the device that a number or /dev/video<number> names, None for anything else."""
-    if name.isdecimal() and not Path(name).exists():
-        return f'/dev/video{int(name)}'
-    return name if _DEVICE.fullmatch(name) else None
-
-
-def is_address(name: str) -> bool:
-    """Return whether a name is the address of a stream, such as rtsp://host/path."""
-    return _ADDRESS.match(name) is not None
-
-
-def open_camera(device: str) -> FrameSource:
-    """Return the frames of a camera of this computer, such as /dev/video0."""
-    name = f'camera {device}'
-    container = open_container(device, name, 'v4l2', advise=_advise)
-    return FrameSource(
-        None, True, lambda listener: decode(container, name, listener), live=True)
-
-
-def open_stream(address: str) -> FrameSource:
-    """Return the frames at an address; those of a file that a server holds have an end."""
-    name = without_password(address)
-    container = open_container(address, name, patience_s=_PATIENCE_S)
-    return FrameSource(
-        None, True, lambda listener: decode(container, name, listener),
-        live=container.duration is None)
-
-
-def without_password(address: str) -> str:
-    """Return an address as it may stand in messages: who logs in, but not with what."""
-    parts = urlsplit(address)
-    if parts.password is None:
-        return address
-    return address.replace(f':{parts.password}@', ':***@', 1)
-
-
-def _advise(number: int) -> str:
-    if number == errno.ENOENT:
-        found = ', '.join(sorted(map(str, Path('/dev').glob('video*'))))
-        return f'; there is {found}' if found else '; no camera is plugged in'
-    return f'; {_ADVICE[number]}' if number in _ADVICE else ''
