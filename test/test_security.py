@@ -82,12 +82,12 @@ def test_the_perception_node_does_not_import_the_packages_that_may_open_connecti
 
 
 def test_the_limits_of_model_files_are_those_that_security_md_names():
-    file_limits = pytest.importorskip('mtshare_ros.model.weight_files')
-    from mtshare_ros.model import checkpoint
+    weight_files = pytest.importorskip('mtshare_ros.model.weight_files')
+    checkpoint = pytest.importorskip('mtshare_ros.model.checkpoint')
 
     for number in (
-        f'{file_limits.LARGEST_FILE >> 30} GiB', f'{file_limits.LARGEST_HEADER >> 20} MiB',
-        f'{checkpoint.MOST_TENSORS:,} tensors'.replace(',', ' '), *checkpoint.ALLOWED_DTYPES,
+        f'{weight_files.LARGEST_FILE >> 30} GiB', f'{weight_files.LARGEST_HEADER >> 20} MiB',
+        f'{weight_files.MOST_TENSORS:,} tensors'.replace(',', ' '), *checkpoint.ALLOWED_DTYPES,
     ):
         assert number in SECURITY
 

@@ -62,7 +62,7 @@ def _plan(folder: Path, recipe: Path, output: Path) -> 'ReportPlan':
     from mtshare_ros.report.files import read_images_seen
     from mtshare_ros.report.plan import ReportPlan, TrainedRun
     from mtshare_ros.training.recipe import load_recipe, runs_of
-    from mtshare_ros.training.stages import MULTI, SINGLE
+    from mtshare_ros.training.stage_config import MULTI, SINGLE
 
     trained = load_recipe(recipe)
     require(trained.data.name == 'rooms', f'{recipe}: data.name', trained.data.name,

@@ -81,10 +81,10 @@ class TrainingView:
 
 
 if TYPE_CHECKING:
-    from mtshare_ros.training.family import Family
-    from mtshare_ros.training.material import Places
     from mtshare_ros.training.processes import Processes
     from mtshare_ros.training.recipe import StageRun
+    from mtshare_ros.training.run_directory import Family
+    from mtshare_ros.training.training_data import Places
 
 EXAMPLES = """
 mtshare train config/train/rooms.yaml --output runs/rooms
@@ -129,10 +129,10 @@ def train(
 
     from mtshare_ros.config import override
     from mtshare_ros.file_paths import check_new_folder
-    from mtshare_ros.training.family import Family
-    from mtshare_ros.training.material import Places
     from mtshare_ros.training.processes import joined_processes
     from mtshare_ros.training.recipe import load_recipe, runs_of
+    from mtshare_ros.training.run_directory import Family
+    from mtshare_ros.training.training_data import Places
 
     if threads:
         torch.set_num_threads(threads)
@@ -151,11 +151,9 @@ def _train_stage(
     workers: int,
 ) -> None:
     """Train one stage to its end, with a bar and a log in the process that writes."""
-    from mtshare_ros.model.load_report import explain
-    from mtshare_ros.training.material import describe, open_source, validation_frames
-    from mtshare_ros.training.recorder import Recorder
-    from mtshare_ros.training.session import train as train_session
-    from mtshare_ros.training.trainer import Trainer
+    from mtshare_ros.training.initial_network import explain
+    from mtshare_ros.training.trainer import Recorder, train as train_session, Trainer
+    from mtshare_ros.training.training_data import describe, open_source, validation_frames
 
     directory = family.directory(run)
     if directory.finished:

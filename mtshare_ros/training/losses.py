@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from mtshare_ros.config import require
 from mtshare_ros.tasks import TASKS, UNLABELLED
-from mtshare_ros.training.config import LossConfig
+from mtshare_ros.training.stage_config import LossConfig
 
 EDGE_WEIGHT = 0.9
 """Share of the balanced loss that edge pixels, the rare class, carry on the rooms."""

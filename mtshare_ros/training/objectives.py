@@ -9,15 +9,16 @@ from torch import nn
 from mtshare_ros.data.batches import Batch, ClipBatch
 from mtshare_ros.inference.device import autocast
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.training.config import GateConfig, LossConfig
 from mtshare_ros.training.delta_weights import DeltaGates
-from mtshare_ros.training.features import FeatureBatch
-from mtshare_ros.training.gated_pass import GatedPass
-from mtshare_ros.training.input_gate import InputGate
+from mtshare_ros.training.gated_pass import GatedPass, InputGate
+from mtshare_ros.training.kept_features import FeatureBatch
 from mtshare_ros.training.losses import PartialLoss, task_losses
+from mtshare_ros.training.stage_config import GateConfig, LossConfig
 
 GATES = 'open gates'
+
 ROWS_IN_TIME = 'rows in time'
+
 ROWS_ACROSS_TASKS = 'rows across tasks'
 
 

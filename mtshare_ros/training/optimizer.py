@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+import copy
 from dataclasses import dataclass
 import math
 
@@ -9,12 +10,40 @@ import torch
 from torch import nn
 
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.training.config import OptimizerConfig, StagePlan
-from mtshare_ros.training.delta_weights import GatedDelta, SupportedDelta
-from mtshare_ros.training.hard_concrete import HardConcrete
+from mtshare_ros.training.delta_weights import GatedDelta, HardConcrete, SupportedDelta
+from mtshare_ros.training.stage_config import OptimizerConfig, StagePlan
 
 _BETAS = (0.9, 0.98)
+
 _POLYNOMIAL_POWER = 0.9
+
+
+class AveragedNetwork:
+    """
+    A copy of a network that follows it slowly.
+
+    The decay grows with the number of updates, so that the random start is forgotten quickly.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+        self._decay = decay
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Move towards the network after optimiser step ``step`` (from 0)."""
+        decay = min(self._decay, (2 + step) / (11 + step))
+        for own, value in zip(_tensors(self.network), _tensors(network)):
+            if value.is_floating_point():
+                own.lerp_(value, 1 - decay)
+            else:
+                own.copy_(value)
+
+
+def _tensors(network: nn.Module) -> Iterator[torch.Tensor]:
+    """Yield every tensor once: a row's gate stands in the state of its weight and its bias."""
+    yield from network.parameters()
+    yield from network.buffers()
 
 
 def build_optimizer(network: MultiTaskNetwork, plan: StagePlan) -> torch.optim.AdamW:
@@ -94,3 +123,9 @@ def _blocks_above(name: str, network: MultiTaskNetwork) -> int:
     if parts[0] == 'branches' and parts[2] == 'blocks':
         return depth - network.config.shared_depth - int(parts[3])
     return depth + 1 if parts[0] in ('stem', 'position') else 0
+
+
+def dtype_of(precision: str, device: str) -> torch.dtype:
+    """Return the type of products; ``auto`` is bf16 on CUDA, fp32 on the CPU."""
+    short = precision == 'bf16' or precision == 'auto' and device.startswith('cuda')
+    return torch.bfloat16 if short else torch.float32

@@ -6,9 +6,17 @@ from pathlib import Path
 from mtshare_ros.config import load_config, require
 from mtshare_ros.model.architecture import ArchitectureConfig, check_input_size
 from mtshare_ros.tasks import DEFAULT_TASKS, ordered
-from mtshare_ros.training.config import DataConfig, LossConfig, PRECISIONS, StagePlan
 from mtshare_ros.training.losses import check_losses
-from mtshare_ros.training.stages import BASE, Stage, STAGES, SUB
+from mtshare_ros.training.stage_config import (
+    BASE,
+    DataConfig,
+    LossConfig,
+    PRECISIONS,
+    Stage,
+    StagePlan,
+    STAGES,
+    SUB,
+)
 
 
 @dataclass(frozen=True)

@@ -1,37 +1,48 @@
 """The training loop."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+import json
 import math
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import nn
 
-from mtshare_ros.errors import TrainingError
+from mtshare_ros.errors import MissingExtraError, TrainingError
+from mtshare_ros.evaluation.scorer import evaluate, Metrics
+from mtshare_ros.evaluation.scoring import Truth
 from mtshare_ros.inference.device import cuda_device_count, resolve_device
+from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import Checkpoint, save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import backbone_digest
-from mtshare_ros.training.averaging import AveragedNetwork
-from mtshare_ros.training.delta_weights import merged
-from mtshare_ros.training.loading import Prefetcher
-from mtshare_ros.training.objectives import (
-    FilmObjective,
-    HeadObjective,
-    ImageObjective,
-    Terms,
+from mtshare_ros.training.batch_plan import (
+    AnyBatch,
+    MixedPlan,
+    Prefetcher,
+    Source,
+    StepPlan,
+    Steps,
 )
-from mtshare_ros.training.optimizer import build_optimizer, set_learning_rate
-from mtshare_ros.training.precision import dtype_of
-from mtshare_ros.training.preparing import prepare_network, set_modes
+from mtshare_ros.training.delta_weights import merged
+from mtshare_ros.training.initial_network import prepare_network, set_modes
+from mtshare_ros.training.objectives import FilmObjective, HeadObjective, ImageObjective, Terms
+from mtshare_ros.training.optimizer import (
+    AveragedNetwork,
+    build_optimizer,
+    dtype_of,
+    set_learning_rate,
+)
 from mtshare_ros.training.processes import Processes, share_batch_norms
 from mtshare_ros.training.recipe import StageRun
 from mtshare_ros.training.run_directory import RunDirectory
-from mtshare_ros.training.sampling import MixedPlan, StepPlan, Steps
-from mtshare_ros.training.sources import AnyBatch, Source
 
 _TURNS = 1 << 16
+
+STEPS_PER_POINT = 20
+"""Losses are logged once in so many steps."""
 
 
 @dataclass(frozen=True)
@@ -193,3 +204,82 @@ class Trainer:
                 f'{list(self._plan.step(number).indices)} of {self._source.name}; look at them, '
                 f'or lower optimizer.learning_rate; {self.directory.path} holds the state before'
             )
+
+
+class Observer(Protocol):
+    """Whoever wants to know how a run goes: the recorder, a progress bar."""
+
+    def step(self, report: StepReport) -> None:
+        """Take note of one optimiser step."""
+
+    def validation(self, step: int, metrics: Metrics) -> None:
+        """Take note of the figures after ``step`` steps."""
+
+
+def train(
+    trainer: Trainer,
+    validation_frames: Callable[[], Iterable[Truth]],
+    observers: Iterable[Observer],
+) -> Metrics:
+    """Run a trainer to its end and return the last validation figures."""
+    observers = tuple(observers)
+
+    def report(step: StepReport) -> None:
+        for observer in observers:
+            observer.step(step)
+
+    metrics: Metrics = {}
+    for stop in _stops(trainer):
+        trainer.train(stop, report)
+        if trainer.processes.writes:
+            engine = Engine(trainer.checkpoint(), device=trainer.device)
+            metrics = evaluate(engine, validation_frames())
+            for observer in observers:
+                observer.validation(stop, metrics)
+        trainer.processes.wait()
+    if trainer.processes.writes:
+        trainer.directory.finish()
+    trainer.processes.wait()  # the next stage asks whether this one is finished
+    return metrics
+
+
+def _stops(trainer: Trainer) -> list[int]:
+    """Return the steps to validate at; a finished run is validated once more."""
+    last, every = trainer.run.plan.steps, trainer.run.recipe.validate_every_steps
+    return [*range((trainer.step // every + 1) * every, last, every), last]
+
+
+class Recorder:
+    """Writes what a trainer reports; raises MissingExtraError where TensorBoard is missing."""
+
+    def __init__(self, directory: RunDirectory) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise MissingExtraError(
+                "training needs TensorBoard for its log; run: pip install 'mtshare_ros[train]'"
+            ) from error
+        self._directory = directory
+        self._writer = SummaryWriter(str(directory.log))
+
+    def step(self, report: StepReport) -> None:
+        """Log losses, figures and the learning rate of a step."""
+        if report.step % STEPS_PER_POINT:
+            return
+        for kind, values in (('loss', report.losses), ('figure', report.figures)):
+            for name, value in values.items():
+                self._writer.add_scalar(f'{kind}/{name}', value, report.step)
+        self._writer.add_scalar('learning_rate', report.learning_rate, report.step)
+
+    def validation(self, step: int, metrics: Metrics) -> None:
+        """Log validation figures and write them to ``metrics.json``."""
+        for task, figures in metrics.items():
+            for name, value in figures.items():
+                self._writer.add_scalar(f'validation/{task}/{name}', value, step)
+        self._writer.flush()
+        text = json.dumps({'step': step, 'metrics': metrics}, indent=1)
+        (self._directory.path / 'metrics.json').write_text(text + '\n', encoding='utf-8')
+
+    def close(self) -> None:
+        """Write what is still buffered."""
+        self._writer.close()

@@ -18,7 +18,7 @@ from mtshare_ros.report.document import write_report
 from mtshare_ros.report.files import read_results
 from mtshare_ros.report.quality import STAGE_TEXTS
 from mtshare_ros.report.target import Reading, Target
-from mtshare_ros.training.stages import STAGES
+from mtshare_ros.training.stage_config import STAGES
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.taps import Tap
 from mtshare_ros.tasks import DEFAULT_TASKS
-from mtshare_ros.training.config import GateConfig
-from mtshare_ros.training.gated_pass import GatedPass
-from mtshare_ros.training.input_gate import InputGate
+from mtshare_ros.training.gated_pass import GatedPass, InputGate
+from mtshare_ros.training.stage_config import GateConfig
 
 pytest.importorskip('numba', reason="rendering needs numba: pip install 'mtshare_ros[rooms]'")
 

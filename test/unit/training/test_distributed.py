@@ -13,9 +13,9 @@ from toys import film_plan, image_plan, make_trainer, toy_rooms, toy_run, train
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.tasks import DEFAULT_TASKS, UNLABELLED
-from mtshare_ros.training.config import DeltaConfig
-from mtshare_ros.training.hard_concrete import HardConcrete
+from mtshare_ros.training.delta_weights import HardConcrete
 from mtshare_ros.training.processes import joined_processes, Processes
+from mtshare_ros.training.stage_config import DeltaConfig
 
 ROOT = Path(__file__).parents[3]
 DELTAS = DeltaConfig(initial_log_alpha=0.0, penalty=1e-6)

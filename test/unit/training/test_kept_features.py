@@ -14,12 +14,11 @@ from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import backbone_digest, build_model, is_backbone
-from mtshare_ros.training.config import OptimizerConfig, Phase, StagePlan
-from mtshare_ros.training.frozen import open_features, PhaseImages
+from mtshare_ros.training.kept_features import open_features, PhaseImages
 from mtshare_ros.training.objectives import HeadObjective, ImageObjective
 from mtshare_ros.training.recipe import Recipe, StageRun
 from mtshare_ros.training.run_directory import RunDirectory
-from mtshare_ros.training.stages import STAGES
+from mtshare_ros.training.stage_config import OptimizerConfig, Phase, StagePlan, STAGES
 from mtshare_ros.training.trainer import Trainer
 
 TASKS = ('semseg', 'depth', 'normals', 'edge')

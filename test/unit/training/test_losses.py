@@ -8,8 +8,8 @@ import torch
 from mtshare_ros.data.batches import Batch
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.tasks import TASKS, UNLABELLED
-from mtshare_ros.training.config import LossConfig
 from mtshare_ros.training.losses import check_losses, LOSSES, task_losses
+from mtshare_ros.training.stage_config import LossConfig
 
 METRES = ((1.0, 2.0, 0.0), (4.0, 0.5, 0.0))
 LOG_METRES = torch.tensor(((0.1, 0.5, 9.0), (1.0, -1.0, 9.0)))

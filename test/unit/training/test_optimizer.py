@@ -9,9 +9,9 @@ from toys import image_plan, LABELS, make_trainer, SHAPE, TASKS, toy_run
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.model.network import build_model
-from mtshare_ros.training.config import DeltaConfig, OptimizerConfig, Phase, StagePlan
+from mtshare_ros.training.initial_network import prepare_network
 from mtshare_ros.training.optimizer import build_optimizer, rate_factor, set_learning_rate
-from mtshare_ros.training.preparing import prepare_network
+from mtshare_ros.training.stage_config import DeltaConfig, OptimizerConfig, Phase, StagePlan
 
 CONFIG = OptimizerConfig(1e-3, warmup_steps=10, weight_decay=0.05, delta_decay=1e-6)
 PLAN = StagePlan((Phase((48, 64), 1, 100),), CONFIG,

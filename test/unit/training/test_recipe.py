@@ -9,9 +9,8 @@ import yaml
 
 from mtshare_ros.config import override
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.training.config import DataConfig, LossConfig, Phase, StagePlan
 from mtshare_ros.training.recipe import load_recipe, Recipe, runs_of, StageRun
-from mtshare_ros.training.stages import STAGES
+from mtshare_ros.training.stage_config import DataConfig, LossConfig, Phase, StagePlan, STAGES
 
 SHIPPED = Path(__file__).parents[3] / 'config/train'
 EVERYTHING = {'base': image_plan(), 'base_temporal': film_plan(), 'delta_weights': image_plan(),

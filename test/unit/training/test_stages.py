@@ -20,12 +20,11 @@ from toys import (
 from mtshare_ros.errors import ModelError, TrainingError
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.model.deltas import delta_density
-from mtshare_ros.training.config import DeltaConfig
-from mtshare_ros.training.family import Family
-from mtshare_ros.training.preparing import prepare_network, set_modes
+from mtshare_ros.training.initial_network import prepare_network, set_modes
 from mtshare_ros.training.recipe import runs_of
-from mtshare_ros.training.recorder import Recorder
-from mtshare_ros.training.session import train as train_session
+from mtshare_ros.training.run_directory import Family
+from mtshare_ros.training.stage_config import DeltaConfig
+from mtshare_ros.training.trainer import Recorder, train as train_session
 
 DELTAS = DeltaConfig(density=0.3, anneal=0.2, initial_log_alpha=0.5, gate_learning_rate=0.3)
 PLANS = {

@@ -22,10 +22,10 @@ from mtshare_ros.errors import ConfigError, TrainingError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.tasks import DEFAULT_TASKS
-from mtshare_ros.training.averaging import AveragedNetwork
-from mtshare_ros.training.config import DeltaConfig, OptimizerConfig, Phase, StagePlan
 from mtshare_ros.training.delta_weights import merged
+from mtshare_ros.training.optimizer import AveragedNetwork
 from mtshare_ros.training.processes import Processes
+from mtshare_ros.training.stage_config import DeltaConfig, OptimizerConfig, Phase, StagePlan
 
 TWO_SIZES = StagePlan((Phase(SIZE, 4, 24, 2), Phase(FULL_SIZE, 2, 6)),
                       OptimizerConfig(warmup_steps=2))

@@ -9,11 +9,10 @@ from mtshare_ros.data.rooms.room_batches import RoomsClipSet, RoomsTrainingSet
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.tasks import load_labels
-from mtshare_ros.training.config import DataConfig, OptimizerConfig, Phase, StagePlan
+from mtshare_ros.training.batch_plan import FilmSource, ImageSource
 from mtshare_ros.training.recipe import Recipe, StageRun
 from mtshare_ros.training.run_directory import RunDirectory
-from mtshare_ros.training.sources import FilmSource, ImageSource
-from mtshare_ros.training.stages import STAGES
+from mtshare_ros.training.stage_config import DataConfig, OptimizerConfig, Phase, StagePlan, STAGES
 from mtshare_ros.training.trainer import Trainer
 
 SIZE = (48, 64)

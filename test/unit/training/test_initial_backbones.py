@@ -7,12 +7,10 @@ import pytest
 import torch
 
 from mtshare_ros.model.architecture import ArchitectureConfig
-from mtshare_ros.model.load_report import explain
 from mtshare_ros.model.network import build_model
-from mtshare_ros.model.pretrained import load_initial_weights
-from mtshare_ros.training.config import DataConfig, Phase, StagePlan
-from mtshare_ros.training.preparing import prepare_network
+from mtshare_ros.training.initial_network import explain, load_initial_weights, prepare_network
 from mtshare_ros.training.recipe import Recipe, runs_of
+from mtshare_ros.training.stage_config import DataConfig, Phase, StagePlan
 
 pytest.importorskip('transformers')
 

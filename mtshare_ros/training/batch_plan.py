@@ -1,12 +1,19 @@
-"""Which items a step sees: a pure function of the seed and the step, so a resumed run goes on."""
+"""Which items the batch of each step holds, and how batches are made ahead of time."""
 
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
+import torch
 
-from mtshare_ros.training.config import Phase, StagePlan
+from mtshare_ros.data.batches import Batch, ClipBatch, ClipSet, TrainingSet
+from mtshare_ros.training.stage_config import Phase, StagePlan
+
+T = TypeVar('T')
+
 
 
 @dataclass(frozen=True)
@@ -95,3 +102,91 @@ class StepPlan:
     def _shuffle(self, epoch: int) -> np.ndarray:
         random = np.random.default_rng((self._seed, epoch, self._item_count))
         return random.permutation(self._item_count)
+
+
+class Prefetcher(Generic[T]):
+    """
+    Makes the next few batches in threads while one is learnt from.
+
+    ``make`` returns the batch of a step by its number, from 0 to ``count`` - 1, and depends on
+    nothing else; ``ahead`` 0 makes each when it is asked for.
+    """
+
+    def __init__(self, make: Callable[[int], T], count: int, ahead: int) -> None:
+        self._make, self._count, self._ahead = make, count, ahead
+        self._pool = ThreadPoolExecutor(max(ahead, 1), thread_name_prefix='batches')
+        self._waiting: dict[int, Future[T]] = {}
+
+    def get(self, number: int) -> T:
+        """Return the batch of a step; what its making raised is raised here."""
+        for step in range(number, min(number + self._ahead + 1, self._count)):
+            if step not in self._waiting:
+                self._waiting[step] = self._pool.submit(self._make, step)
+        return self._waiting.pop(number).result()
+
+    def close(self) -> None:
+        """Stop making batches."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+class AnyBatch(Protocol):
+    """A batch of images, of clips or of kept features."""
+
+    def to(self, device: torch.device) -> 'AnyBatch':
+        """Return the batch on a device."""
+
+
+class Source(Protocol):
+    """Makes batches of a step's items."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    def __len__(self) -> int:
+        """Return how many items there are."""
+
+    def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> AnyBatch:
+        """Return the items ``share``, pairs of place in the batch and index."""
+
+
+@dataclass(frozen=True)
+class ImageSource:
+    """Single images."""
+
+    images: TrainingSet
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> Batch:
+        """See Source; every image is augmented for itself."""
+        phase = step.phase
+        return _join([
+            self.images.batch([index], phase.size, phase.downscale, step.random(place))
+            for place, index in share])
+
+
+@dataclass(frozen=True)
+class FilmSource:
+    """Short films."""
+
+    films: ClipSet
+    name: str
+
+    def __len__(self) -> int:
+        return len(self.films)
+
+    def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> ClipBatch:
+        """See Source; every film is augmented for itself."""
+        parts = [self.films.clip_batch([index], step.phase.size, step.random(place))
+                 for place, index in share]
+        return ClipBatch(torch.cat([part.frames for part in parts]),
+                         _join([part.last for part in parts]))
+
+
+def _join(parts: Sequence[Batch]) -> Batch:
+    truth: Mapping[str, torch.Tensor] = {
+        task: torch.cat([part.truth[task] for part in parts]) for task in parts[0].truth}
+    return Batch(torch.cat([part.image for part in parts]), truth)

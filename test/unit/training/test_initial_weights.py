@@ -11,8 +11,7 @@ import torch
 from mtshare_ros.errors import ModelError
 from mtshare_ros.file_paths import share_directory
 from mtshare_ros.model.deltas import branch_out, delta_density
-from mtshare_ros.model.load_report import explain
-from mtshare_ros.model.pretrained import load_initial_weights
+from mtshare_ros.training.initial_network import explain, load_initial_weights
 from mtshare_ros.training.recipe import load_recipe
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.assembling import assemble
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, delta_density
 from mtshare_ros.model.description import default_thresholds
 from mtshare_ros.tasks import LabelSet
+from mtshare_ros.training.run_directory import assemble
 
 
 def checkpoint(network, **values):

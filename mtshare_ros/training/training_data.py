@@ -31,14 +31,17 @@ from mtshare_ros.model.description import (
     usual_depth_scaling,
 )
 from mtshare_ros.tasks import LabelSet, load_labels
-from mtshare_ros.training.config import DataConfig, Phase
-from mtshare_ros.training.frozen import open_features, PhaseImages
+from mtshare_ros.training.batch_plan import FilmSource, ImageSource, Source
+from mtshare_ros.training.kept_features import open_features, PhaseImages
 from mtshare_ros.training.recipe import StageRun
-from mtshare_ros.training.sources import FilmSource, ImageSource, Source
+from mtshare_ros.training.stage_config import DataConfig, Phase
 
 ROOMS = 'rooms'
 _SAMPLED = 500
 """Frames that the depth range of a training set is read off."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being made, how much of it is done and how much there will be."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +55,6 @@ class Places:
     rendered: Path
     root: Path | None = None
     output: Path = Path()
-
-
-Progress = Callable[[str, int, int], None]
-"""Told what is being made, how much of it is done and how much there will be."""
 
 
 def open_source(

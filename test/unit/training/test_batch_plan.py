@@ -6,9 +6,8 @@ from dataclasses import replace
 import pytest
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.training.config import Phase, StagePlan
-from mtshare_ros.training.loading import Prefetcher
-from mtshare_ros.training.sampling import MixedPlan, StepPlan
+from mtshare_ros.training.batch_plan import MixedPlan, Prefetcher, StepPlan
+from mtshare_ros.training.stage_config import Phase, StagePlan
 
 PLAN = StagePlan((Phase((48, 64), 4, 40, 2), Phase((96, 128), 2, 20)))
 ROUNDS = replace(PLAN, rounds=2)
