@@ -1,4 +1,4 @@
-"""The one door to the network: an RGB frame in, a Prediction out."""
+"""The engine: an RGB frame in, a Prediction out."""
 
 import copy
 from typing import Mapping, TYPE_CHECKING
@@ -40,7 +40,7 @@ from mtshare_ros.inference.prediction import (
     with_derived,
 )
 from mtshare_ros.inference.session import Session
-from mtshare_ros.inference.task_decoders import carry_factors, raw_output, TaskDecoders
+from mtshare_ros.inference.task_decoders import network_thresholds, raw_output, TaskDecoders
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.description import default_thresholds, TaskThresholds
 from mtshare_ros.model.half_precision import trial_picture
@@ -62,12 +62,12 @@ NON_FINITE = 'the network returned NaN or infinity'
 
 class Engine:
     """
-    A loaded model on a device; it keeps no state between frames, that is in sessions.
+    A model on a device; the state of a camera is in its session, not in the engine.
 
-    The node, the benchmark, the evaluation and the demo all call ``infer``, so a measured speed is
-    the published speed. Nothing that it computes depends on a clock, unless a latency target or
-    ``settle_crossover`` asks for that. ``weight_layout`` is one of ``layout.LAYOUTS``;
-    ``fixed_shapes`` and ``cuda_graphs`` are those of ``Paths``.
+    The node, the benchmark, the evaluation and the demo all call ``infer``, so that the measured
+    speed is the speed in use. Results do not depend on time, except with a latency target or after
+    ``settle_crossover``. ``weight_layout`` is one of ``layout.LAYOUTS``; ``fixed_shapes`` and
+    ``cuda_graphs`` are those of ``Paths``.
     """
 
     def __init__(
@@ -124,9 +124,9 @@ class Engine:
         cuda_graphs: bool = True,
     ) -> 'Engine':
         """
-        Load a shipped model by name, or any model by path, and run one frame, which warms it up.
+        Load a shipped model by name, or any model by path, and warm it up with one frame.
 
-        Raises ModelError, DeviceError or ConfigError saying what is wrong.
+        Raises ModelError, DeviceError or ConfigError, which say what is wrong.
         """
         file = find_model(model)
         checkpoint = load_checkpoint(file.path)
@@ -150,19 +150,19 @@ class Engine:
 
     @property
     def costs(self) -> MachineCosts:
-        """What frames cost here, timed when first asked for; of frames, a latency target asks."""
+        """The cost of frames on this machine, measured at the first use."""
         if self._costs is None:
             self._costs = measure_costs(self.infer, self.tasks, self.input_size,
                                         self.description.architecture.patch_size)
         return self._costs
 
     def crossover(self, settings: SharingSettings | None = None) -> Crossover:
-        """Return the share of the rows above which a frame runs dense, and where it is from."""
+        """Return the share of tokens above which a frame is computed whole, and its source."""
         return choose_crossover(self.device, settings or SharingSettings(),
                                 self._measured_crossover, self.description.crossovers)
 
     def settle_crossover(self) -> None:
-        """Measure the crossover where neither the model nor a default has one for the device."""
+        """Measure the crossover if neither the model nor a default has one for the device."""
         if self.crossover().source == UNKNOWN:
             self._measured_crossover = self.costs.crossover
 
@@ -187,13 +187,13 @@ class Engine:
         return torch.cuda.memory_reserved(self.device) / 1e6
 
     def free_memory(self) -> None:
-        """Give back the memory of the device that nothing uses; needed after it ran out."""
+        """Return unused memory of the device to the system; needed after it ran out."""
         if self.device.startswith('cuda'):
             with computing_on(self.device):
                 free_cached_memory()
 
     def new_session(self) -> Session:
-        """Return the memory of a camera that has sent nothing yet."""
+        """Return the memory of a new camera."""
         return Session()
 
     def infer(
@@ -205,26 +205,25 @@ class Engine:
         pose: 'RigidMotion | None' = None,
     ) -> Prediction:
         """
-        Compute the maps of one (H, W, 3) uint8 RGB frame, or of one that is not decoded yet.
+        Compute the maps of one frame: (H, W, 3) uint8 RGB, or a picture that is not decoded yet.
 
-        ``session`` is the camera's memory; without one, the frame costs what it does in a network
-        that shares nothing, whatever the settings. ``settings`` default to every task of the
-        model. ``camera`` is that of the maps, which normals from depth need; without one it is
-        ``assumed_camera``. ``pose`` brings points of the frame's optical frame to the world, in
-        metres; settings that follow the camera's motion can make use of it. Raises FrameError for
-        an array that is no image, ConfigError for a task the model does not have, DeviceError
-        where memory runs out.
+        ``session`` is the camera's memory; without one the whole frame is computed, whatever the
+        settings. ``settings`` default to all tasks of the model. ``camera`` is that of the maps,
+        which normals from depth need; the default is ``assumed_camera``. ``pose`` brings points of
+        the frame's optical frame to the world, in metres; it is used where the settings follow the
+        camera's motion. Raises FrameError for an array that is no image, ConfigError for a task
+        that the model does not have, DeviceError where memory runs out.
         """
         settings = settings or InferenceSettings(self.tasks)
         check_tasks(settings.tasks, self.tasks)
         framing = frame_to_cover(size_of(frame), self.input_size)
-        # first, because it may take a measurement, which is no part of the frame's time
+        # before the clock starts, because the first use measures the costs
         aiming = session is not None and settings.sharing.latency_target_ms > 0
-        cost = self.costs.rows if aiming else None
+        cost = self.costs.sparse if aiming else None
         clock = StageClock(self.device)
         seen = fit_frame(frame, framing)
         memory = self.new_session() if session is None else session
-        memory.see(framing.source_size)
+        memory.check_source_size(framing.source_size)
         crossover = self.crossover(settings.sharing).share
         bounds = memory.bounds(settings.sharing, crossover, self._patch_count, cost)
         request = self._request(seen, framing, settings, bounds, camera, pose)
@@ -232,7 +231,7 @@ class Engine:
             memory, request).run
         with explained_shortage(self.device), computing_on(self.device), torch.inference_mode():
             outcome = run(memory, request, clock)
-        if outcome.non_finite:  # it may have spoilt the cache
+        if outcome.non_finite:  # the cache may hold them too
             memory.reset(NON_FINITE)
         work = with_derived(outcome.work, self._decoders.sources_of(settings.tasks))
         stats = frame_stats(
@@ -245,7 +244,7 @@ class Engine:
         self, session: Session, settings: InferenceSettings | None = None,
         camera: Pinhole | None = None,
     ) -> tuple[str, ...]:
-        """Capture, on CUDA, the graphs of a camera's frames; return what to tell the user."""
+        """Capture the CUDA graphs of a camera's frames, if any; return what to tell the user."""
         settings = settings or InferenceSettings(self.tasks)
         image = np.zeros((*self.input_size, 3), np.uint8)
         request = self._request(image, frame_to_cover(self.input_size, self.input_size), settings,
@@ -255,16 +254,16 @@ class Engine:
 
     @property
     def assumed_focal_length(self) -> float | None:
-        """Of the camera that the model was trained with, in pixels of the maps; None: unknown."""
-        return TrainedCamera(self.description, self.input_size).focal_length
+        """The focal length of the training's camera in pixels of the maps; None: unknown."""
+        return self._trained_camera.focal_length
 
     def assumed_camera(self, framing: Framing) -> Pinhole:
-        """Return the camera of maps of which nothing is known: like the training's, or usual."""
-        return TrainedCamera(self.description, self.input_size).of(framing)
+        """Return the camera assumed for maps of an unknown one: the training's, or a usual one."""
+        return self._trained_camera.of(framing)
 
     def scale_depth(self, prediction: Prediction, focal_length: float | None = None) -> None:
-        """Turn a prediction's depth into metres of the camera at hand; see ``TrainedCamera``."""
-        TrainedCamera(self.description, self.input_size).scale_depth(prediction, focal_length)
+        """Scale a prediction's depth to metres of the camera at hand; see ``TrainedCamera``."""
+        self._trained_camera.scale_depth(prediction, focal_length)
 
     def raw(self, session: Session, task: str) -> torch.Tensor:
         """Return a task's raw output (1, C, h, w) float32 as of the last frame."""
@@ -275,18 +274,21 @@ class Engine:
         bounds: PlanBounds, camera: Pinhole | None, pose: 'RigidMotion | None' = None,
     ) -> FrameRequest:
         asked, decoders = settings.tasks, self._decoders
-        sharing = carry_factors(settings.sharing, decoders.sources_of(asked))
+        sharing = network_thresholds(settings.sharing, decoders.sources_of(asked))
         following = None
         if settings.motion.active:
-            scale = TrainedCamera(self.description, self.input_size).depth_scale(
-                camera.fx if camera else None)
+            scale = self._trained_camera.depth_scale(camera.fx if camera else None)
             following = Following(settings.motion, pose, camera is not None, scale)
         return FrameRequest(image, asked, decoders.needed(asked), sharing, bounds,
                             camera or self.assumed_camera(framing), following)
 
     @property
+    def _trained_camera(self) -> TrainedCamera:
+        return TrainedCamera(self.description, self.input_size)
+
+    @property
     def _grid(self) -> tuple[int, int]:
-        """Rows and columns of cells."""
+        """Rows and columns of patches."""
         return self.description.architecture.grid_of(self.input_size)
 
     @property

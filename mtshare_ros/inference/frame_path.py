@@ -24,9 +24,8 @@ class StageClock:
     """
     Milliseconds of consecutive stages.
 
-    On CUDA the stages are marked in the queue of the device, whichever the thread's current one
-    is, and read once at the end: measuring makes nobody wait, and reading waits for the last mark,
-    not for what others gave the device to do.
+    On CUDA, stages are marked by events in the current stream of the device and read once at the
+    end. Marking never waits; reading waits for the last event only, not for later work.
     """
 
     def __init__(self, device: str) -> None:
@@ -36,9 +35,9 @@ class StageClock:
 
     def lap(self, stage: str, waited: 'torch.cuda.Event | None' = None) -> None:
         """
-        End a stage; one that comes again adds up.
+        End a stage; the times of stages with the same name are added.
 
-        It ends at an event of the device that the host has ``waited`` for, if there is one.
+        ``waited`` is an event at which the stage ended and for which the host has waited already.
         """
         self._marks.append((stage, self._mark() if waited is None else waited))
         self._passed = waited is not None
@@ -80,8 +79,8 @@ class Following:
     How the motion of a camera is followed.
 
     ``pose`` brings points of the frame's optical frame to the world, in metres; None where it is
-    not known. ``calibrated`` says whether the camera is known, ``depth_scale`` is what turns the
-    depth of the maps into metres.
+    unknown. ``calibrated`` is True where the camera is known; the depth of the maps times
+    ``depth_scale`` is in metres.
     """
 
     settings: MotionSettings
@@ -95,9 +94,9 @@ class FrameRequest:
     """
     One frame, ready for the network.
 
-    ``image`` (H, W, 3) uint8 has the input's size, ``asked`` are the tasks whose maps are wanted,
-    ``needed`` those of the network for them. ``sharing`` holds factors for the latter. ``camera``
-    is that of the maps. ``following`` is None where nobody follows its motion.
+    ``image`` (H, W, 3) uint8 has the size of the input. ``asked`` are the tasks whose maps are
+    returned, ``needed`` the tasks of the network for them, to which the thresholds of ``sharing``
+    apply. ``camera`` is that of the maps. ``following`` is None where no motion is followed.
     """
 
     image: np.ndarray
@@ -108,13 +107,14 @@ class FrameRequest:
     camera: Pinhole
     following: Following | None = None
 
+
 @dataclass(frozen=True)
 class FrameOutcome:
     """
-    What became of a frame.
+    The result of a frame.
 
     ``maps`` are by name in ``Prediction`` and belong to the caller; ``non_finite`` are the tasks
-    whose raw output holds NaN or infinity; ``motion`` is what is reported of the camera's.
+    whose raw output holds NaN or infinity.
     """
 
     work: FrameWork
@@ -124,7 +124,7 @@ class FrameOutcome:
 
 
 def check_tasks(asked: tuple[str, ...], available: tuple[str, ...]) -> None:
-    """Raise ConfigError for a task that a model does not have, and where none is asked for."""
+    """Raise ConfigError for a task that the model does not have, and for no task at all."""
     absent = [task for task in asked if task not in available]
     if absent or not asked:
         raise ConfigError(f'this model has no task {absent[0]!r}; it has '
@@ -133,7 +133,7 @@ def check_tasks(asked: tuple[str, ...], available: tuple[str, ...]) -> None:
 
 
 class FramePath(Protocol):
-    """A way of computing the frames of a camera, whose memory is passed in."""
+    """One way to compute the frames of a camera; its memory is passed in."""
 
     def run(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
-        """Compute a frame on what is known of the camera."""
+        """Compute a frame, using and updating the memory of its camera."""

@@ -17,22 +17,30 @@ if TYPE_CHECKING:  # the engine measures its costs with this module
 
 SETTING, MEASURED, MODEL, DEFAULT, UNKNOWN = (
     'setting', 'measured', 'model', 'default', 'unknown')
-"""Sources, the first that there is holds; nothing is measured that nobody asked for."""
+"""Where a crossover comes from; the first of them that there is applies."""
 
 DEFAULT_CROSSOVERS = {'cpu': 0.9}
 """
-By type of device, for models that hold none.
+By type of device, for models without a measured crossover.
 
-On a CPU a frame takes about as long as it has rows, whatever the model: those that ship have 0.85
-to 0.98 there. How a GPU fares depends on the GPU: until somebody measures, no frame runs dense for
-being faster so.
+On a CPU the time of a frame is about proportional to its active tokens, whatever the model: the
+shipped ones have 0.85 to 0.98. It differs between GPUs: without a measurement, no frame is
+computed whole for the sake of speed.
 """
+
+
+_SHARES = (0.1, 0.4)
+"""Shares of the patches that change in the frames that are timed."""
+
+_ROUNDS = 3
+_DENSE = SharingSettings(crossover=0.0, scene_cut_fraction=1.0)
+_SPARSE = SharingSettings(crossover=1.0, scene_cut_fraction=1.0)
 
 
 @dataclass(frozen=True)
 class Crossover:
     """
-    Frames with more than ``share`` of their rows to compute are faster dense, and run so.
+    Frames with more than ``share`` of their tokens active are computed whole, as that is faster.
 
     ``source`` is ``setting``, ``measured``, ``model``, ``default`` or ``unknown``.
     """
@@ -44,7 +52,7 @@ class Crossover:
 def choose_crossover(
     device: str, settings: SharingSettings, measured: float | None, stored: Mapping[str, float],
 ) -> Crossover:
-    """Return what holds on a device; ``stored`` are the model's figures by type of device."""
+    """Return the crossover of a device; ``stored`` are the model's, by type of device."""
     kind = device.partition(':')[0]
     if settings.crossover is not None:
         return Crossover(settings.crossover, SETTING)
@@ -59,25 +67,19 @@ def choose_crossover(
     return Crossover(1.0, UNKNOWN)
 
 
-_SHARES = (0.1, 0.4)
-_ROUNDS = 3
-
-_DENSE = SharingSettings(crossover=0.0, scene_cut_fraction=1.0)
-_SPARSE = SharingSettings(crossover=1.0, scene_cut_fraction=1.0)
-
 Infer = Callable[[np.ndarray, Session, InferenceSettings], Prediction]
 
 
 @dataclass(frozen=True)
 class MachineCosts:
     """
-    Milliseconds of a dense frame, those of a frame by rows, and where the two meet.
+    The milliseconds of a whole frame, the cost of a frame by its tokens, and the crossover.
 
-    Above ``crossover``, a share of the rows, a dense frame is faster.
+    Above ``crossover``, a share of the tokens, a whole frame is faster.
     """
 
     dense_ms: float
-    rows: FrameCost
+    sparse: FrameCost
     crossover: float
 
 
@@ -85,38 +87,38 @@ def measure_costs(
     infer: Infer, tasks: tuple[str, ...], size: tuple[int, int], patch_size: int
 ) -> MachineCosts:
     """
-    Time whole frames as cameras send them, from the image to the maps, dense and by rows.
+    Time frames from the image to the maps, computed whole and by their active tokens.
 
-    Both kinds take turns, and each counts by its fastest. What changes is new to every row, so
-    gates drop less than they do of most scenes: no frame by rows costs more than is said here.
+    Both kinds alternate, and the fastest frame of each counts. What changes is new to every token,
+    so that gates drop fewer tokens than in most scenes: real frames do not cost more than this.
     """
     dense, sparse = Session(), Session()
     fastest: dict[float, FrameStats] = {}
     for number, (share, image) in enumerate(_changing_images(size, patch_size)):
         stats = infer(image, sparse, InferenceSettings(tasks, _SPARSE)).stats
         whole = infer(image, dense, InferenceSettings(tasks, _DENSE)).stats
-        if number > len(_SHARES):  # the first of every kind warm up
+        if number > len(_SHARES):  # the first frames of each kind warm up
             _keep_faster(fastest, share, stats)
             _keep_faster(fastest, 1.0, whole)
-    cells = size[0] * size[1] // patch_size ** 2
+    patches = size[0] * size[1] // patch_size ** 2
     few, many = (fastest[share] for share in _SHARES)
-    few_rows, many_rows = (stats.input_fraction * cells for stats in (few, many))
-    per_row = max((many.total_ms - few.total_ms) / max(many_rows - few_rows, 1.0), 1e-6)
-    cost = FrameCost(max(few.total_ms - per_row * few_rows, 0.0), per_row)
+    few_tokens, many_tokens = (stats.input_fraction * patches for stats in (few, many))
+    per_token = max((many.total_ms - few.total_ms) / max(many_tokens - few_tokens, 1.0), 1e-6)
+    cost = FrameCost(max(few.total_ms - per_token * few_tokens, 0.0), per_token)
     dense_ms = fastest[1.0].total_ms
-    return MachineCosts(dense_ms, cost, min(cost.patches_within(dense_ms) / cells, 1.0))
+    return MachineCosts(dense_ms, cost, min(cost.patches_within(dense_ms) / patches, 1.0))
 
 
 def _changing_images(
     size: tuple[int, int], patch_size: int
 ) -> Iterator[tuple[float, np.ndarray]]:
     """
-    Give (H, W, 3) uint8 images of noise whose topmost patches take other colours each time.
+    Yield (H, W, 3) uint8 images of noise whose top rows of patches change colour each time.
 
-    They are whole lines of patches, as connected as what moves in a scene, and come with their
-    share of the image.
+    The patches that change are connected, like what moves in a scene; their share of the image is
+    yielded with it.
     """
-    # drawn apart: to measure shall not change which numbers others draw next
+    # a generator of its own: measuring must not change the random numbers of other code
     random = np.random.default_rng(0)
     noise = random.integers(0, 128, (*size, 3), np.uint8)
     lines, columns = size[0] // patch_size, size[1] // patch_size
@@ -136,7 +138,7 @@ def choices_of(engine: 'Engine', sharing: SharingSettings) -> dict[str, Any]:
     """
     Return by name what was chosen for an engine, and what it runs on.
 
-    Where all of it is equal, equal images give equal bits, however busy the machine is.
+    Where all of this is equal, equal images give equal bits, however busy the machine is.
     """
     crossover = engine.crossover(sharing)
     return {

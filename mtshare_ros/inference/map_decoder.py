@@ -14,21 +14,20 @@ from mtshare_ros.tasks import get_task
 
 CHANNELS_AT_ONCE = {'cpu': 2560, 'cuda': 8192}
 """
-Enlarged channels of patches that are decoded in one go, by type of device.
+Enlarged channels of patches that are decoded at once, by type of device.
 
-On a CPU so many stay in its caches: 64 patches of 40 classes. On a GPU more keep all of it busy,
-and for patches of 16 pixels decoding takes 50 MB at most; all patches of 1024 x 1024 would take
-600.
+On a CPU, so many stay in its caches: 64 patches of 40 classes. On a GPU, more keep it busy; with
+patches of 16 pixels decoding takes at most 50 MB, where all patches of 1024x1024 would take 600.
 """
 
 
 @dataclass(frozen=True)
 class MapGeometry:
     """
-    Where the patches of a grid lie in a raw output and in its maps.
+    Where the patches of a grid are in a raw output and in its maps.
 
-    ``level`` is that of the maps. ``windows`` are what patches read, ``strips`` what they write,
-    see ``strips_of_patches``, and ``every`` (N,) are all patches.
+    ``level`` is that of the maps. ``windows`` are what patches read, ``strips`` what they write
+    (see ``strips_of_patches``), ``every`` (N,) the numbers of all patches.
     """
 
     enlargement: Enlargement
@@ -41,7 +40,7 @@ class MapGeometry:
     def of(
         cls, enlargement: Enlargement, grid: tuple[int, int], device: torch.device
     ) -> 'MapGeometry':
-        """Return that of a (rows, columns) grid of patches."""
+        """Return the geometry of a (rows, columns) grid of patches."""
         level = Level(grid, enlargement.target)
         return cls(enlargement, level, enlargement.windows(grid, device),
                    strips_of_patches(level, device),
@@ -52,7 +51,7 @@ class PatchDecoder(Protocol):
     """
     Decodes patches (n,) of a raw output (1, C, h, w) into the rows of its maps, see ``Level``.
 
-    ``encoding`` is that of the raw output, the maps are in the order of ``fields_of``.
+    ``encoding`` is that of the raw output; the maps are in the order of ``fields_of``.
     """
 
     def __call__(
@@ -77,7 +76,7 @@ def decode_patches(
 
 
 def _patches_at_once(raw: torch.Tensor) -> int:
-    """Return how many patches of a raw output (pixels, C) to decode in one go."""
+    """Return how many patches of a raw output (pixels, C) to decode at once."""
     return max(1, CHANNELS_AT_ONCE[raw.device.type] // raw.shape[1])
 
 
@@ -90,22 +89,22 @@ class MapState:
 
     @property
     def level(self) -> Level:
-        """Where the pixels of a patch stand in the rows."""
+        """Where the pixels of a patch are in the rows."""
         return self.geometry.level
 
     @property
     def nbytes(self) -> int:
-        """Bytes the buffers take."""
+        """Bytes of the buffers."""
         return tensor_bytes(*self.maps.values())
 
 
 class MapDecoder:
     """
-    Decodes the raw output of one task; equal to ``decode``, for the patches that changed.
+    Decodes the patches of one task's raw output that changed; the result equals ``decode``.
 
-    ``side`` are the pixels of the raw output along a side of a patch, ``patch_size`` those of
-    maps; ``encoding`` is that of the raw output, empty for the usual one of the task. Everything
-    that is looked up is part of the state, so that a CUDA graph can hold ``dense`` and ``update``.
+    ``side`` is the number of pixels of the raw output along a side of a patch, ``patch_size`` that
+    of the maps; ``encoding`` is that of the raw output, empty for the usual one of the task. All
+    tables are part of the state, so that a CUDA graph can hold ``dense`` and ``update``.
     """
 
     def __init__(
@@ -133,9 +132,9 @@ class MapDecoder:
         """
         Decode patches (n,) of the raw output (1, C, h, w), None for all.
 
-        A patch may be named repeatedly. They are all in which the output, enlarged to the input's
-        size, may differ, as ``HeadPlan.reached`` names them: enlarging mixes pixels of
-        neighbouring patches.
+        They must be all patches in which the output may differ once it is enlarged to the input's
+        size, which mixes pixels of neighbouring patches: see ``HeadPlan.reached``. A patch may be
+        listed repeatedly.
         """
         patches = state.geometry.every if patches is None else patches
         if patches.shape[0]:
@@ -143,7 +142,7 @@ class MapDecoder:
             self._decode(state.geometry, self._encoding, raw, patches, maps)
 
     def views(self, state: MapState) -> dict[str, torch.Tensor]:
-        """Return the maps, (H, W) or (H, W, channels), views that the next frame changes."""
+        """Return views (H, W) or (H, W, channels) of the maps, which the next frame overwrites."""
         height, width = state.level.size
         return {
             field.name: state.maps[field.name][:-1].view(

@@ -25,22 +25,22 @@ from mtshare_ros.sharing.moving.moving_network import MovingState
 from mtshare_ros.sharing.residual import ResidualDetector, Residuals
 
 _LEARNABLE = 0.5
-"""Share of the pixels that must be known for the noise to be learnt from what is left of them."""
+"""Share of the pixels that must be seen for the noise to be learned from their residuals."""
 
 _BORDER = 64.0
-"""Pixels from the border of an image beyond which all that a network reads is in view."""
+"""Pixels from the border of an image; further inside, enough context is in view."""
 
 _PARALLAX = 2.5
-"""Pixels by which a view must be torn apart in a frame for rows to be followed one by one."""
+"""Pixels by which movements in a view must differ for tokens to be moved one by one."""
 
 
 @dataclass(frozen=True)
-class Carried:
+class CarriedView:
     """
-    What earlier frames tell of a view.
+    What earlier frames let expect of a view.
 
-    ``seen`` (H, W) bool are the pixels of which they tell anything, ``residuals`` how the image
-    differs from that.
+    ``seen`` (H, W) bool are the pixels that earlier frames saw, ``residuals`` the differences of
+    the image from what is expected.
     """
 
     seen: torch.Tensor
@@ -52,10 +52,10 @@ class View:
     """
     A frame of a camera that may have moved, before anything of it is computed.
 
-    ``image`` (H, W, 3) uint8 is what ``camera`` sees. ``estimate`` says how that moved since the
-    frame before, ``flow`` how the image did, ``still`` whether the camera stands. ``carried`` is
-    None where nobody needs it: then the maps of the frame before are those of this one. ``grid``
-    are the rows and columns of cells.
+    ``image`` (H, W, 3) uint8 is what ``camera`` sees. ``estimate`` is the motion of the camera
+    since the frame before, ``flow`` that of the image, ``still`` whether the camera stands still.
+    ``carried`` is None where the maps of the frame before are valid for this one too. ``grid`` is
+    the number of rows and columns of patches.
     """
 
     image: torch.Tensor
@@ -63,21 +63,21 @@ class View:
     estimate: MotionEstimate
     flow: ImageFlow
     still: bool
-    carried: Carried | None
+    carried: CarriedView | None
     grid: tuple[int, int]
 
     @property
     def trusted(self) -> bool:
-        """Whether the motion is known well enough to build on what is carried along."""
+        """Whether the motion is known well enough to use the carried maps."""
         return self.estimate.confidence >= TRUSTED_CONFIDENCE
 
 
 class MovingCamera:
     """
-    The maps of a camera as its present view shows them, and how it moves.
+    The carried maps of a camera, and how it moves.
 
-    ``maps`` are those of its first frame by name in ``Prediction``. ``state`` is what the network
-    remembers of it in the order of the world, None while it does so in that of the view.
+    ``maps`` are those of its first frame, by name in ``Prediction``. ``state`` is the network's
+    cache that moves with the view, None while the cache stays in place.
     """
 
     def __init__(
@@ -109,11 +109,11 @@ class MovingCamera:
         return self.composite.nbytes + self._residual.nbytes + followed
 
     def serves(self, request: FrameRequest, following: Following) -> bool:
-        """Tell whether the maps that are carried along are those that a frame asks for."""
+        """Tell whether the carried maps are those that a frame asks for."""
         return self._serves == _key(request, following)
 
     def see(self, request: FrameRequest, following: Following) -> View:
-        """Find how the camera moved since the frame before, and carry the maps along."""
+        """Estimate how the camera moved since the frame before, and carry the maps along."""
         image, before = self._tensor(request.image), self._latest()
         depth = before.maps.get('depth')
         estimate = self._estimate(request, following, image, before)
@@ -125,9 +125,9 @@ class MovingCamera:
         return View(image, request.camera, estimate, flow, still, carried, self._grid)
 
     def choose(
-        self, carried: Carried, view: View, state: MovingState, budget: int | None
+        self, carried: CarriedView, view: View, state: MovingState, budget: int | None
     ) -> PatchChoice:
-        """Let what the network remembers follow the view; return the cells to compute."""
+        """Move the network's cache with the view; return the patches to compute."""
         if view.flow.spread > _PARALLAX:
             state.follow(self._places_before(view))
         else:
@@ -141,7 +141,7 @@ class MovingCamera:
             state.ring.new.view(self._grid)), budget)
 
     def _places_before(self, view: View) -> torch.Tensor:
-        """Return where, in cells, the view before showed the middles of this one's (N, 2)."""
+        """Return where (N, 2), in patches, the middles of the patches were in the view before."""
         side, middle = self._patch_size, self._patch_size // 2
         middles = np.mgrid[middle:self._size[0]:side, middle:self._size[1]:side]
         before = places_before(self.composite.maps.get('depth'), (middles[0], middles[1]),
@@ -149,22 +149,22 @@ class MovingCamera:
         places = (np.stack(before, axis=-1).reshape(-1, 2) - middle) / side
         return torch.from_numpy(places).to(self._device, torch.float32)
 
-    def take(
+    def put(
         self, maps: Mapping[str, np.ndarray], view: View, where: torch.Tensor | None
     ) -> None:
-        """Take new maps of the view where (H, W) bool says so, None for all."""
+        """Use new maps of the view ``where`` (H, W) bool is true, None for everywhere."""
         new, carried = self._carried(maps), view.carried
         if carried is None:
             self._at_rest = _Latest(new, view.image)
         elif view.trusted:
             self.composite.put(where, self._joined(new, carried, where), view.image)
         else:
-            self._put(where, new, view.image)
+            self._start_composite(where, new, view.image)
 
     def _joined(
-        self, new: Mapping[str, torch.Tensor], carried: Carried, where: torch.Tensor | None
+        self, new: Mapping[str, torch.Tensor], carried: CarriedView, where: torch.Tensor | None
     ) -> Mapping[str, torch.Tensor]:
-        """Return new maps with what carried ones say; no steps show round computed cells."""
+        """Return new maps blended with carried ones, without steps round computed patches."""
         border = None if where is None or self.state is None else border_share(where)
         if border is None and not self._fusing:
             return new
@@ -183,30 +183,30 @@ class MovingCamera:
         """Return the maps and the image of the last view."""
         return self._at_rest or _Latest(self.composite.maps, self.composite.image)
 
-    def _carry(self, motion: RigidMotion, camera: Pinhole, image: torch.Tensor) -> Carried:
-        """Carry the maps along with a motion; return what they tell of an image."""
+    def _carry(self, motion: RigidMotion, camera: Pinhole, image: torch.Tensor) -> CarriedView:
+        """Carry the maps along with a motion, and compare what they let expect with an image."""
         if self._at_rest is not None:
             self.composite.forget()
-            # a motion makes the composite know the camera, which would otherwise be another one
+            # sets the camera of the composite, so that the next motion does not start it anew
             self.composite.move(RigidMotion.none(), camera)
-            self._put(None, self._at_rest.maps, self._at_rest.image)
+            self._start_composite(None, self._at_rest.maps, self._at_rest.image)
             self._at_rest = None
         self.composite.move(motion, camera)
         seen = self.composite.seen
         learn = float(seen.float().mean()) > _LEARNABLE
-        return Carried(seen, self._residual.compare(self.composite.image, image, learn=learn))
+        return CarriedView(seen, self._residual.compare(self.composite.image, image, learn=learn))
 
-    def _put(
+    def _start_composite(
         self, where: torch.Tensor | None, maps: Mapping[str, torch.Tensor], image: torch.Tensor
     ) -> None:
         self.composite.put(where, begin(maps) if self._fusing else maps, image)
 
     def _carried(self, maps: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
-        """Return maps on the device, by the names that they are carried along under."""
+        """Return maps on the device, by the names under which they are carried."""
         return {known: self._tensor(maps[name]) for name, known in self._names.items()}
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
-        """Return a copy on the device: the caller may change what it is given."""
+        """Return a copy on the device, because the caller may change its own array."""
         return torch.from_numpy(np.ascontiguousarray(values)).to(self._device, copy=True)
 
     def _estimate(
@@ -220,11 +220,11 @@ class MovingCamera:
                                        request.camera, start=given, trusted=trusted)
         if given is None or found.confidence >= TRUSTED_CONFIDENCE:
             return found
-        # before a blank wall poses know more; what they get wrong, the residuals show
+        # in front of a blank wall poses are better; residuals show where they are wrong
         return MotionEstimate(given, TRUSTED_CONFIDENCE, 'pose')
 
     def _given(self, following: Following) -> RigidMotion | None:
-        """Return the motion that poses tell, in the unit of the maps' depth; None without them."""
+        """Return the motion between poses, in the unit of the maps' depth; None without poses."""
         earlier, self._pose = self._pose, following.pose
         if earlier is None or following.pose is None:
             return None
@@ -234,12 +234,12 @@ class MovingCamera:
 
 @dataclass(frozen=True)
 class _Latest:
-    """The maps of a view, by the names that they are carried along under, and its image."""
+    """The maps of a view, by the names under which they are carried, and its image."""
 
     maps: Mapping[str, torch.Tensor]
     image: torch.Tensor
 
 
 def _key(request: FrameRequest, following: Following) -> tuple[object, ...]:
-    """Return what maps that are carried along depend on."""
+    """Return what the carried maps depend on."""
     return request.asked, request.image.shape, following.calibrated, following.settings.fusion

@@ -1,4 +1,4 @@
-"""Frames of a camera whose motion is followed: its maps stay with the world."""
+"""Frames of a camera whose motion is followed: its maps are carried along with the view."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,7 +12,7 @@ from mtshare_ros.inference.frame_path import (
     FrameRequest,
     StageClock,
 )
-from mtshare_ros.inference.moving_camera import Carried, MovingCamera, View
+from mtshare_ros.inference.moving_camera import CarriedView, MovingCamera, View
 from mtshare_ros.inference.prediction import MotionStats
 from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder
@@ -22,47 +22,8 @@ from mtshare_ros.sharing.account import FrameWork
 from mtshare_ros.sharing.moving.moving_network import KIND, MovingNetwork, MovingState
 from mtshare_ros.sharing.network import SharingNetwork
 
-
-class PatchPath:
-    """Runs the cells of a view that somebody has chosen; see ``MovingNetwork``."""
-
-    def __init__(self, network: SharingNetwork, decoder: FrameDecoder) -> None:
-        self._sharing, self._decoder = network, decoder
-
-    def refusal(self, request: FrameRequest) -> str:
-        """Return why frames of a request cannot be computed so, or an empty text."""
-        if request.sharing.block != KIND:
-            return f'blocks of the kind {request.sharing.block!r} cannot follow a camera'
-        derived = [task for task in request.asked if task not in request.needed]
-        return f'{", ".join(derived)} of a part of a view cannot be worked out' if derived else ''
-
-    def take(self, memory: Session) -> MovingState:
-        """Return what to go on with after a frame that was computed whole or at rest."""
-        return self._network.take(memory.cache)
-
-    def run(
-        self, memory: Session, state: MovingState, request: FrameRequest, choice: PatchChoice,
-        clock: StageClock,
-    ) -> FrameOutcome:
-        """Compute the chosen cells; the maps hold for them alone."""
-        image = to_tensor(request.image, self._sharing.device)
-        cells = choice.patches.flatten().nonzero()[:, 0]
-        work = self._network.run(
-            state, image, request.needed, request.sharing, cells, choice.refreshed.flatten(),
-            clock.lap)
-        maps = self._decoder.decode(memory, work, request.asked, request.camera)
-        clock.lap('decode')
-        return FrameOutcome(work, maps, find_non_finite(memory, work))
-
-    @cached_property
-    def _network(self) -> MovingNetwork:
-        """Made when a camera first moves: most never do."""
-        with torch.inference_mode():
-            return MovingNetwork(self._sharing)
-
-
 REST, MOVING, WHOLE = 'rest', 'moving', 'whole'
-"""How a frame is computed, see MotionStats."""
+"""The modes in which a frame is computed, see MotionStats."""
 
 UNSURE = 'the motion of the camera is not known'
 STOPPED = 'the camera stands still again'
@@ -70,12 +31,52 @@ NOTHING_CARRIED = 'no maps to carry along'
 NOT_ON_THIS_DEVICE = 'sharing under motion runs on lists of tokens, which a GPU does not'
 
 
+class PatchPath:
+    """Computes chosen patches of a view that moves; see ``MovingNetwork``."""
+
+    def __init__(self, network: SharingNetwork, decoder: FrameDecoder) -> None:
+        self._sharing, self._decoder = network, decoder
+
+    def refusal(self, request: FrameRequest) -> str:
+        """Return why the frames of a request cannot be computed like this, or an empty text."""
+        if request.sharing.block != KIND:
+            return f'blocks of the kind {request.sharing.block!r} cannot follow a camera'
+        derived = [task for task in request.asked if task not in request.needed]
+        if derived:
+            return f'{", ".join(derived)} cannot be computed from depth for a part of a view'
+        return ''
+
+    def start(self, memory: Session) -> MovingState:
+        """Return the state that continues a frame which was computed whole or at rest."""
+        return self._network.take(memory.cache)
+
+    def run(
+        self, memory: Session, state: MovingState, request: FrameRequest, choice: PatchChoice,
+        clock: StageClock,
+    ) -> FrameOutcome:
+        """Compute the chosen patches; the maps are valid for these only."""
+        image = to_tensor(request.image, self._sharing.device)
+        patches = choice.patches.flatten().nonzero()[:, 0]
+        work = self._network.run(
+            state, image, request.needed, request.sharing, patches, choice.refreshed.flatten(),
+            clock.lap)
+        maps = self._decoder.decode(memory, work, request.asked, request.camera)
+        clock.lap('decode')
+        return FrameOutcome(work, maps, find_non_finite(memory, work))
+
+    @cached_property
+    def _network(self) -> MovingNetwork:
+        """Made when a camera first moves, as most never do."""
+        with torch.inference_mode():
+            return MovingNetwork(self._sharing)
+
+
 @dataclass(frozen=True)
 class _Computed:
     """
-    What a frame computed, and in which mode (see MotionStats).
+    What was computed of a frame, and in which mode (see MotionStats).
 
-    ``where`` (H, W) bool are the pixels of which its maps count, None for all.
+    ``where`` (H, W) bool are the pixels whose new maps are used, None for all.
     """
 
     outcome: FrameOutcome
@@ -89,8 +90,8 @@ class MovingPath:
     """
     Carries the maps of frames along with the camera; see ``FramePath``.
 
-    ``network`` computes frames of a camera at rest, ``cells`` chosen cells of one that moves,
-    where that is possible. ``patch_size`` are the pixels along a side of a cell.
+    ``network`` computes frames of a camera at rest, ``patches`` chosen patches of one that moves,
+    where that is possible. ``patch_size`` is the number of pixels along a side of a patch.
     """
 
     network: FramePath
@@ -112,14 +113,14 @@ class MovingPath:
         if outcome.non_finite:
             memory.moving = None
             return replace(outcome, motion=_stats(view, done))
-        camera.take(outcome.maps, view, done.where)
+        camera.put(outcome.maps, view, done.where)
         settings = self.following.settings
         maps = camera.maps() if settings.fusion or done.mode == MOVING else outcome.maps
         clock.lap('carry')
         return replace(outcome, maps=maps, motion=_stats(view, done))
 
     def _begin(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
-        """Run a frame to whose view no maps can be carried."""
+        """Compute a frame to which no maps can be carried."""
         memory.stop_following(NOTHING_CARRIED)
         outcome = self.network.run(memory, request, clock)
         memory.moving = None if outcome.non_finite else MovingCamera(
@@ -144,11 +145,11 @@ class MovingPath:
 
     def _moving(
         self, memory: Session, patches: PatchPath, camera: MovingCamera, view: View,
-        carried: Carried, request: FrameRequest, clock: StageClock,
+        carried: CarriedView, request: FrameRequest, clock: StageClock,
     ) -> _Computed:
-        """Compute the cells that the maps carried along do not explain."""
+        """Compute the patches that the carried maps do not explain."""
         if camera.state is None:
-            camera.state = patches.take(memory)
+            camera.state = patches.start(memory)
         choice = camera.choose(carried, view, camera.state, request.bounds.budget)
         clock.lap('gate')
         outcome = patches.run(memory, camera.state, request, choice, clock)
@@ -159,7 +160,7 @@ class MovingPath:
         self, memory: Session, camera: MovingCamera, view: View, request: FrameRequest,
         clock: StageClock, refusal: str = '',
     ) -> _Computed:
-        """Compute a frame by what changed in place."""
+        """Compute the tokens that changed in place, as for a camera at rest."""
         if camera.state is not None:
             memory.cache.reset(STOPPED)
             camera.state = None
@@ -171,25 +172,25 @@ class MovingPath:
     def _whole(
         self, memory: Session, camera: MovingCamera, request: FrameRequest, clock: StageClock
     ) -> _Computed:
-        """Compute a frame from nothing."""
+        """Compute the whole frame."""
         memory.cache.reset(UNSURE)
         camera.state = None
         return _Computed(self.network.run(memory, request, clock), WHOLE, UNSURE, None)
 
     def _changed(self, view: View, work: FrameWork) -> torch.Tensor | None:
-        """Return the pixels (H, W) bool of which a frame's own maps count, None for all."""
+        """Return the pixels (H, W) bool whose new maps are used, None for all."""
         changed = [task.changed for task in work.tasks.values()]
-        listed = [cells for cells in changed if cells is not None]
+        listed = [patches for patches in changed if patches is not None]
         if view.carried is None or not view.trusted or len(listed) < len(changed):
             return None
-        cells = torch.zeros(work.patch_count, dtype=torch.bool, device=self.device)
-        cells[torch.cat(listed)] = True
-        return self._pixels(cells.view(view.grid)) | ~view.carried.seen
+        patches = torch.zeros(work.patch_count, dtype=torch.bool, device=self.device)
+        patches[torch.cat(listed)] = True
+        return self._pixels(patches.view(view.grid)) | ~view.carried.seen
 
-    def _pixels(self, cells: torch.Tensor) -> torch.Tensor:
-        """Return the pixels (H, W) bool of cells (rows, columns) bool."""
+    def _pixels(self, patches: torch.Tensor) -> torch.Tensor:
+        """Return the pixels (H, W) bool of patches (rows, columns) bool."""
         side = self.patch_size
-        return cells.repeat_interleave(side, 0).repeat_interleave(side, 1)
+        return patches.repeat_interleave(side, 0).repeat_interleave(side, 1)
 
 
 def _mode(work: FrameWork) -> str:

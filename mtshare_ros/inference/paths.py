@@ -1,4 +1,4 @@
-"""The ways in which an engine computes frames, and which one a camera's take."""
+"""The ways in which an engine computes frames, and the choice between them."""
 
 import copy
 from typing import TYPE_CHECKING
@@ -24,25 +24,25 @@ NOT_CAPTURED = ('frames cannot be captured as CUDA graphs here, so their kernels
 
 
 class ListPath:
-    """Runs a network whose gates count what they let through; see ``FramePath``."""
+    """Computes frames on lists of active tokens, as is fastest on a CPU; see ``FramePath``."""
 
     def __init__(self, network: SharingNetwork, decoder: FrameDecoder) -> None:
         self._network, self._decoder = network, decoder
 
     def run(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
         """See FramePath."""
-        image = self._take_in(request, clock)
+        image = self._image_tensor(request, clock)
         work = self._network.run(memory.cache, image, request.needed, request.sharing,
-                                    request.bounds, clock.lap)
+                                 request.bounds, clock.lap)
         return self._decode(memory, request, work, clock)
 
     def run_alone(self, memory: Session, request: FrameRequest, clock: StageClock) -> FrameOutcome:
-        """As ``run`` with a new session, at the cost of a network that shares nothing."""
-        image = self._take_in(request, clock)
+        """Compute a single frame, without the cost of keeping anything for a next one."""
+        image = self._image_tensor(request, clock)
         work = self._network.run_alone(memory.cache, image, request.needed, clock.lap)
         return self._decode(memory, request, work, clock)
 
-    def _take_in(self, request: FrameRequest, clock: StageClock) -> torch.Tensor:
+    def _image_tensor(self, request: FrameRequest, clock: StageClock) -> torch.Tensor:
         image = to_tensor(request.image, self._network.device)
         clock.lap('preprocess')
         return image
@@ -61,9 +61,9 @@ class Paths:
     The ways in which an engine computes frames, and the choice between them.
 
     ``alone`` computes lists of tokens that shrink from block to block. On CUDA, or where
-    ``fixed_shapes`` is True, lists of fixed lengths are used, captured as graphs unless
-    ``cuda_graphs`` is False. Those have the fast kind of block only: accurate blocks, and frames
-    without a session, take ``alone`` everywhere. ``notices`` are what the user should know.
+    ``fixed_shapes`` is True, the static path is used, captured as graphs unless ``cuda_graphs`` is
+    False. It has the fast kind of block only: accurate blocks, and frames without a session, take
+    ``alone`` everywhere. ``notices`` are what to tell the user.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Paths:
         return other
 
     def of(self, memory: Session, request: FrameRequest) -> FramePath:
-        """Return the path of a camera's next frame; what it remembers of another one goes."""
+        """Return the path of a camera's next frame; what it kept for another path is dropped."""
         path = self._of_network(memory, request.sharing)
         if request.following is None:
             memory.stop_following(NOT_FOLLOWED)
@@ -116,7 +116,7 @@ class Paths:
             self._patch_size, self._sharing.device)
 
     def prepare(self, memory: Session, request: FrameRequest) -> tuple[str, ...]:
-        """Do before a camera's first frame what would delay it; return what to tell the user."""
+        """Prepare what would delay a camera's first frame; return what to tell the user."""
         if self._static is None or self._of_network(
                 memory, request.sharing) is not self._static:
             return ()

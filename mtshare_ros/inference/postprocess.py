@@ -1,4 +1,4 @@
-"""From raw network outputs to maps in physical units."""
+"""From raw outputs of the network to maps in physical units."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.tasks import TASKS, UNLABELLED
 
 _BEYOND_RANK = 1e38
-"""Lifts the smallest difference of two logits above the largest class number."""
+"""Makes the smallest difference of two logits larger than the largest class number."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ _KINDS: dict[str, tuple[torch.dtype, int]] = {
 """Dtype of a map and its values a pixel, by the encoding of its raw output."""
 
 _OWN_NAMES = {'disparity': 'disparity'}
-"""Maps that are not what their task usually gives, by encoding: those have a name of their own."""
+"""Names of maps, by encoding, that differ from the usual map of their task."""
 
 
 def fields_of(task: str, encoding: str = '') -> tuple[MapField, ...]:
@@ -48,7 +48,7 @@ def fields_of(task: str, encoding: str = '') -> tuple[MapField, ...]:
 
 def holds_numbers_only(raw: torch.Tensor) -> bool:
     """Tell whether a raw output is free of NaN and infinity."""
-    # a sum takes a tenth of the time of looking at every number, and overflows next to never
+    # a sum takes a tenth of the time of checking every number, and hardly ever overflows
     return bool(torch.isfinite(raw.sum())) or bool(torch.isfinite(raw).all())
 
 
@@ -61,7 +61,7 @@ def decode(
     Values the network could not compute (NaN, infinity) become NaN or unlabelled. ``encoding`` is
     that of the raw output, empty for the usual one of the task.
     """
-    # decoding overwrites what it is given
+    # decoding overwrites its input
     large = enlarge(raw, size).clone(memory_format=torch.contiguous_format)
     maps = decode_pixels(task, large.flatten(2), encoding)
     shape = large.shape[2:]
@@ -94,8 +94,8 @@ def _decode_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
     if logits.device.type != 'cpu':
         return _reduce_labels(logits)
     logits.sub_(logits.amax(dim=1, keepdim=True))
-    # max() with indices is ten times slower on the CPU than without: the best class is the one
-    # whose difference is zero, the first of them where several are
+    # max() with indices is ten times slower on the CPU than without: the best class is the first
+    # one whose difference from the maximum is zero
     count = logits.shape[1]
     ranks = torch.arange(count, 0, -1, dtype=torch.float32, device=logits.device)[:, None]
     first = torch.add(ranks, logits, alpha=_BEYOND_RANK).amax(dim=1)
@@ -108,7 +108,7 @@ def _decode_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
 
 
 def _reduce_labels(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
-    """As ``_decode_labels``, reading the logits three times instead of ten."""
+    """Do the same as ``_decode_labels``, but read the logits three times instead of ten."""
     best = logits.max(dim=1).indices
     probability = logits.softmax(dim=1).amax(dim=1)
     return (best.masked_fill_(probability.isnan(), UNLABELLED).to(torch.uint8),

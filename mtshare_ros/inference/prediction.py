@@ -1,15 +1,17 @@
 """What a frame is computed with, the result, and its statistics."""
 
 from dataclasses import dataclass, field, fields, replace
-from typing import Iterable, Mapping, Sequence
+from typing import Iterable, Mapping, Sequence, TYPE_CHECKING
 
 import numpy as np
 
 from mtshare_ros.image_frame import Framing
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.sharing.account import FrameWork
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, ordered
+
+if TYPE_CHECKING:  # it loads PyTorch, and processes that only show predictions do without
+    from mtshare_ros.sharing.account import FrameWork
 
 
 @dataclass(frozen=True)
@@ -17,8 +19,8 @@ class InferenceSettings:
     """
     What one call of the engine computes.
 
-    ``tasks`` are task ids in any order; what is not named is not computed. ``activity`` asks for
-    the maps of what was recomputed, which only people look at. ``motion`` is what becomes of the
+    ``tasks`` are task ids in any order; other tasks are not computed. ``activity`` asks for the
+    maps of what was recomputed, which are for people only. ``motion`` is what is done with the
     maps when the camera moves.
     """
 
@@ -39,9 +41,9 @@ class InferenceSettings:
         """
         Return what to compute for outputs, each given by its task.
 
-        An output without a task, an empty text, shows what was recomputed of all that are
-        computed: every available task where there is no other output. ``activity`` asks for that
-        even if no output shows it. Without outputs there are no tasks.
+        An output with an empty task shows the activity of the tasks that are computed; where there
+        is no other output, these are all available tasks. ``activity`` asks for the activity even
+        if no output shows it. Without outputs there are no tasks.
         """
         tasks = set(outputs)
         named = tasks - {''}
@@ -158,7 +160,7 @@ class Prediction:
         cls, framing: Framing, stats: FrameStats, maps: Mapping[str, np.ndarray],
         image: np.ndarray | None = None,
     ) -> 'Prediction':
-        """Return a prediction of maps by name; those without a field of their own are others."""
+        """Return a prediction of maps by name; those without a field go to ``other``."""
         names = {item.name for item in fields(cls)}
         own = {name: values for name, values in maps.items() if name in names}
         other = {name: values for name, values in maps.items() if name not in names}
@@ -178,12 +180,12 @@ class Prediction:
 
 
 def with_derived(
-    work: FrameWork, sources: Mapping[str, Sequence[str]]
-) -> FrameWork:
+    work: 'FrameWork', sources: Mapping[str, Sequence[str]]
+) -> 'FrameWork':
     """
-    Return an work that names tasks without weights as well, with what their depth took.
+    Return the work of a frame with the tasks without weights added, each with that of its depth.
 
-    ``sources`` are by task the tasks of the network it is made of, the depth last.
+    ``sources`` are by task the tasks of the network from which it is computed, the depth last.
     """
     derived = {task: work.tasks[made_of[-1]] for task, made_of in sources.items()
                if task not in work.tasks}
@@ -191,13 +193,13 @@ def with_derived(
 
 
 def frame_stats(
-    work: FrameWork, grid: tuple[int, int], stage_ms: dict[str, float], total_ms: float, *,
+    work: 'FrameWork', grid: tuple[int, int], stage_ms: dict[str, float], total_ms: float, *,
     non_finite: tuple[str, ...], activity: bool, motion: MotionStats | None = None,
 ) -> FrameStats:
     """
-    Return what a frame of a (rows, columns) grid took.
+    Return the statistics of a frame of a (rows, columns) grid of patches.
 
-    With ``activity`` also the maps of what was recomputed.
+    With ``activity`` they include the maps of what was recomputed.
     """
     tasks = work.tasks
     return FrameStats(

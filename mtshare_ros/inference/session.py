@@ -19,13 +19,13 @@ SOURCE_CHANGED = 'image size changed'
 
 class Session:
     """
-    The memory of one camera, handed to every call of ``Engine.infer``; the engine has none.
+    The memory of one camera, passed to every call of ``Engine.infer``; the engine keeps none.
 
-    ``cache`` holds what the network computed, ``derived`` by task what was worked out from that,
-    ``maps`` by task what was decoded of both. ``static`` is all that in one, for a camera whose
-    frames go by lists of fixed lengths; the others are empty then. ``moving`` is what is carried
-    along with a camera whose motion is followed. ``controller`` holds a latency target. After
-    ``reset`` the next frame is computed as if it were the first.
+    ``cache`` holds what the network computed, ``derived`` by task the raw outputs without weights,
+    ``maps`` by task the decoded maps. On the static path ``static`` holds all of this, and the
+    others are empty. ``moving`` holds the maps that are carried along with a camera whose motion
+    is followed, ``controller`` the state of a latency target. After ``reset`` the next frame is
+    computed as if it were the first.
     """
 
     def __init__(self) -> None:
@@ -38,24 +38,24 @@ class Session:
         self._source_size: tuple[int, int] | None = None
 
     def reset(self, reason: str) -> None:
-        """Forget the camera; the reason stands in the next frame's statistics."""
+        """Compute the next frame as if it were the first; its statistics state the reason."""
         self.cache.reset(reason)
 
     def release(self, reason: str) -> None:
-        """Forget the camera and let its buffers go; the next frame allocates them anew."""
+        """Reset, and free all buffers; the next frame allocates them anew."""
         self.cache.release(reason)
         self.derived.clear()
         self.maps.clear()
         self.static = self.moving = None
 
     def stop_following(self, reason: str) -> None:
-        """Let the camera's motion go; what the network keeps in the order of the world, too."""
+        """Drop the carried maps, and the network's cache where it moves with the view."""
         if self.moving is not None and self.moving.state is not None:
             self.cache.reset(self.cache.reset_reason or reason)
         self.moving = None
 
-    def see(self, source_size: tuple[int, int]) -> None:
-        """Note the (height, width) of the camera's image; another one than before is a reset."""
+    def check_source_size(self, source_size: tuple[int, int]) -> None:
+        """Reset where the (height, width) of the camera's image has changed."""
         if self._source_size not in (None, source_size):
             self.reset(SOURCE_CHANGED)
         self._source_size = source_size
@@ -64,10 +64,10 @@ class Session:
         self, settings: SharingSettings, crossover: float, patch_count: int, cost: FrameCost | None
     ) -> PlanBounds:
         """
-        Return what bounds the rows of the next frame.
+        Return the bounds on the tokens of the next frame.
 
-        Above ``crossover``, a share of the rows, it runs dense; ``cost`` is what frames cost where
-        its time has a target.
+        Above ``crossover``, a share of the tokens, the whole frame is computed. ``cost`` is given
+        where there is a latency target: it bounds the tokens by a budget.
         """
         free = PlanBounds(crossover, settings.scene_cut_fraction)
         if cost is None:
@@ -76,15 +76,15 @@ class Session:
         budget = self.control(settings, cost, patch_count).budget()
         return free if budget >= crossover * patch_count else PlanBounds(budget=budget)
 
-    def observe(self, stats: FrameStats, rows: int, most: int) -> None:
-        """Let a latency target learn from a frame of some rows, of which at most so many count."""
+    def observe(self, stats: FrameStats, tokens: int, most: int) -> None:
+        """Adapt a latency target to a frame of some tokens, of which at most ``most`` count."""
         if self.controller is not None and not stats.reset_reason:
-            self.controller.observe(min(rows, most), stats.total_ms)
+            self.controller.observe(min(tokens, most), stats.total_ms)
 
     def control(
         self, settings: SharingSettings, cost: FrameCost, patch_count: int
     ) -> LatencyController:
-        """Return the camera's controller, a new one where target or bound are new."""
+        """Return the camera's controller, a new one where the target or the age limit changed."""
         known = self.controller
         target, max_age = settings.latency_target_ms, settings.max_age
         if known is None or (known.target_ms, known.max_age) != (target, max_age):
@@ -93,7 +93,7 @@ class Session:
         return known
 
     def maps_of(self, task: str, decoder: MapDecoder) -> MapState:
-        """Return a task's maps to bring up to date, new ones where the grid is another."""
+        """Return the buffers of a task's maps, new ones where the grid has changed."""
         camera = self.cache.camera
         known = self.maps.get(task)
         if known is None or known.level.grid != camera.grid:
@@ -101,7 +101,7 @@ class Session:
         return known
 
     def derived_of(self, task: str, decoder: 'GeometryDecoder') -> 'GeometryState':
-        """Return a task's output to work out, a new one where the grid is another."""
+        """Return the buffers of a derived raw output, new ones where the grid has changed."""
         camera = self.cache.camera
         known = self.derived.get(task)
         if known is None or known.level.grid != camera.grid:
@@ -109,7 +109,7 @@ class Session:
         return known
 
     def nbytes(self) -> dict[str, int]:
-        """Return the bytes by task, and what all tasks share as ``shared``."""
+        """Return the bytes of the buffers by task; those of all tasks are under ``shared``."""
         carried = {} if self.moving is None else {'shared': self.moving.nbytes}
         if self.static is not None:
             return {'shared': self.static.nbytes + carried.get('shared', 0)}

@@ -1,4 +1,4 @@
-"""How every task of a model is decoded, and what it is made of."""
+"""How the maps of every task of a model are decoded, and brought up to date in a session."""
 
 from dataclasses import replace
 from typing import Mapping, Sequence, TYPE_CHECKING
@@ -25,13 +25,14 @@ if TYPE_CHECKING:  # most models have weights for all of their tasks
     from mtshare_ros.inference.geometry_decoder import GeometryDecoder
 
 
-def carry_factors(
+def network_thresholds(
     sharing: SharingSettings, sources: Mapping[str, Sequence[str]]
 ) -> SharingSettings:
     """
-    Return settings in which tasks are gated as strictly as what is worked out from them asks for.
+    Return settings in which each task of the network has the lowest threshold of its users.
 
-    ``sources`` are by asked task the tasks of the network it is made of, itself where it is one.
+    ``sources`` are by asked task the tasks of the network from which it is computed: itself, where
+    it is one of the network.
     """
     if not (sharing.temporal_thresholds or sharing.task_thresholds):
         return sharing
@@ -55,12 +56,11 @@ def _carried(
 
 class TaskDecoders:
     """
-    The decoders of maps, and of tasks that have no weights.
+    The decoders of the maps of all ``tasks`` of a model.
 
-    ``tasks`` are all of a model; those without weights are worked out from what the others give.
-    ``sides`` are by task the pixels of a network's raw output along a side of a cell. ``maps`` and
-    ``derived`` are by task how its maps are decoded and how it is worked out. Raises ModelError
-    for a task that cannot be.
+    ``maps`` are the decoders by task, ``derived`` those that compute the raw output of a task
+    without weights from the outputs of others. ``sides`` are by task the pixels of the network's
+    raw output along a side of a patch. Raises ModelError for a task that cannot be derived.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class TaskDecoders:
             given = task, side, shape.patch_size, shape.head_of(task).encoding
             decode: PatchDecoder = decode_patches
             if device.type != 'cpu':
-                # only a GPU decodes by kernels, and needs what they load
+                # only a GPU decodes with kernels, and loads their modules
                 from mtshare_ros.inference.static.map_operator import choose_decoder
                 chosen = choose_decoder(device, *given)
                 decode = chosen.decode
@@ -88,24 +88,24 @@ class TaskDecoders:
         return ordered(source for made_of in self.sources_of(asked).values() for source in made_of)
 
     def sources_of(self, asked: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
-        """Return by task the tasks of the network it is made of: itself, if it is one."""
+        """Return by task the tasks of the network from which it is computed, or itself."""
         return {task: self.derived[task].sources if task in self.derived else (task,)
                 for task in asked}
 
     def mask(self, state: MapState) -> torch.Tensor:
-        """Return the classes (H, W) that the maps of the semantic task hold."""
+        """Return the class ids (H, W) of the semantic task."""
         return self.maps['semseg'].views(state)[get_task('semseg').map]
 
 
 def _derived(
     tasks: tuple[str, ...], shape: ArchitectureConfig, sides: Mapping[str, int]
 ) -> 'dict[str, GeometryDecoder]':
-    """Return how tasks without weights are worked out."""
+    """Return the decoders of the tasks without weights."""
     names = [task for task in tasks if shape.head_of(task).kind == GEOMETRY]
     if not names:
         return {}
     if 'depth' not in sides:
-        raise ModelError(f'{", ".join(names)}: to be worked out from depth, which the model does '
+        raise ModelError(f'{", ".join(names)}: to be computed from depth, which the model does '
                          'not have; import it with a depth head')
     # most models have weights for all of their tasks, and load none of this
     from mtshare_ros.inference.geometry_decoder import GeometryDecoder
@@ -115,7 +115,7 @@ def _derived(
 
 
 class FrameDecoder:
-    """Keeps the maps of a camera, which lie in its session, up to its raw outputs."""
+    """Brings the maps in a session up to date with its raw outputs."""
 
     def __init__(self, decoders: TaskDecoders) -> None:
         self._decoders = decoders
@@ -124,30 +124,31 @@ class FrameDecoder:
         self, session: Session, work: FrameWork, asked: tuple[str, ...], camera: Pinhole
     ) -> dict[str, np.ndarray]:
         """
-        Bring the maps up to date; return copies of those asked for, by name in ``Prediction``.
+        Bring the maps up to date; return copies of the asked ones, by name in ``Prediction``.
 
         ``camera`` is that of the maps.
         """
         changes = {task: item.changed for task, item in work.tasks.items()}
-        for task, cells in changes.items():
-            self._renew(session, task, cells)
+        for task, patches in changes.items():
+            self._renew(session, task, patches)
         for task in asked:
             if task in self._decoders.derived:
-                self._renew(session, task, self._work_out(session, task, changes, camera))
+                self._renew(session, task, self._derive(session, task, changes, camera))
         maps: dict[str, np.ndarray] = {}
         for task in asked:
             maps.update(self._decoders.maps[task].maps(session.maps[task]))
         return maps
 
-    def _renew(self, session: Session, task: str, cells: torch.Tensor | None) -> None:
-        """Decode cells (m,) of a raw output, None for all."""
+    def _renew(self, session: Session, task: str, patches: torch.Tensor | None) -> None:
+        """Decode patches (m,) of a raw output, None for all."""
         decoder = self._decoders.maps[task]
-        decoder.update(session.maps_of(task, decoder), raw_output(session, task), cells)
+        decoder.update(session.maps_of(task, decoder), raw_output(session, task), patches)
 
-    def _work_out(
+    def _derive(
         self, session: Session, task: str, changes: Mapping[str, torch.Tensor | None],
         camera: Pinhole,
     ) -> torch.Tensor | None:
+        """Update a derived raw output; return its patches (m,) that may differ, None for all."""
         decoder, mask = self._decoders.derived[task], None
         if 'semseg' in decoder.sources:
             mask = self._decoders.mask(session.maps['semseg'])

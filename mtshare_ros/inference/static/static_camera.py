@@ -76,7 +76,7 @@ class StaticDecoder:
             mask = None
             if 'semseg' in item.sources:
                 mask = self._decoders.mask(state.maps['semseg'])
-            item.work_out(state.derived[task], raws['depth'][0, 0], mask,
+            item.compute(state.derived[task], raws['depth'][0, 0], mask,
                           item.own_camera(self._camera), patches[task])
             self._decoders.maps[task].update(
                 state.maps[task], state.derived[task].raw, patches[task])

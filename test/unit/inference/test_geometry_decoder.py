@@ -215,12 +215,12 @@ def test_relative_depth_gives_edges_and_never_metres(tiny_description, frames):
 
 
 def test_relative_depth_tells_no_normals(tiny_description):
-    with pytest.raises(ModelError, match='its depth is relative.*import it without normals'):
+    with pytest.raises(ModelError, match='relative depth.*import it without normals'):
         engine_of(tiny_description, {**BY_GEOMETRY, 'depth': DISPARITY})
 
 
 def test_without_depth_there_is_nothing_to_work_out(tiny_description):
-    with pytest.raises(ModelError, match='normals: to be worked out from depth'):
+    with pytest.raises(ModelError, match='normals: to be computed from depth'):
         engine_of(tiny_description, BY_GEOMETRY, ('semseg', 'normals'))
 
 

@@ -49,7 +49,7 @@ def expected(kind, cells):
     state = decoder.allocate(GRID, CPU)
     for number in range(2):
         depth, mask = scene.depths[number], scene.masks[number]
-        decoder.work_out(state, depth, mask, decoder.own_camera(CAMERAS[number]),
+        decoder.compute(state, depth, mask, decoder.own_camera(CAMERAS[number]),
                          None if number == 0 else torch.tensor(cells))
     return state.raw
 
@@ -67,7 +67,7 @@ def test_cells_are_worked_out_in_a_graph_as_without_one(kind, name):
         for listed in (None, cells):
             graphs.append(torch.cuda.CUDAGraph())
             with torch.cuda.graph(graphs[-1]):
-                decoder.work_out(state, depth, mask, camera, listed)
+                decoder.compute(state, depth, mask, camera, listed)
         graphs[0].replay()
         depth.copy_(scene.depths[1])
         if mask is not None:

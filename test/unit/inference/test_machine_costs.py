@@ -105,7 +105,7 @@ def test_what_is_measured_are_frames_as_cameras_send_them(checkpoint, monkeypatc
         return prediction
 
     monkeypatch.setattr(engine, 'infer', infer)
-    assert engine.costs.rows.base_ms >= 0
+    assert engine.costs.sparse.base_ms >= 0
 
     settled = seen[2:]  # the first ones have nothing to build on
     assert all(settings.tasks == engine.tasks and settings.sharing.task

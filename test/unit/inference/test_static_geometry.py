@@ -59,7 +59,7 @@ def worked_out(engine, session, task, mask, camera):
     side, encoding = shape.side_of(shape.head_of('depth')), shape.head_of('depth').encoding
     decoder = GeometryDecoder(task, encoding or 'log_metres', side, 16, labelled=True)
     state = decoder.allocate(shape.grid_of(SIZE), torch.device('cpu'))
-    decoder.work_out(state, depth, torch.from_numpy(mask) if task == 'edge' else None,
+    decoder.compute(state, depth, torch.from_numpy(mask) if task == 'edge' else None,
                      decoder.own_camera(camera), None)
     return state.raw
 
