@@ -35,10 +35,10 @@ def every_sample() -> QoSProfile:
         reliability=ReliabilityPolicy.BEST_EFFORT)
 
 
-def transforms(*, resting: bool = False) -> QoSProfile:
-    """Return the profile that tf2 publishes transforms for; ``resting`` ones are latched."""
+def transforms(*, static: bool = False) -> QoSProfile:
+    """Return the profile that tf2 publishes transforms for; ``static`` ones are latched."""
     profile = every_sample()
     profile.reliability = ReliabilityPolicy.RELIABLE
-    if resting:
+    if static:
         profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
     return profile

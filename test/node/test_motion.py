@@ -101,7 +101,7 @@ def test_transforms_tell_the_pose_of_the_camera_and_an_unknown_frame_is_named(st
     guest, camera = still_motion
     publishers = [guest.node.create_publisher(messages.TFMessage, topic, profile)
                   for topic, profile in (('/tf', qos.transforms()),
-                                         ('/tf_static', qos.transforms(resting=True)))]
+                                         ('/tf_static', qos.transforms(static=True)))]
     links = [TransformStamped(child_frame_id=child) for child in ('base', 'camera')]
     for link, parent in zip(links, ('odom', 'base')):
         link.header.frame_id, link.transform.rotation.w = parent, 1.0
@@ -116,5 +116,5 @@ def test_transforms_tell_the_pose_of_the_camera_and_an_unknown_frame_is_named(st
     guest.node.destroy_timer(timer)
 
     assert known['pose_fault'] == ''
-    assert "nobody tells where a frame 'map' is; known are 'base', 'camera', 'odom'" in (
+    assert "no transform names a frame 'map'; known are 'base', 'camera', 'odom'" in (
         unknown['pose_fault'])

@@ -12,10 +12,13 @@ from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.motion.sensor_motion import Gyroscope, Lookup, PoseBuffer
 
 MOST_FRAMES = 4096
-"""Frames that are remembered; no robot has so many, and a broken publisher may invent them."""
+"""Frames that are remembered; no robot has so many, but a broken publisher may send more."""
 
 BEYOND_S = 0.2
-"""So far after the newest transform a motion is taken to go on: odometry comes after images."""
+"""How far after the newest transform motion is extrapolated: odometry comes after images."""
+
+IMU_GAP_S, IMU_BEYOND_S = 0.1, 0.05
+"""Longest time between two samples of an IMU, and how far after the newest one a turn goes on."""
 
 _KEPT_S = 3.0
 _NAMED = 8
@@ -24,24 +27,24 @@ _SHORTEST_QUATERNION = 1e-6
 
 @dataclass
 class _Link:
-    """A frame's parent, and where it stands in it: always, or at some stamps."""
+    """A frame's parent and its pose there: a static one, or poses at some stamps."""
 
     parent: str
-    resting: RigidMotion | None = None
+    static: RigidMotion | None = None
     moving: PoseBuffer = field(
         default_factory=lambda: PoseBuffer(kept_s=_KEPT_S, beyond_s=BEYOND_S))
 
     def at(self, stamp_ns: int) -> Lookup:
-        """Return what brings points of the frame to its parent."""
-        return Lookup(self.resting) if self.resting is not None else self.moving.at(stamp_ns)
+        """Return the motion that maps points of the frame to its parent."""
+        return Lookup(self.static) if self.static is not None else self.moving.at(stamp_ns)
 
 
 class TransformTree:
     """
-    Keeps the transforms of the last seconds, of those frames that were asked for.
+    Keeps the transforms of the last seconds between the frames whose pose was requested.
 
-    A robot moves a hundred joints, and a camera hangs on few of them: of the others the parent
-    alone is known. One thread may add while others look up.
+    A robot may have a hundred joints, of which few carry the camera: of the other frames only the
+    parent is kept. One thread may add while others look up.
     """
 
     def __init__(self) -> None:
@@ -49,14 +52,14 @@ class TransformTree:
         self._asked: set[str] = set()
         self._lock = Lock()
 
-    def add(self, transforms: Sequence[Any], *, resting: bool = False) -> None:
-        """Add geometry_msgs/TransformStamped; ``resting`` ones hold for every stamp."""
+    def add(self, transforms: Sequence[Any], *, static: bool = False) -> None:
+        """Add geometry_msgs/TransformStamped; ``static`` ones hold for every stamp."""
         with self._lock:
             for transform in transforms:
-                self._add(transform, resting)
+                self._add(transform, static)
 
     def pose(self, frame: str, fixed: str, stamp_ns: int) -> Lookup:
-        """Return what brings points of a frame to the fixed one at a stamp in nanoseconds."""
+        """Return the motion from a frame to the fixed one at a stamp in nanoseconds."""
         frame, fixed = _bare(frame), _bare(fixed)
         with self._lock:
             chain, other = self._chain(frame), self._chain(fixed)
@@ -64,39 +67,39 @@ class TransformTree:
         meeting = next((name for name in chain if name in other), None)
         if meeting is None:
             return Lookup(None, reason=self._why_apart(frame, fixed))
-        down = self._climb(frame, chain[:chain.index(meeting)], stamp_ns)
-        up = self._climb(fixed, other[:other.index(meeting)], stamp_ns)
+        down = self._climb(chain[:chain.index(meeting)], stamp_ns)
+        up = self._climb(other[:other.index(meeting)], stamp_ns)
         if down.motion is None or up.motion is None:
             return down if down.motion is None else up
         return Lookup(up.motion.inverse().after(down.motion), max(down.late_ns, up.late_ns))
 
-    def _add(self, transform: Any, resting: bool) -> None:
+    def _add(self, transform: Any, static: bool) -> None:
         child, parent = _bare(transform.child_frame_id), _bare(transform.header.frame_id)
         link = self._links.get(child)
         if link is None or link.parent != parent:
             if len(self._links) >= MOST_FRAMES and link is None:
                 return
             link = self._links[child] = _Link(parent)
-        if not resting and child not in self._asked:
+        if not static and child not in self._asked:
             return
         motion = rigid_motion_of(transform.transform)
-        if resting:
-            link.resting = motion
+        if static:
+            link.static = motion
         elif motion is not None:
-            link.resting = None
+            link.static = None
             link.moving.add(nanoseconds_of(transform.header.stamp), motion)
 
     def _chain(self, frame: str) -> list[str]:
-        """Return a frame, its parent and so on, up to the root or to where a circle closes."""
+        """Return a frame, its parent and so on, up to the root or the end of a cycle."""
         chain = [frame]
         while (link := self._links.get(chain[-1])) is not None and link.parent not in chain:
             chain.append(link.parent)
         return chain
 
-    def _climb(self, frame: str, below: list[str], stamp_ns: int) -> Lookup:
-        """Return what brings points of a frame up through those below the one that is meant."""
+    def _climb(self, names: list[str], stamp_ns: int) -> Lookup:
+        """Return the motion from the first of these frames to the parent of the last."""
         motion, late_ns = RigidMotion.none(), 0
-        for name in below:
+        for name in names:
             found = self._links[name].at(stamp_ns)
             if found.motion is None:
                 where = f'{quote(name)} in {quote(self._links[name].parent)}'
@@ -113,11 +116,11 @@ class TransformTree:
             return f'no transforms connect {quote(frame)} with {quote(fixed)}'
         named = ', '.join(map(quote, sorted(known)[:_NAMED]))
         more = ', ...' if len(known) > _NAMED else ''
-        return f'nobody tells where a frame {quote(unknown)} is; known are {named}{more}'
+        return f'no transform names a frame {quote(unknown)}; known are {named}{more}'
 
 
 def rigid_motion_of(transform: Any) -> RigidMotion | None:
-    """Return a geometry_msgs/Transform as a motion, None where its numbers are none."""
+    """Return a geometry_msgs/Transform as a motion, None where its numbers are not valid."""
     turn, shift = transform.rotation, transform.translation
     quaternion = np.array([turn.x, turn.y, turn.z, turn.w])
     translation = np.array([shift.x, shift.y, shift.z])
@@ -140,19 +143,15 @@ def _bare(frame: str) -> str:
     return frame.removeprefix('/')
 
 
-IMU_GAP_S, IMU_BEYOND_S = 0.1, 0.05
-"""Longest wait between two samples of an IMU, and how far after the newest a turn goes on."""
-
-
 class CameraPoses(Protocol):
-    """Answers for the headers of one camera's images, in the order of their stamps."""
+    """The poses of one camera; call ``at`` for its images in the order of their stamps."""
 
     def at(self, header: Any) -> Lookup:
-        """Return the pose, which brings points of the optical frame to the world, or why not."""
+        """Return the motion from the optical frame to the world, or why it is not known."""
 
 
 class TransformPoses:
-    """Poses in a fixed frame, as the transforms of the robot tell."""
+    """Poses in a fixed frame, from the transforms of the robot."""
 
     def __init__(self, tree: TransformTree, fixed: str) -> None:
         self._tree = tree
@@ -165,9 +164,9 @@ class TransformPoses:
 
 class Imu:
     """
-    The rates of one IMU, and the frame that they are told in.
+    The angular rates of one IMU and its frame.
 
-    One thread adds, others read.
+    One thread adds messages, others read.
     """
 
     def __init__(self) -> None:
@@ -183,9 +182,9 @@ class Imu:
 
 class GyroscopePoses:
     """
-    Poses that only turn, from the first image on: where the camera is, a gyroscope cannot tell.
+    Poses that only rotate, relative to the first image: a gyroscope does not measure position.
 
-    ``mounting`` returns what brings points of one frame to another at a stamp; it is not asked
+    ``mounting(frame, other, stamp_ns)`` returns the motion between two frames; it is not called
     where IMU and image have the same frame.
     """
 
@@ -211,7 +210,7 @@ class GyroscopePoses:
         return replace(turned, motion=self._pose)
 
     def _mounted(self, frame: str) -> Lookup:
-        """Return the turn that brings directions of the IMU to the camera."""
+        """Return the rotation from the frame of the IMU to that of the camera."""
         if self._imu.frame in ('', frame):
             return Lookup(RigidMotion.none())
         found = self._mounting(self._imu.frame, frame, self._stamp_ns or 0)

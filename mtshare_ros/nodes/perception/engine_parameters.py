@@ -1,4 +1,4 @@
-"""The parameters that the settings of the engine come from: sharing, and a camera that moves."""
+"""The parameters that become settings of the engine: sharing, and the motion of the camera."""
 
 from dataclasses import dataclass
 from typing import Any, Mapping
@@ -9,12 +9,13 @@ from mtshare_ros.sharing.settings import LARGEST_FACTOR, SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task
 
 INHERIT = -1.0
+"""The value that takes the threshold of all tasks, or the crossover of the model."""
 
 _TASKS = tuple(get_task(name) for name in DEFAULT_TASKS)
 """The tasks the node publishes."""
 
 _BASE_TASK = _TASKS[0].name
-"""The task others take rows over from; it takes over from none."""
+"""The task whose updates the others reuse; it reuses none itself."""
 
 
 def _check_override(value: float) -> str:
@@ -26,7 +27,7 @@ def _check_override(value: float) -> str:
 def _check_crossover(value: float) -> str:
     if value == INHERIT or value >= 0:
         return ''
-    return f'it must be {INHERIT} (the figure of the model), or 0.0 to 1.0'
+    return f'it must be {INHERIT} (the value of the model), or 0.0 to 1.0'
 
 
 def _override(name: str, text: str) -> ParameterSpec:
@@ -54,7 +55,7 @@ SHARING_PARAMETERS = (
         'every frame whole.',
     ),
     ParameterSpec(
-        'task.enabled', 'bool', True, 'Let the other tasks take over rows of the first one above '
+        'task.enabled', 'bool', True, 'Let the other tasks reuse updates of the first one above '
         'the shared blocks; those blocks are exact and always computed once for all tasks.',
     ),
     ParameterSpec(
@@ -62,14 +63,14 @@ SHARING_PARAMETERS = (
         'computes less, 0.0 is exact.', limits=(0.0, LARGEST_FACTOR),
     ),
     ParameterSpec(
-        'task.threshold', 'double', 1.0, 'Factor on the calibrated thresholds for taking over '
-        'rows above the shared blocks: more computes less, 0.0 takes nothing over.',
+        'task.threshold', 'double', 1.0, 'Factor on the calibrated thresholds of reuse above '
+        'the shared blocks: more computes less, 0.0 reuses nothing.',
         limits=(0.0, LARGEST_FACTOR),
     ),
     *(
         _override(f'{task.ros_name}.temporal.threshold',
-                  f'temporal.threshold for {task.ros_name} alone; where tasks share blocks, the '
-                  'strictest one holds')
+                  f'temporal.threshold for {task.ros_name} alone; in blocks that tasks share, '
+                  'the lowest one counts')
         for task in _TASKS
     ),
     *(
@@ -91,17 +92,17 @@ SHARING_PARAMETERS = (
     ),
     ParameterSpec(
         'temporal.scene_cut_fraction', 'double', 0.9, 'Share of changed tokens above which a '
-        'frame counts as another scene, and nothing before it is used.', limits=(0.0, 1.0),
+        'frame counts as another scene and is computed whole.', limits=(0.0, 1.0),
     ),
     ParameterSpec(
         'temporal.crossover', 'double', INHERIT, 'Share of tokens to compute above which a frame '
-        f'is computed whole, because that is faster; {INHERIT} takes the figure of the model or, '
+        f'is computed whole, because that is faster; {INHERIT} takes the value of the model or, '
         'where it has none, 0.9 on a CPU and a measurement at the start on a GPU.',
         limits=(INHERIT, 1.0), check=_check_crossover,
     ),
     ParameterSpec(
-        'latency_target_ms', 'double', 0.0, 'Inference time that 95 % of the frames shall keep, '
-        'by computing fewer tokens; 0.0 is off.', 'ms', (0.0, 1000.0),
+        'latency_target_ms', 'double', 0.0, 'Inference time that 95 % of the frames should not '
+        'exceed: fewer tokens are computed; 0.0 is off.', 'ms', (0.0, 1000.0),
     ),
 )
 """The parameters of sharing, all of them set at any time."""
@@ -131,21 +132,19 @@ def sharing_settings(values: Mapping[str, Any]) -> SharingSettings:
 
 
 def crossover_of(values: Mapping[str, Any]) -> float | None:
-    """Return the share above which a frame is computed whole, None for the engine's own figure."""
+    """Return the share above which a frame is computed whole, None for the engine's own value."""
     value = values['temporal.crossover']
     return None if value == INHERIT else value
 
 
 def _overrides(values: Mapping[str, Any], name: str) -> dict[str, float]:
-    """Return the factors that are not inherited by task id."""
-    factors = {
-        task.name: values.get(f'{task.ros_name}.{name}', INHERIT) for task in _TASKS
-    }
-    return {task: factor for task, factor in factors.items() if factor != INHERIT}
+    """Return the thresholds of single tasks by task id, without those that are inherited."""
+    found = {task.name: values.get(f'{task.ros_name}.{name}', INHERIT) for task in _TASKS}
+    return {task: threshold for task, threshold in found.items() if threshold != INHERIT}
 
 
 NONE, IMAGES, TF, GYROSCOPE = SOURCES = ('none', 'images', 'tf', 'gyroscope')
-"""The values of ``motion.source``; off would be read as a truth value on a command line."""
+"""The values of ``motion.source``; not 'off', which YAML on a command line reads as false."""
 
 _USES = ('motion.fusion', 'motion.sharing', 'motion.every_frame')
 
@@ -155,8 +154,8 @@ class MotionChoice:
     """
     The parameters of motion, as one frame sees them.
 
-    ``source`` is one of SOURCES, ``frame`` the fixed frame of TF. ``every_frame``: maps come at
-    the rate of the camera, carried along from the newest ones of the network.
+    ``source`` is one of SOURCES, ``frame`` the fixed frame of TF. With ``every_frame`` the newest
+    maps of the network are carried to each image of the camera.
     """
 
     source: str
@@ -167,7 +166,7 @@ class MotionChoice:
 
     @property
     def posed(self) -> bool:
-        """Whether a sensor beside the camera tells the alignment of images where to begin."""
+        """Whether a sensor tells the motion; the alignment of images begins with that."""
         return self.source in (TF, GYROSCOPE)
 
     @property
@@ -177,7 +176,7 @@ class MotionChoice:
 
     @property
     def settings(self) -> MotionSettings:
-        """What the engine is asked for: every source begins or ends with the images."""
+        """The settings of the engine, which aligns images whatever the source is."""
         return MotionSettings(
             source='off' if self.source == NONE else 'images', fusion=self.fusion,
             sharing=self.sharing)
@@ -198,8 +197,8 @@ def _check_uses(values: Mapping[str, Any]) -> str:
     source = values['motion.source']
     if source != NONE and not any(values[name] for name in _USES):
         return (f'parameter motion.source cannot be {source!r} while {", ".join(_USES)} are all '
-                f'false, for nothing would come of it: switch one of them on before, or both in '
-                f'one atomic request')
+                f'false, because motion would have no use: switch one of them on before, or both '
+                f'in one atomic request')
     if source == NONE and values['motion.every_frame']:
         return ('parameter motion.every_frame cannot be true while motion.source is none: maps '
                 'are carried along with the motion of the camera; set motion.source to images, tf '
@@ -210,8 +209,8 @@ def _check_uses(values: Mapping[str, Any]) -> str:
 MOTION_PARAMETERS = (
     ParameterSpec(
         'motion.source', 'string', NONE, 'How the motion of the camera is known: images (each is '
-        'aligned with the one before), tf or gyroscope (the alignment begins with the motion that '
-        '/tf or imu tells), or none: the camera is taken to stand still.',
+        'aligned with the one before), tf or gyroscope (the alignment begins with the motion from '
+        '/tf or imu), or none: the camera is assumed not to move.',
         choices=SOURCES, check=_check_source,
     ),
     ParameterSpec(
@@ -224,7 +223,7 @@ MOTION_PARAMETERS = (
     ),
     ParameterSpec(
         'motion.sharing', 'bool', True, 'While the camera moves, compute only the tokens that '
-        'the maps carried along do not explain; without a motion.source, or where '
+        'the carried maps do not predict; without a motion.source, or where '
         'temporal.enabled is false, this changes nothing.',
     ),
     ParameterSpec(

@@ -1,4 +1,4 @@
-"""What is said of the frames of one camera: counters and times, faults, and lines in the log."""
+"""What the diagnostics and the log tell about the frames of one camera, and about its faults."""
 
 import time
 from typing import Any, Callable, TYPE_CHECKING
@@ -18,10 +18,10 @@ if TYPE_CHECKING:  # only a camera that moves loads it
 
 class FrameReports:
     """
-    Tells the diagnostics and the log what became of frames; called by the inference thread.
+    Counts and logs what became of frames; called by the threads that compute.
 
-    ``streak`` counts the frames that failed one after the other, from activation on, ``poses``
-    knows whether other sensors tell where the camera is. ``topic`` is that of its images.
+    ``streak`` counts the frames that failed one after the other since activation, ``poses``
+    notices missing poses. ``topic`` is that of the camera's images.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class FrameReports:
         self.poses = PoseWatch(notices)
 
     def pose(self, found: 'Lookup | None') -> None:
-        """Report what other sensors told of the camera's pose for an image; None: not asked."""
+        """Report the pose that sensors told for an image; None where no sensor is used."""
         self.poses.note(found)
         if found is not None and found.motion is not None:
             self._statistics.note_pose(found.late_ns / 1e6)
@@ -82,7 +82,8 @@ class FrameReports:
 
     def ran_out_of_memory(self, error: Exception) -> None:
         """Report a frame that is tried a second time."""
-        text = f'the device ran out of memory, the frame is tried again from nothing: {error}'
+        text = ('the device ran out of memory, the frame is computed again without what was '
+                f'remembered: {error}')
         self._statistics.fault(text)
         self._notices.warn('memory', text)
 
@@ -93,7 +94,7 @@ class FrameReports:
         return age.milliseconds
 
     def _report_non_finite(self, stats: FrameStats) -> None:
-        """Report a network that returned no numbers; its pixels are marked invalid already."""
+        """Report NaN or infinity from the network; the engine marked these pixels invalid."""
         if stats.non_finite:
             text = (
                 f'the network returned NaN or infinity for {", ".join(stats.non_finite)}: these '
@@ -105,17 +106,17 @@ class FrameReports:
 
 
 ERROR_AFTER = 5
-"""Frames in a row that fail before the diagnostics speak of an error."""
+"""Frames in a row that fail before the diagnostics report an error."""
 GIVE_UP_AFTER = 3
 """Frames in a row that run out of memory before the node deactivates itself."""
 
 
 class FailureStreak:
     """
-    Counts the frames of one camera that failed since the last one that did not.
+    Counts the frames of one camera that failed since the last one that succeeded.
 
-    ``hopeless`` says why the node should stop trying. It stays once it holds, even where a frame
-    succeeds before somebody asks; it is empty before.
+    ``hopeless`` tells why the node should stop trying, or is empty. Once set it stays, because
+    the node reads it only now and then and a frame may succeed in between.
     """
 
     def __init__(self) -> None:
@@ -142,19 +143,19 @@ class FailureStreak:
 
     @property
     def error(self) -> str:
-        """What is to be said of a streak that is long enough, otherwise an empty text."""
+        """The error that a long streak is reported with, or an empty text."""
         if self._failed < ERROR_AFTER:
             return ''
         return f'{self._failed} frames in a row failed, the last one with: {self._last}'
 
 
 PATIENCE_S = 1.0
-"""How long poses may be missing before anything is said: one that is late is no news."""
+"""How long poses may be missing before it is reported: single ones often come late."""
 
 
 class PoseWatch:
     """
-    Says once that the poses of a camera are missing, and once that they are there again.
+    Logs once that the poses of a camera are missing, and once that they came back.
 
     The thread that computes calls ``note``; the executor's reads ``fault``.
     """
@@ -169,7 +170,7 @@ class PoseWatch:
         """Why poses have been missing for a while, or an empty text."""
 
     def note(self, found: 'Lookup | None') -> None:
-        """Note what was found for an image; None: nobody was asked."""
+        """Note what was found for an image; None where no sensor is used."""
         if found is None or found.motion is not None:
             self._end()
             return

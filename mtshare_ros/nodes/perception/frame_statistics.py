@@ -1,4 +1,4 @@
-"""What the perception node did in the last seconds, in numbers."""
+"""Counters of a camera's frames, and times and shares of the last few seconds."""
 
 from collections import Counter, deque
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from mtshare_ros.nodes.rates import RecentValues, WINDOW_S
 from mtshare_ros.tasks import ordered
 
 _REASONS_KEPT = 5
+_MODES_KEPT = 100
 
 
 class SharingStatistics:
-    """Figures of the computed frames; the caller does the locking."""
+    """How much of the computed frames was shared; not thread-safe: the caller holds a lock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._active = RecentValues(clock)
@@ -36,7 +37,7 @@ class SharingStatistics:
             self._reasons.append(stats.reset_reason)
 
     def summary(self) -> dict[str, str]:
-        """Return the figures by name, as the diagnostics show them."""
+        """Return the entries of the diagnostics by key."""
         return {
             'active_fraction': f'{self._active.mean():.3f}',
             'macs_saved_percent': f'{self._saved_percent():.1f}',
@@ -47,36 +48,33 @@ class SharingStatistics:
         }
 
     def _saved_percent(self) -> float:
-        """Return the share of the multiply-accumulates of dense frames that was not done."""
+        """Return how many percent of the multiply-accumulates of dense frames were saved."""
         dense = self._dense_macs.mean()
         return 100 * (1 - self._macs.mean() / dense) if dense > 0 else float('nan')
 
 
-_WAYS_KEPT = 100
-
-
 class MotionStatistics:
-    """Figures of the frames of a camera whose motion is followed; the caller does the locking."""
+    """How a camera moved and its maps were carried; not thread-safe: the caller holds a lock."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._confidences = RecentValues(clock)
         self._shifts = RecentValues(clock)
-        self._ways: deque[str] = deque(maxlen=_WAYS_KEPT)
+        self._modes: deque[str] = deque(maxlen=_MODES_KEPT)
         self._carried_ms = RecentValues(clock)
         self._behind_ms = RecentValues(clock)
         self._late_ms = RecentValues(clock)
         self._source = self._reason = self._not_carried = ''
 
     def add(self, motion: MotionStats | None) -> None:
-        """Count a frame of the network; None: no motion is followed."""
+        """Count a frame of the network; ``motion`` is None where no motion is estimated."""
         if motion is None:
             self._source = self._reason = ''
-            self._ways.clear()
+            self._modes.clear()
             return
         self._source = motion.source
         self._confidences.add(motion.confidence)
         self._shifts.add(motion.shift)
-        self._ways.append(motion.mode)
+        self._modes.append(motion.mode)
         self._reason = motion.reason or self._reason
 
     def note_pose(self, late_ms: float) -> None:
@@ -87,8 +85,8 @@ class MotionStatistics:
         """
         Count an image that maps were carried to.
 
-        It took so long from its arrival to its last output; the maps are of an image that came so
-        long before.
+        ``took_ms`` passed from its arrival to its last output; the image that the maps were
+        computed of was taken ``behind_ms`` before it.
         """
         self._carried_ms.add(took_ms)
         self._behind_ms.add(behind_ms)
@@ -98,14 +96,14 @@ class MotionStatistics:
         self._not_carried = reason
 
     def summary(self) -> dict[str, str]:
-        """Return the figures by name, as the diagnostics show them."""
-        ways = Counter(self._ways)
+        """Return the entries of the diagnostics by key."""
+        modes = Counter(self._modes)
         return {
             'motion_source': self._source,
             'motion_confidence': f'{self._confidences.mean():.2f}',
             'motion_shift_px': f'{self._shifts.percentile(50):.2f}',
             'motion_ways': ' '.join(
-                f'{way} {count / len(self._ways):.2f}' for way, count in sorted(ways.items())),
+                f'{mode} {count / len(self._modes):.2f}' for mode, count in sorted(modes.items())),
             'motion_reason': self._reason,
             'pose_late_ms_p95': f'{self._late_ms.percentile(95):.1f}',
             'not_carried_reason': self._not_carried,
@@ -117,7 +115,7 @@ class MotionStatistics:
 
 @dataclass(frozen=True)
 class RecentFlow:
-    """Images of the last few seconds: received, dropped, and how fast they were served."""
+    """Images of the last few seconds: received and dropped, their rates and inference times."""
 
     received: int
     dropped: int
@@ -166,8 +164,8 @@ class FrameStatistics:
         return self._last_error if self._is_recent(self._last_severe_s) else ''
 
     @property
-    def recent(self) -> 'RecentFlow':
-        """What came and what became of it in the last few seconds."""
+    def recent(self) -> RecentFlow:
+        """The images of the last few seconds."""
         with self._lock:
             return RecentFlow(
                 received=self._arrivals.count(), dropped=self._drops.count(),
@@ -206,7 +204,7 @@ class FrameStatistics:
         """
         Count a frame of the network and what it took.
 
-        ``parameters`` are those it was computed with that differ from their defaults.
+        ``parameters`` names the parameters that differed from their defaults.
         """
         with self._lock:
             self._counts['processed'] += 1
@@ -219,9 +217,10 @@ class FrameStatistics:
 
     def publish(self, *, age_ms: float, overhead_ms: float = 0.0) -> None:
         """
-        Note that the outputs of a frame of the network were published, at an age (NaN: unknown).
+        Note that the outputs of a frame of the network were published.
 
-        The overhead is what passed from its arrival to its last output beside the inference.
+        ``age_ms`` is the age of the image, NaN where unknown. ``overhead_ms`` is the time from its
+        arrival to its last output, without the inference.
         """
         with self._lock:
             self._complete(age_ms)
@@ -251,7 +250,7 @@ class FrameStatistics:
             self._ages_ms.add(age_ms)
 
     def summary(self) -> dict[str, str]:
-        """Return the figures by name, as the diagnostics show them."""
+        """Return the entries of the diagnostics by key."""
         with self._lock:
             return {
                 'input_hz': f'{self._arrivals.rate_hz():.1f}',

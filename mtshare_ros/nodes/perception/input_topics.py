@@ -37,11 +37,11 @@ def name_for(camera: str, name: str) -> str:
 @dataclass(frozen=True)
 class ImageTransport:
     """
-    A way that images come: on which topic, as which message.
+    How images come: on which topic, in which message, and how they are decoded.
 
-    Under a limit of pixels, ``decode`` takes out of a message what a network of an input size
-    sees, and ``rgb`` the whole image, (H, W, 3) uint8; ``require`` raises where they could not,
-    for want of a library. ``encoding`` is the field that says how the image is encoded.
+    ``decode(message, input_size, max_pixels)`` returns what a network of that size sees, and
+    ``rgb(message, max_pixels)`` the whole image, (H, W, 3) uint8. ``require`` raises
+    MissingExtraError where a library is missing. ``encoding`` names the field with the encoding.
     """
 
     topic: str
@@ -75,8 +75,8 @@ def find_image_topic(node: Node, camera: str, transport: str) -> str:
     """
     Return the topic of a camera's images after remapping.
 
-    Compressed images stand below the topic that ``image`` is remapped to, as image_transport has
-    it, unless they are remapped themselves.
+    Compressed images are expected below the topic that ``image`` is remapped to, as
+    image_transport publishes them, unless they are remapped themselves.
     """
     name = name_for(camera, TRANSPORTS[transport].topic)
     topic = node.resolve_topic_name(name)
@@ -104,7 +104,7 @@ _USUAL = {
 
 def check_overrides(node: Node, inputs: Sequence[str]) -> list[str]:
     """
-    Return which parameters change nothing; raise ConfigError for a value that is not allowed.
+    Return which ``qos_overrides`` parameters have no effect; raise ConfigError for a bad value.
 
     ``inputs`` are the topics that the node subscribes to, before remapping.
     """
@@ -116,7 +116,7 @@ def check_overrides(node: Node, inputs: Sequence[str]) -> list[str]:
     if problems:
         raise ConfigError('; '.join(problems))
     return [
-        f'{name} changes nothing: this node knows {_PREFIX}<topic>.subscription.<policy> for the '
+        f'{name} has no effect: this node knows {_PREFIX}<topic>.subscription.<policy> for the '
         f'topics {", ".join(topics)} and the policies {", ".join(_USUAL)}'
         for name in given if name not in known and not node.has_parameter(name)
     ]
@@ -167,12 +167,12 @@ def subscribe_latched(
     node: Node, message_type: type, topic: str, callback: Callback
 ) -> Subscription:
     """
-    Subscribe to what publishers with transient local durability sent before.
+    Subscribe to publishers with transient local durability, also to what they sent before.
 
-    Such a subscription meets no volatile publisher, as ``subscribe`` gets nothing sent before: a
-    topic that may have either kind of publisher needs both.
+    Such a subscription gets nothing from volatile publishers, and that of ``subscribe`` gets
+    nothing that was sent before: a topic that may have either kind of publisher needs both.
     """
-    # Without callbacks of its own rclpy warns of every volatile publisher.
+    # With its default callbacks rclpy warns about every volatile publisher.
     silent = SubscriptionEventCallbacks(use_default_callbacks=False)
     return node.create_subscription(
         message_type, topic, callback, qos.latched_output(), event_callbacks=silent)

@@ -16,20 +16,42 @@ from rclpy.topic_endpoint_info import TopicEndpointInfo
 from mtshare_ros.messages.camera_image import nanoseconds_of
 from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
 
+FUTURE_TOLERANCE_S = 0.1
+"""How far the clocks of two machines may differ before the node reports it."""
+SIMULATED_TOLERANCE_S = 2.0
+"""The same for simulated time, which advances in steps."""
+OLDEST_S = 60.0
+"""Age above which stamps are assumed to come from another clock."""
+
 _STILL_AFTER_S = 2.0
+_INTERVALS_KEPT = 10
+_USUAL_INTERVALS = 3.0
+_REPORTED_AFTER = 3
 
 NO_CLOCK = (
     'use_sim_time is true, but nothing was received on /clock: start what publishes it (a '
     'simulator, or ros2 bag play with --clock), or set use_sim_time to false'
 )
-STANDS_STILL = (
-    'use_sim_time is true, and /clock stands still: the simulator or the bag that publishes it is '
-    'paused or has ended'
+CLOCK_STOPPED = (
+    'use_sim_time is true, and the time on /clock does not change: the simulator or the bag that '
+    'publishes it is paused or has ended'
+)
+_TIME_OF_DAY = (
+    'use_sim_time is true, but the images are stamped with the time of day, not with that of '
+    '/clock: have the camera use simulated time as well, or set use_sim_time to false'
+)
+_AHEAD_OF_CLOCK = (
+    'use_sim_time is true, and the images have stamps ahead of /clock, their ages count as 0: let '
+    'one simulator or one bag publish both'
+)
+_BEHIND_CLOCK = (
+    f'use_sim_time is true, and the stamps of the images are more than {OLDEST_S:.0f} s behind '
+    f'/clock: let one simulator or one bag publish both'
 )
 
 
 class SimulatedTime:
-    """Watches the clock of a node, which ``use_sim_time`` lets follow the topic /clock."""
+    """Watches the clock of a node, which follows the topic /clock under ``use_sim_time``."""
 
     def __init__(
         self, clock: ROSClock, steady_clock: Callable[[], float] = time.monotonic
@@ -45,7 +67,7 @@ class SimulatedTime:
         return self._clock.ros_time_is_active
 
     def find_fault(self) -> str:
-        """Return why simulated time does not pass, or an empty text; to be asked repeatedly."""
+        """Return why simulated time does not pass, or an empty text; call it repeatedly."""
         reading, now_s = self._clock.now().nanoseconds, self._steady_clock()
         if reading != self._reading:
             self._reading, self._moved_s = reading, now_s
@@ -53,16 +75,12 @@ class SimulatedTime:
             return ''
         if reading == 0:
             return NO_CLOCK
-        return STANDS_STILL if now_s - self._moved_s > _STILL_AFTER_S else ''
-
-
-_WAITS_KEPT = 10
-_PATIENCE = 3.0
+        return CLOCK_STOPPED if now_s - self._moved_s > _STILL_AFTER_S else ''
 
 
 @dataclass(frozen=True)
 class InputChange:
-    """What is new about the input: a silence (``warning``), or the end of one (``info``)."""
+    """What to log about the input: a silence (``warning``) or its end (``info``)."""
 
     warning: str = ''
     info: str = ''
@@ -70,12 +88,11 @@ class InputChange:
 
 class InputWatch:
     """
-    Watches one image subscription for silence.
+    Notices when the images of one subscription stay away.
 
-    ``seen`` is told of every image and ``check`` asked now and then. A silence is reported when
-    it began and when it ended, and in between where its cause has become another. It is longer
-    than the time-out, and than three of the waits that are usual for this camera. ``topic`` is
-    the name before remapping.
+    Call ``seen`` for every image and ``check`` now and then. A silence is longer than the time-out
+    and than three intervals that are usual for this camera. It is reported when it begins, when
+    its cause changes, and when it ends. ``topic`` is the name before remapping.
     """
 
     def __init__(
@@ -89,7 +106,7 @@ class InputWatch:
         self._simulated_time = SimulatedTime(node.get_clock(), clock)
         self._clock = clock
         self._last_seen_s = self._last_check_s = clock()
-        self._waits_s: deque[float] = deque(maxlen=_WAITS_KEPT)
+        self._intervals_s: deque[float] = deque(maxlen=_INTERVALS_KEPT)
         self._is_first = True
         self._silence = ''
 
@@ -103,7 +120,7 @@ class InputWatch:
         now_s = self._clock()
         silent_s, self._last_seen_s = now_s - self._last_seen_s, now_s
         if not self._is_first:
-            self._waits_s.append(silent_s)
+            self._intervals_s.append(silent_s)
         self._is_first = False
         if not self._silence:
             return InputChange()
@@ -112,9 +129,9 @@ class InputWatch:
         return InputChange(info=f'images on {topic} again, after {silent_s:.1f} s')
 
     def check(self, timeout_s: float) -> InputChange:
-        """Look for a silence longer than the time-out; return it where it is news."""
+        """Look for a silence longer than the time-out; return a new or changed one."""
         now_s, clock_fault = self._clock(), self._simulated_time.find_fault()
-        timeout_s = max(timeout_s, _PATIENCE * self._usual_wait_s())
+        timeout_s = max(timeout_s, _USUAL_INTERVALS * self._usual_interval_s())
         if now_s - max(self._last_seen_s, self._last_check_s) < timeout_s:
             return InputChange()
         self._last_check_s = now_s
@@ -125,14 +142,14 @@ class InputWatch:
         is_news, self._silence = silence != self._silence, silence
         return InputChange(warning=silence if is_news else '')
 
-    def _usual_wait_s(self) -> float:
+    def _usual_interval_s(self) -> float:
         """
-        Return the longest wait for an image that is no exception, 0.0 where none is known.
+        Return the usual interval between images in seconds, 0.0 before the second interval.
 
-        It is the second longest of the last few: cameras that send bursts are followed as well
-        as slow ones, and one failure of a fast camera is not.
+        It is the second longest of the last few intervals: that suits slow cameras and cameras
+        that send bursts, and a single failure of a fast camera does not count.
         """
-        longest = sorted(self._waits_s)[-2:]
+        longest = sorted(self._intervals_s)[-2:]
         return longest[0] if longest else 0.0
 
     def _find_reason(self, topic: str) -> str:
@@ -155,7 +172,7 @@ class InputWatch:
         return f'{offer} is compatible but sends nothing that arrives{self._hint_of(qos)}'
 
     def _hint_of(self, offered: QoSProfile) -> str:
-        """Tell how to get what a publisher sent before this node came, where it keeps that."""
+        """Return how to get what a publisher sent before this node came, where it keeps that."""
         kept = DurabilityPolicy.TRANSIENT_LOCAL
         if offered.durability != kept or self._subscription.qos_profile.durability == kept:
             return ''
@@ -169,32 +186,9 @@ def _other_transport(type_name: str) -> str:
     return f'; image_transport: {names[0]} takes it' if names else ''
 
 
-FUTURE_TOLERANCE_S = 0.1
-"""How far clocks of two machines may be apart before the node says so."""
-SIMULATED_TOLERANCE_S = 2.0
-"""The same for simulated time, which comes in steps."""
-OLDEST_S = 60.0
-"""Age above which stamps are taken to come from another clock."""
-
-_BELIEVED_AFTER = 3
-
-_TIME_OF_DAY = (
-    'use_sim_time is true, but the images are stamped with the time of day, not with that of '
-    '/clock: have the camera use simulated time as well, or set use_sim_time to false'
-)
-_AHEAD_OF_CLOCK = (
-    'use_sim_time is true, and the images have stamps ahead of /clock, their ages count as 0: let '
-    'one simulator or one bag publish both'
-)
-_BEHIND_CLOCK = (
-    f'use_sim_time is true, and the stamps of the images are more than {OLDEST_S:.0f} s behind '
-    f'/clock: let one simulator or one bag publish both'
-)
-
-
 @dataclass(frozen=True)
 class ImageAge:
-    """Milliseconds since the stamp, not negative, NaN where unknown; and what is odd about it."""
+    """The age by the stamp in milliseconds, not negative, NaN where unknown, and its fault."""
 
     milliseconds: float
     fault: str = ''
@@ -202,10 +196,10 @@ class ImageAge:
 
 class AgeMeter:
     """
-    Measures the ages of one camera's images by a clock, the node's own.
+    Measures the ages of one camera's images by the node's clock.
 
-    A fault of simulated time is told from the third image in a row on: at its start, and where a
-    bag begins anew, images and clock are not in step for a moment.
+    A fault of simulated time is reported from the third image in a row on: when a simulation or a
+    bag starts again, images and clock do not match for a moment.
     """
 
     def __init__(
@@ -227,7 +221,7 @@ class AgeMeter:
             return ImageAge(max(0.0, age_s * 1e3), _find_fault(age_s))
         fault = self._find_simulated_fault(taken / 1e9, age_s)
         self._faults_in_a_row = self._faults_in_a_row + 1 if fault else 0
-        told = fault if self._faults_in_a_row >= _BELIEVED_AFTER else ''
+        told = fault if self._faults_in_a_row >= _REPORTED_AFTER else ''
         return ImageAge(math.nan if fault == NO_CLOCK else max(0.0, age_s * 1e3), told)
 
     def _find_simulated_fault(self, taken_s: float, age_s: float) -> str:

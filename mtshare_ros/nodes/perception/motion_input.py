@@ -19,7 +19,7 @@ from mtshare_ros.nodes.perception.camera_poses import (
 from mtshare_ros.nodes.perception.engine_parameters import GYROSCOPE, MotionChoice, TF
 from mtshare_ros.nodes.perception.input_topics import IMU_TOPIC, name_for, subscribe_all
 
-MOVING_TOPIC, RESTING_TOPIC = '/tf', '/tf_static'
+MOVING_TOPIC, STATIC_TOPIC = '/tf', '/tf_static'
 
 
 class TransformInput:
@@ -44,9 +44,9 @@ class TransformInput:
             return
         self._subscriptions = (
             self._node.create_subscription(
-                messages.TFMessage, RESTING_TOPIC,
-                lambda message: self.tree.add(message.transforms, resting=True),
-                qos.transforms(resting=True)),
+                messages.TFMessage, STATIC_TOPIC,
+                lambda message: self.tree.add(message.transforms, static=True),
+                qos.transforms(static=True)),
             self._node.create_subscription(
                 messages.TFMessage, MOVING_TOPIC,
                 lambda message: self.tree.add(message.transforms), qos.transforms()))

@@ -25,8 +25,7 @@ _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')
 _CAMERA = re.compile(r'[A-Za-z][A-Za-z0-9_]*')
 _LARGEST_SIDE = 2048
 ONE_CAMERA = ['']
-"""One camera without a name; rclpy takes an empty list for one of bytes."""
-
+"""One camera without a name; not an empty list, which rclpy takes for a list of bytes."""
 
 SIZE_OF_MODEL = [0, 0]
 """The input size that leaves the choice to the model."""
@@ -57,8 +56,8 @@ def _check_cameras(value: list[str]) -> str:
         return ''
     wrong = [name for name in value if not _CAMERA.fullmatch(name)]
     if wrong or not value:
-        return f'{wrong[0]!r} is no name' if wrong else 'it names no camera'
-    return 'a name stands there twice' if len(set(value)) < len(value) else ''
+        return f'{wrong[0]!r} is not a name' if wrong else 'it names no camera'
+    return 'it holds a name twice' if len(set(value)) < len(value) else ''
 
 
 def _check_not_empty(value: str) -> str:
@@ -77,7 +76,7 @@ PERCEPTION_PARAMETERS = ParameterTable((
     *MOTION_PARAMETERS,
     *(_enabled_spec(get_task(name).ros_name) for name in DEFAULT_TASKS),
     ParameterSpec(
-        'max_rate', 'double', 0.0, 'Most frames processed in a second; 0.0 takes every frame.',
+        'max_rate', 'double', 0.0, 'Frames processed in a second at most; 0.0 takes every frame.',
         'Hz', (0.0, 240.0),
     ),
     ParameterSpec(
@@ -86,12 +85,12 @@ PERCEPTION_PARAMETERS = ParameterTable((
     ),
     ParameterSpec(
         'input_timeout', 'double', 5.0,
-        'Silence of the camera after which the node says so; where images come less often, three '
-        'of their usual waits.', 's', (0.1, 60.0),
+        'Time without an image after which the node warns; of a camera that is slower, three '
+        'usual intervals.', 's', (0.1, 60.0),
     ),
     ParameterSpec(
         'depth.color_range', 'double_array', [0.5, 8.0],
-        'Nearest and farthest depth told apart in depth/color.', 'm', check=_check_range,
+        'Depths that get the first and the last colour in depth/color.', 'm', check=_check_range,
     ),
     ParameterSpec(
         'semantic.color_alpha', 'double', 0.6,
@@ -112,8 +111,8 @@ PERCEPTION_PARAMETERS = ParameterTable((
         'fp32 on the CPU.', choices=('auto', 'fp32', 'bf16', 'fp16'), read_only=True,
     ),
     ParameterSpec(
-        'cuda_graphs', 'bool', True, 'On CUDA, capture what frames launch as graphs when the node '
-        'is activated, and replay them; false launches each kernel by itself, which takes longer.',
+        'cuda_graphs', 'bool', True, 'On CUDA, capture the kernels of a frame as graphs when the '
+        'node is activated, and replay them; false launches each kernel by itself: slower.',
         read_only=True,
     ),
     ParameterSpec(
@@ -167,12 +166,12 @@ class RuntimeSettings:
     sharing: SharingSettings
     motion: MotionChoice
     changed: str
-    """Those that differ from their defaults, as text: name=value with spaces between."""
+    """The parameters that differ from their defaults: ``name=value``, separated by spaces."""
 
 
 @dataclass(frozen=True)
 class StartSettings:
-    """The parameters that hold from start to end; ``input_size`` None is that of the model."""
+    """The parameters that are read when the node starts; ``input_size`` None is the model's."""
 
     model: str
     device: str

@@ -39,7 +39,7 @@ def place(found):
 def robot():
     """Lend the tree of a robot that drives at 1 m/s, with a camera 0.2 m before its centre."""
     tree = TransformTree()
-    tree.add([told('base', 'camera', x=0.2)], resting=True)
+    tree.add([told('base', 'camera', x=0.2)], static=True)
     tree.add([told('odom', 'base')])
     tree.pose('camera', 'odom', 0)  # what nobody has asked for is not kept
     tree.add([told('odom', 'base', at_s=0.1 * i, x=0.1 * i) for i in range(11)])
@@ -74,7 +74,7 @@ def test_an_image_much_newer_than_the_newest_transform_gets_none_and_the_age_is_
 
 
 def test_the_fixed_frame_may_stand_anywhere_in_the_tree(robot):
-    robot.add([told('odom', 'map_marker', x=5.0, rotation=HALF_TURN_ABOUT_Z)], resting=True)
+    robot.add([told('odom', 'map_marker', x=5.0, rotation=HALF_TURN_ABOUT_Z)], static=True)
 
     found = robot.pose('camera', 'map_marker', SECOND)
 
@@ -83,15 +83,15 @@ def test_the_fixed_frame_may_stand_anywhere_in_the_tree(robot):
 
 
 @pytest.mark.parametrize(('frame', 'fixed', 'words'), [
-    ('lidar', 'odom', "nobody tells where a frame 'lidar' is; known are 'base', 'camera', 'odom'"),
-    ('camera', 'map', "nobody tells where a frame 'map' is"),
+    ('lidar', 'odom', "no transform names a frame 'lidar'; known are 'base', 'camera', 'odom'"),
+    ('camera', 'map', "no transform names a frame 'map'"),
 ])
 def test_a_frame_that_nobody_tells_is_named_with_those_that_are_known(robot, frame, fixed, words):
     assert words in robot.pose(frame, fixed, SECOND).reason
 
 
 def test_two_frames_without_a_connection_are_named(robot):
-    robot.add([told('map', 'dock')], resting=True)
+    robot.add([told('map', 'dock')], static=True)
 
     assert "connect 'camera' with 'map'" in robot.pose('camera', 'map', SECOND).reason
 
@@ -102,7 +102,7 @@ def test_before_any_transform_that_is_what_is_said():
 
 def test_a_circle_of_frames_ends_the_search():
     tree = TransformTree()
-    tree.add([told('a', 'b'), told('b', 'a')], resting=True)
+    tree.add([told('a', 'b'), told('b', 'a')], static=True)
 
     assert tree.pose('a', 'odom', 0).motion is None
 
@@ -123,7 +123,7 @@ def test_frames_without_end_are_not_remembered_without_end(robot):
 
 
 def test_a_frame_that_is_moved_to_another_parent_stands_there_alone(robot):
-    robot.add([told('lift', 'camera', x=3.0)], resting=True)
+    robot.add([told('lift', 'camera', x=3.0)], static=True)
 
     assert "connect 'camera' with 'odom'" in robot.pose('camera', 'odom', SECOND).reason
     assert place(robot.pose('camera', 'lift', SECOND)) == [3.0, 0, 0]
@@ -146,7 +146,7 @@ def imu():
 
 
 def nobody_knows(*_):
-    return Lookup(None, reason="nobody tells where a frame 'imu' is")
+    return Lookup(None, reason="no transform names a frame 'imu'")
 
 
 def test_poses_turn_as_the_imu_does_in_the_frame_of_the_camera(imu):
@@ -177,7 +177,7 @@ def test_without_a_transform_from_the_imu_there_is_no_pose_and_the_reason_is_sai
     poses.at(header(0.5))
 
     assert poses.at(header(0.6)).reason == (
-        "how the IMU is mounted is not known: nobody tells where a frame 'imu' is")
+        "how the IMU is mounted is not known: no transform names a frame 'imu'")
 
 
 def test_after_rates_were_missing_poses_go_on_with_the_next_two_images(imu):

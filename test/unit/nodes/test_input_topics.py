@@ -40,7 +40,7 @@ def test_a_parameter_that_changes_nothing_is_told_with_those_that_do():
     with node_with(deadline='3') as node:
         problem, = check_overrides(node, INPUTS)
 
-    assert problem.startswith(f'{INFO}deadline changes nothing')
+    assert problem.startswith(f'{INFO}deadline has no effect')
     assert '/image, /camera/info' in problem and 'durability' in problem
 
 
