@@ -104,11 +104,11 @@ def test_the_results_are_what_the_committed_figures_say(monkeypatch):
 
 
 def test_the_page_of_real_images_is_what_its_figures_say():
-    from mtshare_ros.report.real.page import write_page
+    from mtshare_ros.report.page import write_real_page
 
     figures = json.loads((ROOT / 'docs/real_images.json').read_text())
     notes = ROOT / 'docs/real_images_notes.txt'
-    expected = write_page(figures, notes.read_text() if notes.is_file() else '')
+    expected = write_real_page(figures, notes.read_text() if notes.is_file() else '')
 
     assert (ROOT / 'docs/real_images.md').read_text() == expected, (
         f'run: {figures["command"]}')

@@ -34,7 +34,7 @@ from mtshare_ros.cli.options import (
     TASK_THRESHOLD,
     TEMPORAL_THRESHOLD,
 )
-from mtshare_ros.cli.output import check_folder, write_json
+from mtshare_ros.cli.output import check_folder, command_line, write_json
 
 if TYPE_CHECKING:
     from mtshare_ros.benchmark.bench_model import BenchModel
@@ -199,7 +199,8 @@ def _finish(
     typer.echo(_UNTRAINED if known is None else say_quality(known, size))
     if file is not None:
         found = quality_at(known or (), size)
-        write_json(file, {**results, 'quality': found and asdict(found)})
+        write_json(file, {'command': command_line(), **results,
+                          'quality': found and asdict(found)})
 
 
 def _load(

@@ -28,6 +28,7 @@ from mtshare_ros.cli.options import (
 from mtshare_ros.cli.output import (
     check_folder,
     check_picture_path,
+    command_line,
     progress_bar,
     save_picture,
     write_json,
@@ -174,7 +175,7 @@ def evaluate(
     if store:
         _store(outcome)
     if json is not None:
-        write_json(json, outcome.values())
+        write_json(json, {'command': command_line(), **outcome.values()})
     if sheet is not None:
         save_picture(sheet, picture)
 

@@ -20,7 +20,7 @@ from mtshare_ros.cli.model_info import (
     print_storage,
 )
 from mtshare_ros.cli.options import JsonOption, ModelArgument, offer_added_models, offer_heads
-from mtshare_ros.cli.output import check_folder, write_json
+from mtshare_ros.cli.output import check_folder, command_line, write_json
 from mtshare_ros.errors import ConfigError, MissingExtraError, ModelError
 
 if TYPE_CHECKING:
@@ -148,8 +148,8 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
     print_storage(storage)
     if json is not None:
         write_json(json, {
-            'file': file.path.name, **facts, 'tasks': checkpoint.network.tasks,
-            'delta_weights': deltas,
+            'command': command_line(), 'file': file.path.name, **facts,
+            'tasks': checkpoint.network.tasks, 'delta_weights': deltas,
             'bytes': {'file': file.path.stat().st_size, **asdict(storage),
                       'ratio': storage.ratio}})
 

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 import json
 import math
 from pathlib import Path
+import shlex
 import signal
 import sys
 import time
@@ -53,6 +54,11 @@ def write_json(path: Path, values: Any) -> None:
     text = json.dumps(_plain(values), indent=2, allow_nan=False)
     _write(path, lambda: path.write_text(text + '\n', encoding='utf-8'))
     typer.echo(f'wrote {path}')
+
+
+def command_line() -> str:
+    """Return the command as it was typed, for reports that say how they were made."""
+    return shlex.join(['mtshare', *sys.argv[1:]])
 
 
 def save_picture(path: Path, pixels: np.ndarray) -> None:

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import numpy as np
 
     from mtshare_ros.inference.engine import Engine
-    from mtshare_ros.report.real.public_files import FoundFile
-    from mtshare_ros.report.real.study import Study
+    from mtshare_ros.report.public_files import FoundFile
+    from mtshare_ros.report.real_study import Study
     from mtshare_ros.sharing.settings import SharingSettings
 
 PAGE, FIGURES, NOTES = 'real_images.md', 'real_images.json', 'real_images_notes.txt'
@@ -105,21 +105,21 @@ class _Material:
     """The public files as they lie here, and how much of them is used."""
 
     photographs: 'Sequence[FoundFile]'
-    films: 'Sequence[FoundFile]'
+    clips: 'Sequence[FoundFile]'
     frames: int
     all_pictures: bool
 
     def is_shown(self, name: str) -> bool:
         """Whether pictures are made of a file."""
         return self.all_pictures or name in {
-            found.what.name for found in (*self.photographs, *self.films) if found.what.shared}
+            found.what.name for found in (*self.photographs, *self.clips) if found.what.shared}
 
 
 class _Page:
     """Measures one model after the other, and writes the page of all."""
 
     def __init__(self, material: _Material, sharing: 'SharingSettings') -> None:
-        from mtshare_ros.report.real.motorcycle import read_motorcycle
+        from mtshare_ros.report.real_study import read_motorcycle
 
         self._material = material
         self._sharing = sharing
@@ -130,12 +130,12 @@ class _Page:
 
     def add(self, engine: 'Engine', output: Path) -> None:
         """Measure a model and save its sheets."""
-        from mtshare_ros.report.real.study import study_model
+        from mtshare_ros.report.real_study import study_model
 
         name = engine.file.name if engine.file else 'model'
         material = self._material
         sheets = Sheets(output, name, material.frames)
-        with progress_bar(name, len(material.films) * material.frames) as progress:
+        with progress_bar(name, len(material.clips) * material.frames) as progress:
             self._models[name] = study_model(engine, self._study(sheets, progress))
         self._pictures += sheets.save(engine.labels)
         self._figures = {'device': engine.device, 'input_size': list(engine.input_size),
@@ -143,8 +143,8 @@ class _Page:
 
     def write(self, output: Path, command: str) -> None:
         """Write figures and page."""
-        from mtshare_ros.report.real.page import write_page
-        from mtshare_ros.report.real.study import constant_depth
+        from mtshare_ros.report.page import write_real_page
+        from mtshare_ros.report.real_study import constant_depth
 
         figures = {
             'command': command, **self._figures, 'frames': self._material.frames,
@@ -154,35 +154,35 @@ class _Page:
             'models': self._models}
         write_json(output / FIGURES, figures)
         notes = output / NOTES
-        page = write_page(figures, notes.read_text(encoding='utf-8') if notes.is_file() else '')
-        (output / PAGE).write_text(page, encoding='utf-8')
+        text = notes.read_text(encoding='utf-8') if notes.is_file() else ''
+        (output / PAGE).write_text(write_real_page(figures, text), encoding='utf-8')
         typer.echo(f'wrote {output / PAGE}')
 
     def _study(self, sheets: Sheets, progress: Callable[[int], None]) -> 'Study':
-        from mtshare_ros.report.real.study import Study
+        from mtshare_ros.report.real_study import Study
 
         shown, numbers = self._material.is_shown, count(1)
 
-        def see_frame(film: str, frame: Any) -> None:
+        def see_frame(clip: str, frame: Any) -> None:
             progress(next(numbers))
-            if shown(film):
-                sheets.see_frame(film, frame)
+            if shown(clip):
+                sheets.see_frame(clip, frame)
 
         return Study(
             {found.what.name: found.path for found in self._material.photographs},
-            self._motorcycle, _film_readers(self._material), self._sharing,
+            self._motorcycle, _clip_readers(self._material), self._sharing,
             lambda name, prediction: sheets.see_photograph(prediction) if shown(name) else None,
             see_frame)
 
 
 def _find(folder: Path, frames: int, all_pictures: bool) -> _Material:
-    from mtshare_ros.report.real.public_files import (
-        find_films,
+    from mtshare_ros.report.public_files import (
+        find_clips,
         find_photographs,
         photograph_folder,
     )
 
-    return _Material(find_photographs(photograph_folder()), find_films(folder), frames,
+    return _Material(find_photographs(photograph_folder()), find_clips(folder), frames,
                      all_pictures)
 
 
@@ -191,21 +191,21 @@ def _listing(material: _Material) -> dict[str, Any]:
     return {
         'files': [{'file': found.what.file, 'shows': found.what.shows,
                    'licence': found.what.licence}
-                  for found in (*material.photographs, *material.films)],
-        'films': {found.what.name: {'shows': found.what.shows} for found in material.films},
+                  for found in (*material.photographs, *material.clips)],
+        'clips': {found.what.name: {'shows': found.what.shows} for found in material.clips},
     }
 
 
-def _film_readers(
+def _clip_readers(
     material: _Material
 ) -> 'Mapping[str, Callable[[], Iterator[np.ndarray]]]':
     def reader(path: Path) -> 'Callable[[], Iterator[np.ndarray]]':
-        return lambda: islice(_read_film(path), material.frames)
+        return lambda: islice(_read_clip(path), material.frames)
 
-    return {found.what.name: reader(found.path) for found in material.films}
+    return {found.what.name: reader(found.path) for found in material.clips}
 
 
-def _read_film(path: Path) -> 'Iterator[np.ndarray]':
+def _read_clip(path: Path) -> 'Iterator[np.ndarray]':
     """Yield the frames of a video, which may be compressed as Debian does it."""
     import numpy as np
 

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
     from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
     from mtshare_ros.inference.prediction import Prediction
-    from mtshare_ros.report.real.film import FilmFrame
+    from mtshare_ros.report.real_clips import ComputedFrame
     from mtshare_ros.tasks import LabelSet
 
 PHOTOGRAPHS = 'photographs'
-_FILM_ROWS = 3
+_CLIP_ROWS = 3
 _WIDTH = 1400
 _QUALITY = 88
 
@@ -23,14 +23,14 @@ class Sheets:
     """
     Collects what one model makes of the files, and saves the sheets.
 
-    ``frames`` is how many a film has; some, evenly spread, have two rows: the whole computation
+    ``frames`` is how many a clip has; some, evenly spread, have two rows: the whole computation
     beside the image, and the shared one beside what was recomputed.
     """
 
     def __init__(self, folder: Path, model: str, frames: int) -> None:
         self._folder = folder
         self._model = model
-        count = min(_FILM_ROWS, frames - 1)
+        count = min(_CLIP_ROWS, frames - 1)
         self._places = {1 + number * (frames - 1) // count for number in range(count)}
         self._passed: dict[str, int] = {}
         self._rows: dict[str, list['SheetRow']] = {}
@@ -39,13 +39,13 @@ class Sheets:
         """Keep a photograph with its maps."""
         self._add(PHOTOGRAPHS, prediction)
 
-    def see_frame(self, film: str, frame: 'FilmFrame') -> None:
-        """Let a frame of a film pass."""
-        number = self._passed.get(film, 0)
-        self._passed[film] = number + 1
+    def see_frame(self, clip: str, frame: 'ComputedFrame') -> None:
+        """Let a frame of a clip pass."""
+        number = self._passed.get(clip, 0)
+        self._passed[clip] = number + 1
         if number in self._places:
-            self._add(film, frame.dense)
-            self._add(film, frame.shared, _activity(frame.shared))
+            self._add(clip, frame.dense)
+            self._add(clip, frame.shared, _activity(frame.shared))
 
     def save(self, labels: 'LabelSet') -> list[dict[str, Any]]:
         """Save the sheets; return what they show, of which model, and where they lie."""

@@ -10,7 +10,7 @@ from mtshare_ros.cli.output import check_folder
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
-    from mtshare_ros.report.plan import ReportPlan
+    from mtshare_ros.report.results import ReportPlan
 
 EXAMPLES = """
 mtshare report docs/results --recipe config/train/rooms.yaml --output docs/results.md
@@ -49,8 +49,8 @@ def report(
 
 def report_text(folder: Path, recipe: Path, output: Path) -> str:
     """Return the page; raise ConfigError where files are missing, damaged or of other data."""
-    from mtshare_ros.report.document import write_report
-    from mtshare_ros.report.files import read_results
+    from mtshare_ros.report.page import write_report
+    from mtshare_ros.report.results import read_results
 
     return write_report(read_results(folder), _plan(folder, recipe, output))
 
@@ -58,20 +58,20 @@ def report_text(folder: Path, recipe: Path, output: Path) -> str:
 def _plan(folder: Path, recipe: Path, output: Path) -> 'ReportPlan':
     from mtshare_ros.cli.bench_tables import CONTENDER_TEXTS
     from mtshare_ros.config import require
-    from mtshare_ros.report.commands import PICTURES
-    from mtshare_ros.report.files import read_images_seen
-    from mtshare_ros.report.plan import ReportPlan, TrainedRun
+    from mtshare_ros.report.page import PICTURES
+    from mtshare_ros.report.results import read_values, ReportPlan, TrainedRun
     from mtshare_ros.training.recipe import load_recipe, runs_of
     from mtshare_ros.training.stage_config import MULTI, SINGLE
 
     trained = load_recipe(recipe)
     require(trained.data.name == 'rooms', f'{recipe}: data.name', trained.data.name,
-            'rooms: what a report calls a target is one for rooms')
+            'rooms: the targets of a report are for rooms')
     runs = tuple(
         TrainedRun(run.folder, run.stage.name, run.trained, run.images, run.images_in_all,
                    baseline=run.stage.role in (SINGLE, MULTI))
         for run in runs_of(trained, 'all'))
-    seen = read_images_seen(folder)
+    path = folder / 'images_seen.json'
+    seen = read_values(path) if path.is_file() else {}
     runs = tuple(replace(run, images=seen[run.name], images_in_all=seen[run.name])
                  if run.baseline and run.name in seen else run for run in runs)
     pictures = {name: f'images/{name}' for name in PICTURES

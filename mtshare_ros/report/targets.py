@@ -1,148 +1,228 @@
-"""The targets that the family of models was made for, judged by the figures."""
+"""The targets that the family of models was made for, judged by what was measured."""
 
-from typing import Callable, Iterator
+from dataclasses import dataclass
+import math
+from statistics import fmean
+from typing import Any, Callable, Iterable, Iterator, Mapping
 
-from mtshare_ros.report.changes import (
-    changes_to,
-    DENSE,
-    main_figure,
-    mean_change,
-    SHARING,
-)
-from mtshare_ros.report.clips import (
-    clip_names,
-    clip_report,
-    gated_to_changed,
-    TEST_CLIPS,
-    VALIDATION,
-)
-from mtshare_ros.report.files import at, Results
-from mtshare_ros.report.plan import MULTI_TASK, ReportPlan, SHARED
-from mtshare_ros.report.target import Reading, Target
-from mtshare_ros.report.text import MAIN_FIGURES
-from mtshare_ros.report.weights import block_densities, encoder_density
+from mtshare_ros.evaluation.scorer import delta_m
+from mtshare_ros.report.results import at, Files, MULTI_TASK, ReportPlan, Results, SHARED
 from mtshare_ros.tasks import get_task
 
-QUALITY_LIMITS = {'semseg': 45.0, 'depth': 0.55, 'normals': 17.0, 'edge': 85.0}
-"""What the main metric of a task shall reach on rooms."""
+NOT_MEASURED = 'not measured'
+VALIDATION = 'validation'
+TEST_CLIPS = ('test-static', 'test-pan', 'test-drive', 'test-handheld')
+
+DENSE, SHARING = ('metrics',), ('sharing', 'metrics')
+"""Where a file holds the metrics of dense frames, and of those with sharing."""
+
+QUALITY_TARGETS = {'semseg': 45.0, 'depth': 0.55, 'normals': 17.0, 'edge': 85.0}
+"""What the main metric of a task has to reach on rooms."""
 
 LEAST_DELTA_M = -1.0
 LEAST_DENSITY, MOST_DENSITY = 0.01, 0.10
 MOST_BYTES = 1.5
-LEAST_TAKEN_OVER = 0.5
+LEAST_REUSED = 0.5
 MOST_GATED = 1.5
+
+
+@dataclass(frozen=True)
+class MainMetric:
+    """Name, unit and format of the main metric of a task."""
+
+    name: str
+    unit: str
+    form: str
+
+    @property
+    def suffix(self) -> str:
+        """The unit as it follows a number."""
+        return self.unit if self.unit == '°' else f' {self.unit}'
+
+
+MAIN_METRICS = {
+    'semseg': MainMetric('mean IoU', '%', '.1f'),
+    'depth': MainMetric('RMSE', 'm', '.3f'),
+    'normals': MainMetric('mean angle', '°', '.1f'),
+    'edge': MainMetric('F', '%', '.1f'),
+    'human_parts': MainMetric('mean IoU', '%', '.1f'),
+    'saliency': MainMetric('largest F', '%', '.1f'),
+}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One measured number of a target; ``factor`` times the value is written."""
+
+    name: str
+    value: float | None
+    form: str
+    unit: str = ''
+    factor: float = 1.0
+
+    def __str__(self) -> str:
+        """Return the number with its name and unit."""
+        return f'{self.name} {written(self.value, self.form, self.factor, self.unit)}'.strip()
+
+
+@dataclass(frozen=True)
+class Target:
+    """A condition that every reading has to meet; one that was not measured meets nothing."""
+
+    text: str
+    holds: Callable[[float], bool]
+    readings: tuple[Reading, ...]
+
+    @property
+    def verdict(self) -> str:
+        """Whether it was reached; a single reading that fails decides."""
+        values = [reading.value for reading in self.readings]
+        known = [value for value in values if value is not None]
+        if not all(self.holds(value) for value in known):
+            return 'not reached'
+        if len(known) == len(values):
+            return 'reached'
+        return 'reached as far as measured' if known else NOT_MEASURED
+
+    def __str__(self) -> str:
+        """Return the verdict, the target and its readings, those that fail in bold."""
+        shown = ', '.join(
+            f'**{reading}**' if reading.value is not None and not self.holds(reading.value)
+            else str(reading) for reading in self.readings)
+        return f'**{self.verdict}**: {self.text}' + (f': {shown}' if shown else '')
+
+
+def written(value: Any, form: str, factor: float = 1.0, unit: str = '') -> str:
+    """Return ``factor`` times a number in a format; what is no number was not measured."""
+    known = isinstance(value, (int, float))
+    return f'{factor * value:{form}}{unit}' if known else NOT_MEASURED
+
+
+def main_metric(report: Any, task: str, place: tuple[str, ...] = DENSE) -> float | None:
+    """Return the main metric of a task, None where it was not measured."""
+    return at(report, *place, task, get_task(task).metric)
+
+
+def change(task: str, value: float | None, reference: float | None) -> float | None:
+    """Return the relative change of a main metric in per cent, above 0 being better."""
+    if value is None or reference is None:
+        return None
+    metric = get_task(task).metric
+    found = delta_m({task: {metric: value}}, {task: {metric: reference}})
+    return None if math.isnan(found) else found
+
+
+def mean_change(changes: Iterable[float | None]) -> float | None:
+    """Return their mean, None unless all are known."""
+    known = list(changes)
+    values = [value for value in known if value is not None]
+    return fmean(values) if values and len(values) == len(known) else None
+
+
+def changes_to(
+    report: Any, references: Files, names: Mapping[str, str], place: tuple[str, ...] = DENSE
+) -> dict[str, float | None]:
+    """Return the changes by task; ``names`` has the name of the reference's file by task."""
+    return {task: change(task, main_metric(report, task, place),
+                         main_metric(references.get(name), task))
+            for task, name in names.items()}
+
+
+def clip_names(results: Results) -> tuple[str, ...]:
+    """Return the clips of the shared model: the expected ones first, measured or not."""
+    expected = (VALIDATION, *TEST_CLIPS)
+    found = (name.removeprefix(f'{SHARED}-') for name in results.clips
+             if name.startswith(f'{SHARED}-'))
+    return (*expected, *(name for name in found if name not in expected))
 
 
 def targets(results: Results, plan: ReportPlan) -> Iterator[Target]:
     """Yield every target with what was measured of it."""
-    yield from _compared_quality(results, plan)
+    alone = {task: plan.reference_of(task) for task in plan.sub_tasks}
+    yield from _compared(results, alone, f'Δm to the networks trained alone at least '
+                         f'{LEAST_DELTA_M:g} %', lambda value: value >= LEAST_DELTA_M)
+    yield from _compared(results, dict.fromkeys(plan.sub_tasks, MULTI_TASK),
+                         f'better than {MULTI_TASK}', lambda value: value > 0)
+    clips = {name: results.clips.get(f'{SHARED}-{name}') for name in clip_names(results)}
     yield Target(
         f'sharing costs no more than a Δm of {LEAST_DELTA_M:g} % against dense',
         lambda value: value >= LEAST_DELTA_M,
-        tuple(Reading(name, at(clip_report(results, name), 'sharing', 'delta_m_to_dense'),
-                      '+.2f', ' %') for name in clip_names(results)))
-    yield from _sparse_weights(results, plan)
-    yield from _activity(results)
-    yield from (_quality(results, task) for task in plan.tasks if task in QUALITY_LIMITS)
+        tuple(Reading(name, at(report, 'sharing', 'delta_m_to_dense'), '+.2f', ' %')
+              for name, report in clips.items()))
+    yield from _sparse_weights(results.info.get(SHARED), plan)
+    activity = at(clips[VALIDATION], 'sharing')
+    yield Target(
+        f'validation clips: at least {100 * LEAST_REUSED:g} % of the tokens of sub-tasks in '
+        'blocks with delta weights are reused',
+        lambda value: value >= LEAST_REUSED,
+        (Reading('', at(activity, 'reused'), '.1f', ' %', 100),))
+    yield Target(
+        f'validation clips: the gates let through at most {MOST_GATED:g} times the share of '
+        'patches that change',
+        lambda value: value <= MOST_GATED, (Reading('', at(activity, 'gated_to_changed'), '.2f'),))
+    yield from (_quality(results, task) for task in plan.tasks if task in QUALITY_TARGETS)
     yield _equally_trained(plan)
 
 
-def _quality(results: Results, task: str) -> Target:
-    """Judge the main metric on single images, dense, and on the test clips, with sharing."""
-    limit, figure = QUALITY_LIMITS[task], MAIN_FIGURES[task]
-    higher = get_task(task).higher_is_better
-
-    def reading(name: str, value: float | None) -> Reading:
-        return Reading(name, value, figure.form, figure.suffix)
-
-    return Target(
-        f'{task}: {figure.name} {"at least" if higher else "at most"} {limit:g}{figure.suffix}',
-        lambda value: value >= limit if higher else value <= limit,
-        (reading('dense', main_figure(results.images.get(SHARED), task)),
-         *(reading(f'sharing on {name}', main_figure(clip_report(results, name), task, SHARING))
-           for name in TEST_CLIPS)))
-
-
-def _compared_quality(results: Results, plan: ReportPlan) -> Iterator[Target]:
-    """Judge the sub-tasks against the baselines."""
-    alone = {task: plan.reference_of(task) for task in plan.sub_tasks}
-    yield from _against(results, alone, f'Δm to the networks trained alone at least '
-                        f'{LEAST_DELTA_M:g} %', lambda value: value >= LEAST_DELTA_M)
-    yield from _against(results, dict.fromkeys(plan.sub_tasks, MULTI_TASK),
-                        f'better than {MULTI_TASK}', lambda value: value > 0)
-
-
-def _against(
-    results: Results, names: dict[str, str], text: str, holds: Callable[[float], bool]
+def _compared(
+    results: Results, names: Mapping[str, str], text: str, holds: Callable[[float], bool]
 ) -> Iterator[Target]:
-    """Judge the sub-tasks together, and each by itself; ``names`` are their rivals."""
-    found = _changes(results, names)
-    yield Target(f'sub-tasks together: {text}', holds, tuple(
-        Reading(side, mean_change(changes.values()), '+.2f', ' %')
-        for side, changes in found.items()))
-    yield Target(f'every sub-task by itself: {text}', holds, tuple(
-        Reading(f'{task} {side}', value, '+.2f', ' %')
-        for side, changes in found.items() for task, value in changes.items()))
-
-
-def _changes(
-    results: Results, names: dict[str, str]
-) -> dict[str, dict[str, float | None]]:
-    """Return the changes to other networks by side: dense, and on clips that both ran on."""
-    found = {'dense': changes_to(results.images.get(SHARED), results.images, names, DENSE)}
+    """Judge the sub-tasks together, and each alone; ``names`` are the networks they are beside."""
+    found = {'dense': changes_to(results.images.get(SHARED), results.images, names)}
     for clip in clip_names(results):
-        files = {name: f'{name}-{clip}' for name in names.values()}
-        if clip_report(results, clip) and any(file in results.clips for file in files.values()):
-            found[f'sharing on {clip}'] = changes_to(
-                clip_report(results, clip), results.clips,
-                {task: files[name] for task, name in names.items()}, SHARING)
+        report = results.clips.get(f'{SHARED}-{clip}')
+        files = {task: f'{name}-{clip}' for task, name in names.items()}
+        if report and any(file in results.clips for file in files.values()):
+            found[f'sharing on {clip}'] = changes_to(report, results.clips, files, SHARING)
     if len(found) == 1:
         found['sharing'] = dict.fromkeys(names)
-    return found
+    yield Target(f'sub-tasks together: {text}', holds, tuple(
+        Reading(where, mean_change(changes.values()), '+.2f', ' %')
+        for where, changes in found.items()))
+    yield Target(f'every sub-task by itself: {text}', holds, tuple(
+        Reading(f'{task} {where}', value, '+.2f', ' %')
+        for where, changes in found.items() for task, value in changes.items()))
 
 
-def _sparse_weights(results: Results, plan: ReportPlan) -> Iterator[Target]:
-    info = results.info.get(SHARED)
+def _sparse_weights(info: Any, plan: ReportPlan) -> Iterator[Target]:
     limits = f'{100 * LEAST_DENSITY:g} to {100 * MOST_DENSITY:g} %'
+    weights = {task: at(info, 'delta_weights', task) for task in plan.sub_tasks}
 
     def holds(value: float) -> bool:
         return LEAST_DENSITY <= value <= MOST_DENSITY
 
-    def reading(name: str, value: float | None) -> Reading:
-        return Reading(name, value, '.2f', ' %', 100)
-
     yield Target(f'delta weights are {limits} of the encoder', holds, tuple(
-        reading(task, encoder_density(info, task)) for task in plan.sub_tasks))
-    blocks = {task: block_densities(info, task).values() for task in plan.sub_tasks}
+        Reading(task, at(found, 'encoder'), '.2f', ' %', 100) for task, found in weights.items()))
     yield Target(f'delta weights are {limits} of every block that is not shared', holds, tuple(
-        reading(f'{word} of {task}', pick(values, default=None)) for task, values in blocks.items()
-        for word, pick in (('least', min), ('most', max))))
+        Reading(f'{word} of {task}', pick(
+            (block['elements'] for block in (at(found, 'blocks') or {}).values()), default=None),
+            '.2f', ' %', 100)
+        for task, found in weights.items() for word, pick in (('least', min), ('most', max))))
     yield Target(
         f'the encoders of all tasks take at most {MOST_BYTES:g} times the bytes of the base',
         lambda value: value <= MOST_BYTES, (Reading('', at(info, 'bytes', 'ratio'), '.3f'),))
 
 
-def _activity(results: Results) -> Iterator[Target]:
-    report = clip_report(results, VALIDATION)
-    yield Target(
-        f'validation clips: at least {100 * LEAST_TAKEN_OVER:g} % of the rows of sub-tasks in '
-        'blocks with delta weights are taken over',
-        lambda value: value >= LEAST_TAKEN_OVER,
-        (Reading('', at(report, 'sharing', 'reused'), '.1f', ' %', 100),))
-    yield Target(
-        f'validation clips: the gates let through at most {MOST_GATED:g} times the share of '
-        'patches that change',
-        lambda value: value <= MOST_GATED, (Reading('', gated_to_changed(report), '.2f'),))
+def _quality(results: Results, task: str) -> Target:
+    """Judge the main metric on single images, dense, and on the test clips, with sharing."""
+    limit, metric = QUALITY_TARGETS[task], MAIN_METRICS[task]
+    higher = get_task(task).higher_is_better
+    values = {'dense': main_metric(results.images.get(SHARED), task)}
+    values.update({f'sharing on {name}': main_metric(
+        results.clips.get(f'{SHARED}-{name}'), task, SHARING) for name in TEST_CLIPS})
+    return Target(
+        f'{task}: {metric.name} {"at least" if higher else "at most"} {limit:g}{metric.suffix}',
+        lambda value: value >= limit if higher else value <= limit,
+        tuple(Reading(name, value, metric.form, metric.suffix) for name, value in values.items()))
 
 
 def _equally_trained(plan: ReportPlan) -> Target:
     """Judge whether the baselines saw as many images as what they are compared with."""
-    most = max((plan.images_of(task) for task in plan.sub_tasks), default=0)
     wanted = {plan.reference_of(task): plan.images_of(task) for task in plan.sub_tasks}
-    wanted[MULTI_TASK] = most
-    seen = {name: plan.images_of_baseline(name) for name in wanted}
+    wanted[MULTI_TASK] = max(wanted.values(), default=0)
+    seen = {run.name: run.images_in_all for run in plan.runs if run.baseline}
     return Target(
         'every baseline saw as many images as base and stages of a sub-task; the difference',
         lambda value: value == 0,
-        tuple(Reading(name, None if count is None else count - wanted[name], '+.0f')
-              for name, count in seen.items()))
+        tuple(Reading(name, seen[name] - count if name in seen else None, '+.0f')
+              for name, count in wanted.items()))

@@ -13,7 +13,7 @@ from typer.testing import CliRunner  # noqa: E402
 from video_files import write_numbered  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
-from mtshare_ros.report.real.page import write_page  # noqa: E402
+from mtshare_ros.report.page import write_real_page  # noqa: E402
 
 
 @pytest.fixture(scope='module')
@@ -41,10 +41,10 @@ def test_the_page_says_what_its_figures_say(tiny_model, opencv, tmp_path):
     assert result.exit_code == 0, result.output
     figures = json.loads((tmp_path / 'real_images.json').read_text())
     page = (tmp_path / 'real_images.md').read_text()
-    assert page == write_page(figures, 'The cat is a cat.')
+    assert page == write_real_page(figures, 'The cat is a cat.')
     assert 'The cat is a cat.' in page and '### Cup:' in page and 'Middlebury' in page
-    assert set(figures['models']['tiny']['films']) == {'street', 'box', 'cup'}
-    assert figures['models']['tiny']['films']['street']['frames'] == 2
+    assert set(figures['models']['tiny']['clips']) == {'street', 'box', 'cup'}
+    assert figures['models']['tiny']['clips']['street']['frames'] == 2
     assert {picture['file'] for picture in figures['pictures']} == {
         'images/real_photographs_tiny.jpg', 'images/real_cup_tiny.jpg'}
     assert all((tmp_path / picture['file']).is_file() for picture in figures['pictures'])

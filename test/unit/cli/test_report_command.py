@@ -3,7 +3,10 @@
 from dataclasses import replace
 import json
 from pathlib import Path
+import re
 import shutil
+import sys
+from unittest.mock import patch
 
 import pytest
 
@@ -31,7 +34,9 @@ DEPTH = {'metrics': {'depth': {'rmse': 0.5}}, 'dataset': 'rooms', 'split': 'test
 
 def mtshare(*words):
     """Run the command in this process, which has all the libraries loaded."""
-    return CliRunner().invoke(app, [str(word) for word in words])
+    words = [str(word) for word in words]
+    with patch.object(sys, 'argv', ['mtshare', *words]):
+        return CliRunner().invoke(app, words)
 
 
 @pytest.fixture
@@ -82,10 +87,11 @@ def test_the_page_holds_what_the_other_commands_wrote(measured, tmp_path):
         # what stands last may be a change to a figure of 0: nothing was trained
         assert 'not measured' not in row_of(text, name)[:-1], name
     assert 5 < float(row_of(text, 'block 1')[0]) < 15  # per cent: it was given 10
-    assert row_of(text, 'rows that sub-tasks take over from the base task')[1].endswith(
+    assert row_of(text, "tokens of sub-tasks that reuse the base task's update")[1].endswith(
         ' % in the blocks with delta weights')
-    assert ('mtshare bench --model tiny --motion static --frames 2 '
-            '--contenders shared_encoder,combined --no-compile --input-size 48x64') in text
+    assert re.search('^mtshare bench --model .*tiny.safetensors --input-size 48x64 --frames 2 '
+                     '--contenders shared_encoder,combined --no-compile --json .*static.json$',
+                     text, re.MULTILINE)
     assert f'wrote {tmp_path / "page.md"}' in result.output
 
 
@@ -95,7 +101,7 @@ def test_the_images_of_every_run_come_from_the_recipe(folder, tmp_path):
     text = report_text(folder, recipe, tmp_path / 'page.md')
 
     assert row_of(text, 'depth: single-task') == ['3 200', '3 200', '', '0.500', '']
-    assert row_of(text, 'semseg: base-temporal')[:2] == ['1 600', '2 400']  # two of a film count
+    assert row_of(text, 'semseg: base-temporal')[:2] == ['1 600', '2 400']  # two of a clip count
     assert f'mtshare train {recipe} --output runs/small' in text
 
 
@@ -109,9 +115,9 @@ def test_only_pictures_that_lie_beside_the_page_are_shown(folder, tmp_path):
 
 
 @pytest.mark.parametrize('figures, recipe, output, complaint', [
-    ('absent', RECIPE, 'page.md', 'absent holds no figures'),
+    ('absent', RECIPE, 'page.md', 'absent holds no results'),
     ('figures', 'absent.yaml', 'page.md', 'absent.yaml: cannot be read'),
-    ('figures', ROOT / 'config/train/nyud.yaml', 'page.md', 'what a report calls a target'),
+    ('figures', ROOT / 'config/train/nyud.yaml', 'page.md', 'targets of a report are for rooms'),
     ('figures', RECIPE, 'absent/page.md', 'there is no folder'),
     ('figures', RECIPE, 'figures', 'is a folder; give the name of a file'),
 ])

@@ -10,7 +10,7 @@ from mtshare_ros.benchmark.comparison import MotionReport
 from mtshare_ros.benchmark.latency import LatencyReport, LatencyRun
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.evaluation.clip_evaluation import SharingActivity
-from mtshare_ros.report.plan import ReportPlan, TrainedRun
+from mtshare_ros.report.results import ReportPlan, TrainedRun
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
@@ -170,9 +170,10 @@ def every_figure():
 
 
 def write_figures(folder, figures):
-    """Write files below a folder, as the commands do."""
+    """Write files below a folder, as the commands do, each with the command that wrote it."""
     for kind, files in figures.items():
         (folder / kind).mkdir(parents=True, exist_ok=True)
         for name, values in files.items():
+            values = {'command': f'mtshare write {kind}/{name}.json', **values}
             (folder / kind / f'{name}.json').write_text(json.dumps(values))
     return folder

@@ -9,9 +9,15 @@ from mtshare_ros.errors import DatasetError
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.report.real.film import measure_film
-from mtshare_ros.report.real.map_changes import map_changes, StillPixels
-from mtshare_ros.report.real.motorcycle import (
+from mtshare_ros.report.public_files import (
+    CLIPS,
+    find_clips,
+    find_photographs,
+    photograph_folder,
+)
+from mtshare_ros.report.real_clips import map_changes, measure_clip, StillPixels
+from mtshare_ros.report.real_study import (
+    constant_depth,
     depth_of,
     Motorcycle,
     predict,
@@ -20,13 +26,6 @@ from mtshare_ros.report.real.motorcycle import (
     score_depth,
     score_motorcycle,
 )
-from mtshare_ros.report.real.public_files import (
-    FILMS,
-    find_films,
-    find_photographs,
-    photograph_folder,
-)
-from mtshare_ros.report.real.study import constant_depth
 from mtshare_ros.sharing.settings import SharingSettings
 
 SIZE = (96, 128)
@@ -149,41 +148,41 @@ def test_an_image_stands_still_where_only_noise_differs(contender):
     assert not found[-1][40, 18] and not found[-1][40, 52]
 
 
-def test_a_film_that_stands_still_costs_little_and_flickers_less(engine):
-    found = measure_film(engine, pictures(8, moving=False), SHARING)
+def test_a_clip_in_which_nothing_moves_costs_little_and_flickers_less(engine):
+    found = measure_clip(engine, pictures(8, moving=False), SHARING)
 
     assert found.frames == 7 and found.still > 0.9 and not found.resets
-    assert 0 < found.rows < 0.5 and 0 < found.macs < 0.5
+    assert 0 < found.tokens < 0.5 and 0 < found.macs < 0.5
     assert set(found.to_dense) == {'mask', 'depth', 'normals', 'edges'}
     assert found.flicker_shared['depth'] < found.flicker_dense['depth']
     assert found.between['normals'] == pytest.approx(found.flicker_dense['normals'], rel=0.2)
 
 
-def test_without_thresholds_and_refreshed_at_once_the_shared_film_is_the_dense_one(engine):
+def test_without_thresholds_and_with_a_refresh_of_every_frame_sharing_gives_the_dense_maps(engine):
     sharing = SharingSettings(crossover=1.0, temporal=False, task=False)
 
-    found = measure_film(engine, pictures(3, moving=True), sharing)
+    found = measure_clip(engine, pictures(3, moving=True), sharing)
 
     assert found.macs == 1.0 and max(found.to_dense.values()) < 1e-3
     assert found.between['depth'] > 0
 
 
-def test_a_lone_frame_is_no_film(engine):
+def test_a_single_frame_is_refused_as_a_clip(engine):
     with pytest.raises(DatasetError, match='two frames or more'):
-        measure_film(engine, pictures(1, moving=False), SHARING)
+        measure_clip(engine, pictures(1, moving=False), SHARING)
 
 
 def test_videos_are_found_wherever_the_package_keeps_them_packed_or_not(tmp_path):
-    for number, film in enumerate(FILMS):
+    for number, clip in enumerate(CLIPS):
         folder = tmp_path / f'part{number}'
         folder.mkdir()
         if number:
-            (folder / film.file).write_bytes(b'x')
+            (folder / clip.file).write_bytes(b'x')
         else:
-            (folder / f'{film.file}.gz').write_bytes(gzip.compress(b'x'))
+            (folder / f'{clip.file}.gz').write_bytes(gzip.compress(b'x'))
 
-    assert [found.path.name for found in find_films(tmp_path)] == [
+    assert [found.path.name for found in find_clips(tmp_path)] == [
         'vtest.avi.gz', 'box.mp4', 'cup.mp4']
     (tmp_path / 'part2/cup.mp4').unlink()
     with pytest.raises(DatasetError, match='no cup.mp4; install the package opencv-doc'):
-        find_films(tmp_path)
+        find_clips(tmp_path)

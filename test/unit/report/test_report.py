@@ -14,10 +14,9 @@ from made_up_results import (
 import pytest
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.report.document import write_report
-from mtshare_ros.report.files import read_results
-from mtshare_ros.report.quality import STAGE_TEXTS
-from mtshare_ros.report.target import Reading, Target
+from mtshare_ros.report.page import STAGE_TEXTS, write_report
+from mtshare_ros.report.results import read_results
+from mtshare_ros.report.targets import Reading, Target
 from mtshare_ros.training.stage_config import STAGES
 
 
@@ -84,7 +83,7 @@ def test_the_base_task_is_measured_against_its_base(report_of):
     ('images', 'shared', images(0.5), 'depth: RMSE', '**dense 0.600 m**'),
     ('clips', 'shared-test-pan', clips('pan', to_dense=-1.01), 'sharing costs',
      '**test-pan -1.01 %**'),
-    ('clips', 'shared-validation', clips(reused=0.49), 'taken over', '**49.0 %**'),
+    ('clips', 'shared-validation', clips(reused=0.49), 'are reused', '**49.0 %**'),
     ('clips', 'shared-validation', clips(gated=0.31), 'let through', '**1.55**'),
     ('clips', 'shared-validation', clips(factor=0.98),
      'every sub-task by itself: Δm to the networks', '**depth sharing on validation -2.00 %**'),
@@ -151,7 +150,6 @@ def test_clips_with_other_settings_than_the_rest_are_told(report_of):
     report = report_of(figures)
 
     assert '* test-pan: sharing with thresholds over time times 0.5' in report
-    assert '--motion pan --count 2 --frames 64 --temporal-threshold 0.5 --json' in report
 
 
 def test_delta_weights_are_shown_by_task_and_block_with_their_bytes(report_of):
@@ -167,11 +165,11 @@ def test_delta_weights_are_shown_by_task_and_block_with_their_bytes(report_of):
 def test_the_benchmark_shows_every_file_with_its_conditions(report_of):
     report = report_of(every_figure())
 
-    assert '### static\n\nModel shared_model, 320x240 pixels, 256 frames of a motion' in report
+    assert '### static\n\nModel shared_model, 240x320 pixels (height x width), 256 fr' in report
     assert row_of(report, 'combined') == [
         '30.0', '31.0', '32.0', '30.0', '4.00', '3.00', '13.0', '10.0', '14.0', '-0.25']
     assert row_of(report, 'hold, n = 3')[0] == '31.0'
-    assert row_of(report, '30 of 300 rows') == ['10.0', '11.0', '12.0', '5.00']
+    assert row_of(report, '30 of 300 tokens') == ['10.0', '11.0', '12.0', '5.00']
     assert row_of(report, 'target 30 ms')[-4:] == ['29.5', '0.0', '15.0', '44']
     assert 'abacus, 2 cores, 2 threads, float32, torch 2.9' in report
 
@@ -184,7 +182,6 @@ def test_a_benchmark_of_all_motions_has_a_table_for_each(report_of):
     report = report_of(figures)
 
     assert report.count('| combined | 30.0') == 2 and '\n**pan**\n' in report
-    assert '--model shared_model --motion all --frames 256' in report
 
 
 def test_the_claims_stand_beside_ours(report_of):
@@ -192,8 +189,8 @@ def test_the_claims_stand_beside_ours(report_of):
 
     assert row_of(report, 'wall-clock') == [
         'never published',
-        'static (static): 30.0 ms, 4.00 times faster than one dense network per task; how good '
-        'the maps are at these sizes stands under "Speed"']
+        'static at 240x320: 30.0 ms, 4.00 times faster than one dense network per task; how good '
+        'the maps are at these sizes is under "Speed"']
     assert row_of(report, '**accuracy**: the model of all tasks, dense')[1] == (
         'semseg 61.1 %, depth 0.400 m, normals 13.0°, edge 93.1 %')
     assert row_of(report, 'Δm of sharing on video to dense frames')[0] == 'unknown'
@@ -201,25 +198,23 @@ def test_the_claims_stand_beside_ours(report_of):
 
 @pytest.mark.parametrize('command', [
     'mtshare train config/train/rooms.yaml --output runs/rooms',
-    'mtshare evaluate runs/rooms/depth/delta-tune/model.safetensors --split test --count 256 '
-    '--json docs/results/images/depth-delta-tune.json',
-    'mtshare evaluate start_model --split test --count 256 '
-    '--json docs/results/images/initial.json',
-    'mtshare evaluate shared_model --clips --split validation --count 2 --frames 64 '
-    '--json docs/results/clips/shared-validation.json',
-    'mtshare evaluate runs/rooms/multi-task/model.safetensors --clips --split validation '
-    '--count 2 --frames 64 --sharing off --json docs/results/clips/multi-task-validation.json',
-    'mtshare models info shared_model --json docs/results/info/shared.json',
-    'mtshare bench --architecture vit_s --random-deltas 0.1 --granularity row --active 0.1 '
-    '--input-size 240x320 --json docs/results/bench/active.json',
-    'mtshare bench --model shared_model --latency-target-ms 30 --frames 256 --input-size 240x320 '
-    '--json docs/results/bench/latency.json',
-    'mtshare bench --model shared_model --motion static --frames 256 --contenders '
-    'independent,prefix,combined,hold --input-size 240x320 --json docs/results/bench/static.json',
+    'mtshare calibrate runs/rooms/model.safetensors --register shared_model',
+    'mtshare write images/depth-delta-tune.json', 'mtshare write sizes/shared-480x640.json',
+    'mtshare write clips/shared-validation.json', 'mtshare write info/shared.json',
+    'mtshare write bench/latency.json',
     'mtshare report docs/results --recipe config/train/rooms.yaml --output docs/results.md',
 ])
-def test_a_command_is_listed_as_it_is_typed(report_of, command):
+def test_a_command_is_listed_as_it_was_typed(report_of, command):
     assert f'\n{command}\n' in report_of(every_figure())
+
+
+def test_the_summary_on_top_says_what_was_reached_and_how_fast(report_of):
+    report = report_of(every_figure())
+    summary = report[report.index('## Summary'):report.index('## Targets')]
+
+    assert '15 of 15 reached' in summary and 'depth 0.400 m' in summary
+    assert 'Δm to dense frames\n  -0.40 to -0.40 %' in summary
+    assert 'static at 240x320: 30.0 ms, 4.00 times faster' in summary
 
 
 def test_a_picture_is_shown_with_the_command_that_draws_it(report_of):
@@ -259,7 +254,7 @@ def test_a_damaged_file_is_named_with_the_command_that_writes_it(tmp_path, text,
 
 
 def test_a_folder_without_figures_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r'holds no figures; .* images/ \(mtshare evaluate'):
+    with pytest.raises(ConfigError, match=r'holds no results; .* images/ \(mtshare evaluate'):
         read_results(tmp_path / 'absent')
 
 

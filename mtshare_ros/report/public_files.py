@@ -50,7 +50,7 @@ MOTORCYCLE = PublicFile(
     'Middlebury 2014 stereo data, no licence stated in scikit-image', False)
 DISPARITY = 'motorcycle_disp.npz'
 
-FILMS = (
+CLIPS = (
     PublicFile('street', 'vtest.avi', 'people crossing a yard, from a fixed camera',
                'Apache-2.0 as part of OpenCV, but recorded for PETS 2009', False),
     PublicFile('box', 'box.mp4', 'a box turned by hand in front of a fixed camera',
@@ -76,9 +76,9 @@ def find_photographs(folder: Path) -> list[FoundFile]:
     return [_in_folder(what, folder) for what in (*PHOTOGRAPHS, MOTORCYCLE)]
 
 
-def find_films(folder: Path) -> list[FoundFile]:
+def find_clips(folder: Path) -> list[FoundFile]:
     """Return the videos of an unpacked opencv-doc; raise DatasetError where one is missing."""
-    return [_anywhere(what, folder) for what in FILMS]
+    return [_anywhere(what, folder) for what in CLIPS]
 
 
 def _in_folder(what: PublicFile, folder: Path) -> FoundFile:

@@ -1,1 +1,0 @@
-"""Models on photographs and videos of the real world that package registries carry."""
