@@ -257,10 +257,9 @@ def _rows(truth: 'Truth', found: Mapping[str, 'Prediction']) -> 'list[SheetRow]'
 
     rows: list['SheetRow'] = []
     for prediction in found.values():
-        maps = SheetMaps(prediction.mask, prediction.depth, prediction.normals, prediction.edges,
-                         prediction.disparity)
-        rows.append(SheetRow(truth.image, SheetMaps(), maps, _activity(prediction)) if rows else
-                    SheetRow(truth.image, _true_maps(truth), maps))
+        maps = maps_of(prediction)
+        rows.append(SheetRow(truth.image, SheetMaps(), maps, shown_activity(prediction)) if rows
+                    else SheetRow(truth.image, _true_maps(truth), maps))
     return rows
 
 
@@ -272,8 +271,16 @@ def _true_maps(truth: 'Truth') -> 'SheetMaps':
     return SheetMaps(truth.labels, truth.depth, truth.normals, edges)
 
 
-def _activity(prediction: 'Prediction') -> 'np.ndarray | None':
-    """Return the image (H, W, 3) uint8 a prediction saw under what was recomputed of it."""
+def maps_of(prediction: 'Prediction') -> 'SheetMaps':
+    """Return the maps of a prediction that a contact sheet shows."""
+    from mtshare_ros.inference.contact_sheet import SheetMaps
+
+    return SheetMaps(prediction.mask, prediction.depth, prediction.normals, prediction.edges,
+                     prediction.disparity)
+
+
+def shown_activity(prediction: 'Prediction') -> 'np.ndarray | None':
+    """Return the image (H, W, 3) uint8 of a prediction with what was recomputed drawn over it."""
     from mtshare_ros.inference.colorize import color_activity
 
     shown = dict(list(prediction.stats.activity.items())[:4])  # a tile has room for four tasks

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Callable, Iterator, Mapping, Sequence, TYPE_C
 import typer
 
 from mtshare_ros.cli import recordings as options
+from mtshare_ros.cli.evaluate_outcome import maps_of, shown_activity
 from mtshare_ros.cli.options import (
     DeviceOption,
     PrecisionOption,
@@ -20,17 +21,24 @@ from mtshare_ros.cli.options import (
     TemporalThresholdOption,
 )
 from mtshare_ros.cli.output import progress_bar, write_json
-from mtshare_ros.cli.real_sheets import Sheets
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from mtshare_ros.inference.contact_sheet import SheetRow
     from mtshare_ros.inference.engine import Engine
+    from mtshare_ros.inference.prediction import Prediction
     from mtshare_ros.report.public_files import FoundFile
+    from mtshare_ros.report.real_clips import ComputedFrame
     from mtshare_ros.report.real_study import Study
     from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.tasks import LabelSet
 
-PAGE, FIGURES, NOTES = 'real_images.md', 'real_images.json', 'real_images_notes.txt'
+PAGE, METRICS, NOTES = 'real_images.md', 'real_images.json', 'real_images_notes.txt'
+PHOTOGRAPHS = 'photographs'
+_CLIP_ROWS = 3
+_WIDTH = 1400
+_QUALITY = 88
 
 EXAMPLES = """
 apt-get download opencv-doc && dpkg -x opencv-doc_*.deb opencv
@@ -45,7 +53,7 @@ def real(
                                    'models list).')] = None,
     *,
     output: Annotated[Path, typer.Option(
-        metavar='DIR', help='Where the page, its figures and its pictures go.')],
+        metavar='DIR', help='Where the page, its metrics and its pictures go.')],
     opencv_doc: Annotated[Path, typer.Option(
         metavar='DIR', help='The unpacked package opencv-doc.')] = Path(
             '/usr/share/doc/opencv-doc'),
@@ -69,18 +77,18 @@ def real(
 
     The files are public: photographs of scikit-image (pip install 'mtshare_ros[train]'), one of
     them with measured depth, and videos of the Debian package opencv-doc. Writes real_images.md,
-    real_images.json and images/ into DIR: contact sheets, how far off the metres are, and what
-    sharing computes on the videos, beside what it costs. What the sheets show, in your words, may
-    stand in real_images_notes.txt there.
+    real_images.json and images/ into DIR: contact sheets, the error of the metres, and what
+    sharing computes on the videos and how much it changes the maps. Your own description of the
+    sheets in real_images_notes.txt there becomes a part of the page.
     """
     from mtshare_ros.file_paths import check_new_folder
 
     check_new_folder(output)
-    material = _find(opencv_doc, frames, all_pictures)
+    data = _find(opencv_doc, frames, all_pictures)
     sharing = options.sharing_settings(
         True, temporal_threshold, task_threshold, refresh_period)
     names = models or _all_models()
-    page = _Page(material, sharing)
+    page = _Page(data, sharing)
     for name in names:
         page.add(options.load_network(name, device, precision, input_size, threads), output)
     command = ['mtshare', 'real', *(models or ()), '--output', str(output), '--opencv-doc',
@@ -90,7 +98,7 @@ def real(
 
 
 def _arguments(sharing: 'SharingSettings') -> Iterator[str]:
-    """Yield what the command has to name of the settings: those that are not the usual ones."""
+    """Yield the options of settings that differ from their defaults."""
     usual = type(sharing)()
     for name, option in (('temporal_threshold', '--temporal-threshold'),
                          ('task_threshold', '--task-threshold'),
@@ -100,9 +108,64 @@ def _arguments(sharing: 'SharingSettings') -> Iterator[str]:
             yield from (option, f'{value:g}')
 
 
+class _Sheets:
+    """
+    Contact sheets of one model: the photographs, and some frames of every clip, evenly spread.
+
+    ``frames`` is how many a clip has. A frame has two rows: the maps computed whole beside the
+    image, and the maps with sharing beside what was recomputed.
+    """
+
+    def __init__(self, folder: Path, model: str, frames: int) -> None:
+        self._folder = folder
+        self._model = model
+        count = min(_CLIP_ROWS, frames - 1)
+        self._places = {1 + number * (frames - 1) // count for number in range(count)}
+        self._passed: dict[str, int] = {}
+        self._rows: dict[str, list['SheetRow']] = {}
+
+    def see_photograph(self, prediction: 'Prediction') -> None:
+        """Add a photograph with its maps."""
+        self._add(PHOTOGRAPHS, prediction)
+
+    def see_frame(self, clip: str, frame: 'ComputedFrame') -> None:
+        """Count a frame of a clip, and add it if it is one of those that are shown."""
+        number = self._passed.get(clip, 0)
+        self._passed[clip] = number + 1
+        if number in self._places:
+            self._add(clip, frame.dense)
+            self._add(clip, frame.shared, shown_activity(frame.shared))
+
+    def save(self, labels: 'LabelSet') -> list[dict[str, Any]]:
+        """Save the sheets; return for each what it shows, the model, and its file."""
+        from PIL import Image
+
+        from mtshare_ros.inference.contact_sheet import draw_contact_sheet
+
+        listing = []
+        for kind, rows in self._rows.items():
+            file = f'images/real_{kind}_{self._model}.jpg'
+            path = self._folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw_contact_sheet(rows, labels, width=_WIDTH)).save(
+                path, quality=_QUALITY)
+            typer.echo(f'wrote {path}')
+            listing.append({'shows': kind, 'model': self._model, 'file': file})
+        return listing
+
+    def _add(
+        self, kind: str, prediction: 'Prediction', shown: 'np.ndarray | None' = None
+    ) -> None:
+        from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
+
+        if prediction.image is not None:
+            self._rows.setdefault(kind, []).append(SheetRow(
+                prediction.image.copy(), SheetMaps(), maps_of(prediction), shown))
+
+
 @dataclass(frozen=True)
-class _Material:
-    """The public files as they lie here, and how much of them is used."""
+class _Data:
+    """The public files on this machine, and how many frames of the clips are used."""
 
     photographs: 'Sequence[FoundFile]'
     clips: 'Sequence[FoundFile]'
@@ -118,13 +181,13 @@ class _Material:
 class _Page:
     """Measures one model after the other, and writes the page of all."""
 
-    def __init__(self, material: _Material, sharing: 'SharingSettings') -> None:
+    def __init__(self, data: _Data, sharing: 'SharingSettings') -> None:
         from mtshare_ros.report.real_study import read_motorcycle
 
-        self._material = material
+        self._data = data
         self._sharing = sharing
-        self._motorcycle = read_motorcycle(material.photographs[0].path.parent)
-        self._figures: dict[str, Any] = {}
+        self._motorcycle = read_motorcycle(data.photographs[0].path.parent)
+        self._metrics: dict[str, Any] = {}
         self._models: dict[str, Any] = {}
         self._pictures: list[dict[str, Any]] = []
 
@@ -133,35 +196,35 @@ class _Page:
         from mtshare_ros.report.real_study import study_model
 
         name = engine.file.name if engine.file else 'model'
-        material = self._material
-        sheets = Sheets(output, name, material.frames)
-        with progress_bar(name, len(material.clips) * material.frames) as progress:
+        data = self._data
+        sheets = _Sheets(output, name, data.frames)
+        with progress_bar(name, len(data.clips) * data.frames) as progress:
             self._models[name] = study_model(engine, self._study(sheets, progress))
         self._pictures += sheets.save(engine.labels)
-        self._figures = {'device': engine.device, 'input_size': list(engine.input_size),
+        self._metrics = {'device': engine.device, 'input_size': list(engine.input_size),
                          'precision': str(engine.dtype).removeprefix('torch.')}
 
     def write(self, output: Path, command: str) -> None:
-        """Write figures and page."""
+        """Write the JSON file and the page."""
         from mtshare_ros.report.page import write_real_page
         from mtshare_ros.report.real_study import constant_depth
 
-        figures = {
-            'command': command, **self._figures, 'frames': self._material.frames,
-            'sharing': asdict(self._sharing), **_listing(self._material),
+        values = {
+            'command': command, **self._metrics, 'frames': self._data.frames,
+            'sharing': asdict(self._sharing), **_listing(self._data),
             'constant': constant_depth(
-                self._motorcycle, self._figures['input_size']), 'pictures': self._pictures,
+                self._motorcycle, self._metrics['input_size']), 'pictures': self._pictures,
             'models': self._models}
-        write_json(output / FIGURES, figures)
+        write_json(output / METRICS, values)
         notes = output / NOTES
         text = notes.read_text(encoding='utf-8') if notes.is_file() else ''
-        (output / PAGE).write_text(write_real_page(figures, text), encoding='utf-8')
+        (output / PAGE).write_text(write_real_page(values, text), encoding='utf-8')
         typer.echo(f'wrote {output / PAGE}')
 
-    def _study(self, sheets: Sheets, progress: Callable[[int], None]) -> 'Study':
+    def _study(self, sheets: _Sheets, progress: Callable[[int], None]) -> 'Study':
         from mtshare_ros.report.real_study import Study
 
-        shown, numbers = self._material.is_shown, count(1)
+        shown, numbers = self._data.is_shown, count(1)
 
         def see_frame(clip: str, frame: Any) -> None:
             progress(next(numbers))
@@ -169,44 +232,44 @@ class _Page:
                 sheets.see_frame(clip, frame)
 
         return Study(
-            {found.what.name: found.path for found in self._material.photographs},
-            self._motorcycle, _clip_readers(self._material), self._sharing,
+            {found.what.name: found.path for found in self._data.photographs},
+            self._motorcycle, _clip_readers(self._data), self._sharing,
             lambda name, prediction: sheets.see_photograph(prediction) if shown(name) else None,
             see_frame)
 
 
-def _find(folder: Path, frames: int, all_pictures: bool) -> _Material:
+def _find(folder: Path, frames: int, all_pictures: bool) -> _Data:
     from mtshare_ros.report.public_files import (
         find_clips,
         find_photographs,
         photograph_folder,
     )
 
-    return _Material(find_photographs(photograph_folder()), find_clips(folder), frames,
+    return _Data(find_photographs(photograph_folder()), find_clips(folder), frames,
                      all_pictures)
 
 
-def _listing(material: _Material) -> dict[str, Any]:
-    """Return what the files are, as the page tells it."""
+def _listing(data: _Data) -> dict[str, Any]:
+    """Return the files and what they show, for the page."""
     return {
         'files': [{'file': found.what.file, 'shows': found.what.shows,
                    'licence': found.what.licence}
-                  for found in (*material.photographs, *material.clips)],
-        'clips': {found.what.name: {'shows': found.what.shows} for found in material.clips},
+                  for found in (*data.photographs, *data.clips)],
+        'clips': {found.what.name: {'shows': found.what.shows} for found in data.clips},
     }
 
 
 def _clip_readers(
-    material: _Material
+    data: _Data
 ) -> 'Mapping[str, Callable[[], Iterator[np.ndarray]]]':
     def reader(path: Path) -> 'Callable[[], Iterator[np.ndarray]]':
-        return lambda: islice(_read_clip(path), material.frames)
+        return lambda: islice(_read_clip(path), data.frames)
 
-    return {found.what.name: reader(found.path) for found in material.clips}
+    return {found.what.name: reader(found.path) for found in data.clips}
 
 
 def _read_clip(path: Path) -> 'Iterator[np.ndarray]':
-    """Yield the frames of a video, which may be compressed as Debian does it."""
+    """Yield the frames (H, W, 3) of a video, which Debian may have packed with gzip."""
     import numpy as np
 
     from mtshare_ros.recording.frame_sources import open_source
@@ -221,13 +284,13 @@ def _read_clip(path: Path) -> 'Iterator[np.ndarray]':
 
 
 class _Quiet:
-    """Hears what a video does not show, and says nothing: these are known to be whole."""
+    """Ignores what a reader says of damaged frames: these videos are known to have none."""
 
     def skip(self, line: str) -> None:
-        """Hear of a frame that is left out."""
+        """Ignore that a frame is left out."""
 
     def note(self, line: str) -> None:
-        """Hear of anything else."""
+        """Ignore anything else."""
 
 
 def _all_models() -> list[str]:
