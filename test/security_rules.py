@@ -23,6 +23,9 @@ CALLS = (
     'yaml.full_load', 'yaml.unsafe_load',
 )
 CALLS_BY_BEGINNING = ('os.exec', 'os.spawn', 'os.posix_spawn', 'torch.hub.', 'runpy.')
+IMPORTERS = ('import_extra',)
+"""Functions that import what they are given."""
+
 SAFE_LOADERS = ('yaml.SafeLoader', 'yaml.CSafeLoader')
 
 
@@ -53,11 +56,28 @@ def banned_calls(source: Source) -> Iterator[str]:
 
 
 def imports_by_name(source: Source) -> Iterator[str]:
-    """Find imports of what is not written there: a parameter could name it."""
+    """
+    Find imports of what is not written there: a parameter could name it.
+
+    The functions that pass a name on to ``import_module`` are looked at where they are called.
+    """
+    passing_on = [call for function in source.functions if function.name in IMPORTERS
+                  for call in ast.walk(function) if isinstance(call, ast.Call)]
     for call in source.calls:
-        written = call.args and isinstance(call.args[0], ast.Constant)
-        if ast.unparse(call.func).endswith('import_module') and not written:
-            yield f'{call.lineno}: import_module of a name that is not a literal'
+        name = ast.unparse(call.func).rpartition('.')[2]
+        if name in ('import_module', *IMPORTERS) and call not in passing_on:
+            if not (call.args and is_written(source, call.args[0])):
+                yield f'{call.lineno}: {name} of a name that is not a literal'
+
+
+def is_written(source: Source, name: ast.expr) -> bool:
+    """Tell whether a name is a literal, or taken from a table of literals in the same file."""
+    if isinstance(name, ast.Subscript):
+        tables = {ast.unparse(node.targets[0]): node.value.values for node in source.tree.body
+                  if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)}
+        values = tables.get(ast.unparse(name.value), [name])
+        return all(isinstance(value, ast.Constant) for value in values)
+    return isinstance(name, ast.Constant)
 
 
 def unsafe_loads(source: Source) -> Iterator[str]:

@@ -46,6 +46,8 @@ def test_the_package_holds_no_danger():
     ('mtshare_ros/inference/a.py', 'from huggingface_hub import x', 'huggingface_hub.x is not'),
     ('mtshare_ros/nodes/a.py', 'import socket', 'socket is not allowed'),
     ('mtshare_ros/nodes/a.py', 'importlib.import_module(name)', 'not a literal'),
+    ('mtshare_ros/nodes/a.py', 'import_extra(name, "reading", "bags")', 'not a literal'),
+    ('mtshare_ros/nodes/a.py', 'TABLE = {"a": name}\nimport_module(TABLE["a"])', 'not a literal'),
     ('mtshare_ros/cli/a.py', 'torch.load(path)', 'torch.load outside training'),
     ('mtshare_ros/training/a.py', 'torch.load(path)', 'torch.load outside training'),
     ('mtshare_ros/training/a.py', 'yaml.load(text)', 'without a safe loader'),
@@ -62,6 +64,8 @@ def test_a_danger_is_found(dangers_of, path, text, words):
     ('mtshare_ros/training/a.py', 'yaml.load(text, Loader=yaml.SafeLoader)'),
     ('mtshare_ros/data/a.py', 'np.load(path)\nimport multiprocessing'),
     ('mtshare_ros/nodes/a.py', 'yaml.safe_load(text)\nimportlib.import_module("PIL.Image")'),
+    ('mtshare_ros/nodes/a.py', 'TABLE = {"a": "b.c"}\nimport_module(TABLE[name])'),
+    ('mtshare_ros/nodes/a.py', 'import_extra("onnx", "reading", "real")'),
     ('mtshare_ros/nodes/dashboard/a.py', 'import socket'),
 ])
 def test_what_is_harmless_is_not_reported(dangers_of, path, text):

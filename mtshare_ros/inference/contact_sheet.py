@@ -192,8 +192,8 @@ class _Canvas:
     """A picture to draw on with Pillow."""
 
     def __init__(self, width: int, height: int) -> None:
-        self._image, self._fonts = (import_extra(f'PIL.{name}', 'a contact sheet', 'cli')
-                                    for name in ('Image', 'ImageFont'))
+        self._image = import_extra('PIL.Image', 'a contact sheet', 'cli')
+        self._fonts = import_extra('PIL.ImageFont', 'a contact sheet', 'cli')
         self._picture = self._image.new('RGB', (width, height), _BACKGROUND)
         self._pen = import_extra('PIL.ImageDraw', 'a contact sheet', 'cli').Draw(self._picture)
         self.height = height
