@@ -1,4 +1,4 @@
-"""A lifecycle node whose transitions report their failures and leave nothing half built."""
+"""A lifecycle node that reports failed transitions and undoes what they had built."""
 
 import traceback
 from typing import Any, Callable
@@ -12,9 +12,9 @@ class GuardedLifecycleNode(LifecycleNode):
     """
     A lifecycle node built from four plain methods.
 
-    Subclasses give ``set_up``, ``start``, ``stop`` and ``tear_down``; ``stop`` and ``tear_down``
-    must bear being called twice. rclpy swallows the exceptions of transitions without a word, and
-    on some releases a wrong transition request ends the process; neither happens here.
+    Subclasses define ``set_up``, ``start``, ``stop`` and ``tear_down``; calling ``stop`` or
+    ``tear_down`` twice must do no harm. rclpy discards the exceptions of transitions silently, and
+    on some releases a wrong transition request ends the process; this class prevents both.
     """
 
     def __init__(self, node_name: str, **options: Any) -> None:
@@ -24,7 +24,7 @@ class GuardedLifecycleNode(LifecycleNode):
         self._guard_change_state()
 
     def set_up(self) -> None:
-        """Build everything that is needed before the first frame."""
+        """Build what is needed before the first frame."""
 
     def start(self) -> None:
         """Begin to receive and to publish."""
@@ -83,13 +83,13 @@ class GuardedLifecycleNode(LifecycleNode):
         )
 
     def give_up(self, reason: str) -> None:
-        """Deactivate because going on makes no sense; the reason stands until the next start."""
+        """Deactivate where computing cannot succeed; keep the reason until the next start."""
         self.get_logger().error(f'deactivating: {reason}')
         self.trigger_deactivate()
         self.transition_error = reason
 
     def destroy_node(self) -> None:
-        """Wind down first: a thread still computing at the exit of the process aborts it."""
+        """Wind down first: a thread that still computes when the process exits makes it abort."""
         self._undo(self._wind_down)
         super().destroy_node()
 
@@ -113,9 +113,9 @@ class GuardedLifecycleNode(LifecycleNode):
         return finish()
 
     def _report(self, verb: str, error: Exception) -> None:
-        """Log one line for a mistake of the user, the whole trace for one of ours."""
+        """Log one line for an error that the user can correct, and the traceback of any other."""
         if not self.context.ok():
-            return  # a signal ended ROS in the middle of the transition; nothing went wrong
+            return  # a signal ended ROS during the transition; nothing is wrong
         known = isinstance(error, MtshareError)
         detail = str(error) if known else traceback.format_exc()
         self.transition_error = str(error) or repr(error)

@@ -1,7 +1,7 @@
 """
-What processes of nodes take from their environment: large images over DDS, what the camera shows.
+Environment variables of the nodes: a Fast DDS profile for large images, and what a camera shows.
 
-It is read when a library is loaded, so whoever starts a node has to set it.
+Libraries read them when they are loaded, so they have to be set before a node starts.
 """
 
 from typing import Mapping
@@ -11,18 +11,18 @@ from mtshare_ros.file_paths import share_directory
 CURRENT_VARIABLE = 'FASTDDS_DEFAULT_PROFILES_FILE'
 FORMER_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 RENDERED_CAMERA = 'MTSHARE_RENDERED_CAMERA'
-"""Set where the camera shows rendered rooms: a model that knows nothing else is in place there."""
+"""Set where the camera shows rendered rooms, for which a model trained on such rooms is right."""
 
-# Their Fast DDS 2 reads the former name only; version 3 warns about it.
+# Fast DDS 2 of these distributions reads only the former name; version 3 warns about it.
 _DISTROS_WITH_FORMER_NAME = ('humble', 'iron', 'jazzy')
 
 
 def node_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """
-    Return the variables to set for a process of a node; what is set already stays as it is.
+    Return the variables to set for a process of a node, none where a profile is set already.
 
-    They let images above 512 KB through: without the profile Fast DDS loses nearly every
-    best-effort message of that size. It acts on the publishing side.
+    Without the profile Fast DDS loses nearly every best-effort message above 512 KB. The process
+    that publishes needs it.
     """
     if CURRENT_VARIABLE in environment or FORMER_VARIABLE in environment:
         return {}

@@ -1,4 +1,4 @@
-"""Saying a thing once, not once a frame."""
+"""Log lines once, not once for every frame."""
 
 import threading
 import time
@@ -7,15 +7,15 @@ from typing import Callable
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 MOST_SUBJECTS = 20
-"""Different faults told at a time; a publisher can make every message wrong in another way."""
+"""Different faults logged at a time; a publisher may send a new one with every message."""
 
 
 class Notices:
     """
-    A logger that repeats a line only after a while, and a state only when it changed.
+    A logger that repeats a line only after a while, and logs a state only when it changes.
 
-    Faults of single frames come at the rate of the camera; one line says as much as a thousand.
-    Several threads may tell theirs.
+    Otherwise a fault of every frame would be logged at the rate of the camera. Several threads may
+    use one object.
     """
 
     def __init__(
@@ -26,44 +26,44 @@ class Notices:
         self._repeat_after_s = repeat_after_s
         self._clock = clock
         self._lock = threading.Lock()
-        self._said_at: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
         self._states: dict[str, str] = {}
 
-    def warn(self, topic: str, text: str) -> None:
-        """Warn about one subject, at most once in a while for each subject."""
-        if self._is_due(topic):
+    def warn(self, subject: str, text: str) -> None:
+        """Log a warning, at most once in ``repeat_after_s`` for each subject."""
+        if self._is_due(subject):
             self._logger.warning(text)
 
-    def error(self, topic: str, text: str) -> None:
-        """Report an error of one subject, at most once in a while for each subject."""
-        if self._is_due(topic):
+    def error(self, subject: str, text: str) -> None:
+        """Log an error, at most once in ``repeat_after_s`` for each subject."""
+        if self._is_due(subject):
             self._logger.error(text)
 
-    def state(self, topic: str, text: str, *, warning: bool = False) -> None:
-        """Tell a state when it differs from the one said last; '' ends it silently."""
-        if self._states.get(topic, '') == text:
+    def state(self, subject: str, text: str, *, warning: bool = False) -> None:
+        """Log the state of a subject when it has changed; an empty text is not logged."""
+        if self._states.get(subject, '') == text:
             return
-        self._states[topic] = text
-        # rclpy holds every line of code to one severity.
+        self._states[subject] = text
+        # Two calls, because rclpy allows only one severity for each line of code.
         if text and warning:
             self._logger.warning(text)
         elif text:
             self._logger.info(text)
 
-    def _is_due(self, topic: str) -> bool:
+    def _is_due(self, subject: str) -> bool:
         with self._lock:
-            return self._note(topic)
+            return self._note(subject)
 
-    def _note(self, topic: str) -> bool:
+    def _note(self, subject: str) -> bool:
         now = self._clock()
-        self._said_at = {
-            subject: said_at for subject, said_at in self._said_at.items()
-            if now - said_at < self._repeat_after_s
+        self._logged_at = {
+            known: logged_at for known, logged_at in self._logged_at.items()
+            if now - logged_at < self._repeat_after_s
         }
-        if topic in self._said_at or len(self._said_at) > MOST_SUBJECTS:
+        if subject in self._logged_at or len(self._logged_at) > MOST_SUBJECTS:
             return False
-        self._said_at[topic] = now
-        if len(self._said_at) <= MOST_SUBJECTS:
+        self._logged_at[subject] = now
+        if len(self._logged_at) <= MOST_SUBJECTS:
             return True
         self._logger.warning(
             f'more than {MOST_SUBJECTS} different faults within {self._repeat_after_s:.0f} s: '

@@ -1,8 +1,7 @@
 """
-What a parameter is, and whether a value may stand for it.
+Tables of parameters: declaring them on a node, checking values, and reading them back.
 
-The tables of the nodes are built from these specifications; declaring, checking and documenting
-all read the same row.
+Declaration, checks and documentation of a parameter all use its one row.
 """
 
 from dataclasses import dataclass
@@ -37,16 +36,28 @@ _PYTHON_TYPES = {
     'string_array': str, 'integer_array': int, 'double_array': float,
 }
 
+_ROS_TYPES = {
+    'bool': ParameterType.PARAMETER_BOOL,
+    'integer': ParameterType.PARAMETER_INTEGER,
+    'double': ParameterType.PARAMETER_DOUBLE,
+    'string': ParameterType.PARAMETER_STRING,
+    'string_array': ParameterType.PARAMETER_STRING_ARRAY,
+    'integer_array': ParameterType.PARAMETER_INTEGER_ARRAY,
+    'double_array': ParameterType.PARAMETER_DOUBLE_ARRAY,
+}
+
+Settings = TypeVar('Settings')
+
 
 def accept_anything(_: Any) -> str:
-    """Find nothing wrong; the check of parameters that their kind and range already describe."""
+    """Accept every value: the check of parameters whose kind and range say everything."""
     return ''
 
 
 @dataclass(frozen=True)
 class ParameterSpec:
     """
-    One parameter: its default, what is allowed and what it means.
+    One parameter: its default, its allowed values and its meaning.
 
     ``limits`` are the smallest and the largest number allowed. ``check`` returns what is wrong
     with a value of the right kind, or an empty text. ``read_only`` parameters are set when the
@@ -101,7 +112,7 @@ class ParameterSpec:
 
 
 def plain_value(value: Any) -> Any:
-    """Turn the array types of rclpy into lists, so that one comparison serves all."""
+    """Return a value with rclpy's array types as lists, so that values can be compared."""
     return value if value is None or isinstance(value, (bool, int, float, str)) else list(value)
 
 
@@ -114,7 +125,7 @@ def _type_name(value: Any) -> str:
 @dataclass(frozen=True)
 class ParameterRule:
     """
-    What must hold between several parameters, each of which is allowed on its own.
+    A condition between several parameters, each of which is allowed on its own.
 
     ``check`` returns what is wrong with the values of all parameters, or an empty text.
     """
@@ -151,9 +162,9 @@ class ParameterTable:
 
     def conflict(self, values: Mapping[str, Any], changed: Iterable[str]) -> str:
         """
-        Return the first breach of a rule that the changed parameters have a part in.
+        Return how the first broken rule is broken that names a changed parameter, or ''.
 
-        ``values`` are those of all parameters, each allowed on its own.
+        ``values`` holds all parameters, each allowed on its own.
         """
         names = set(changed)
         breaches = (rule.check(values) for rule in self._rules if names.intersection(rule.names))
@@ -170,23 +181,11 @@ class ParameterTable:
             raise ConfigError(problem)
 
 
-Settings = TypeVar('Settings')
-
-_TYPES = {
-    'bool': ParameterType.PARAMETER_BOOL,
-    'integer': ParameterType.PARAMETER_INTEGER,
-    'double': ParameterType.PARAMETER_DOUBLE,
-    'string': ParameterType.PARAMETER_STRING,
-    'string_array': ParameterType.PARAMETER_STRING_ARRAY,
-    'integer_array': ParameterType.PARAMETER_INTEGER_ARRAY,
-    'double_array': ParameterType.PARAMETER_DOUBLE_ARRAY,
-}
-
-
 def describe(spec: ParameterSpec) -> ParameterDescriptor:
     """Return the descriptor that ``ros2 param describe`` shows."""
     descriptor = ParameterDescriptor(
-        name=spec.name, type=_TYPES[spec.kind], read_only=spec.read_only, description=spec.text,
+        name=spec.name, type=_ROS_TYPES[spec.kind], read_only=spec.read_only,
+        description=spec.text,
         additional_constraints=f'Allowed: {spec.allowed()}.',
     )
     if spec.limits is not None and spec.kind == 'double':
@@ -203,13 +202,13 @@ def describe(spec: ParameterSpec) -> ParameterDescriptor:
 
 class ParameterServer(Generic[Settings]):
     """
-    The parameters of a node, always holding allowed values; for the executor's thread.
+    The parameters of a node, always with allowed values; for the executor's thread only.
 
-    ``build`` makes the settings of the values; both are kept until a parameter changes.
+    ``build`` makes settings of the values; both are kept until a parameter changes.
 
-    A value from the command line or a file that is not allowed leaves the default standing and
-    is remembered: ``require_valid`` then raises until an allowed value is set, so that nothing
-    runs with another setting than the one asked for.
+    Where a value from the command line or a file is not allowed, the default stays and the problem
+    is kept: ``require_valid`` raises until an allowed value is set, so that nothing runs with
+    another setting than the one that was given.
     """
 
     def __init__(
@@ -227,7 +226,7 @@ class ParameterServer(Generic[Settings]):
 
     @property
     def settings(self) -> Settings:
-        """The settings that hold now; raises ConfigError where values do not fit each other."""
+        """The current settings; raises ConfigError where values conflict."""
         if self._settings is None:
             self._settings = self._build(self.values())
         return self._settings
@@ -239,7 +238,7 @@ class ParameterServer(Generic[Settings]):
         return self._values
 
     def require_valid(self) -> None:
-        """Raise ConfigError where a value given at the start was refused, or two do not fit."""
+        """Raise ConfigError where a value given at the start was refused, or two conflict."""
         values = self.values()
         conflict = self._table.conflict(values, values)
         problems = [*self._startup_problems.values(), *filter(None, [conflict])]
@@ -256,7 +255,8 @@ class ParameterServer(Generic[Settings]):
         if problem:
             hint = 'start the node again' if spec.read_only else 'set it to an allowed value'
             self._startup_problems[spec.name] = (
-                f'{problem}; it came from the command line or a parameter file: mend it and {hint}'
+                f'{problem}; it came from the command line or a parameter file: correct it and '
+                f'{hint}'
             )
         self._node.declare_parameter(
             spec.name, spec.default, describe(spec), ignore_override=bool(problem)
@@ -271,7 +271,7 @@ class ParameterServer(Generic[Settings]):
         if not problem:
             for item in parameters:
                 self._startup_problems.pop(item.name, None)
-        # Read again after rclpy has set them, or has not, where another callback refuses.
+        # Read them again later: rclpy sets them after this, unless another callback refuses.
         self._values = self._settings = None
         return SetParametersResult(successful=not problem, reason=problem)
 

@@ -1,9 +1,9 @@
-"""The qualities of service of the topics, by name."""
+"""The quality of service of the topics."""
 
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 _SAMPLES_KEPT = 100
-"""Of an IMU at 400 Hz, what comes during four images of a camera."""
+"""Samples that a 400 Hz IMU sends in 250 ms."""
 
 
 def newest_only(reliability: ReliabilityPolicy) -> QoSProfile:
@@ -12,12 +12,12 @@ def newest_only(reliability: ReliabilityPolicy) -> QoSProfile:
 
 
 def sensor_input() -> QoSProfile:
-    """Return the profile of camera subscriptions: best effort, which every publisher matches."""
+    """Return the profile of camera subscriptions: best effort, which matches every publisher."""
     return newest_only(ReliabilityPolicy.BEST_EFFORT)
 
 
 def image_output() -> QoSProfile:
-    """Return the profile of publishers: reliable, which every subscriber matches."""
+    """Return the profile of publishers: reliable, which matches every subscriber."""
     return newest_only(ReliabilityPolicy.RELIABLE)
 
 
@@ -29,7 +29,7 @@ def latched_output() -> QoSProfile:
 
 
 def every_sample() -> QoSProfile:
-    """Return the profile of a fast sensor's subscription: samples that wait are not replaced."""
+    """Return the profile of a fast sensor's subscription, which keeps waiting samples."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST, depth=_SAMPLES_KEPT,
         reliability=ReliabilityPolicy.BEST_EFFORT)

@@ -1,4 +1,4 @@
-"""Rates: limiting one, watching one, and the values of the last few seconds."""
+"""Rates: a limit, a watch, and values of the last few seconds."""
 
 from collections import deque
 from typing import Callable
@@ -8,10 +8,10 @@ import numpy as np
 
 class RateLimiter:
     """
-    Decides which frames to take so that the mean rate stays under a limit.
+    Decides which frames to take so that the mean rate stays below a limit.
 
-    The next frame is due one period after the last was due, not after it came: a 30 Hz camera
-    limited to 20 Hz gives two frames of three, not every second one.
+    A frame is due one period after the last one was due, not after the last one came: of a 30 Hz
+    camera limited to 20 Hz two frames of three are taken, not every second one.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ _ENOUGH = 0.95
 
 
 class RateWatch:
-    """Compares ticks with frames published, and complains once."""
+    """Compares timer ticks with published frames, and returns one complaint."""
 
     def __init__(self, rate_hz: float) -> None:
         self._rate_hz = rate_hz

@@ -77,7 +77,7 @@ def page(screen):
 def figure(page, name):
     """Return a figure of the diagnostics as the page shows it, NaN where it is none."""
     try:
-        return float(page.text(f'#figures [data-figure={name}]'))
+        return float(page.text(f'#entries [data-entry={name}]'))
     except ValueError:
         return float('nan')
 
@@ -151,15 +151,15 @@ def test_the_button_resets_the_cache(page):
     page.click('#reset')
 
     page.wait(lambda: figure(page, 'resets') > resets, 'another reset')
-    page.wait_for_text('#figures [data-figure=last_reset]', 'reset_cache')
+    page.wait_for_text('#entries [data-entry=last_reset]', 'reset_cache')
 
 
 def test_a_hidden_view_is_not_computed(page):
     for view in ('semantic', 'activity', 'normals', 'edges'):
         page.click(f'[data-view={view}] .watch')
 
-    page.wait_for_text('#figures [data-figure=computed]', 'depth')
-    page.wait(lambda: page.text('#figures [data-figure=computed]') == 'depth', 'depth alone')
+    page.wait_for_text('#entries [data-entry=computed]', 'depth')
+    page.wait(lambda: page.text('#entries [data-entry=computed]') == 'depth', 'depth alone')
 
 
 def test_two_browsers_show_the_same_at_once(page, screen):

@@ -41,7 +41,7 @@ async def watch(url, observer):
         if isinstance(message, bytes):
             seen.add(message[0])
         elif (status := json.loads(message))['kind'] == 'status':
-            told = {name: camera['figures']['image_topic']
+            told = {name: camera['entries']['image_topic']
                     for name, camera in status['cameras'].items()}
         observer.spin_for(0.01)
     return told

@@ -1,4 +1,4 @@
-"""What can be watched: six views of each camera, numbered."""
+"""The channels that pages can watch: six views of each camera, numbered."""
 
 from dataclasses import dataclass
 from typing import Iterable
@@ -10,7 +10,7 @@ from mtshare_ros.inference.colorize import color_normals, COLORS, depth_palette,
 
 @dataclass(frozen=True)
 class View:
-    """One kind of picture; ``camera`` tells the camera's own, which is no output of the node."""
+    """One kind of picture; ``camera`` marks the camera's image, which is not an output."""
 
     name: str
     title: str
@@ -29,18 +29,18 @@ VIEWS = (
 """The views in the order of the page."""
 
 _DIRECTIONS = {'to the right': (1, 0, 0), 'upwards': (0, -1, 0), 'towards the camera': (0, 0, -1)}
-"""Normals that the legend names, in the optical frame."""
+"""Normals that the legend explains, in the optical frame."""
 
 MASK_TOPIC = 'semantic/mask'
-"""Where the legend of the semantic view comes from."""
+"""The topic that the legend of the semantic view is made from."""
 
 
 @dataclass(frozen=True)
 class Channel:
     """
-    One view of one camera; pages and server name it by its number.
+    One view of one camera; pages and server refer to it by its number.
 
-    ``mask_topic`` is where the classes in the picture come from, empty where it shows none.
+    ``mask_topic`` is the topic of the classes in the picture, empty where it shows none.
     """
 
     number: int
@@ -62,7 +62,7 @@ def list_channels(namespace: str, cameras: Iterable[str]) -> tuple[Channel, ...]
 
 
 def describe_channels(channels: Iterable[Channel]) -> dict[str, object]:
-    """Return what a page has to know of the channels, and the colours of their legends."""
+    """Return what a page needs to know of the channels, and the colours of their legends."""
     return {
         'channels': [
             {'number': channel.number, 'camera': channel.camera, 'view': channel.view.name,

@@ -1,4 +1,4 @@
-"""The answers to browsers: who may ask, the files of the page, and the socket to the hub."""
+"""Answers to browsers: access rules, the files of the page, and the socket to the hub."""
 
 import asyncio
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ _NAMES_OF_THIS_MACHINE = ('localhost', '127.0.0.1', '::1')
 @dataclass(frozen=True)
 class Access:
     """
-    What a request has to show.
+    What a request needs to be answered.
 
-    ``hosts`` are the names by which a browser may call this server, empty where any will do. They
+    ``hosts`` are the host names that a browser may use for this server; empty allows any. They
     keep out pages of other sites whose name was made to point here (DNS rebinding). ``token`` is
     empty where none is needed.
     """
@@ -34,8 +34,8 @@ class Access:
     def refusal(self, host: str, token: str) -> str:
         """Return why a request with this host name and this token is refused, or an empty text."""
         if self.hosts and host.strip('[]').lower() not in self.hosts:
-            return (f'this dashboard answers as {" or ".join(self.hosts)}, not as {host!r}; to '
-                    'reach it by another name, set its parameter address')
+            return (f'this dashboard is reached as {" or ".join(self.hosts)}, not as {host!r}; '
+                    'to use another name, set its parameter address')
         if self.token and not hmac.compare_digest(token.encode(), self.token.encode()):
             return ('the token is missing or wrong; open the address, token included, that the '
                     'dashboard wrote when it started')
@@ -44,10 +44,10 @@ class Access:
 
 def grant_access(settings: DashboardSettings) -> Access:
     """
-    Return the rules for an address.
+    Return the access rules for an address.
 
-    On this machine alone the name is checked; from elsewhere a token is needed, which then also
-    keeps out other sites, whatever name the machine is called by.
+    On a loopback address the host name is checked. Any other address needs a token, which also
+    keeps out other sites whatever name they use for this machine.
     """
     if is_loopback(settings.address):
         names = dict.fromkeys((*_NAMES_OF_THIS_MACHINE, settings.address.lower()))
@@ -101,7 +101,7 @@ HEADERS = {
     'Cache-Control': 'no-store',
     'Server': 'mtshare_ros',
 }
-"""What every answer tells the browser to forbid: other origins, frames, inline scripts."""
+"""Headers of every answer; they forbid other origins, frames and inline scripts."""
 
 _POLICY_VIOLATION = 1008
 _TOO_MANY = 1013
@@ -109,7 +109,7 @@ _TOO_MANY = 1013
 
 @dataclass(frozen=True)
 class Site:
-    """What all requests are about: who may ask, the files of the page, the pages that are open."""
+    """What all requests share: access rules, the files of the page, and the hub."""
 
     access: Access
     files: dict[str, PageFile]
@@ -117,10 +117,10 @@ class Site:
 
 
 class GuardedHandler(RequestHandler):
-    """Refuses a request that does not show what the access rules ask for, whatever it is for."""
+    """Refuses every request that the access rules do not allow."""
 
     def initialize(self, *, site: Site) -> None:
-        """Take what the request is about."""
+        """Keep what the request needs."""
         self.site = site
 
     def set_default_headers(self) -> None:
@@ -152,7 +152,7 @@ class GuardedHandler(RequestHandler):
 
 
 class PageHandler(GuardedHandler):
-    """Gives out the files of the page."""
+    """Sends the files of the page."""
 
     def prepare(self) -> None:
         """Turn a token in the address into a cookie, so that it does not stay in the history."""
@@ -185,7 +185,7 @@ class SocketHandler(GuardedHandler, WebSocketHandler):
     _sending: asyncio.Task[None] | None = None
 
     def open(self, *args: str, **kwargs: str) -> None:
-        """Let the page in, unless there are too many."""
+        """Accept the page, unless too many are open."""
         if self.site.hub.is_full:
             self.close(_TOO_MANY, 'too many pages are open')
             return
@@ -194,7 +194,7 @@ class SocketHandler(GuardedHandler, WebSocketHandler):
         self._sending = asyncio.ensure_future(self._page.send_all(self._send))
 
     def on_message(self, message: str | bytes) -> None:
-        """Pass a request on; a page that makes no sense is closed."""
+        """Pass a request on; close a page that sends an invalid one."""
         if self._page is None:
             return
         try:
@@ -203,14 +203,14 @@ class SocketHandler(GuardedHandler, WebSocketHandler):
             self.close(_POLICY_VIOLATION, str(error)[:100])
 
     def on_close(self) -> None:
-        """Let the page go."""
+        """Remove the page from the hub."""
         if self._sending is not None:
             self._sending.cancel()
         if self._page is not None:
             self.site.hub.close(self._page)
 
     async def _send(self, message: Message) -> None:
-        """Send one message; return when the network has taken it."""
+        """Send one message; return when the network has accepted it."""
         try:
             await self.write_message(message, binary=isinstance(message, bytes))
         except WebSocketClosedError:
@@ -218,7 +218,7 @@ class SocketHandler(GuardedHandler, WebSocketHandler):
 
 
 def make_application(access: Access, hub: Hub) -> Application:
-    """Return what the server serves."""
+    """Return the application of the server."""
     options = {'site': Site(access, load_page_files(), hub)}
     return Application(
         [('/socket', SocketHandler, options), ('/.*', PageHandler, options)],

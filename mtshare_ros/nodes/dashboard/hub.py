@@ -1,4 +1,4 @@
-"""Between the open pages and ROS: what pages are told, and what they ask for."""
+"""The hub between the open pages and ROS: messages to pages, and requests from them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ class Picture:
 
 class OpenPage:
     """
-    What waits to be sent to one page; lives in the web thread.
+    The messages that wait to be sent to one page; used in the web thread only.
 
-    Of each kind of message only the newest waits, and of each channel one picture at most is
-    under way: the next one goes when the page has shown it. A slow connection or a slow browser
-    gets fewer pictures, not older ones, and costs no memory.
+    Of each kind of message only the newest waits. Of each channel at most one picture is on its
+    way; the next one is sent when the page has shown it. So a slow connection or browser gets
+    fewer pictures, but not older ones, and the memory is bounded.
     """
 
     def __init__(self) -> None:
@@ -48,12 +48,12 @@ class OpenPage:
         self._last_serial: dict[int, int] = {}
 
     def tell(self, kind: str, message: Message) -> None:
-        """Have a message sent, in place of one of its kind that still waits."""
+        """Send a message, in place of one of its kind that still waits."""
         self._waiting[kind] = message
         self._wake.set()
 
     def watch(self, channels: frozenset[int]) -> None:
-        """Send pictures of these channels from now on; nothing old counts as under way."""
+        """Send pictures of these channels from now on; those of others are no longer expected."""
         self.channels = channels
         self._under_way &= channels
 
@@ -68,7 +68,7 @@ class OpenPage:
         self.tell(f'picture {channel}', picture.message())
 
     def seen(self, channel: int) -> None:
-        """Note that the page has shown the picture under way."""
+        """Note that the page has shown the last picture of a channel."""
         self._under_way.discard(channel)
 
     async def send_all(self, send: Callable[[Message], Awaitable[None]]) -> None:
@@ -87,26 +87,26 @@ Reply = Callable[[str], None]
 
 class Backend(Protocol):
     """
-    What a page can make happen on the side of ROS; callable from the web thread.
+    What pages can request from ROS; callable from the web thread.
 
-    A reply is called once, in any thread, with the reason why something was not done, or ''.
+    A reply is called once, in any thread, with the reason why the request failed, or ''.
     """
 
     def watch(self, channels: frozenset[int]) -> None:
-        """Deliver pictures of these channels from now on, and of no others."""
+        """Send pictures of these channels from now on, and of no others."""
 
     def set_parameter(self, name: str, value: Any, reply: Reply) -> None:
-        """Give a parameter of the perception node another value."""
+        """Set a parameter of the perception node."""
 
     def reset(self, camera: str, reply: Reply) -> None:
-        """Have the perception node forget what it remembers of a camera."""
+        """Make the perception node forget what it remembers of a camera."""
 
 
 class Hub:
     """
-    The open pages; lives in the web thread, where ``post`` brings a function from any other.
+    The open pages; used in the web thread, in which ``post`` runs functions of other threads.
 
-    Whatever was told last of each kind is told to every page that opens later.
+    The last message of each kind is also sent to every page that opens later.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Hub:
         self._serial = 0
 
     def connect(self, backend: Backend) -> None:
-        """Take what does the pages' requests, before the first page opens."""
+        """Set what carries out the requests of pages, before the first page opens."""
         self._backend = backend
 
     @property
@@ -130,7 +130,7 @@ class Hub:
         return len(self._pages) >= MOST_PAGES
 
     def open(self) -> OpenPage:
-        """Let in a page and tell it all there is to know."""
+        """Add a page and send it the last message of each kind."""
         page = OpenPage()
         self._pages.append(page)
         for kind, message in self._told.items():
@@ -138,13 +138,13 @@ class Hub:
         return page
 
     def close(self, page: OpenPage) -> None:
-        """Let a page go."""
+        """Remove a page."""
         if page in self._pages:
             self._pages.remove(page)
             self._watch_what_pages_watch()
 
     def tell(self, kind: str, values: dict[str, Any], *, key: str = '') -> None:
-        """Tell every page, now and later; ``key`` tells messages of one kind apart."""
+        """Send a message to every page, now and later; ``key`` distinguishes those of one kind."""
         message = _encode(kind, values)
         self._told[kind + key] = message
         for page in self._pages:
@@ -159,7 +159,7 @@ class Hub:
             page.offer(picture)
 
     def receive(self, page: OpenPage, text: str | bytes) -> None:
-        """Do what a page asks for; raise RequestError where it makes no sense."""
+        """Carry out a request of a page; raise RequestError for an invalid one."""
         self._handle(page, parse_request(text, self._channels))
 
     def _handle(self, page: OpenPage, request: Request) -> None:
@@ -179,7 +179,7 @@ class Hub:
 
     def _watch_what_pages_watch(self) -> None:
         wanted = frozenset().union(*(page.channels for page in self._pages))
-        # A picture from before nobody looked must not greet the next page.
+        # Drop pictures that nobody watches: the next page must not begin with an old one.
         self._newest = {number: self._newest[number] for number in self._newest if
                         number in wanted}
         self._backend.watch(wanted)
@@ -197,25 +197,25 @@ def _encode(kind: str, values: dict[str, Any]) -> str:
 
 
 class Audience:
-    """The hub, for the executor's thread; ``post`` brings a function into the hub's."""
+    """The hub as the executor's thread uses it: ``post`` runs functions in the hub's thread."""
 
     def __init__(self, hub: Hub, post: Callable[[Callable[[], None]], None]) -> None:
         self._hub = hub
         self._post = post
 
     def tell(self, kind: str, values: dict[str, Any]) -> None:
-        """Tell all pages, in place of what was told of this kind before."""
+        """Send a message to all pages, in place of the last one of its kind."""
         self._post(lambda: self._hub.tell(kind, values))
 
     def tell_parameters(self, parameters: list[dict[str, Any]]) -> None:
-        """Tell all pages of all parameters."""
+        """Send all parameters to all pages."""
         self.tell('parameters', {'parameters': parameters})
 
     def tell_legend(self, channel: int, classes: list[dict[str, Any]]) -> None:
-        """Tell the pages which classes are in the picture of a channel."""
+        """Send the classes in the picture of a channel to all pages."""
         values = {'channel': channel, 'classes': classes}
         self._post(lambda: self._hub.tell('legend', values, key=f' {channel}'))
 
     def show(self, channel: int, jpeg: bytes) -> None:
-        """Offer a picture to the pages that watch its channel."""
+        """Send a picture to the pages that watch its channel."""
         self._post(lambda: self._hub.show(channel, jpeg))

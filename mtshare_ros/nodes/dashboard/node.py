@@ -11,7 +11,7 @@ from mtshare_ros.nodes.parameters import ParameterServer
 from mtshare_ros.nodes.spin import run_node
 
 _EXTRA = {'tornado': 'tornado', 'PIL': 'Pillow'}
-"""What the extra brings: the name to import, and the name to install."""
+"""What the extra installs: the names to import, and those to install."""
 
 
 class DashboardNode(Node):
@@ -33,7 +33,7 @@ class DashboardNode(Node):
         self.get_logger().info(f'the dashboard is at {self._dashboard.url}')
 
     def destroy_node(self) -> None:
-        """End the server first."""
+        """Stop the server first: its thread uses the node."""
         if self._dashboard is not None:
             self._dashboard.close()
         super().destroy_node()

@@ -1,4 +1,4 @@
-"""What a page may ask for, checked word by word."""
+"""The requests of pages, parsed and checked."""
 
 from dataclasses import dataclass
 import json
@@ -14,7 +14,7 @@ _LONGEST_LIST = 32
 
 
 class RequestError(Exception):
-    """A page sent what no page of ours sends."""
+    """A page sent something that is not a request."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Watch:
 
 @dataclass(frozen=True)
 class Seen:
-    """The last picture of a channel is on the screen; the next one may come."""
+    """The last picture of a channel is on the screen; the next one may be sent."""
 
     channel: int
 
 
 @dataclass(frozen=True)
 class SetParameter:
-    """Give a parameter of the perception node another value; numbers have no kind yet."""
+    """Set a parameter of the perception node; JSON does not tell 1 from 1.0."""
 
     name: str
     value: bool | int | float | str | list[int | float]
@@ -41,7 +41,7 @@ class SetParameter:
 
 @dataclass(frozen=True)
 class Reset:
-    """Have the perception node forget what it remembers of a camera."""
+    """Make the perception node forget what it remembers of a camera."""
 
     camera: str
 
@@ -56,7 +56,7 @@ def parse_request(text: str | bytes, channels: Sequence[Channel]) -> Request:
         read = _READERS[message['kind']]
         return read(message, channels)
     except (KeyError, RecursionError, TypeError, ValueError) as error:
-        raise RequestError(f'{str(text)[:80]!r} is no request: {error!r}') from error
+        raise RequestError(f'{str(text)[:80]!r} is not a request: {error!r}') from error
 
 
 def _read_watch(message: dict[str, Any], channels: Sequence[Channel]) -> Watch:
@@ -94,7 +94,7 @@ def _value(value: Any) -> Any:
 
 def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError(f'{value!r} is no number')
+        raise ValueError(f'{value!r} is not a number')
     return value
 
 

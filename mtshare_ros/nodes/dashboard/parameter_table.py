@@ -48,20 +48,20 @@ DASHBOARD_PARAMETERS = ParameterTable((
         'file; empty takes that of the model.', read_only=True,
     ),
     ParameterSpec(
-        'address', 'string', '127.0.0.1', 'Address to listen on; another one than that of this '
-        'machine alone asks for a token.', read_only=True,
+        'address', 'string', '127.0.0.1', 'Address to listen on; one that other machines reach '
+        'requires a token.', read_only=True,
     ),
     ParameterSpec(
         'port', 'integer', 8080, 'Port to listen on; 0 takes a free one.', limits=(0, 65535),
         read_only=True,
     ),
     ParameterSpec(
-        'token', 'string', '', 'Password in the address of the page; empty makes one up where '
-        'one is needed.', read_only=True, check=_check_token,
+        'token', 'string', '', 'Password in the address of the page; empty generates one '
+        'where one is needed.', read_only=True, check=_check_token,
     ),
     ParameterSpec(
-        'max_rate', 'double', 10.0, 'Most pictures in a second of each view.', 'Hz', (0.5, 30.0),
-        read_only=True,
+        'max_rate', 'double', 10.0, 'Pictures of each view in a second at most.', 'Hz',
+        (0.5, 30.0), read_only=True,
     ),
 ))
 """Every parameter of the dashboard; all are read when it starts."""

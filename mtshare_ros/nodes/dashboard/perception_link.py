@@ -1,4 +1,4 @@
-"""What the dashboard has of the perception node: all of ROS, in the thread of the executor."""
+"""The connection of the dashboard to the perception node, in the executor's thread."""
 
 from collections import deque
 import math
@@ -20,10 +20,10 @@ from mtshare_ros.nodes.notices import Notices
 
 class RosInbox:
     """
-    Runs functions in the executor's thread, in the order they came.
+    Runs functions in the executor's thread, in the order in which they were posted.
 
-    rclpy's entities are made, used and destroyed in that thread only. It never holds more than
-    what the open pages asked for since the executor last looked.
+    rclpy's objects are made, used and destroyed in that thread only. The queue holds at most what
+    the open pages requested since the executor last ran it.
     """
 
     def __init__(self, node: Node) -> None:
@@ -31,7 +31,7 @@ class RosInbox:
         self._bell = node.create_guard_condition(self._run)
 
     def post(self, function: Callable[[], None]) -> None:
-        """Have a function run soon; for any thread."""
+        """Run a function soon; may be called from any thread."""
         self._functions.append(function)
         self._bell.trigger()
 
@@ -41,7 +41,7 @@ class RosInbox:
 
 
 LOST_AFTER_S = 3.5
-"""Silence after which the node counts as lost; it speaks once a second, at least every third."""
+"""Time without diagnostics after which the node counts as lost; their period is at most 3 s."""
 
 HISTORY_S = 60.0
 
@@ -70,20 +70,20 @@ class NodeWatch:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the node has spoken lately."""
+        """Whether diagnostics of the node came lately."""
         return bool(self._statuses) and self._silent_s() < LOST_AFTER_S
 
-    def figure(self, name: str) -> str:
-        """Return a figure that holds for every camera, an empty text where it was not told."""
-        return next((status['figures'].get(name, '') for status in self._statuses.values()), '')
+    def entry(self, name: str) -> str:
+        """Return an entry that is the same for every camera, an empty text without it."""
+        return next((status['entries'].get(name, '') for status in self._statuses.values()), '')
 
     @property
-    def figures(self) -> dict[str, dict[str, str]]:
-        """The figures told last of each camera, by its name."""
-        return {camera: status['figures'] for camera, status in self._statuses.items()}
+    def entries(self) -> dict[str, dict[str, str]]:
+        """The last entries of each camera, by its name."""
+        return {camera: status['entries'] for camera, status in self._statuses.items()}
 
     def read(self, message: DiagnosticArray) -> bool:
-        """Take in a message; return whether it is one of the node's."""
+        """Keep what a message tells; return whether it is of this node."""
         names = [status.name.split(': ') for status in message.status]
         found = [(name, status) for name, status in zip(names, message.status)
                  if name[1:2] == [self._target]]
@@ -94,7 +94,7 @@ class NodeWatch:
         return bool(found)
 
     def describe(self) -> dict[str, Any]:
-        """Return what a page shows; figures that are no numbers are None in the history."""
+        """Return what a page shows; values that are not numbers are None in the history."""
         return {
             'node': self._target, 'alive': self.is_alive, 'heard': bool(self._statuses),
             'silent_s': round(self._silent_s(), 1), 'cameras': self._statuses,
@@ -105,13 +105,13 @@ class NodeWatch:
         return self._clock() - self._heard_s
 
     def _keep(self, camera: str, status: DiagnosticStatus) -> None:
-        figures = {item.key: item.value for item in status.values}
+        entries = {item.key: item.value for item in status.values}
         self._statuses[camera] = {
             'level': _LEVELS.get(status.level, 'error'), 'message': status.message,
-            'figures': figures,
+            'entries': entries,
         }
         points = self._history.setdefault(camera, deque(maxlen=2 * int(HISTORY_S)))
-        points.append((self._clock(), {name: _number(figures.get(name)) for name in _CHARTED}))
+        points.append((self._clock(), {name: _number(entries.get(name)) for name in _CHARTED}))
 
     def _recent(self, camera: str) -> list[dict[str, float | None]]:
         now_s = self._clock()
@@ -132,10 +132,10 @@ _LOOK_PERIOD_S = 0.5
 
 class PerceptionLink:
     """
-    Tells the audience what the perception node says and shows, and does what pages ask for.
+    Sends diagnostics, pictures and parameters to the pages, and carries out their requests.
 
-    ``watch``, ``set_parameter`` and ``reset`` may be called from any thread: it is the hub's
-    ``Backend``.
+    ``watch``, ``set_parameter`` and ``reset`` may be called from any thread: this is the
+    ``Backend`` of the hub.
     """
 
     def __init__(
@@ -158,28 +158,28 @@ class PerceptionLink:
             _LOOK_PERIOD_S, self._look, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def watch(self, channels: frozenset[int]) -> None:
-        """Subscribe to what shows these channels, and to nothing else."""
+        """Subscribe to the topics of these channels, and to no others."""
         wanted = frozenset(self._channels[number] for number in channels)
         self._inbox.post(lambda: self._feed.watch(wanted))
 
     def set_parameter(self, name: str, value: Any, reply: Reply) -> None:
-        """Ask the perception node for another value."""
+        """Set a parameter of the perception node."""
         self._inbox.post(lambda: self._parameters.set(name, value, reply))
 
     def reset(self, camera: str, reply: Reply) -> None:
-        """Ask the perception node to forget what it remembers of a camera."""
+        """Make the perception node forget what it remembers of a camera."""
         self._inbox.post(lambda: self._reset.call(camera, reply))
 
     def _read_diagnostics(self, message: DiagnosticArray) -> None:
         if self._watch.read(message):
-            self._class_names.follow(self._watch.figure('labels'))
-            for camera, figures in self._watch.figures.items():
+            self._class_names.follow(self._watch.entry('labels'))
+            for camera, entries in self._watch.entries.items():
                 self._feed.follow(
-                    camera, figures.get('image_topic', ''), figures.get('image_transport', ''))
+                    camera, entries.get('image_topic', ''), entries.get('image_transport', ''))
             self._tell_status()
 
     def _look(self) -> None:
-        """Notice what comes as no message: silence, and answers that stay away."""
+        """Notice what no message tells: a silent node, and answers that do not come."""
         self._calls.expire()
         if not self._watch.is_alive:
             self._parameters.forget()

@@ -1,4 +1,4 @@
-"""The images and masks that somebody watches, as JPEG pictures and legends."""
+"""The images and masks that pages watch, as JPEG pictures and legends."""
 
 from functools import partial
 import io
@@ -27,20 +27,20 @@ from mtshare_ros.tasks import LabelSet, load_labels, read_labels
 
 class ClassNames:
     """
-    The label set that was asked for, otherwise that of the model, as soon as the node names it.
+    The label set of the legend: the chosen one, or that of the model once the node names it.
 
-    ``asked`` is a name in ``config/labels``, the path of a label file, or empty; ConfigError is
-    raised where it is not there.
+    ``chosen`` is a name in ``config/labels``, the path of a label file, or empty. Raises
+    ConfigError where it does not exist.
     """
 
-    def __init__(self, asked: str, notices: Notices) -> None:
+    def __init__(self, chosen: str, notices: Notices) -> None:
         self._notices = notices
-        self._follows = not asked
+        self._follows = not chosen
         self._name = ''
-        self.labels: LabelSet | None = _load(asked) if asked else None
+        self.labels: LabelSet | None = _load(chosen) if chosen else None
 
     def follow(self, name: str) -> None:
-        """Take the set of this name where none was asked for; warn where it is not there."""
+        """Use the set of this name where none was chosen; warn where it does not exist."""
         if not self._follows or name in ('', self._name):
             return
         self._name = name
@@ -54,16 +54,16 @@ class ClassNames:
             ))
 
 
-def _load(asked: str) -> LabelSet:
-    path = Path(asked).expanduser()
-    return read_labels(path) if path.is_file() else load_labels(asked)
+def _load(chosen: str) -> LabelSet:
+    path = Path(chosen).expanduser()
+    return read_labels(path) if path.is_file() else load_labels(chosen)
 
 
 Decoder = Callable[[Any, int], np.ndarray]
 """Turns an image message into RGB, under a limit of pixels."""
 
 LARGEST_SIDE = 640
-"""Pixels of a picture at most, however large the image is: it is shown in a tile."""
+"""Largest side of a picture in pixels: pages show it in a tile."""
 
 _QUALITY = 85
 _SMALLEST_SHARE = 0.005
@@ -76,7 +76,7 @@ def encode_picture(message: Any, decode: Decoder = image_to_rgb) -> bytes:
     if factor > 1:
         picture = picture.reduce(factor)
     buffer = io.BytesIO()
-    # Without halving the colours: the edges of tiles and classes are what is looked at.
+    # No chroma subsampling: it would blur the edges of tiles and classes.
     picture.save(buffer, 'JPEG', quality=_QUALITY, subsampling=0)
     return buffer.getvalue()
 
@@ -85,7 +85,7 @@ def list_classes(message: Image, labels: LabelSet) -> list[dict[str, Any]]:
     """
     Return the classes that cover a visible share of a mask, in the order of their ids.
 
-    That order keeps every class in its place while the shares change.
+    In that order each class keeps its place in the legend while the shares change.
     """
     mask = read_map(message)
     shares = np.bincount(mask.reshape(-1), minlength=256) / mask.size
@@ -128,11 +128,11 @@ class PictureFeed:
             self._subscriptions[channel] = self._subscribe(channel)
 
     def follow(self, camera: str, topic: str, transport: str) -> None:
-        """Take a camera's images from where the perception node says that it takes them."""
-        told = topic, transport
-        if self._inputs.get(camera) == told or not _is_input(topic, transport):
+        """Subscribe to a camera's images on the topic that the perception node uses."""
+        reported = topic, transport
+        if self._inputs.get(camera) == reported or not _is_input(topic, transport):
             return
-        self._inputs[camera] = told
+        self._inputs[camera] = reported
         watched = [channel for channel in self._subscriptions
                    if channel.view.camera and channel.camera == camera]
         for channel in watched:
@@ -168,7 +168,7 @@ class PictureFeed:
     def _limited(
         self, topic: str, max_rate: float, handle: Callable[[Any], None]
     ) -> Callable[[Any], None]:
-        """Return a callback that handles so many messages a second, and survives a bad one."""
+        """Return a callback that handles messages up to a rate, and warns of unreadable ones."""
         limiter = RateLimiter()
 
         def receive(message: Any) -> None:
@@ -191,6 +191,6 @@ class PictureFeed:
 
 
 def _is_input(topic: str, transport: str) -> bool:
-    """Tell whether a camera can be followed there: what comes over the graph can be anything."""
+    """Tell whether topic and transport are valid: diagnostics may come from any node."""
     return (transport in TRANSPORTS and len(topic) <= _LONGEST_TOPIC
             and _TOPIC.fullmatch(topic) is not None)

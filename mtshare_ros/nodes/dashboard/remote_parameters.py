@@ -31,7 +31,7 @@ _KINDS = {
     ParameterType.PARAMETER_INTEGER_ARRAY: ('integer_array', int),
     ParameterType.PARAMETER_DOUBLE_ARRAY: ('double_array', float),
 }
-"""The kinds a form knows, and the Python type of a value or of its items."""
+"""The kinds that a form shows, and the Python type of a value or of its items."""
 
 _ROS_ITSELF = ('use_sim_time', 'start_type_description_service')
 _CHOICE = re.compile(r"'([^']+)'")
@@ -39,7 +39,7 @@ _UNIT = re.compile(r' (?:to -?[\d.]+|in) ([A-Za-z]+)\.$')
 
 
 def is_adjustable(descriptor: ParameterDescriptor) -> bool:
-    """Return whether a form offers this parameter: one of the node's own, set at any time."""
+    """Return whether a form shows this parameter: one of the node's own, not read-only."""
     return (
         not descriptor.read_only and descriptor.type in _KINDS
         and descriptor.name not in _ROS_ITSELF
@@ -49,9 +49,10 @@ def is_adjustable(descriptor: ParameterDescriptor) -> bool:
 
 def describe_parameter(descriptor: ParameterDescriptor, value: ParameterValue) -> dict[str, Any]:
     """
-    Return what a form has to know of a parameter.
+    Return what a form needs of a parameter.
 
-    The range is that of the descriptor; choices and unit stand in its ``additional_constraints``.
+    The range is that of the descriptor; choices and unit are read from its
+    ``additional_constraints``, as ``nodes.parameters.describe`` writes them.
     """
     kind, _ = _KINDS[descriptor.type]
     allowed = descriptor.additional_constraints
@@ -59,15 +60,15 @@ def describe_parameter(descriptor: ParameterDescriptor, value: ParameterValue) -
     unit = _UNIT.search(allowed)
     limits = [*descriptor.floating_point_range, *descriptor.integer_range]
     return {
-        'name': descriptor.name, 'kind': kind, 'value': plain_value(value),
+        'name': descriptor.name, 'kind': kind, 'value': json_value(value),
         'limits': [limits[0].from_value, limits[0].to_value] if limits else None,
         'choices': choices, 'unit': unit.group(1) if unit else '',
         'text': descriptor.description, 'allowed': allowed,
     }
 
 
-def plain_value(value: ParameterValue) -> Any:
-    """Return a value as JSON has it: a bool, a number, a text, or a list of numbers."""
+def json_value(value: ParameterValue) -> Any:
+    """Return a value as JSON represents it: a bool, a number, a text, or a list of numbers."""
     found = Parameter.from_parameter_msg(ParameterMessage(name='value', value=value)).value
     return found if isinstance(found, (bool, int, float, str)) else list(found or [])
 
@@ -76,7 +77,7 @@ def make_parameter(descriptor: ParameterDescriptor, given: Any) -> ParameterMess
     """
     Return a parameter with a value that came as JSON, in the type that the node declared.
 
-    A page writes 1 for 1.0. Raises ConfigError where the value has no meaning in that type.
+    A page writes 1 for 1.0. Raises ConfigError where the value does not fit that type.
     """
     kind, item_type = _KINDS[descriptor.type]
     is_list = kind.endswith('_array')
@@ -111,10 +112,10 @@ def _misfit(descriptor: ParameterDescriptor, given: Any) -> ConfigError:
 
 class RemoteParameters:
     """
-    The runtime parameters of one node, as that node describes them.
+    The parameters of one node that can be set at any time, as that node describes them.
 
-    ``tell`` is called with the descriptions of all of them: when they have been read, and when a
-    value has changed, whoever changed it.
+    ``tell`` is called with the descriptions of all of them when they have been read and when any
+    value has changed.
     """
 
     def __init__(
@@ -139,17 +140,17 @@ class RemoteParameters:
         return bool(self._shown)
 
     def forget(self) -> None:
-        """Let go of what was read; another start of the node may have other parameters."""
+        """Forget what was read: after a restart the node may have other parameters."""
         self._shown = {}
 
     def read(self) -> None:
-        """Ask for the parameters; without an answer they stay unknown, to be asked for again."""
+        """Request the parameters; without an answer they stay unknown until the next ``read``."""
         self._calls.call(
             self._list, ListParameters.Request(),
-            lambda response: self._read_descriptors(response.result.names), _give_up)
+            lambda response: self._read_descriptors(response.result.names), _ignore_failure)
 
     def set(self, name: str, given: Any, reply: Callable[[str], None]) -> None:
-        """Ask the node for another value; ``reply`` gets its reason to refuse, or ''."""
+        """Set a value on the node; ``reply`` gets the reason why that failed, or ''."""
         try:
             if name not in self._shown:
                 raise ConfigError(f'{self._target} has no parameter {name!r} to set')
@@ -164,13 +165,13 @@ class RemoteParameters:
     def _read_descriptors(self, names: list[str]) -> None:
         self._calls.call(
             self._describe, DescribeParameters.Request(names=names),
-            lambda response: self._read_values(response.descriptors), _give_up)
+            lambda response: self._read_values(response.descriptors), _ignore_failure)
 
     def _read_values(self, descriptors: list[ParameterDescriptor]) -> None:
         self._descriptors = {item.name: item for item in descriptors if is_adjustable(item)}
         self._calls.call(
             self._get, GetParameters.Request(names=list(self._descriptors)),
-            lambda response: self._show_all(response.values), _give_up)
+            lambda response: self._show_all(response.values), _ignore_failure)
 
     def _show_all(self, values: list[Any]) -> None:
         self._shown = {
@@ -185,7 +186,7 @@ class RemoteParameters:
         changed = [item for item in [*event.new_parameters, *event.changed_parameters]
                    if item.name in self._shown]
         for item in changed:
-            self._shown[item.name]['value'] = plain_value(item.value)
+            self._shown[item.name]['value'] = json_value(item.value)
         if changed:
             self._tell(list(self._shown.values()))
 
@@ -194,5 +195,5 @@ def _refusal(result: Any) -> str:
     return '' if result.successful else result.reason or 'the node refused it without a reason'
 
 
-def _give_up(_: str) -> None:
-    """Leave a failed reading to the next one; the page says meanwhile that nothing is known."""
+def _ignore_failure(_: str) -> None:
+    """Do nothing: the next ``read`` tries again, and the page shows that nothing is known."""

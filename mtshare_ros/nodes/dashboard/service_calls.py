@@ -10,7 +10,7 @@ from rclpy.task import Future
 from std_srvs.srv import Trigger
 
 ANSWER_LIMIT_S = 3.0
-"""How long an answer may take; the nodes answer within milliseconds."""
+"""How long an answer may take; the nodes usually answer within milliseconds."""
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,10 @@ class _Call:
 
 class ServiceCalls:
     """
-    Requests under way.
+    Requests whose answers have not come yet.
 
     Each ends in exactly one of two ways: ``done`` gets the response, or ``failed`` the reason why
-    there is none. ``expire`` is to be called now and then.
+    there is none. Call ``expire`` now and then.
     """
 
     def __init__(self, node: Node, clock: Callable[[], float] = time.monotonic) -> None:
@@ -39,9 +39,9 @@ class ServiceCalls:
         self, client: Client, request: Any, done: Callable[[Any], None],
         failed: Callable[[str], None],
     ) -> None:
-        """Send a request; ``failed`` is called at once where nobody offers the service."""
+        """Send a request; ``failed`` is called at once where no node offers the service."""
         if not client.service_is_ready():
-            failed(f'nobody offers the service {client.srv_name}')
+            failed(f'no node offers the service {client.srv_name}')
             return
         self._count += 1
         number, future = self._count, client.call_async(request)
@@ -50,7 +50,7 @@ class ServiceCalls:
         future.add_done_callback(lambda _: self._finish(number, done))
 
     def expire(self) -> None:
-        """Give up the requests that have waited for too long."""
+        """Give up the requests that have waited too long."""
         late = [number for number, call in self._calls.items()
                 if self._clock() > call.deadline_s]
         for number in late:
@@ -81,12 +81,12 @@ class ResetServices:
         """Return by camera why its service cannot be called now, or an empty text."""
         return {
             camera: '' if client.service_is_ready()
-            else f'nobody offers the service {client.srv_name}'
+            else f'no node offers the service {client.srv_name}'
             for camera, client in self._clients.items()
         }
 
     def call(self, camera: str, reply: Callable[[str], None]) -> None:
-        """Have a camera begin anew; ``reply`` gets the reason why it did not, or ''."""
+        """Reset a camera; ``reply`` gets the reason why that failed, or ''."""
         self._calls.call(
             self._clients[camera], Trigger.Request(),
             lambda response: reply(_problem(response)), reply)

@@ -42,19 +42,19 @@ class WebServer:
         return int(self._sockets[0].getsockname()[1])
 
     def start(self, application: Application) -> None:
-        """Begin to answer."""
+        """Begin to answer requests."""
         self._application = application
         self._thread.start()
 
     def post(self, function: Callable[[], None]) -> None:
-        """Have a function run in the web thread; after the end it is dropped."""
+        """Run a function in the web thread; after ``close`` it is dropped."""
         try:
             self._loop.call_soon_threadsafe(function)
         except RuntimeError:  # the loop is closed
             return
 
     def close(self) -> None:
-        """End connections and thread."""
+        """End the connections and the thread."""
         if self._thread.is_alive():
             self.post(self._stop.set)
             self._thread.join(_STOP_LIMIT_S)

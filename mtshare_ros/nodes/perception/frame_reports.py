@@ -70,7 +70,7 @@ class FrameReports:
     def failed(self, error: Exception) -> None:
         """Report a frame that could not be processed."""
         if not self._node.context.ok():
-            return  # a signal ended ROS in the middle of the frame; nothing went wrong
+            return  # a signal ended ROS during the frame; nothing is wrong
         if isinstance(error, FrameError):
             self._statistics.reject('rejected', str(error))
             self._notices.warn(str(error), f'dropped an image of {self._topic}: {error}')

@@ -126,7 +126,7 @@ def test_nothing_else_is_given_out(site, path):
 def test_another_name_for_this_machine_is_refused(site, host):
     response = site.get('/', Host=host)
 
-    assert response.code == 403 and b'answers as localhost' in response.body
+    assert response.code == 403 and b'is reached as localhost' in response.body
     with pytest.raises(HTTPClientError, match='403'):
         site.talk(Host=host)
 

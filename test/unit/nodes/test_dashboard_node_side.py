@@ -125,7 +125,7 @@ def test_the_legend_names_the_classes_of_the_model_that_the_node_speaks_of(watch
 
     for label_set in ('nyu40', 'pascal21'):
         watch.read(diagnostics('/robot/perception_node', labels=label_set))
-        names.follow(watch.figure('labels'))
+        names.follow(watch.entry('labels'))
         assert names.labels == load_labels(label_set)
 
 

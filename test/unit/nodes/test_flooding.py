@@ -44,4 +44,4 @@ def test_what_was_said_long_ago_is_forgotten():
         moment[0] = 20.0 * number
         notices.warn(f'fault {number}', 'text')
 
-    assert len(notices._said_at) == 1
+    assert len(notices._logged_at) == 1

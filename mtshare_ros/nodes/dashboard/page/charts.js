@@ -30,7 +30,7 @@ const CHARTS = [
 class Chart {
   constructor(options) {
     this.options = options;
-    this.value = element('output', { data: { figure: options.main } }, '–');
+    this.value = element('output', { data: { entry: options.main } }, '–');
     this.bound = element('span', { className: 'dim' });
     this.top = element('span');
     this.lines = ['bound', 'main'].map((name) => drawing('path', {

@@ -59,11 +59,11 @@ function cameraLegend() {
   const text = element('span', { className: 'dim' }, 'what the node is given');
   return {
     node: element('div', {}, text),
-    update({ figures }) {
-      if (!figures) return;
+    update({ entries }) {
+      if (!entries) return;
       const counts = ['dropped', 'rejected', 'failed'].map(
-        (key) => `${figures[key] ?? '–'} ${key}`);
-      write(text, `input ${figures.input_hz} Hz · ${counts.join(' · ')}`);
+        (key) => `${entries[key] ?? '–'} ${key}`);
+      write(text, `input ${entries.input_hz} Hz · ${counts.join(' · ')}`);
     },
   };
 }

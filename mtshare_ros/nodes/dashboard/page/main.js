@@ -67,7 +67,7 @@ function showStatus() {
   const camera = lastStatus.cameras[chosenCamera()];
   status.update(lastStatus, camera);
   charts.update(lastStatus.history[chosenCamera()] ?? []);
-  if (camera) views.explain({ figures: camera.figures });
+  if (camera) views.explain({ entries: camera.entries });
   const { alive, reset_obstacles: obstacles } = lastStatus;
   const obstacle = alive ? obstacles[chosenCamera()] : 'the node is not there';
   byId('reset').disabled = obstacle !== '';

@@ -6,7 +6,7 @@ export function roundUp(value) {
   return decade * [1, 2, 5, 10].find((digit) => digit * decade >= value * 0.9999);
 }
 
-/** Return a figure with as many digits as it deserves, a dash where there is none. */
+/** Return a number with as many digits as are useful, a dash where there is none. */
 export function numberText(value) {
   if (value === null || value === undefined) return '–';
   return value.toFixed(Math.abs(value) < 9.95 ? 1 : 0);

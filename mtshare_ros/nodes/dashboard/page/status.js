@@ -1,10 +1,10 @@
-/** How the node is: the level, its reason, the figures, and what keeps the page from knowing. */
+/** The state of the node: level, reason and entries, and why the page may not know them. */
 
 import { element, write } from './dom.js';
 
 const UNITS = { hz: 'Hz', ms: 'ms', percent: '%', mb: 'MB', s: 's' };
 
-const PROMISE = 'The page goes on by itself when it is back.';
+const PROMISE = 'The page continues by itself when the node is back.';
 const QUESTION = 'Is it running, under this name and in this ROS domain?';
 
 const byId = (id) => document.getElementById(id);
@@ -21,14 +21,14 @@ export class Status {
     const seconds = Math.floor(silent);
     if (alive) this.notice('');
     else if (heard) this.lose('LOST', `${node} has been silent for ${seconds} s. ${PROMISE}`);
-    else this.lose('WAITING', `${node} has not been heard of for ${seconds} s. ${QUESTION}`);
+    else this.lose('WAITING', `${node} has sent nothing for ${seconds} s. ${QUESTION}`);
     if (alive && camera) this.level(camera.level, ...split(camera.message));
-    if (camera) this.figures(camera.figures);
+    if (camera) this.entries(camera.entries);
   }
 
-  /** Say that the dashboard itself is out of reach. */
+  /** Show that the dashboard cannot be reached. */
   disconnect(reason) {
-    this.lose('NO CONNECTION', reason || 'The dashboard is out of reach; the page tries again by itself.');
+    this.lose('NO CONNECTION', reason || 'The dashboard cannot be reached; the page tries again by itself.');
   }
 
   lose(word, text) {
@@ -49,7 +49,7 @@ export class Status {
     document.body.classList.toggle('lost', text !== '');
   }
 
-  figures(values) {
+  entries(values) {
     for (const [key, value] of Object.entries(values)) {
       if (!this.rows.has(key)) this.add(key);
       write(this.rows.get(key), value === '' || value === 'nan' ? '–' : value);
@@ -60,9 +60,9 @@ export class Status {
     const words = key.split('_');
     const unit = words.map((word) => UNITS[word]).find(Boolean) ?? '';
     const name = words.filter((word) => !UNITS[word]).join(' ');
-    const value = element('span', { data: { figure: key } });
+    const value = element('span', { data: { entry: key } });
     this.rows.set(key, value);
-    byId('figures').append(element('div', {},
+    byId('entries').append(element('div', {},
       element('dt', {}, name), element('dd', {}, value, element('small', {}, unit && ` ${unit}`))));
   }
 }

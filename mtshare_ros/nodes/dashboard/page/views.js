@@ -136,7 +136,7 @@ export class Views {
   explain(values, channel) {
     for (const tile of this.tiles.values()) {
       if (channel === undefined || channel === tile.channel.number) tile.legend.update(values);
-      if (values.figures) tile.locate(values.figures);
+      if (values.entries) tile.locate(values.entries);
     }
   }
 }
