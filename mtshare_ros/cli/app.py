@@ -14,11 +14,11 @@ from mtshare_ros import __version__
 from mtshare_ros.errors import MtshareError
 
 COMMANDS = {
-    'demo': 'Show the whole thing at work: a simulated camera or a video through the node.',
+    'demo': 'Show the node at work, with a simulated camera or a video.',
     'bag': 'Compute the maps of a recorded bag, without ROS.',
     'run': 'Compute the maps of images, a video or a camera, into files.',
     'bench': 'Measure how fast this machine is.',
-    'soak': 'Inject faults into the real node and watch whether it holds what is promised.',
+    'soak': 'Inject faults into the real node, and check what it promises.',
     'evaluate': 'Measure how good a model is, against the truth.',
     'calibrate': 'Find thresholds for sharing that keep a stated output error.',
     'train': 'Train a model.',
@@ -29,10 +29,10 @@ COMMANDS = {
     'export': 'Write a model as an ONNX file, for TensorRT and other runtimes.',
     'models': 'List, verify, describe, add and remove models.',
 }
-"""Sub-commands and what the overview says of them; each lives in the module of its name."""
+"""Sub-commands with their lines in the overview; each is in the module of its name."""
 
 _MODULES = {'import': 'import_model'}
-"""Modules of commands whose name Python keeps for itself."""
+"""Modules of commands whose name is a word of Python."""
 
 HELP = """
 Semantic, depth, normal and edge maps from one camera, as a ROS 2 node.
@@ -50,8 +50,8 @@ TensorRT    mtshare export default --output dense.onnx
 Your model  mtshare train --help, mtshare calibrate --help
 Its report  mtshare report --help
 
-Every command explains itself with examples: mtshare COMMAND --help. Where figures come out,
---json FILE keeps them. Results go to standard output, progress and errors to standard error.
+Every command has a help with examples: mtshare COMMAND --help. Where it measures something,
+--json FILE writes the results. They go to standard output, progress and errors to standard error.
 
 \b
 Exit codes:   0  done
@@ -65,7 +65,7 @@ of models and tasks.
 """
 
 _GLUE = '\0'
-"""Stands for a space at which an example must not be broken."""
+"""Replaces a space at which an example must not be broken."""
 
 
 _ADVICE = {
@@ -77,7 +77,7 @@ _ADVICE = {
 
 
 class CommandGroup(TyperGroup):
-    """Finds a command's module when it is needed, and turns our errors into one line each."""
+    """Imports a command's module when it is needed, and prints errors in one line each."""
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Return the names in the order they are shown."""
@@ -97,7 +97,7 @@ class CommandGroup(TyperGroup):
         return typer.main.get_command(commands)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> list[Any]:
-        """Return what completes a word of the overview, without importing the commands."""
+        """Return the completions of a command's name, without importing the commands."""
         names: dict[str, Any] = {
             name: TyperCommand(name, short_help=text) for name, text in COMMANDS.items()}
         context = copy(ctx)
@@ -110,7 +110,7 @@ class CommandGroup(TyperGroup):
             formatter.write_dl(list(COMMANDS.items()))
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; an error of ours is printed without its traceback."""
+        """Run a command; errors of this package are printed without a traceback."""
         try:
             return super().invoke(ctx)
         except MtshareError as error:
@@ -129,7 +129,7 @@ class CommandGroup(TyperGroup):
 
 
 def new_app(*, add_completion: bool = False, **options: Any) -> typer.Typer:
-    """Return an empty set of commands that looks and fails like the others."""
+    """Return an empty set of commands with the look of the others."""
     return typer.Typer(
         add_completion=add_completion, pretty_exceptions_enable=False, rich_markup_mode=None,
         context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 100},
@@ -137,13 +137,13 @@ def new_app(*, add_completion: bool = False, **options: Any) -> typer.Typer:
 
 
 def examples(text: str) -> str:
-    """Return lines of examples as the end of a command's help, long ones as the shell goes on."""
+    """Return examples as the end of a command's help, long lines continued with a backslash."""
     lines = [_continued(line) for line in text.strip().splitlines()]
     return '\n'.join(['\b', 'Examples:', *lines]) if lines else ''
 
 
 def _continued(line: str) -> str:
-    """Return a line of the shell, broken before options so that 80 columns show it."""
+    """Return a line of the shell, broken before options to fit into 80 columns."""
     parts = wrap(re.sub(' (?!-)', _GLUE, line), 74, initial_indent='  ',
                  subsequent_indent='      ', break_long_words=False, break_on_hyphens=False)
     return ' \\\n'.join(parts).replace(_GLUE, ' ')
@@ -164,4 +164,4 @@ def _overview(
         '--version', callback=_print_version, is_eager=True,
         help='Print the version and end.')] = False,
 ) -> None:
-    """Take the options that stand before a command."""
+    """Handle the options before a command."""

@@ -1,4 +1,4 @@
-"""``mtshare bag``: the engine over a recorded bag."""
+"""``mtshare bag``: computes the maps of a recorded bag."""
 
 from enum import Enum
 from pathlib import Path
@@ -55,7 +55,7 @@ class Storage(str, Enum):
 
 
 class CameraMatrix(str, Enum):
-    """Which matrix of a CameraInfo is that of the image."""
+    """Which matrix of a CameraInfo belongs to the images."""
 
     AUTO = 'auto'
     RAW = 'K'
@@ -71,16 +71,16 @@ CameraInfoTopicOption = Annotated[str | None, typer.Option(
     metavar='TOPIC', help='The calibration. Default: the one beside the images, or the only '
                           'one.')]
 CameraMatrixOption = Annotated[CameraMatrix, typer.Option(
-    help='Which matrix of the calibration is that of the images: K (raw), P (rectified); auto is '
-         'P where their topic is named rect.')]
+    help='The matrix of the calibration that belongs to the images: K (raw), P (rectified); auto '
+         'is P where their topic is named rect.')]
 TopicsOption = Annotated[str | None, typer.Option(
     metavar='TOPIC,...', help='What to write. Default: the maps, without pictures and cloud; a '
                               'wrong name lists what there is.')]
 NamespaceOption = Annotated[str, typer.Option(
-    metavar='NAME', help='Put before the topics that are written.')]
+    metavar='NAME', help='The namespace of the topics that are written.')]
 StorageOption = Annotated[Storage | None, typer.Option(help='Default: that of the input.')]
 CopyOption = Annotated[bool, typer.Option(
-    '--copy-input/--no-copy-input', help='Copy everything the input holds as well.')]
+    '--copy-input/--no-copy-input', help='Copy the other topics of the input, too.')]
 StartOption = Annotated[float | None, typer.Option(
     min=0.0, metavar='S', help='Begin S seconds after the beginning of the bag.')]
 EndOption = Annotated[float | None, typer.Option(
@@ -124,8 +124,8 @@ def bag(
     """
     Compute the maps of a recorded bag and write them into a new one, without ROS.
 
-    The outputs are those of the perception node, with the stamps and frames of their images.
-    Interrupted, the same command goes on. Of a damaged bag all that is there is used; exit code 1.
+    Outputs, stamps and frames are those of the perception node. The same command goes on after an
+    interruption. Of a damaged bag all that can be read is used, with exit code 1.
     """
     from mtshare_ros.recording.bag_plan import BagPlan
 
@@ -186,7 +186,7 @@ def _run(
 
 
 def _describe_damages(opened: 'Bag', run: 'BagRun') -> str:
-    """Return all that is wrong with the input in one line, empty where nothing is."""
+    """Return all damages of the input in one line, empty without any."""
     damages = [str(damage) for damage in opened.damages]
     if run.missing:
         damages.append(f'{run.missing} of {run.images + run.missing} images are missing')
@@ -194,7 +194,7 @@ def _describe_damages(opened: 'Bag', run: 'BagRun') -> str:
 
 
 def _count_images(opened: 'Bag', plan: 'BagPlan') -> int | None:
-    """Return how many images there are, None where only a part of the bag is wanted."""
+    """Return the number of images, None where only a part of the bag is wanted."""
     if plan.start_s is not None or plan.end_s is not None:
         return None
     return next(topic.count for topic in opened.topics if topic.name == plan.image_topic)

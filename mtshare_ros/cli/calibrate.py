@@ -29,11 +29,11 @@ ErrorOption = Annotated[float, typer.Option(
     metavar='E', help='Relative error that thresholds may add to a raw output, in 95 % of the '
                       'frames; on a recording, the difference to dense frames.')]
 ShareOption = Annotated[float, typer.Option(
-    metavar='S', help='Part of it for gates in time; taking over from the base task gets the '
-                      'rest.')]
+    metavar='S', help="Share of it for thresholds over time; the rest is for reuse of the base "
+                      "task's updates.")]
 RoomsOption = Annotated[int, typer.Option(
-    min=1, metavar='N', help='Rooms to calibrate on, one clip each, the motions in turn; as many '
-                             'others check the result.')]
+    min=1, metavar='N', help='Rooms to calibrate on, one clip each, the motions in turn; the '
+                             'result is checked in as many others.')]
 FramesOption = Annotated[int, typer.Option(
     min=2, metavar='N', help='Frames of a clip; more than the refresh period.')]
 BagOption = Annotated[Path | None, typer.Option(
@@ -57,12 +57,12 @@ mtshare calibrate default --video street.mp4 --target-error 0.2
 """
 
 NOTES = """\
-temporal   mean threshold of the blocks against the last frames; task: against the base task
-noise      what two draws of the sensor's noise differ by, computed dense
-added      what the thresholds cost: the difference to sharing without thresholds
-elsewhere  the same in other rooms than those calibrated on
-ungated    the difference to computing everything, without thresholds: kept noise, and age
-to dense   the difference to computing everything, with the thresholds, in the other rooms too\
+temporal   mean threshold of the blocks over time; task: against the base task
+noise      difference between dense outputs of one view with two draws of the sensor's noise
+added      difference to sharing with thresholds of 0, in the rooms calibrated on
+elsewhere  the same in other rooms
+ungated    difference of sharing with thresholds of 0 to dense outputs, in the other rooms
+to dense   difference of sharing with these thresholds to dense outputs, in the other rooms\
 """
 
 
@@ -84,15 +84,16 @@ def calibrate(
     """
     Find thresholds for the token gates that keep a stated output error.
 
-    A token is computed again when it changed by more than a threshold. For every task the largest
-    thresholds are sought that add at most the target to the error of its raw output in 95 % of the
-    frames, or as much as the sensor's noise makes of it where that is more; on rendered clips of
-    validation rooms, with all sharing on. The result goes to a new file, the model itself is not
-    touched; its entry for models/manifest.yaml is printed. Above which share of rows a frame is
-    faster dense on this device is timed, too, and put into the file: let the machine rest.
+    A token is computed again when it changed by more than a threshold. For every task, this finds
+    the largest thresholds that add at most the target to the error of its raw output in 95 % of
+    the frames (or as much as the sensor's noise adds, if that is more), on rendered clips of
+    validation rooms, with all sharing on. The result goes to a new file, the model's is not
+    changed; its entry for models/manifest.yaml is printed. The share of active tokens above which
+    a whole frame is faster on this device is timed, too: close other programs before.
 
-    With --bag or --video it is calibrated on that recording, without truth: the refresh period and
-    a factor on its thresholds in time that keep the difference to dense frames, at least work.
+    With --bag or --video it calibrates on that recording, without ground truth: it finds the
+    refresh period and the factor on the thresholds over time with the least work, among those that
+    keep the difference to dense frames.
     """
     from mtshare_ros.evaluation.calibration import CalibrationSettings
     from mtshare_ros.evaluation.room_data import plan_clips
@@ -118,7 +119,7 @@ def calibrate(
 
 
 def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Path:
-    """Return where the new model goes; refuse what cannot be kept before the work begins."""
+    """Return the path of the new model; refuse one that cannot be written, before the work."""
     from mtshare_ros.errors import ConfigError
     from mtshare_ros.file_paths import check_parent
     from mtshare_ros.model.checkpoint import check_new
@@ -131,8 +132,8 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
         target = output or folder / f'{register}.safetensors'
         if target.resolve().parent != folder.resolve():
             raise ConfigError(
-                f'--output is {output}; a registered model lies beside its manifest: give a file '
-                f'in {folder}, or leave --output out')
+                f'--output is {output}; a registered model is kept beside its manifest: give '
+                f'a file in {folder}, or leave --output out')
         folder.mkdir(parents=True, exist_ok=True)
     check_new(target)
     check_parent(target)
@@ -182,10 +183,10 @@ def _print_result(result: 'Calibration', settings: 'CalibrationSettings') -> Non
 
 
 def _measure_crossover(engine: 'Engine') -> dict[str, float]:
-    """Return the model's figures by type of device, the one of this device measured anew."""
+    """Return the crossovers of the model by type of device, with that of this one measured."""
     kind, share = engine.device.partition(':')[0], round(engine.costs.crossover, 2)
-    typer.echo(f'on this {kind} a frame is faster dense where more than {share:.0%} of its rows '
-               'are to be computed')
+    typer.echo(f'on this {kind} a whole frame is faster where more than {share:.0%} of the tokens '
+               'are active')
     return {**engine.description.crossovers, kind: share}
 
 
@@ -213,7 +214,7 @@ def _write(json: Path | None, values: dict[str, Any]) -> None:
 
 
 def _carry_quality(engine: 'Engine', target: Path) -> None:
-    """Store what is known of dense frames, which thresholds do not change, beside the new file."""
+    """Copy the metrics of dense frames, which thresholds do not change, to the new model."""
     from mtshare_ros.model.manifest import find_model
     from mtshare_ros.model.quality import store_quality
 
@@ -222,7 +223,7 @@ def _carry_quality(engine: 'Engine', target: Path) -> None:
 
 
 def _offer(name: str, entry: 'ManifestEntry', folder: Path | None) -> None:
-    """Print the manifest entry, and put it in where there is a folder to keep the model in."""
+    """Print the manifest entry; write it to the manifest of a folder, if there is one."""
     from mtshare_ros.model.registration import entry_text, register
 
     typer.echo(f'\nentry for models/manifest.yaml:\n{entry_text(name, entry)}')

@@ -1,4 +1,4 @@
-"""``mtshare calibrate`` on a recording of one's own."""
+"""``mtshare calibrate`` on a bag or a video."""
 
 from itertools import islice
 from pathlib import Path
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
 
 MOST_FRAMES = 120
-"""Frames of a recording that are looked at: four of the longest refresh periods."""
+"""How many frames of a recording are used: four of the longest refresh periods."""
 
 
 class _Listener:
-    """Says what is wrong with single frames."""
+    """Prints messages about single frames."""
 
     def skip(self, line: str) -> None:
-        """Hear of a frame that is left out."""
+        """Print that a frame is left out."""
         warn(f'skipped {line}')
 
     def note(self, line: str) -> None:
-        """Hear of anything else."""
+        """Print any other message."""
         warn(line)
 
 
@@ -92,7 +92,7 @@ def _print(found: 'RecordedCalibration', target: float) -> None:
                 f'{target:g}; * is chosen',
                 ('refresh period', 'factor', 'work', *tasks), rows)
     if max(found.consecutive.values()) < target:
-        warn('little changes in this recording: what holds here may not hold where more moves; '
+        warn('little changes in this recording, so these values may not hold where more moves; '
              'record a camera at work')
     typer.echo('for the node, beside the new model file:\n\n/**:\n  ros__parameters:\n'
                f'    temporal.refresh_period: {found.chosen.refresh_period}\n')

@@ -1,4 +1,4 @@
-"""``mtshare demo``: both nodes in processes of their own over real DDS, watched from outside."""
+"""``mtshare demo``: camera and perception node as processes, and what comes out of them."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +11,13 @@ from typing import Annotated, Iterator, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli.node_process import (
+    ChildProcess,
+    prepare_environment,
+    require_ros,
+    start_node,
+    stop_all,
+)
 from mtshare_ros.cli.options import (
     DeviceOption,
     HELD_OUT_SEED,
@@ -21,12 +28,36 @@ from mtshare_ros.cli.options import (
     SeedOption,
     SheetOption,
 )
-from mtshare_ros.cli.output import check_folder, check_picture_path, write_json
+from mtshare_ros.cli.output import (
+    check_folder,
+    check_picture_path,
+    save_picture,
+    StopRequest,
+    warn,
+    write_json,
+)
 from mtshare_ros.errors import MtshareError
 from mtshare_ros.tasks import LabelSet, load_labels
 
 if TYPE_CHECKING:
     from mtshare_ros.cli.demo_session import DemoSession
+
+NAMESPACE = '/demo'
+ROOM_LABELS = 'nyu40'
+"""The classes of rendered rooms, and so of the ground truth."""
+
+EXAMPLES = """
+mtshare demo
+mtshare demo --duration 0 --motion drive --seed 1100007
+mtshare demo --sheet maps.png --json figures.json
+mtshare demo --model my.safetensors --rate 10
+mtshare demo --duration 0 --port 8081
+mtshare demo --video 0 --duration 0
+mtshare demo --video walk.mp4 --sheet maps.png
+"""
+
+_ADDRESS = '127.0.0.1'
+_PORTS = range(8080, 8180)
 
 VideoOption = Annotated[str | None, typer.Option(
     '--video', metavar='FILE|CAMERA',
@@ -42,11 +73,10 @@ RateOption = Annotated[float | None, typer.Option(
 @dataclass(frozen=True)
 class DemoOptions:
     """
-    What the demo shows and how long; ``duration_s`` 0 is until Ctrl-C.
+    What the demo shows and how long; with ``duration_s`` 0 it runs until Ctrl-C.
 
-    ``video`` takes the place of a rendered room, and has a rate and labels of its own: ``rate_hz``
-    is 0 then unless another one is wanted. ``sheet`` says that frames are kept for a picture.
-    ``dashboard_port`` is None where there is no dashboard.
+    ``video`` is shown instead of a rendered room; a ``rate_hz`` of 0 is the video's own. ``sheet``
+    says that frames are kept for a picture. ``dashboard_port`` is None without a dashboard.
     """
 
     duration_s: float
@@ -61,65 +91,11 @@ class DemoOptions:
 
     @property
     def camera(self) -> str:
-        """What the images come from, in words."""
+        """The source of the images, in words."""
         rate = f' at {self.rate_hz:g} Hz' if self.rate_hz else ''
         if self.video is not None:
             return f'{self.video}{rate}'
         return f'room {self.seed}, camera {self.motion}{rate}'
-
-
-_ADDRESS = '127.0.0.1'
-_PORTS = range(8080, 8180)
-
-
-def choose_port(wanted: int | None) -> int | None:
-    """
-    Return the port of the dashboard, and say where it is; the first free one if none is wanted.
-
-    Returns None, and says why, where its libraries are missing. Raises MtshareError where no port
-    is free.
-    """
-    if find_spec('tornado') is None or find_spec('PIL') is None:
-        typer.echo("no dashboard: tornado or Pillow is not installed: "
-                   "pip install 'mtshare_ros[dashboard]'", err=True)
-        return None
-    port = wanted or _first_free_port()
-    typer.echo(f'dashboard: http://{_ADDRESS}:{port}/   (--duration 0 keeps it open)')
-    return port
-
-
-def _first_free_port() -> int:
-    for port in _PORTS:
-        if _is_free(port):
-            return port
-    raise MtshareError(
-        f'all ports from {_PORTS[0]} to {_PORTS[-1]} are in use; name another one with --port, or '
-        'go without the dashboard: --no-dashboard')
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as trial:
-        # As the server does: connections that ended a moment ago do not hold the port.
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((_ADDRESS, port))
-        except OSError:
-            return False
-    return True
-
-NAMESPACE = '/demo'
-ROOM_LABELS = 'nyu40'
-"""The classes of rendered rooms, and so of the ground truth."""
-
-EXAMPLES = """
-mtshare demo
-mtshare demo --duration 0 --motion drive --seed 1100007
-mtshare demo --sheet maps.png --json figures.json
-mtshare demo --model my.safetensors --rate 10
-mtshare demo --duration 0 --port 8081
-mtshare demo --video 0 --duration 0
-mtshare demo --video walk.mp4 --sheet maps.png
-"""
 
 
 def demo(
@@ -140,7 +116,7 @@ def demo(
     sheet: SheetOption = None,
 ) -> None:
     """
-    Show the whole thing at work: a simulated camera or a video through the node.
+    Show the node at work, with a simulated camera or a video.
 
     Starts a camera node and perception_node as separate processes over real DDS, subscribes to
     every output, shows rates and ages while they run, and ends with a summary. A dashboard for
@@ -148,8 +124,6 @@ def demo(
     Ctrl-C ends it at any time, with the summary. The nodes use a ROS domain of their own, unless
     ROS_DOMAIN_ID is set, and the namespace /demo. A video begins anew at its end.
     """
-    from mtshare_ros.cli.node_process import require_ros
-
     check_picture_path(sheet)
     check_folder(json)
     require_ros()
@@ -174,7 +148,7 @@ def demo(
 
 
 def _check_video(video: str, motion: str | None) -> None:
-    """Refuse what cannot be shown before nodes are started; a camera is left to its node."""
+    """Refuse a video that cannot be read, before nodes are started; cameras are not opened."""
     from mtshare_ros.recording.frame_sources import is_camera, open_source
 
     if motion is not None:
@@ -185,19 +159,19 @@ def _check_video(video: str, motion: str | None) -> None:
 
 
 def _labels_of(model: str) -> LabelSet:
-    """Return the classes of a model, and say where it does not know real images."""
+    """Return the classes of a model; warn if it was trained on rendered rooms only."""
     from mtshare_ros.inference.model_facts import rooms_only_warning
     from mtshare_ros.model.checkpoint import read_description
     from mtshare_ros.model.manifest import find_model
 
     description = read_description(find_model(model).path)
     if warning := rooms_only_warning(description):
-        typer.echo(f'mtshare: {warning}', err=True)
+        warn(warning)
     return description.labels
 
 
 def _for_rooms(model: str) -> str:
-    """Return a model for rendered rooms: ``default`` is the one that knows nothing else."""
+    """Return the model to use in rendered rooms: for ``default``, the one trained on them."""
     from mtshare_ros.model.manifest import load_manifest
 
     return load_manifest().default if model == 'default' else model
@@ -205,14 +179,7 @@ def _for_rooms(model: str) -> str:
 
 @contextmanager
 def _running(options: DemoOptions) -> Iterator['DemoSession']:
-    """Start the nodes, give the session that watches them, and end them whatever happens."""
-    from mtshare_ros.cli.node_process import (
-        ChildProcess,
-        prepare_environment,
-        start_node,
-        stop_all,
-    )
-    from mtshare_ros.cli.output import StopRequest
+    """Start the nodes, yield the session that watches them, and end them in any case."""
     from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 
     if options.video is None:
@@ -224,7 +191,7 @@ def _running(options: DemoOptions) -> Iterator['DemoSession']:
             for module, parameters in _nodes(options).items():
                 processes.append(start_node(
                     module, namespace=NAMESPACE, parameters=parameters, folder=Path(folder)))
-            # Imported now, while the nodes load: the first maps come sooner.
+            # imported here, while the nodes load, so that the first maps come sooner
             from mtshare_ros.cli.demo_session import DemoSession
             from mtshare_ros.nodes.trials.demo_monitor import DemoWatch, SetCollector
 
@@ -238,7 +205,7 @@ def _running(options: DemoOptions) -> Iterator['DemoSession']:
 
 
 def _nodes(options: DemoOptions) -> dict[str, dict[str, object]]:
-    """Return the parameters of each node by its module; the slowest to start comes first."""
+    """Return the parameters of each node by its executable, the slowest to start first."""
     port = options.dashboard_port
     return {
         'perception_node': {'model': options.model, 'device': options.device},
@@ -250,7 +217,7 @@ def _nodes(options: DemoOptions) -> dict[str, dict[str, object]]:
 def _camera_node(options: DemoOptions) -> dict[str, dict[str, object]]:
     rate = float(options.rate_hz)
     if options.video is not None:
-        # A camera that cannot be opened ends the demo at once, with the reason.
+        # without retries, a camera that cannot be opened ends the demo at once, with the reason
         return {'video_camera_node': {'video': options.video, 'rate': rate, 'retry_period': 0.0}}
     return {'sim_camera_node': {
         'width': 320, 'height': 240, 'rate': rate, 'motion': options.motion,
@@ -259,7 +226,6 @@ def _camera_node(options: DemoOptions) -> dict[str, dict[str, object]]:
 
 
 def _save_sheet(session: 'DemoSession', path: Path, labels: LabelSet) -> None:
-    from mtshare_ros.cli.output import save_picture
     from mtshare_ros.inference.contact_sheet import draw_contact_sheet
 
     rows = session.sheet_rows()
@@ -279,3 +245,38 @@ def _say_what_next(model: str, video: str | None) -> None:
     if video is None:
         typer.echo('  ros2 launch mtshare_ros demo.launch.py rviz:=true        '
                    'the same demo in rviz2')
+
+
+def choose_port(wanted: int | None) -> int | None:
+    """
+    Return the port of the dashboard, the first free one for None, and print its address.
+
+    Without its libraries, prints that and returns None. Raises MtshareError if no port is free.
+    """
+    if find_spec('tornado') is None or find_spec('PIL') is None:
+        typer.echo("no dashboard: tornado or Pillow is not installed: "
+                   "pip install 'mtshare_ros[dashboard]'", err=True)
+        return None
+    port = wanted or _first_free_port()
+    typer.echo(f'dashboard: http://{_ADDRESS}:{port}/   (--duration 0 keeps it open)')
+    return port
+
+
+def _first_free_port() -> int:
+    for port in _PORTS:
+        if _is_free(port):
+            return port
+    raise MtshareError(
+        f'all ports from {_PORTS[0]} to {_PORTS[-1]} are in use; name another one with --port, or '
+        'go without the dashboard: --no-dashboard')
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        # as the server does: a connection that has just ended does not block the port
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((_ADDRESS, port))
+        except OSError:
+            return False
+    return True

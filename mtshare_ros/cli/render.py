@@ -1,4 +1,4 @@
-"""``mtshare render``: rooms on disk, to replay or to train on at no cost."""
+"""``mtshare render``: rendered rooms on disk, to replay or to train on."""
 
 from enum import Enum
 from pathlib import Path
@@ -21,7 +21,7 @@ mtshare render frames runs/rooms_frames --count 10000
 
 
 class AnySplit(str, Enum):
-    """Parts of the rooms, by seed; they never overlap."""
+    """Disjoint parts of the rooms, by seed."""
 
     TRAIN = 'train'
     VALIDATION = 'validation'
@@ -56,7 +56,7 @@ def clip(
     """
     Render a clip with its ground truth.
 
-    The simulated camera replays it at no cost. An existing clip at PATH is not replaced.
+    The simulated camera can replay it without rendering. An existing clip at PATH is not replaced.
     """
     from mtshare_ros.data.rooms.clips import write_clip
     from mtshare_ros.data.rooms.video import RoomVideo
@@ -67,7 +67,7 @@ def clip(
     count = max(round(seconds * rate), 1)
     with progress_bar('rendering', count) as progress:
         write_clip(path, counted(map(video.frame, range(count)), progress))
-    typer.echo(f'wrote {path}: {count} frames of {width}x{height}')
+    typer.echo(f'wrote {path}: {count} frames of {height}x{width} (height x width)')
 
 
 @app.command(epilog=examples("""
@@ -82,8 +82,8 @@ def frames(
     height: HeightOption = 240,
     varied: Annotated[float, typer.Option(
         min=0.0, max=1.0, metavar='SHARE',
-        help='Rooms with other paint and light, wide and narrow cameras in more places, blurred '
-             'and badly exposed: for models that have to leave the rooms.')] = 0.0,
+        help='Share of rooms with other paint and light, wide and narrow cameras in more places, '
+             'blurred and badly exposed: for models that are to work on real images.')] = 0.0,
     workers: Annotated[int, typer.Option(
         min=1, metavar='N', help='Processes; the pixels do not depend on it.')] = 1,
 ) -> None:
@@ -98,4 +98,4 @@ def frames(
     with progress_bar('rendering', count) as progress:
         render_frames(folder, split=split.value, count=count, height=height, width=width,
                       varied=varied, workers=workers, progress=lambda done, total: progress(done))
-    typer.echo(f'{folder}: {count} frames of {width}x{height}, {split.value}')
+    typer.echo(f'{folder}: {count} frames of {height}x{width} (height x width), {split.value}')

@@ -1,4 +1,4 @@
-"""``mtshare run``: the engine over images, a video or a camera."""
+"""``mtshare run``: computes the maps of images, a video or a camera."""
 
 from enum import Enum
 from pathlib import Path
@@ -96,8 +96,8 @@ def run(
     """
     Compute the maps of images, of a video or of a camera, and write them as files.
 
-    Every map has a folder in DIR, every frame a file in it; docs/bags.md says what the files
-    hold. Ctrl-C ends a camera, and anything else early, with everything before it written.
+    Every map has a folder in DIR, every frame a file in it; docs/bags.md describes the files.
+    Ctrl-C ends the run; everything before it is written.
     """
     from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs, task_of
     from mtshare_ros.inference.prediction import InferenceSettings
@@ -124,7 +124,7 @@ def run(
 
 
 def _end(job: 'FrameRun', live: bool) -> None:
-    """End with the exit code of a run that was stopped or in which nothing could be used."""
+    """End with the exit code of a run that was stopped or could use no image."""
     if job.stopped and not live:
         raise typer.Exit(130)
     if not job.frames:

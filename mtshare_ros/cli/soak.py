@@ -1,4 +1,4 @@
-"""``mtshare soak``: does the node hold what is promised while everything around it goes wrong."""
+"""``mtshare soak``: faults are injected into the real node, and its promises are checked."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,18 +11,37 @@ from typing import Annotated, Any, Callable, Iterator, Sequence
 
 import typer
 
-from mtshare_ros.cli.node_process import node_on_trial, NodeTrial, stop_all
+from mtshare_ros.cli.node_process import node_on_trial, NodeTrial, require_ros, stop_all
 from mtshare_ros.cli.options import DeviceOption, JsonOption, ModelOption
 from mtshare_ros.cli.output import check_folder, make_table, print_table, write_json
-from mtshare_ros.cli.soak_record import as_values, by_fault, judge, SoakRecord, UsageLog
+from mtshare_ros.cli.soak_record import (
+    as_values,
+    by_fault,
+    judge,
+    require_psutil,
+    SoakRecord,
+    UsageLog,
+)
 from mtshare_ros.errors import MtshareError
 
+NAMESPACE = '/soak'
+
+EXAMPLES = """
+mtshare soak
+mtshare soak --duration 60 --seed 7 --json soak.json
+mtshare soak --model my.safetensors --log node.log
+"""
+
+_INPUT_TIMEOUT_S = 1.0
 _TRACEBACK = 'Traceback (most recent call last)'
+_REDRAW_S = 0.25
+_LINE_S = 10.0
+_MOST_PROBLEMS = 10
 
 
 @dataclass(frozen=True)
 class SoakOptions:
-    """Which node is soaked, for how long, and with which faults."""
+    """What a soak test runs: model and device of the node, duration, seed of the faults."""
 
     duration_s: float
     seed: int
@@ -30,11 +49,64 @@ class SoakOptions:
     device: str
 
 
+def soak(
+    duration: Annotated[float, typer.Option(
+        min=1.0, metavar='S', help='Seconds of faults, from the first outputs on.')] = 600.0,
+    seed: Annotated[int, typer.Option(
+        min=0, metavar='N', help='Which faults in which order.')] = 0,
+    model: ModelOption = 'default',
+    device: DeviceOption = 'auto',
+    json: JsonOption = None,
+    log: Annotated[Path | None, typer.Option(
+        '--log', metavar='FILE', help='Keep what the node wrote in this file.')] = None,
+) -> None:
+    """
+    Inject random faults into the real node, and check what it promises.
+
+    Starts perception_node as a process over real DDS, and plays its camera and other nodes, which
+    do everything wrong that is possible from outside: broken images, other sizes, encodings and
+    frames, silence, bursts, stamps that jump, useless camera_info, parameters and transitions that
+    must be refused, subscribers that come and go. After each fault every output must come back;
+    memory, threads and open files must not grow after the warm-up of a minute (of a shorter soak:
+    its first third). Ends with a verdict for every promise, and with code 1 if one is broken.
+
+    On the CPU the node runs without PyTorch's cache of kernels (the environment variable
+    ONEDNN_PRIMITIVE_CACHE_CAPACITY is 0, unless you set it). The cache grows for minutes, by some
+    hundred megabytes, as it keeps a kernel for every size of product, and would hide a leak.
+    """
+    check_folder(json)
+    check_folder(log)
+    require_ros()
+    require_psutil()
+    os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '0')
+    options = SoakOptions(duration, seed, model, device)
+    with node_on_trial(namespace=NAMESPACE, parameters=_parameters(options)) as trial, \
+            progress() as show:
+        session = SoakSession(options, trial, show)
+        record = session.run()
+        if log is not None:
+            log.write_text(trial.process.output(), encoding='utf-8')
+    print_verdict(record)
+    if json is not None:
+        write_json(json, as_values(record))
+    if session.is_stopped:
+        raise typer.Exit(130)
+    if not all(item.holds for item in judge(record)):
+        raise typer.Exit(1)
+
+
+def _parameters(options: SoakOptions) -> dict[str, object]:
+    from mtshare_ros.nodes.trials.soak_input_faults import LARGEST_IMAGE
+
+    return {'model': options.model, 'device': options.device, 'max_pixels': LARGEST_IMAGE,
+            'input_timeout': _INPUT_TIMEOUT_S}
+
+
 class SoakSession:
     """
-    Plays faults to a node until the time is over; ``show`` is called about twenty times a second.
+    Injects faults until the time is over; ``show`` is called about twenty times a second.
 
-    ``stage`` is a ``nodes.soak_stage.SoakStage``, which is not named in the annotations, because
+    ``stage`` is a ``nodes.trials.soak_stage.SoakStage``; the annotations do not name it, because
     importing it needs ROS 2.
     """
 
@@ -100,16 +172,12 @@ class SoakSession:
             tracebacks=process.output().count(_TRACEBACK), exit_code=process.exit_code)
 
 
-_REDRAW_S = 0.25
-_LINE_S = 10.0
-_MOST_PROBLEMS = 10
-
 Show = Callable[[SoakSession], None]
 
 
 @contextmanager
 def progress() -> Iterator[Show]:
-    """Give the function that shows how far a soak is, in the way that fits standard output."""
+    """Give the function that shows the progress: as a table on a terminal, else as lines."""
     if not sys.stdout.isatty():
         yield _now_and_then(_LINE_S, lambda session: typer.echo(_line(session)))
         return
@@ -121,7 +189,7 @@ def progress() -> Iterator[Show]:
 
 
 def print_verdict(record: SoakRecord) -> None:
-    """Print what came of the faults, what the node should have done, and the verdict."""
+    """Print the faults with their problems, and the verdict for every promise."""
     print_table(
         f'Faults, seed {record.seed}: {len(record.outcomes)} in {record.elapsed_s:.0f} s',
         ('fault', 'times', 'outputs back after at most', 'problems'),
@@ -199,72 +267,3 @@ def _taken(session: SoakSession) -> str:
     return ''.join(
         f'   {item.memory_mb:.0f} MB, {item.threads} threads, {item.descriptors} files'
         for item in newest)
-
-
-NAMESPACE = '/soak'
-
-EXAMPLES = """
-mtshare soak
-mtshare soak --duration 60 --seed 7 --json soak.json
-mtshare soak --model my.safetensors --log node.log
-"""
-
-_INPUT_TIMEOUT_S = 1.0
-
-
-def soak(
-    duration: Annotated[float, typer.Option(
-        min=1.0, metavar='S', help='Seconds of faults, from the first outputs on.')] = 600.0,
-    seed: Annotated[int, typer.Option(
-        min=0, metavar='N', help='Which faults in which order.')] = 0,
-    model: ModelOption = 'default',
-    device: DeviceOption = 'auto',
-    json: JsonOption = None,
-    log: Annotated[Path | None, typer.Option(
-        '--log', metavar='FILE', help='Keep what the node wrote in this file.')] = None,
-) -> None:
-    """
-    Inject faults at random into the real node, and watch whether it holds what is promised.
-
-    Starts perception_node as a process over real DDS, plays its camera and whoever else is in the
-    graph, and does everything wrong that can be done from outside: broken images, other sizes,
-    encodings and frames, silence, bursts, stamps that jump, useless camera_info, parameters and
-    transitions that must be refused, subscribers that come and go. After each fault every output
-    must come back; memory, threads and open files must not grow after the warm-up of a minute (of
-    a shorter soak: its first third). Ends with a verdict for every promise, and with code 1 where
-    one is broken.
-
-    On the CPU the node runs without PyTorch's cache of kernels (the environment variable
-    ONEDNN_PRIMITIVE_CACHE_CAPACITY is 0, unless you set it): it fills for minutes with a kernel
-    for every size of product that occurs, by some hundred megabytes, and would hide a leak.
-    """
-    from mtshare_ros.cli.node_process import require_ros
-    from mtshare_ros.cli.soak import print_verdict, progress
-    from mtshare_ros.cli.soak_record import require_psutil
-
-    check_folder(json)
-    check_folder(log)
-    require_ros()
-    require_psutil()
-    os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '0')
-    options = SoakOptions(duration, seed, model, device)
-    with node_on_trial(namespace=NAMESPACE, parameters=_parameters(options)) as trial, \
-            progress() as show:
-        session = SoakSession(options, trial, show)
-        record = session.run()
-        if log is not None:
-            log.write_text(trial.process.output(), encoding='utf-8')
-    print_verdict(record)
-    if json is not None:
-        write_json(json, as_values(record))
-    if session.is_stopped:
-        raise typer.Exit(130)
-    if not all(item.holds for item in judge(record)):
-        raise typer.Exit(1)
-
-
-def _parameters(options: SoakOptions) -> dict[str, object]:
-    from mtshare_ros.nodes.trials.soak_input_faults import LARGEST_IMAGE
-
-    return {'model': options.model, 'device': options.device, 'max_pixels': LARGEST_IMAGE,
-            'input_timeout': _INPUT_TIMEOUT_S}

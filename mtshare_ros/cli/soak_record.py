@@ -1,4 +1,4 @@
-"""What a soak measured, and whether it held what is promised."""
+"""What a soak test measured, and its verdict on every promise."""
 
 from dataclasses import asdict, dataclass
 import math
@@ -56,7 +56,7 @@ def require_psutil() -> Any:
 
 
 MEMORY_TOLERANCE = 0.05
-"""By how much the memory may grow after the warm-up."""
+"""The fraction by which the memory may grow after the warm-up."""
 
 _LONGEST_WARM_UP_S = 60.0
 _FEWEST = 5
@@ -65,12 +65,12 @@ _FEWEST = 5
 @dataclass(frozen=True)
 class SoakRecord:
     """
-    Everything a soak measured.
+    Everything a soak test measured.
 
-    ``outcomes`` are of the type ``nodes.soak_stage.Outcome``, which is not named here, because
-    importing it needs ROS 2. ``ending`` says why the process ended before its time, or is empty;
-    ``exit_code`` is the one after SIGINT. ``lowest_age_ms`` is the lowest age in the diagnostics,
-    NaN where none came.
+    ``outcomes`` are of the type ``nodes.trials.soak_stage.Outcome``; the annotations do not name
+    it, because importing it needs ROS 2. ``figures`` are the last diagnostics. ``ending`` says why
+    the process ended too early, empty if it did not; ``exit_code`` is that after SIGINT.
+    ``lowest_age_ms`` is the lowest age of an output in the diagnostics, NaN without any.
     """
 
     seed: int
@@ -118,13 +118,13 @@ def judge(record: SoakRecord) -> tuple[Criterion, ...]:
 
 
 def after_warm_up(usage: Sequence[Usage]) -> list[Usage]:
-    """Return the samples after a minute, of a shorter soak those after its first third."""
+    """Return the samples after the first minute, of a shorter soak after its first third."""
     start_s = min(_LONGEST_WARM_UP_S, usage[-1].at_s / 3) if usage else 0.0
     return [item for item in usage if item.at_s >= start_s]
 
 
 def _judge_device_memory(outcomes: Sequence[Any]) -> list[Criterion]:
-    """Judge the memory of a GPU after each fault, where there is one."""
+    """Judge the memory of the GPU after each fault; nothing without a GPU."""
     found = [outcome.device_memory_mb for outcome in outcomes]
     if not any(map(math.isfinite, found)):
         return []
@@ -133,10 +133,9 @@ def _judge_device_memory(outcomes: Sequence[Any]) -> list[Criterion]:
 
 def _judge_growth(name: str, found: Sequence[float], tolerance: float = 0.0) -> Criterion:
     """
-    Compare the 95th percentiles of the two halves of some figures.
+    Compare the 95th percentiles of the first and the second half of samples.
 
-    A node takes less while it is inactive, and more for the moment of loading a model; a leak
-    lifts what it takes otherwise.
+    Percentiles, because a node takes less while it is inactive, and more while it loads a model.
     """
     allowed = f'at most {100 * tolerance:.0f} % more' if tolerance else 'no more'
     half = len(found) // 2
@@ -181,7 +180,7 @@ def by_fault(outcomes: Sequence[Any]) -> dict[str, list[Any]]:
 
 
 def as_values(record: SoakRecord) -> dict[str, Any]:
-    """Return the record with its verdict as it stands in the JSON file."""
+    """Return the record with its verdict as it is written to the JSON file."""
     criteria = judge(record)
     return {**asdict(record), 'criteria': [asdict(item) for item in criteria],
             'holds': all(item.holds for item in criteria)}

@@ -1,4 +1,4 @@
-"""``mtshare train``: the stages of a recipe, one after the other, and the model of all tasks."""
+"""``mtshare train``: trains the stages of a recipe, and joins them to the model of all tasks."""
 
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
@@ -18,73 +18,14 @@ import typer
 from mtshare_ros.cli.options import DeviceOption, offer_tasks
 
 if TYPE_CHECKING:
-    from mtshare_ros.training.recipe import StageRun
-    from mtshare_ros.training.trainer import StepReport
-
-_SMOOTHING = 0.05
-_STEPS_PER_LINE = 50
-
-
-class TrainingView:
-    """
-    A bar with steps, time left and the smoothed loss; validation figures as lines above it.
-
-    Where the output is no terminal, a line now and then takes the place of the bar.
-    """
-
-    def __init__(self, run: 'StageRun', *, shown: bool) -> None:
-        self._run = run
-        self._console = Console(quiet=not shown)
-        self._progress = Progress(
-            TextColumn('{task.description}'), BarColumn(20), MofNCompleteColumn(),
-            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn('{task.fields[note]}'),
-            refresh_per_second=1, console=self._console, disable=not shown)
-        self._bars: dict[str, TaskID] = {}
-        self._loss: float | None = None
-
-    def __enter__(self) -> 'TrainingView':
-        self._progress.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._progress.stop()
-
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Show how much of the training data is made."""
-        self._show(what, done, total, '')
-
-    def begin(self, done: int) -> None:
-        """Show the bar of the training, of which ``done`` steps are made."""
-        self._show(self._run.folder, done, self._run.plan.steps, '')
-
-    def step(self, report: 'StepReport') -> None:
-        """Advance the bar."""
-        loss = sum(report.losses.values())
-        self._loss = loss if self._loss is None else self._loss + _SMOOTHING * (loss - self._loss)
-        figures = ''.join(f'  {name} {value:.3f}' for name, value in report.figures.items())
-        note = f'loss {self._loss:.3f}{figures}'
-        self._show(self._run.folder, report.step + 1, self._run.plan.steps, note)
-        if not self._console.is_terminal and report.step % _STEPS_PER_LINE == 0:
-            self._console.print(f'{self._run.folder}: step {report.step} of '
-                                f'{self._run.plan.steps}, {note}')
-
-    def validation(self, step: int, metrics: dict[str, dict[str, float]]) -> None:
-        """Print the figures above the bar."""
-        figures = '  '.join(f'{task} {name} {value:.2f}' for task, values in metrics.items()
-                            for name, value in list(values.items())[:1])
-        self._console.print(f'{self._run.folder}: step {step}: {figures}')
-
-    def _show(self, name: str, done: int, total: int, note: str) -> None:
-        if name not in self._bars:
-            self._bars[name] = self._progress.add_task(name, total=total, note='')
-        self._progress.update(self._bars[name], completed=done, note=note)
-
-
-if TYPE_CHECKING:
     from mtshare_ros.training.processes import Processes
     from mtshare_ros.training.recipe import StageRun
     from mtshare_ros.training.run_directory import Family
+    from mtshare_ros.training.trainer import StepReport
     from mtshare_ros.training.training_data import Places
+
+_SMOOTHING = 0.05
+_STEPS_PER_LINE = 50
 
 EXAMPLES = """
 mtshare train config/train/rooms.yaml --output runs/rooms
@@ -121,9 +62,9 @@ def train(
     """
     Train models: base task, sparse delta weights, sparse delta activations, and baselines.
 
-    Every stage has a folder of its own below --output with its configuration, log and model.
-    Stopped at any time, the same command goes on; finished stages are not trained again. When all
-    stages of all tasks are done, they are assembled to --output/model.safetensors.
+    Every stage has a folder of its own below --output with its configuration, log and model. The
+    same command goes on where it was stopped; finished stages are not trained again. When all
+    stages of all tasks are done, they are joined to --output/model.safetensors.
     """
     import torch
 
@@ -150,7 +91,7 @@ def _train_stage(
     family: 'Family', run: 'StageRun', places: 'Places', processes: 'Processes', device: str,
     workers: int,
 ) -> None:
-    """Train one stage to its end, with a bar and a log in the process that writes."""
+    """Train one stage to its end; only one process of several shows and logs it."""
     from mtshare_ros.training.initial_network import explain
     from mtshare_ros.training.trainer import Recorder, train as train_session, Trainer
     from mtshare_ros.training.training_data import describe, open_source, validation_frames
@@ -190,3 +131,58 @@ def _assemble(family: 'Family') -> None:
     checkpoint = family.assembled()
     save_checkpoint(path, checkpoint.network, checkpoint.description)
     typer.echo(f'all tasks: {path}')
+
+
+class TrainingView:
+    """
+    Shows a training: a bar with steps, time left and the smoothed loss, metrics as lines above it.
+
+    Where the output is no terminal, it prints a line every 50 steps instead of the bar.
+    """
+
+    def __init__(self, run: 'StageRun', *, shown: bool) -> None:
+        self._run = run
+        self._console = Console(quiet=not shown)
+        self._progress = Progress(
+            TextColumn('{task.description}'), BarColumn(20), MofNCompleteColumn(),
+            TimeElapsedColumn(), TimeRemainingColumn(), TextColumn('{task.fields[note]}'),
+            refresh_per_second=1, console=self._console, disable=not shown)
+        self._bars: dict[str, TaskID] = {}
+        self._loss: float | None = None
+
+    def __enter__(self) -> 'TrainingView':
+        self._progress.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._progress.stop()
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Show how much of the training data is rendered."""
+        self._show(what, done, total, '')
+
+    def begin(self, done: int) -> None:
+        """Show the bar of the training, after ``done`` steps of an earlier run."""
+        self._show(self._run.folder, done, self._run.plan.steps, '')
+
+    def step(self, report: 'StepReport') -> None:
+        """Advance the bar."""
+        loss = sum(report.losses.values())
+        self._loss = loss if self._loss is None else self._loss + _SMOOTHING * (loss - self._loss)
+        figures = ''.join(f'  {name} {value:.3f}' for name, value in report.figures.items())
+        note = f'loss {self._loss:.3f}{figures}'
+        self._show(self._run.folder, report.step + 1, self._run.plan.steps, note)
+        if not self._console.is_terminal and report.step % _STEPS_PER_LINE == 0:
+            self._console.print(f'{self._run.folder}: step {report.step} of '
+                                f'{self._run.plan.steps}, {note}')
+
+    def validation(self, step: int, metrics: dict[str, dict[str, float]]) -> None:
+        """Print the first metric of every task above the bar."""
+        figures = '  '.join(f'{task} {name} {value:.2f}' for task, values in metrics.items()
+                            for name, value in list(values.items())[:1])
+        self._console.print(f'{self._run.folder}: step {step}: {figures}')
+
+    def _show(self, name: str, done: int, total: int, note: str) -> None:
+        if name not in self._bars:
+            self._bars[name] = self._progress.add_task(name, total=total, note='')
+        self._progress.update(self._bars[name], completed=done, note=note)

@@ -48,7 +48,7 @@ def test_the_result_is_a_new_file_with_its_manifest_entry(command, tiny_model, t
     (['--target-error', '1.5'], 'target_error is 1.5; allowed is above 0 and below 1'),
     (['--rooms', '1000000'], 'rooms is 1000000; allowed is 1 to'),
     (['--register', 'default'], "the name of the model is 'default'"),
-    (['--register', 'new', '--output', 'new.safetensors'], 'lies beside its manifest'),
+    (['--register', 'new', '--output', 'new.safetensors'], 'is kept beside its manifest'),
     (['--json', 'absent/figures.json'], 'there is no folder'),
     (['--device', 'abacus'], "device is 'abacus'; allowed are"),
 ])

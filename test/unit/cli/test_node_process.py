@@ -31,7 +31,7 @@ def wait_until(condition):
 
 
 def test_a_program_that_ignores_signals_is_killed(start, monkeypatch):
-    monkeypatch.setattr(node_process, '_PATIENCE', (
+    monkeypatch.setattr(node_process, '_SIGNALS', (
         (signal.SIGINT, 0.1), (signal.SIGTERM, 0.1), (signal.SIGKILL, 10.0)))
     process = start(STUBBORN)
     wait_until(lambda: 'ready' in process.tail())

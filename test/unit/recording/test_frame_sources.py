@@ -262,7 +262,7 @@ def test_a_camera_comes_alone(tmp_path):
 
 def test_a_stream_that_sends_nothing_is_not_waited_for_for_ever(monkeypatch):
     pytest.importorskip('av', reason='videos need the extra [video]')
-    monkeypatch.setattr('mtshare_ros.recording.video_source._PATIENCE_S', 0.2)
+    monkeypatch.setattr('mtshare_ros.recording.video_source._TIMEOUT_S', 0.2)
     with socket.create_server(('127.0.0.1', 0)) as mute:
         with pytest.raises(RecordingError, match='nothing came for too long'):
             open_source([f'tcp://127.0.0.1:{mute.getsockname()[1]}'])
