@@ -15,8 +15,8 @@ from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.block import BlockThresholds
-from mtshare_ros.sharing.encoder import TransformerRunner, TransformerWeights
+from mtshare_ros.sharing.gates import BlockThresholds
+from mtshare_ros.sharing.transformer import TransformerRunner, TransformerWeights
 
 ROUNDS = 20
 CALLS = 3

@@ -6,8 +6,8 @@ from typing import Any, Callable, Iterator, Mapping, Sequence
 import torch
 
 from mtshare_ros.export.onnx_file import Port
-from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.reach import ReceptiveField
+from mtshare_ros.sharing.head import HeadGeometry
+from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists, ListSizes
 from mtshare_ros.sharing.static.operators import PLAIN
 

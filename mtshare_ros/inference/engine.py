@@ -46,8 +46,7 @@ from mtshare_ros.model.description import default_thresholds, TaskThresholds
 from mtshare_ros.model.half_precision import trial_picture
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.network import fuse_batch_norm
-from mtshare_ros.sharing.layout import AUTO, choose_layout
-from mtshare_ros.sharing.memory import keep_freed_memory
+from mtshare_ros.sharing.memory import AUTO, choose_layout, keep_freed_memory
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings

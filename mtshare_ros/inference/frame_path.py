@@ -12,7 +12,7 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.prediction import MotionStats
 from mtshare_ros.inference.session import Session
 from mtshare_ros.motion.settings import MotionSettings
-from mtshare_ros.sharing.account import FrameWork
+from mtshare_ros.sharing.frame_work import FrameWork
 from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings
 

@@ -9,9 +9,9 @@ import torch
 from mtshare_ros.errors import ModelError
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.surface import edge_logits, find_normals, Rays
-from mtshare_ros.sharing.head_plan import around, HeadGeometry
-from mtshare_ros.sharing.level import Level, strips_of_patches
+from mtshare_ros.sharing.head import around, HeadGeometry
 from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.pixel_maps import Level, strips_of_patches
 
 CHANNELS = {'normals': 3, 'edge': 1}
 """The tasks that can be computed from depth, and the channels of their raw outputs."""

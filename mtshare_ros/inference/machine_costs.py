@@ -8,8 +8,8 @@ import torch
 
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.inference.session import Session
-from mtshare_ros.sharing.budget import FrameCost
-from mtshare_ros.sharing.layout import processor
+from mtshare_ros.sharing.memory import processor
+from mtshare_ros.sharing.plan import FrameCost
 from mtshare_ros.sharing.settings import SharingSettings
 
 if TYPE_CHECKING:  # the engine measures its costs with this module

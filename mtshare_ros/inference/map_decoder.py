@@ -8,8 +8,8 @@ import torch
 
 from mtshare_ros.inference.postprocess import decode_values, fields_of
 from mtshare_ros.sharing.enlargement import Enlargement, PatchWindows
-from mtshare_ros.sharing.level import Level, strips_of_patches
 from mtshare_ros.sharing.memory import overwrite, tensor_bytes
+from mtshare_ros.sharing.pixel_maps import Level, strips_of_patches
 from mtshare_ros.tasks import get_task
 
 CHANNELS_AT_ONCE = {'cpu': 2560, 'cuda': 8192}

@@ -18,7 +18,7 @@ from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder
 from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.motion.patch_choice import PatchChoice
-from mtshare_ros.sharing.account import FrameWork
+from mtshare_ros.sharing.frame_work import FrameWork
 from mtshare_ros.sharing.moving.moving_network import KIND, MovingNetwork, MovingState
 from mtshare_ros.sharing.network import SharingNetwork
 

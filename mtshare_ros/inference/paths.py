@@ -10,7 +10,7 @@ from mtshare_ros.inference.session import Session
 from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder, TaskDecoders
 from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.account import FrameWork
+from mtshare_ros.sharing.frame_work import FrameWork
 from mtshare_ros.sharing.network import BLOCK_CHANGED, SharingNetwork
 from mtshare_ros.sharing.settings import SharingSettings
 

@@ -11,7 +11,7 @@ from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, ordered
 
 if TYPE_CHECKING:  # it loads PyTorch, and processes that only show predictions do without
-    from mtshare_ros.sharing.account import FrameWork
+    from mtshare_ros.sharing.frame_work import FrameWork
 
 
 @dataclass(frozen=True)

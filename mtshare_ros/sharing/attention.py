@@ -1,62 +1,14 @@
-"""Attention of some rows against all cached keys and values."""
+"""Attention of some tokens."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Sequence
+from functools import cached_property, lru_cache
+import math
+from typing import Callable, Sequence
 
 import torch
 from torch.nn import functional
 
-from mtshare_ros.model.backbone import RotaryTable
-
-
-@dataclass(frozen=True)
-class RowRotation:
-    """
-    Rotary position encoding of a list of rows: cosines and signed sines, (n, 1, head_dim) each.
-
-    The sign of the turned half stands in the sines, so that turning is a mere exchange of
-    quarters.
-    """
-
-    cosine: torch.Tensor
-    sine: torch.Tensor
-
-    def rotate_(self, vectors: torch.Tensor) -> torch.Tensor:
-        """Rotate (n, heads, head_dim) queries or keys in place."""
-        first, second, third, fourth = vectors.chunk(4, dim=2)
-        turned = torch.cat((second, first, fourth, third), dim=2)
-        return vectors.mul_(self.cosine).addcmul_(turned, self.sine)
-
-
-class RotationTable:
-    """The rotations of all tokens, from which those of a list of rows are picked."""
-
-    def __init__(self, table: RotaryTable, dtype: torch.dtype) -> None:
-        self._cosine = table.cosine.to(dtype)[:, None]
-        self._sine = _signed(table.sine).to(dtype)[:, None]
-
-    @property
-    def stacked(self) -> torch.Tensor:
-        """Cosines and signed sines of all tokens as one tensor (T, 2, head_dim)."""
-        return torch.cat((self._cosine, self._sine), dim=1)
-
-    def of(self, tokens: torch.Tensor) -> RowRotation:
-        """Return the rotation of tokens (n,)."""
-        return RowRotation(self._cosine.index_select(0, tokens),
-                           self._sine.index_select(0, tokens))
-
-    def overwrite(self, tokens: torch.Tensor, table: RotaryTable) -> None:
-        """Let tokens (n,) turn otherwise; the table that this one was made of may change too."""
-        dtype = self._cosine.dtype
-        self._cosine[tokens] = table.cosine.to(dtype)[:, None]
-        self._sine[tokens] = _signed(table.sine).to(dtype)[:, None]
-
-
-def _signed(sine: torch.Tensor) -> torch.Tensor:
-    """Return sines (n, head_dim) with the signs of the turned half."""
-    sign = torch.tensor((-1.0, 1.0, -1.0, 1.0), device=sine.device)
-    return (sine.unflatten(1, (4, -1)) * sign[:, None]).flatten(1)
+from mtshare_ros.sharing.memory import tensor_bytes
 
 
 @dataclass(frozen=True)
@@ -117,3 +69,179 @@ def attend(
 def _split(rows: torch.Tensor, heads: int) -> torch.Tensor:
     """Return (1, heads, n, head_dim), a view of rows (n, D)."""
     return rows.unflatten(1, (heads, -1)).transpose(0, 1)[None]
+
+
+LARGEST_SHARE = 1 / 3
+"""Share of changed keys above which attending to all of them costs less."""
+
+LARGEST_LOSS = 0.9
+"""Share of a row's weight that it may lose; what is left of more is mostly rounding error."""
+
+LARGEST_GAIN = 1e4
+"""Factor by which new keys may outweigh all others; far more would overflow."""
+
+
+@dataclass(frozen=True)
+class Attended:
+    """Attention output (n, D) and its log-sum-exp (n, heads), float32 or better."""
+
+    mixed: torch.Tensor
+    log_sum: torch.Tensor
+
+
+_Kernel = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def attend_with_lse(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: int
+) -> Attended:
+    """
+    Return the attention of queries (n, D) over keys and values (m, D), with its log-sum-exp.
+
+    One row holds its heads side by side.
+    """
+    split = [rows.unflatten(1, (heads, -1)).transpose(0, 1)[None] for rows in (query, key, value)]
+    kernel = _kernel_for(query.device.type, query.dtype, split[0].shape[3])
+    mixed, log_sum = kernel(*split)
+    kind = torch.promote_types(query.dtype, torch.float32)
+    return Attended(mixed[0].transpose(0, 1).flatten(1).to(kind), log_sum[0].t().to(kind))
+
+
+@dataclass(frozen=True)
+class AttentionMemory:
+    """
+    What incremental attention remembers of N rows.
+
+    ``query``, ``key``, ``value`` are (N, D), positions already turned in; ``mixed`` (N, D) is the
+    attention output of every row over all keys and ``log_sum`` (N, heads) its log-sum-exp, float32
+    or better: errors of half precision would add up from frame to frame.
+    """
+
+    query: torch.Tensor
+    key: torch.Tensor
+    value: torch.Tensor
+    mixed: torch.Tensor
+    log_sum: torch.Tensor
+
+    @classmethod
+    def allocate(
+        cls, rows: int, width: int, heads: int, dtype: torch.dtype, device: torch.device
+    ) -> 'AttentionMemory':
+        """Return empty buffers; ``attend_anew`` must run before ``renew``."""
+        kind = torch.promote_types(dtype, torch.float32)
+        query, key, value = torch.zeros(3, rows, width, dtype=dtype, device=device).unbind()
+        return cls(query, key, value, torch.zeros(rows, width, dtype=kind, device=device),
+                   torch.zeros(rows, heads, dtype=kind, device=device))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return tensor_bytes(self.query, self.key, self.value, self.mixed, self.log_sum)
+
+    def part(self, start: int, end: int) -> 'AttentionMemory':
+        """Return the memory of some of the rows, as views: they attend to each other only."""
+        return AttentionMemory(*(buffer[start:end] for buffer in (
+            self.query, self.key, self.value, self.mixed, self.log_sum)))
+
+    def attend_anew(self) -> None:
+        """Compute the output of every row from the remembered queries, keys and values."""
+        attended = attend_with_lse(self.query, self.key, self.value, self._heads)
+        self.mixed.copy_(attended.mixed)
+        self.log_sum.copy_(attended.log_sum)
+
+    def renew(
+        self, rows: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> None:
+        """Let rows (n,) have other queries, keys and values (n, D); every output follows."""
+        if rows.shape[0] == 0:
+            return
+        total = self.mixed.shape[0]
+        if rows.shape[0] > LARGEST_SHARE * total:
+            self._write(rows, query, key, value)
+            self.attend_anew()
+            return
+        anew = self._exchange(rows, key, value)
+        self._write(rows, query, key, value)
+        anew.index_fill_(0, rows, True)
+        self._attend_rows(anew.nonzero()[:, 0])
+
+    @property
+    def _heads(self) -> int:
+        return self.log_sum.shape[1]
+
+    def _write(
+        self, rows: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> None:
+        for buffer, new in ((self.query, query), (self.key, key), (self.value, value)):
+            buffer.index_copy_(0, rows, new)
+
+    def _exchange(
+        self, rows: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        """Move the weight of rows to their new keys; return a mask (N,) of outputs to distrust."""
+        old_key, old_value = (item.index_select(0, rows) for item in (self.key, self.value))
+        new = attend_with_lse(self.query, key, value, self._heads)
+        old = attend_with_lse(self.query, old_key, old_value, self._heads)
+        gain = (new.log_sum - self.log_sum).exp_()
+        loss = (old.log_sum - self.log_sum).exp_()
+        left = (1 + gain - loss).clamp_(min=1e-3)
+        mixed = self.mixed.unflatten(1, (self._heads, -1))
+        mixed.addcmul_(new.mixed.view_as(mixed), gain[..., None])
+        mixed.addcmul_(old.mixed.view_as(mixed), loss[..., None], value=-1)
+        mixed.div_(left[..., None])
+        self.log_sum.add_(left.log_())
+        sound = ((loss <= LARGEST_LOSS) & (gain <= LARGEST_GAIN)).all(dim=1)
+        # keys may stop being numbers in half precision; the next ones shall find no trace of it
+        return ~(sound & self.mixed.sum(dim=1).isfinite())
+
+    def _attend_rows(self, rows: torch.Tensor) -> None:
+        attended = attend_with_lse(
+            self.query.index_select(0, rows), self.key, self.value, self._heads)
+        self.mixed.index_copy_(0, rows, attended.mixed)
+        self.log_sum.index_copy_(0, rows, attended.log_sum)
+
+
+@lru_cache(maxsize=32)
+def _kernel_for(device: str, dtype: torch.dtype, head_dim: int) -> _Kernel:
+    """Return the first kernel that runs here; those of PyTorch are private and may be missing."""
+    probe = torch.zeros(1, 1, 2, head_dim, dtype=dtype, device=device)
+    fused = (_flash_cpu,) if device == 'cpu' else (_flash_cuda, _efficient_cuda)
+    for kernel in fused:
+        try:
+            _, log_sum = kernel(probe, probe, probe)
+        except (AttributeError, IndexError, NotImplementedError, RuntimeError, TypeError):
+            continue
+        if log_sum.shape == probe.shape[:3]:
+            return kernel
+    return _plain
+
+
+def _flash_cpu(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    result = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(query, key, value)
+    return result[0], result[1]
+
+
+def _flash_cuda(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    result = torch.ops.aten._scaled_dot_product_flash_attention(query, key, value)
+    return result[0], result[1]
+
+
+def _efficient_cuda(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    result = torch.ops.aten._scaled_dot_product_efficient_attention(
+        query, key, value, None, True)
+    return result[0], result[1][..., :query.shape[2]]  # padded to a multiple of 32 rows
+
+
+def _plain(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    kind = torch.promote_types(query.dtype, torch.float32)
+    scores = query.to(kind) @ key.to(kind).transpose(2, 3) / math.sqrt(query.shape[3])
+    log_sum = scores.logsumexp(dim=3)
+    return (scores - log_sum[..., None]).exp_() @ value.to(kind), log_sum

@@ -1,4 +1,4 @@
-"""A transformer block prepared for rows, and what every incremental block can do."""
+"""A transformer block prepared for lists of tokens, and what every incremental block can do."""
 
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -9,10 +9,11 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.model.backbone import Block
-from mtshare_ros.sharing.layout import AUTO
+from mtshare_ros.sharing.active_tokens import ActiveTokens
+from mtshare_ros.sharing.attention import attend
+from mtshare_ros.sharing.gates import BlockThresholds, delta_share, spread_of
 from mtshare_ros.sharing.linear import GroupedLinear, MOST_APPENDED, widened
-from mtshare_ros.sharing.rows import ActiveTokens
-from mtshare_ros.sharing.rules import delta_share, spread_of
+from mtshare_ros.sharing.memory import AUTO
 
 
 class GroupedNorm:
@@ -115,18 +116,6 @@ class BlockWeights:
 
 
 @dataclass(frozen=True)
-class BlockThresholds:
-    """
-    How much a row may differ before a block computes it, relative to the spread of the rows.
-
-    One value per encoder (M,) float32; None where nothing is gated.
-    """
-
-    temporal: torch.Tensor | None = None
-    task: torch.Tensor | None = None
-
-
-@dataclass(frozen=True)
 class BlockUpdate:
     """
     What a block did with a list of rows.
@@ -174,3 +163,31 @@ def measure_spread(scale: torch.Tensor, rows: ActiveTokens, values: torch.Tensor
         if count:
             scale[encoder] = spread_of(values[start:start + patches])
             start += count
+
+
+class AloneBlock:
+    """Computes every row of the encoders that have rows, like the block of the network itself."""
+
+    def __init__(self, weights: BlockWeights) -> None:
+        self.weights = weights
+
+    def allocate(self, token_count: int, device: torch.device) -> None:
+        """Return nothing to remember by."""
+
+    def dense(self, state: None, rows: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
+        """Compute every row (n, D) of the encoders that have rows."""
+        counts = [count for count in rows.counts if count]
+        encoders = self.weights.project(values, rows).split(counts)
+        mixed = torch.cat([self._attend(*qkv.chunk(3, dim=1)) for qkv in encoders])
+        return values + self.weights.finish(values, mixed, rows.counts)
+
+    def _attend(
+        self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+    ) -> torch.Tensor:
+        return attend(query, key, value, self.weights.heads)
+
+    def update(
+        self, state: None, rows: ActiveTokens, values: torch.Tensor, thresholds: BlockThresholds
+    ) -> BlockUpdate:
+        """Raise RuntimeError: there is nothing that some rows could build on."""
+        raise RuntimeError('a frame that stands for itself is computed whole')

@@ -7,21 +7,20 @@ import torch
 from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.dpt_head import DptHead, PYRAMID_SIDE
 from mtshare_ros.model.heads import finish_depth
-from mtshare_ros.sharing.aligned import AlignedEnlargement
-from mtshare_ros.sharing.convolution import RowConvolution
-from mtshare_ros.sharing.dpt_tap import TapProjection
-from mtshare_ros.sharing.level import Level
-from mtshare_ros.sharing.linear import PackedLinear
-from mtshare_ros.sharing.map_stages import (
+from mtshare_ros.sharing.dpt_regions import (
+    AlignedEnlargement,
     convolve,
     Part,
     pick,
+    Region,
     ResidualStage,
     ResidualState,
     store,
+    TapProjection,
 )
+from mtshare_ros.sharing.linear import PackedLinear
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.region import Region
+from mtshare_ros.sharing.pixel_maps import Level, RowConvolution
 
 FINE_SIDE = 4
 """Pixels of the finest level of the pyramid along a side of a patch."""

@@ -1,4 +1,4 @@
-"""Bilinear enlargement of whole maps and of single patches."""
+"""Bilinear enlargement of whole maps and of parts of them."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -7,8 +7,8 @@ from functools import lru_cache
 import torch
 from torch.nn import functional
 
-from mtshare_ros.sharing.level import Level, pixels_of_patches
 from mtshare_ros.sharing.linear import PackedLinear
+from mtshare_ros.sharing.pixel_maps import Level, pixels_of_patches
 
 
 def enlarge(raw: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

@@ -7,7 +7,7 @@ from typing import Sequence
 import torch
 from torch.nn import functional
 
-from mtshare_ros.sharing.layout import AUTO, choose_layout, pack, PACKED, packed_product
+from mtshare_ros.sharing.memory import AUTO, choose_layout, pack, PACKED, packed_product
 
 _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
 """Products have multiples of 16 rows; above 32 steps the step grows fourfold, and so on."""

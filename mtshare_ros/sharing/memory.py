@@ -1,6 +1,109 @@
-"""How much memory buffers take, and how it is kept."""
+"""How weights and buffers lie in memory."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 import torch
+
+from mtshare_ros.config import require
+from mtshare_ros.errors import ConfigError
+
+AUTO, PACKED, PLAIN = 'auto', 'packed', 'plain'
+LAYOUTS = (AUTO, PACKED, PLAIN)
+"""``packed`` is the layout of oneDNN, ``plain`` a transposed matrix for the default library."""
+
+TYPICAL_ROWS = 64
+"""Rows a packed layout is chosen for; other counts run with the same layout."""
+
+_INTEL = 'GenuineIntel'
+
+
+@dataclass(frozen=True)
+class Processor:
+    """
+    What of a CPU and of PyTorch's build decides.
+
+    ``vendor`` is that of an x86 CPU as it names itself, empty for any other; ``mkl`` says whether
+    PyTorch multiplies with MKL. ``name`` is that of the model, empty where the system has none.
+    """
+
+    vendor: str
+    mkl: bool
+    name: str = ''
+
+
+def choose_layout(layout: str, device: str, dtype: torch.dtype) -> str:
+    """
+    Return ``packed`` or ``plain`` for one of ``LAYOUTS`` and the type of a device.
+
+    Raises ConfigError for another word, and for ``packed`` where it cannot run.
+    """
+    require(layout in LAYOUTS, 'weight_layout', layout, f'one of {", ".join(LAYOUTS)}')
+    if layout == PLAIN:
+        return PLAIN
+    possible = device == 'cpu' and _packing_runs(dtype)
+    if layout == AUTO:
+        return PACKED if possible and packing_pays(dtype, processor()) else PLAIN
+    if not possible:
+        raise ConfigError(
+            f"weight_layout is 'packed' for {device} in {str(dtype).removeprefix('torch.')}; it "
+            'needs a CPU, and a PyTorch with oneDNN for this arithmetic: leave it at auto')
+    return PACKED
+
+
+def packing_pays(dtype: torch.dtype, cpu: Processor) -> bool:
+    """
+    Tell whether oneDNN's layout is the faster one on a CPU, as it was where both were timed.
+
+    With float32 MKL wins on Intel and oneDNN on other x86 CPUs, for which MKL has no kernels of
+    their own; in bfloat16 oneDNN wins. Elsewhere nothing is known, and the weights stay plain.
+    """
+    if dtype != torch.float32:
+        return True
+    return bool(cpu.vendor) and not (cpu.vendor == _INTEL and cpu.mkl)
+
+
+def pack(weight: torch.Tensor) -> torch.Tensor:
+    """Return a weight (out, in) in the layout of oneDNN."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), TYPICAL_ROWS)
+
+
+def packed_product(
+    rows: torch.Tensor, packed: torch.Tensor, bias: torch.Tensor, activation: str = 'none'
+) -> torch.Tensor:
+    """Return ``activation(x W^T + b)`` (n, out) of rows (n, in) with a weight that is packed."""
+    return torch.ops.mkldnn._linear_pointwise.default(
+        rows, packed, bias, activation, [], 'none')
+
+
+@lru_cache(maxsize=1)
+def processor(description: Path = Path('/proc/cpuinfo')) -> Processor:
+    """Return what is known of the CPU that this process runs on."""
+    try:
+        lines = description.read_text(encoding='utf-8', errors='replace').splitlines()
+    except OSError:
+        lines = []
+    return Processor(_first(lines, 'vendor_id'), torch.backends.mkl.is_available(),
+                     _first(lines, 'model name'))
+
+
+def _first(lines: list[str], key: str) -> str:
+    found = (line.partition(':')[2].strip() for line in lines if line.startswith(key))
+    return next(found, '')
+
+
+@lru_cache(maxsize=8)
+def _packing_runs(dtype: torch.dtype) -> bool:
+    """Tell whether oneDNN's operators, which are private, multiply in this arithmetic here."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    weight = torch.ones(16, 16, dtype=dtype)
+    try:
+        packed_product(weight, pack(weight), weight[0])
+    except (AttributeError, NotImplementedError, RuntimeError):
+        return False
+    return True
 
 
 def tensor_bytes(*tensors: torch.Tensor) -> int:

@@ -7,21 +7,17 @@ import torch
 
 from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.account import FrameWork, work_of
-from mtshare_ros.sharing.backlog import StaleTokens
-from mtshare_ros.sharing.blocks import ALONE
-from mtshare_ros.sharing.cache import ActivationCache, CameraState
 from mtshare_ros.sharing.change import ChangeDetector
-from mtshare_ros.sharing.encoder import StageRun, TransformerRunner, TransformerWeights
-from mtshare_ros.sharing.frame import Frame, Runners
-from mtshare_ros.sharing.heads import make_head
-from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.limits import FrameThresholds, ThresholdTable
-from mtshare_ros.sharing.members import run_encoders
-from mtshare_ros.sharing.outputs import run_outputs
+from mtshare_ros.sharing.frame import ActivationCache, CameraState, Frame, Runners, StaleTokens
+from mtshare_ros.sharing.frame_run import run_encoders, run_outputs
+from mtshare_ros.sharing.frame_work import FrameWork, work_of
+from mtshare_ros.sharing.gates import FrameThresholds, ThresholdTable
+from mtshare_ros.sharing.head import make_head
+from mtshare_ros.sharing.memory import AUTO
 from mtshare_ros.sharing.plan import everything, FramePlan, PlanBounds, Planner
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
+from mtshare_ros.sharing.transformer import ALONE, StageRun, TransformerRunner, TransformerWeights
 
 SIZE_CHANGED = 'input size changed'
 BLOCK_CHANGED = 'kind of block changed'

@@ -1,14 +1,170 @@
-"""Which rows of a frame enter the network."""
+"""Which patches of a frame enter the network: those that changed, by refresh, within a budget."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+import math
 from typing import Callable
 
 import torch
 
+from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.gates import CHANGE_THRESHOLD, raise_due, ThresholdGate, UrgentPatches
-from mtshare_ros.sharing.reach import ReceptiveField
-from mtshare_ros.sharing.refresh import make_schedule, overdue
+from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.settings import SharingSettings
+
+TILE = 4
+"""Tokens: a refreshed tile is TILE x TILE, because a lone token drags its neighbours along."""
+
+
+class TurnSchedule:
+    """
+    Refreshes every token when its turn comes, once in a period.
+
+    ``turns`` (N,) int64 are the tokens' frames within the period. None waits longer than
+    ``period`` frames, also where the period was another before.
+    """
+
+    def __init__(self, turns: torch.Tensor, period: int) -> None:
+        self.turns, self.period = turns, period
+
+    def due(self, frame: int, ages: torch.Tensor) -> torch.Tensor:
+        """
+        Return the tokens to be refreshed in a frame as a mask (N,).
+
+        ``frame`` counts from 0; ``ages`` (N,) integer: frames that passed since a token was
+        refreshed, 0 right in the next one.
+        """
+        return (self.turns == frame % self.period) | overdue(ages, self.period)
+
+
+class NoRefresh:
+    """Refreshes nothing."""
+
+    def due(self, frame: int, ages: torch.Tensor) -> torch.Tensor:
+        """Return a mask (N,) in which nothing is true, see TurnSchedule."""
+        return torch.zeros_like(ages, dtype=torch.bool)
+
+
+@lru_cache(maxsize=64)
+def make_schedule(
+    policy: str, grid: tuple[int, int], period: int, device: torch.device | None = None
+) -> TurnSchedule | NoRefresh:
+    """
+    Return the schedule of a (rows, columns) grid, its tensors on ``device`` (the CPU if None).
+
+    Schedules keep no state, so the same arguments give the same object at no cost.
+    Raises ConfigError for an unknown policy or a period below 1.
+    """
+    if policy == 'none':
+        return NoRefresh()
+    if policy not in _TURNS:
+        raise ConfigError(f'the refresh policy is {policy!r}; allowed are '
+                          f'{", ".join(_TURNS)} and none')
+    if period < 1:
+        raise ConfigError(f'the refresh period is {period} frames; it must be 1 or more: choose '
+                          'how many frames may pass until every token is computed anew')
+    turns = _TURNS[policy](grid, period)
+    return TurnSchedule(turns.to(device or torch.device('cpu')), period)
+
+
+def overdue(ages: torch.Tensor, limit: int) -> torch.Tensor:
+    """Return which tokens (N,) must be refreshed now, lest ``limit`` frames pass."""
+    return ages >= last_age(limit)
+
+
+def last_age(limit: int) -> int:
+    """Return the age at which a token must be refreshed, lest ``limit`` frames pass."""
+    return limit - 1
+
+
+def _tile_by_tile(grid: tuple[int, int], period: int) -> torch.Tensor:
+    """Let tile after tile have its turn in raster order; a tile counts by its tokens."""
+    rows, columns = grid
+    tiles_across = -(-columns // TILE)
+    row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
+    tile = (row // TILE * tiles_across + column // TILE).flatten()
+    sizes = torch.bincount(tile)
+    before = sizes.cumsum(0) - sizes
+    turns = (2 * before + sizes) * period // (2 * rows * columns)
+    return turns.clamp_(max=period - 1)[tile]
+
+
+def _all_at_once(grid: tuple[int, int], period: int) -> torch.Tensor:
+    """Let all tokens have their turn in every frame whose number the period divides."""
+    return torch.zeros(grid[0] * grid[1], dtype=torch.int64)
+
+
+_TURNS: dict[str, Callable[[tuple[int, int], int], torch.Tensor]] = {
+    'round_robin': _tile_by_tile, 'keyframe': _all_at_once,
+}
+
+
+_RESERVE = 0.8
+_ATTACK = 0.5
+_RELEASE = 0.05
+_LARGEST_JUMP = 2.0
+_LEAST_SLOWDOWN = 0.25
+
+
+@dataclass(frozen=True)
+class FrameCost:
+    """
+    What a frame costs on an undisturbed device.
+
+    ``base_ms`` for a frame without rows and ``ms_per_patch`` for each row of it.
+    """
+
+    base_ms: float
+    ms_per_patch: float
+
+    def time_ms(self, rows: int) -> float:
+        """Return the milliseconds of a frame that computes so many rows."""
+        return self.base_ms + self.ms_per_patch * rows
+
+    def patches_within(self, time_ms: float) -> float:
+        """Return how many rows fit: infinitely many where a row costs nothing, none below 0."""
+        if self.ms_per_patch <= 0:
+            return math.inf if time_ms >= self.base_ms else 0.0
+        return max(0.0, (time_ms - self.base_ms) / self.ms_per_patch)
+
+
+class LatencyController:
+    """
+    Holds the time of one camera's frames at ``target_ms``: 95 of 100 or more are faster.
+
+    How much slower than its cost a frame ran is followed at once upwards and slowly downwards; a
+    single outlier counts as twice the slowdown known before. The budget never falls below the rows
+    that must be computed for none to get older than ``max_age``: that wins over the target.
+    Raises ConfigError for a target that is no positive time.
+    """
+
+    def __init__(
+        self, target_ms: float, cost: FrameCost, *, patch_count: int, max_age: int
+    ) -> None:
+        if not (math.isfinite(target_ms) and target_ms > 0):
+            raise ConfigError(f'the latency target is {target_ms} ms; a controller needs a time '
+                              'above 0: leave it out to switch the target off')
+        self.target_ms = target_ms
+        self.max_age = max_age
+        self.cost = cost
+        self.slowdown = 1.0
+        self._most = patch_count
+        self._least = min(patch_count, math.ceil(patch_count / max(1, max_age)))
+
+    def budget(self) -> int:
+        """Return how many rows the next frame may compute."""
+        fitting = self.cost.patches_within(self.target_ms * _RESERVE / self.slowdown)
+        return int(min(max(fitting, self._least), self._most))
+
+    def observe(self, rows: int, milliseconds: float) -> None:
+        """Take in how long a frame of so many rows took; a time that is none is left out."""
+        expected = self.cost.time_ms(rows)
+        if expected <= 0 or not math.isfinite(milliseconds) or milliseconds <= 0:
+            return
+        seen = min(milliseconds / expected, _LARGEST_JUMP * self.slowdown)
+        pace = _ATTACK if seen > self.slowdown else _RELEASE
+        self.slowdown = max(_LEAST_SLOWDOWN, self.slowdown + pace * (seen - self.slowdown))
+
 
 SCENE_CUT = 'scene cut'
 

@@ -5,11 +5,9 @@ import math
 
 import torch
 
-from mtshare_ros.sharing.change import DEVIATIONS, pool_image, score
+from mtshare_ros.sharing.change import DEVIATIONS, NoiseEstimator, pool_image, score
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.noise import NoiseEstimator
-from mtshare_ros.sharing.noise_learning import quantile_places
-from mtshare_ros.sharing.pooling import COLORS, Pooling, SIDE, VALUES
+from mtshare_ros.sharing.noise_statistics import COLORS, Pooling, quantile_places, SIDE, VALUES
 
 SLACK = 0.5
 """Pixels by which an expected image may lie beside the real one without a difference."""

@@ -9,11 +9,8 @@ from torch import nn
 
 from mtshare_ros.model.backbone import ConvStem
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.convolution import RowConvolution
-from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.level import Level, strips_of_patches
-from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.reach import ReceptiveField
+from mtshare_ros.sharing.memory import AUTO, tensor_bytes
+from mtshare_ros.sharing.pixel_maps import Level, ReceptiveField, RowConvolution, strips_of_patches
 
 
 @dataclass

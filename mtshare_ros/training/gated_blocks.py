@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 
 from mtshare_ros.model.backbone import Block, RotaryTable
-from mtshare_ros.sharing.rules import (
+from mtshare_ros.sharing.gates import (
     distance,
     effective,
     passes,

@@ -9,8 +9,8 @@ from mtshare_ros.model.backbone import Block, RotaryTable, StemFeatures
 from mtshare_ros.model.description import default_thresholds, TaskThresholds
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.change import ChangeDetector
+from mtshare_ros.sharing.gates import delta_share
 from mtshare_ros.sharing.plan import PlanBounds, Planner
-from mtshare_ros.sharing.rules import delta_share
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.stem import receptive_field_of_stem
 from mtshare_ros.training.gated_blocks import (

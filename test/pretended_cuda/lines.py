@@ -12,7 +12,7 @@ _PACKAGE = f'{os.sep}mtshare_ros{os.sep}'
 
 
 def line() -> str:
-    """Return the innermost line outside torch, as ``sharing/fast.py:129``."""
+    """Return the innermost line outside torch, as ``sharing/fast_block.py:129``."""
     return next(iter(_lines(sys._getframe(1), 1)), '')
 
 

@@ -12,9 +12,8 @@ from mtshare_ros.inference.static.graphs import GraphPool
 from mtshare_ros.inference.static.static_camera import StaticCamera, StaticDecoder
 from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.account import FrameWork, TaskWork
-from mtshare_ros.sharing.limits import FrameThresholds
-from mtshare_ros.sharing.members import EncoderRun
+from mtshare_ros.sharing.frame_work import EncoderRun, FrameWork, TaskWork
+from mtshare_ros.sharing.gates import FrameThresholds
 from mtshare_ros.sharing.plan import SCENE_CUT
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import choose, GateCounts, kept_share, ListSizes

@@ -7,16 +7,22 @@ from typing import Any, Iterable, Mapping, Sequence
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.cache import CameraState
-from mtshare_ros.sharing.dirty_cells import ChangedPatches
-from mtshare_ros.sharing.encoder import TransformerRunner
-from mtshare_ros.sharing.head import HeadRunner, HeadUpdate
-from mtshare_ros.sharing.head_inputs import HeadInputs
-from mtshare_ros.sharing.head_plan import around, HeadGeometry, HeadPlan, pixel_list
-from mtshare_ros.sharing.level import Level
-from mtshare_ros.sharing.local_head import LocalRunner
+from mtshare_ros.sharing.frame import CameraState
+from mtshare_ros.sharing.head import (
+    around,
+    ChangedPatches,
+    HeadGeometry,
+    HeadPlan,
+    HeadRunner,
+    HeadUpdate,
+    pixel_list,
+)
+from mtshare_ros.sharing.local_runner import LocalRunner
 from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.pixel_maps import Level
 from mtshare_ros.sharing.stem import StemState
+from mtshare_ros.sharing.taps import HeadInputs
+from mtshare_ros.sharing.transformer import TransformerRunner
 
 
 @dataclass(frozen=True)

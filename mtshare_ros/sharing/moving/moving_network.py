@@ -6,18 +6,17 @@ from typing import Callable
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.account import FrameWork, work_of
-from mtshare_ros.sharing.cache import ActivationCache, CameraState
-from mtshare_ros.sharing.encoder import StageRun, TransformerRunner, TransformerState
-from mtshare_ros.sharing.frame import Frame
+from mtshare_ros.sharing.frame import ActivationCache, CameraState, Frame
+from mtshare_ros.sharing.frame_run import run_encoders
+from mtshare_ros.sharing.frame_work import EncoderRun, FrameWork, work_of
 from mtshare_ros.sharing.head import HeadUpdate
-from mtshare_ros.sharing.local_head import LocalRunner
-from mtshare_ros.sharing.members import EncoderRun, run_encoders
+from mtshare_ros.sharing.local_runner import LocalRunner
 from mtshare_ros.sharing.moving.moving_heads import MovingHeads, ProjectedRows, WholeHeads
 from mtshare_ros.sharing.moving.ring import RingGrid
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import FramePlan
 from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.transformer import StageRun, TransformerRunner, TransformerState
 
 
 class WorldRotations:

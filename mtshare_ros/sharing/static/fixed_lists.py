@@ -9,8 +9,8 @@ from typing import Callable, Hashable, Iterable, Mapping, Sequence
 import torch
 
 from mtshare_ros.model.description import DEFAULT_TEMPORAL
-from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.reach import ReceptiveField
+from mtshare_ros.sharing.head import HeadGeometry
+from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.static import plain_steps
 
 

@@ -8,10 +8,9 @@ import torch
 import triton
 import triton.language as tl
 
-from mtshare_ros.sharing import noise_learning
+from mtshare_ros.sharing import noise_statistics as noise_learning
 from mtshare_ros.sharing.change import NOTICED
-from mtshare_ros.sharing.noise_learning import KNOT_STEP
-from mtshare_ros.sharing.pooling import COLORS, SIDE, VALUES
+from mtshare_ros.sharing.noise_statistics import COLORS, KNOT_STEP, SIDE, VALUES
 
 _PATCHES = 16
 """Patches of one program, where each is a row of values."""

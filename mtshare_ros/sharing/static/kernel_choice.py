@@ -7,9 +7,8 @@ from typing import Any, Callable, Sequence
 
 import torch
 
-from mtshare_ros.sharing.noise import NoiseEstimator
-from mtshare_ros.sharing.noise_learning import Energies, energies, quantile_places
-from mtshare_ros.sharing.pooling import Pooling
+from mtshare_ros.sharing.change import NoiseEstimator
+from mtshare_ros.sharing.noise_statistics import Energies, energies, Pooling, quantile_places
 from mtshare_ros.sharing.static.fixed_lists import MaskRow
 from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
 from mtshare_ros.sharing.static.plain_steps import Norm, transmitted_table

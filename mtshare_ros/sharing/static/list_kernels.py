@@ -9,7 +9,7 @@ import torch
 import triton
 import triton.language as tl
 
-from mtshare_ros.sharing.pooling import VALUES
+from mtshare_ros.sharing.noise_statistics import VALUES
 from mtshare_ros.sharing.static.block_kernels import ELEMENTS
 
 _PATCHES = 16

@@ -6,9 +6,9 @@ from typing import Any, Callable
 
 import torch
 
-from mtshare_ros.sharing import change, noise_learning
+from mtshare_ros.sharing import change, noise_statistics as noise_learning
 from mtshare_ros.sharing.change import DetectorSteps
-from mtshare_ros.sharing.noise_learning import Energies
+from mtshare_ros.sharing.noise_statistics import Energies
 from mtshare_ros.sharing.static import plain_steps
 from mtshare_ros.sharing.static.plain_steps import Norm
 

@@ -16,8 +16,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtshare_ros.sharing.level import Level, strips_of_patches
-from mtshare_ros.sharing.rules import distance
+from mtshare_ros.sharing.gates import distance
+from mtshare_ros.sharing.pixel_maps import Level, strips_of_patches
 
 
 @dataclass(frozen=True)

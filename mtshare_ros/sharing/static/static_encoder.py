@@ -7,13 +7,13 @@ import torch
 
 from mtshare_ros.config import require
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.attention import RotationTable
-from mtshare_ros.sharing.encoder import prefix_of
+from mtshare_ros.sharing.active_tokens import RotationTable
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.plain_steps import embed
 from mtshare_ros.sharing.static.static_block import Rows, Stage, StaticBlock, StaticTaps, Taps
 from mtshare_ros.sharing.static.static_reuse import Reuse
+from mtshare_ros.sharing.transformer import prefix_of
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,12 @@ from typing import Collection, Hashable, Iterable, Sequence
 
 import torch
 
-from mtshare_ros.sharing.change import ChangeDetector, ChangeState
+from mtshare_ros.sharing.change import ChangeDetector, ChangeState, NoiseState
 from mtshare_ros.sharing.gates import CHANGE_THRESHOLD, raise_due, UrgentPatches
-from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.head import HeadGeometry
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.noise import NoiseState
-from mtshare_ros.sharing.plan import HALO, PlanBounds
-from mtshare_ros.sharing.reach import ReceptiveField
-from mtshare_ros.sharing.refresh import last_age, make_schedule, TurnSchedule
+from mtshare_ros.sharing.pixel_maps import ReceptiveField
+from mtshare_ros.sharing.plan import HALO, last_age, make_schedule, PlanBounds, TurnSchedule
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import (
     FrameLists,

@@ -7,7 +7,7 @@ import torch
 
 from mtshare_ros.model.architecture import DPT, LINEAR, LOCAL
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.head import HeadGeometry
 from mtshare_ros.sharing.static.fixed_lists import FrameLists
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.static_block import Taps

@@ -8,12 +8,10 @@ import torch
 from torch import nn
 
 from mtshare_ros.model.heads import DecodeHead
-from mtshare_ros.sharing.convolution import RowConvolution
-from mtshare_ros.sharing.head_plan import HeadGeometry, pixels_in_merging_order
-from mtshare_ros.sharing.layout import PLAIN
-from mtshare_ros.sharing.level import Level, pixels_of_patches, taps_of_pixels
-from mtshare_ros.sharing.local_weights import MergeWeights, Projection
-from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.head import HeadGeometry, pixels_in_merging_order
+from mtshare_ros.sharing.local_runner import MergeWeights, Projection
+from mtshare_ros.sharing.memory import PLAIN, tensor_bytes
+from mtshare_ros.sharing.pixel_maps import Level, pixels_of_patches, RowConvolution, taps_of_pixels
 from mtshare_ros.sharing.static.fixed_lists import FrameLists
 from mtshare_ros.sharing.static.operators import Operators
 from mtshare_ros.sharing.stem import StemState

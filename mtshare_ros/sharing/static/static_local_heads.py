@@ -8,8 +8,8 @@ import torch
 
 from mtshare_ros.model.heads import DecodeHead
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.level import Level
-from mtshare_ros.sharing.local_weights import MergeWeights, Projection
+from mtshare_ros.sharing.local_runner import MergeWeights, Projection
+from mtshare_ros.sharing.pixel_maps import Level
 from mtshare_ros.sharing.static.fixed_lists import FrameLists
 from mtshare_ros.sharing.static.operators import Operators
 from mtshare_ros.sharing.static.static_block import Taps

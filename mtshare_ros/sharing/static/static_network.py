@@ -7,7 +7,7 @@ import torch
 
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.change import ChangeDetector
-from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.head import HeadGeometry
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, FrameLists, GateCounts, ListSizes

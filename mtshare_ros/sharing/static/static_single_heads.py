@@ -12,12 +12,11 @@ from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.dpt_head import DptHead
 from mtshare_ros.model.heads import finish_depth, HeadInput, LinearHead
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.dpt_head import DptRunner
-from mtshare_ros.sharing.head_plan import HeadGeometry
-from mtshare_ros.sharing.layout import PLAIN
-from mtshare_ros.sharing.level import Level
-from mtshare_ros.sharing.linear_head import LinearGeometry
-from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.dpt_runner import DptRunner
+from mtshare_ros.sharing.head import HeadGeometry
+from mtshare_ros.sharing.linear_runner import LinearGeometry
+from mtshare_ros.sharing.memory import PLAIN, tensor_bytes
+from mtshare_ros.sharing.pixel_maps import Level
 from mtshare_ros.sharing.static.fixed_lists import FrameLists
 from mtshare_ros.sharing.static.static_block import Taps
 from mtshare_ros.sharing.static.static_local_group import StackedLinear

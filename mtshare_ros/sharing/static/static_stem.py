@@ -8,9 +8,9 @@ from torch import nn
 
 from mtshare_ros.model.backbone import Normalize
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing import layout
-from mtshare_ros.sharing.level import Level, strips_of_patches
+from mtshare_ros.sharing import memory as layout
 from mtshare_ros.sharing.memory import tensor_bytes
+from mtshare_ros.sharing.pixel_maps import Level, strips_of_patches
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.plain_steps import transmitted_table
 from mtshare_ros.sharing.stem import layers_of, StemLayers, StemState

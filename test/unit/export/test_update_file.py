@@ -21,8 +21,8 @@ from mtshare_ros.export.update import (  # noqa: E402
     whole_graph,
 )
 from mtshare_ros.model.network import fuse_batch_norm  # noqa: E402
-from mtshare_ros.sharing.head_plan import around  # noqa: E402
-from mtshare_ros.sharing.level import Level  # noqa: E402
+from mtshare_ros.sharing.head import around  # noqa: E402
+from mtshare_ros.sharing.pixel_maps import Level  # noqa: E402
 from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists  # noqa: E402
 from mtshare_ros.sharing.static.static_encoder import StaticTransformer  # noqa: E402
 from mtshare_ros.sharing.static.static_heads import StaticHeads  # noqa: E402

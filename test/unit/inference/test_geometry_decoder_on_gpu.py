@@ -6,7 +6,7 @@ import torch
 
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.geometry_decoder import GeometryDecoder
-from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.head import HeadGeometry
 
 GRID, SIDE, PATCH_SIZE = (6, 8), 4, 16
 GPU, CPU = torch.device('cuda', 0), torch.device('cpu')

@@ -8,9 +8,9 @@ import torch
 
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.network import build_model, MultiTaskNetwork
-from mtshare_ros.sharing.attention import RotationTable
-from mtshare_ros.sharing.block import BlockThresholds, BlockWeights
-from mtshare_ros.sharing.rows import ActiveTokens, count_by_encoder
+from mtshare_ros.sharing.active_tokens import ActiveTokens, count_by_encoder, RotationTable
+from mtshare_ros.sharing.block import BlockWeights
+from mtshare_ros.sharing.gates import BlockThresholds
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 GRID = (6, 8)

@@ -9,10 +9,9 @@ from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.model.network import build_model
-from mtshare_ros.sharing.dirty_cells import ChangedPatches
-from mtshare_ros.sharing.head_inputs import HeadInputs
-from mtshare_ros.sharing.heads import make_head
+from mtshare_ros.sharing.head import ChangedPatches, make_head
 from mtshare_ros.sharing.stem import StemRunner
+from mtshare_ros.sharing.taps import HeadInputs
 
 GRID = (5, 7)
 COUNT = GRID[0] * GRID[1]

@@ -4,8 +4,8 @@ from branched import BlockRun, branched_network, some_rows, TOKENS
 import pytest
 import torch
 
-from mtshare_ros.sharing.accurate import AccurateBlock
-from mtshare_ros.sharing.block import BlockThresholds
+from mtshare_ros.sharing.accurate_block import AccurateBlock
+from mtshare_ros.sharing.gates import BlockThresholds
 
 pytestmark = pytest.mark.usefixtures('no_gradients')
 

@@ -6,7 +6,8 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.model.backbone import rotary_table
-from mtshare_ros.sharing.attention import attend, KeyValueCache, RotationTable
+from mtshare_ros.sharing.active_tokens import RotationTable
+from mtshare_ros.sharing.attention import attend, KeyValueCache
 
 HEADS, WIDTH = 2, 32
 

@@ -8,10 +8,15 @@ import pytest
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.budget import FrameCost, LatencyController
 from mtshare_ros.sharing.gates import BudgetGate, raise_due, ThresholdGate
-from mtshare_ros.sharing.plan import PlanBounds, Planner
-from mtshare_ros.sharing.refresh import make_schedule, overdue
+from mtshare_ros.sharing.plan import (
+    FrameCost,
+    LatencyController,
+    make_schedule,
+    overdue,
+    PlanBounds,
+    Planner,
+)
 from mtshare_ros.sharing.settings import SharingSettings
 
 COST = FrameCost(base_ms=5.0, ms_per_patch=0.26)

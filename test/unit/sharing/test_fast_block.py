@@ -5,9 +5,9 @@ import pytest
 from reference_encoder import ReferenceBlock
 import torch
 
-from mtshare_ros.sharing.block import BlockThresholds, BlockWeights
-from mtshare_ros.sharing.fast import FastBlock
-from mtshare_ros.sharing.fast_members import FastReuseBlock
+from mtshare_ros.sharing.block import BlockWeights
+from mtshare_ros.sharing.fast_block import FastBlock, FastReuseBlock
+from mtshare_ros.sharing.gates import BlockThresholds
 
 pytestmark = pytest.mark.usefixtures('no_gradients')
 

@@ -4,7 +4,7 @@ from clips import camera, KINDS, room_clip
 import numpy as np
 import pytest
 
-from mtshare_ros.sharing.account import REFRESHED
+from mtshare_ros.sharing.frame_work import REFRESHED
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 

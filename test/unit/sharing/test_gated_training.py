@@ -7,7 +7,7 @@ import torch
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.description import default_thresholds
-from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.frame import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings

@@ -5,11 +5,11 @@ from sparse_parts import exchange, GRID, make_image, make_network, MASKS, rows_o
 import torch
 
 from mtshare_ros.model.heads import HeadInput
-from mtshare_ros.sharing.dirty_cells import ChangedPatches
 from mtshare_ros.sharing.enlargement import enlarge
-from mtshare_ros.sharing.head_inputs import HeadInputs
-from mtshare_ros.sharing.local_head import LocalRunner
+from mtshare_ros.sharing.head import ChangedPatches
+from mtshare_ros.sharing.local_runner import LocalRunner
 from mtshare_ros.sharing.stem import StemRunner
+from mtshare_ros.sharing.taps import HeadInputs
 
 CPU = torch.device('cpu')
 COUNT = GRID[0] * GRID[1]

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from mtshare_ros.sharing import incremental_attention
-from mtshare_ros.sharing.incremental_attention import (
+from mtshare_ros.sharing import attention as incremental_attention
+from mtshare_ros.sharing.attention import (
     attend_with_lse,
     AttentionMemory,
     LARGEST_SHARE,

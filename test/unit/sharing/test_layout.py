@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing import layout
-from mtshare_ros.sharing.layout import (
+from mtshare_ros.sharing import memory as layout
+from mtshare_ros.sharing.linear import PackedLinear
+from mtshare_ros.sharing.memory import (
     AUTO,
     choose_layout,
     PACKED,
@@ -15,7 +16,6 @@ from mtshare_ros.sharing.layout import (
     Processor,
     processor,
 )
-from mtshare_ros.sharing.linear import PackedLinear
 
 INTEL, AMD, ARM = 'GenuineIntel', 'AuthenticAMD', ''
 

@@ -7,8 +7,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from mtshare_ros.sharing.layout import PACKED, PLAIN
 from mtshare_ros.sharing.linear import GroupedLinear, PackedLinear, rounded_up, widened
+from mtshare_ros.sharing.memory import PACKED, PLAIN
 
 INPUTS, OUTPUTS = 16, 24
 

@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from mtshare_ros.sharing.change import ChangeDetector
-from mtshare_ros.sharing.noise import NoiseEstimator
-from mtshare_ros.sharing.noise_learning import LEAST_PIXEL_NOISE, MOST_PIXEL_NOISE
-from mtshare_ros.sharing.pooling import Pooling
+from mtshare_ros.sharing.change import ChangeDetector, NoiseEstimator
+from mtshare_ros.sharing.noise_statistics import LEAST_PIXEL_NOISE, MOST_PIXEL_NOISE, Pooling
 
 CPU = torch.device('cpu')
 MOTIONS = ('pan', 'drive')

@@ -5,10 +5,9 @@ import pytest
 import torch
 from torch.nn import functional
 
-from mtshare_ros.sharing.change import ChangeDetector, NOTICED
+from mtshare_ros.sharing.change import ChangeDetector, NoiseEstimator, NOTICED
 from mtshare_ros.sharing.gates import CHANGE_THRESHOLD
-from mtshare_ros.sharing.noise import NoiseEstimator
-from mtshare_ros.sharing.pooling import Pooling
+from mtshare_ros.sharing.noise_statistics import Pooling
 
 CPU = torch.device('cpu')
 GRID = (17, 22)

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mtshare_ros.model.description import TaskThresholds
-from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.frame import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from mtshare_ros.sharing.reach import ReceptiveField
+from mtshare_ros.sharing.pixel_maps import ReceptiveField
 
 
 def measured_field(layers, factor=1):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.refresh import make_schedule, NoRefresh, overdue
+from mtshare_ros.sharing.plan import make_schedule, NoRefresh, overdue
 
 GRID = (15, 20)
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from mtshare_ros.model.backbone import rotary_table
-from mtshare_ros.sharing.attention import RotationTable
-from mtshare_ros.sharing.rows import ActiveTokens, count_by_encoder
+from mtshare_ros.sharing.active_tokens import ActiveTokens, count_by_encoder, RotationTable
 
 N = 10
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from mtshare_ros.sharing.block import BlockWeights
-from mtshare_ros.sharing.rules import delta_share, distance, effective, passes, spread_of
+from mtshare_ros.sharing.gates import delta_share, distance, effective, passes, spread_of
 from mtshare_ros.training.delta_weights import attach_gates, merged
 from mtshare_ros.training.stage_config import DeltaConfig
 

@@ -4,7 +4,7 @@ from branched import BlockRun, branched_network, CPU, TOKENS
 import pytest
 import torch
 
-from mtshare_ros.sharing.fast_members import FastReuseBlock
+from mtshare_ros.sharing.fast_block import FastReuseBlock
 
 ENCODERS = 4
 EVERY = torch.arange(ENCODERS * TOKENS)

@@ -11,7 +11,7 @@ from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.model.heads import HeadInput
-from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.frame import ActivationCache
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings

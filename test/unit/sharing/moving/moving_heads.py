@@ -11,9 +11,9 @@ from torch import nn
 from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.heads import HeadInput
 from mtshare_ros.model.network import build_model
-from mtshare_ros.sharing.encoder import TransformerRunner, TransformerWeights
-from mtshare_ros.sharing.heads import make_head
+from mtshare_ros.sharing.head import make_head
 from mtshare_ros.sharing.moving.moving_heads import MovingHeads
+from mtshare_ros.sharing.transformer import TransformerRunner, TransformerWeights
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 JUNK = 7.0

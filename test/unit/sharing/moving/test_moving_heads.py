@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.map_decoder import MapDecoder
-from mtshare_ros.sharing.heads import make_head
+from mtshare_ros.sharing.head import make_head
 from mtshare_ros.sharing.moving.moving_heads import MovingHeads
 from mtshare_ros.tasks import DEFAULT_TASKS
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.model.architecture import HeadConfig
-from mtshare_ros.sharing.cache import ActivationCache
+from mtshare_ros.sharing.frame import ActivationCache
 from mtshare_ros.sharing.moving.moving_network import MovingNetwork
 from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanBounds

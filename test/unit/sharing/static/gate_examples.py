@@ -2,10 +2,9 @@
 
 import torch
 
-from mtshare_ros.sharing.noise import NoiseEstimator
-from mtshare_ros.sharing.noise_learning import energies, quantile_places
-from mtshare_ros.sharing.pooling import Pooling
-from mtshare_ros.sharing.reach import ReceptiveField
+from mtshare_ros.sharing.change import NoiseEstimator
+from mtshare_ros.sharing.noise_statistics import energies, Pooling, quantile_places
+from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.static.fixed_lists import MaskRow, sources_of_patches, sources_of_pixels
 
 GRID = (9, 13)

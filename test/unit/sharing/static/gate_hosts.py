@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import torch
 
 from mtshare_ros.sharing.change import ChangeDetector, learns
-from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.head import HeadGeometry
+from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.reach import ReceptiveField
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import ListSizes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN

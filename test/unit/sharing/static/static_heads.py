@@ -7,8 +7,8 @@ import torch
 
 from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.heads import HeadInput
-from mtshare_ros.sharing.head_plan import around
-from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.head import around
+from mtshare_ros.sharing.pixel_maps import Level
 from mtshare_ros.sharing.static.fixed_lists import FrameLists, HeadLists
 from mtshare_ros.sharing.static.operators import PLAIN
 from mtshare_ros.sharing.static.static_encoder import encoders_of

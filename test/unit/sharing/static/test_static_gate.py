@@ -6,8 +6,8 @@ from gate_hosts import Frame, LINEAR, LOCAL, SCENARIOS, StaticHost, Stem, STEMS
 import pytest
 import torch
 
-from mtshare_ros.sharing.head_plan import around
-from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.head import around
+from mtshare_ros.sharing.pixel_maps import Level
 from mtshare_ros.sharing.plan import FramePlan, Planner
 
 

@@ -5,7 +5,7 @@ import pytest
 from static_heads import HeadsCase
 import torch
 
-from mtshare_ros.sharing.heads import make_head
+from mtshare_ros.sharing.head import make_head
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 PATCHES = {'a corner': [0], 'the last corner': [47], 'a blob': [11, 12, 19, 20, 21],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mtshare_ros.sharing.head_plan import HeadGeometry
+from mtshare_ros.sharing.head import HeadGeometry
 from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, choose, kept_share
 
 GRID = (30, 40)

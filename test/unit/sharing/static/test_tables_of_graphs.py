@@ -19,7 +19,7 @@ from test_static_launches import OnGpu
 import torch
 
 from mtshare_ros.inference.map_decoder import MapDecoder
-from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.pixel_maps import Level
 from mtshare_ros.sharing.static.fixed_lists import bucket_sizes
 from mtshare_ros.tasks import channels_of, get_task, TASKS
 

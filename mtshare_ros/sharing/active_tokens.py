@@ -5,7 +5,56 @@ from functools import cached_property, lru_cache
 
 import torch
 
-from mtshare_ros.sharing.attention import RotationTable, RowRotation
+from mtshare_ros.model.backbone import RotaryTable
+
+
+@dataclass(frozen=True)
+class RowRotation:
+    """
+    Rotary position encoding of a list of rows: cosines and signed sines, (n, 1, head_dim) each.
+
+    The sign of the turned half stands in the sines, so that turning is a mere exchange of
+    quarters.
+    """
+
+    cosine: torch.Tensor
+    sine: torch.Tensor
+
+    def rotate_(self, vectors: torch.Tensor) -> torch.Tensor:
+        """Rotate (n, heads, head_dim) queries or keys in place."""
+        first, second, third, fourth = vectors.chunk(4, dim=2)
+        turned = torch.cat((second, first, fourth, third), dim=2)
+        return vectors.mul_(self.cosine).addcmul_(turned, self.sine)
+
+
+class RotationTable:
+    """The rotations of all tokens, from which those of a list of rows are picked."""
+
+    def __init__(self, table: RotaryTable, dtype: torch.dtype) -> None:
+        self._cosine = table.cosine.to(dtype)[:, None]
+        self._sine = _signed(table.sine).to(dtype)[:, None]
+
+    @property
+    def stacked(self) -> torch.Tensor:
+        """Cosines and signed sines of all tokens as one tensor (T, 2, head_dim)."""
+        return torch.cat((self._cosine, self._sine), dim=1)
+
+    def of(self, tokens: torch.Tensor) -> RowRotation:
+        """Return the rotation of tokens (n,)."""
+        return RowRotation(self._cosine.index_select(0, tokens),
+                           self._sine.index_select(0, tokens))
+
+    def overwrite(self, tokens: torch.Tensor, table: RotaryTable) -> None:
+        """Let tokens (n,) turn otherwise; the table that this one was made of may change too."""
+        dtype = self._cosine.dtype
+        self._cosine[tokens] = table.cosine.to(dtype)[:, None]
+        self._sine[tokens] = _signed(table.sine).to(dtype)[:, None]
+
+
+def _signed(sine: torch.Tensor) -> torch.Tensor:
+    """Return sines (n, head_dim) with the signs of the turned half."""
+    sign = torch.tensor((-1.0, 1.0, -1.0, 1.0), device=sine.device)
+    return (sine.unflatten(1, (4, -1)) * sign[:, None]).flatten(1)
 
 
 @dataclass(frozen=True)

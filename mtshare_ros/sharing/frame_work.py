@@ -1,13 +1,48 @@
-"""What a frame cost, in rows and multiply-accumulates."""
+"""What one frame computed: tokens and multiply-accumulates, by task and in all."""
 
 from dataclasses import dataclass
+from typing import Mapping
 
 import torch
 
-from mtshare_ros.sharing.encoder import StageRun
 from mtshare_ros.sharing.frame import Frame
 from mtshare_ros.sharing.head import HeadUpdate
-from mtshare_ros.sharing.members import EncoderRun, EncoderRuns
+from mtshare_ros.sharing.transformer import StageRun
+
+
+@dataclass(frozen=True)
+class EncoderRun:
+    """
+    What one encoder did in a frame.
+
+    ``survivors`` (n,) are the patches that came out of the last block, None means all; ``reused``
+    (m,) those of them that it reused. ``passed`` and ``computed`` are patches by block;
+    ``tapped`` are those that left each block which heads read, again None for all.
+    """
+
+    survivors: torch.Tensor | None
+    passed: tuple[int, ...]
+    computed: tuple[int, ...]
+    tapped: Mapping[int, torch.Tensor | None]
+    reused: torch.Tensor | None = None
+
+
+@dataclass(frozen=True)
+class EncoderRuns:
+    """
+    The encoders that ran, by encoder, and the multiply-accumulates of their own blocks.
+
+    ``shared`` is what the shared blocks did, for all encoders alike.
+    """
+
+    runs: dict[int, EncoderRun]
+    macs: int
+    shared: EncoderRun
+
+    def tapped(self, encoder: int) -> Mapping[int, torch.Tensor | None]:
+        """Return what left each block that heads read, also for a encoder that did not run."""
+        return self.runs.get(encoder, self.shared).tapped
+
 
 KEPT, REUSED, COMPUTED, REFRESHED = range(4)
 """What a map of activity says of a patch."""

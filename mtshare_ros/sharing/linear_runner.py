@@ -9,19 +9,50 @@ import torch
 
 from mtshare_ros.model.heads import finish_depth, LinearHead
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.class_term import ClassTerms
-from mtshare_ros.sharing.dirty_cells import ChangedPatches
 from mtshare_ros.sharing.enlargement import Enlargement
-from mtshare_ros.sharing.head import HeadUpdate
-from mtshare_ros.sharing.head_inputs import HeadInputs
-from mtshare_ros.sharing.head_plan import around
-from mtshare_ros.sharing.layout import AUTO
-from mtshare_ros.sharing.level import Level
+from mtshare_ros.sharing.gates import distance, passes, spread_of
+from mtshare_ros.sharing.head import around, ChangedPatches, HeadUpdate
 from mtshare_ros.sharing.linear import PackedLinear
-from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.reach import ReceptiveField
-from mtshare_ros.sharing.rules import spread_of
+from mtshare_ros.sharing.memory import AUTO, tensor_bytes
+from mtshare_ros.sharing.pixel_maps import Level, ReceptiveField
 from mtshare_ros.sharing.stem import StemState
+from mtshare_ros.sharing.taps import HeadInputs
+
+
+@dataclass(frozen=True)
+class ClassTerms:
+    """
+    The terms (n, C) float32 that a head adds, one for each place where it adds one.
+
+    ``spread`` (n,) is that of what they are added to, as of the last time all patches were
+    computed.
+    """
+
+    used: torch.Tensor
+    spread: torch.Tensor
+
+    @classmethod
+    def allocate(cls, count: int, width: int, device: torch.device) -> 'ClassTerms':
+        """Return empty buffers."""
+        return cls(torch.zeros(count, width, device=device), torch.ones(count, device=device))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the buffers."""
+        return tensor_bytes(self.used, self.spread)
+
+    def start(self, terms: torch.Tensor, spread: torch.Tensor) -> None:
+        """Take new terms in where all patches are computed."""
+        self.used.copy_(terms)
+        self.spread.copy_(spread)
+
+    def renew(self, terms: torch.Tensor, thresholds: Sequence[float]) -> bool:
+        """Use new terms where one moved by more than its threshold; tell whether one did."""
+        bound = torch.tensor(thresholds, device=terms.device) * self.spread
+        if not bool(passes(distance(terms, self.used), bound, None).any()):
+            return False
+        self.used.copy_(terms)
+        return True
 
 
 @dataclass

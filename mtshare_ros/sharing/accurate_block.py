@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from mtshare_ros.sharing.block import BlockThresholds, BlockUpdate, BlockWeights, measure_spread
-from mtshare_ros.sharing.incremental_attention import AttentionMemory
+from mtshare_ros.sharing.active_tokens import ActiveTokens
+from mtshare_ros.sharing.attention import AttentionMemory
+from mtshare_ros.sharing.block import BlockUpdate, BlockWeights, measure_spread
+from mtshare_ros.sharing.gates import BlockThresholds, distance, passes
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.rows import ActiveTokens
-from mtshare_ros.sharing.rules import distance, passes
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,28 @@ from torch.nn import functional
 
 from mtshare_ros.model.backbone import RotaryTable
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.attention import RotationTable
-from mtshare_ros.sharing.block import BlockThresholds, BlockWeights, IncrementalBlock
-from mtshare_ros.sharing.blocks import make_block
-from mtshare_ros.sharing.head_inputs import HeadInputs
-from mtshare_ros.sharing.layout import AUTO
+from mtshare_ros.sharing.active_tokens import ActiveTokens, RotationTable
+from mtshare_ros.sharing.block import AloneBlock, BlockWeights, IncrementalBlock
+from mtshare_ros.sharing.fast_block import FastBlock, FastReuseBlock
+from mtshare_ros.sharing.gates import BlockThresholds
 from mtshare_ros.sharing.linear import MOST_APPENDED
-from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.rows import ActiveTokens
+from mtshare_ros.sharing.memory import AUTO, tensor_bytes
 from mtshare_ros.sharing.stem import StemState
-from mtshare_ros.sharing.taps import TapState, TapTable
+from mtshare_ros.sharing.taps import HeadInputs, TapState, TapTable
+
+ALONE = 'alone'
+"""The kind of block of frames that stand for themselves; the other kinds are the user's choice."""
+
+
+def make_block(kind: str, weights: BlockWeights) -> IncrementalBlock:
+    """Return a ``fast``, an ``accurate`` or an ``alone`` block around the weights."""
+    if kind == ALONE:
+        return AloneBlock(weights)
+    if kind == 'accurate':
+        # imported here: it is not the default, and nothing else needs its module
+        from mtshare_ros.sharing.accurate_block import AccurateBlock
+        return AccurateBlock(weights)
+    return FastBlock(weights) if weights.encoders == 1 else FastReuseBlock(weights)
 
 
 @dataclass

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import torch
 from torch.nn import functional
 
+from mtshare_ros.sharing.active_tokens import ActiveTokens
+from mtshare_ros.sharing.gates import passes, reuse_distance
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.rows import ActiveTokens
-from mtshare_ros.sharing.rules import passes, reuse_distance
 
 
 @dataclass
