@@ -1,4 +1,4 @@
-"""What the demo's processes find in their environment."""
+"""The environment of nodes that commands start."""
 
 import os
 

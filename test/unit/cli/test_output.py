@@ -1,10 +1,13 @@
-"""A log file says from time to time how far a command is."""
+"""Progress is shown on the terminal and in log files; a request to stop is noted."""
+
+import os
+import signal
 
 import pytest
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
-from mtshare_ros.cli.output import progress_bar, ProgressLines  # noqa: E402
+from mtshare_ros.cli.output import progress_bar, ProgressLines, StopRequest  # noqa: E402
 
 
 class Clock:
@@ -59,3 +62,18 @@ def test_no_terminal_gets_lines_instead_of_a_bar(capsys, monkeypatch):
         progress(1)
 
     assert 'computing: 1 of 2 done in 60 s' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_is_noted_without_an_exception(number):
+    with StopRequest() as stop:
+        assert not stop.requested
+        os.kill(os.getpid(), number)
+    assert stop.requested
+
+
+def test_the_former_handlers_come_back():
+    before = signal.getsignal(signal.SIGINT)
+    with StopRequest():
+        assert signal.getsignal(signal.SIGINT) != before
+    assert signal.getsignal(signal.SIGINT) == before
