@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Any, Sequence, TYPE_CHECKING
+from typing import Annotated, Sequence, TYPE_CHECKING
 
 import typer
 
@@ -91,9 +91,8 @@ def calibrate(
     changed; its entry for models/manifest.yaml is printed. The share of active tokens above which
     a whole frame is faster on this device is timed, too: close other programs before.
 
-    With --bag or --video it calibrates on that recording, without ground truth: it finds the
-    refresh period and the factor on the thresholds over time with the least work, among those that
-    keep the difference to dense frames.
+    With --bag or --video it calibrates on that recording: it finds the refresh period and the
+    factor on the thresholds over time that keep the difference to dense frames with least work.
     """
     from mtshare_ros.evaluation.calibration import CalibrationSettings
     from mtshare_ros.evaluation.room_data import plan_clips
@@ -113,8 +112,9 @@ def calibrate(
     crossovers = _measure_crossover(engine)
     entry = _save(file, replace(engine.description, crossovers=crossovers), target, result)
     _carry_quality(engine, target)
-    _write(json, {'model': file.name, 'output': str(target), 'device': engine.device,
-                  'target_error': target_error, 'crossovers': crossovers, **asdict(result)})
+    write_json(json, {'model': file.name, 'output': str(target), 'device': engine.device,
+                      'target_error': target_error, 'crossovers': crossovers,
+                      **asdict(result)})
     _offer(register or target.stem, entry, target.parent if register is not None else None)
 
 
@@ -206,11 +206,6 @@ def _save(
     return describe_file(
         target, description, licence=source.licence if source else UNSTATED,
         text=source.description if source else description.trained_on)
-
-
-def _write(json: Path | None, values: dict[str, Any]) -> None:
-    if json is not None:
-        write_json(json, values)
 
 
 def _carry_quality(engine: 'Engine', target: Path) -> None:

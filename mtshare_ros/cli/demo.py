@@ -118,30 +118,33 @@ def demo(
     """
     Show the node at work, with a simulated camera or a video.
 
-    Starts a camera node and perception_node as separate processes over real DDS, subscribes to
-    every output, shows rates and ages while they run, and ends with a summary. A dashboard for
-    the browser runs beside them, for this machine only. It needs neither network nor display.
-    Ctrl-C ends it at any time, with the summary. The nodes use a ROS domain of their own, unless
-    ROS_DOMAIN_ID is set, and the namespace /demo. A video begins anew at its end.
+    Starts a camera node and perception_node as processes over real DDS, subscribes to all outputs,
+    shows rates and ages, and ends with a summary, also after Ctrl-C. A dashboard for the browser
+    runs beside them, for this machine only. Neither network nor display are needed. The nodes use
+    the namespace /demo and, unless ROS_DOMAIN_ID is set, a ROS domain of their own.
     """
+    from mtshare_ros.model.manifest import load_manifest
+
     check_picture_path(sheet)
     check_folder(json)
     require_ros()
     if video is not None:
         _check_video(video, motion)
-    labels = load_labels(ROOM_LABELS) if video is None else _labels_of(model)
+        shown, labels = model, _labels_of(model)
+    else:
+        # the shipped default was trained on rooms; that of the user may not know them
+        shown = load_manifest().default if model == 'default' else model
+        labels = load_labels(ROOM_LABELS)
     options = DemoOptions(
-        duration, motion or 'handheld', seed, rate or (0.0 if video else 30.0),
-        model if video is not None else _for_rooms(model), device, sheet is not None,
-        choose_port(port) if dashboard else None, video)
+        duration, motion or 'handheld', seed, rate or (0.0 if video else 30.0), shown, device,
+        sheet is not None, choose_port(port) if dashboard else None, video)
     with _running(options) as session:
         from mtshare_ros.cli.demo_session import print_summary, show
 
         show(session, options)
         figures = session.figures()
     print_summary(figures)
-    if json is not None:
-        write_json(json, figures)
+    write_json(json, figures)
     if sheet is not None:
         _save_sheet(session, sheet, labels)
     _say_what_next(model, video)
@@ -168,13 +171,6 @@ def _labels_of(model: str) -> LabelSet:
     if warning := rooms_only_warning(description):
         warn(warning)
     return description.labels
-
-
-def _for_rooms(model: str) -> str:
-    """Return the model to use in rendered rooms: for ``default``, the one trained on them."""
-    from mtshare_ros.model.manifest import load_manifest
-
-    return load_manifest().default if model == 'default' else model
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 import math
 from pathlib import Path
-from typing import Annotated, Any, TYPE_CHECKING
+from typing import Annotated, TYPE_CHECKING
 
 import typer
 
@@ -134,8 +134,9 @@ def export(
     _print(written, graph)
     if asked is None:
         _name_left_out(checkpoint)
-    if json is not None:
-        write_json(json, _values(written))
+    write_json(json, {
+        'file': str(written.path), 'bytes': written.bytes, 'seconds': written.seconds,
+        'operators': written.operators, 'difference': written.difference})
 
 
 def _name_left_out(checkpoint: 'Checkpoint') -> None:
@@ -203,8 +204,3 @@ def _print(written: 'Written', graph: 'Graph') -> None:
         typer.echo("not checked: ONNX Runtime is not installed: pip install 'mtshare_ros[export]'")
     else:
         typer.echo(f'ONNX Runtime differs from PyTorch by {written.difference:.1e}')
-
-
-def _values(written: 'Written') -> dict[str, Any]:
-    return {'file': str(written.path), 'bytes': written.bytes, 'seconds': written.seconds,
-            'operators': written.operators, 'difference': written.difference}

@@ -93,8 +93,7 @@ def import_model(
     save_checkpoint(output, imported.checkpoint.network, description)
     typer.echo(f'\nwrote {output} ({output.stat().st_size / 1e6:.0f} MB); not calibrated: mtshare '
                'calibrate --help')
-    if json is not None:
-        write_json(json, _values(imported))
+    write_json(json, _values(imported))
 
 
 def _with_peaks(imported: 'Imported') -> 'ModelDescription':
@@ -145,21 +144,19 @@ def _taken(part: 'Part') -> list[str]:
 
 
 def _print_tasks(imported: 'Imported') -> None:
-    shape = imported.checkpoint.description.architecture
+    shape, heads = imported.checkpoint.description.architecture, imported.checkpoint.network.heads
     rows = []
     for task in imported.checkpoint.description.tasks:
         head = shape.head_of(task)
-        tapped = ', '.join(map(str, shape.taps_of(head)))
-        rows.append((task, head.kind, *(('-', '-') if head.kind == 'geometry' else (
-            tapped, f'{_weights(imported, task) / 1e6:.2f} M'))))
+        blocks = weights = '-'
+        if head.kind != 'geometry':
+            blocks = ', '.join(map(str, shape.taps_of(head)))
+            count = sum(value.numel() for value in heads[task].parameters())
+            weights = f'{count / 1e6:.2f} M'
+        rows.append((task, head.kind, blocks, weights))
     print_table('Tasks', ('task', 'head', 'blocks it reads', 'weights'), rows)
     for note in imported.notes:
         typer.echo(f'  {note}')
-
-
-def _weights(imported: 'Imported', task: str) -> int:
-    return sum(value.numel() for value in
-               imported.checkpoint.network.heads[task].parameters())
 
 
 def _values(imported: 'Imported') -> dict[str, Any]:

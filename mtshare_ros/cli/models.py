@@ -74,10 +74,9 @@ def list_models(json: JsonOption = None) -> None:
         if name not in catalogue.added.models:
             _print_entry(name, entry, 'not complete: its backbone does not ship; get it with: '
                                       f'mtshare models add {name}')
-    if json is not None:
-        write_json(json, {'default': default, 'models': {
-            name: {**asdict(manifest.models[name]), 'path': str(manifest.path_of(name))}
-            for name, manifest in catalogue}})
+    write_json(json, {'default': default, 'models': {
+        name: {**asdict(manifest.models[name]), 'path': str(manifest.path_of(name))}
+        for name, manifest in catalogue}})
     _end_if_damaged(catalogue)
 
 
@@ -121,8 +120,7 @@ def verify(json: JsonOption = None) -> None:
             errors[name] = str(error)
             typer.echo(f'mtshare: error: {error}', err=True)
     typer.echo(f'{len(good)} of {len(files)} models are good')
-    if json is not None:
-        write_json(json, {'good': good, 'errors': errors})
+    write_json(json, {'good': good, 'errors': errors})
     _end_if_damaged(catalogue)
     if errors:
         raise typer.Exit(1)
@@ -146,12 +144,11 @@ def info(model: ModelArgument = 'default', json: JsonOption = None) -> None:
     if deltas:
         print_delta_shares(deltas)
     print_storage(storage)
-    if json is not None:
-        write_json(json, {
-            'command': command_line(), 'file': file.path.name, **facts,
-            'tasks': checkpoint.network.tasks, 'delta_weights': deltas,
-            'bytes': {'file': file.path.stat().st_size, **asdict(storage),
-                      'ratio': storage.ratio}})
+    write_json(json, {
+        'command': command_line(), 'file': file.path.name, **facts,
+        'tasks': checkpoint.network.tasks, 'delta_weights': deltas,
+        'bytes': {'file': file.path.stat().st_size, **asdict(storage),
+                  'ratio': storage.ratio}})
 
 
 @app.command(epilog=examples(ADD_EXAMPLES))

@@ -49,8 +49,10 @@ def warn(line: str) -> None:
     typer.echo(f'mtshare: {line}', err=True)
 
 
-def write_json(path: Path, values: Any) -> None:
-    """Write values as indented JSON; NaN and infinity become null."""
+def write_json(path: Path | None, values: Any) -> None:
+    """Write values as indented JSON, unless the path is None; NaN and infinity become null."""
+    if path is None:
+        return
     text = json.dumps(_plain(values), indent=2, allow_nan=False)
     _write(path, lambda: path.write_text(text + '\n', encoding='utf-8'))
     typer.echo(f'wrote {path}')

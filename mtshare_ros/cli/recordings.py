@@ -176,8 +176,7 @@ def report(outcome: Outcome, json: Path | None) -> None:
     for task, count in outcome.statistics['non_finite'].items():
         warn(f'{count} frames have invalid pixels, because the network returned NaN or infinity '
              f'for {task}; try --precision fp32, or get the model file again')
-    if json is not None:
-        write_json(json, outcome.values())
+    write_json(json, outcome.values())
     if outcome.damage:
         warn(f'error: {outcome.damage}; everything else is in {outcome.target}')
         raise typer.Exit(1)

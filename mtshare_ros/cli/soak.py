@@ -79,27 +79,23 @@ def soak(
     require_ros()
     require_psutil()
     os.environ.setdefault('ONEDNN_PRIMITIVE_CACHE_CAPACITY', '0')
+    # only now, as it imports ROS 2
+    from mtshare_ros.nodes.trials.soak_input_faults import LARGEST_IMAGE
+
     options = SoakOptions(duration, seed, model, device)
-    with node_on_trial(namespace=NAMESPACE, parameters=_parameters(options)) as trial, \
-            progress() as show:
+    parameters = {'model': model, 'device': device, 'max_pixels': LARGEST_IMAGE,
+                  'input_timeout': _INPUT_TIMEOUT_S}
+    with node_on_trial(namespace=NAMESPACE, parameters=parameters) as trial, progress() as show:
         session = SoakSession(options, trial, show)
         record = session.run()
         if log is not None:
             log.write_text(trial.process.output(), encoding='utf-8')
     print_verdict(record)
-    if json is not None:
-        write_json(json, as_values(record))
+    write_json(json, as_values(record))
     if session.is_stopped:
         raise typer.Exit(130)
     if not all(item.holds for item in judge(record)):
         raise typer.Exit(1)
-
-
-def _parameters(options: SoakOptions) -> dict[str, object]:
-    from mtshare_ros.nodes.trials.soak_input_faults import LARGEST_IMAGE
-
-    return {'model': options.model, 'device': options.device, 'max_pixels': LARGEST_IMAGE,
-            'input_timeout': _INPUT_TIMEOUT_S}
 
 
 class SoakSession:

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Callable, Collection, Iterable, Iterator, Sequence
 
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.recording.bag_folder import (
@@ -68,9 +68,14 @@ class Bag:
         self._missing = find_missing(folder, listed, others, self._files)
         self.damages: list[Damage] = list(self._missing)
         self._note_reading(folder)
-        counts = self._count()
-        self.channels: tuple[Channel, ...] = tuple(counts)
-        self.topics = _topics_of(counts)
+        channels: dict[Channel, None] = {}
+        topics: Counter[tuple[str, str]] = Counter()
+        for item in self._files:
+            for channel, count in item.file.counts.items():
+                channels[channel] = None
+                topics[channel.topic, channel.message_type] += count
+        self.channels: tuple[Channel, ...] = tuple(channels)
+        self.topics = tuple(BagTopic(*names, count) for names, count in topics.items())
         self.storage = storage_of(self._files[0].path)
         self.distro = folder.distro or next(
             (item.file.distro for item in self._files if item.file.distro), '')
@@ -103,14 +108,11 @@ class Bag:
                     last_ns = message.time_ns
                     yield _unpacked(message)
             except ReadingError as error:
-                self.damages.append(self._describe(error, last_ns))
+                seconds = None if last_ns is None else (last_ns - self.start_ns) / 1e9
+                self.damages.append(Damage(str(error), error.place, seconds))
 
     def _at(self, seconds: float | None) -> int | None:
         return None if seconds is None else self.start_ns + round(seconds * 1e9)
-
-    def _describe(self, error: ReadingError, last_ns: int | None) -> Damage:
-        seconds = None if last_ns is None else (last_ns - self.start_ns) / 1e9
-        return Damage(str(error), error.place, seconds)
 
     def _list(self) -> BagFolder:
         if not self.path.exists():
@@ -163,28 +165,12 @@ class Bag:
         self.notices.append(line)
         self._say(line)
 
-    def _count(self) -> Counter[Channel]:
-        """Count the messages of the channels of all files."""
-        counts: Counter[Channel] = Counter()
-        for item in self._files:
-            for channel, count in item.file.counts.items():
-                counts[channel] += count
-        return counts
-
     def _find_start(self, folder: BagFolder) -> int:
         """Return when the first message was recorded, in ns since the epoch."""
         starts = [item.file.start_ns for item in self._files if item.file.start_ns is not None]
         if folder.start_ns and folder.start_ns > 0:
             starts.append(folder.start_ns)
         return min(starts, default=0)
-
-
-def _topics_of(counts: Mapping[Channel, int]) -> tuple[BagTopic, ...]:
-    """Return the topics of channels; several channels of one name and type are one topic."""
-    topics: Counter[tuple[str, str]] = Counter()
-    for channel, count in counts.items():
-        topics[channel.topic, channel.message_type] += count
-    return tuple(BagTopic(*names, count) for names, count in topics.items())
 
 
 def _unpacked(message: BagMessage) -> BagMessage:

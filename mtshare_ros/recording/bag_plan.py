@@ -52,8 +52,10 @@ class BagPlan:
     def identity(self, engine: Engine) -> dict[str, Any]:
         """Return what must be equal for this run to go on with an interrupted one."""
         model = engine.file.sha256 if engine.file is not None else ''
+        files = [self.source] if self.source.is_file() else self.source.rglob('*')
+        size = sum(file.stat().st_size for file in files if file.is_file())
         return {
-            'input': str(self.source.resolve()), 'bytes of the input': _size(self.source),
+            'input': str(self.source.resolve()), 'bytes of the input': size,
             'model': model, 'input size': list(engine.input_size), 'storage': self.storage,
             'image topic': self.image_topic, 'camera_info topic': self.calibration_topic,
             'topics': list(self.outputs), 'namespace': self.namespace,
@@ -87,8 +89,3 @@ class BagPlan:
         if not (target / 'metadata.yaml').is_file():
             raise RecordingError(f'{target}: exists and is no bag, so it is not overwritten; '
                                  'give another OUT')
-
-
-def _size(path: Path) -> int:
-    files = [path] if path.is_file() else path.rglob('*')
-    return sum(file.stat().st_size for file in files if file.is_file())

@@ -127,17 +127,15 @@ class BagRun:
 
     def _catch_up(self) -> int:
         """Read the calibrations up to where an interrupted run ended; return that position."""
-        self._learn_first_calibration()
+        topic = self._plan.calibration_topic
+        if topic:
+            # images that were recorded shortly before the first calibration have it, too
+            for message in islice(self._bag.messages((topic,)), 1):
+                self._learn(message)
         position = self._output.journal.position
         for message in islice(self._input(), position):
             self._learn(message)
         return position
-
-    def _learn_first_calibration(self) -> None:
-        """Read the first calibration, as images recorded shortly before it have it, too."""
-        topic = self._plan.calibration_topic
-        for message in islice(self._bag.messages((topic,)), 1 if topic else 0):
-            self._learn(message)
 
     def _input(self) -> Iterator[BagMessage]:
         plan = self._plan

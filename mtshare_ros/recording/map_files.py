@@ -51,7 +51,7 @@ class MapFiles:
             values = row.draw(prediction, self._look)
             ending, data = self._encode(row, values)
             path = self._folder / row.topic / f'{frame.name}.{ending}'
-            self._act(path, partial(_write, data=data))
+            self._act(path, partial(Path.write_bytes, data=data))
 
     def close(self) -> None:
         """Do nothing: every file is complete already."""
@@ -105,10 +105,6 @@ def prepare_folder(folder: Path, overwrite: bool) -> None:
         raise RecordingError(f'{folder}: is not empty; give another folder, or --overwrite to '
                              'replace files of the same names')
     check_new_folder(folder)
-
-
-def _write(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 def _label_text(labels: LabelSet) -> str:

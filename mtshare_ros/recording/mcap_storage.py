@@ -174,7 +174,9 @@ class McapFile:
         file.seek(0)
         try:
             for record in self._reading.StreamReader(file, emit_chunks=True).records:
-                times = [message.log_time for message in self._count(record)]
+                messages = self._messages_in(record)
+                self._numbers.update(message.channel_id for message in messages)
+                times = [message.log_time for message in messages]
                 if times:
                     self._add_span(times, offset, isinstance(record, self._records.Chunk))
                 elif isinstance(record, self._records.Statistics):
@@ -184,11 +186,6 @@ class McapFile:
             self._fault = error
         except Exception as error:  # noqa: B902 - damaged bytes raise anything
             self._fault = self._explain(error, offset)
-
-    def _count(self, record: Any) -> list[Any]:
-        messages = self._messages_in(record)
-        self._numbers.update(message.channel_id for message in messages)
-        return messages
 
     def _add_span(self, times: list[int], offset: int, chunk: bool) -> None:
         first, last = min(times), max(times)

@@ -27,19 +27,14 @@ def draw_mosaic(prediction: Prediction, look: Look) -> np.ndarray:
     """
     if prediction.image is None:
         raise ValueError('a prediction without its image cannot be drawn')
-    rows = [row for row in MAPS if row.topic in _PICTURES and _is_there(row.task, prediction)]
-    pictures = [_as_rgb(row.draw(prediction, look)) for row in rows]
-    return _arrange([prediction.image, *pictures])
-
-
-def _is_there(task: str, prediction: Prediction) -> bool:
-    if not task:
-        return bool(prediction.stats.activity)
-    return prediction.map_of(task) is not None
-
-
-def _as_rgb(picture: np.ndarray) -> np.ndarray:
-    return picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
+    pictures = [prediction.image]
+    for row in MAPS:
+        known = prediction.map_of(row.task) is not None if row.task else prediction.stats.activity
+        if row.topic in _PICTURES and known:
+            picture = row.draw(prediction, look)
+            rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
+            pictures.append(rgb)
+    return _arrange(pictures)
 
 
 def _arrange(pictures: Sequence[np.ndarray]) -> np.ndarray:

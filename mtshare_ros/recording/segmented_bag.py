@@ -102,7 +102,11 @@ class SegmentedBag:
         except RecordingError:
             self._lock.close()
             raise
-        self._remove_leftovers()
+        # what a killed run began and did not complete
+        known = {segment['file'] for segment in self.journal.segments}
+        for path in self._bag.iterdir():
+            if path.name not in known:
+                path.unlink()
         self._writer: StorageWriter | None = None
 
     @property
@@ -189,13 +193,6 @@ class SegmentedBag:
             if all((self._bag / segment['file']).exists() for segment in journal.segments):
                 return journal
         return Journal(dict(identity))
-
-    def _remove_leftovers(self) -> None:
-        """Remove the segment that a killed run did not complete."""
-        known = {segment['file'] for segment in self.journal.segments}
-        for path in self._bag.iterdir():
-            if path.name not in known:
-                path.unlink()
 
 
 def part_folder(target: Path) -> Path:
