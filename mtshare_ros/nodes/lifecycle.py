@@ -42,45 +42,33 @@ class GuardedLifecycleNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run ``set_up``; on failure tear down and stay unconfigured."""
-        return self._attempt(
-            'configure', 'inactive', self.set_up, self.tear_down,
-            lambda: super(GuardedLifecycleNode, self).on_configure(state),
-        )
+        done = self._attempt('configure', 'inactive', self.set_up, self.tear_down)
+        return super().on_configure(state) if done else TransitionCallbackReturn.FAILURE
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run ``start``; on failure stop and stay inactive."""
-        return self._attempt(
-            'activate', 'active', self.start, self.stop,
-            lambda: super(GuardedLifecycleNode, self).on_activate(state),
-        )
+        done = self._attempt('activate', 'active', self.start, self.stop)
+        return super().on_activate(state) if done else TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run ``stop``."""
-        return self._attempt(
-            'deactivate', 'inactive', self.stop, self.stop,
-            lambda: super(GuardedLifecycleNode, self).on_deactivate(state),
-        )
+        done = self._attempt('deactivate', 'inactive', self.stop, self.stop)
+        return super().on_deactivate(state) if done else TransitionCallbackReturn.FAILURE
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run ``tear_down``."""
-        return self._attempt(
-            'clean up', 'unconfigured', self.tear_down, self.tear_down,
-            lambda: super(GuardedLifecycleNode, self).on_cleanup(state),
-        )
+        done = self._attempt('clean up', 'unconfigured', self.tear_down, self.tear_down)
+        return super().on_cleanup(state) if done else TransitionCallbackReturn.FAILURE
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and tear down from any state."""
-        return self._attempt(
-            'shut down', 'finalized', self._wind_down, self._wind_down,
-            lambda: super(GuardedLifecycleNode, self).on_shutdown(state),
-        )
+        done = self._attempt('shut down', 'finalized', self._wind_down, self._wind_down)
+        return super().on_shutdown(state) if done else TransitionCallbackReturn.FAILURE
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Wind down after an error, so that configuring can be tried again."""
-        return self._attempt(
-            'recover', 'unconfigured', self._wind_down, self._wind_down,
-            lambda: super(GuardedLifecycleNode, self).on_error(state),
-        )
+        done = self._attempt('recover', 'unconfigured', self._wind_down, self._wind_down)
+        return super().on_error(state) if done else TransitionCallbackReturn.FAILURE
 
     def give_up(self, reason: str) -> None:
         """Deactivate where computing cannot succeed; keep the reason until the next start."""
@@ -99,18 +87,17 @@ class GuardedLifecycleNode(LifecycleNode):
 
     def _attempt(
         self, verb: str, target: str, action: Callable[[], None], undo: Callable[[], None],
-        finish: Callable[[], TransitionCallbackReturn],
-    ) -> TransitionCallbackReturn:
-        """Run one transition; log its failure, undo what was built and return FAILURE."""
+    ) -> bool:
+        """Run one transition; on failure log it, undo what was built and return False."""
         try:
             action()
         except Exception as error:  # noqa: B902
             self._report(verb, error)
             self._undo(undo)
-            return TransitionCallbackReturn.FAILURE
+            return False
         self.transition_error = ''
         self.state_name = target
-        return finish()
+        return True
 
     def _report(self, verb: str, error: Exception) -> None:
         """Log one line for an error that the user can correct, and the traceback of any other."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 import json
-from typing import Any, Callable, Sequence
+from typing import Any, Sequence
 
 from mtshare_ros.nodes.dashboard.channels import Channel
 
@@ -50,32 +50,25 @@ Request = Watch | Seen | SetParameter | Reset
 
 
 def parse_request(text: str | bytes, channels: Sequence[Channel]) -> Request:
-    """Return what a page asks for of these channels; raise RequestError for anything else."""
+    """Return what a page requests of these channels; raise RequestError for anything else."""
     try:
         message = json.loads(text)
-        read = _READERS[message['kind']]
-        return read(message, channels)
+        match message['kind']:
+            case 'watch':
+                return Watch(frozenset(_channel(item, channels) for item in message['channels']))
+            case 'seen':
+                return Seen(_channel(message['channel'], channels))
+            case 'set':
+                return SetParameter(_text(message['name']), _value(message['value']))
+            case 'reset':
+                camera = _text(message['camera'])
+                if camera not in {channel.camera for channel in channels}:
+                    raise ValueError(f'there is no camera {camera!r}')
+                return Reset(camera)
+            case kind:
+                raise ValueError(f'there is no request {kind!r}')
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise RequestError(f'{str(text)[:80]!r} is not a request: {error!r}') from error
-
-
-def _read_watch(message: dict[str, Any], channels: Sequence[Channel]) -> Watch:
-    return Watch(frozenset(_channel(item, channels) for item in message['channels']))
-
-
-def _read_seen(message: dict[str, Any], channels: Sequence[Channel]) -> Seen:
-    return Seen(_channel(message['channel'], channels))
-
-
-def _read_set(message: dict[str, Any], _: Sequence[Channel]) -> SetParameter:
-    return SetParameter(_text(message['name']), _value(message['value']))
-
-
-def _read_reset(message: dict[str, Any], channels: Sequence[Channel]) -> Reset:
-    camera = _text(message['camera'])
-    if camera not in {channel.camera for channel in channels}:
-        raise ValueError(f'there is no camera {camera!r}')
-    return Reset(camera)
 
 
 def _channel(value: Any, channels: Sequence[Channel]) -> int:
@@ -102,8 +95,3 @@ def _text(value: Any) -> str:
     if not isinstance(value, str) or len(value) > _LONGEST_TEXT:
         raise ValueError(f'a text of at most {_LONGEST_TEXT} characters is needed')
     return value
-
-
-_READERS: dict[str, Callable[[dict[str, Any], Sequence[Channel]], Request]] = {
-    'watch': _read_watch, 'seen': _read_seen, 'set': _read_set, 'reset': _read_reset,
-}

@@ -150,19 +150,13 @@ def engine_entries(engine: Engine | None, values: Mapping[str, Any]) -> dict[str
 
 def memory_entries(engine: Engine | None) -> dict[str, str]:
     """Return the megabytes of the process and of the device; empty texts where unknown."""
+    process = None
+    if _STATM.exists():  # on Linux; the second number is the resident memory in pages
+        pages = int(_STATM.read_text(encoding='utf-8').split()[1])
+        process = pages * os.sysconf('SC_PAGE_SIZE') / 1e6
     device = engine.device_memory_mb() if engine is not None else None
-    return {'memory_mb': _format(_resident_mb()), 'device_memory_mb': _format(device)}
-
-
-def _resident_mb() -> float | None:
-    if not _STATM.exists():  # not Linux
-        return None
-    pages = int(_STATM.read_text(encoding='utf-8').split()[1])
-    return pages * os.sysconf('SC_PAGE_SIZE') / 1e6
-
-
-def _format(megabytes: float | None) -> str:
-    return '' if megabytes is None else f'{megabytes:.1f}'
+    found = {'memory_mb': process, 'device_memory_mb': device}
+    return {name: '' if value is None else f'{value:.1f}' for name, value in found.items()}
 
 
 def describe_overload(flow: RecentFlow, latency_target_ms: float) -> str:

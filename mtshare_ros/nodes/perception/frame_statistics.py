@@ -1,6 +1,6 @@
 """Counters of a camera's frames, and times and shares of the last few seconds."""
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass
 import math
 import threading
@@ -15,104 +15,6 @@ _REASONS_KEPT = 5
 _MODES_KEPT = 100
 
 
-class SharingStatistics:
-    """How much of the computed frames was shared; not thread-safe: the caller holds a lock."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._active = RecentValues(clock)
-        self._macs = RecentValues(clock)
-        self._dense_macs = RecentValues(clock)
-        self._oldest_age = 0
-        self._resets = 0
-        self._reasons: deque[str] = deque(maxlen=_REASONS_KEPT)
-
-    def add(self, stats: FrameStats) -> None:
-        """Count one frame."""
-        self._active.add(stats.active_fraction)
-        self._macs.add(stats.macs)
-        self._dense_macs.add(stats.dense_macs)
-        self._oldest_age = max(stats.oldest_age.values(), default=0)
-        if stats.reset_reason:
-            self._resets += 1
-            self._reasons.append(stats.reset_reason)
-
-    def summary(self) -> dict[str, str]:
-        """Return the entries of the diagnostics by key."""
-        return {
-            'active_fraction': f'{self._active.mean():.3f}',
-            'macs_saved_percent': f'{self._saved_percent():.1f}',
-            'oldest_token_age': str(self._oldest_age),
-            'resets': str(self._resets),
-            'last_reset': self._reasons[-1] if self._reasons else '',
-            'recent_resets': '; '.join(self._reasons),
-        }
-
-    def _saved_percent(self) -> float:
-        """Return how many percent of the multiply-accumulates of dense frames were saved."""
-        dense = self._dense_macs.mean()
-        return 100 * (1 - self._macs.mean() / dense) if dense > 0 else float('nan')
-
-
-class MotionStatistics:
-    """How a camera moved and its maps were carried; not thread-safe: the caller holds a lock."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._confidences = RecentValues(clock)
-        self._shifts = RecentValues(clock)
-        self._modes: deque[str] = deque(maxlen=_MODES_KEPT)
-        self._carried_ms = RecentValues(clock)
-        self._behind_ms = RecentValues(clock)
-        self._late_ms = RecentValues(clock)
-        self._source = self._reason = self._not_carried = ''
-
-    def add(self, motion: MotionStats | None) -> None:
-        """Count a frame of the network; ``motion`` is None where no motion is estimated."""
-        if motion is None:
-            self._source = self._reason = ''
-            self._modes.clear()
-            return
-        self._source = motion.source
-        self._confidences.add(motion.confidence)
-        self._shifts.add(motion.shift)
-        self._modes.append(motion.mode)
-        self._reason = motion.reason or self._reason
-
-    def note_pose(self, late_ms: float) -> None:
-        """Note by how much the newest pose of the camera was older than its image."""
-        self._late_ms.add(late_ms)
-
-    def carry(self, *, took_ms: float, behind_ms: float) -> None:
-        """
-        Count an image that maps were carried to.
-
-        ``took_ms`` passed from its arrival to its last output; the image that the maps were
-        computed of was taken ``behind_ms`` before it.
-        """
-        self._carried_ms.add(took_ms)
-        self._behind_ms.add(behind_ms)
-
-    def not_carry(self, reason: str) -> None:
-        """Keep why no maps could be carried to an image."""
-        self._not_carried = reason
-
-    def summary(self) -> dict[str, str]:
-        """Return the entries of the diagnostics by key."""
-        modes = Counter(self._modes)
-        return {
-            'motion_source': self._source,
-            'motion_confidence': f'{self._confidences.mean():.2f}',
-            'motion_shift_px': f'{self._shifts.percentile(50):.2f}',
-            'motion_ways': ' '.join(
-                f'{mode} {count / len(self._modes):.2f}' for mode, count in sorted(modes.items())),
-            'motion_reason': self._reason,
-            'pose_late_ms_p95': f'{self._late_ms.percentile(95):.1f}',
-            'not_carried_reason': self._not_carried,
-            'carried_ms_p50': f'{self._carried_ms.percentile(50):.1f}',
-            'carried_ms_p95': f'{self._carried_ms.percentile(95):.1f}',
-            'carried_behind_ms_p95': f'{self._behind_ms.percentile(95):.1f}',
-        }
-
-
 @dataclass(frozen=True)
 class RecentFlow:
     """Images of the last few seconds: received and dropped, their rates and inference times."""
@@ -125,26 +27,23 @@ class RecentFlow:
 
 
 class FrameStatistics:
-    """Counters and recent times of frames; safe to use from two threads."""
+    """What became of the frames of one camera; may be used from several threads."""
 
     COUNTERS = (
         'received', 'processed', 'carried', 'not_carried', 'dropped', 'skipped', 'rejected',
         'failed')
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._lock = threading.Lock()
         self._counts = dict.fromkeys(self.COUNTERS, 0)
-        self._arrivals = RecentValues(clock)
-        self._drops = RecentValues(clock)
-        self._completions = RecentValues(clock)
-        self._ages_ms = RecentValues(clock)
-        self._inference_ms = RecentValues(clock)
-        self._overhead_ms = RecentValues(clock)
-        self._sharing = SharingStatistics(clock)
-        self._motion = MotionStatistics(clock)
+        self._recent: defaultdict[str, RecentValues] = defaultdict(lambda: RecentValues(clock))
         self._tasks: tuple[str, ...] = ()
         self._parameters = ''
-        self._clock = clock
+        self._oldest_age = self._resets = 0
+        self._reset_reasons: deque[str] = deque(maxlen=_REASONS_KEPT)
+        self._motion_source = self._motion_reason = self._not_carried_reason = ''
+        self._motion_modes: deque[str] = deque(maxlen=_MODES_KEPT)
         self._last_error = ''
         self._last_error_s = self._last_severe_s = -float('inf')
 
@@ -167,10 +66,11 @@ class FrameStatistics:
     def recent(self) -> RecentFlow:
         """The images of the last few seconds."""
         with self._lock:
+            arrivals = self._recent['arrival']
             return RecentFlow(
-                received=self._arrivals.count(), dropped=self._drops.count(),
-                received_hz=self._arrivals.rate_hz(), published_hz=self._completions.rate_hz(),
-                inference_ms_p95=self._inference_ms.percentile(95),
+                received=arrivals.count(), dropped=self._recent['drop'].count(),
+                received_hz=arrivals.rate_hz(), published_hz=self._recent['output'].rate_hz(),
+                inference_ms_p95=self._recent['inference_ms'].percentile(95),
             )
 
     def count(self, name: str) -> None:
@@ -184,9 +84,9 @@ class FrameStatistics:
         with self._lock:
             self._counts[name] += 1
             if name == 'received':
-                self._arrivals.add(0.0)
+                self._recent['arrival'].add(0.0)
             if name == 'dropped':
-                self._drops.add(0.0)
+                self._recent['drop'].add(0.0)
 
     def fault(self, text: str, *, severe: bool = False) -> None:
         """Keep what was wrong with a frame that was published all the same."""
@@ -210,10 +110,30 @@ class FrameStatistics:
             self._counts['processed'] += 1
             self._tasks = ordered(stats.active)
             self._parameters = parameters
-            self._inference_ms.add(inference_ms)
+            self._recent['inference_ms'].add(inference_ms)
             if self._tasks:
-                self._sharing.add(stats)
-                self._motion.add(stats.motion)
+                self._note_sharing(stats)
+                self._note_motion(stats.motion)
+
+    def _note_sharing(self, stats: FrameStats) -> None:
+        self._recent['active_fraction'].add(stats.active_fraction)
+        self._recent['macs'].add(stats.macs)
+        self._recent['dense_macs'].add(stats.dense_macs)
+        self._oldest_age = max(stats.oldest_age.values(), default=0)
+        if stats.reset_reason:
+            self._resets += 1
+            self._reset_reasons.append(stats.reset_reason)
+
+    def _note_motion(self, motion: MotionStats | None) -> None:
+        if motion is None:  # the camera is assumed not to move
+            self._motion_source = self._motion_reason = ''
+            self._motion_modes.clear()
+            return
+        self._motion_source = motion.source
+        self._motion_reason = motion.reason or self._motion_reason
+        self._motion_modes.append(motion.mode)
+        self._recent['confidence'].add(motion.confidence)
+        self._recent['shift'].add(motion.shift)
 
     def publish(self, *, age_ms: float, overhead_ms: float = 0.0) -> None:
         """
@@ -223,48 +143,73 @@ class FrameStatistics:
         arrival to its last output, without the inference.
         """
         with self._lock:
-            self._complete(age_ms)
-            self._overhead_ms.add(overhead_ms)
+            self._note_output(age_ms)
+            self._recent['overhead_ms'].add(overhead_ms)
 
     def note_pose(self, late_ms: float) -> None:
         """Note by how much the newest pose of the camera was older than its image."""
         with self._lock:
-            self._motion.note_pose(late_ms)
+            self._recent['pose_late_ms'].add(late_ms)
 
     def carry(self, *, age_ms: float, took_ms: float, behind_ms: float) -> None:
-        """Count an image whose outputs were carried to it; see ``MotionStatistics.carry``."""
+        """
+        Count an image that maps were carried to.
+
+        ``took_ms`` passed from its arrival to its last output; the image that the maps were
+        computed of was taken ``behind_ms`` before it.
+        """
         with self._lock:
             self._counts['carried'] += 1
-            self._complete(age_ms)
-            self._motion.carry(took_ms=took_ms, behind_ms=behind_ms)
+            self._note_output(age_ms)
+            self._recent['carried_ms'].add(took_ms)
+            self._recent['behind_ms'].add(behind_ms)
 
     def not_carry(self, reason: str) -> None:
         """Count an image that no maps could be carried to, and keep why."""
         with self._lock:
             self._counts['not_carried'] += 1
-            self._motion.not_carry(reason)
+            self._not_carried_reason = reason
 
-    def _complete(self, age_ms: float) -> None:
-        self._completions.add(0.0)
+    def _note_output(self, age_ms: float) -> None:
+        self._recent['output'].add(0.0)
         if not math.isnan(age_ms):
-            self._ages_ms.add(age_ms)
+            self._recent['age_ms'].add(age_ms)
 
     def summary(self) -> dict[str, str]:
         """Return the entries of the diagnostics by key."""
         with self._lock:
+            recent, reasons = self._recent, self._reset_reasons
+            dense = recent['dense_macs'].mean()
+            saved = 100 * (1 - recent['macs'].mean() / dense) if dense > 0 else float('nan')
+            modes = Counter(self._motion_modes)
             return {
-                'input_hz': f'{self._arrivals.rate_hz():.1f}',
-                'output_hz': f'{self._completions.rate_hz():.1f}',
-                'age_ms_p50': f'{self._ages_ms.percentile(50):.1f}',
-                'age_ms_p95': f'{self._ages_ms.percentile(95):.1f}',
-                'inference_ms_p50': f'{self._inference_ms.percentile(50):.1f}',
-                'inference_ms_p95': f'{self._inference_ms.percentile(95):.1f}',
-                'overhead_ms_p50': f'{self._overhead_ms.percentile(50):.2f}',
-                'overhead_ms_p95': f'{self._overhead_ms.percentile(95):.2f}',
+                'input_hz': f'{recent["arrival"].rate_hz():.1f}',
+                'output_hz': f'{recent["output"].rate_hz():.1f}',
+                'age_ms_p50': f'{recent["age_ms"].percentile(50):.1f}',
+                'age_ms_p95': f'{recent["age_ms"].percentile(95):.1f}',
+                'inference_ms_p50': f'{recent["inference_ms"].percentile(50):.1f}',
+                'inference_ms_p95': f'{recent["inference_ms"].percentile(95):.1f}',
+                'overhead_ms_p50': f'{recent["overhead_ms"].percentile(50):.2f}',
+                'overhead_ms_p95': f'{recent["overhead_ms"].percentile(95):.2f}',
                 'computed': ' '.join(self._tasks),
                 'changed_parameters': self._parameters,
-                **self._sharing.summary(),
-                **self._motion.summary(),
+                'active_fraction': f'{recent["active_fraction"].mean():.3f}',
+                'macs_saved_percent': f'{saved:.1f}',
+                'oldest_token_age': str(self._oldest_age),
+                'resets': str(self._resets),
+                'last_reset': reasons[-1] if reasons else '',
+                'recent_resets': '; '.join(reasons),
+                'motion_source': self._motion_source,
+                'motion_confidence': f'{recent["confidence"].mean():.2f}',
+                'motion_shift_px': f'{recent["shift"].percentile(50):.2f}',
+                'motion_ways': ' '.join(f'{mode} {count / len(self._motion_modes):.2f}'
+                                        for mode, count in sorted(modes.items())),
+                'motion_reason': self._motion_reason,
+                'pose_late_ms_p95': f'{recent["pose_late_ms"].percentile(95):.1f}',
+                'not_carried_reason': self._not_carried_reason,
+                'carried_ms_p50': f'{recent["carried_ms"].percentile(50):.1f}',
+                'carried_ms_p95': f'{recent["carried_ms"].percentile(95):.1f}',
+                'carried_behind_ms_p95': f'{recent["behind_ms"].percentile(95):.1f}',
                 **{name: str(value) for name, value in self._counts.items()},
             }
 
