@@ -1,1 +1,1 @@
-"""The simulated camera: rendered rooms as images, with what is true of them."""
+"""The simulated camera: images of rendered rooms, with their true maps."""

@@ -1,4 +1,4 @@
-"""The simulated camera: images and calibration of a rendered room, with the truth if wanted."""
+"""The simulated camera: images and calibration of a rendered room, and true maps if wanted."""
 
 from pathlib import Path
 import queue
@@ -50,7 +50,7 @@ def open_source(settings: SimCameraSettings) -> FrameFunction:
 
 
 def _bounce(index: int, length: int) -> int:
-    """Play forwards and backwards in turn, so that the end meets the beginning without a cut."""
+    """Return the frame to play forwards and backwards in turn, without a cut at the end."""
     if length == 1:
         return 0
     position = index % (2 * (length - 1))
@@ -59,10 +59,9 @@ def _bounce(index: int, length: int) -> int:
 
 class FrameAhead:
     """
-    Renders frames in a thread, a few ahead of the one that is due.
+    Renders frames in a thread, a few ahead of the next one.
 
-    The first frame is made in the constructor, so that what is missing or damaged is raised
-    there.
+    The constructor makes the first frame, so that it raises what is missing or damaged.
     """
 
     def __init__(self, source: FrameFunction, ahead: int = 3) -> None:
@@ -113,7 +112,7 @@ GROUND_TRUTH = {
     'ground_truth/normals/image': ('32FC3', lambda frame: frame.normals),
     'ground_truth/edges/image': ('mono8', lambda frame: frame.edges.astype(np.uint8) * 255),
 }
-"""The true maps by topic: their encoding and where they are in a frame."""
+"""The true maps by topic: their encoding, and a function that reads them from a frame."""
 
 
 class SimCameraNode(Node):
@@ -139,7 +138,7 @@ class SimCameraNode(Node):
         self.get_logger().info(self._introduce())
 
     def destroy_node(self) -> None:
-        """End the rendering thread first."""
+        """Stop the rendering thread first."""
         if self._frames is not None:
             self._frames.close()
         super().destroy_node()
@@ -149,8 +148,8 @@ class SimCameraNode(Node):
         if settings.clip:
             return f'replaying {settings.clip} at {settings.rate} Hz'
         return (
-            f'rendering room {settings.seed}, {settings.motion}, {settings.width}x'
-            f'{settings.height} at {settings.rate} Hz'
+            f'rendering room {settings.seed}, {settings.motion}, {settings.height}x'
+            f'{settings.width} (height x width) at {settings.rate} Hz'
         )
 
     def _tick(self) -> None:

@@ -22,13 +22,13 @@ SIM_CAMERA_PARAMETERS = ParameterTable((
         read_only=True,
     ),
     ParameterSpec(
-        'motion', 'string', 'handheld', 'How the camera moves; a number is its speed, past fine '
-        'texture: pixels a frame at 320 pixels and 30 Hz, of a drive metres a second.',
+        'motion', 'string', 'handheld', 'How the camera moves; a number is its speed past fine '
+        'texture: pixels per frame at 320 pixels and 30 Hz, of a drive metres per second.',
         choices=MOTIONS, read_only=True,
     ),
     ParameterSpec(
-        'seed', 'integer', 1_100_003, 'Which room, path and movers; no shipped model was '
-        'trained on 1100000 to 1199999.',
+        'seed', 'integer', 1_100_003, 'Which room, camera path and moving objects; no '
+        'shipped model was trained on 1100000 to 1199999.',
         limits=(0, 2**31 - 1), read_only=True,
     ),
     ParameterSpec(
@@ -36,7 +36,7 @@ SIM_CAMERA_PARAMETERS = ParameterTable((
         limits=(0.0, 10.0), read_only=True,
     ),
     ParameterSpec(
-        'quality', 'string', 'live', 'How carefully light is computed.', choices=QUALITIES,
+        'quality', 'string', 'live', 'How accurately light is computed.', choices=QUALITIES,
         read_only=True,
     ),
     ParameterSpec(

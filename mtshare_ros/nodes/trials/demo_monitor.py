@@ -1,8 +1,8 @@
-"""A node that listens to a perception node and its camera, and keeps account."""
+"""A node that measures a perception node and its camera: rates, ages, maps and diagnostics."""
 
 from dataclasses import dataclass, field
 import time
-from typing import Any, Callable
+from typing import Any, Callable, Mapping
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
@@ -24,22 +24,22 @@ from mtshare_ros.nodes.rates import RecentValues
 OUTPUT_TOPICS = {
     output.topic: MESSAGE_TYPES[output.message] for output in METRIC_OUTPUTS if not output.latched
 }
-"""Topics that the perception node publishes with every frame, and their types."""
+"""The topics that the perception node publishes with every frame, and their types."""
 
 INPUT_TOPIC = 'image'
 FOUND_TOPICS = {'mask': 'semantic/mask', 'depth': 'depth/image', 'normals': 'normals/image',
                 'edges': 'edges/image'}
-"""Predicted maps that belong into a matched set, by field."""
+"""Predicted maps of a matched set, by field."""
 
 TRUTH_TOPICS = {name: f'ground_truth/{topic}' for name, topic in FOUND_TOPICS.items()}
 
 _RECENT_S = 2.0
-_PENDING_SETS = 64  # two seconds of a 30 Hz camera: what a slow model may lag behind
+_PENDING_SETS = 64  # two seconds of a 30 Hz camera, because a slow model lags behind
 _SETS_KEPT = 24
 
 
 class TopicTally:
-    """Arrivals on one topic: how many, how often, how old."""
+    """Arrivals on one topic: their number, rate and ages."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -71,12 +71,31 @@ class TopicTally:
 
 
 @dataclass(frozen=True)
-class NodeReport:
-    """What the perception node last said of itself; empty before that."""
+class NodeStatus:
+    """The newest diagnostic status of a perception node, the ``count``-th one received."""
 
-    failed: bool = False
-    message: str = ''
-    values: dict[str, str] = field(default_factory=dict)
+    count: int = 0
+    level: bytes = DiagnosticStatus.STALE
+    message: str = 'nothing was received'
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    def after(self, message: DiagnosticArray, name: str) -> 'NodeStatus':
+        """Return the status of this name in a message on /diagnostics, or this one without it."""
+        for status in message.status:
+            if status.name == name:
+                values = {item.key: item.value for item in status.values}
+                return NodeStatus(self.count + 1, status.level, status.message, values)
+        return self
+
+    @property
+    def is_ok(self) -> bool:
+        """Whether the level is OK."""
+        return self.level == DiagnosticStatus.OK
+
+    @property
+    def failed(self) -> bool:
+        """Whether the level is ERROR."""
+        return self.level == DiagnosticStatus.ERROR
 
     @property
     def is_active(self) -> bool:
@@ -84,7 +103,7 @@ class NodeReport:
         return self.values.get('state') == 'active'
 
     def number(self, key: str) -> float:
-        """Return one figure, NaN where it is not there yet."""
+        """Return the number of an entry, NaN where there is none."""
         try:
             return float(self.values[key])
         except (KeyError, ValueError):
@@ -106,10 +125,10 @@ class MatchedSet:
 
 class SetCollector:
     """
-    Puts messages of equal stamps together and keeps some complete sets, spread over all the time.
+    Groups messages of equal stamps and keeps some complete sets, spread over the whole time.
 
-    When too many are kept, every second one goes and the next ones come half as often. Without
-    ``truth`` a set is complete without true maps.
+    When too many are kept, every second one is dropped and new ones are kept half as often.
+    Without ``truth`` a set is complete without true maps.
     """
 
     def __init__(
@@ -157,15 +176,15 @@ class DemoMonitor(Node):
     """
     Subscribes to every output of the perception node in its own namespace, and to its diagnostics.
 
-    With a ``collector`` also to what that needs. It takes no part in what it watches, except that
-    it makes the perception node compute everything.
+    With a ``collector`` also to the topics of that. Its subscriptions make the perception node
+    compute everything.
     """
 
     def __init__(self, *, namespace: str, collector: SetCollector | None) -> None:
         super().__init__('demo_monitor', namespace=namespace)
         self._status_name = f'perception_node: {self.get_namespace()}/perception_node'
         self.tallies = {topic: TopicTally() for topic in OUTPUT_TOPICS}
-        self.report = NodeReport()
+        self.report = NodeStatus()
         self.collector = collector
         topics: dict[str, Any] = dict(OUTPUT_TOPICS)
         if self.collector is not None:
@@ -196,19 +215,14 @@ class DemoMonitor(Node):
             self.collector.add(topic, stamp, message)
 
     def _read_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            if status.name == self._status_name:
-                self.report = NodeReport(
-                    failed=status.level == DiagnosticStatus.ERROR, message=status.message,
-                    values={item.key: item.value for item in status.values},
-                )
+        self.report = self.report.after(message, self._status_name)
 
 
 class DemoWatch:
     """
-    A DemoMonitor with all that it needs to run inside another program, while it is entered.
+    A context manager that runs a DemoMonitor inside another program.
 
-    Signals stay with that program. ``handle`` runs what has arrived.
+    Signals are left to that program. ``handle`` processes what has arrived.
     """
 
     def __init__(self, *, namespace: str, collector: SetCollector | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a frame costs beside the network: in messages, in the node, on the way to a subscriber."""
+"""The time of a frame without the network: in messages, in the node, and to a subscriber."""
 
 from dataclasses import dataclass
 from statistics import median
@@ -17,7 +17,7 @@ from mtshare_ros.nodes.trials.trial import Trial
 
 TIMED_ENCODINGS = ('rgb8', 'bgr8', 'rgba8', 'bgra8', 'mono8', 'mono16', 'yuyv', 'uyvy', 'nv12',
                    'nv24', 'bayer_rggb8')
-"""One encoding of each way to RGB."""
+"""One encoding for each conversion to RGB."""
 
 
 @dataclass(frozen=True)
@@ -122,12 +122,12 @@ class Percentiles:
 @dataclass(frozen=True)
 class SetTimes:
     """
-    What frames took while one set of topics was subscribed to.
+    The times of frames while one set of topics was subscribed to.
 
-    ``overhead`` is what passed in the node from the arrival of an image to its last output beside
-    the inference, ``inference`` the network, both of the last seconds as the node's diagnostics
-    say. ``end_to_end`` is by topic the time from the publication of an image to the arrival of its
-    output. ``dropped`` images were replaced by a newer one, because the node was still busy.
+    ``overhead`` is the time in the node from the arrival of an image to its last output, without
+    the inference; ``inference`` that of the network; both from the node's diagnostics.
+    ``end_to_end`` is by topic the time from the publication of an image to the arrival of its
+    output. ``dropped`` images were replaced by a newer one because the node was busy.
     """
 
     frames: int
@@ -138,7 +138,7 @@ class SetTimes:
 
 
 def topic_sets(trial: Trial) -> dict[str, tuple[str, ...]]:
-    """Return the sets of those topics that the node has, without those that add nothing then."""
+    """Return the sets without topics that the node lacks, and without sets that add nothing."""
     sets: dict[str, tuple[str, ...]] = {}
     for name, topics in TOPIC_SETS.items():
         offered = tuple(topic for topic in topics if topic in trial.topics)
@@ -154,17 +154,17 @@ def measure_set(trial: Trial, topics: tuple[str, ...]) -> SetTimes:
     listener.listen(topics)
     trial.wait_for_outputs(LIMIT_S, topics)
     listener.forget()
-    dropped = listener.status.figure('dropped')
+    dropped = listener.status.number('dropped')
     trial.spin(WINDOW_S)
-    # Diagnostics come once a second: the second one from now speaks of these frames only.
-    number = listener.status.number + 2
-    trial.wait(lambda: listener.status.number >= number, LIMIT_S)
-    figure = listener.status.figure
+    # Diagnostics come once a second: the second one from now covers these frames only.
+    count = listener.status.count + 2
+    trial.wait(lambda: listener.status.count >= count, LIMIT_S)
+    number = listener.status.number
     return SetTimes(
         frames=max(map(len, listener.ages_ms.values()), default=0),
-        dropped=int(np.nan_to_num(figure('dropped') - dropped)),
-        overhead=Percentiles(figure('overhead_ms_p50'), figure('overhead_ms_p95')),
-        inference=Percentiles(figure('inference_ms_p50'), figure('inference_ms_p95')),
+        dropped=int(np.nan_to_num(number('dropped') - dropped)),
+        overhead=Percentiles(number('overhead_ms_p50'), number('overhead_ms_p95')),
+        inference=Percentiles(number('inference_ms_p50'), number('inference_ms_p95')),
         end_to_end={topic: _percentiles(listener.ages_ms.get(topic, [])) for topic in topics},
     )
 

@@ -56,10 +56,10 @@ _JUMPS_S = (-60.0, 60.0, 3600.0)
 def wrong_images(stage: SoakStage, dice: random.Random) -> str:
     """Send images that must be refused."""
     choice = dice.choice(list(_WRONG_IMAGES))
-    before = stage.listener.status.figure('rejected')
+    before = stage.listener.status.number('rejected')
     stage.camera.show(_WRONG_IMAGES[choice])
     stage.expect_status(
-        lambda: stage.listener.status.figure('rejected') > before,
+        lambda: stage.listener.status.number('rejected') > before,
         f'images with {choice} were not counted as rejected')
     return choice
 

@@ -1,4 +1,4 @@
-"""Faults of whoever shares the graph: parameters, transitions, services, subscribers."""
+"""Faults by other nodes: parameter, lifecycle and service requests, and subscribers."""
 
 import random
 from typing import Any
@@ -10,7 +10,7 @@ from mtshare_ros.nodes.perception.parameter_table import PERCEPTION_PARAMETERS
 from mtshare_ros.nodes.trials.soak_stage import Fault, SoakStage, TRANSITIONS
 
 _WHILE_S = 1.0
-# Messages that were on their way when an answer was given.
+# Time for messages that were still on their way when the answer came.
 _IN_FLIGHT_S = 0.5
 
 _GOOD_SETS: tuple[dict[str, Any], ...] = (
@@ -159,4 +159,4 @@ REQUEST_FAULTS = (
     Fault('cache reset', cache_reset),
     Fault('switched off', switch_off),
 )
-"""What others in the graph can do to the node."""
+"""What other nodes can do to the perception node."""

@@ -1,4 +1,4 @@
-"""One fault after another in a soak of the perception node, and what came of each."""
+"""The soak test: one fault after another is injected, and the recovery from each is measured."""
 
 from dataclasses import dataclass, replace
 import math
@@ -26,9 +26,9 @@ _SERVICES = {
     'get_parameters': GetParameters, 'change_state': ChangeState,
     'reset_cache': Trigger, 'enable': SetBool,
 }
-# Configuring loads the model, on a busy machine twice as slowly as anybody would think.
+# Configuring loads the model, which may take long on a busy machine.
 _PATIENCE_S = 60.0
-# A server answers only once its end for replies has found ours, which nothing tells.
+# A server answers only when DDS has matched its reply writer with our reader; no API tells when.
 _MATCHING_S = 1.0
 
 
@@ -43,7 +43,7 @@ class SoakRequests:
         }
 
     def connect(self) -> None:
-        """Wait for the services of the node, without complaint: who calls one will see."""
+        """Wait for the services of the node; a missing one shows when it is called."""
         self._trial.wait(
             lambda: all(client.service_is_ready() for client in self._clients.values()),
             _PATIENCE_S)
@@ -102,9 +102,9 @@ ANSWER_S = 10.0
 @dataclass(frozen=True)
 class Fault:
     """
-    Something that happens to a node.
+    A fault that a node has to survive.
 
-    ``inject`` does it, undoes what only it knows of, and returns in words what it chose to do.
+    ``inject`` causes it, undoes what ``play`` does not, and returns in words what it chose.
     """
 
     name: str
@@ -114,11 +114,11 @@ class Fault:
 @dataclass(frozen=True)
 class Outcome:
     """
-    What came of one fault, played ``at_s`` seconds after the stage was set.
+    The result of one fault, injected ``at_s`` seconds after the soak began.
 
     ``recovery_s`` is how long the outputs took to come back, NaN where they did not;
-    ``device_memory_mb`` what the network's device had in use then, NaN where that is not known.
-    ``problems`` says what the node should have done otherwise.
+    ``device_memory_mb`` the memory of the device in use then, NaN where unknown. ``problems``
+    lists what the node did wrong.
     """
 
     at_s: float
@@ -135,7 +135,7 @@ class Outcome:
 
 
 class SoakStage:
-    """The node's surroundings as faults use them."""
+    """What faults use: camera, listener and requests, and a list of problems."""
 
     def __init__(self, trial: Trial) -> None:
         self.trial = trial
@@ -147,20 +147,20 @@ class SoakStage:
         self._problems: list[str] = []
 
     def spin(self, seconds: float) -> None:
-        """Let time pass."""
+        """Handle messages for a while."""
         self.trial.spin(seconds)
 
     def expect(self, holds: Any, what: str) -> None:
-        """Note what the node should have done, where it did not."""
+        """Note a problem where a condition does not hold."""
         if not holds:
             self._problems.append(what)
 
     def expect_status(self, condition: Callable[[], Any], what: str) -> None:
-        """Wait until the diagnostics show something, and note where they never do."""
+        """Wait until the diagnostics meet a condition; note a problem where they never do."""
         self.expect(self.trial.wait(condition, ANSWER_S), what)
 
     def play(self, fault: Fault, dice: random.Random) -> Outcome:
-        """Inject a fault, make everything right again and wait for every output."""
+        """Inject a fault, restore normal operation and wait for every output."""
         self.current = fault.name
         at_s = time.monotonic() - self._started_s
         self._problems = []
@@ -170,10 +170,10 @@ class SoakStage:
         recovery_s = self.trial.wait_for_outputs(LIVENESS_S)
         return Outcome(
             at_s, fault.name, choice, recovery_s,
-            self.listener.status.figure('device_memory_mb'), tuple(self._problems))
+            self.listener.status.number('device_memory_mb'), tuple(self._problems))
 
     def calm_down(self) -> None:
-        """Show the node few good images until its diagnostics say that all is well."""
+        """Send good images at a low rate until the diagnostics are OK."""
         self.current = 'calming down'
         self.camera.show(replace(Look(), rate_hz=CALM_HZ))
         self.trial.wait(lambda: self.listener.status.is_ok, CALM_S)

@@ -1,14 +1,14 @@
-"""Camera, listener and client for trials of a perception node, inside a command."""
+"""The surroundings of a perception node for trials: a camera, a listener and an executor."""
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 import math
 import time
 from typing import Any, Callable, Iterable, Mapping, Sequence
 
 from builtin_interfaces.msg import Time as TimeMessage
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import rclpy
 from rclpy.clock import Clock, ClockType
@@ -25,7 +25,7 @@ from mtshare_ros.inference.map_outputs import offered_outputs
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import pinhole_camera_info
-from mtshare_ros.nodes.trials.demo_monitor import OUTPUT_TOPICS
+from mtshare_ros.nodes.trials.demo_monitor import NodeStatus, OUTPUT_TOPICS
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 NANOSECONDS = 10**9
@@ -39,8 +39,8 @@ class Look:
     """
     What the camera sends.
 
-    ``stamp`` turns the present time into the stamp, both in nanoseconds. ``spoil`` and
-    ``miscalibrate`` change the finished messages; with ``calibrated`` false no CameraInfo is sent.
+    ``stamp`` turns the current time into the stamp, both in nanoseconds. ``spoil`` and
+    ``miscalibrate`` change the finished messages. With ``calibrated`` false no CameraInfo is sent.
     """
 
     height: int = 240
@@ -56,7 +56,7 @@ class Look:
 
 class TrialCamera:
     """
-    Publishes a still texture of which a part changes, each time another one, as ``look`` says.
+    Publishes a fixed texture of which another part changes in each image.
 
     ``sent`` holds when the last images were published, ``time.monotonic`` by stamp in nanoseconds.
     """
@@ -71,7 +71,7 @@ class TrialCamera:
         self.show(look)
 
     def show(self, look: Look) -> None:
-        """Send such images from now on."""
+        """Send images like this from now on."""
         self.pause()
         self._look = look
         self._timer = self._node.create_timer(
@@ -126,34 +126,17 @@ def _draw(look: Look, number: int, header: Header) -> Image:
 
 
 def _some(length: int, number: int) -> slice:
-    """Return a part of a side, in place and length another one for each number."""
+    """Return a part of a side that differs in place and length for each number."""
     start = _BLOCK * number % length
     return slice(start, start + _BLOCK * (1 + number % 7))
 
 
 @lru_cache(maxsize=32)
 def _texture(height: int, width: int, channels: int) -> np.ndarray:
-    """Return the still part of the images, (height, width, channels) uint8."""
+    """Return the fixed texture, (height, width, channels) uint8."""
     shape = -(-height // _BLOCK), -(-width // _BLOCK), channels
     blocks = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     return blocks.repeat(_BLOCK, 0).repeat(_BLOCK, 1)[:height, :width].copy()
-
-
-@dataclass(frozen=True)
-class Status:
-    """The newest diagnostic status of the perception node, the ``number``-th one received."""
-
-    number: int = 0
-    is_ok: bool = False
-    message: str = 'nothing was received'
-    values: Mapping[str, str] = field(default_factory=dict)
-
-    def figure(self, name: str) -> float:
-        """Return one figure, NaN where it is not there."""
-        try:
-            return float(self.values[name])
-        except (KeyError, ValueError):
-            return float('nan')
 
 
 class TrialListener:
@@ -170,7 +153,7 @@ class TrialListener:
         self.topics = tuple(topics)
         self._subscriptions: dict[str, Subscription] = {}
         self._status_name = f'perception_node: {node.get_namespace().rstrip("/")}/perception_node'
-        self.status = Status()
+        self.status = NodeStatus()
         self.lowest_age_ms = float('nan')
         self.strange_stamps = 0
         self.newest: dict[str, int] = {}
@@ -185,21 +168,21 @@ class TrialListener:
                     OUTPUT_TOPICS[topic], topic, self._listener(topic), qos.image_output())
 
     def leave(self, topics: Iterable[str] | None = None) -> None:
-        """Take subscriptions back, by default all."""
+        """Unsubscribe from topics, by default from all."""
         for topic in self.topics if topics is None else topics:
             if topic in self._subscriptions:
                 self._node.destroy_subscription(self._subscriptions.pop(topic))
 
     def forget(self) -> None:
-        """Begin a new account of ages."""
+        """Forget the ages measured so far."""
         self.ages_ms = {}
 
     def arrivals(self) -> int:
-        """Return how many outputs came since the account began."""
+        """Return how many outputs came since ``forget``."""
         return sum(map(len, self.ages_ms.values()))
 
     def has_heard(self, topics: Iterable[str], since_s: float) -> bool:
-        """Return whether each topic showed an image published after a ``time.monotonic``."""
+        """Return whether each topic had an output of an image sent after a ``time.monotonic``."""
         return all(
             self._sent.get(self.newest.get(topic, -1), -1.0) > since_s for topic in topics)
 
@@ -216,17 +199,11 @@ class TrialListener:
         return listen
 
     def _read_diagnostics(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            if status.name == self._status_name:
-                self._note(status)
-
-    def _note(self, status: DiagnosticStatus) -> None:
-        self.status = Status(
-            self.status.number + 1, status.level == DiagnosticStatus.OK, status.message,
-            {item.key: item.value for item in status.values})
-        ages = [self.status.figure(name) for name in self.status.values if 'age_ms' in name]
-        known = filter(math.isfinite, (*ages, self.lowest_age_ms))
-        self.lowest_age_ms = min(known, default=float('nan'))
+        before, self.status = self.status, self.status.after(message, self._status_name)
+        if self.status is not before:
+            ages = [self.status.number(key) for key in self.status.values if 'age_ms' in key]
+            known = filter(math.isfinite, (*ages, self.lowest_age_ms))
+            self.lowest_age_ms = min(known, default=float('nan'))
 
 
 _SPIN_LIMIT_S = 0.05
@@ -234,12 +211,11 @@ _SPIN_LIMIT_S = 0.05
 
 class Trial:
     """
-    The surroundings of a perception node in the same namespace, while it is entered.
+    A context manager: the surroundings of a perception node in the same namespace.
 
-    ``tasks`` are those of the node's model, ``relative`` tells whether its depth is; these say
-    what it publishes: ``topics``. Signals stay
-    with the command. ``tick`` is called at least twenty times a second while messages
-    are handled; what it raises ends the waiting.
+    ``tasks`` are those of the node's model, ``relative`` tells whether its depth is relative; they
+    determine which ``topics`` the node publishes. Signals are left to the command. ``tick`` is
+    called at least twenty times a second while messages are handled; its exceptions end a wait.
     """
 
     def __init__(
@@ -284,9 +260,9 @@ class Trial:
         self, limit_s: float, topics: Iterable[str] | None = None
     ) -> float:
         """
-        Wait until the topics, by default all, show an image sent from now on.
+        Wait until the topics, by default all, have an output of an image sent from now on.
 
-        Returns seconds, NaN where one did not.
+        Returns how many seconds that took, NaN where it did not happen in time.
         """
         since_s = time.monotonic()
         topics = self.topics if topics is None else tuple(topics)

@@ -25,7 +25,7 @@ from mtshare_ros.nodes.video_camera.player import PlayedFrame, VideoPlayer
 
 _FILE = 'file://'
 _MATRICES = {'camera_matrix': 9, 'rectification_matrix': 9, 'projection_matrix': 12}
-"""What the file has to hold, and how many numbers that is."""
+"""The matrices that the file must hold, and how many numbers they have."""
 
 
 def read_calibration(url: str) -> CameraInfo:
@@ -44,14 +44,14 @@ def read_calibration(url: str) -> CameraInfo:
     except OSError as error:
         raise ConfigError(f'camera_info_url: {path} cannot be read: {error.strerror}') from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f'camera_info_url: {path} is no YAML file: {error}') from error
+        raise ConfigError(f'camera_info_url: {path} is not a YAML file: {error}') from error
     except ConfigError as error:
         raise ConfigError(f'camera_info_url: {path}: {error}; camera_calibration writes such '
                           f'files') from error
 
 
 def calibration_of_view(degrees: float, size: tuple[int, int]) -> CameraInfo:
-    """Return that of a (height, width) image without distortion, of a horizontal angle."""
+    """Return the calibration of a (height, width) image with this horizontal field of view."""
     height, width = size
     focal = width / 2 / math.tan(math.radians(degrees) / 2)
     matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
@@ -174,20 +174,21 @@ class VideoCameraNode(Node):
         self._image.publish(self._message)
 
     def _introduce(self, name: str, size: tuple[int, int]) -> None:
-        """Say what comes, and find the calibration of images of a (height, width)."""
+        """Log what is published, and find the calibration of images of a (height, width)."""
         self._size = size
         settings = self._settings
-        self.tell(f'publishing {name}, {size[1]}x{size[0]}')
+        self.tell(f'publishing {name}, {size[0]}x{size[1]} (height x width)')
         if settings.field_of_view:
             self._calibration = calibration_of_view(settings.field_of_view, size)
         known = self._calibration
         if known is not None and (known.height, known.width) != size:
-            self.warn(f'{settings.camera_info_url} is for {known.width}x{known.height}, the '
-                      f'images have {size[1]}x{size[0]}; camera_info is published as it is')
+            self.warn(f'{settings.camera_info_url} is for {known.height}x{known.width}, the '
+                      f'images have {size[0]}x{size[1]} (height x width); camera_info is '
+                      f'published unchanged')
 
 
 def _accept_number(node: Node, name: str) -> None:
-    """Let a camera's number, which ROS takes for an integer, stand for a text."""
+    """Accept the number of a camera, which ROS takes for an integer, as a string."""
     given = node._parameter_overrides.get(name)
     if given is not None and type(given.value) is int:
         node._parameter_overrides[name] = Parameter(name, value=str(given.value))

@@ -16,11 +16,10 @@ from mtshare_ros.recording.frames import FrameSource, RecordedFrame
 from mtshare_ros.recording.video_source import without_password
 
 _LONGEST_LAG_S = 1.0
-"""What is made up for by leaving frames out; after a longer pause the recording goes on."""
-
+"""Longest lag that is caught up by leaving out frames; after a longer one playback shifts."""
 
 _LONE_S = 0.5
-"""How long a recording of one frame is, which has no rate."""
+"""How long a recording of a single frame lasts."""
 
 
 class VideoPace:
@@ -28,7 +27,7 @@ class VideoPace:
     Tells when the frames of a recording are due, one after the other, and which to leave out.
 
     ``rate_hz`` replaces the times of the recording; 0.0 keeps them. ``lags`` counts how often
-    the frames came so late that the recording was put off.
+    the frames came so late that playback was shifted.
     """
 
     def __init__(self, rate_hz: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -42,12 +41,12 @@ class VideoPace:
         self.lags = 0
 
     def begin_anew(self) -> None:
-        """Let the next frame, which is the first of the recording, follow the last one."""
+        """Start again: the next frame is the first of the recording and follows the last one."""
         self._follows_s = self._due_s + (self._period_s or _LONE_S)
         self._number, self._last_s = 0, 0.0
 
     def wait_s(self, time_s: float) -> float:
-        """Return how long the frame at a time of the recording has to wait; 0.0 for a late one."""
+        """Return how long to wait for the frame at a time of the recording; 0.0 for a late one."""
         if self._rate_hz > 0:
             time_s, self._period_s = self._number / self._rate_hz, 1 / self._rate_hz
         if self._number == 0:
@@ -68,8 +67,8 @@ class VideoPace:
         """
         Return whether the frame that is due is shown.
 
-        One that is late is left out where the last one was shown less than a period ago: the
-        recording catches up, and where decoding is too slow for it, every frame is shown.
+        A late frame is left out where the last one was shown less than a period ago, so that
+        playback catches up. Where decoding itself is too slow, every frame is shown.
         """
         now_s = self._clock()
         late = now_s - self._due_s > self._period_s
@@ -80,7 +79,7 @@ class VideoPace:
 
 
 _MOST_WARNINGS = 100
-"""A recording that is played again and again would repeat them."""
+"""Different warnings that are kept so as not to repeat them in each loop."""
 
 _JUDGED_FRAMES = 60
 _FEW = 0.05
@@ -95,28 +94,28 @@ class PlayedFrame:
 
 
 class Owner(Protocol):
-    """Whom the player tells what happens, from its thread."""
+    """What the player calls from its thread."""
 
     def stamp(self) -> Any:
         """Return the stamp of now."""
 
     def wake(self) -> None:
-        """Hear that something is to be taken."""
+        """Note that a frame, an error or the end is waiting."""
 
     def warn(self, text: str) -> None:
-        """Hear of trouble."""
+        """Log a warning."""
 
     def tell(self, text: str) -> None:
-        """Hear what is going on."""
+        """Log information."""
 
 
 class VideoPlayer:
     """
     Reads a video, a folder of images or a camera in a thread, and keeps the newest frame.
 
-    What is missing is raised by the constructor as RecordingError or MissingExtraError, except
-    for a camera that shall be tried again. ``ended`` says that no more frames come; ``name`` is
-    what the source is called in messages.
+    The constructor raises RecordingError or MissingExtraError for a source that cannot be opened,
+    except for a camera that is tried again. ``ended`` tells that no more frames come; ``name`` is
+    the name of the source in messages.
     """
 
     def __init__(self, settings: VideoCameraSettings, owner: Owner) -> None:
@@ -141,7 +140,7 @@ class VideoPlayer:
         self._thread.start()
 
     def take(self) -> PlayedFrame | None:
-        """Return the newest frame that was not taken; raise what ended the reading."""
+        """Return the newest frame, None where it was taken; raise the error that ended reading."""
         with self._lock:
             frame, self._waiting = self._waiting, None
         if frame is None and self._failure is not None:
@@ -149,16 +148,16 @@ class VideoPlayer:
         return frame
 
     def close(self) -> None:
-        """End the thread; one that waits for a stream is left to the end of the process."""
+        """End the thread; one that waits for a stream ends with the process."""
         self._closed.set()
         self._thread.join(1.0)
 
     def skip(self, line: str) -> None:
-        """Pass on which frame cannot be read."""
+        """Warn about a frame that cannot be read."""
         self.note(f'left out {line}')
 
     def note(self, line: str) -> None:
-        """Pass on what there is to know, once."""
+        """Log a warning, each text once."""
         if line not in self._said and len(self._said) < _MOST_WARNINGS:
             self._said.add(line)
             self._owner.warn(line)
@@ -191,7 +190,7 @@ class VideoPlayer:
         return open_source([self._source])
 
     def _receive(self, source: FrameSource) -> None:
-        """Take the frames of a camera as they come, at most so many a second."""
+        """Take the frames of a camera as they come, up to the parameter ``rate``."""
         limiter = RateLimiter()
         for frame in source.read(self):
             if self._closed.is_set():
@@ -210,7 +209,7 @@ class VideoPlayer:
                              f'{self._settings.retry_period:g} s')
 
     def _play(self, source: FrameSource) -> None:
-        """Show the frames of a recording when they are due, again and again if wanted."""
+        """Show the frames of a recording when they are due, in a loop if chosen."""
         pace = VideoPace(self._settings.rate)
         while True:
             frames = self._frames
@@ -223,7 +222,7 @@ class VideoPlayer:
             if self._closed.is_set() or not self._settings.loop:
                 return
             if self._frames == frames:
-                raise RecordingError(f'{self.name}: not one frame can be read')
+                raise RecordingError(f'{self.name}: no frame can be read')
             pace.begin_anew()
             source = self._open()
 

@@ -13,7 +13,7 @@ from mtshare_ros.nodes.codec import fill_image  # noqa: E402
 from mtshare_ros.nodes.trials.demo_monitor import (  # noqa: E402
     FOUND_TOPICS,
     INPUT_TOPIC,
-    NodeReport,
+    NodeStatus,
     SetCollector,
     TopicTally,
     TRUTH_TOPICS,
@@ -123,7 +123,7 @@ def test_sets_are_spread_over_the_whole_time(clock):
 
 
 def test_a_figure_that_is_not_there_is_not_a_number():
-    report = NodeReport(values={'state': 'active', 'input_hz': '29.9', 'device': 'cpu'})
+    report = NodeStatus(values={'state': 'active', 'input_hz': '29.9', 'device': 'cpu'})
     assert report.is_active
     assert report.number('input_hz') == 29.9
     assert math.isnan(report.number('device'))
