@@ -61,8 +61,8 @@ _PORTS = range(8080, 8180)
 
 VideoOption = Annotated[str | None, typer.Option(
     '--video', metavar='FILE|CAMERA',
-    help='Show this in place of a rendered room: a video file, a folder of images, the number of '
-         'a camera, or the address of a stream.')]
+    help='Show this instead of a rendered room: a video file, which begins anew at its end, a '
+         'folder of images, the number of a camera, or the address of a stream.')]
 MotionOption = Annotated[str | None, motion_option(
     f'How the camera moves: {MOTIONS_HELP}. Default: handheld.')]
 RateOption = Annotated[float | None, typer.Option(
