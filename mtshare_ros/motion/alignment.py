@@ -17,10 +17,10 @@ from mtshare_ros.motion.alignment_solver import (
     aligned,
     at_rest,
     confidence_of,
+    Effort,
     FEWEST_POINTS,
     fitted,
     Guess,
-    Search,
 )
 from mtshare_ros.motion.rigid import RigidMotion
 
@@ -64,21 +64,8 @@ class MotionEstimate:
     scaled: bool = True
 
 
-@dataclass(frozen=True)
-class _Effort:
-    """How many points a level has, and how long it is searched."""
-
-    points: int
-    steps: int
-    smallest_step: float
-
-    def search(self, free: np.ndarray, start: RigidMotion) -> Search:
-        """Return this search for the ``free`` parameters, from an expected motion."""
-        return Search(free, start, self.steps, self.smallest_step)
-
-
-_FINEST = _Effort(points=2500, steps=8, smallest_step=0.01)
-_COARSER = _Effort(points=1200, steps=6, smallest_step=0.05)
+_FINEST = Effort(points=2500, steps=8, smallest_step=0.01)
+_COARSER = Effort(points=1200, steps=6, smallest_step=0.05)
 
 
 def assumed_camera(height: int, width: int) -> Pinhole:
@@ -152,19 +139,19 @@ def _coarse_to_fine(
     free: np.ndarray,
 ) -> tuple[Guess, AlignmentPoints]:
     """Return the best guess, and the points of the finest level, from which it was estimated."""
-    points = steepest_points(views[-1], _square_side(views[-1], _COARSER))
-    begin = likeliest(points, views[-1].gray, images[-1], (*expected, RigidMotion.none()))
-    guess = aligned(points, images[-1], Guess(begin), _COARSER.search(free, begin))
-    for view, image in zip(views[-2::-1], images[-2::-1]):
-        effort = _FINEST if view is views[0] else _COARSER
-        points = steepest_points(view, _square_side(view, effort))
-        guess = aligned(points, image, guess, effort.search(free, begin))
+    begin = RigidMotion.none()
+    guess, coarsest = Guess(begin), len(views) - 1
+    for level in range(coarsest, -1, -1):
+        view, image = views[level], images[level]
+        effort = _COARSER if level or level == coarsest else _FINEST
+        # each square gives one point, the steepest
+        side = max(round((view.gray.size / effort.points) ** 0.5), 1)
+        points = steepest_points(view, side)
+        if level == coarsest:
+            begin = likeliest(points, view.gray, image, (*expected, begin))
+            guess = Guess(begin)
+        guess = aligned(points, image, guess, effort, free=free, expected=begin)
     return guess, points
-
-
-def _square_side(view: Reference, effort: _Effort) -> int:
-    """Return the side of the squares that give one point each, in pixels."""
-    return max(round((view.gray.size / effort.points) ** 0.5), 1)
 
 
 def _trusted(
@@ -174,11 +161,8 @@ def _trusted(
     if trusted is None:
         return None
     picked = trusted[factor // 2::factor, factor // 2::factor][:size[0], :size[1]]
-    return _inner(picked.cpu().numpy() > 0)
-
-
-def _inner(where: np.ndarray) -> np.ndarray:
-    """Return the pixels (h, w) with all eight neighbours: a border of trust is no edge."""
+    where = picked.cpu().numpy() > 0
+    # only pixels with all eight neighbours, because the border of what is trusted is no edge
     wide = where[:, 2:] & where[:, 1:-1] & where[:, :-2]
     inner = np.zeros_like(where)
     inner[1:-1, 1:-1] = wide[2:] & wide[1:-1] & wide[:-2]

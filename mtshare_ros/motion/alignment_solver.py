@@ -52,11 +52,10 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Search:
-    """Which parameters are free, where the search starts, and when it ends."""
+class Effort:
+    """How many points a level has, and when the search on it ends: steps, and pixels of a step."""
 
-    free: np.ndarray
-    start: RigidMotion
+    points: int
     steps: int
     smallest_step: float
 
@@ -71,21 +70,31 @@ def fitted(points: AlignmentPoints, image: np.ndarray, guess: Guess) -> Fit:
     return Fit(guess, seen, error, max(_usual(np.abs(error[seen])), _SMALLEST_NOISE))
 
 
-def aligned(points: AlignmentPoints, image: np.ndarray, guess: Guess, search: Search) -> Guess:
+def aligned(
+    points: AlignmentPoints, image: np.ndarray, guess: Guess, effort: Effort, *,
+    free: np.ndarray, expected: RigidMotion,
+) -> Guess:
     """
     Return the guess that explains an image (h, w) best, starting from one that is near.
 
     Gauss-Newton with Geman-McClure weights in inverse compositional form: the Jacobian of the
     reference is used in all steps (Baker and Matthews, 2004). The first guess may be wrong by one
-    or two pixels.
+    or two pixels. ``free`` are the parameters that are estimated; PRIOR holds the translation near
+    the ``expected`` one.
     """
-    for _ in range(search.steps):
+    for _ in range(effort.steps):
         fit = fitted(points, image, guess)
         if fit.seen.sum() < FEWEST_POINTS:
             return guess
-        step = _step(points, fit, search)
-        guess = _stepped(guess, step)
-        if _pixels(points, step) < search.smallest_step:
+        step = _step(points, fit, free, expected)
+        # a step moves the reference, so that the image moves by the inverse
+        rotation = rotation_about(-step[:3])
+        back = RigidMotion(rotation, -rotation @ step[3:6])
+        guess = replace(guess, motion=guess.motion.after(back),
+                        gain=guess.gain + step[6], bias=guess.bias + step[7])
+        # pixels of the level, roughly: points are some metres away
+        size = np.abs(step[:3]).max() + np.abs(step[3:6]).max() / 3
+        if points.camera.fx * size < effort.smallest_step:
             break
     return guess
 
@@ -108,36 +117,19 @@ def _usual(sizes: np.ndarray) -> float:
     return 1.4826 * float(np.partition(sizes, middle)[middle]) if len(sizes) else 0.0
 
 
-def _step(points: AlignmentPoints, fit: Fit, search: Search) -> np.ndarray:
+def _step(
+    points: AlignmentPoints, fit: Fit, free: np.ndarray, expected: RigidMotion
+) -> np.ndarray:
     """Return the change (8,) of the reference's parameters that explains the errors."""
-    weights = weights_of(points, fit)
+    weights, guess = weights_of(points, fit), fit.guess
+    away = np.zeros(PARAMETERS)
+    away[3:6] = (guess.motion.translation - expected.translation) @ guess.motion.rotation
+    away[6:] = 1 - guess.gain, -guess.bias
     matrix = information(points, weights) + np.diag(PRIOR)
-    right = points.jacobian @ (weights * fit.error) + PRIOR * _away(fit.guess, search.start)
+    right = points.jacobian @ (weights * fit.error) + PRIOR * away
     step = np.zeros(PARAMETERS)
-    free = search.free
     step[free] = np.linalg.solve(matrix[np.ix_(free, free)], right[free])
     return step
-
-
-def _away(guess: Guess, start: RigidMotion) -> np.ndarray:
-    """Return the distance (8,) of a guess from the expected parameters."""
-    away = np.zeros(PARAMETERS)
-    away[3:6] = (guess.motion.translation - start.translation) @ guess.motion.rotation
-    away[6:] = 1 - guess.gain, -guess.bias
-    return away
-
-
-def _stepped(guess: Guess, step: np.ndarray) -> Guess:
-    """Return a guess after a step, which moves the reference and so counts inversely."""
-    rotation = rotation_about(-step[:3])
-    back = RigidMotion(rotation, -rotation @ step[3:6])
-    return replace(guess, motion=guess.motion.after(back),
-                   gain=guess.gain + step[6], bias=guess.bias + step[7])
-
-
-def _pixels(points: AlignmentPoints, step: np.ndarray) -> float:
-    """Return roughly by how many pixels of the level a step moves the image."""
-    return points.camera.fx * float(np.abs(step[:3]).max() + np.abs(step[3:6]).max() / 3)
 
 
 def _projected(
@@ -197,7 +189,10 @@ def confidence_of(points: AlignmentPoints, fit: Fit, factor: int) -> float:
     """
     if fit.seen.sum() < FEWEST_POINTS:
         return 0.0
-    return min(_explained(points, fit), _fixed(points, fit, factor), _contrast(fit.guess.gain))
+    # 1 where the contrast is between half and twice what it was, 0 below a quarter
+    gain = fit.guess.gain
+    contrast = float(np.clip(min(gain, 1 / max(gain, 1e-6)) * 4 - 1, 0, 1))
+    return min(_explained(points, fit), _determined(points, fit, factor), contrast)
 
 
 def at_rest(points: AlignmentPoints, fit: Fit) -> bool:
@@ -216,7 +211,7 @@ def _explained(points: AlignmentPoints, fit: Fit) -> float:
     return float(np.clip((share - 0.7) / 0.2, 0, 1))
 
 
-def _fixed(points: AlignmentPoints, fit: Fit, factor: int) -> float:
+def _determined(points: AlignmentPoints, fit: Fit, factor: int) -> float:
     """Return how well the points determine the motion of the image, 0 to 1."""
     distinct = points.slope > _DISTINCT * fit.noise
     known = information(points, weights_of(points, fit) * distinct) + np.diag(PRIOR)
@@ -235,8 +230,3 @@ def _flow(points: AlignmentPoints) -> np.ndarray:
     right = [-x * y, 1 + x * x, -y, one / depth, none, -x / depth]
     down = [-1 - y * y, x * y, x, none, one / depth, -y / depth]
     return camera.fx * np.array([right, down]).transpose(0, 2, 1)
-
-
-def _contrast(gain: float) -> float:
-    """Return 1 where the contrast is between half and twice what it was, 0 below a quarter."""
-    return float(np.clip(min(gain, 1 / max(gain, 1e-6)) * 4 - 1, 0, 1))

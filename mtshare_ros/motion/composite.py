@@ -14,15 +14,14 @@ from mtshare_ros.motion.cloud import Cloud, PixelOrigins
 from mtshare_ros.motion.kept_frames import (
     from_planes,
     KeptFrames,
-    Kind,
     kinds_of,
     Maps,
     to_planes,
+    unknown_map,
     Viewed,
 )
 from mtshare_ros.motion.points import is_still
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.tasks import UNLABELLED
 
 _NO_CAMERA = Pinhole(1.0, 1.0, 0.0, 0.0)
 """The camera before the first one is known."""
@@ -62,7 +61,10 @@ class Composite:
         self._origins = PixelOrigins.here(self._size, self._device, 0, -1)
         self.seen = torch.zeros(self._size, dtype=torch.bool, device=self._device)
         self._values: dict[str, torch.Tensor] | None = {
-            name: self._nothing(kind) for name, kind in self._kinds.items()}
+            name: unknown_map(
+                self._size if kind.channels == 1 else (kind.channels, *self._size), kind,
+                self._device)
+            for name, kind in self._kinds.items()}
 
     @property
     def nbytes(self) -> int:
@@ -103,7 +105,11 @@ class Composite:
         if self._newest < 0:
             return
         self._turn = RigidMotion(motion.rotation @ self._turn.rotation, np.zeros(3))
-        step = motion if scaled else _before_a_plane(motion)
+        step = motion
+        if not scaled:
+            # seen on a plane one metre away, the translation becomes part of the matrix
+            slant = np.outer(motion.translation, (0.0, 0.0, 1.0))
+            step = RigidMotion(motion.rotation + slant, np.zeros(3))
         self._pending, self._since = step.after(self._pending), step.after(self._since)
         self._motions = [step.after(earlier) for earlier in self._motions]
         if not is_still(self._pending, camera, self._depth()):
@@ -162,16 +168,3 @@ class Composite:
             self._values = {name: values.view(*values.shape[:-1], *self._size)
                             for name, values in found.items()}
         return self._values
-
-    def _nothing(self, kind: Kind) -> torch.Tensor:
-        """Return a map without any known pixel."""
-        if kind == Kind.LABELS:
-            return torch.full(self._size, UNLABELLED, dtype=torch.uint8, device=self._device)
-        shape = self._size if kind.channels == 1 else (kind.channels, *self._size)
-        return torch.zeros(shape, device=self._device)
-
-
-def _before_a_plane(motion: RigidMotion) -> RigidMotion:
-    """Return the motion of a plane one metre away as one matrix, with no translation."""
-    plane = np.array([0.0, 0.0, 1.0])
-    return RigidMotion(motion.rotation + np.outer(motion.translation, plane), np.zeros(3))

@@ -228,7 +228,7 @@ class KeptFrames:
         channels = sum(self._kinds[name].channels for name in self._blended)
         self._table = torch.zeros(pixels, channels, dtype=torch.float16, device=device)
         self._stepped = {
-            name: _empty(pixels, kind, device) for name, kind in self._kinds.items()
+            name: unknown_map((pixels,), kind, device) for name, kind in self._kinds.items()
             if kind.stepped}
 
     @property
@@ -281,10 +281,11 @@ def _as_tensor(turn: np.ndarray, device: torch.device | str) -> torch.Tensor:
     return torch.from_numpy(turn).to(device, torch.float32)
 
 
-def _empty(pixels: int, kind: Kind, device: torch.device) -> torch.Tensor:
+def unknown_map(shape: tuple[int, ...], kind: Kind, device: torch.device) -> torch.Tensor:
+    """Return a map without any known pixel."""
     if kind == Kind.LABELS:
-        return torch.full((pixels,), UNLABELLED, dtype=torch.uint8, device=device)
-    return torch.zeros(pixels, dtype=torch.float32, device=device)
+        return torch.full(shape, UNLABELLED, dtype=torch.uint8, device=device)
+    return torch.zeros(shape, device=device)
 
 
 def _on_one_surface(between: torch.Tensor, nearest: torch.Tensor) -> torch.Tensor:

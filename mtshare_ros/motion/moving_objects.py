@@ -63,7 +63,8 @@ def find_shifts(expected: torch.Tensor, image: torch.Tensor) -> Shifts | None:
     height, width = image.shape[:2]
     factor = max(1, round(height / _ROWS))
     before, after = (_reduced(_grey(picture), factor) for picture in (expected, image))
-    squares = _unexplained(before, after)
+    differences = F.avg_pool2d((before - after).abs_()[None], _SQUARE)[0]
+    squares = (differences > _UNEXPLAINED).nonzero()
     if not squares.shape[0]:
         return None
     shift = _search(before, after, squares)
@@ -79,11 +80,6 @@ def _grey(picture: torch.Tensor) -> torch.Tensor:
 
 def _reduced(grey: torch.Tensor, factor: int) -> torch.Tensor:
     return F.avg_pool2d(grey[None], factor)[0] if factor > 1 else grey
-
-
-def _unexplained(expected: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
-    """Return the rows and columns (n, 2) of squares that differ."""
-    return (F.avg_pool2d((expected - image).abs_()[None], _SQUARE)[0] > _UNEXPLAINED).nonzero()
 
 
 def _search(expected: torch.Tensor, image: torch.Tensor, squares: torch.Tensor) -> torch.Tensor:

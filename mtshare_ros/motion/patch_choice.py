@@ -131,7 +131,10 @@ class PatchChooser:
         """Return at most as many patches as there is room for, and all forced ones."""
         patches = wanted | refreshed
         asked = int(patches.sum())
-        room = min(self._room(asked), most)
+        if self._usual is None:
+            self._usual = float(asked)
+        self._usual += _PACE * (asked - self._usual)
+        room = min(int(self._rules.burst * self._usual), most)
         if asked > room:
             urgency = torch.where(wanted, 1e3 + evidence.scores, evidence.ages)
             urgency = urgency.masked_fill(forced, torch.inf).masked_fill(~patches, -1.0)
@@ -140,13 +143,6 @@ class PatchChooser:
             self._owed += int((refreshed & ~kept.view(patches.shape)).sum())
             patches = patches & kept.view(patches.shape)
         return PatchChoice(patches, refreshed & patches)
-
-    def _room(self, asked: int) -> int:
-        """Return how many patches may be computed where ``asked`` are wanted."""
-        if self._usual is None:
-            self._usual = float(asked)
-        self._usual += _PACE * (asked - self._usual)
-        return int(self._rules.burst * self._usual)
 
 
 def patch_means(values: torch.Tensor, patch_size: int) -> torch.Tensor:
