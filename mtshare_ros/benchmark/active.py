@@ -112,7 +112,7 @@ class _Sparse:
         return self._compute(self._index, self._values, dense=False)
 
     def _compute(self, index: torch.Tensor, tokens: torch.Tensor, *, dense: bool) -> torch.Tensor:
-        rows = self._runner.rows(self._state, [index])
+        rows = self._runner.active_tokens(self._state, [index])
         values = self._runner.embed(self._state, tokens, index)
         self._runner.run_shared(self._state, rows, values, None if dense else self._limits)
         return self._state.taps.patches(self._runner.taps.last, 0)

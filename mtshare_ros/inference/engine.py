@@ -236,7 +236,7 @@ class Engine:
         stats = frame_stats(
             work, self._grid, clock.stages(), clock.total_ms(), non_finite=outcome.non_finite,
             activity=settings.activity, motion=outcome.motion)
-        memory.observe(stats, work.rows, int(crossover * work.patch_count))
+        memory.observe(stats, work.entered, int(crossover * work.patch_count))
         return Prediction.from_maps(framing, stats, outcome.maps, image=seen)
 
     def prepare(

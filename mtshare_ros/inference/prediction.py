@@ -205,7 +205,7 @@ def frame_stats(
     return FrameStats(
         total_ms=total_ms,
         stage_ms=stage_ms,
-        input_fraction=work.rows / work.patch_count,
+        input_fraction=work.entered / work.patch_count,
         refreshed=work.refreshed,
         active={task: item.computed for task, item in tasks.items()},
         reused={task: item.reused for task, item in tasks.items()},

@@ -1,4 +1,4 @@
-"""The accurate incremental block: no row's attention goes stale, and each module has a gate."""
+"""The accurate incremental block: attention is exact for every token, each module has a gate."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from mtshare_ros.sharing.memory import tensor_bytes
 @dataclass(frozen=True)
 class ModuleGate:
     """
-    What a module was last fed with: ``reference`` (M x T, D) float32.
+    The last input of a module: ``reference`` (M x T, D) float32.
 
     ``scale`` (M,) is the references' spread at the last dense frame.
     """
@@ -24,7 +24,7 @@ class ModuleGate:
 
     @classmethod
     def allocate(cls, encoders: int, like: torch.Tensor) -> 'ModuleGate':
-        """Return a gate for rows ``like`` these (M x T, D)."""
+        """Return a gate for tokens ``like`` these (M x T, D)."""
         return cls(torch.zeros_like(like), like.new_ones(encoders))
 
     @property
@@ -32,32 +32,32 @@ class ModuleGate:
         """Bytes of the buffers."""
         return tensor_bytes(self.reference, self.scale)
 
-    def start(self, rows: ActiveTokens, values: torch.Tensor) -> None:
-        """Remember all rows (n, D) of the encoders that have some, and measure their spread."""
-        self.reference.index_copy_(0, rows.index, values)
-        measure_spread(self.scale, rows, values)
+    def start(self, active: ActiveTokens, values: torch.Tensor) -> None:
+        """Remember all tokens (n, D) of the encoders that have some, and measure their spread."""
+        self.reference.index_copy_(0, active.index, values)
+        measure_spread(self.scale, active, values)
 
     def moved(
-        self, rows: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor | None
+        self, active: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor | None
     ) -> torch.Tensor:
         """
-        Return a mask (n,) of the rows (n, D) that are forced or exceed a threshold (M,).
+        Return a mask (n,) of the tokens (n, D) that are forced or exceed a threshold (M,).
 
-        A negative threshold lets every row pass. None stands for 0, which here is exact: a row
-        whose input is equal to the last one has an equal result, for attention never goes stale.
+        A negative threshold lets every token pass. None means 0, which is exact here: attention is
+        up to date for every token, so equal inputs have equal results.
         """
-        reference = _pick(self.reference, rows)
+        reference = _pick(self.reference, active)
         if threshold is None:
             mask = (values - reference).ne(0).any(dim=1)
-            return mask if rows.forced is None else mask | rows.forced
-        bound = rows.per_row(threshold * self.scale)
-        return passes(distance(values, reference), bound, rows.forced)
+            return mask if active.forced is None else mask | active.forced
+        bound = active.per_token(threshold * self.scale)
+        return passes(distance(values, reference), bound, active.forced)
 
 
 @dataclass
 class AccurateState:
     """
-    What an accurate block remembers, the rows of all encoders one after another.
+    What an accurate block remembers, the tokens of all encoders one after another.
 
     ``attended`` and ``expanded`` (M x T, D) float32 are the residual updates of attention and MLP.
     The reference of the ``entry`` gate is the block's input in use.
@@ -80,13 +80,14 @@ class AccurateState:
 
 class AccurateBlock:
     """
-    Computes each module for the rows whose input to it moved, and keeps its other results.
+    Computes each module for the tokens whose input to it moved, and keeps its other results.
 
     The modules are qkv, the projection after attention, and the MLP; what counts is the distance
-    to the module's last input, so errors do not grow with time. Attention of every row follows
-    every changed key, so rows may join that did not come in. Forced rows pass every gate. Without
-    a temporal threshold the result is that of a dense block. Rows are never reused from the base
-    task: ``BlockThresholds.task`` is for the fast block.
+    to the module's last input, so errors do not grow with time. Attention of every token is
+    updated for every changed key, so tokens may become active in a block that were not before it.
+    Forced tokens pass every gate. Without a temporal threshold the result is that of a dense
+    block. Tokens are never reused from the base task: ``BlockThresholds.task`` is for the fast
+    block.
     """
 
     def __init__(self, weights: BlockWeights) -> None:
@@ -106,32 +107,32 @@ class AccurateBlock:
             torch.zeros_like(memory.mixed), torch.zeros_like(memory.mixed))
 
     def dense(
-        self, state: AccurateState, rows: ActiveTokens, values: torch.Tensor
+        self, state: AccurateState, active: ActiveTokens, values: torch.Tensor
     ) -> torch.Tensor:
-        """Compute every row of the encoders that have rows, and remember them."""
-        state.entry.start(rows, values)
-        self._attend(state, rows, values)
-        mixed = _pick(state.attention.mixed, rows)
-        state.mixing.start(rows, mixed)
-        self._project(state, rows, mixed)
-        widened = values + state.attended.index_select(0, rows.index)
-        state.expansion.start(rows, widened)
-        self._expand(state, rows, widened)
-        return widened + state.expanded.index_select(0, rows.index)
+        """Compute every token of the encoders that have tokens, and remember them."""
+        state.entry.start(active, values)
+        self._attend(state, active, values)
+        mixed = _pick(state.attention.mixed, active)
+        state.mixing.start(active, mixed)
+        self._project(state, active, mixed)
+        widened = values + state.attended.index_select(0, active.index)
+        state.expansion.start(active, widened)
+        self._expand(state, active, widened)
+        return widened + state.expanded.index_select(0, active.index)
 
     def update(
-        self, state: AccurateState, rows: ActiveTokens, values: torch.Tensor,
+        self, state: AccurateState, active: ActiveTokens, values: torch.Tensor,
         thresholds: BlockThresholds,
     ) -> BlockUpdate:
-        """Return the rows whose output changed: some may have dropped out, others joined."""
+        """Return the tokens whose output changed; some may have been dropped, others added."""
         if thresholds.temporal is not None:
-            places = state.entry.moved(rows, values, thresholds.temporal).nonzero()[:, 0]
-            rows, values = rows.at(places), values.index_select(0, places)
-        if rows.total == 0:
-            return BlockUpdate(rows, values, rows.counts)
-        state.entry.reference.index_copy_(0, rows.index, values)
-        self._attend(state, rows, values)
-        changed = self._mix(state, rows, thresholds.temporal)
+            places = state.entry.moved(active, values, thresholds.temporal).nonzero()[:, 0]
+            active, values = active.at(places), values.index_select(0, places)
+        if active.total == 0:
+            return BlockUpdate(active, values, active.counts)
+        state.entry.reference.index_copy_(0, active.index, values)
+        self._attend(state, active, values)
+        changed = self._mix(state, active, thresholds.temporal)
         values = state.entry.reference.index_select(0, changed.index)
         values.add_(state.attended.index_select(0, changed.index))
         places = state.expansion.moved(changed, values, thresholds.temporal).nonzero()[:, 0]
@@ -139,52 +140,52 @@ class AccurateBlock:
         values.add_(state.expanded.index_select(0, changed.index))
         return BlockUpdate(changed, values, changed.counts)
 
-    def _attend(self, state: AccurateState, rows: ActiveTokens, values: torch.Tensor) -> None:
-        """Let the attention of all rows follow the new inputs (n, D) of some."""
-        query, key, value = self.weights.project(values, rows).chunk(3, dim=1)
+    def _attend(self, state: AccurateState, active: ActiveTokens, values: torch.Tensor) -> None:
+        """Update the attention of all tokens for the new inputs (n, D) of some."""
+        query, key, value = self.weights.project(values, active).chunk(3, dim=1)
         start = 0
-        for memory, count in zip(state.encoders, rows.counts):
+        for memory, count in zip(state.encoders, active.counts):
             own = slice(start, start + count)
-            memory.renew(rows.tokens[own], query[own], key[own], value[own])
+            memory.renew(active.positions[own], query[own], key[own], value[own])
             start += count
 
     def _mix(
-        self, state: AccurateState, rows: ActiveTokens, threshold: torch.Tensor | None
+        self, state: AccurateState, active: ActiveTokens, threshold: torch.Tensor | None
     ) -> ActiveTokens:
-        """Project what attention moved; return those rows and the ones that came in."""
-        every = _rows_of_encoders(rows)
+        """Project the tokens whose attention changed; return these and the active ones."""
+        every = _all_tokens(active)
         mixed = _pick(state.attention.mixed, every)
         mask = state.mixing.moved(every, mixed, threshold)
         places = mask.nonzero()[:, 0]
         self._project(state, every.at(places), mixed.index_select(0, places))
-        mask.index_fill_(0, torch.searchsorted(every.index, rows.index), True)
+        mask.index_fill_(0, torch.searchsorted(every.index, active.index), True)
         return every.at(mask.nonzero()[:, 0])
 
-    def _project(self, state: AccurateState, rows: ActiveTokens, mixed: torch.Tensor) -> None:
-        state.mixing.reference.index_copy_(0, rows.index, mixed)
-        update = self.weights.proj(mixed, rows.counts)
-        state.attended.index_copy_(0, rows.index, update.to(state.attended.dtype))
+    def _project(self, state: AccurateState, active: ActiveTokens, mixed: torch.Tensor) -> None:
+        state.mixing.reference.index_copy_(0, active.index, mixed)
+        update = self.weights.proj(mixed, active.counts)
+        state.attended.index_copy_(0, active.index, update.to(state.attended.dtype))
 
-    def _expand(self, state: AccurateState, rows: ActiveTokens, values: torch.Tensor) -> None:
-        state.expansion.reference.index_copy_(0, rows.index, values)
-        update = self.weights.mlp(values, rows.counts)
-        state.expanded.index_copy_(0, rows.index, update.to(state.expanded.dtype))
+    def _expand(self, state: AccurateState, active: ActiveTokens, values: torch.Tensor) -> None:
+        state.expansion.reference.index_copy_(0, active.index, values)
+        update = self.weights.mlp(values, active.counts)
+        state.expanded.index_copy_(0, active.index, update.to(state.expanded.dtype))
 
 
-def _rows_of_encoders(rows: ActiveTokens) -> ActiveTokens:
-    """Return all rows of the encoders that have some in a list; what is forced stays so."""
-    counts = tuple(rows.token_count if count else 0 for count in rows.counts)
-    device = rows.index.device
+def _all_tokens(active: ActiveTokens) -> ActiveTokens:
+    """Return all tokens of the active encoders; forced tokens stay forced."""
+    counts = tuple(active.token_count if count else 0 for count in active.counts)
+    device = active.index.device
     index = torch.cat([
         torch.arange(encoder * count, (encoder + 1) * count, device=device)
         for encoder, count in enumerate(counts)])
-    marks = rows.marks
-    if marks is not None and rows.forced is not None:
-        marks = torch.zeros_like(marks).index_copy_(0, rows.index, rows.forced)
-    return replace(rows, index=index, counts=counts, marks=marks)
+    marks = active.marks
+    if marks is not None and active.forced is not None:
+        marks = torch.zeros_like(marks).index_copy_(0, active.index, active.forced)
+    return replace(active, index=index, counts=counts, marks=marks)
 
 
-def _pick(buffer: torch.Tensor, rows: ActiveTokens) -> torch.Tensor:
-    """Return the rows (n, D) of a buffer (M x T, D): the buffer itself where all are listed."""
-    everything = rows.total == buffer.shape[0]
-    return buffer if everything else buffer.index_select(0, rows.index)
+def _pick(buffer: torch.Tensor, active: ActiveTokens) -> torch.Tensor:
+    """Return the active rows (n, D) of a buffer (M x T, D), without a copy if all are."""
+    everything = active.total == buffer.shape[0]
+    return buffer if everything else buffer.index_select(0, active.index)

@@ -1,4 +1,17 @@
-"""Attention of some tokens."""
+"""
+Attention of some tokens over all of them: over cached keys, or kept exact while some keys change.
+
+``AttentionMemory`` keeps softmax attention exact at a cost that falls with the number of changed
+keys. A token's output O is a mean of values weighted by exp(score); the logarithm of the sum of
+these weights is its log-sum-exp L. Some keys C have the share exp(l - L) of the mean, l being the
+log-sum-exp over C alone. So what the old keys of C contributed is subtracted, and what the new
+ones contribute is added, by attending to C only:
+
+    d = 1 + exp(l1 - L) - exp(l0 - L)
+    O <- (O + o1 exp(l1 - L) - o0 exp(l0 - L)) / d,    L <- L + log d
+
+with o, l of the old (0) and the new (1) keys and values. No N x N buffer is kept.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -16,10 +29,10 @@ class KeyValueCache:
     """
     The keys and values of the T tokens of M encoders.
 
-    ``rows`` (M x T, 2D): the key of a token, and beside it its value, of all ``heads`` each.
+    ``pairs`` (M x T, 2D): the key of a token beside its value, each with all ``heads``.
     """
 
-    rows: torch.Tensor
+    pairs: torch.Tensor
     encoders: int
     heads: int
 
@@ -28,15 +41,15 @@ class KeyValueCache:
         cls, encoders: int, token_count: int, width: int, heads: int, dtype: torch.dtype,
         device: torch.device,
     ) -> 'KeyValueCache':
-        """Return an empty cache for rows of ``width`` D."""
-        rows = torch.zeros(encoders * token_count, 2 * width, dtype=dtype, device=device)
-        return cls(rows, encoders, heads)
+        """Return an empty cache for tokens of ``width`` D."""
+        pairs = torch.zeros(encoders * token_count, 2 * width, dtype=dtype, device=device)
+        return cls(pairs, encoders, heads)
 
     @cached_property
     def _of_encoders(self) -> list[tuple[torch.Tensor, ...]]:
         """Each encoder's keys and values (1, heads, T, head_dim)."""
         return [tuple(_split(half, self.heads) for half in own.chunk(2, dim=1))
-                for own in self.rows.chunk(self.encoders)]
+                for own in self.pairs.chunk(self.encoders)]
 
     def attend(self, query: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
         """Return (n, D) for queries (n, D), ``counts`` of each encoder, over its own tokens."""
@@ -59,7 +72,7 @@ def attend(
     """
     Return the attention output (n, D) of queries (n, D) over all keys and values (T, D).
 
-    One row holds its heads side by side.
+    The heads of a token are side by side.
     """
     return functional.scaled_dot_product_attention(
         _split(query, heads), _split(key, heads), _split(value, heads)
@@ -67,7 +80,7 @@ def attend(
 
 
 def _split(rows: torch.Tensor, heads: int) -> torch.Tensor:
-    """Return (1, heads, n, head_dim), a view of rows (n, D)."""
+    """Return (1, heads, n, head_dim), a view of tokens (n, D)."""
     return rows.unflatten(1, (heads, -1)).transpose(0, 1)[None]
 
 
@@ -75,7 +88,7 @@ LARGEST_SHARE = 1 / 3
 """Share of changed keys above which attending to all of them costs less."""
 
 LARGEST_LOSS = 0.9
-"""Share of a row's weight that it may lose; what is left of more is mostly rounding error."""
+"""Share of its weights that a token may lose; beyond it, rounding errors dominate the rest."""
 
 LARGEST_GAIN = 1e4
 """Factor by which new keys may outweigh all others; far more would overflow."""
@@ -98,7 +111,7 @@ def attend_with_lse(
     """
     Return the attention of queries (n, D) over keys and values (m, D), with its log-sum-exp.
 
-    One row holds its heads side by side.
+    The heads of a token are side by side.
     """
     split = [rows.unflatten(1, (heads, -1)).transpose(0, 1)[None] for rows in (query, key, value)]
     kernel = _kernel_for(query.device.type, query.dtype, split[0].shape[3])
@@ -110,11 +123,11 @@ def attend_with_lse(
 @dataclass(frozen=True)
 class AttentionMemory:
     """
-    What incremental attention remembers of N rows.
+    What incremental attention remembers of N tokens.
 
-    ``query``, ``key``, ``value`` are (N, D), positions already turned in; ``mixed`` (N, D) is the
-    attention output of every row over all keys and ``log_sum`` (N, heads) its log-sum-exp, float32
-    or better: errors of half precision would add up from frame to frame.
+    ``query``, ``key``, ``value`` are (N, D), rotary positions applied; ``mixed`` (N, D) is the
+    attention output of every token over all keys and ``log_sum`` (N, heads) its log-sum-exp,
+    float32 or better: errors of half precision would add up from frame to frame.
     """
 
     query: torch.Tensor
@@ -125,13 +138,13 @@ class AttentionMemory:
 
     @classmethod
     def allocate(
-        cls, rows: int, width: int, heads: int, dtype: torch.dtype, device: torch.device
+        cls, token_count: int, width: int, heads: int, dtype: torch.dtype, device: torch.device
     ) -> 'AttentionMemory':
         """Return empty buffers; ``attend_anew`` must run before ``renew``."""
         kind = torch.promote_types(dtype, torch.float32)
-        query, key, value = torch.zeros(3, rows, width, dtype=dtype, device=device).unbind()
-        return cls(query, key, value, torch.zeros(rows, width, dtype=kind, device=device),
-                   torch.zeros(rows, heads, dtype=kind, device=device))
+        query, key, value = torch.zeros(3, token_count, width, dtype=dtype, device=device).unbind()
+        return cls(query, key, value, torch.zeros(token_count, width, dtype=kind, device=device),
+                   torch.zeros(token_count, heads, dtype=kind, device=device))
 
     @property
     def nbytes(self) -> int:
@@ -139,47 +152,49 @@ class AttentionMemory:
         return tensor_bytes(self.query, self.key, self.value, self.mixed, self.log_sum)
 
     def part(self, start: int, end: int) -> 'AttentionMemory':
-        """Return the memory of some of the rows, as views: they attend to each other only."""
+        """Return the memory of some of the tokens, as views: they attend to each other only."""
         return AttentionMemory(*(buffer[start:end] for buffer in (
             self.query, self.key, self.value, self.mixed, self.log_sum)))
 
     def attend_anew(self) -> None:
-        """Compute the output of every row from the remembered queries, keys and values."""
+        """Compute the output of every token from the remembered queries, keys and values."""
         attended = attend_with_lse(self.query, self.key, self.value, self._heads)
         self.mixed.copy_(attended.mixed)
         self.log_sum.copy_(attended.log_sum)
 
     def renew(
-        self, rows: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+        self, tokens: torch.Tensor, query: torch.Tensor, key: torch.Tensor,
+        value: torch.Tensor,
     ) -> None:
-        """Let rows (n,) have other queries, keys and values (n, D); every output follows."""
-        if rows.shape[0] == 0:
+        """Replace queries, keys and values (n, D) of tokens (n,); every output is updated."""
+        if tokens.shape[0] == 0:
             return
         total = self.mixed.shape[0]
-        if rows.shape[0] > LARGEST_SHARE * total:
-            self._write(rows, query, key, value)
+        if tokens.shape[0] > LARGEST_SHARE * total:
+            self._write(tokens, query, key, value)
             self.attend_anew()
             return
-        anew = self._exchange(rows, key, value)
-        self._write(rows, query, key, value)
-        anew.index_fill_(0, rows, True)
-        self._attend_rows(anew.nonzero()[:, 0])
+        anew = self._exchange(tokens, key, value)
+        self._write(tokens, query, key, value)
+        anew.index_fill_(0, tokens, True)
+        self._attend_some(anew.nonzero()[:, 0])
 
     @property
     def _heads(self) -> int:
         return self.log_sum.shape[1]
 
     def _write(
-        self, rows: torch.Tensor, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+        self, tokens: torch.Tensor, query: torch.Tensor, key: torch.Tensor,
+        value: torch.Tensor,
     ) -> None:
         for buffer, new in ((self.query, query), (self.key, key), (self.value, value)):
-            buffer.index_copy_(0, rows, new)
+            buffer.index_copy_(0, tokens, new)
 
     def _exchange(
-        self, rows: torch.Tensor, key: torch.Tensor, value: torch.Tensor
+        self, tokens: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> torch.Tensor:
-        """Move the weight of rows to their new keys; return a mask (N,) of outputs to distrust."""
-        old_key, old_value = (item.index_select(0, rows) for item in (self.key, self.value))
+        """Replace the share of old keys by that of new ones; return unsafe outputs (N,) bool."""
+        old_key, old_value = (item.index_select(0, tokens) for item in (self.key, self.value))
         new = attend_with_lse(self.query, key, value, self._heads)
         old = attend_with_lse(self.query, old_key, old_value, self._heads)
         gain = (new.log_sum - self.log_sum).exp_()
@@ -191,19 +206,19 @@ class AttentionMemory:
         mixed.div_(left[..., None])
         self.log_sum.add_(left.log_())
         sound = ((loss <= LARGEST_LOSS) & (gain <= LARGEST_GAIN)).all(dim=1)
-        # keys may stop being numbers in half precision; the next ones shall find no trace of it
+        # keys may overflow in half precision; the outputs are then computed anew from good keys
         return ~(sound & self.mixed.sum(dim=1).isfinite())
 
-    def _attend_rows(self, rows: torch.Tensor) -> None:
+    def _attend_some(self, tokens: torch.Tensor) -> None:
         attended = attend_with_lse(
-            self.query.index_select(0, rows), self.key, self.value, self._heads)
-        self.mixed.index_copy_(0, rows, attended.mixed)
-        self.log_sum.index_copy_(0, rows, attended.log_sum)
+            self.query.index_select(0, tokens), self.key, self.value, self._heads)
+        self.mixed.index_copy_(0, tokens, attended.mixed)
+        self.log_sum.index_copy_(0, tokens, attended.log_sum)
 
 
 @lru_cache(maxsize=32)
 def _kernel_for(device: str, dtype: torch.dtype, head_dim: int) -> _Kernel:
-    """Return the first kernel that runs here; those of PyTorch are private and may be missing."""
+    """Return the first kernel that runs; those of PyTorch are private and may be missing."""
     probe = torch.zeros(1, 1, 2, head_dim, dtype=dtype, device=device)
     fused = (_flash_cpu,) if device == 'cpu' else (_flash_cuda, _efficient_cuda)
     for kernel in fused:

@@ -26,7 +26,7 @@ class GroupedNorm:
                           and torch.equal(norm.bias, base.bias) for norm in norms)
 
     def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return (n, D) for rows (n, D), ``counts`` of each encoder in turn, then spare ones."""
+        """Return (n, D) for tokens (n, D), ``counts`` of each encoder in turn, then spare ones."""
         if self._equal:
             return _norm(self.norms[0], rows)
         *parts, spare = rows.split([*counts, rows.shape[0] - sum(counts)])
@@ -35,7 +35,7 @@ class GroupedNorm:
 
 class BlockWeights:
     """
-    The weights of one block for all encoders, prepared for row lists.
+    The weights of one block for all encoders, prepared for lists of tokens.
 
     ``delta_share`` (M,) is the size of each encoder's delta weights, see ``rules``.
     """
@@ -61,19 +61,19 @@ class BlockWeights:
 
     @property
     def encoders(self) -> int:
-        """Tasks whose rows the block computes."""
+        """The number of encoders whose tokens the block computes."""
         return len(self.norm1.norms)
 
     @property
     def width(self) -> int:
-        """D, the length of a row."""
+        """D, the length of a token vector."""
         return self.proj.features
 
-    def project(self, values: torch.Tensor, rows: ActiveTokens) -> torch.Tensor:
-        """Return queries, keys and values (n, 3D) side by side, positions already turned in."""
-        values = widened(values, self.qkv.spare(rows.total))
-        qkv = self.qkv(self.norm1(values, rows.counts), rows.counts)[:rows.total]
-        rotation = rows.rotation
+    def project(self, values: torch.Tensor, active: ActiveTokens) -> torch.Tensor:
+        """Return queries, keys and values (n, 3D) side by side, rotary positions applied."""
+        values = widened(values, self.qkv.spare(active.total))
+        qkv = self.qkv(self.norm1(values, active.counts), active.counts)[:active.total]
+        rotation = active.rotation
         if rotation is not None:
             rotation.rotate_(qkv[:, :2 * self.width].unflatten(1, (2 * self.heads, -1)))
         return qkv
@@ -83,28 +83,28 @@ class BlockWeights:
     ) -> torch.Tensor:
         """Return the block's residual update (n, D) float32 for the attention's output (n, D)."""
         attended = self.proj(mixed, counts)
-        # in half precision the sum of the two would be rounded once more
+        # in half precision the sum of the two would be rounded a second time
         return attended.float() + self.mlp(values + attended, counts)
 
     def mlp(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return the MLP's update (n, D) of rows (n, D)."""
+        """Return the MLP's update (n, D) of tokens (n, D)."""
         total = rows.shape[0]
         rows = widened(rows, self.fc1.spare(total))
         hidden = self.fc1(self.norm2(rows, counts), counts)
         return self.fc2(hidden, counts)[:total]
 
     def macs(self, counts: Sequence[int], token_count: int) -> int:
-        """Return the multiply-accumulates of rows that attend to ``token_count`` tokens each."""
+        """Return the multiply-accumulates of tokens that attend to ``token_count`` tokens each."""
         linear = sum(map(mul, counts, self._linear_macs))
         return linear + sum(counts) * 2 * token_count * self.width
 
     @cached_property
     def _linear_macs(self) -> tuple[int, ...]:
-        """Multiply-accumulates of a row of each encoder in the linear layers."""
+        """Multiply-accumulates of a token of each encoder in the linear layers."""
         return tuple(map(sum, zip(*(layer.macs_per_row for layer in self._layers()))))
 
     def plain_macs(self, rows: int, token_count: int) -> int:
-        """Return those of rows of one encoder through plain matrices."""
+        """Return those of tokens of one encoder through plain matrices."""
         return rows * (self._plain_linear_macs + 2 * token_count * self.width)
 
     @cached_property
@@ -118,14 +118,14 @@ class BlockWeights:
 @dataclass(frozen=True)
 class BlockUpdate:
     """
-    What a block did with a list of rows.
+    What a block did with the active tokens.
 
-    ``rows`` go on to the next block with their ``values`` (n, D) float32; ``computed`` counts
-    those of each encoder that were computed; ``reused`` (m,) are the rows that were reused from
+    ``active`` go on to the next block with their ``values`` (n, D) float32; ``computed`` counts
+    those of each encoder that were computed; ``reused`` (m,) are the tokens that were reused from
     the base task, None where there are none.
     """
 
-    rows: ActiveTokens
+    active: ActiveTokens
     values: torch.Tensor
     computed: tuple[int, ...]
     reused: torch.Tensor | None = None
@@ -133,7 +133,7 @@ class BlockUpdate:
 
 class IncrementalBlock(Protocol):
     """
-    A transformer block that computes some rows and keeps the rest.
+    A transformer block that computes some tokens and keeps the rest.
 
     Blocks hold weights; what they remember of a camera is made by ``allocate`` and passed in.
     """
@@ -143,43 +143,43 @@ class IncrementalBlock(Protocol):
     def allocate(self, token_count: int, device: torch.device) -> Any:
         """Return empty buffers; ``dense`` must run before ``update``."""
 
-    def dense(self, state: Any, rows: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
-        """Compute every row (n, D) of the encoders that ``rows`` names, and remember them."""
+    def dense(self, state: Any, active: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
+        """Compute and remember every token (n, D) of the encoders that are active."""
 
     def update(
-        self, state: Any, rows: ActiveTokens, values: torch.Tensor, thresholds: BlockThresholds
+        self, state: Any, active: ActiveTokens, values: torch.Tensor, thresholds: BlockThresholds
     ) -> BlockUpdate:
-        """Compute the rows (n, D) that differ by more than the thresholds."""
+        """Compute the tokens (n, D) that differ by more than the thresholds."""
 
 
 def _norm(norm: torch.nn.LayerNorm, rows: torch.Tensor) -> torch.Tensor:
     return functional.layer_norm(rows, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
 
 
-def measure_spread(scale: torch.Tensor, rows: ActiveTokens, values: torch.Tensor) -> None:
-    """Note in ``scale`` (M,) how far the patches of each encoder with rows (n, D) spread."""
+def measure_spread(scale: torch.Tensor, active: ActiveTokens, values: torch.Tensor) -> None:
+    """Write to ``scale`` (M,) the spread of the patches of each active encoder."""
     start = 0
-    for encoder, (count, patches) in enumerate(zip(rows.counts, rows.patch_counts)):
+    for encoder, (count, patches) in enumerate(zip(active.counts, active.patch_counts)):
         if count:
             scale[encoder] = spread_of(values[start:start + patches])
             start += count
 
 
 class AloneBlock:
-    """Computes every row of the encoders that have rows, like the block of the network itself."""
+    """Block of single images: computes every token and remembers nothing."""
 
     def __init__(self, weights: BlockWeights) -> None:
         self.weights = weights
 
     def allocate(self, token_count: int, device: torch.device) -> None:
-        """Return nothing to remember by."""
+        """Return no buffers, since nothing is remembered."""
 
-    def dense(self, state: None, rows: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
-        """Compute every row (n, D) of the encoders that have rows."""
-        counts = [count for count in rows.counts if count]
-        encoders = self.weights.project(values, rows).split(counts)
+    def dense(self, state: None, active: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
+        """Compute every token (n, D) of the encoders that have tokens."""
+        counts = [count for count in active.counts if count]
+        encoders = self.weights.project(values, active).split(counts)
         mixed = torch.cat([self._attend(*qkv.chunk(3, dim=1)) for qkv in encoders])
-        return values + self.weights.finish(values, mixed, rows.counts)
+        return values + self.weights.finish(values, mixed, active.counts)
 
     def _attend(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
@@ -187,7 +187,7 @@ class AloneBlock:
         return attend(query, key, value, self.weights.heads)
 
     def update(
-        self, state: None, rows: ActiveTokens, values: torch.Tensor, thresholds: BlockThresholds
+        self, state: None, active: ActiveTokens, values: torch.Tensor, thresholds: BlockThresholds
     ) -> BlockUpdate:
-        """Raise RuntimeError: there is nothing that some rows could build on."""
-        raise RuntimeError('a frame that stands for itself is computed whole')
+        """Raise RuntimeError: without memory only whole frames can be computed."""
+        raise RuntimeError('a block without memory can only compute whole frames')

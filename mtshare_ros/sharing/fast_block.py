@@ -15,11 +15,11 @@ from mtshare_ros.sharing.reuse import ReusedTokens, ReuseRule, ReuseState, Split
 @dataclass
 class FastState:
     """
-    What a fast block remembers, the rows of all encoders one after another.
+    What a fast block remembers, the tokens of all encoders one after another.
 
-    ``reference`` (M x T, D) float32 is the input of a row when it was last processed; ``scale``
-    (M,) the references' spread at the last dense frame: what all rows have in common says nothing
-    of how much one of them changed.
+    ``reference`` (M x T, D) float32 is the input of a token when it was last processed; ``scale``
+    (M,) the references' spread at the last dense frame: what all tokens have in common says
+    nothing of how much one of them changed.
     """
 
     cache: KeyValueCache
@@ -40,19 +40,20 @@ class FastState:
     @property
     def nbytes(self) -> int:
         """Bytes of the buffers."""
-        return tensor_bytes(self.cache.rows, self.reference, self.scale)
+        return tensor_bytes(self.cache.pairs, self.reference, self.scale)
 
-    def by_row(self) -> list[torch.Tensor]:
-        """Return the buffers that have one row, or several, for each token."""
-        return [self.cache.rows, self.reference]
+    def by_token(self) -> list[torch.Tensor]:
+        """Return the buffers whose rows are tokens."""
+        return [self.cache.pairs, self.reference]
 
 
 class FastBlock:
     """
-    Gathers the active rows, computes them, overwrites their keys, values and references.
+    Computes the active tokens and overwrites their keys, values and references.
 
-    Rows that are not active keep their output although keys they attended to may have changed:
-    refresh bounds for how long. The active set only shrinks from block to block.
+    Tokens that are not active keep their output although keys that they attended to may have
+    changed; the refresh period limits for how long. From block to block tokens are only dropped,
+    never added.
     """
 
     def __init__(self, weights: BlockWeights) -> None:
@@ -62,71 +63,71 @@ class FastBlock:
         """Return buffers for T tokens."""
         return FastState.allocate(self.weights, token_count, device)
 
-    def dense(self, state: FastState, rows: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
-        """Compute every row of the encoders that have rows, and remember them."""
-        note_all(state, rows, values)
-        return values + compute_rows(self.weights, state, rows, values)
+    def dense(self, state: FastState, active: ActiveTokens, values: torch.Tensor) -> torch.Tensor:
+        """Compute every token of the encoders that have tokens, and remember them."""
+        note_all(state, active, values)
+        return values + compute_tokens(self.weights, state, active, values)
 
     def update(
-        self, state: FastState, rows: ActiveTokens, values: torch.Tensor,
+        self, state: FastState, active: ActiveTokens, values: torch.Tensor,
         thresholds: BlockThresholds,
     ) -> BlockUpdate:
-        """Compute the rows that are forced or differ by more than the temporal threshold."""
-        rows, values = pass_changed(state, rows, values, thresholds.temporal)
-        if rows.total:
-            values = values + compute_rows(self.weights, state, rows, values)
-        return BlockUpdate(rows, values, rows.counts)
+        """Compute the tokens that are forced or differ by more than the temporal threshold."""
+        active, values = pass_changed(state, active, values, thresholds.temporal)
+        if active.total:
+            values = values + compute_tokens(self.weights, state, active, values)
+        return BlockUpdate(active, values, active.counts)
 
 
-def note_all(state: FastState, rows: ActiveTokens, values: torch.Tensor) -> None:
-    """Note the input (n, D) of all rows of the encoders that have some, and its spread."""
-    state.reference.index_copy_(0, rows.index, values)
-    measure_spread(state.scale, rows, values)
+def note_all(state: FastState, active: ActiveTokens, values: torch.Tensor) -> None:
+    """Remember the input (n, D) of all tokens of the active encoders, and its spread."""
+    state.reference.index_copy_(0, active.index, values)
+    measure_spread(state.scale, active, values)
 
 
 def pass_changed(
-    state: FastState, rows: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor | None
+    state: FastState, active: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor | None
 ) -> tuple[ActiveTokens, torch.Tensor]:
-    """Return the rows, with their values, beyond a temporal threshold (M,); note their input."""
-    if threshold is not None and not rows.certain:
-        places = _changed(state, rows, values, threshold)
-        if places.shape[0] < rows.total:
-            rows, values = rows.at(places), values.index_select(0, places)
-    state.reference.index_copy_(0, rows.index, values)
-    return rows, values
+    """Return the tokens that exceed a temporal threshold (M,); remember their input."""
+    if threshold is not None and not active.certain:
+        places = _changed(state, active, values, threshold)
+        if places.shape[0] < active.total:
+            active, values = active.at(places), values.index_select(0, places)
+    state.reference.index_copy_(0, active.index, values)
+    return active, values
 
 
-def compute_rows(
-    weights: BlockWeights, state: FastState, rows: ActiveTokens, values: torch.Tensor
+def compute_tokens(
+    weights: BlockWeights, state: FastState, active: ActiveTokens, values: torch.Tensor
 ) -> torch.Tensor:
-    """Return the residual update (n, D) of rows; their keys and values are renewed first."""
-    query = renew_keys(weights, state, rows, values)
-    return finish_rows(weights, state, rows, values, query)
+    """Return the residual update (n, D) of tokens; their keys and values are renewed first."""
+    query = renew_keys(weights, state, active, values)
+    return finish_tokens(weights, state, active, values, query)
 
 
 def renew_keys(
-    weights: BlockWeights, state: FastState, rows: ActiveTokens, values: torch.Tensor
+    weights: BlockWeights, state: FastState, active: ActiveTokens, values: torch.Tensor
 ) -> torch.Tensor:
-    """Overwrite the keys and values of rows and return their queries (n, D)."""
-    qkv = weights.project(values, rows)
-    state.cache.rows.index_copy_(0, rows.index, qkv[:, weights.width:])
+    """Overwrite the keys and values of tokens and return their queries (n, D)."""
+    qkv = weights.project(values, active)
+    state.cache.pairs.index_copy_(0, active.index, qkv[:, weights.width:])
     return qkv[:, :weights.width]
 
 
-def finish_rows(
-    weights: BlockWeights, state: FastState, rows: ActiveTokens, values: torch.Tensor,
+def finish_tokens(
+    weights: BlockWeights, state: FastState, active: ActiveTokens, values: torch.Tensor,
     query: torch.Tensor,
 ) -> torch.Tensor:
-    """Let queries (n, D) attend and return the residual update (n, D) of their rows."""
-    return weights.finish(values, state.cache.attend(query, rows.counts), rows.counts)
+    """Let queries (n, D) attend and return the residual update (n, D) of their tokens."""
+    return weights.finish(values, state.cache.attend(query, active.counts), active.counts)
 
 
 def _changed(
-    state: FastState, rows: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor
+    state: FastState, active: ActiveTokens, values: torch.Tensor, threshold: torch.Tensor
 ) -> torch.Tensor:
-    """Return the positions of rows that are forced or differ by more than the threshold."""
-    moved = distance(values, state.reference.index_select(0, rows.index))
-    return passes(moved, rows.per_row(threshold * state.scale), rows.forced).nonzero()[:, 0]
+    """Return the positions of tokens that are forced or differ by more than the threshold."""
+    moved = distance(values, state.reference.index_select(0, active.index))
+    return passes(moved, active.per_token(threshold * state.scale), active.forced).nonzero()[:, 0]
 
 
 @dataclass
@@ -140,13 +141,13 @@ class FastReuseState(FastState):
         """Bytes of the buffers."""
         return super().nbytes + self.base.nbytes
 
-    def by_row(self) -> list[torch.Tensor]:
-        """Return the buffers that have one row, or several, for each token."""
-        return [*super().by_row(), *self.base.by_row()]
+    def by_token(self) -> list[torch.Tensor]:
+        """Return the buffers that have one token, or several, for each token."""
+        return [*super().by_token(), *self.base.by_token()]
 
 
 class FastReuseBlock:
-    """A fast block in which the rows of sub-tasks may be reused instead of computed."""
+    """A fast block in which the tokens of sub-tasks may be reused instead of computed."""
 
     def __init__(self, weights: BlockWeights) -> None:
         self.weights = weights
@@ -160,50 +161,51 @@ class FastReuseBlock:
         return FastReuseState(own.cache, own.reference, own.scale, base)
 
     def dense(
-        self, state: FastReuseState, rows: ActiveTokens, values: torch.Tensor
+        self, state: FastReuseState, active: ActiveTokens, values: torch.Tensor
     ) -> torch.Tensor:
-        """Compute every row of the encoders that have rows, and remember them."""
-        note_all(state, rows, values)
-        update = compute_rows(self.weights, state, rows, values)
-        self._remember(state, rows, values, update)
+        """Compute every token of the encoders that have tokens, and remember them."""
+        note_all(state, active, values)
+        update = compute_tokens(self.weights, state, active, values)
+        self._remember(state, active, values, update)
         return values + update
 
     def update(
-        self, state: FastReuseState, rows: ActiveTokens, values: torch.Tensor,
+        self, state: FastReuseState, active: ActiveTokens, values: torch.Tensor,
         thresholds: BlockThresholds,
     ) -> BlockUpdate:
-        """Drop rows within the temporal threshold; reuse or compute the others."""
-        rows, values = pass_changed(state, rows, values, thresholds.temporal)
+        """Drop tokens within the temporal threshold; reuse or compute the others."""
+        active, values = pass_changed(state, active, values, thresholds.temporal)
         split = None if thresholds.task is None else self._reuse.split(
-            state.base, state.reference, state.scale, rows, values, thresholds.task)
+            state.base, state.reference, state.scale, active, values, thresholds.task)
         if split is not None:
-            return self._update_split(state, rows, values, split)
-        if rows.total:
-            update = compute_rows(self.weights, state, rows, values)
-            self._remember(state, rows, values, update)
+            return self._update_split(state, active, values, split)
+        if active.total:
+            update = compute_tokens(self.weights, state, active, values)
+            self._remember(state, active, values, update)
             values = values + update
-        return BlockUpdate(rows, values, rows.counts)
+        return BlockUpdate(active, values, active.counts)
 
     def _update_split(
-        self, state: FastReuseState, rows: ActiveTokens, values: torch.Tensor, split: Split
+        self, state: FastReuseState, active: ActiveTokens, values: torch.Tensor, split: Split
     ) -> BlockUpdate:
-        """Compute some rows and reuse the others."""
-        computed, reused = rows.at(split.computed), ReusedTokens.of(rows, split.reused)
+        """Compute some tokens and reuse the others."""
+        computed, reused = active.at(split.computed), ReusedTokens.of(active, split.reused)
         update = torch.empty_like(values)
         if computed.total:
             inputs = values.index_select(0, split.computed)
             query = renew_keys(self.weights, state, computed, inputs)
-            self._reuse.fill_keys(state.base, state.cache.rows, reused)
-            own = finish_rows(self.weights, state, computed, inputs, query)
+            self._reuse.fill_keys(state.base, state.cache.pairs, reused)
+            own = finish_tokens(self.weights, state, computed, inputs, query)
             self._remember(state, computed, inputs, own)
             update.index_copy_(0, split.computed, own)
         else:
-            self._reuse.fill_keys(state.base, state.cache.rows, reused)
+            self._reuse.fill_keys(state.base, state.cache.pairs, reused)
         update.index_copy_(0, split.reused, self._reuse.update(state.base, reused))
-        return BlockUpdate(rows, update.add_(values), computed.counts, reused.index)
+        return BlockUpdate(active, update.add_(values), computed.counts, reused.index)
 
     def _remember(
-        self, state: FastReuseState, rows: ActiveTokens, values: torch.Tensor, update: torch.Tensor
+        self, state: FastReuseState, active: ActiveTokens, values: torch.Tensor,
+        update: torch.Tensor,
     ) -> None:
         self._reuse.remember(
-            state.base, state.reference, state.cache.rows, rows, values, update)
+            state.base, state.reference, state.cache.pairs, active, values, update)

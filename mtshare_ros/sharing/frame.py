@@ -19,10 +19,10 @@ from mtshare_ros.sharing.transformer import TransformerRunner, TransformerState
 
 class StaleTokens:
     """
-    For each of K consumers (encoders or heads) the patches (N,) it has still to catch up with.
+    For each of K consumers (encoders or heads) the patches (N,) with stale tokens.
 
-    A consumer that was left out for more than ``max_age`` frames, or that never ran, is cold: it
-    must compute all patches.
+    They changed in frames in which the consumer was not computed. A consumer that was left out for
+    more than ``max_age`` frames, or that never ran, is cold: it must compute all patches.
     """
 
     def __init__(self, consumers: int, patch_count: int, device: torch.device) -> None:
@@ -35,7 +35,7 @@ class StaleTokens:
         return self._pending.numel()
 
     def is_cold(self, consumer: int) -> bool:
-        """Tell whether a consumer has nothing to build on."""
+        """Tell whether a consumer must compute all patches."""
         return self._away[consumer] is None
 
     def is_behind(self, consumer: int) -> bool:
@@ -43,7 +43,7 @@ class StaleTokens:
         return bool(self._away[consumer])
 
     def defer(self, consumer: int, changed: torch.Tensor, max_age: int) -> None:
-        """Note the patches (N,) bool that changed in a frame which a consumer misses."""
+        """Record the patches (N,) bool that changed in a frame without the consumer."""
         away = self._away[consumer]
         if away is None:
             return
@@ -51,23 +51,23 @@ class StaleTokens:
         self._pending[consumer] |= changed
 
     def catch_up(self, consumer: int, changed: torch.Tensor) -> torch.Tensor:
-        """Return the patches (N,) bool of this frame and of the missed ones."""
+        """Return the changed patches (N,) bool of this frame and of the missed ones."""
         if self.is_behind(consumer):
             changed = changed | self._pending[consumer]
             self.complete(consumer)
         return changed
 
     def complete(self, consumer: int) -> None:
-        """Note that a consumer is up to date."""
+        """Record that a consumer is up to date."""
         self._pending[consumer] = False
         self._away[consumer] = 0
 
     def freeze(self, consumer: int) -> None:
-        """Note that all patches changed while a consumer was left out."""
+        """Make a consumer cold."""
         self._away[consumer] = None
 
     def freeze_all(self) -> None:
-        """Make every consumer one that never ran."""
+        """Make every consumer cold."""
         self._away = [None] * len(self._away)
 
 
@@ -81,7 +81,7 @@ class CameraState:
 
     ``ages`` (1 + T, N) int32 counts the frames since a patch ran ungated through everything: first
     through the shared blocks, then for each of the network's T tasks through its head.
-    ``encoders`` and ``outputs`` hold what each encoder and each head has still to catch up with.
+    ``stale_in_encoders`` and ``stale_in_heads`` hold the stale tokens of each.
     """
 
     grid: tuple[int, int]
@@ -91,26 +91,27 @@ class CameraState:
     transformer: TransformerState
     heads: dict[str, HeadState]
     ages: torch.Tensor
-    encoders: StaleTokens
-    outputs: StaleTokens
+    stale_in_encoders: StaleTokens
+    stale_in_heads: StaleTokens
     frame: int = 0
 
     def start_anew(self) -> None:
-        """Let nothing build on what was computed so far."""
+        """Use nothing of what was computed so far in the next frame."""
         self.frame = 0
-        self.encoders.freeze_all()
-        self.outputs.freeze_all()
+        self.stale_in_encoders.freeze_all()
+        self.stale_in_heads.freeze_all()
 
     def nbytes(self) -> dict[str, int]:
         """Return the bytes by task, and what all tasks share as ``shared``."""
         shared = (self.change.nbytes + self.stem.nbytes + self.transformer.nbytes
-                  + tensor_bytes(self.ages) + self.encoders.nbytes + self.outputs.nbytes)
+                  + tensor_bytes(self.ages) + self.stale_in_encoders.nbytes
+                  + self.stale_in_heads.nbytes)
         return {'shared': shared, **{task: state.nbytes for task, state in self.heads.items()}}
 
 
 class ActivationCache:
     """
-    The memory of one camera, handed to every run of the network; the network has none.
+    The memory of one camera, passed to every run of the network, which has none itself.
 
     After ``reset`` the next frame is computed as if it were the first.
     """
@@ -121,7 +122,7 @@ class ActivationCache:
 
     @property
     def reset_reason(self) -> str:
-        """Why the next frame starts anew; empty where it builds on the last one."""
+        """Why the next frame is computed from nothing; empty if it is not."""
         return self._reason
 
     @property
@@ -132,16 +133,16 @@ class ActivationCache:
         return self.state
 
     def reset(self, reason: str) -> None:
-        """Forget the camera; the reason stands in the next frame's statistics."""
+        """Compute the next frame as the first; its statistics give the reason."""
         self._reason = reason
 
     def release(self, reason: str) -> None:
-        """Forget the camera and let its buffers go; the next frame allocates them anew."""
+        """As ``reset``, and free the buffers; the next frame allocates them."""
         self.state = None
         self.reset(reason)
 
     def started(self) -> None:
-        """Note that a frame was computed from nothing."""
+        """Record that a frame was computed after a reset."""
         self._reason = ''
 
     def nbytes(self) -> dict[str, int]:
@@ -151,7 +152,7 @@ class ActivationCache:
 
 @dataclass(frozen=True)
 class Runners:
-    """The parts of a network, prepared for row lists."""
+    """The parts of a network, prepared for lists of tokens."""
 
     stem: StemRunner
     transformer: TransformerRunner
@@ -159,13 +160,13 @@ class Runners:
 
     @property
     def tasks(self) -> tuple[str, ...]:
-        """All tasks, in the order of the ages and of the outputs' backlog."""
+        """All tasks, in the order of the ages and of the stale tokens of heads."""
         return tuple(self.heads)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One frame of one camera: the asked tasks, the plan of its patches, the gates' thresholds."""
+    """One frame of one camera: requested tasks, the plan of its patches, thresholds."""
 
     runners: Runners
     state: CameraState
@@ -197,10 +198,10 @@ class Frame:
 
     def encoders(self) -> tuple[int, ...]:
         """
-        Return the transformers that must run.
+        Return the numbers of the encoders that must run.
 
-        The base task's runs without being asked for where at least two sub-tasks can take rows
-        over from it; for one alone that would cost more than it saves.
+        The base task's encoder runs without being requested if at least two sub-tasks can reuse
+        its updates; for one sub-task that would cost more than it saves.
         """
         transformer = self.runners.transformer
         asked = {transformer.number_of(task) for task in self.tasks}
@@ -211,12 +212,12 @@ class Frame:
 
     def overdue(self, task: str) -> torch.Tensor | None:
         """
-        Return the patches (N,) bool too old for a task that missed frames, None where none can be.
+        Return the patches (N,) bool that are too old for a task, None where none can be.
 
-        Tasks that run every frame are kept young by the refresh schedule.
+        Only a task that missed frames can have some: the schedule refreshes those of the others.
         """
         number = self.runners.tasks.index(task)
-        if self.settings.policy == 'none' or not self.state.outputs.is_behind(number):
+        if self.settings.policy == 'none' or not self.state.stale_in_heads.is_behind(number):
             return None
         oldest = self.settings.refresh_period
         return self.state.ages[1 + number] >= oldest

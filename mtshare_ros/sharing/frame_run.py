@@ -13,13 +13,13 @@ from mtshare_ros.sharing.transformer import StageRun
 
 
 def run_encoders(frame: Frame, shared: StageRun) -> EncoderRuns:
-    """Run the own blocks of the transformers a frame needs, after the shared blocks."""
+    """Run the own blocks of the encoders that a frame needs, after the shared blocks."""
     before = _encoder_run(frame, shared, 0)
     if not frame.runners.transformer.own:
         return EncoderRuns({0: before}, 0, before)
     needed = frame.encoders()
-    stale = frame.state.encoders
-    _leave_out(frame, shared.rows.patches_of(0), needed)
+    stale = frame.state.stale_in_encoders
+    _leave_out(frame, shared.active.patches_of(0), needed)
     reusing = not frame.plan.exact and any(item.task is not None for item in frame.thresholds.own)
     anew = [encoder for encoder in needed
             if stale.is_cold(encoder) or (frame.whole and not reusing)]
@@ -28,7 +28,7 @@ def run_encoders(frame: Frame, shared: StageRun) -> EncoderRuns:
     if anew:
         stages.append((anew, _compute_all(frame, anew)))
     if others:
-        stages.append((others, _compute_some(frame, others, shared.rows)))
+        stages.append((others, _compute_some(frame, others, shared.active)))
     runs = {encoder: _joined(before, _encoder_run(frame, run, encoder))
             for encoders, run in stages for encoder in encoders}
     return EncoderRuns(runs, sum(run.macs for _, run in stages), before)
@@ -40,31 +40,31 @@ def _leave_out(frame: Frame, survivors: torch.Tensor, needed: Sequence[int]) -> 
         if encoder in needed:
             continue
         if frame.whole:
-            frame.state.encoders.freeze(encoder)
+            frame.state.stale_in_encoders.freeze(encoder)
         else:
             changed = _mask(frame, survivors)
-            frame.state.encoders.defer(encoder, changed, frame.settings.max_age)
+            frame.state.stale_in_encoders.defer(encoder, changed, frame.settings.max_age)
 
 
 def _compute_all(frame: Frame, encoders: Iterable[int]) -> StageRun:
-    """Compute every patch of encoders that have nothing to build on."""
+    """Compute every patch of cold encoders."""
     every = frame.every
     lists = {encoder: every for encoder in encoders}
     for encoder in encoders:
-        frame.state.encoders.complete(encoder)
+        frame.state.stale_in_encoders.complete(encoder)
     return _run(frame, lists, None, None)
 
 
 def _compute_some(frame: Frame, encoders: Iterable[int], shared: ActiveTokens) -> StageRun:
-    """Let gates and reuse decide about the rows that came out of the shared blocks."""
+    """Gate or reuse the tokens that left the shared blocks."""
     forced, survivors = frame.plan.due, shared.patches_of(0)
     lists = {}
     for encoder in encoders:
-        if not frame.state.encoders.is_behind(encoder):
+        if not frame.state.stale_in_encoders.is_behind(encoder):
             lists[encoder] = survivors
             continue
         old = _overdue(frame, encoder)
-        changed = frame.state.encoders.catch_up(encoder, _mask(frame, survivors) | old)
+        changed = frame.state.stale_in_encoders.catch_up(encoder, _mask(frame, survivors) | old)
         lists[encoder] = changed.nonzero()[:, 0]
         forced = old if forced is None else forced | old
     if not shared.total:
@@ -97,26 +97,27 @@ def _run(
 ) -> StageRun:
     transformer, state = frame.runners.transformer, frame.state.transformer
     patches = [lists.get(encoder) for encoder in range(len(transformer.encoders))]
-    return transformer.run_own(state, transformer.rows(state, patches, forced), thresholds)
+    active = transformer.active_tokens(state, patches, forced)
+    return transformer.run_own(state, active, thresholds)
 
 
 def _encoder_run(frame: Frame, run: StageRun, encoder: int) -> EncoderRun:
-    """Return one encoder's part of what a row of blocks did."""
-    tapped = {block: _patches(frame, rows, encoder) for block, rows in run.tapped.items()}
+    """Return one encoder's part of what its blocks did."""
+    tapped = {block: _patches(frame, active, encoder) for block, active in run.tapped.items()}
     reused = None
     if run.reused is not None:
-        start = encoder * run.rows.token_count
-        own = (run.reused >= start) & (run.reused < start + run.rows.token_count)
+        start = encoder * run.active.token_count
+        own = (run.reused >= start) & (run.reused < start + run.active.token_count)
         reused = run.reused[own] - start
     passed, computed = (tuple(item[encoder] for item in items)
                         for items in (run.passed, run.computed))
-    return EncoderRun(_patches(frame, run.rows, encoder), passed, computed, tapped, reused)
+    return EncoderRun(_patches(frame, run.active, encoder), passed, computed, tapped, reused)
 
 
-def _patches(frame: Frame, rows: ActiveTokens, encoder: int) -> torch.Tensor | None:
-    """Return the patches (n,) of a encoder that are listed, None where all are."""
-    everything = rows.patch_counts[encoder] == frame.patch_count
-    return None if everything else rows.patches_of(encoder)
+def _patches(frame: Frame, active: ActiveTokens, encoder: int) -> torch.Tensor | None:
+    """Return the patches (n,) of an encoder that are listed, None where all are."""
+    everything = active.patch_counts[encoder] == frame.patch_count
+    return None if everything else active.patches_of(encoder)
 
 
 def _joined(shared: EncoderRun, own: EncoderRun) -> EncoderRun:
@@ -125,8 +126,8 @@ def _joined(shared: EncoderRun, own: EncoderRun) -> EncoderRun:
 
 
 def run_outputs(frame: Frame, encoders: EncoderRuns) -> dict[str, HeadUpdate]:
-    """Renew the raw outputs of the asked tasks; note for the others what they miss."""
-    transformer, stale = frame.runners.transformer, frame.state.outputs
+    """Update the raw outputs of the requested tasks; record stale tokens of the others."""
+    transformer, stale = frame.runners.transformer, frame.state.stale_in_heads
     whole, outputs = ChangedPatches(frame.state.stem), {}
     dirty = _dirty_patches(frame, encoders, whole)
     for number, task in enumerate(frame.runners.tasks):
@@ -155,7 +156,7 @@ def _dirty_patches(
         if key not in known:
             tapped = encoders.tapped(encoder)
             patches = _changed(frame, [tapped[at] for at in blocks if at in tapped], whole)
-            # equal ones share what heads work out from them
+            # heads with equal patches then share their plans
             known[key] = next(filter(patches.equals, known.values()), patches)
         dirty[task] = known[key]
     return dirty
@@ -164,7 +165,7 @@ def _dirty_patches(
 def _changed(
     frame: Frame, lists: list[torch.Tensor | None], whole: ChangedPatches
 ) -> ChangedPatches:
-    """Return the patches that heads see change and listed patches (n,), None for all."""
+    """Return the patches of lists (n,), None for all, and those whose pixels heads read."""
     mask = frame.plan.changed
     if mask is None or any(patches is None for patches in lists):
         return whole
@@ -176,11 +177,11 @@ def _changed(
 
 
 def _grow_young(frame: Frame, task: str, number: int, run: EncoderRun) -> None:
-    """Set back the ages of the patches that ran ungated through blocks and head."""
+    """Reset the ages of the patches that passed blocks and head ungated."""
     ages, shared = frame.state.ages[1 + number], frame.state.ages[0]
     if frame.whole and all(patches == frame.patch_count for patches in run.computed):
         ages.zero_()
-    elif frame.state.outputs.is_cold(number):
+    elif frame.state.stale_in_heads.is_cold(number):
         ages.copy_(shared)
     elif frame.plan.due is not None:
         ages.masked_fill_(frame.plan.due, 0)
@@ -190,7 +191,7 @@ def _grow_young(frame: Frame, task: str, number: int, run: EncoderRun) -> None:
 
 
 def _decode(frame: Frame, task: str, number: int, patches: ChangedPatches) -> HeadUpdate:
-    state, stale = frame.state, frame.state.outputs
+    state, stale = frame.state, frame.state.stale_in_heads
     if patches.mask is None:
         stale.complete(number)
     elif stale.is_behind(number):

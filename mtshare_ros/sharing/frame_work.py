@@ -15,9 +15,9 @@ class EncoderRun:
     """
     What one encoder did in a frame.
 
-    ``survivors`` (n,) are the patches that came out of the last block, None means all; ``reused``
-    (m,) those of them that it reused. ``passed`` and ``computed`` are patches by block;
-    ``tapped`` are those that left each block which heads read, again None for all.
+    ``survivors`` (n,) are the patches that left the last block, None for all, and ``reused`` (m,)
+    those of them that it reused. ``passed`` and ``computed`` count patches by block; ``tapped``
+    are those that left each block that heads read, None for all.
     """
 
     survivors: torch.Tensor | None
@@ -30,9 +30,9 @@ class EncoderRun:
 @dataclass(frozen=True)
 class EncoderRuns:
     """
-    The encoders that ran, by encoder, and the multiply-accumulates of their own blocks.
+    What the encoders did, by number, and the multiply-accumulates of their own blocks.
 
-    ``shared`` is what the shared blocks did, for all encoders alike.
+    ``shared`` is what the shared blocks did, equal for all encoders.
     """
 
     runs: dict[int, EncoderRun]
@@ -40,12 +40,12 @@ class EncoderRuns:
     shared: EncoderRun
 
     def tapped(self, encoder: int) -> Mapping[int, torch.Tensor | None]:
-        """Return what left each block that heads read, also for a encoder that did not run."""
+        """Return the patches that left each tapped block, also for an encoder that did not run."""
         return self.runs.get(encoder, self.shared).tapped
 
 
 KEPT, REUSED, COMPUTED, REFRESHED = range(4)
-"""What a map of activity says of a patch."""
+"""The values of a patch in a map of activity."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class TaskWork:
     One task's part of a frame of N patches.
 
     ``computed`` and ``reused`` are patches / N block by block; ``changed`` (m,) are the patches
-    whose raw output may differ from the last frame's, None where it may everywhere.
-    ``oldest_age`` counts frames since a patch ran ungated through everything.
+    whose raw output may differ from the last frame's, None where it may everywhere. ``oldest_age``
+    is the largest number of frames since a patch passed all blocks ungated.
     """
 
     computed: tuple[float, ...]
@@ -68,16 +68,16 @@ class TaskWork:
 @dataclass(frozen=True)
 class FrameWork:
     """
-    What was done for one frame.
+    What was computed for one frame.
 
-    ``macs`` were spent of the ``dense_macs`` that the asked tasks cost when every row is computed
-    and the shared blocks run once. ``rows`` of the N patches entered the network; ``due`` (N,)
-    bool are those whose refresh turn had come, None where no gate acted; ``due_count`` is how many
-    they are, None where nobody counted.
+    ``macs`` were spent of the ``dense_macs`` that the requested tasks cost when every token is
+    computed and the shared blocks run once. ``entered`` of the N patches entered the network;
+    ``due`` (N,) bool are those that were due for a refresh, None where no gate acted;
+    ``due_count`` is their number if it is known.
     """
 
     reset_reason: str
-    rows: int
+    entered: int
     patch_count: int
     macs: int
     dense_macs: int
@@ -87,7 +87,7 @@ class FrameWork:
 
     @property
     def refreshed(self) -> float:
-        """The share of the patches whose refresh turn had come."""
+        """The share of the patches that were due for a refresh."""
         if self.due is None:
             return 0.0
         counted = int(self.due.sum()) if self.due_count is None else self.due_count
@@ -124,7 +124,7 @@ def work_of(
 
 
 def dense_macs(frame: Frame) -> int:
-    """Return what the asked tasks cost when every row is computed."""
+    """Return the multiply-accumulates of the requested tasks when every token is computed."""
     runners, tokens = frame.runners, frame.state.transformer.token_count
     transformer = runners.transformer
     asked = len({transformer.number_of(task) for task in frame.tasks})

@@ -1,8 +1,13 @@
-"""Thresholds, and the formulas by which gates compare changes with them."""
+"""
+Thresholds, and the formulas by which gates compare changes with them.
+
+The engine applies the formulas to lists of tokens (n, D), training to whole images (B, N, D) and
+with their gradients.
+"""
 
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Mapping, Protocol, Sequence
+from typing import Mapping, Sequence
 
 import torch
 
@@ -14,7 +19,7 @@ from mtshare_ros.sharing.settings import SharingSettings
 @dataclass(frozen=True)
 class BlockThresholds:
     """
-    How much a row may differ before a block computes it, relative to the spread of the rows.
+    How much a token may differ before a block computes it, relative to the spread of the tokens.
 
     One value per encoder (M,) float32; None where nothing is gated.
     """
@@ -25,17 +30,17 @@ class BlockThresholds:
 
 def spread_of(rows: torch.Tensor) -> torch.Tensor:
     """
-    Return how far rows (..., N, D) spread, (...), which thresholds are relative to.
+    Return the spread (...) of tokens (..., N, D), which thresholds are relative to.
 
-    The root mean square distance from their mean: what all rows have in common says nothing of
-    how much one of them changed.
+    It is the root mean square distance from their mean, because what all tokens have in common
+    does not tell how much one of them changed.
     """
     around = rows - rows.mean(dim=-2, keepdim=True)
     return around.square().sum(dim=-1).mean(dim=-1).sqrt()
 
 
 def distance(rows: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
-    """Return the distances (...) float32 between rows (..., D)."""
+    """Return the distances (...) float32 between tokens (..., D)."""
     return torch.linalg.vector_norm(rows - others, dim=-1, dtype=torch.float32)
 
 
@@ -44,24 +49,24 @@ def reuse_distance(
     share: torch.Tensor,
 ) -> torch.Tensor:
     """
-    Return by how much taking rows over may be wrong, (...); ``reuse`` says why.
+    Return how wrong reusing the base task's updates may be, (...); ``reuse`` derives the formula.
 
-    ``gap`` (..., D) is x_s - x_b and ``inputs`` x_s, both beside what they were when the rows were
+    ``gap`` (..., D) is x_s - x_b and ``inputs`` is x_s, ``kept`` are both when the tokens were
     computed; ``share`` is r, see ``delta_share``.
     """
     return distance(gap, kept_gap) + share * distance(inputs, kept_inputs)
 
 
 def effective(threshold: float) -> float:
-    """Return a threshold for ``passes``: one of 0 gates nothing, not even what is equal."""
+    """Return a threshold for ``passes``; with 0 everything passes, even what did not change."""
     return threshold or -1.0
 
 
 def passes(
     distances: torch.Tensor, bound: torch.Tensor, forced: torch.Tensor | None
 ) -> torch.Tensor:
-    """Return which rows must be computed: forced ones, and those beyond a bound."""
-    # written so that a row that is not a number passes, and with it the next good one
+    """Return which tokens must be computed: forced ones, and those beyond a bound."""
+    # not written as distances > bound, so that NaN passes: a token that was NaN is computed again
     passing = ~(distances <= bound)
     return passing if forced is None else forced | passing
 
@@ -70,8 +75,8 @@ def delta_share(own: Block, base: Block) -> torch.Tensor:
     """
     Return r, how large the delta weights of a sub-task's block are relative to the base weights.
 
-    The larger of |W_s - W_b| / |W_b| over all matrices and the same over all vectors: where only
-    norms or biases differ, the block is another one too. The weights of ``own`` may be
+    The larger of |W_s - W_b| / |W_b| over all matrices and over all vectors, so that a block in
+    which only norms or biases differ counts as different, too. The weights of ``own`` may be
     parametrized; the gradient is 0 where they are the base's.
     """
     shares = []
@@ -81,7 +86,7 @@ def delta_share(own: Block, base: Block) -> torch.Tensor:
         delta = torch.stack([(ours - shared).square().sum() for ours, shared in pairs]).sum()
         size = torch.stack([shared.square().sum() for _, shared in pairs]).sum()
         square = delta / size.clamp(min=1e-12)
-        # the gradient of the root of 0 is infinite, which no where hides once the root is taken
+        # the gradient of sqrt(0) is infinite, and torch.where passes it on: take the root of 1
         root = torch.where(square > 0, square, torch.ones_like(square)).sqrt()
         shares.append(torch.where(square > 0, root, square))
     return torch.stack(shares).amax()
@@ -94,85 +99,41 @@ _MOST_DOUBLINGS = 15
 _FORCED = 2.0 * (_MOST_DOUBLINGS + 1)
 
 
-class TokenGate(Protocol):
-    """Chooses the rows of a frame; a factor of 0 is exact and never asks a gate."""
-
-    def select(
-        self, scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor
-    ) -> torch.Tensor:
-        """
-        Return the chosen rows as a mask (N,).
-
-        ``scores`` (N,) float32, ``forced`` (N,) bool: rows that pass whatever their score;
-        ``ages`` (N,) integer: frames since a row was last computed.
-        """
-
-
-@dataclass(frozen=True)
-class ThresholdGate:
-    """Passes every row whose score is above ``limit``."""
-
-    limit: float = CHANGE_THRESHOLD
-
-    def select(
-        self, scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor
-    ) -> torch.Tensor:
-        """See TokenGate."""
-        return (scores > self.limit) | forced
-
-
-@dataclass(frozen=True)
-class BudgetGate:
-    """
-    Passes at most ``budget`` of the rows whose score is above ``limit``, the most changed first.
-
-    Changes within the same doubling count as equal; of those the oldest row goes first, then the
-    first in order. Forced rows take from the budget before all others and pass even where there
-    are more of them. No shape depends on the data, so the selection can be captured in a graph.
-    """
-
-    limit: float
-    budget: int
-
-    def select(
-        self, scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor
-    ) -> torch.Tensor:
-        """See TokenGate."""
-        return UrgentPatches(scores, forced, ages, self.limit).within(self.budget)
-
-
 class UrgentPatches:
     """
-    The rows (N,) that ``BudgetGate`` would pass, the most urgent ones first.
+    The patches (N,) whose score is above a threshold, the most urgent ones first.
 
-    ``limit``, and the budgets, may be tensors () on the device of the rows.
+    Scores within the same doubling count as equal; among them the oldest patch comes first, then
+    the first in raster order. Forced patches come before all others and use up the budget, but
+    pass even where they exceed it. The threshold and the budgets may be tensors () on the device
+    of the patches: no shape depends on data, so the choice can be captured in a CUDA graph.
     """
 
     def __init__(
         self, scores: torch.Tensor, forced: torch.Tensor, ages: torch.Tensor,
-        limit: float | torch.Tensor,
+        threshold: float | torch.Tensor,
     ) -> None:
-        self._forced, self._above = forced, scores > limit
-        doublings = (scores / limit).log2_().floor_().clamp_(0, _MOST_DOUBLINGS)
+        self._forced, self._above = forced, scores > threshold
+        doublings = (scores / threshold).log2_().floor_().clamp_(0, _MOST_DOUBLINGS)
         urgency = doublings.add_(ages / (ages + 32.0)).add_(1).mul_(self._above)
         order = urgency.add_(forced, alpha=_FORCED).sort(descending=True, stable=True).indices
         self._ranks = torch.empty_like(order).scatter_(0, order, torch.arange(
             order.shape[0], device=order.device))
 
     def within(self, budget: int | torch.Tensor) -> torch.Tensor:
-        """Return as many of them as a budget allows, and all forced rows, as a mask (N,)."""
+        """Return a mask (N,) of as many as a budget allows, and of all forced patches."""
         return ((self._ranks < budget) & self._above) | self._forced
 
 
 def raise_due(
-    scores: torch.Tensor, due: torch.Tensor, limit: float | torch.Tensor
+    scores: torch.Tensor, due: torch.Tensor, threshold: float | torch.Tensor
 ) -> torch.Tensor:
     """
-    Return scores (N,) in which rows that are ``due`` (N,) for a refresh count as just changed.
+    Return scores (N,) in which patches that are ``due`` (N,) for a refresh are above a threshold.
 
-    A budget then serves them by their age, after the patches that changed more.
+    They are just above it, so that a budget takes them after those that changed more, by age.
     """
-    return torch.where(due, scores.clamp(min=1.001 * limit), scores)
+    return torch.where(due, scores.clamp(min=1.001 * threshold), scores)
 
 
 @dataclass(frozen=True)
@@ -181,7 +142,7 @@ class FrameThresholds:
     The thresholds of one frame: of the shared blocks, and of the blocks above them.
 
     ``input_factor`` scales the input gate's threshold; 0 means that nothing is gated in time.
-    ``first`` is the limit of the temporal rule at the first block. ``heads`` holds for every task
+    ``first`` is the temporal threshold of the first block. ``heads`` holds for every task
     the thresholds of the temporal rule by block, which its head applies to what its patches have
     in common.
     """
@@ -194,7 +155,7 @@ class FrameThresholds:
 
 
 class ThresholdTable:
-    """Limits by tasks and settings, made once for each combination."""
+    """The thresholds of frames by tasks and settings, made once for each combination."""
 
     LARGEST = 64
 
@@ -241,7 +202,7 @@ class ThresholdTable:
                                self._tensor(reusing))
 
     def _tensor(self, values: list[float]) -> torch.Tensor | None:
-        """Return one value per encoder, below 0 where nothing is gated; None if that is all."""
+        """Return a threshold per encoder, below 0 for no gate; None if no encoder has a gate."""
         if not any(values):
             return None
         return torch.tensor([effective(value) for value in values], device=self._device)

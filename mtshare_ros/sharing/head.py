@@ -17,7 +17,7 @@ from mtshare_ros.sharing.taps import HeadInputs
 
 
 class PatchGeometry(Hashable, Protocol):
-    """How far a head reaches; heads that are alike have equal ones."""
+    """How far a change spreads through a head; equal for heads of equal shape."""
 
     def plan(self, stem: StemState, patches: torch.Tensor) -> Any:
         """Return what such heads compute for patches (n,)."""
@@ -41,7 +41,7 @@ class ChangedPatches:
 
     @property
     def whole(self) -> bool:
-        """Whether they are all that there are."""
+        """Whether these are all patches."""
         return self.mask is None or self.index.shape[0] == self.mask.shape[0]
 
     def equals(self, other: 'ChangedPatches') -> bool:
@@ -51,7 +51,7 @@ class ChangedPatches:
         return torch.equal(self.mask, other.mask)
 
     def plan(self, geometry: PatchGeometry) -> Any:
-        """Return what heads of a geometry compute, found once for all that have the same."""
+        """Return what heads of a geometry compute; heads with equal geometry share it."""
         if geometry not in self._plans:
             self._plans[geometry] = geometry.plan(self.stem, self.index)
         return self._plans[geometry]
@@ -101,7 +101,7 @@ class HeadRunner(Protocol):
         Bring the raw output up to date where what the head reads of ``patches`` changed.
 
         ``thresholds`` are those of the temporal rule by block, 0 where nothing is gated: a head
-        keeps what it made of something that all patches have in common while that moved by less.
+        keeps what the class token adds to all patches while that changes by less.
         """
 
     def dense_macs(self, grid: tuple[int, int]) -> int:
@@ -115,7 +115,7 @@ LARGEST_SHARE = 0.65
 @dataclass(frozen=True)
 class HeadGeometry:
     """
-    The kernels of a head's 3x3 convolutions, and how far they reach out of a patch.
+    The kernels of a head's 3x3 convolutions, and their receptive fields around a patch.
 
     ``side`` are the pixels of the output along a side of a patch. ``borders`` are the pixels round
     a patch that differ after each convolution, ``patch_border`` the patches round it that differ

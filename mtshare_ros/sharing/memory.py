@@ -1,4 +1,9 @@
-"""How weights and buffers lie in memory."""
+"""
+How weights and buffers lie in memory.
+
+The layout of weights depends on what a machine is, never on measured times: layouts round
+differently, so a choice that a busy machine can change would change the maps.
+"""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""A network with its memory: every frame, the raw outputs of the asked tasks are renewed."""
+"""A network with its memory: each frame updates the raw outputs of the requested tasks."""
 
 import copy
 from typing import Callable, Mapping
@@ -29,10 +29,10 @@ def _ignore(stage: str) -> None:
 
 class SharingNetwork:
     """
-    Runs a network on what changed; holds weights only, a camera's cache is passed in.
+    Runs a network on what changed. It holds weights only; a camera's cache is passed in.
 
-    ``thresholds`` are those of every task, ``dtype`` is that of the matrix products and
-    ``layout`` that of their weights, one of ``layout.LAYOUTS``.
+    ``thresholds`` are those of every task, ``dtype`` is that of the matrix products and ``layout``
+    that of their weights, one of ``memory.LAYOUTS``.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class SharingNetwork:
         return self._table.of(tasks, settings)
 
     def runners(self, kind: str) -> Runners:
-        """Return the parts with one kind of block, made when first asked for."""
+        """Return the runners with one kind of block, made at the first call."""
         if kind not in self._encoders:
             weights = self._weights.plain() if kind == ALONE else self._weights
             self._encoders[kind] = TransformerRunner(weights, kind)
@@ -83,7 +83,7 @@ class SharingNetwork:
         """
         Bring the raw outputs of ``tasks`` up to an image (1, 3, H, W) uint8.
 
-        ``lap`` is told whenever a stage has ended.
+        ``lap`` is called with the name of each stage when it has ended.
         """
         state = self._state_of(cache, image, settings.block)
         thresholds = self.thresholds_of(tasks, settings)
@@ -97,9 +97,9 @@ class SharingNetwork:
         lap: Callable[[str], None] = _ignore,
     ) -> FrameWork:
         """
-        As ``run``, for a frame that stands for itself; ``cache`` is a new one.
+        As ``run``, for a single image; ``cache`` is a new one.
 
-        Nothing is computed that only another frame, or another task, could make use of.
+        Nothing is computed that only later frames or other tasks would use.
         """
         state = self._state_of(cache, image, ALONE)
         settings = SharingSettings(temporal=False, task=False)
@@ -108,17 +108,17 @@ class SharingNetwork:
         return self._compute(cache, Frame(self.runners(ALONE), state, tasks, plan,
                                           thresholds, settings), image, lap)
 
-    def run_rows(
+    def run_patches(
         self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
-        settings: SharingSettings, rows: torch.Tensor,
+        settings: SharingSettings, patches: torch.Tensor,
     ) -> FrameWork:
-        """As ``run``, but with given rows (n,), which no gate drops."""
+        """As ``run``, but with given patches (n,), which no gate drops."""
         state = self._state_of(cache, image, settings.block)
         self._detector.observe(state.change, image)
         mask = torch.zeros(state.ages.shape[1], dtype=torch.bool, device=self.device)
-        mask[rows] = True
-        plan = FramePlan(rows, rows, due=mask, changed=mask)
-        self._detector.transmit(state.change, rows)
+        mask[patches] = True
+        plan = FramePlan(patches, patches, due=mask, changed=mask)
+        self._detector.transmit(state.change, patches)
         thresholds = self.thresholds_of(tasks, settings)
         return self._compute(cache, Frame(self.runners(settings.block), state, tasks, plan,
                                           thresholds, settings), image, _ignore)
@@ -127,7 +127,7 @@ class SharingNetwork:
         self, cache: ActivationCache, state: CameraState, image: torch.Tensor, factor: float,
         settings: SharingSettings, bounds: PlanBounds,
     ) -> FramePlan:
-        """Choose the rows of a frame, and take their patches for transmitted."""
+        """Choose the patches of a frame, and record them as transmitted."""
         scores = self._detector.observe(state.change, image)
         if cache.reset_reason:
             plan = everything(cache.reset_reason)
@@ -159,7 +159,7 @@ class SharingNetwork:
     def _run_shared(
         self, frame: Frame, image: torch.Tensor, lap: Callable[[str], None]
     ) -> StageRun:
-        """Run stem and shared blocks on the rows of the plan."""
+        """Run stem and shared blocks on the tokens of the plan."""
         stem, transformer, state, plan = (
             frame.runners.stem, frame.runners.transformer, frame.state, frame.plan)
         if plan.transmitted is None or plan.patches is None:
@@ -173,15 +173,16 @@ class SharingNetwork:
             tokens = stem.update(state.stem, image, plan.transmitted, index)
         lap('stem')
         forced = None if thresholds is None else frame.entering
-        rows = transformer.rows(state.transformer, [index if index.shape[0] else None], forced)
+        listed = index if index.shape[0] else None
+        active = transformer.active_tokens(state.transformer, [listed], forced)
         values = transformer.embed(state.transformer, tokens, index)
         due = None if plan.halo is None else plan.due
-        return transformer.run_shared(state.transformer, rows, values, thresholds, due)
+        return transformer.run_shared(state.transformer, active, values, thresholds, due)
 
     def _state_of(
         self, cache: ActivationCache, image: torch.Tensor, kind: str
     ) -> CameraState:
-        """Return the cache's buffers, made anew where they do not fit."""
+        """Return the cache's buffers, allocated if they do not fit."""
         side = self._stem.patch_size
         grid = (image.shape[2] // side, image.shape[3] // side)
         state = cache.state
@@ -198,6 +199,6 @@ class SharingNetwork:
             grid, kind, self._detector.allocate(grid), self._stem.allocate(grid, self.device),
             runners.transformer.allocate(grid), heads,
             ages=torch.zeros(1 + len(heads), count, dtype=torch.int32, device=self.device),
-            encoders=StaleTokens(len(runners.transformer.encoders), count, self.device),
-            outputs=StaleTokens(len(heads), count, self.device),
+            stale_in_encoders=StaleTokens(len(runners.transformer.encoders), count, self.device),
+            stale_in_heads=StaleTokens(len(heads), count, self.device),
         )

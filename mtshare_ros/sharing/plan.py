@@ -8,20 +8,24 @@ from typing import Callable
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.gates import CHANGE_THRESHOLD, raise_due, ThresholdGate, UrgentPatches
+from mtshare_ros.sharing.gates import CHANGE_THRESHOLD, raise_due, UrgentPatches
 from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.settings import SharingSettings
 
 TILE = 4
-"""Tokens: a refreshed tile is TILE x TILE, because a lone token drags its neighbours along."""
+"""
+Patches along a side of a tile, which is refreshed as a whole.
+
+A single patch would make the stem compute its neighbours as well.
+"""
 
 
 class TurnSchedule:
     """
-    Refreshes every token when its turn comes, once in a period.
+    Refreshes every patch once in a period.
 
-    ``turns`` (N,) int64 are the tokens' frames within the period. None waits longer than
-    ``period`` frames, also where the period was another before.
+    ``turns`` (N,) int64 are the patches' frames within the period. No patch waits longer than
+    ``period`` frames, even if the period was longer before.
     """
 
     def __init__(self, turns: torch.Tensor, period: int) -> None:
@@ -68,17 +72,17 @@ def make_schedule(
 
 
 def overdue(ages: torch.Tensor, limit: int) -> torch.Tensor:
-    """Return which tokens (N,) must be refreshed now, lest ``limit`` frames pass."""
+    """Return which patches (N,) must be refreshed now so that none gets older than ``limit``."""
     return ages >= last_age(limit)
 
 
 def last_age(limit: int) -> int:
-    """Return the age at which a token must be refreshed, lest ``limit`` frames pass."""
+    """Return the age at which a patch must be refreshed to get no older than ``limit``."""
     return limit - 1
 
 
 def _tile_by_tile(grid: tuple[int, int], period: int) -> torch.Tensor:
-    """Let tile after tile have its turn in raster order; a tile counts by its tokens."""
+    """Return turns (N,): tile by tile in raster order, a tile counting as its patches."""
     rows, columns = grid
     tiles_across = -(-columns // TILE)
     row, column = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing='ij')
@@ -90,7 +94,7 @@ def _tile_by_tile(grid: tuple[int, int], period: int) -> torch.Tensor:
 
 
 def _all_at_once(grid: tuple[int, int], period: int) -> torch.Tensor:
-    """Let all tokens have their turn in every frame whose number the period divides."""
+    """Return turns (N,) that are all in the same frame of a period."""
     return torch.zeros(grid[0] * grid[1], dtype=torch.int64)
 
 
@@ -109,20 +113,20 @@ _LEAST_SLOWDOWN = 0.25
 @dataclass(frozen=True)
 class FrameCost:
     """
-    What a frame costs on an undisturbed device.
+    The time of a frame on a device without other load.
 
-    ``base_ms`` for a frame without rows and ``ms_per_patch`` for each row of it.
+    ``base_ms`` is that of a frame without patches; each patch adds ``ms_per_patch``.
     """
 
     base_ms: float
     ms_per_patch: float
 
     def time_ms(self, rows: int) -> float:
-        """Return the milliseconds of a frame that computes so many rows."""
+        """Return the milliseconds of a frame that computes so many patches."""
         return self.base_ms + self.ms_per_patch * rows
 
     def patches_within(self, time_ms: float) -> float:
-        """Return how many rows fit: infinitely many where a row costs nothing, none below 0."""
+        """Return how many patches fit, infinity where a patch costs nothing."""
         if self.ms_per_patch <= 0:
             return math.inf if time_ms >= self.base_ms else 0.0
         return max(0.0, (time_ms - self.base_ms) / self.ms_per_patch)
@@ -130,11 +134,11 @@ class FrameCost:
 
 class LatencyController:
     """
-    Holds the time of one camera's frames at ``target_ms``: 95 of 100 or more are faster.
+    Keeps at least 95 % of one camera's frames faster than ``target_ms``.
 
-    How much slower than its cost a frame ran is followed at once upwards and slowly downwards; a
-    single outlier counts as twice the slowdown known before. The budget never falls below the rows
-    that must be computed for none to get older than ``max_age``: that wins over the target.
+    The slowdown of frames against their cost is followed fast upwards and slowly downwards; one
+    outlier counts as at most twice the known slowdown. The budget never falls below the patches
+    that must be computed so that none gets older than ``max_age``, even if that misses the target.
     Raises ConfigError for a target that is no positive time.
     """
 
@@ -152,12 +156,12 @@ class LatencyController:
         self._least = min(patch_count, math.ceil(patch_count / max(1, max_age)))
 
     def budget(self) -> int:
-        """Return how many rows the next frame may compute."""
+        """Return how many patches the next frame may compute."""
         fitting = self.cost.patches_within(self.target_ms * _RESERVE / self.slowdown)
         return int(min(max(fitting, self._least), self._most))
 
     def observe(self, rows: int, milliseconds: float) -> None:
-        """Take in how long a frame of so many rows took; a time that is none is left out."""
+        """Learn from the time of a frame of so many patches; invalid times are ignored."""
         expected = self.cost.time_ms(rows)
         if expected <= 0 or not math.isfinite(milliseconds) or milliseconds <= 0:
             return
@@ -169,18 +173,18 @@ class LatencyController:
 SCENE_CUT = 'scene cut'
 
 HALO = ReceptiveField(-1, 1)
-"""The patches that are computed with a changed one where the user asks for it."""
+"""The patches computed with a changed one if the user sets ``halo``."""
 
 
 @dataclass(frozen=True)
 class FramePlan:
     """
-    The rows of one frame.
+    The patches of one frame.
 
-    ``transmitted`` (p,) are transmitted and ``patches`` (n,) computed; both are None where all
-    are. ``due`` (N,) bool marks rows whose refresh turn has come: no gate drops them. ``changed``
-    (N,) bool marks patches that changed, ``halo`` (N,) bool rows that the first gate may not drop
-    either. With ``exact`` no gate acts at all.
+    The pixels of ``transmitted`` (p,) enter the reference, ``patches`` (n,) enter the network;
+    both are None for all. ``due`` (N,) bool are due for a refresh, so that no gate drops them.
+    ``changed`` (N,) bool marks patches that changed, ``halo`` (N,) bool patches that the first
+    gate may not drop either. With ``exact`` no gate acts at all.
     """
 
     transmitted: torch.Tensor | None = None
@@ -193,18 +197,18 @@ class FramePlan:
 
 
 def everything(reset_reason: str = '') -> FramePlan:
-    """Return the plan of a frame that is computed whole, from nothing but its pixels."""
+    """Return the plan of a whole frame that uses nothing of the frames before."""
     return FramePlan(exact=True, reset_reason=reset_reason)
 
 
 @dataclass(frozen=True)
 class PlanBounds:
     """
-    What bounds the rows of a frame.
+    What bounds the patches of a frame.
 
-    Above ``crossover``, a share of the rows, all are computed; when a larger share than
-    ``scene_cut`` changed, all are computed from nothing. ``budget`` is the largest number of rows
-    that may enter, None for any.
+    Above ``crossover``, a share of the patches, all are computed; when a larger share than
+    ``scene_cut`` changed, all are computed from nothing. ``budget`` is the largest number of
+    patches that may enter, None for any.
     """
 
     crossover: float = 1.0
@@ -212,17 +216,17 @@ class PlanBounds:
     budget: int | None = None
 
     def cuts(self, fired: int, count: int) -> bool:
-        """Tell whether so many of ``count`` patches changed that nothing is worth keeping."""
+        """Tell whether so many of ``count`` patches changed that nothing should be kept."""
         return fired > self.scene_cut * count
 
     def exceeded(self, rows: int, count: int) -> bool:
-        """Tell whether so many of ``count`` rows enter that all may as well."""
+        """Tell whether so many of ``count`` patches enter that a whole frame is faster."""
         return rows > self.crossover * count
 
 
 class Planner:
     """
-    Chooses the rows of a frame from the change of its patches and from the refresh schedule.
+    Chooses the patches that enter by their change and by the refresh schedule.
 
     ``affected`` returns, for a mask (rows, columns) bool of patches that changed, that of patches
     whose stem tokens depend on them.
@@ -236,7 +240,7 @@ class Planner:
         factor: float, settings: SharingSettings, bounds: PlanBounds,
     ) -> FramePlan:
         """
-        Return the rows of a frame by the patches' scores (N,) and their ages (N,).
+        Return the plan of a frame for scores (N,) and ages (N,) of its patches.
 
         ``factor`` scales the input gate's threshold; 0 lets everything in.
         """
@@ -248,7 +252,7 @@ class Planner:
             return FramePlan(due=due)
         fired = scores > threshold
         if bounds.budget is None:
-            active = ThresholdGate(threshold).select(scores, due, ages)
+            active = fired | due
         else:
             forced = overdue(ages, settings.max_age)
             due |= forced
@@ -265,7 +269,7 @@ class Planner:
         self, grid: tuple[int, int], scores: torch.Tensor, due: torch.Tensor,
         forced: torch.Tensor, ages: torch.Tensor, threshold: float, budget: int,
     ) -> torch.Tensor:
-        """Return the patches whose patches stay within a budget; what a patch reaches counts."""
+        """Return the patches that fit a budget, counting the patches that each affects."""
         urgent = UrgentPatches(raise_due(scores, due, threshold), forced, ages, threshold)
         active = urgent.within(budget)
         affected = self._rows(grid, active, scores > threshold, due, 0).mask.sum().item()
@@ -284,7 +288,7 @@ class Planner:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of a frame as masks (N,) bool."""
+    """The patches of a frame as masks (N,) bool."""
 
     mask: torch.Tensor
     active: torch.Tensor

@@ -16,11 +16,11 @@ class SharingSettings:
     How much of a frame may be taken from earlier frames and from the base task.
 
     Factors multiply the calibrated thresholds, 0 bypasses every gate (exact);
-    ``temporal_thresholds`` and ``task_thresholds`` override them by task id. ``task`` governs rows
-    taken over above the shared blocks; those blocks themselves are exact and always computed once.
+    ``temporal_thresholds`` and ``task_thresholds`` override them by task id. ``task`` governs
+    reuse above the shared blocks; those blocks themselves are exact and always computed once.
     ``refresh_period`` and ``max_age`` are frames. ``latency_target_ms`` 0 is off. ``halo`` is how
-    many tokens around a change are computed with it. Above ``crossover``, a share of the rows, the
-    frame runs dense; None takes the engine's figure, 1 never runs dense for that reason.
+    many tokens around a change are computed with it. Above ``crossover``, a share of the tokens,
+    the frame runs dense; None takes the value that the engine measured, 1 switches this off.
     """
 
     temporal: bool = True

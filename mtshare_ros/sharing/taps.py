@@ -1,4 +1,4 @@
-"""Where heads read the transformer, and what it keeps for them."""
+"""Where decode heads read the transformer, and the tokens that are kept for them."""
 
 from dataclasses import dataclass
 
@@ -38,11 +38,11 @@ class TapState:
         return tensor_bytes(*self.buffers.values())
 
     def patches(self, tap: Tap, encoder: int) -> torch.Tensor:
-        """Return a encoder's patches (N, D) at a tap."""
+        """Return an encoder's patches (N, D) at a tap."""
         return self._tokens(tap, encoder)[:self.patch_count]
 
     def prefix(self, tap: Tap, encoder: int) -> torch.Tensor:
-        """Return a encoder's prefix rows (P, D) at a tap."""
+        """Return an encoder's prefix tokens (P, D) at a tap."""
         return self._tokens(tap, encoder)[self.patch_count:]
 
     def _tokens(self, tap: Tap, encoder: int) -> torch.Tensor:
@@ -52,7 +52,7 @@ class TapState:
 
 
 class TapTable:
-    """The taps of a network's heads, and how what leaves a block gets there."""
+    """The taps of a network's heads, and the norms between a block and its taps."""
 
     def __init__(self, network: MultiTaskNetwork, encoders: tuple[str, ...]) -> None:
         self.last = Tap(network.config.depth)
@@ -72,7 +72,7 @@ class TapTable:
         return self._of[task]
 
     def blocks_of(self, task: str) -> tuple[int, ...]:
-        """Return the blocks behind which a task's head reads."""
+        """Return the blocks whose outputs a task's head reads."""
         return tuple(dict.fromkeys(tap.block for tap in self._of[task]))
 
     def allocate(self, patch_count: int, token_count: int, device: torch.device) -> TapState:
@@ -82,26 +82,26 @@ class TapTable:
             for tap in self._readers})
 
     def write(
-        self, state: TapState, block: int, rows: ActiveTokens, values: torch.Tensor
+        self, state: TapState, block: int, active: ActiveTokens, values: torch.Tensor
     ) -> None:
         """Keep the output (n, D) of a block that is one of ``blocks``."""
         for tap, buffer in state.buffers.items():
             if tap.block != block:
                 continue
             if not tap.normed:
-                buffer.index_copy_(0, rows.index, values)
-            elif len(rows.counts) == len(self._norms):
-                buffer.index_copy_(0, rows.index, self._norm(values, rows.counts))
+                buffer.index_copy_(0, active.index, values)
+            elif len(active.counts) == len(self._norms):
+                buffer.index_copy_(0, active.index, self._norm(values, active.counts))
             else:
-                self._write_by_encoders(tap, buffer, rows, values)
+                self._write_by_encoders(tap, buffer, active, values)
 
     def _write_by_encoders(
-        self, tap: Tap, buffer: torch.Tensor, rows: ActiveTokens, values: torch.Tensor
+        self, tap: Tap, buffer: torch.Tensor, active: ActiveTokens, values: torch.Tensor
     ) -> None:
-        """Norm what a shared block gave as each encoder does whose head reads it."""
+        """Apply each reading encoder's own norm to the output of a shared block."""
         for encoder in self._readers[tap]:
-            normed = self._norms[encoder](values, rows.counts)
-            buffer.index_copy_(0, rows.index + encoder * rows.token_count, normed)
+            normed = self._norms[encoder](values, active.counts)
+            buffer.index_copy_(0, active.index + encoder * active.token_count, normed)
 
     def _copies(self, tap: Tap) -> int:
         serves_all = tap.block <= self._shared_depth and not tap.normed
@@ -109,7 +109,7 @@ class TapTable:
 
 
 def taps_of(config: ArchitectureConfig, task: str) -> tuple[Tap, ...]:
-    """Return where a task's head reads the transformer, in the order in which it does."""
+    """Return the taps of a task's head in the order in which it reads them."""
     head = config.head_of(task)
     return tuple(Tap(block, head.normed) for block in config.taps_of(head))
 
@@ -117,7 +117,7 @@ def taps_of(config: ArchitectureConfig, task: str) -> tuple[Tap, ...]:
 @dataclass(frozen=True)
 class HeadInputs:
     """
-    The transformer's rows at every block that a task's head taps, and the features of the stem.
+    The transformer's tokens at every block that a task's head taps, and the features of the stem.
 
     ``taps`` (N, D) float32 each are those of the patches and ``prefix`` (P, D) float32 each those
     of the class token and the registers, in the order of the head's taps; views that change with
@@ -129,10 +129,10 @@ class HeadInputs:
     stem: StemState
 
     def of_patches(self, patches: torch.Tensor) -> torch.Tensor:
-        """Return the rows of patches (n,), those of all taps beside each other: (n, taps x D)."""
-        rows = [tap.index_select(0, patches) for tap in self.taps]
-        return rows[0] if len(rows) == 1 else torch.cat(rows, dim=1)
+        """Return the tokens of patches (n,), all taps side by side: (n, taps x D)."""
+        tokens = [tap.index_select(0, patches) for tap in self.taps]
+        return tokens[0] if len(tokens) == 1 else torch.cat(tokens, dim=1)
 
     def class_tokens(self) -> torch.Tensor:
         """Return the class token at every tap (taps, D)."""
-        return torch.stack([rows[0] for rows in self.prefix])
+        return torch.stack([tokens[0] for tokens in self.prefix])

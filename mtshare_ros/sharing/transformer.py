@@ -1,4 +1,4 @@
-"""The transformer on row lists: blocks that all tasks share, then each task's own."""
+"""The transformer on lists of tokens: blocks that all tasks share, then each task's own."""
 
 import copy
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from mtshare_ros.sharing.stem import StemState
 from mtshare_ros.sharing.taps import HeadInputs, TapState, TapTable
 
 ALONE = 'alone'
-"""The kind of block of frames that stand for themselves; the other kinds are the user's choice."""
+"""The kind of block of single images; users choose among the other kinds."""
 
 
 def make_block(kind: str, weights: BlockWeights) -> IncrementalBlock:
@@ -54,7 +54,7 @@ class TransformerState:
 
     @property
     def prefix(self) -> int:
-        """P = T - N, how many tokens stand for no place of the grid."""
+        """P = T - N, the number of tokens that have no patch."""
         return self.prefix_index.shape[0]
 
     @property
@@ -63,11 +63,11 @@ class TransformerState:
         states = sum(state.nbytes for state in (*self.shared, *self.own))
         return states + tensor_bytes(self.trunk) + self.taps.nbytes
 
-    def by_row(self) -> list[torch.Tensor]:
-        """Return all buffers, (copies x T, ...) each; of blocks that remember by row."""
+    def by_token(self) -> list[torch.Tensor]:
+        """Return all buffers, (copies x T, ...) each; only for blocks whose memory is by token."""
         buffers = [self.trunk, *self.taps.buffers.values()]
         for state in (*self.shared, *self.own):
-            buffers += state.by_row()
+            buffers += state.by_token()
         return [buffer for buffer in buffers if buffer.shape[0]]
 
     def with_prefix(self, mask: torch.Tensor) -> torch.Tensor:
@@ -78,14 +78,15 @@ class TransformerState:
 @dataclass(frozen=True)
 class StageRun:
     """
-    What a row of blocks did.
+    What consecutive blocks did in a frame.
 
-    ``rows`` came out at the end; ``passed`` and ``computed`` count by block and encoder the
-    patches that were processed, and of them those that were not reused; ``reused`` are the rows
-    that the last block reused. ``tapped`` are the rows that left each block which heads read.
+    ``active`` are the tokens that left the last block. By block and encoder, ``passed`` counts the
+    patches that passed the gate and ``computed`` those of them that were not reused. ``reused``
+    are the tokens that the last block reused; ``tapped`` are the tokens that left each block which
+    heads read.
     """
 
-    rows: ActiveTokens
+    active: ActiveTokens
     passed: tuple[tuple[int, ...], ...]
     computed: tuple[tuple[int, ...], ...]
     macs: int
@@ -94,7 +95,7 @@ class StageRun:
 
 
 class TransformerWeights:
-    """The blocks of a network prepared for row lists: shared ones, and each encoder's own."""
+    """The blocks of a network, prepared for lists of tokens: shared and own ones."""
 
     def __init__(
         self, network: MultiTaskNetwork, dtype: torch.dtype, layout: str = AUTO
@@ -108,7 +109,7 @@ class TransformerWeights:
         self.taps = TapTable(network, self.encoders)
 
     def plain(self) -> 'TransformerWeights':
-        """Return the same weights with a matrix for each encoder, for frames computed alone."""
+        """Return the same weights with one matrix per encoder, for single images."""
         other = copy.copy(self)
         other.own = self._own_blocks(0)
         return other
@@ -121,7 +122,7 @@ class TransformerWeights:
 
 class TransformerRunner:
     """
-    Runs the transformer of a network, all rows or some; holds weights only.
+    Runs the transformer of a network on all tokens or on some; it holds weights only.
 
     The encoders are the base task and the sub-tasks that have blocks of their own. ``kind`` is
     that of the blocks, see ``make_block``.
@@ -163,15 +164,15 @@ class TransformerRunner:
         """Return rotations of all tokens in the runner's dtype."""
         return RotationTable(table, self._dtype)
 
-    def rows(
+    def active_tokens(
         self, state: TransformerState, patches: Sequence[torch.Tensor | None],
         forced: torch.Tensor | None = None,
     ) -> ActiveTokens:
         """
-        Return the rows of sorted patches (n,) of each encoder, ready to run.
+        Return the active tokens for sorted patches (n,) of each encoder.
 
-        None stands for a encoder that does not run; those of the others have their prefix rows
-        after them, forced. ``forced`` (N,) bool are patches that no gate drops.
+        None means that an encoder does not run. The prefix tokens of the other encoders are added
+        to their patches; no gate drops them, nor the ``forced`` (N,) bool patches.
         """
         index, counts = _listed(patches, state)
         if forced is None and state.prefix:
@@ -181,36 +182,36 @@ class TransformerRunner:
 
     def embed(self, state: TransformerState, tokens: torch.Tensor, index: torch.Tensor
               ) -> torch.Tensor:
-        """Return stem tokens (n, D) of the patches (n,) as float32 rows of the first block."""
+        """Return the first block's float32 input for stem tokens (n, D) of patches (n,)."""
         tokens = tokens.float()
         if state.position is not None:
             tokens = tokens + state.position.index_select(0, index)
         return torch.cat((tokens, self._prefix)) if state.prefix and index.shape[0] else tokens
 
     def run_shared(
-        self, state: TransformerState, rows: ActiveTokens, values: torch.Tensor,
+        self, state: TransformerState, active: ActiveTokens, values: torch.Tensor,
         thresholds: Sequence[BlockThresholds] | None, due: torch.Tensor | None = None,
     ) -> StageRun:
         """
-        Run the shared blocks on rows (n, D); thresholds None computes all of them.
+        Run the shared blocks on tokens (n, D); without thresholds all are computed.
 
-        Where ``due`` (N,) bool is given, it names the forced patches after the first block.
+        ``due`` (N,) bool, if given, replaces the forced patches after the first block.
         """
         due = None if due is None else state.with_prefix(due)
         stage = _Stage(self.shared, state.shared, self.taps, state.taps)
-        values, run = stage.run(rows, values, thresholds, due)
+        values, run = stage.run(active, values, thresholds, due)
         if self.own:
-            state.trunk.index_copy_(0, run.rows.index, values)
+            state.trunk.index_copy_(0, run.active.index, values)
         return run
 
     def run_own(
-        self, state: TransformerState, rows: ActiveTokens,
+        self, state: TransformerState, active: ActiveTokens,
         thresholds: Sequence[BlockThresholds] | None,
     ) -> StageRun:
-        """Run every encoder's own blocks on the shared blocks' output at rows (n,)."""
-        values = state.trunk.index_select(0, rows.tokens)
+        """Run every encoder's own blocks on the output of the shared blocks."""
+        values = state.trunk.index_select(0, active.positions)
         stage = _Stage(self.own, state.own, self.taps, state.taps, len(self.shared))
-        return stage.run(rows, values, thresholds)[1]
+        return stage.run(active, values, thresholds)[1]
 
     def head_inputs(self, state: TransformerState, task: str, stem: StemState) -> HeadInputs:
         """Return what a task's head reads."""
@@ -234,7 +235,7 @@ def prefix_of(network: MultiTaskNetwork) -> torch.Tensor:
 def _listed(
     patches: Sequence[torch.Tensor | None], state: TransformerState
 ) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """Return patches (n,) of each encoder, prefix rows after them, as one list; and its counts."""
+    """Return the indices of patches and prefix tokens as one list, and its counts."""
     pieces = []
     for encoder, listed in enumerate(patches):
         if listed is not None:
@@ -250,7 +251,7 @@ def _listed(
 
 @dataclass(frozen=True)
 class _Stage:
-    """A row of blocks behind ``before`` others, with what they remember of a camera."""
+    """Consecutive blocks behind ``before`` others, with what they remember of a camera."""
 
     blocks: Sequence[IncrementalBlock]
     states: Sequence[Any]
@@ -259,30 +260,30 @@ class _Stage:
     before: int = 0
 
     def run(
-        self, rows: ActiveTokens, values: torch.Tensor,
+        self, active: ActiveTokens, values: torch.Tensor,
         thresholds: Sequence[BlockThresholds] | None,
         due: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, StageRun]:
-        """Run rows (n, D) through the blocks; return those that come out, and what was done."""
+        """Run tokens (n, D) through the blocks; return the output and what was done."""
         passed, computed, macs, tapped = [], [], 0, {}
         reused: torch.Tensor | None = None
         for number, (block, state) in enumerate(zip(self.blocks, self.states)):
-            if rows.total == 0:
-                done, reused = rows.counts, None
+            if active.total == 0:
+                done, reused = active.counts, None
             elif thresholds is None:
-                values = block.dense(state, rows, values)
-                done = rows.counts
+                values = block.dense(state, active, values)
+                done = active.counts
             else:
-                update = block.update(state, rows, values, thresholds[number])
-                rows, values, done, reused = (
-                    update.rows, update.values, update.computed, update.reused)
+                update = block.update(state, active, values, thresholds[number])
+                active, values, done, reused = (
+                    update.active, update.values, update.computed, update.reused)
             if due is not None and number == 0:
-                rows = rows.mark(due)
-            passed.append(rows.patch_counts)
-            computed.append(rows.patches_among(done))
-            macs += block.weights.macs(done, rows.token_count)
+                active = active.mark(due)
+            passed.append(active.patch_counts)
+            computed.append(active.patches_among(done))
+            macs += block.weights.macs(done, active.token_count)
             behind = self.before + number + 1
             if behind in self.taps.blocks:
-                self.taps.write(self.tap_state, behind, rows, values)
-                tapped[behind] = rows
-        return values, StageRun(rows, tuple(passed), tuple(computed), macs, tapped, reused)
+                self.taps.write(self.tap_state, behind, active, values)
+                tapped[behind] = active
+        return values, StageRun(active, tuple(passed), tuple(computed), macs, tapped, reused)

@@ -76,7 +76,7 @@ class MovingState:
         self.ring = followed.ring
         if not followed.copies.shape[0]:
             return
-        for buffer in self.transformer.by_row():
+        for buffer in self.transformer.by_token():
             tokens = buffer.view(-1, self.transformer.token_count, *buffer.shape[1:])
             tokens[:, followed.copies] = tokens[:, followed.originals]
         self.camera.ages[:, followed.copies] = self.camera.ages[:, followed.originals]
@@ -134,7 +134,7 @@ class MovingNetwork:
         if camera.kind != KIND:
             raise ConfigError(
                 f'the block kind {camera.kind!r} cannot follow a camera that moves; use {KIND!r}')
-        camera.outputs.freeze_all()
+        camera.stale_in_heads.freeze_all()
         ring = RingGrid.at_rest(camera.grid, camera.ages.device)
         rotations = WorldRotations(self._runners.transformer, camera.transformer, ring)
         transformer = replace(camera.transformer, rotations=rotations.table)
@@ -198,13 +198,13 @@ class MovingNetwork:
     ) -> StageRun:
         transformer, state = self._runners.transformer, frame.state.transformer
         listed = frame.plan.patches if patches.shape[0] else None
-        rows = transformer.rows(state, [listed], frame.entering)
+        rows = transformer.active_tokens(state, [listed], frame.entering)
         values = transformer.embed(state, tokens, patches)
         return transformer.run_shared(state, rows, values, frame.thresholds.shared)
 
     def _leave_out(self, state: MovingState, frame: Frame) -> None:
         """Let encoders that miss a frame start anew: their rows may stand for other patches."""
-        stale, needed = frame.state.encoders, frame.encoders()
+        stale, needed = frame.state.stale_in_encoders, frame.encoders()
         if any(map(stale.is_cold, needed)):  # it will compute rows that are not listed
             state.projected = self._local.allocate(state.camera)
         for encoder in range(len(self._runners.transformer.encoders)):

@@ -84,8 +84,9 @@ def rotate_and_store(
     Turn queries and keys by their positions, keep keys and values; return the queries (M, n, D).
 
     ``qkv`` (M, n, 3D) is used up; ``bias`` (M, 1, 3D) is added to it. ``rotation`` (n, 2,
-    head_dim) are cosines and signed sines of the rows as in ``attention.RowRotation``, None where
-    positions do not turn. ``cache`` (M, T, 2D) gets keys and values at tokens ``index`` (n,).
+    head_dim) are cosines and signed sines of the rows as in ``attention.TokenRotation``, None
+    where positions do not turn. ``cache`` (M, T, 2D) gets keys and values at tokens ``index``
+    (n,).
     """
     width = cache.shape[-1] // 2
     if bias is not None:

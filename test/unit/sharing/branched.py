@@ -89,7 +89,7 @@ class BlockRun:
             self.state, self.rows(index, forced), values.clone(),
             BlockThresholds(*(None if threshold is None else torch.tensor(threshold)
                               for threshold in (temporal, task))))
-        self.outputs[update.rows.index] = update.values
+        self.outputs[update.active.index] = update.values
         return update
 
     def dense_outputs(self) -> torch.Tensor:

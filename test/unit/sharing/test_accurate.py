@@ -34,7 +34,7 @@ def test_without_a_threshold_fifty_updates_equal_dense(run, generator, count):
 def test_rows_that_did_not_come_in_follow_the_changed_keys(run, generator):
     before = run.outputs.clone()
     update = run.step(*some_rows(run, 1, generator, step=3.0))
-    assert update.rows.total == TOKENS  # all of one encoder's
+    assert update.active.total == TOKENS  # all of one encoder's
     assert ((run.outputs != before).any(dim=1)).sum() == TOKENS
 
 
@@ -44,10 +44,10 @@ def test_rows_that_joined_bring_their_positions(network, generator):
     second.step(torch.arange(first.outputs.shape[0]), first.outputs)
     for _ in range(10):
         update = first.step(*some_rows(first, 5, generator))
-        assert update.rows.rotation.cosine.shape[0] == update.rows.total
-        second.inputs[update.rows.index] = update.values
-        then = second.block.update(second.state, update.rows, update.values, BlockThresholds())
-        second.outputs[then.rows.index] = then.values
+        assert update.active.rotation.cosine.shape[0] == update.active.total
+        second.inputs[update.active.index] = update.values
+        then = second.block.update(second.state, update.active, update.values, BlockThresholds())
+        second.outputs[then.active.index] = then.values
         assert second.error() < 1e-4
 
 
@@ -55,7 +55,7 @@ def test_the_encoders_do_not_touch_each_other(run, generator):
     before = run.outputs.clone()
     index = torch.arange(TOKENS, TOKENS + 9)  # of the second encoder
     update = run.step(index, torch.randn(9, run.inputs.shape[1], generator=generator))
-    assert update.rows.counts == (0, TOKENS, 0, 0)
+    assert update.active.counts == (0, TOKENS, 0, 0)
     others = torch.ones(len(before), dtype=torch.bool)
     others[TOKENS:2 * TOKENS] = False
     assert torch.equal(run.outputs[others], before[others])
@@ -65,7 +65,7 @@ def test_the_encoders_do_not_touch_each_other(run, generator):
 def test_a_row_that_moves_within_the_threshold_drops_out(run, generator):
     before = run.outputs.clone()
     update = run.step(*some_rows(run, 20, generator, step=0.01), temporal=[0.05] * 4)
-    assert update.rows.total == 0
+    assert update.active.total == 0
     assert torch.equal(run.outputs, before)
 
 
@@ -75,16 +75,16 @@ def test_the_threshold_is_relative_to_the_spread_of_the_rows(run):
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
     row = torch.tensor([3])
     within = run.step(row, run.inputs[row] + 0.099 * norm * direction, temporal=[0.1] * 4)
-    assert within.rows.total == 0
+    assert within.active.total == 0
     beyond = run.step(row, run.inputs[row] + 0.002 * norm * direction, temporal=[0.1] * 4)
-    assert row.item() in beyond.rows.index
+    assert row.item() in beyond.active.index
 
 
 def test_each_encoder_has_its_own_threshold(run, generator):
     index = torch.tensor([4, TOKENS + 4])
     values = run.inputs[index] + 0.1
     update = run.step(index, values, temporal=[10.0, 0.0, 0.0, 0.0])
-    assert update.rows.counts[0] == 0 and update.rows.counts[1] > 0
+    assert update.active.counts[0] == 0 and update.active.counts[1] > 0
 
 
 def test_a_slow_drift_is_noticed_however_small_its_steps(run):
@@ -99,7 +99,7 @@ def test_a_slow_drift_is_noticed_however_small_its_steps(run):
 
 def test_only_rows_whose_attention_moved_enough_join(run, generator):
     update = run.step(*some_rows(run, 6, generator), temporal=[0.1] * 4)
-    assert 12 < update.rows.total < 0.75 * run.inputs.shape[0]
+    assert 12 < update.active.total < 0.75 * run.inputs.shape[0]
 
 
 def worst_error(run, generator, threshold):
@@ -122,15 +122,15 @@ def test_a_large_threshold_is_felt(run, generator):
 def test_a_negative_threshold_is_no_gate(run, generator):
     index = torch.arange(5)
     update = run.step(index, run.inputs[index].clone(), temporal=[-1.0] * 4)
-    assert update.rows.counts == (TOKENS, 0, 0, 0)
+    assert update.active.counts == (TOKENS, 0, 0, 0)
 
 
 def test_forced_rows_pass_every_gate(run):
     index = torch.tensor([1, 2, TOKENS + 7])
     forced = torch.tensor([True, False, True])
     update = run.step(index, run.inputs[index].clone(), temporal=[9.0] * 4, forced=forced)
-    assert update.rows.index.tolist() == [1, TOKENS + 7]
-    assert update.rows.forced.tolist() == [True, True]
+    assert update.active.index.tolist() == [1, TOKENS + 7]
+    assert update.active.forced.tolist() == [True, True]
 
 
 def test_forced_rows_are_computed_from_the_present_keys(run, generator):
@@ -151,7 +151,7 @@ def test_reuse_is_left_to_the_fast_block(run, generator):
 def test_an_empty_list_changes_nothing(run):
     before = run.outputs.clone()
     update = run.step(torch.arange(0), run.inputs[:0])
-    assert update.rows.total == 0 and torch.equal(run.outputs, before)
+    assert update.active.total == 0 and torch.equal(run.outputs, before)
 
 
 def test_absolute_positions_need_no_rotation(generator):

@@ -55,7 +55,7 @@ def test_every_member_sees_its_own_keys_only(counts):
     query = draw(sum(counts), 1)
     key, value = draw(3 * TOKENS, 2), draw(3 * TOKENS, 3)
     cache = KeyValueCache.allocate(3, TOKENS, WIDTH, HEADS, torch.float32, CPU)
-    cache.rows.copy_(torch.cat((key, value), dim=1))
+    cache.pairs.copy_(torch.cat((key, value), dim=1))
     mixed = cache.attend(query, counts)
     parts = zip(query.split(counts), key.split(TOKENS), value.split(TOKENS))
     expected = torch.cat([whole_attention(*part) for part in parts if len(part[0])] or [query])

@@ -4,11 +4,12 @@ import math
 import random
 import statistics
 
+from gate_forms import BudgetGate, ThresholdGate
 import pytest
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.gates import BudgetGate, raise_due, ThresholdGate
+from mtshare_ros.sharing.gates import raise_due
 from mtshare_ros.sharing.plan import (
     FrameCost,
     LatencyController,

@@ -48,12 +48,12 @@ def test_listed_rows_see_the_present_keys_and_the_others_stay(run, generator):
 
 
 def test_rows_that_are_not_updated_keep_exactly_what_is_remembered_of_them(run, generator):
-    buffers = run.state.cache.rows, run.state.reference
+    buffers = run.state.cache.pairs, run.state.reference
     kept = [buffer.clone() for buffer in buffers]
     index, values = some_rows(run, 30, generator)
     values[:10] = run.inputs[index[:10]]  # within any threshold
     update = run.step(index, values, temporal=[0.05] * 4)
-    assert update.rows.index.tolist() == index[10:].tolist()
+    assert update.active.index.tolist() == index[10:].tolist()
     still = torch.ones(len(run.inputs), dtype=torch.bool)
     still[index[10:]] = False
     for buffer, before in zip(buffers, kept):
@@ -65,7 +65,7 @@ def test_the_list_never_grows(run, generator):
     for _ in range(10):
         index, values = some_rows(run, 15, generator, step=0.2)
         update = run.step(index, values, temporal=[0.2] * 4)
-        assert set(update.rows.index.tolist()) <= set(index.tolist())
+        assert set(update.active.index.tolist()) <= set(index.tolist())
 
 
 def test_the_threshold_is_relative_to_how_far_the_rows_spread(run):
@@ -74,19 +74,19 @@ def test_the_threshold_is_relative_to_how_far_the_rows_spread(run):
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
     row = torch.tensor([3])
     start = run.inputs[row].clone()
-    assert run.step(row, start + 0.099 * norm * direction, temporal=[0.1] * 4).rows.total == 0
-    assert run.step(row, start + 0.101 * norm * direction, temporal=[0.1] * 4).rows.total == 1
+    assert run.step(row, start + 0.099 * norm * direction, temporal=[0.1] * 4).active.total == 0
+    assert run.step(row, start + 0.101 * norm * direction, temporal=[0.1] * 4).active.total == 1
 
 
 def test_each_encoder_has_its_own_threshold(run):
     index = torch.tensor([4, TOKENS + 4, 2 * TOKENS + 4])
     update = run.step(index, run.inputs[index] + 0.1, temporal=[10.0, 1e-3, 10.0, 1e-3])
-    assert update.rows.index.tolist() == [TOKENS + 4]
+    assert update.active.index.tolist() == [TOKENS + 4]
 
 
 def test_the_reference_is_the_input_last_computed_not_the_last_one_seen(run):
     row = torch.tensor([3])
-    sizes = [run.step(row, run.inputs[row] + 0.01, temporal=[0.05] * 4).rows.total
+    sizes = [run.step(row, run.inputs[row] + 0.01, temporal=[0.05] * 4).active.total
              for _ in range(40)]
     assert 0 < sum(sizes) < 20
 
@@ -96,7 +96,7 @@ def test_without_a_threshold_even_an_equal_row_is_computed_anew(run, generator):
     run.step(others, run.inputs[others] + torch.randn(
         len(others), run.inputs.shape[1], generator=generator))
     stale = run.outputs[row].clone()
-    assert run.step(row, run.inputs[row], temporal=[1e-6] * 4).rows.total == 0
+    assert run.step(row, run.inputs[row], temporal=[1e-6] * 4).active.total == 0
     run.step(row, run.inputs[row])
     assert not torch.allclose(run.outputs[row], stale, atol=1e-2)
 
@@ -104,19 +104,19 @@ def test_without_a_threshold_even_an_equal_row_is_computed_anew(run, generator):
 def test_a_negative_threshold_is_no_gate_for_its_encoder(run):
     index = torch.tensor([4, TOKENS + 4])
     update = run.step(index, run.inputs[index], temporal=[0.1, -1.0, 0.1, 0.1])
-    assert update.rows.index.tolist() == [TOKENS + 4]
+    assert update.active.index.tolist() == [TOKENS + 4]
 
 
 def test_forced_rows_pass_the_gate(run):
     index = torch.tensor([1, 2, TOKENS + 7])
     update = run.step(index, run.inputs[index], temporal=[9.0] * 4,
                       forced=torch.tensor([True, False, True]))
-    assert update.rows.index.tolist() == [1, TOKENS + 7]
-    assert update.rows.forced.tolist() == [True, True]
+    assert update.active.index.tolist() == [1, TOKENS + 7]
+    assert update.active.forced.tolist() == [True, True]
 
 
 def test_a_dense_frame_of_one_encoder_leaves_the_others_as_they_were(run):
-    cache = run.state.cache.rows
+    cache = run.state.cache.pairs
     kept = cache.clone()
     index = torch.arange(TOKENS, 2 * TOKENS)
     run.inputs[index] += 1.0
@@ -128,7 +128,7 @@ def test_a_dense_frame_of_one_encoder_leaves_the_others_as_they_were(run):
 
 def test_an_empty_list_changes_nothing(run):
     before = run.outputs.clone()
-    assert run.step(torch.arange(0), run.inputs[:0]).rows.total == 0
+    assert run.step(torch.arange(0), run.inputs[:0]).active.total == 0
     assert torch.equal(run.outputs, before)
 
 

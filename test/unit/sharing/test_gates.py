@@ -2,11 +2,12 @@
 
 import math
 
+from gate_forms import BudgetGate, ThresholdGate
 from hypothesis import given, settings, strategies
 import pytest
 import torch
 
-from mtshare_ros.sharing.gates import BudgetGate, raise_due, ThresholdGate
+from mtshare_ros.sharing.gates import raise_due
 
 
 def chosen(gate, scores, forced=(), ages=None):

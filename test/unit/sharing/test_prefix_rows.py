@@ -192,7 +192,7 @@ def test_a_budget_is_one_of_patches():
             image = torch.from_numpy(frame).permute(2, 0, 1)[None]
             work = engine.run(cache, image, DEFAULT_TASKS, settings,
                               PlanBounds(scene_cut=1.0, budget=9))
-            assert work.reset_reason or work.rows <= 9
+            assert work.reset_reason or work.entered <= 9
 
 
 def test_a_latency_target_is_kept_track_of():

@@ -69,13 +69,13 @@ class Runner:
     def run(self, embedded, shared, own):
         index = torch.tensor(list(shared), dtype=torch.int64)
         ungated = BlockThresholds(torch.full((1,), -1.0))
-        rows = self._runner.rows(self._state, [index if len(index) else None])
+        rows = self._runner.active_tokens(self._state, [index if len(index) else None])
         self._runner.run_shared(self._state, rows, embedded[rows.index],
                                 self._thresholds(shared, self._runner.shared, ungated))
         lists = [list(own.get(encoder, ())) for encoder in self._runner.encoders]
         patches = [torch.tensor(tokens, dtype=torch.int64) if tokens else None for tokens in lists]
         ungated = BlockThresholds(torch.full((len(patches),), -1.0))
-        self._runner.run_own(self._state, self._runner.rows(self._state, patches),
+        self._runner.run_own(self._state, self._runner.active_tokens(self._state, patches),
                              self._thresholds(lists[0], self._runner.own, ungated))
 
     @staticmethod
@@ -144,7 +144,7 @@ class GivenRows:
         if self.cache.state is None:
             self.sharing.run(self.cache, image, tasks, self.settings, PlanBounds())
         else:
-            self.sharing.run_rows(self.cache, image, tasks, self.settings,
+            self.sharing.run_patches(self.cache, image, tasks, self.settings,
                                   torch.tensor(sorted(rows), dtype=torch.int64))
         self.missed.update({task: set() for task in tasks})
 

@@ -33,14 +33,14 @@ def test_a_list_of_one_encoder_is_its_own():
 
 
 def test_a_row_names_the_token_it_stands_for():
-    assert listed(3, 13, 29).tokens.tolist() == [3, 3, 9]
+    assert listed(3, 13, 29).positions.tolist() == [3, 3, 9]
 
 
 @pytest.mark.parametrize('encoders', [1, 3])
 def test_every_row_gets_the_value_of_its_encoder(encoders):
     rows = listed(1, 2, 5, encoders=1) if encoders == 1 else listed(1, 2, 15, 20)
     values = torch.arange(1.0, encoders + 1)
-    spread = rows.per_row(values).expand(rows.total)
+    spread = rows.per_token(values).expand(rows.total)
     assert spread.tolist() == ([1, 1, 1] if encoders == 1 else [1, 1, 2, 3])
 
 
@@ -49,7 +49,7 @@ def test_a_part_of_a_list_keeps_what_belongs_to_its_rows():
     rows = listed(1, 2, 15, 20, marks=marked(1, 20), rotations=turns)
     part = rows.at(torch.tensor([1, 3]))
     assert part.index.tolist() == [2, 20] and part.counts == (1, 0, 1)
-    assert part.tokens.tolist() == [2, 0] and part.encoders.tolist() == [0, 2]
+    assert part.positions.tolist() == [2, 0] and part.encoders.tolist() == [0, 2]
     assert part.forced.tolist() == [False, True]
     assert torch.equal(part.rotation.cosine, turns.of(torch.tensor([2, 0])).cosine)
     assert part.token_count == N

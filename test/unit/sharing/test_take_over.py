@@ -54,7 +54,7 @@ def test_rows_whose_input_hardly_moved_are_reused(run, generator):
 
 def test_reused_tokens_go_on_to_the_next_block(run, generator):
     update = run.step(EVERY, alike(run, generator, 1e-3), task=HUGE)
-    assert update.rows.counts == (TOKENS,) * ENCODERS
+    assert update.active.counts == (TOKENS,) * ENCODERS
 
 
 def test_the_base_task_is_always_computed(run, generator):
@@ -165,11 +165,11 @@ def test_forced_rows_are_computed(run):
 def test_keys_of_reused_tokens_follow_the_base(run, generator):
     rows = EVERY.view(ENCODERS, TOKENS)[:, :24].flatten()
     moved = alike(run, generator, 0.3)[rows]
-    before = run.state.cache.rows[rows].clone()
+    before = run.state.cache.pairs[rows].clone()
     run.step(rows, moved, task=HUGE)
-    reused = run.state.cache.rows[rows]
+    reused = run.state.cache.pairs[rows]
     run.step(rows, moved)
-    exact = run.state.cache.rows[rows]
+    exact = run.state.cache.pairs[rows]
     assert (reused - exact).norm() < 0.5 * (before - exact).norm()
 
 
@@ -193,7 +193,7 @@ def test_rows_are_gated_in_time_before_they_are_reused(run):
     moved = run.inputs[rows].clone()
     moved[1] += 0.2
     update = run.step(rows, moved, temporal=[0.05] * ENCODERS, task=HUGE)
-    assert update.rows.index.tolist() == [TOKENS + 1]
+    assert update.active.index.tolist() == [TOKENS + 1]
     assert update.reused.tolist() == [TOKENS + 1]
 
 

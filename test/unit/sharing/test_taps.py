@@ -93,7 +93,7 @@ def test_all_patches_forced_give_heads_what_dense_does(prefix, kind):
     seen = Seen(prefix, block=kind, refresh_period=1)
     for frame in drive(4):
         work = seen.see(frame)
-        assert work.rows == work.patch_count
+        assert work.entered == work.patch_count
     assert max(map(seen.error, DEFAULT_TASKS)) < 1e-4
 
 

@@ -171,7 +171,7 @@ def test_what_changed_is_told_in_patches_of_the_view(shape):
     follower.look(2, 4)
     work = follower.run([30])
     expected = [*range(2 * GRID[1]), 30]
-    assert work.rows == len(expected)
+    assert work.entered == len(expected)
     for item in work.tasks.values():
         assert item.changed.tolist() == expected
         assert item.run.survivors.tolist() == expected

@@ -108,7 +108,7 @@ def buffers_of(transformer):
     """Return every buffer of an encoder's state in which rows lie, (M x T, ...) each."""
     found = [transformer.trunk, *transformer.taps.buffers.values()]
     for block in (*transformer.shared, *transformer.own):
-        found += [block.cache.rows, block.reference]
+        found += [block.cache.pairs, block.reference]
         base = getattr(block, 'base', None)
         if base is not None:
             found += [base.base_update, base.difference, base.cached_difference, base.kept]

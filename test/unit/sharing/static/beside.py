@@ -88,7 +88,7 @@ class Present:
             self.cache.reset('whole')
             self.engine.run(self.cache, image, self.tasks, self.settings, PlanBounds())
         else:
-            self.engine.run_rows(self.cache, image, self.tasks, self.settings, rows)
+            self.engine.run_patches(self.cache, image, self.tasks, self.settings, rows)
 
     def rows(self, tap, task):
         """Return what a task's head reads at a tap (T, D)."""
