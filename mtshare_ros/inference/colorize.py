@@ -101,23 +101,12 @@ def color_activity(image: np.ndarray, activity: Mapping[str, np.ndarray]) -> np.
     maps = [activity[task] for task in ordered(activity)][:max(_QUARTERS)]
     rows, columns = maps[0].shape
     height, width = image.shape[0] // rows, image.shape[1] // columns
-    states = _by_quarter(maps).repeat(height // 2, 0).repeat(width // 2, 1)
-    opacity = _OPACITY[states, np.tile(_seams(height, width), (rows, columns))]
+    chosen = np.stack([maps[number] for number in _QUARTERS[len(maps)]])
+    quarters = chosen.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1)
+    states = quarters.reshape(2 * rows, 2 * columns).repeat(height // 2, 0).repeat(width // 2, 1)
+    edges = np.zeros((height, width), np.uint8)
+    edges[0] = edges[:, 0] = 1
+    opacity = _OPACITY[states, np.tile(edges, (rows, columns))]
     grey = (image @ _LUMA >> 8) * (256 - opacity)  # 255 x 256 fits 16 bits
     colors = np.array(COLORS, np.uint16)[states] * opacity[..., None]
     return ((grey[..., None] + colors) >> 8).astype(np.uint8)
-
-
-def _by_quarter(maps: list[np.ndarray]) -> np.ndarray:
-    """Return the states of the quarters of all tiles: (2 rows, 2 columns)."""
-    rows, columns = maps[0].shape
-    chosen = np.stack([maps[number] for number in _QUARTERS[len(maps)]])
-    grid = chosen.reshape(2, 2, rows, columns).transpose(2, 0, 3, 1)
-    return grid.reshape(2 * rows, 2 * columns)
-
-
-def _seams(height: int, width: int) -> np.ndarray:
-    """Return 1 on the upper and left edges of a tile (height, width), 0 elsewhere."""
-    seams = np.zeros((height, width), np.uint8)
-    seams[0] = seams[:, 0] = 1
-    return seams

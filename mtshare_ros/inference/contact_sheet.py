@@ -161,17 +161,13 @@ def _pictures(
     row: SheetRow, pair: int, palette: np.ndarray, depth_range: tuple[float, float]
 ) -> list[np.ndarray | None]:
     """Return the pictures of one row in the order of the columns, ``pair`` for each map."""
-    shown = [(_mask_picture(maps, row.image, palette), _depth_picture(maps, depth_range),
+    shown = [(None if maps.mask is None else color_mask(
+                  maps.mask, row.image, palette, _MASK_ALPHA),
+              _depth_picture(maps, depth_range),
               None if maps.normals is None else color_normals(maps.normals), _edge_picture(maps))
              for maps in (row.truth, row.found)[-pair:]]
     maps_in_order = [picture for pictures in zip(*shown) for picture in pictures]
     return [row.image if row.shown is None else row.shown, *maps_in_order]
-
-
-def _mask_picture(
-    maps: SheetMaps, image: np.ndarray, palette: np.ndarray
-) -> np.ndarray | None:
-    return None if maps.mask is None else color_mask(maps.mask, image, palette, _MASK_ALPHA)
 
 
 def _depth_picture(maps: SheetMaps, depth_range: tuple[float, float]) -> np.ndarray | None:

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, contextmanager, ExitStack, nullco
 from dataclasses import dataclass
 import re
 import threading
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Iterable, Iterator, NamedTuple
 
 import torch
 
@@ -158,21 +158,12 @@ def computing_on(device: str) -> Iterator[None]:
         yield
 
 
-@dataclass(frozen=True)
-class Switch:
+class Switch(NamedTuple):
     """An attribute of PyTorch, and the value that it should have."""
 
     owner: Any
     name: str
     value: Any
-
-    def read(self) -> Any:
-        """Return the present value."""
-        return getattr(self.owner, self.name)
-
-    def write(self, value: Any) -> None:
-        """Set a value."""
-        setattr(self.owner, self.name, value)
 
 
 class Switches:
@@ -186,16 +177,17 @@ class Switches:
         self._choose = choose
         self._lock = threading.Lock()
         self._holders = 0
-        self._found: list[tuple[Switch, Any]] = []
+        self._found: list[Switch] = []
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Hold the switches at their values."""
         with self._lock:
             if self._holders == 0:
-                self._found = [(switch, switch.read()) for switch in self._choose()]
-                for switch, _ in self._found:
-                    switch.write(switch.value)
+                switches = self._choose()
+                self._found = [switch._replace(value=getattr(switch.owner, switch.name))
+                               for switch in switches]
+                _set(switches)
             self._holders += 1
         try:
             yield
@@ -203,8 +195,12 @@ class Switches:
             with self._lock:
                 self._holders -= 1
                 if self._holders == 0:
-                    for switch, value in self._found:
-                        switch.write(value)
+                    _set(self._found)
+
+
+def _set(switches: Iterable[Switch]) -> None:
+    for owner, name, value in switches:
+        setattr(owner, name, value)
 
 
 def exact_switches() -> tuple[Switch, ...]:
@@ -222,7 +218,7 @@ def exact_switches() -> tuple[Switch, ...]:
         Switch(matmul, 'allow_tf32', False), Switch(cudnn, 'allow_tf32', False))
     try:
         for switch in rounding:
-            switch.read()
+            getattr(switch.owner, switch.name)
     except RuntimeError:  # other code in this process has set them by their newer names
         rounding = tuple(Switch(owner, 'fp32_precision', 'ieee')
                          for owner in (matmul, cudnn.conv, cudnn.rnn))

@@ -194,8 +194,11 @@ class GeometryDecoder:
         ``camera`` is ``own_camera``, or its fx, fy, cx and cy as a tensor (4,) float32.
         """
         if patches is None and self._encoding == RELATIVE:
-            state.floor.copy_(_floor_of(depth))
-        if patches is None or self._covers_most(state.level, patches):
+            known = depth.nan_to_num(0, 0, 0).clamp(min=0)
+            state.floor.copy_(known.mean().double() * _SHALLOW)
+        # single patches with their borders may have more pixels than the whole map
+        tile = (self._side + 2 * self._field_radius) ** 2
+        if patches is None or patches.shape[0] * tile > state.level.count:
             tiles = Tiles.whole(state.level, self._field_radius, depth.device)
             state.raw.copy_(self._values(tiles, state, depth, mask, camera))
         elif patches.shape[0]:
@@ -213,10 +216,6 @@ class GeometryDecoder:
         if missed or state.camera != camera or len(known) < len(listed):
             return None
         return around(Level(state.level.grid, 1), torch.cat(known), self.border)
-
-    def _covers_most(self, level: Level, patches: torch.Tensor) -> bool:
-        """Tell whether the patches with their borders have more pixels than the whole map."""
-        return patches.shape[0] * (self._side + 2 * self._field_radius) ** 2 > level.count
 
     def _values(
         self, tiles: Tiles, state: GeometryState, depth: torch.Tensor, mask: torch.Tensor | None,
@@ -246,11 +245,6 @@ def _rays(tiles: Tiles, camera: Pinhole | torch.Tensor) -> Rays:
                       else (camera.fx, camera.fy, camera.cx, camera.cy))
     right, down = tiles.columns - cx, tiles.rows - cy
     return Rays(right.float()[:, None], down.float()[..., None], fx, fy)
-
-
-def _floor_of(disparity: torch.Tensor) -> torch.Tensor:
-    """Return the least disparity () by which a step is divided."""
-    return disparity.nan_to_num(0, 0, 0).clamp(min=0).mean().double() * _SHALLOW
 
 
 _INVERSE = {

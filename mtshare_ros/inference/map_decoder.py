@@ -67,17 +67,13 @@ def decode_patches(
 ) -> None:
     """Decode by operators that every device has; see ``PatchDecoder``."""
     rows = raw[0].permute(1, 2, 0).flatten(0, 1).float()
-    for some in patches.split(_patches_at_once(rows)):
+    at_once = max(1, CHANNELS_AT_ONCE[rows.device.type] // rows.shape[1])
+    for some in patches.split(at_once):
         values = geometry.enlargement.patches_at(rows, geometry.windows, some)
         strips = geometry.strips.index_select(0, some).view(-1)
         for rows_of_map, found in zip(maps, decode_values(values, encoding)):
             target = rows_of_map[:-1].view(-1, geometry.level.side * rows_of_map.shape[1])
             overwrite(target, strips, found.reshape(-1, target.shape[1]))
-
-
-def _patches_at_once(raw: torch.Tensor) -> int:
-    """Return how many patches of a raw output (pixels, C) to decode at once."""
-    return max(1, CHANNELS_AT_ONCE[raw.device.type] // raw.shape[1])
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,8 @@ class MovingCamera:
 
     def see(self, request: FrameRequest, following: Following) -> View:
         """Estimate how the camera moved since the frame before, and carry the maps along."""
-        image, before = self._tensor(request.image), self._latest()
+        image = self._tensor(request.image)
+        before = self._at_rest or _Latest(self.composite.maps, self.composite.image)
         depth = before.maps.get('depth')
         estimate = self._estimate(request, following, image, before)
         flow = image_flow(depth, self._size, request.camera, estimate.motion)
@@ -178,10 +179,6 @@ class MovingCamera:
         carried = self.composite.maps
         return {name: as_array(carried[known], self._types[name])
                 for name, known in self._names.items()}
-
-    def _latest(self) -> '_Latest':
-        """Return the maps and the image of the last view."""
-        return self._at_rest or _Latest(self.composite.maps, self.composite.image)
 
     def _carry(self, motion: RigidMotion, camera: Pinhole, image: torch.Tensor) -> CarriedView:
         """Carry the maps along with a motion, and compare what they let expect with an image."""

@@ -35,15 +35,20 @@ def check_reference(engine: Engine, path: Path | None = None) -> str:
     shipped heads is that of the model which they form with their backbone.
     """
     path = path or reference_path()
-    sha256 = _key_of(engine) if engine.file else ''
+    key = f'{_key_of(engine)}/' if engine.file else ''
     try:
         with np.load(path) as arrays:
-            image, expected = arrays['image'], _outputs_of(sha256, arrays)
+            image = arrays['image']
+            expected = {name.removeprefix(key): arrays[name].astype(np.float32)
+                        for name in arrays if key and name.startswith(key)}
     except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
         return f'{path}: the reference cannot be read: {error!r}; install the package again'
     if not expected:
         return ''
-    return _describe_errors(engine, _relative_errors(sample_outputs(engine, image), expected))
+    found = sample_outputs(engine, image)
+    return _describe_errors(engine, {
+        task: float(np.linalg.norm(found[task] - values) / np.linalg.norm(values))
+        for task, values in expected.items()})
 
 
 def sample_outputs(engine: Engine, image: np.ndarray) -> dict[str, np.ndarray]:
@@ -82,21 +87,6 @@ def _key_of(engine: Engine) -> str:
     if engine.file is None:
         raise ModelError('a reference belongs to a model file; load the engine with Engine.load')
     return engine.file.heads_sha256 or engine.file.sha256
-
-
-def _outputs_of(sha256: str, arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the expected outputs of a model by task, empty where it has none."""
-    names = [name for name in arrays if sha256 and name.startswith(f'{sha256}/')]
-    return {name.split('/')[1]: arrays[name].astype(np.float32) for name in names}
-
-
-def _relative_errors(
-    found: Mapping[str, np.ndarray], expected: Mapping[str, np.ndarray]
-) -> dict[str, float]:
-    return {
-        task: float(np.linalg.norm(found[task] - values) / np.linalg.norm(values))
-        for task, values in expected.items()
-    }
 
 
 def _describe_errors(engine: Engine, errors: Mapping[str, float]) -> str:
