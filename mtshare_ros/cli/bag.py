@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.recording.bag import Bag
     from mtshare_ros.recording.bag_plan import BagPlan
-    from mtshare_ros.recording.bag_run import BagRun
 
 EXAMPLES = """
 mtshare bag drive/ maps/
@@ -102,8 +101,7 @@ def bag(
     namespace: NamespaceOption = '',
     storage: StorageOption = None,
     copy_input: CopyOption = False,
-    start: StartOption = None,
-    end: EndOption = None,
+    start: StartOption = None, end: EndOption = None,
     segment: SegmentOption = 250,
     overwrite: OverwriteOption = False,
     model: ModelOption = 'default',
@@ -117,9 +115,7 @@ def bag(
     precision: PrecisionOption = 'auto',
     threads: ThreadsOption = None,
     json: JsonOption = None,
-    sheet: SheetOption = None,
-    video: VideoOption = None,
-    rerun: RerunOption = None,
+    sheet: SheetOption = None, video: VideoOption = None, rerun: RerunOption = None,
 ) -> None:
     """
     Compute the maps of a recorded bag and write them into a new one, without ROS.
@@ -134,10 +130,12 @@ def bag(
     with _open(source) as opened:
         images, infos = _choose_topics(opened, image_topic, camera_info_topic)
         plan = BagPlan(
-            source, target, storage.value if storage else opened.storage, images, infos, (),
-            namespace.strip('/'), copy_input, start, end, segment, overwrite, camera_matrix.value,
-            sharing_settings(sharing, temporal_threshold, task_threshold, refresh_period),
-            motion_settings(fusion))
+            source, target, storage.value if storage else opened.storage, images, infos,
+            namespace=namespace.strip('/'), copy_input=copy_input, start_s=start, end_s=end,
+            segment=segment, overwrite=overwrite, camera_matrix=camera_matrix.value,
+            sharing=sharing_settings(
+                sharing, temporal_threshold, task_threshold, refresh_period),
+            motion=motion_settings(fusion))
         plan.prepare_target()
         engine = load_network(model, device, precision, input_size, threads)
         outcome = _run(opened, plan.with_outputs(topics, engine), engine, previews)
@@ -171,26 +169,22 @@ def _run(
     with previews.opened(engine) as observers:
         run = BagRun(opened, plan, engine, observers=observers, say=warn)
         if run.resumed_at:
-            warn(f'going on behind {run.resumed_at} images that are done already; they are not in '
-                 'the figures and the pictures of this run')
+            warn(f'going on after {run.resumed_at} images that are done already; they are not in '
+                 'the statistics and the pictures of this run')
         try:
             with progress_bar('computing', total) as progress:
                 run.run(progress)
         except KeyboardInterrupt:
-            warn(f'{run.safe} images are safe; the same command goes on behind them')
+            warn(f'{run.safe} images are in complete files; the same command goes on after them')
             raise
-    return Outcome(
-        engine, str(plan.source), str(plan.target), run.frames, run.skipped, run.resumed_at,
-        run.statistics.values(), plan.sharing, _describe_damages(opened, run), dict(run.left_out),
-        run.missing)
-
-
-def _describe_damages(opened: 'Bag', run: 'BagRun') -> str:
-    """Return all damages of the input in one line, empty without any."""
     damages = [str(damage) for damage in opened.damages]
     if run.missing:
         damages.append(f'{run.missing} of {run.images + run.missing} images are missing')
-    return f'{opened.path}: {"; ".join(damages)}' if damages else ''
+    return Outcome(
+        engine, str(plan.source), str(plan.target), run.frames, run.skipped,
+        run.statistics.values(), plan.sharing, resumed_at=run.resumed_at,
+        damage=f'{opened.path}: {"; ".join(damages)}' if damages else '',
+        left_out=dict(run.left_out), missing=run.missing)
 
 
 def _count_images(opened: 'Bag', plan: 'BagPlan') -> int | None:

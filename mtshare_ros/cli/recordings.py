@@ -146,9 +146,9 @@ class Outcome:
     target: str
     frames: int
     skipped: int
-    resumed_at: int
     statistics: dict[str, Any]
     sharing: 'SharingSettings'
+    resumed_at: int = 0
     damage: str = ''
     left_out: Mapping[str, int] = field(default_factory=dict)
     missing: int | None = None

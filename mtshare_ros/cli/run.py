@@ -89,9 +89,7 @@ def run(
     precision: PrecisionOption = 'auto',
     threads: ThreadsOption = None,
     json: JsonOption = None,
-    sheet: SheetOption = None,
-    video: VideoOption = None,
-    rerun: RerunOption = None,
+    sheet: SheetOption = None, video: VideoOption = None, rerun: RerunOption = None,
 ) -> None:
     """
     Compute the maps of images, of a video or of a camera, and write them as files.
@@ -118,8 +116,8 @@ def run(
         refresh_period), activity=previews.wanted, motion=motion)
     maps = MapFiles(output, outputs, engine.labels, npy=arrays is Arrays.NPY)
     job = _run(source, engine, settings, maps, frames, previews)
-    report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped, 0,
-                   job.statistics.values(), settings.sharing, job.damage), json)
+    report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped,
+                   job.statistics.values(), settings.sharing, damage=job.damage), json)
     _end(job, source.live)
 
 

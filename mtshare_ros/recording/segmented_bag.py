@@ -155,7 +155,7 @@ class SegmentedBag:
             reason = getattr(error, 'strerror', None) or error
             raise RecordingError(
                 f'{self.folder}: cannot be written: {reason}; make room, or give another OUT; '
-                'the same command goes on behind what is safe') from error
+                'the same command goes on after the last complete file') from error
 
     def abandon(self) -> None:
         """Throw the open segment away, if there is one; a later run goes on with the others."""
