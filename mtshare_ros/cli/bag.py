@@ -6,31 +6,9 @@ from typing import Annotated, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.options import (
-    DeviceOption,
-    InputSizeOption,
-    JsonOption,
-    ModelOption,
-    PrecisionOption,
-    RefreshPeriodOption,
-    SheetOption,
-    TaskThresholdOption,
-    TemporalThresholdOption,
-)
+from mtshare_ros.cli import options, recordings
 from mtshare_ros.cli.output import progress_bar, warn
-from mtshare_ros.cli.recordings import (
-    FusionOption,
-    load_network,
-    motion_settings,
-    Outcome,
-    Previews,
-    report,
-    RerunOption,
-    sharing_settings,
-    SharingOption,
-    ThreadsOption,
-    VideoOption,
-)
+from mtshare_ros.cli.recordings import Outcome, Previews
 
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
@@ -104,18 +82,18 @@ def bag(
     start: StartOption = None, end: EndOption = None,
     segment: SegmentOption = 250,
     overwrite: OverwriteOption = False,
-    model: ModelOption = 'default',
-    sharing: SharingOption = True,
-    temporal_threshold: TemporalThresholdOption = 1.0,
-    task_threshold: TaskThresholdOption = 1.0,
-    refresh_period: RefreshPeriodOption = 30,
-    fusion: FusionOption = False,
-    input_size: InputSizeOption = None,
-    device: DeviceOption = 'auto',
-    precision: PrecisionOption = 'auto',
-    threads: ThreadsOption = None,
-    json: JsonOption = None,
-    sheet: SheetOption = None, video: VideoOption = None, rerun: RerunOption = None,
+    model: options.ModelOption = 'default',
+    sharing: recordings.SharingOption = True,
+    temporal_threshold: options.TemporalThresholdOption = 1.0,
+    task_threshold: options.TaskThresholdOption = 1.0,
+    refresh_period: options.RefreshPeriodOption = 30,
+    fusion: recordings.FusionOption = False,
+    input_size: options.InputSizeOption = None,
+    device: options.DeviceOption = 'auto',
+    precision: options.PrecisionOption = 'auto',
+    threads: recordings.ThreadsOption = None,
+    json: options.JsonOption = None, sheet: options.SheetOption = None,
+    video: recordings.VideoOption = None, rerun: recordings.RerunOption = None,
 ) -> None:
     """
     Compute the maps of a recorded bag and write them into a new one, without ROS.
@@ -133,13 +111,13 @@ def bag(
             source, target, storage.value if storage else opened.storage, images, infos,
             namespace=namespace.strip('/'), copy_input=copy_input, start_s=start, end_s=end,
             segment=segment, overwrite=overwrite, camera_matrix=camera_matrix.value,
-            sharing=sharing_settings(
+            sharing=recordings.sharing_settings(
                 sharing, temporal_threshold, task_threshold, refresh_period),
-            motion=motion_settings(fusion))
+            motion=recordings.motion_settings(fusion))
         plan.prepare_target()
-        engine = load_network(model, device, precision, input_size, threads)
+        engine = recordings.load_network(model, device, precision, input_size, threads)
         outcome = _run(opened, plan.with_outputs(topics, engine), engine, previews)
-    report(outcome, json)
+    recordings.report(outcome, json)
 
 
 def _open(source: Path) -> 'Bag':

@@ -6,30 +6,9 @@ from typing import Annotated, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.options import (
-    DeviceOption,
-    InputSizeOption,
-    JsonOption,
-    ModelOption,
-    PrecisionOption,
-    RefreshPeriodOption,
-    SheetOption,
-    TaskThresholdOption,
-    TemporalThresholdOption,
-)
+from mtshare_ros.cli import options, recordings
 from mtshare_ros.cli.output import check_folder, progress_bar, StopRequest, warn
-from mtshare_ros.cli.recordings import (
-    FusionOption,
-    load_network,
-    motion_settings,
-    Outcome,
-    Previews,
-    report,
-    RerunOption,
-    sharing_settings,
-    ThreadsOption,
-    VideoOption,
-)
+from mtshare_ros.cli.recordings import Outcome, Previews
 
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
@@ -78,18 +57,18 @@ def run(
     arrays: ArraysOption = Arrays.PNG,
     frames: FramesOption = None,
     overwrite: OverwriteOption = False,
-    model: ModelOption = 'default',
+    model: options.ModelOption = 'default',
     sharing: SharingOption = None,
-    temporal_threshold: TemporalThresholdOption = 1.0,
-    task_threshold: TaskThresholdOption = 1.0,
-    refresh_period: RefreshPeriodOption = 30,
-    fusion: FusionOption = False,
-    input_size: InputSizeOption = None,
-    device: DeviceOption = 'auto',
-    precision: PrecisionOption = 'auto',
-    threads: ThreadsOption = None,
-    json: JsonOption = None,
-    sheet: SheetOption = None, video: VideoOption = None, rerun: RerunOption = None,
+    temporal_threshold: options.TemporalThresholdOption = 1.0,
+    task_threshold: options.TaskThresholdOption = 1.0,
+    refresh_period: options.RefreshPeriodOption = 30,
+    fusion: recordings.FusionOption = False,
+    input_size: options.InputSizeOption = None,
+    device: options.DeviceOption = 'auto',
+    precision: options.PrecisionOption = 'auto',
+    threads: recordings.ThreadsOption = None,
+    json: options.JsonOption = None, sheet: options.SheetOption = None,
+    video: recordings.VideoOption = None, rerun: recordings.RerunOption = None,
 ) -> None:
     """
     Compute the maps of images, of a video or of a camera, and write them as files.
@@ -107,16 +86,18 @@ def run(
     check_folder(json)
     prepare_folder(output, overwrite)
     source = open_source(sources)
-    motion = motion_settings(fusion, continuous=source.continuous)
-    engine = load_network(model, device, precision, input_size, threads)
+    motion = recordings.motion_settings(fusion, continuous=source.continuous)
+    engine = recordings.load_network(model, device, precision, input_size, threads)
     offered = offered_outputs(engine.tasks, engine.description.architecture.relative_depth)
     outputs = choose_outputs(topics, [row for row in offered if row.is_map], '--topics')
-    settings = InferenceSettings.to_show(map(task_of, outputs), engine.tasks, sharing_settings(
+    shared = recordings.sharing_settings(
         source.continuous if sharing is None else sharing, temporal_threshold, task_threshold,
-        refresh_period), activity=previews.wanted, motion=motion)
+        refresh_period)
+    settings = InferenceSettings.to_show(
+        map(task_of, outputs), engine.tasks, shared, activity=previews.wanted, motion=motion)
     maps = MapFiles(output, outputs, engine.labels, npy=arrays is Arrays.NPY)
     job = _run(source, engine, settings, maps, frames, previews)
-    report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped,
+    recordings.report(Outcome(engine, ' '.join(sources), str(output), job.frames, job.skipped,
                    job.statistics.values(), settings.sharing, damage=job.damage), json)
     _end(job, source.live)
 
