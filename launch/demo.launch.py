@@ -17,7 +17,7 @@ from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 
 
 def arguments() -> list[LaunchDescriptionEntity]:
-    """Return the arguments of the simulated camera; those of perception.launch.py hold too."""
+    """Return the arguments of the simulated camera, beside those of perception.launch.py."""
     return [
         DeclareLaunchArgument(
             'model', default_value=load_manifest().default,
@@ -28,8 +28,8 @@ def arguments() -> list[LaunchDescriptionEntity]:
             description='How the camera moves.'),
         DeclareLaunchArgument(
             'seed', default_value='1100003',
-            description='Which room, path and movers; no shipped model was trained on 1100000 to '
-                        '1199999.'),
+            description='Which room, camera path and moving objects; no shipped model was trained '
+                        'on 1100000 to 1199999.'),
         DeclareLaunchArgument(
             'rate', default_value='30.0', description='Images published in a second, in Hz.'),
         DeclareLaunchArgument(
@@ -40,13 +40,13 @@ def arguments() -> list[LaunchDescriptionEntity]:
             'noise', default_value='1.0', description='Factor on the sensor noise.'),
         DeclareLaunchArgument(
             'quality', default_value='live', choices=['live', 'full'],
-            description='How carefully light is computed.'),
+            description='How accurately light is computed.'),
         DeclareLaunchArgument(
             'ground_truth', default_value='false', choices=['true', 'false'],
             description='Publish the true maps as ground_truth/*.'),
         DeclareLaunchArgument(
             'clip', default_value='',
-            description='Path of a pre-rendered clip to replay; empty: render.'),
+            description='Path of a pre-rendered clip to replay; empty: render images.'),
     ]
 
 
@@ -64,8 +64,8 @@ def start_camera(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the simulated camera, on the topics that the perception node listens to."""
     values = context.launch_configurations
     if values['video']:
-        raise ValueError(f'video:={values["video"]} takes the place of the simulated camera: '
-                         f'start perception.launch.py with it')
+        raise ValueError(f'video:={values["video"]} cannot be used with the simulated camera: '
+                         f'give it to perception.launch.py')
     return [Node(
         package='mtshare_ros', executable='sim_camera_node', namespace=values['namespace'],
         parameters=[camera_parameters(values)],
@@ -81,6 +81,6 @@ def generate_launch_description() -> LaunchDescription:
         *arguments(),
         SetEnvironmentVariable(RENDERED_CAMERA, '1'),
         IncludeLaunchDescription(PythonLaunchDescriptionSource(str(perception))),
-        # After the inclusion, because it declares what both nodes share and widens the transport.
+        # After the inclusion, which declares arguments of both nodes and sets the DDS profile.
         OpaqueFunction(function=start_camera),
     ])

@@ -19,7 +19,7 @@ def arguments() -> list[LaunchDescriptionEntity]:
 
 
 def video_arguments() -> list[LaunchDescriptionEntity]:
-    """Return what a camera node of this package is started with, where no other camera is."""
+    """Return the arguments of the video camera node."""
     return [
         DeclareLaunchArgument(
             'video', default_value='',
@@ -41,14 +41,14 @@ def video_arguments() -> list[LaunchDescriptionEntity]:
 
 
 def topic_arguments() -> list[LaunchDescriptionEntity]:
-    """Return what says where the images come from and where the outputs go."""
+    """Return the arguments that choose the topics of images and outputs."""
     return [
         DeclareLaunchArgument(
             'namespace', default_value='',
             description='Namespace of the node and its topics.'),
         DeclareLaunchArgument(
             'cameras', default_value='',
-            description='Names of several cameras with commas between, such as front,rear: one '
+            description='Names of several cameras, separated by commas, such as front,rear: one '
                         'node and one network for all, topics front/image, front/depth/image, ... '
                         'Empty: as in params_file.'),
         DeclareLaunchArgument(
@@ -70,7 +70,7 @@ def topic_arguments() -> list[LaunchDescriptionEntity]:
 
 
 def node_arguments() -> list[LaunchDescriptionEntity]:
-    """Return what the node is told when it starts."""
+    """Return the arguments that set parameters of the node."""
     config = share_directory() / 'config'
     return [
         DeclareLaunchArgument(
@@ -93,7 +93,7 @@ def node_arguments() -> list[LaunchDescriptionEntity]:
 
 
 def process_arguments() -> list[LaunchDescriptionEntity]:
-    """Return what runs beside the node, and how the node is run."""
+    """Return the arguments for other processes, and for how the node is run."""
     return [
         DeclareLaunchArgument(
             'rviz', default_value='false', choices=BOOLEANS,
@@ -125,7 +125,7 @@ def compressed_topic(values: dict[str, str]) -> str:
 
 
 def image_transport(values: dict[str, str]) -> str:
-    """Return how the images come, empty where the parameter file says so."""
+    """Return the image transport, empty where the parameter file sets it."""
     if not values['compressed_image']:
         return values['image_transport']
     if values['image_transport'] == 'raw':
@@ -136,7 +136,7 @@ def image_transport(values: dict[str, str]) -> str:
 
 
 def remappings(values: dict[str, str]) -> list[tuple[str, str]]:
-    """Return where the inputs come from; compressed images have a topic of their own."""
+    """Return the remappings of the input topics, for each camera."""
     topics = [*((name, values[name]) for name in INPUTS),
               ('image/compressed', compressed_topic(values))]
     cameras = camera_names(values)
@@ -217,5 +217,5 @@ def start(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Return the perception node and, if wanted, what shows its outputs."""
+    """Return the perception node and, if wanted, rviz2, the dashboard and a video camera."""
     return LaunchDescription([*arguments(), OpaqueFunction(function=start)])

@@ -14,7 +14,7 @@ from mtshare_ros.file_paths import share_directory
 
 
 def arguments() -> list[LaunchDescriptionEntity]:
-    """Return the arguments of the player; those of perception.launch.py hold too."""
+    """Return the arguments of the player, beside those of perception.launch.py."""
     return [
         DeclareLaunchArgument(
             'bag', description='Folder or file of the bag to play. Its image topic is given by '
@@ -23,13 +23,13 @@ def arguments() -> list[LaunchDescriptionEntity]:
             'rate', default_value='1.0', description='Speed of playing; 0.5 is half as fast.'),
         DeclareLaunchArgument(
             'loop', default_value='false', choices=['true', 'false'],
-            description='Begin anew at the end of the bag.'),
+            description='Start again at the end of the bag.'),
         DeclareLaunchArgument(
             'start_offset', default_value='0.0',
-            description='Seconds of the bag that are left out at its beginning.'),
+            description='Seconds to skip at the beginning of the bag.'),
         DeclareLaunchArgument(
             'delay', default_value='8.0',
-            description='Seconds before playing, in which the node loads its model.'),
+            description='Seconds to wait before playing, while the node loads its model.'),
     ]
 
 
@@ -46,7 +46,7 @@ def start_player(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """Return the player, which comes with the package ros2bag; it waits for the node."""
     values = context.launch_configurations
     player = ExecuteProcess(cmd=player_command(values), name='bag_player', output='screen')
-    # Not by --delay, which would be waited again in every loop.
+    # Not with --delay, which would wait again in every loop.
     return [TimerAction(period=float(values['delay']), actions=[player])]
 
 
@@ -58,6 +58,6 @@ def generate_launch_description() -> LaunchDescription:
         IncludeLaunchDescription(
             PythonLaunchDescriptionSource(str(perception)),
             launch_arguments=[('use_sim_time', 'true')]),
-        # After the inclusion, which widens the transport for the player too.
+        # After the inclusion, which sets the DDS profile for the player too.
         OpaqueFunction(function=start_player),
     ])
