@@ -80,10 +80,23 @@ def names_defined_in(path):
     return {getattr(name, 'name', getattr(name, 'id', '')) for name in named}
 
 
-def test_what_the_design_says_to_change_is_where_it_says():
+def test_what_the_design_says_to_change_has_a_name_in_each_file():
     rows = re.search(r'^\| to change .*?\n\n', DESIGN, re.MULTILINE | re.DOTALL).group()
     places = re.findall(r'`(\w+)` in `([\w/]+\.py)`', rows)
 
     assert set(re.findall(r'`([\w/]+\.py)`', rows)) == {path for _, path in places}
+
+
+def test_every_name_that_the_design_gives_is_in_its_file():
+    places = re.findall(r'`(\w+)` in\s+`([\w/]+\.py)`', DESIGN)
+
+    assert len(places) > 50
     for name, path in places:
         assert name in names_defined_in(ROOT / 'mtshare_ros' / path), (name, path)
+
+
+def test_every_file_that_the_design_names_exists():
+    paths = set(re.findall(r'`([a-z_]+/[\w/]+\.py)`', DESIGN))
+
+    assert not [path for path in paths if not ((ROOT / 'mtshare_ros' / path).is_file()
+                                               or (ROOT / path).is_file())]
