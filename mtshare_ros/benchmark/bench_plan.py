@@ -12,9 +12,9 @@ from mtshare_ros.benchmark.contenders import (
 )
 from mtshare_ros.benchmark.dense_contenders import DENSE_CONTENDERS
 from mtshare_ros.config import require
-from mtshare_ros.data.rooms.frame import median_motion, RoomFrame
 from mtshare_ros.data.rooms.motions import HARDER
 from mtshare_ros.data.rooms.renderer import Renderer
+from mtshare_ros.data.rooms.room_frame import median_motion, RoomFrame
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.evaluation.room_data import changed_share

@@ -10,7 +10,7 @@ import torch
 from mtshare_ros.benchmark.bench_plan import LONGEST_PERIOD
 from mtshare_ros.benchmark.race import ContenderRecord, ReferenceLog, RunOptions
 from mtshare_ros.benchmark.timing import Times
-from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.data.rooms.room_frame import RoomFrame
 from mtshare_ros.evaluation.flicker import Correspondence
 from mtshare_ros.evaluation.scorer import delta_m, Metrics
 from mtshare_ros.image_frame import frame_to_cover

@@ -44,7 +44,7 @@ from mtshare_ros.benchmark.dense_contenders import (
 from mtshare_ros.benchmark.dense_forms import FormChooser, Report
 from mtshare_ros.benchmark.race import ContenderRecord, new_record, Race, Runner, RunOptions
 from mtshare_ros.benchmark.timing import Times
-from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.data.rooms.room_frame import RoomFrame
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings

@@ -10,7 +10,7 @@ import torch
 
 from mtshare_ros.benchmark.contenders import Contender
 from mtshare_ros.benchmark.dense_forms import synchronize
-from mtshare_ros.data.rooms.frame import RoomFrame
+from mtshare_ros.data.rooms.room_frame import RoomFrame
 from mtshare_ros.evaluation.flicker import Correspondence, Flicker
 from mtshare_ros.evaluation.metrics import make_metric, Metric
 from mtshare_ros.evaluation.output_error import relative_error

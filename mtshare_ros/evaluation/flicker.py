@@ -6,7 +6,7 @@ from typing import Iterator
 
 import numpy as np
 
-from mtshare_ros.data.rooms.frame import projected, rays, RoomFrame, seen_from
+from mtshare_ros.data.rooms.room_frame import projected, rays, RoomFrame, seen_from
 from mtshare_ros.evaluation.metrics import angles_between
 from mtshare_ros.evaluation.scoring import ratio
 from mtshare_ros.inference.prediction import Prediction

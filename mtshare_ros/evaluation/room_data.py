@@ -7,9 +7,9 @@ import numpy as np
 
 from mtshare_ros.config import require
 from mtshare_ros.data.rooms.camera_paths import MOTIONS
-from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.data.rooms.motions import CAMERA_MOTIONS
 from mtshare_ros.data.rooms.renderer import LIVE, Renderer
+from mtshare_ros.data.rooms.room_frame import RoomFrame
 from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.streams import CHANGE_LEVEL, PATCH, STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo

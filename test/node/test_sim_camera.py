@@ -9,7 +9,7 @@ from ros_messages import stamp_key
 from sensor_msgs.msg import CameraInfo
 
 from mtshare_ros.data.rooms.clips import write_clip
-from mtshare_ros.data.rooms.frame import Pose, RoomFrame
+from mtshare_ros.data.rooms.room_frame import Pose, RoomFrame
 from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.nodes.codec import image_to_rgb
 from mtshare_ros.nodes.sim_camera.node import GROUND_TRUTH

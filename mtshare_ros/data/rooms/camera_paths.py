@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from mtshare_ros.data.rooms.frame import Pose
+from mtshare_ros.data.rooms.room_frame import Pose
 from mtshare_ros.data.rooms.scene import Room
 from mtshare_ros.data.rooms.views import clearance, look
 from mtshare_ros.errors import ConfigError

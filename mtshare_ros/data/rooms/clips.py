@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mtshare_ros.data.rooms.array_folder import replace_json
-from mtshare_ros.data.rooms.frame import Pose, RoomFrame
+from mtshare_ros.data.rooms.room_frame import Pose, RoomFrame
 from mtshare_ros.errors import DatasetError
 
 META_FILE = 'clip.json'

@@ -18,9 +18,9 @@ from mtshare_ros.data.rooms.camera_paths import (
     Stand,
     Wave,
 )
-from mtshare_ros.data.rooms.frame import median_motion
 from mtshare_ros.data.rooms.motions import camera_motion, CameraMotion
 from mtshare_ros.data.rooms.renderer import LIVE, Renderer
+from mtshare_ros.data.rooms.room_frame import median_motion
 from mtshare_ros.data.rooms.scene import make_room, Room
 from mtshare_ros.data.rooms.views import clearance
 

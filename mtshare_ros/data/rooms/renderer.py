@@ -6,9 +6,9 @@ from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from mtshare_ros.data.rooms.frame import outlines, Pose, RoomFrame
 from mtshare_ros.data.rooms.people import pose_movers
 from mtshare_ros.data.rooms.primitives import SHELL_PARTS
+from mtshare_ros.data.rooms.room_frame import outlines, Pose, RoomFrame
 from mtshare_ros.data.rooms.scene import Room
 from mtshare_ros.errors import ConfigError, import_extra
 
@@ -161,6 +161,6 @@ class _Pass:
 
 
 def _kernels() -> Any:
-    from mtshare_ros.data.rooms.kernels import pipeline
+    from mtshare_ros.data.rooms.kernels import frame_kernels
 
-    return pipeline
+    return frame_kernels

@@ -5,11 +5,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from mtshare_ros.data.rooms.frame import Pose
-from mtshare_ros.data.rooms.kernels import pipeline
+from mtshare_ros.data.rooms.kernels import frame_kernels
 from mtshare_ros.data.rooms.kernels.intersect import GEOMETRY_COLUMNS
 from mtshare_ros.data.rooms.people import MovedParts
 from mtshare_ros.data.rooms.primitives import BOX, CYLINDER, Primitives, SHELL_PARTS
+from mtshare_ros.data.rooms.room_frame import Pose
 from mtshare_ros.data.rooms.scene import Room
 
 _GLOW_COLUMN = 9
@@ -33,7 +33,7 @@ class ShadowLists:
     @classmethod
     def empty(cls, lights: int, rows: int) -> 'ShadowLists':
         """Return lists with room for ``rows`` rows in every cell."""
-        cells, rows = pipeline.CELLS ** 2, max(rows, 1)
+        cells, rows = frame_kernels.CELLS ** 2, max(rows, 1)
         return cls(np.zeros((lights, cells, rows), np.int16),
                    np.zeros((lights, cells), np.int32),
                    np.zeros((lights, cells, rows), np.float32))
@@ -82,7 +82,7 @@ class Snapshot:
         sines = np.sqrt(1.0 - cosines ** 2)
         shadows = self.shadows
         for light in range(len(self.lights)):
-            pipeline.fill_cells(
+            frame_kernels.fill_cells(
                 self.lights[light, :3], directions, cosines, sines, self.geometry, self.radii,
                 rows, shadows.lists[light], shadows.counts[light], shadows.near[light])
 
@@ -111,7 +111,7 @@ def _lamp_offsets() -> np.ndarray:
     """Return nine points (9, 2) over the lamp, neighbours in the 3x3 pattern far apart."""
     order = (0, 5, 7, 4, 2, 6, 8, 1, 3)
     angles = np.arange(8) * (2 * np.pi / 8)
-    rings = np.where(np.arange(8) % 2 == 0, 0.95, 0.6) * pipeline.LAMP_RADIUS
+    rings = np.where(np.arange(8) % 2 == 0, 0.95, 0.6) * frame_kernels.LAMP_RADIUS
     points = np.concatenate([[[0.0, 0.0]], np.stack([np.cos(angles), np.sin(angles)], 1)
                              * rings[:, None]])
     return points[list(order)].astype(np.float32)
@@ -120,7 +120,7 @@ def _lamp_offsets() -> np.ndarray:
 @lru_cache(maxsize=1)
 def _cells() -> tuple[np.ndarray, np.ndarray]:
     """Return the cells' axes (K, 3) and the cosines of their angular radii (K,)."""
-    count = pipeline.CELLS
+    count = frame_kernels.CELLS
     line, column = (part.ravel() for part in np.mgrid[0:count, 0:count])
     axes = _octahedral((column + 0.5) / count, (line + 0.5) / count)
     cosines = np.ones(count * count)

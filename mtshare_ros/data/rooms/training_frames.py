@@ -12,8 +12,8 @@ from mtshare_ros.data.rooms.array_folder import (
     Progress,
     read_meta,
 )
-from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.data.rooms.renderer import LIVE, Renderer
+from mtshare_ros.data.rooms.room_frame import RoomFrame
 from mtshare_ros.data.rooms.scene import GENERATOR_VERSION, make_room, Room
 from mtshare_ros.data.rooms.variety import render_varied_view
 from mtshare_ros.data.rooms.views import render_view, split_seeds

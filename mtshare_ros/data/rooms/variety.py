@@ -11,10 +11,10 @@ import numpy as np
 
 from mtshare_ros.data.augmentation import distort_colors
 from mtshare_ros.data.rooms.classes import CLASS_IDS
-from mtshare_ros.data.rooms.frame import Pose, RoomFrame
 from mtshare_ros.data.rooms.paint import any_color, shade, TEXTURE_IDS
 from mtshare_ros.data.rooms.primitives import Primitives
 from mtshare_ros.data.rooms.renderer import Quality, Renderer, Rendering
+from mtshare_ros.data.rooms.room_frame import Pose, RoomFrame
 from mtshare_ros.data.rooms.scene import Room
 from mtshare_ros.data.rooms.sensor import SensorModel
 from mtshare_ros.data.rooms.site import Light

@@ -3,10 +3,10 @@
 import numpy as np
 
 from mtshare_ros.data.rooms.camera_paths import MOTIONS
-from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.data.rooms.motions import camera_motion
 from mtshare_ros.data.rooms.paced_paths import path_of
 from mtshare_ros.data.rooms.renderer import LIVE, Quality, Renderer
+from mtshare_ros.data.rooms.room_frame import RoomFrame
 from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.sensor import DEFAULT_SENSOR, SensorModel
 

@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 
-from mtshare_ros.data.rooms.frame import Pose, RoomFrame
 from mtshare_ros.data.rooms.primitives import yaw_rotation
 from mtshare_ros.data.rooms.renderer import Renderer, Rendering
+from mtshare_ros.data.rooms.room_frame import Pose, RoomFrame
 from mtshare_ros.data.rooms.scene import Room
 from mtshare_ros.data.rooms.sensor import random_sensor
 from mtshare_ros.errors import ConfigError

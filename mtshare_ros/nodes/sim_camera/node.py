@@ -13,8 +13,8 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from mtshare_ros.data.rooms.clips import read_clip
-from mtshare_ros.data.rooms.frame import RoomFrame
 from mtshare_ros.data.rooms.renderer import FULL, LIVE
+from mtshare_ros.data.rooms.room_frame import RoomFrame
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import fill_image, pinhole_camera_info

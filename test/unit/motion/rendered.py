@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from mtshare_ros.data.rooms.frame import Pose
+from mtshare_ros.data.rooms.room_frame import Pose
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.motion.alignment import Aligner

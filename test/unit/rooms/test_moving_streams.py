@@ -7,8 +7,8 @@ import pytest
 
 from mtshare_ros.data.rooms import paced_paths as paces
 from mtshare_ros.data.rooms.camera_paths import camera_path
-from mtshare_ros.data.rooms.frame import image_motion, median_motion, Pose
 from mtshare_ros.data.rooms.motions import camera_motion, CAMERA_MOTIONS, HARDER, PLAIN
+from mtshare_ros.data.rooms.room_frame import image_motion, median_motion, Pose
 from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo

@@ -6,8 +6,8 @@ import sys
 import numpy as np
 import pytest
 
-from mtshare_ros.data.rooms.frame import Pose
 from mtshare_ros.data.rooms.renderer import FULL, LIVE, Quality, Renderer
+from mtshare_ros.data.rooms.room_frame import Pose
 from mtshare_ros.data.rooms.scene import make_room
 from mtshare_ros.data.rooms.sensor import SensorModel
 from mtshare_ros.data.rooms.views import look, random_pose, render_view, test_views
