@@ -25,17 +25,17 @@ from mtshare_ros.sharing.noise_statistics import (
 )
 
 TYPICAL_PIXEL_NOISE = 2.5
-"""Grey levels, assumed of a camera until it shows something still."""
+"""Grey levels, assumed of a camera until its noise has been measured."""
 
 
 @dataclass(frozen=True)
 class NoiseState:
     """
-    What is known of one camera's noise; it outlives a change of the scene.
+    The estimate of one camera's noise; it is kept when the scene changes.
 
-    ``log_variance`` (K,) float32 is the logarithm of the variance of pooled values in squared
-    grey levels at K brightness levels. ``steps`` () float32: what a frame says is followed by one
-    step of so many.
+    ``log_variance`` (K,) float32 is the logarithm of the variance of pooled values in squared grey
+    levels at K brightness levels. A frame moves the estimate by one of ``steps`` () float32 of the
+    way to its own.
     """
 
     log_variance: torch.Tensor
@@ -49,14 +49,14 @@ class NoiseState:
 
 class NoiseEstimator:
     """
-    Follows the noise of a camera from the differences of consecutive frames.
+    Estimates the noise of a camera from the differences of consecutive frames.
 
-    Only the quietest patches speak, and of their differences only what is left without the mean
-    of each colour: neither movers nor a drifting exposure are heard. Where the camera moves, every
-    patch changes and the noise can only look too large. So the estimate falls with any frame but
-    rises only with one whose quietest quarter looks like white noise: spread as chi-square is, and
-    no larger over two frames than over one. Which brightness is how noisy is learnt only
-    where the quieter half looks like that.
+    Only the quietest patches count, and of their differences only what is left without the mean of
+    each colour, so that moving objects and a drifting exposure are left out. While the camera
+    moves, every patch changes and the noise looks too large. So every frame may lower the
+    estimate, but only a frame whose quietest quarter looks like white noise may raise it:
+    distributed as chi-square, and no larger over two frames than over one. How noise depends on
+    brightness is learnt only where the quieter half looks like that.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class NoiseEstimator:
         self._shrinkage = pooling.shrinkage
         self.rise = torch.tensor(
             [math.inf, *(-0.5 - knot for knot in range(KNOTS - 1)), -math.inf], device=device)
-        # half the mean square per degree of freedom, over what the first quantile is in noise
+        # half the mean square per degree of freedom, divided by the first quantile of white noise
         self.scale = 1 / (2 * pooling.freedom * CHI_SQUARE[0])
         self.matrices = energy_matrices(self.scale).to(device)
         self.most = torch.tensor([
@@ -75,7 +75,7 @@ class NoiseEstimator:
         ], device=device)
 
     def allocate(self) -> NoiseState:
-        """Return the state of a camera of which nothing is known."""
+        """Return the state of a new camera."""
         start = log_variance_of(TYPICAL_PIXEL_NOISE, self._shrinkage)
         return NoiseState(self.rise.new_full((KNOTS,), start), self.rise.new_ones(()))
 
@@ -91,7 +91,7 @@ class NoiseEstimator:
         self, state: NoiseState, current: torch.Tensor, past: torch.Tensor, places: torch.Tensor
     ) -> torch.Tensor:
         """
-        Take in one frame (N, 48), and return the weights of its patches.
+        Update the estimate with a frame (N, 48), and return the weights of its patches.
 
         ``past`` (2, N, 48) are the last frame and the one before it; ``places`` are
         ``quantile_places`` of N.
@@ -109,12 +109,13 @@ NOTICED = 2.8
 """
 Grey levels, root mean square over a patch: a score of 1 where the sensor is quiet.
 
-Rooms filmed from the hand chose it: at 4, slow shifts of faint texture were kept, and sharing cost
-normals and depth 2 %; below 2, frames count as cuts, and far more is computed for little.
+Chosen on handheld clips of rooms: at 4, slow shifts of faint texture go unnoticed, and sharing
+costs normals and depth 2 %; below 2, frames count as scene cuts, and far more is computed for
+little gain.
 """
 
 DEVIATIONS = 8.0
-"""Of the share that noise has in a change, how many make a score of 1 where that is more."""
+"""Deviations of the noise's share of a change that make a score of 1 on a noisy sensor."""
 
 _LEARNING_INTERVAL = 2
 
@@ -126,15 +127,15 @@ def score(
     """
     Return the scores (N,) of patches (N, 48), whose ``reference`` is what was transmitted.
 
-    ``rise`` and ``log_variance`` are those of NoiseEstimator and NoiseState; ``weights`` what the
-    estimator returns, None where it was not asked. The noise's own share of a change deviates by a
-    ``least`` part of it.
+    ``rise`` and ``log_variance`` are those of NoiseEstimator and NoiseState; ``weights`` are those
+    of the estimator, None to compute them. ``least`` is the smallest change that counts, relative
+    to the noise's share of a change.
     """
     if weights is None:
         weights = weights_of(current.mean(dim=1), rise)
     variance = (weights @ log_variance).exp_()
     change = torch.linalg.vector_norm(current - reference, dim=1)
-    # half of what noise adds less half of the mean square: negative where there is excess
+    # half of what noise adds minus half of the mean square: negative where the change is larger
     excess = torch.addcmul(variance, change, change, value=-1 / (2 * VALUES)).clamp_(max=0)
     return excess.div_(variance.clamp_(min=NOTICED ** 2 / (2 * least))).mul_(-1 / least).sqrt_()
 
@@ -144,7 +145,7 @@ def take_image(
     matrix: torch.Tensor, rows: int, columns: int,
 ) -> None:
     """
-    Let the last frame be the ``past`` one (N, 48), and pool an image (1, 3, H, W) uint8 into it.
+    Copy the last frame to ``past`` (N, 48), and pool an image (1, 3, H, W) uint8 as the last.
 
     ``lines`` and ``matrix`` are those of its Pooling.
     """
@@ -170,7 +171,7 @@ def _line_sums(pixels: torch.Tensor, lines: torch.Tensor, rows: int) -> torch.Te
     patch_size = lines.shape[1]
     if patch_size % SIDE:
         return lines @ pixels.reshape(rows, patch_size, -1).float()
-    # plain sums along memory are four times as fast as a pooling of channels-last images
+    # sums along memory are four times as fast as pooling a channels-last image
     return pixels.reshape(rows * SIDE, patch_size // SIDE, -1).float().sum(dim=1)
 
 
@@ -187,7 +188,7 @@ class DetectorSteps:
 @dataclass
 class ChangeState:
     """
-    What a camera's patches looked like, pooled to (N, 48) float32 grey levels.
+    A camera's patches, pooled to (N, 48) float32 grey levels.
 
     ``current`` is the last frame; ``past`` (2, N, 48), whenever noise is learnt, are the one
     before it and the one before that; ``reference`` is each patch when it was last transmitted.
@@ -210,11 +211,11 @@ class ChangeState:
 
 class ChangeDetector:
     """
-    Scores the change of patches against their last transmission, never the previous frame.
+    Scores the change of patches since they were transmitted, however long ago that was.
 
     The score is the root mean square of a patch's change in the means of its 4x4 areas, less what
-    noise adds to it on average, divided by the least change that counts: NOTICED grey levels, or
-    eight deviations of the noise's own share where the sensor is so noisy that this is more.
+    noise adds to it on average, divided by the smallest change that counts: NOTICED grey levels
+    or, on a noisy sensor, DEVIATIONS of the noise's own share.
     """
 
     def __init__(
@@ -226,11 +227,11 @@ class ChangeDetector:
         self._noise = NoiseEstimator(device, pooling, steps.energies, steps.adapt)
         self._lines = pooling.lines(device)
         self._matrix = pooling.matrix(device)
-        # the mean square of n differences of noise deviates by its mean times the root of 2 / n
+        # the mean square of n noise values has a standard deviation of its mean times sqrt(2 / n)
         self._least = DEVIATIONS * math.sqrt(2 / pooling.independent)
 
     def allocate(self, grid: tuple[int, int], noise: NoiseState | None = None) -> ChangeState:
-        """Return the state for a (rows, columns) grid; ``noise`` of the same camera goes on."""
+        """Return the state for a (rows, columns) grid; ``noise`` is a known one of the camera."""
         count = grid[0] * grid[1]
         return ChangeState(
             grid, noise or self._noise.allocate(),
@@ -241,7 +242,7 @@ class ChangeDetector:
 
     def observe(self, state: ChangeState, image: torch.Tensor) -> torch.Tensor:
         """
-        Take in a frame (1, 3, H, W) uint8 and return the patches' scores (N,) float32.
+        Store a frame (1, 3, H, W) uint8 and return its patches' scores (N,) float32.
 
         The scores of the first frame are infinite.
         """
@@ -253,14 +254,14 @@ class ChangeDetector:
             return self.score(state, image, learn=learns(state.frames))
 
     def begin(self, state: ChangeState, image: torch.Tensor) -> None:
-        """Take in a first frame, before which there was none."""
+        """Store the first frame of a camera."""
         self._take(state, image, state.past[0])
         state.past.copy_(state.current)
 
     def score(self, state: ChangeState, image: torch.Tensor, *, learn: bool) -> torch.Tensor:
-        """Take in a further frame and return the scores; whether to ``learn``, ``learns`` says."""
+        """Store a further frame and return its scores; ``learn`` is what ``learns`` returns."""
         weights = None
-        # learning takes turns with not learning, so that both of the past frames are in place
+        # frames with and without learning alternate, so that ``past`` holds the last two frames
         self._take(state, image, state.past[0 if learn else 1])
         if learn:
             weights = self._noise.learn(state.noise, state.current, state.past, state.places)
@@ -268,11 +269,11 @@ class ChangeDetector:
                            state.noise.log_variance, weights, self._least)
 
     def transmit(self, state: ChangeState, rows: torch.Tensor) -> None:
-        """Remember patches (n,) of the last frame seen as transmitted."""
+        """Record patches (n,) of the last frame as transmitted."""
         state.reference.index_copy_(0, rows, state.current.index_select(0, rows))
 
     def transmit_all(self, state: ChangeState) -> None:
-        """Remember the whole last frame seen as transmitted."""
+        """Record the whole last frame as transmitted."""
         state.reference.copy_(state.current)
 
     def _take(self, state: ChangeState, image: torch.Tensor, past: torch.Tensor) -> None:
@@ -283,6 +284,6 @@ def learns(frame: int) -> bool:
     """
     Tell whether the noise is learnt from a frame, counted from 1.
 
-    Noise changes slowly: every other frame costs half and says as much.
+    Noise changes slowly, so that every other frame is enough and costs half.
     """
     return frame % _LEARNING_INTERVAL == 0

@@ -58,7 +58,7 @@ class FineState:
 
 
 class FirstTap:
-    """What the pyramid's finest level makes of patches: projected, and spread out to pixels."""
+    """The projection of patches to pixels of the pyramid's finest level."""
 
     def __init__(
         self, head: DptHead, project: TapProjection, dtype: torch.dtype, layout: str
@@ -126,7 +126,7 @@ class FineStages:
         term: torch.Tensor | None, coarse: torch.Tensor, moved: Region,
     ) -> tuple[Region, int]:
         """
-        Bring the output up to date; return where it differs and what that cost.
+        Update the output; return where it differs and the multiply-accumulates.
 
         ``patches`` (N,) bool, None for all, differ at the ``tap`` (N, D), and pixels of the finest
         ``coarse`` level (count + 1, C) where it ``moved``.
@@ -158,7 +158,7 @@ class FineStages:
         self, state: FineState, patches: torch.Tensor | None, tap: torch.Tensor,
         term: torch.Tensor | None,
     ) -> tuple[Region, int]:
-        """Renew the first tap's own part; return where it differs and what that cost."""
+        """Update the first tap's part; return where it differs and the multiply-accumulates."""
         level = Level(state.grid, FINE_SIDE)
         index = None if patches is None else patches.nonzero()[:, 0]
         some = tap if index is None else tap.index_select(0, index)

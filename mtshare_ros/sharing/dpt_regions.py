@@ -31,8 +31,8 @@ class AlignedEnlargement:
     """
     What ``enlarge_aligned`` makes of maps of a level.
 
-    Patches are not alike in it: a pixel of the target reads its sources farther left or right of
-    its own place the farther it is from the middle, up to half a pixel.
+    It differs from patch to patch: the farther a target pixel is from the middle, the more its
+    sources are shifted, up to half a pixel.
     """
 
     source: Level
@@ -83,7 +83,7 @@ _SAMPLES = 128
 
 
 class TapProjection:
-    """Reads the class token into patches, where the head does so, and projects them."""
+    """Adds the class token to patches, if the head does so, and projects them."""
 
     def __init__(self, head: DptHead, number: int, dtype: torch.dtype, layout: str) -> None:
         self._readout = self._token = None
@@ -112,7 +112,7 @@ class TapProjection:
         return self._token(token[None])[0].float()
 
     def spread(self, patches: torch.Tensor) -> torch.Tensor:
-        """Return how far that which the term is added to spreads, (), by some of all patches."""
+        """Return the spread () of what the term is added to, from a sample of all patches."""
         if self._readout is None:
             raise RuntimeError('this head reads no class token')
         step = -(-patches.shape[0] // _SAMPLES)
@@ -211,7 +211,7 @@ def convolve(layer: RowConvolution, rows: torch.Tensor, region: Region) -> torch
 
 @dataclass(frozen=True)
 class ResidualState:
-    """The input (count + 1, C) of a residual unit without what is negative, and between."""
+    """The input (count + 1, C) of a residual unit after a ReLU, and that of its second layer."""
 
     positive: torch.Tensor
     middle: torch.Tensor

@@ -1,4 +1,11 @@
-"""What a dpt head makes of the rows at one of its taps, patch by patch."""
+"""
+The dpt decode head on the patches that changed.
+
+Through the coarse levels of the pyramid a token affects half of the picture, but hardly changes
+what is far away, and those levels are a quarter of the work. So they are computed whole, and only
+pixels that changed by more than the temporal threshold are passed on to the fine levels, which are
+computed where their input then differs.
+"""
 
 import copy
 from dataclasses import dataclass
@@ -115,8 +122,8 @@ class DptHeadState:
     What one task's head remembers of one camera.
 
     ``terms`` (taps, D) are what class tokens add, None where they are not read. ``coarse`` (see
-    ``Level``) is what went on from the coarse levels, ``spread`` () how far its pixels spread when
-    all were computed last.
+    ``Level``) is what the coarse levels passed on, ``spread`` () the spread of its pixels when all
+    were computed last.
     """
 
     level: Level
@@ -192,7 +199,7 @@ class DptRunner:
         self, state: DptHeadState, inputs: HeadInputs, patches: ChangedPatches,
         thresholds: Sequence[float],
     ) -> bool:
-        """Bring what the class tokens add up to date; tell whether it differs."""
+        """Update what the class tokens add; tell whether it differs."""
         if state.terms is None:
             return False
         terms = torch.stack([project.term(token) for project, token
@@ -207,7 +214,7 @@ class DptRunner:
         self, state: DptHeadState, coarse: torch.Tensor, dirty: torch.Tensor | None,
         thresholds: Sequence[float],
     ) -> Region:
-        """Take in the pixels (4 N, C) that moved, and those of dirty patches; return which."""
+        """Store the coarse pixels (4 N, C) that changed, or are of dirty patches; return which."""
         level = Level(state.level.grid, COARSE_SIDE)
         own = Region.of_patches(level, dirty)
         if own.mask is None:

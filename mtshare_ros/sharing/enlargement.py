@@ -67,14 +67,14 @@ class Enlargement:
             return _gathered(raw, windows.narrow, patches)
         if _multiplies_on(raw.device):
             pixels = _gathered(raw, windows.narrow, patches)
-            # a product spreads a value that is not finite over its window
+            # a matrix product would spread a NaN or infinity over its whole window
             if bool(torch.isfinite(pixels.sum())):
                 large = _product(self)(pixels.flatten(0, 1))
                 return large.view(*pixels.shape[:2], -1)
         return self.inner(_gathered(raw, windows.wide, patches), self.wide_border)
 
     def windows(self, grid: tuple[int, int], device: torch.device) -> PatchWindows:
-        """Return where the patches of a (rows, columns) grid read; the edge goes on outside."""
+        """Return what the patches of a (rows, columns) grid read; edge pixels repeat outside."""
         narrow, wide = (
             pixels_of_patches(Level(grid, self.side), device, border=border, nearest=True)
             for border in ((0, 0) if self.copies else (1, self.wide_border)))
@@ -104,15 +104,15 @@ def _multiplies_on(device: torch.device) -> bool:
     """
     Tell whether a matrix product with the weights enlarges windows.
 
-    On the CPU it is the fastest way; on CUDA, to look for values that are not finite would wait
-    for the device.
+    It is fastest on a CPU. On CUDA the search for values that are not finite would wait for the
+    device.
     """
     return device.type == 'cpu'
 
 
 @lru_cache(maxsize=8)
 def _product(enlargement: Enlargement) -> PackedLinear:
-    """Return the product with how much each pixel of a window ((side + 2) ** 2,) counts."""
+    """Return the matrix product that enlarges windows ((side + 2) ** 2,)."""
     border = enlargement.wide_border
     across = enlargement.side + 2 * border
     units = torch.eye(across ** 2)[None]

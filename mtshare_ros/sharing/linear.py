@@ -21,7 +21,7 @@ class PackedLinear:
     ``activation(x W^T + b)`` with the weight laid out once for the device's matrix kernels.
 
     Without that every call reorders the whole weight, which for few rows costs more than the
-    product. ``activation`` is ``none`` or ``gelu``, ``layout`` one of ``layout.LAYOUTS``.
+    product. ``activation`` is ``none`` or ``gelu``, ``layout`` one of ``memory.LAYOUTS``.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class PackedLinear:
         self._matrix = pack(weight) if self._packed else weight.t().contiguous()
 
     def spare(self, count: int) -> int:
-        """Return how many rows to add to so many, to spare every product doing it for itself."""
+        """Return how many rows to append to so many, so that no product has to pad them itself."""
         return rounded_up(count) - count if self._packed else 0
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
@@ -62,7 +62,7 @@ class PackedLinear:
 
 @dataclass(frozen=True)
 class _OwnFeatures:
-    """The ``features`` (k,) in which a encoder differs, appended from ``start`` to ``end``."""
+    """The ``features`` (k,) in which an encoder differs, appended from ``start`` to ``end``."""
 
     features: torch.Tensor
     start: int
@@ -71,7 +71,7 @@ class _OwnFeatures:
 
 class GroupedLinear:
     """
-    One linear layer of several encoders (tasks), fed with their rows one after another.
+    One linear layer of several encoders; its input is their rows one after another.
 
     Where delta weights fill few output features, those features of all encoders are appended to
     the base's matrix: one product computes everything, and each encoder picks its own. Otherwise a
@@ -112,7 +112,7 @@ class GroupedLinear:
         """
         Return (n, out) for (n, in) rows, ``counts`` of each encoder in turn.
 
-        There may be spare rows behind them, of which nothing is asked.
+        Spare rows may follow them; their results are undefined.
         """
         if not any(self._own):
             result = self._shared(rows)
@@ -127,7 +127,7 @@ class GroupedLinear:
     def _spans(
         self, counts: Sequence[int], total: int
     ) -> list[tuple[int, PackedLinear | None]]:
-        """Return where runs of rows that go through one matrix end, and whose own it is."""
+        """Return where the rows of one matrix end, and the matrix if it is an encoder's own."""
         spans: list[tuple[int, PackedLinear | None]] = []
         end = 0
         for own, count in zip(self._own, counts):
@@ -155,7 +155,8 @@ def rounded_up(count: int) -> int:
     Return the number of rows that a packed product of ``count`` rows is made of.
 
     oneDNN generates a kernel for every number of rows, which takes several times as long as the
-    product itself, and keeps a thousand of them. Few different numbers find theirs made already.
+    product itself, and keeps a thousand of them. With few different numbers of rows, most kernels
+    exist already.
     """
     step = _ROW_STEP
     while count > _MOST_STEPS * step:

@@ -22,10 +22,11 @@ from mtshare_ros.sharing.taps import HeadInputs
 @dataclass(frozen=True)
 class ClassTerms:
     """
-    The terms (n, C) float32 that a head adds, one for each place where it adds one.
+    The terms (n, C) float32 that class tokens add to all patches, one for each place.
 
-    ``spread`` (n,) is that of what they are added to, as of the last time all patches were
-    computed.
+    When a term differs, every patch of the output does. So it is kept until all patches are
+    computed, or until it moved by more than the temporal threshold relative to ``spread`` (n,),
+    that of what it is added to; with a threshold of 0 any change counts.
     """
 
     used: torch.Tensor
@@ -42,7 +43,7 @@ class ClassTerms:
         return tensor_bytes(self.used, self.spread)
 
     def start(self, terms: torch.Tensor, spread: torch.Tensor) -> None:
-        """Take new terms in where all patches are computed."""
+        """Store the terms of a frame in which all patches are computed."""
         self.used.copy_(terms)
         self.spread.copy_(spread)
 
@@ -113,8 +114,8 @@ class LinearRunner:
     """
     One task's linear head, prepared once.
 
-    It is but one layer, the last, whose matrices are float32 whatever ``dtype`` is: half precision
-    would round every depth to a thousandth.
+    Its only layer is the last one, whose matrices are float32 whatever ``dtype`` is: half
+    precision would round every depth to a thousandth.
     """
 
     def __init__(
@@ -174,7 +175,7 @@ class LinearRunner:
         self, state: LinearHeadState, inputs: HeadInputs, patches: ChangedPatches,
         thresholds: Sequence[float],
     ) -> bool:
-        """Bring what the class tokens add up to date; tell whether it differs."""
+        """Update what the class tokens add; tell whether it differs."""
         if self._class_matrix is None:
             return False
         terms = self._class_matrix(inputs.class_tokens().view(1, -1))
@@ -184,7 +185,7 @@ class LinearRunner:
         return state.common.renew(terms, [min(thresholds[block - 1] for block in self._blocks)])
 
     def _show(self, state: LinearHeadState, patches: torch.Tensor) -> None:
-        """Work the output of patches (n,) out of the logits."""
+        """Compute the output of patches (n,) from the logits."""
         if patches.shape[0] == 0:
             return
         values = self._enlargement.patches(state.logits, state.level.grid, patches)

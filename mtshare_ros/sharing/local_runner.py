@@ -18,7 +18,7 @@ from mtshare_ros.sharing.taps import HeadInputs
 
 @dataclass(frozen=True)
 class Projection:
-    """A matrix (outputs, inputs) and, but for what only adds to another one's, its bias."""
+    """A matrix (outputs, inputs) and its bias, None where another projection has it."""
 
     weight: torch.Tensor
     bias: torch.Tensor | None = None
@@ -27,11 +27,11 @@ class Projection:
 @dataclass(frozen=True)
 class MergeWeights:
     """
-    What a local head makes of tokens and stem features, ``side`` pixels of ``width`` channels.
+    The projections of tokens and stem features, to ``width`` channels of each pixel.
 
     The sum of ``tokens`` (side ** 2 x width outputs), ``eighth`` (4 x width) and ``quarter``
-    (width) is the input of a ReLU; outputs are in merging order, see ``_scaled``. ``mix`` is the
-    layer that tokens pass first, behind it a GELU. None where the head has none of it.
+    (width) is the input of a ReLU; outputs are in merging order, see ``_scaled``. ``mix`` is a
+    layer with a GELU that tokens pass first. Parts that a head lacks are None.
     """
 
     side: int
@@ -179,7 +179,7 @@ class LocalRunner:
                 + last * self._predict.macs_per_row)
 
     def project(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return what tokens (n, D) alone give of the pixels of their patches: (n, projected)."""
+        """Return what tokens (n, D) contribute to their patches' pixels: (n, projected)."""
         return self._merge.project(tokens)
 
     def decode(self, state: LocalHeadState, projected: torch.Tensor, plan: HeadPlan) -> None:

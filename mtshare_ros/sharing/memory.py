@@ -27,10 +27,10 @@ _INTEL = 'GenuineIntel'
 @dataclass(frozen=True)
 class Processor:
     """
-    What of a CPU and of PyTorch's build decides.
+    What the layout depends on: the CPU, and how PyTorch was built.
 
-    ``vendor`` is that of an x86 CPU as it names itself, empty for any other; ``mkl`` says whether
-    PyTorch multiplies with MKL. ``name`` is that of the model, empty where the system has none.
+    ``vendor`` is the vendor string of an x86 CPU, empty for others; ``mkl`` is whether PyTorch
+    uses MKL. ``name`` is the model of the CPU, empty if the system does not tell.
     """
 
     vendor: str
@@ -42,7 +42,7 @@ def choose_layout(layout: str, device: str, dtype: torch.dtype) -> str:
     """
     Return ``packed`` or ``plain`` for one of ``LAYOUTS`` and the type of a device.
 
-    Raises ConfigError for another word, and for ``packed`` where it cannot run.
+    Raises ConfigError for another value, and for ``packed`` where it cannot run.
     """
     require(layout in LAYOUTS, 'weight_layout', layout, f'one of {", ".join(LAYOUTS)}')
     if layout == PLAIN:
@@ -59,10 +59,10 @@ def choose_layout(layout: str, device: str, dtype: torch.dtype) -> str:
 
 def packing_pays(dtype: torch.dtype, cpu: Processor) -> bool:
     """
-    Tell whether oneDNN's layout is the faster one on a CPU, as it was where both were timed.
+    Tell whether oneDNN's layout is faster on a CPU, according to earlier measurements.
 
     With float32 MKL wins on Intel and oneDNN on other x86 CPUs, for which MKL has no kernels of
-    their own; in bfloat16 oneDNN wins. Elsewhere nothing is known, and the weights stay plain.
+    their own; in bfloat16 oneDNN wins. Other CPUs were not measured, and get plain weights.
     """
     if dtype != torch.float32:
         return True
@@ -84,7 +84,7 @@ def packed_product(
 
 @lru_cache(maxsize=1)
 def processor(description: Path = Path('/proc/cpuinfo')) -> Processor:
-    """Return what is known of the CPU that this process runs on."""
+    """Return the CPU that this process runs on."""
     try:
         lines = description.read_text(encoding='utf-8', errors='replace').splitlines()
     except OSError:
@@ -121,10 +121,10 @@ _WIDEST = torch.complex128
 
 def overwrite(buffer: torch.Tensor, index: torch.Tensor, rows: torch.Tensor) -> None:
     """
-    Let rows (n, D) take the places ``index`` (n,) of a buffer (N, D).
+    Write rows (n, D) to the places ``index`` (n,) of a buffer (N, D).
 
-    On the CPU they are copied one element after the other, which takes a fraction of the time
-    where an element has 16 bytes.
+    PyTorch copies them element by element on a CPU, so elements of 16 bytes take a fraction of the
+    time.
     """
     if buffer.device.type == 'cpu' and _in_wide_elements(buffer) and _in_wide_elements(rows):
         buffer, rows = buffer.view(_WIDEST), rows.view(_WIDEST)
@@ -139,10 +139,10 @@ def _in_wide_elements(rows: torch.Tensor) -> bool:
 
 def keep_freed_memory() -> None:
     """
-    Keep glibc from giving the memory of every gathered list back to the system.
+    Keep glibc from returning the memory of every gathered list to the system.
 
-    It returns blocks above a threshold at once, and each frame then pays for fresh pages, which
-    can cost more than the gathering. The threshold grows to the largest block that was freed, up
-    to 32 MiB, so freeing one such block is all it takes.
+    It returns blocks above a threshold at once, and each frame then needs new pages, which can
+    take longer than the gathering. The threshold grows to the largest block that was freed, up to
+    32 MiB, so freeing one such block is all it takes.
     """
     torch.empty(31 << 20, dtype=torch.uint8)

@@ -18,8 +18,8 @@ class Pooling:
     """
     The means of the equal areas of patches of a size.
 
-    Where the size is no multiple of 4, pixels between two areas count for both by their share in
-    each: ``weights`` (4, patch_size) float64 say how much of each pixel along a side. Means of
+    If the size is no multiple of 4, pixels between two areas count for both by their overlap:
+    ``weights`` (4, patch_size) float64 say how much of each pixel along a side. Means of
     neighbouring areas then have noise in common, which the properties account for.
     """
 
@@ -43,7 +43,7 @@ class Pooling:
 
     @cached_property
     def shrinkage(self) -> float:
-        """By how much the deviation of white noise is smaller in a mean than in a pixel."""
+        """The deviation of white noise in a pixel, divided by that in a mean."""
         return 1 / float(self._covariance[0, 0])
 
     @cached_property
@@ -59,7 +59,7 @@ class Pooling:
 
     @cached_property
     def independent(self) -> float:
-        """As many independent values have a mean square that deviates as much as a patch's."""
+        """The number of independent values whose mean square varies as much as a patch's."""
         covariance = self._covariance
         return COLORS * float(covariance.trace() ** 2 / covariance.square().sum()) ** 2
 
@@ -84,8 +84,12 @@ LEAST_PIXEL_NOISE = 1.0
 """Grey levels: below one, rounding to 8 bits hides what the sensor does."""
 
 MOST_PIXEL_NOISE = 12.0
-"""Grey levels: more may be a grainy texture that fills the view and passes fast, which nothing
-tells from noise; the bound keeps what such a mistake hides small."""
+"""
+Grey levels: the most that counts as noise.
+
+A grainy texture that fills the view and moves fast cannot be told from noise; this bound limits
+how much change such a mistake hides.
+"""
 
 KNOTS = 8
 """Levels of brightness."""
@@ -104,7 +108,7 @@ Those of the means of a patch of 14 pixels, which are not quite independent, are
 """
 
 SPREAD = (1.0, 1.25, 1.5)
-"""How many times as far as in white noise the quantiles may lie from the lowest of them."""
+"""Factor by which quantiles may exceed those of white noise, relative to the lowest."""
 
 MOST_GROWTH = 1.15
 MOST_STEPS = 10.0
@@ -123,7 +127,7 @@ Energies = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 @dataclass(frozen=True)
 class _Evidence:
     """
-    What one frame says of the noise.
+    What one frame tells about the noise.
 
     ``log_scale`` () float32: by how much the estimate is too small; ``quiet`` () bool: whether the
     quietest quarter of the patches looks like noise; ``still`` () bool: whether the quieter half
@@ -137,7 +141,7 @@ class _Evidence:
 
 def weights_of(brightness: torch.Tensor, rise: torch.Tensor) -> torch.Tensor:
     """
-    Return how much each of K levels counts (N, K) for a brightness (N,) of 0-255.
+    Return the weights (N, K) of K levels for a brightness (N,) of 0-255.
 
     From each level to the next, one rises from 0 to 1 and the other falls. ``rise`` (K + 1,) is
     where, in levels, that begins: the first counts wholly below it, the last above it.
@@ -149,10 +153,11 @@ def weights_of(brightness: torch.Tensor, rise: torch.Tensor) -> torch.Tensor:
 @lru_cache(maxsize=16)
 def quantile_places(count: int, device: torch.device) -> torch.Tensor:
     """
-    Return where low quantiles of sorted values stand, (count + 1, 3) int64, by the silent ones.
+    Return the places of low quantiles in sorted values, (count + 1, 3) int64.
 
-    Blown-out windows and black borders are silent whatever the sensor does, and left out: they are
-    the lowest. Where most of the image is, there is no noise, and the place is the first.
+    The row is the number of silent patches, such as blown-out windows and black borders, which
+    show no noise: they are the lowest values and are left out. If most patches are silent there is
+    no noise to measure, and the place is 0.
     """
     silent = torch.arange(count + 1)[:, None]
     places = ((count - silent) * torch.tensor(SHARES)).long() + silent
@@ -180,14 +185,14 @@ def adapt(
     steps: torch.Tensor, shrinkage: float,
 ) -> None:
     """
-    Let what ``energies`` returned change ``log_variance`` and ``steps``, see NoiseState.
+    Update ``log_variance`` and ``steps``, see NoiseState, with the result of ``energies``.
 
     ``ordered`` are the ratios sorted, ``growth`` (2,) the first quarter of either energy, and
     ``most`` (3,) how many times the first quantile of white noise its quantiles may be.
     """
     evidence = _weigh(ordered, growth, (energy[0] < silence_of(shrinkage)).sum(), places, most)
     counts = weights.sum(dim=0)
-    # by level, how many patches more than a quarter are in its quietest quarter
+    # by level, the patches in the quietest quarter of the image beyond a quarter of its own
     surplus = (ratio.lt_(LOUD) @ weights).sub_(counts, alpha=SHARES[1]).mul_(evidence.still)
     log_variance.addcdiv_(surplus, counts + PROFILE_COUNT, value=-PROFILE_GAIN)
     falling = evidence.log_scale.clamp(max=0).mul_(FALL_GAIN)
@@ -210,7 +215,7 @@ def _weigh(
 def _bound(
     log_variance: torch.Tensor, counts: torch.Tensor, patches: int, shrinkage: float
 ) -> None:
-    """Keep the levels together, so that a brightness only movers have cannot run away."""
+    """Bound the differences of levels: one that only moving objects have must not run away."""
     level = torch.dot(log_variance, counts)
     log_variance.sub_(level, alpha=1 / patches).clamp_(-MOST_CONTRAST, MOST_CONTRAST)
     log_variance.add_(level, alpha=1 / patches)
@@ -218,7 +223,7 @@ def _bound(
 
 
 def silence_of(shrinkage: float) -> float:
-    """Return the energy below which a patch shows nothing but the rounding to 8 bits."""
+    """Return the energy below which a patch shows only the rounding to 8 bits."""
     return 1.0 / (12 * shrinkage ** 2 * CHI_SQUARE[0])
 
 

@@ -23,7 +23,7 @@ class Level:
 
     It is kept as (count + 1, channels): one row of channels a pixel in raster order, so that a
     pixel, and a strip of pixels beside each other, is one piece of memory. The last row stays
-    zero: indices of pixels outside the map lead there, which is the zero padding of convolutions.
+    zero: it is what indices outside the map read, the zero padding of convolutions.
     """
 
     grid: tuple[int, int]
@@ -164,11 +164,11 @@ class ReceptiveField:
         return max(-self.first, self.last - (side - 1))
 
     def followed_by(self, other: 'ReceptiveField') -> 'ReceptiveField':
-        """Return the pixels that what is reached reaches."""
+        """Return the pixels affected after this field and then another."""
         return ReceptiveField(self.first + other.first, self.last + other.last)
 
     def spread(self, mask: torch.Tensor) -> torch.Tensor:
-        """Return a bool mask (rows, columns) with what its true patches reach."""
+        """Return a bool mask (rows, columns) with all patches that its true ones affect."""
         return _spread(_spread(mask, self, 0), self, 1)
 
 

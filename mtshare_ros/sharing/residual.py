@@ -1,4 +1,4 @@
-"""How much each patch differs from what it should look like, noise and small shifts apart."""
+"""How much each patch differs from an expected image, beyond noise and small shifts."""
 
 from dataclasses import dataclass
 import math
@@ -10,13 +10,13 @@ from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.noise_statistics import COLORS, Pooling, quantile_places, SIDE, VALUES
 
 SLACK = 0.5
-"""Pixels by which an expected image may lie beside the real one without a difference."""
+"""Pixels by which an expected image may be shifted without counting as different."""
 
 
 @dataclass(frozen=True)
 class Residuals:
     """
-    By how much an image differs from the expected one.
+    The difference of an image from the expected one.
 
     ``scores`` (N,) float32 are those of patches, as a ChangeDetector's; ``areas`` (4 rows,
     4 columns) float32 is the root mean square over the colours of each area of a patch, in grey
@@ -29,10 +29,10 @@ class Residuals:
 
 class ResidualDetector:
     """
-    Compares the images of one camera with what they should look like, of (rows, columns) patches.
+    Compares images of one camera, of (rows, columns) patches, with expected images.
 
-    It learns the noise of the sensor from what is left in the quietest patches. Edges that lie up
-    to ``slack`` pixels beside their place count as in place.
+    It learns the noise of the sensor from the differences of the quietest patches. Edges may be
+    ``slack`` pixels away from their expected place.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class ResidualDetector:
         """
         Return how an image differs from the ``expected`` one, both (H, W, 3).
 
-        With ``learn`` the quiet patches say how noisy the sensor is.
+        With ``learn`` the estimate of the noise is updated.
         """
         before, now = self._pooled(expected), self._pooled(image)
         difference = (now - before).abs_().sub_(self._forgiven(before)).clamp_(min=0)
@@ -89,7 +89,7 @@ class ResidualDetector:
 
 
 def _central(areas: torch.Tensor, axis: int) -> torch.Tensor:
-    """Return by how much areas rise along an axis per area, the outermost as if repeated."""
+    """Return central differences of areas along an axis; the outermost are repeated."""
     first, last = areas.narrow(axis, 0, 1), areas.narrow(axis, areas.shape[axis] - 1, 1)
     padded = torch.cat((first, areas, last), dim=axis)
     size = areas.shape[axis]

@@ -65,7 +65,7 @@ class StemLayers:
     """
     The convolutions of a network's stem, prepared once; weights are in ``dtype``.
 
-    ``layers`` are those of ``layers_of``, or what takes their place.
+    ``layers`` are those of ``layers_of``, or replacements.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class StemLayers:
             for convolution, side in zip(self._convolutions, self._sides))
 
     def affected(self, mask: torch.Tensor) -> torch.Tensor:
-        """Return the patches (rows, columns) bool that patches which changed make different."""
+        """Return the patches (rows, columns) bool whose tokens depend on those of a mask."""
         return self._receptive_field.spread(mask)
 
     def _levels(self, grid: tuple[int, int]) -> tuple[Level, ...]:
@@ -137,7 +137,7 @@ class StemRunner(StemLayers):
         return StemState(levels, self._maps(levels, device))
 
     def dense(self, state: StemState, image: torch.Tensor) -> torch.Tensor:
-        """Take the whole (1, 3, H, W) uint8 image for the reference; return tokens (N, D)."""
+        """Store a whole (1, 3, H, W) uint8 image as the reference; return tokens (N, D)."""
         pixels = image[0].permute(1, 2, 0)[None]
         state.maps[0][:-1].copy_(self._normalised(pixels))
         return self._compute_all(state)
@@ -147,10 +147,10 @@ class StemRunner(StemLayers):
         patches: torch.Tensor,
     ) -> torch.Tensor:
         """
-        Let the ``transmitted`` of a (1, 3, H, W) uint8 image enter the reference.
+        Write the ``transmitted`` patches (p,) of a (1, 3, H, W) uint8 image to the reference.
 
-        Computes the features of ``patches``, which contain the patches, anew and returns their
-        tokens (n, D). Features of other patches stay as they are.
+        Computes the features of ``patches`` (n,), which include these, and returns their tokens
+        (n, D). Features of other patches are kept.
         """
         level = state.levels[0]
         side = self.patch_size
