@@ -33,7 +33,7 @@ _TARGET_ERROR = 0.5
 _SHARE = 0.06
 _PYTEST_SECONDS = 45
 _TESTS = ('inference/test_map_kernels.py', 'sharing/static/test_operators.py',
-          'sharing/static/test_gate_kernels.py', 'sharing/test_head_rows.py',
+          'sharing/static/test_gate_kernels.py', 'sharing/test_local_runner.py',
           'inference/test_engine.py')
 
 

@@ -86,13 +86,13 @@ def test_the_target_holds_where_a_threshold_misses_it():
     assert held.missed() == 0.0
 
 
-def test_rows_that_wait_are_all_served():
+def test_patches_that_wait_are_all_served():
     held = Simulation(controller()).run(300)
 
     assert held.longest_wait < 30
 
 
-def test_no_row_outgrows_the_greatest_age_whatever_the_target():
+def test_no_patch_outgrows_the_greatest_age_whatever_the_target():
     held = Simulation(controller(target_ms=1.0)).run(300)
 
     assert held.oldest < MAX_AGE
@@ -160,7 +160,7 @@ def test_a_target_that_is_no_time_is_refused(target_ms):
         controller(target_ms=target_ms)
 
 
-def test_without_refresh_every_row_is_computed_anew_once_in_max_age_frames():
+def test_without_refresh_every_patch_is_computed_anew_once_in_max_age_frames():
     planner, ages, rows = Planner(lambda mask: mask), torch.zeros(TOKENS, dtype=torch.int32), []
     settings = SharingSettings(policy='none', refresh_period=10, max_age=10)
     for frame in range(1, 31):

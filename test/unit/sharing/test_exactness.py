@@ -130,7 +130,7 @@ def test_delta_weights_right_above_the_shared_blocks_act_at_every_task_threshold
         assert (changed[task] - plain[task]).norm() > 1e-3 * plain[task].norm()
 
 
-def test_without_temporal_sharing_rows_are_still_taken_over_and_the_base_is_exact():
+def test_without_temporal_sharing_tokens_are_still_reused_and_the_base_is_exact():
     seen = camera(temporal=False)
     for frame in room_clip('drive', noise=1.0)[:10]:
         stats = seen.see(frame).stats
@@ -140,7 +140,7 @@ def test_without_temporal_sharing_rows_are_still_taken_over_and_the_base_is_exac
     assert stats.reused['depth'][3] > 0
 
 
-def test_without_task_sharing_no_row_is_taken_over():
+def test_without_task_sharing_no_token_is_reused():
     seen = camera(task=False)
     for frame in room_clip('drive', noise=1.0)[:10]:
         stats = seen.see(frame).stats

@@ -1,4 +1,4 @@
-"""The fast block: some rows against all cached keys and values, the rest kept."""
+"""The fast block: some tokens against all cached keys and values, the rest kept."""
 
 from branched import BlockRun, CPU, some_rows, TOKENS
 import pytest
@@ -26,13 +26,13 @@ def test_a_dense_frame_equals_the_blocks_of_every_task(run):
     assert run.error() < 1e-5
 
 
-def test_all_rows_in_a_list_equal_dense(run, generator):
+def test_all_tokens_in_a_list_equal_dense(run, generator):
     for _ in range(5):
         run.step(*some_rows(run, run.inputs.shape[0], generator))
         assert run.error() < 1e-5
 
 
-def test_listed_rows_see_the_present_keys_and_the_others_stay(run, generator):
+def test_listed_tokens_see_the_present_keys_and_the_others_stay(run, generator):
     blocks = [ReferenceBlock(module, TOKENS, run.table) for module in run.modules]
     expected = [block.run(dict(enumerate(part)))
                 for block, part in zip(blocks, run.inputs.double().split(TOKENS))]
@@ -47,7 +47,7 @@ def test_listed_rows_see_the_present_keys_and_the_others_stay(run, generator):
         assert torch.allclose(run.outputs, plain.float(), atol=1e-4)
 
 
-def test_rows_that_are_not_updated_keep_exactly_what_is_remembered_of_them(run, generator):
+def test_tokens_that_are_not_updated_keep_exactly_what_is_remembered_of_them(run, generator):
     buffers = run.state.cache.pairs, run.state.reference
     kept = [buffer.clone() for buffer in buffers]
     index, values = some_rows(run, 30, generator)
@@ -68,7 +68,7 @@ def test_the_list_never_grows(run, generator):
         assert set(update.active.index.tolist()) <= set(index.tolist())
 
 
-def test_the_threshold_is_relative_to_how_far_the_rows_spread(run):
+def test_the_threshold_is_relative_to_how_far_the_tokens_spread(run):
     rows = run.inputs[:TOKENS]
     norm = (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
@@ -91,7 +91,7 @@ def test_the_reference_is_the_input_last_computed_not_the_last_one_seen(run):
     assert 0 < sum(sizes) < 20
 
 
-def test_without_a_threshold_even_an_equal_row_is_computed_anew(run, generator):
+def test_without_a_threshold_even_an_equal_token_is_computed_anew(run, generator):
     row, others = torch.tensor([3]), torch.arange(4, TOKENS)
     run.step(others, run.inputs[others] + torch.randn(
         len(others), run.inputs.shape[1], generator=generator))
@@ -107,7 +107,7 @@ def test_a_negative_threshold_is_no_gate_for_its_encoder(run):
     assert update.active.index.tolist() == [TOKENS + 4]
 
 
-def test_forced_rows_pass_the_gate(run):
+def test_forced_tokens_pass_the_gate(run):
     index = torch.tensor([1, 2, TOKENS + 7])
     update = run.step(index, run.inputs[index], temporal=[9.0] * 4,
                       forced=torch.tensor([True, False, True]))

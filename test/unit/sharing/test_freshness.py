@@ -26,7 +26,7 @@ class Ages:
 @pytest.mark.parametrize('policy, period', [
     ('round_robin', 1), ('round_robin', 3), ('round_robin', 7), ('round_robin', 20),
     ('keyframe', 5)])
-def test_no_row_gets_older_than_the_refresh_period(policy, period, kind):
+def test_no_token_gets_older_than_the_refresh_period(policy, period, kind):
     seen, ages = camera(policy=policy, refresh_period=period, block=kind), Ages()
     for frame in room_clip('drive', noise=1.0):
         stats = seen.see(frame).stats
@@ -35,7 +35,7 @@ def test_no_row_gets_older_than_the_refresh_period(policy, period, kind):
     assert ages.oldest <= period
 
 
-def test_no_row_gets_older_than_a_period_that_was_shortened():
+def test_no_token_gets_older_than_a_period_that_was_shortened():
     seen = camera(refresh_period=40)
     clip = room_clip('drive', noise=1.0)
     for frame in clip[:30]:
@@ -46,7 +46,7 @@ def test_no_row_gets_older_than_a_period_that_was_shortened():
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_rows_of_a_task_that_comes_and_goes_are_never_too_old(kind):
+def test_tokens_of_a_task_that_comes_and_goes_are_never_too_old(kind):
     seen = camera(refresh_period=6, block=kind)
     for number, frame in enumerate(room_clip('drive', noise=1.0)):
         tasks = DEFAULT_TASKS if number % 11 < 4 else ('semseg', 'edge')
@@ -54,7 +54,7 @@ def test_rows_of_a_task_that_comes_and_goes_are_never_too_old(kind):
         assert max(seen.see(frame).stats.oldest_age.values()) <= 6
 
 
-def test_no_row_gets_older_than_the_largest_age_while_a_latency_target_is_active():
+def test_no_token_gets_older_than_the_largest_age_while_a_latency_target_is_active():
     seen, ages = camera(refresh_period=5, max_age=12, latency_target_ms=1e-3), Ages()
     late = False
     for frame in room_clip('drive', noise=1.0):

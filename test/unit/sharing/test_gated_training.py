@@ -92,7 +92,7 @@ def test_norms_and_biases_of_a_sub_task_count_as_in_the_engine(film, task):
     torch.testing.assert_close(tokens, run_engine(network, film, task), rtol=1e-4, atol=1e-4)
 
 
-def test_some_rows_are_reused_and_some_are_not(network, film):
+def test_some_tokens_are_reused_and_some_are_not(network, film):
     shares = [run_gated(network, film, task).taken_share() for task in DEFAULT_TASKS[1:]]
 
     assert all(0 < share < 1 for share in shares)

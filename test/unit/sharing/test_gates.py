@@ -1,4 +1,4 @@
-"""Token gates choose the rows that changed, and no more than the budget allows."""
+"""Token gates choose the patches that changed, and no more than the budget allows."""
 
 import math
 
@@ -20,12 +20,12 @@ def chosen(gate, scores, forced=(), ages=None):
 
 
 @pytest.mark.parametrize('gate', [ThresholdGate(1.0), BudgetGate(1.0, 4)])
-def test_rows_above_the_limit_pass(gate):
+def test_patches_above_the_limit_pass(gate):
     assert chosen(gate, [0.5, 1.5, 1.0, 3.0]) == [1, 3]
 
 
 @pytest.mark.parametrize('gate', [ThresholdGate(1.0), BudgetGate(1.0, 4), BudgetGate(1.0, 0)])
-def test_forced_rows_pass_whatever_their_score(gate):
+def test_forced_patches_pass_whatever_their_score(gate):
     assert chosen(gate, [0.0, 0.5, 0.0, 0.0], forced=[0, 2]) == [0, 2]
 
 
@@ -46,15 +46,15 @@ def test_age_does_not_outweigh_a_doubling():
     assert chosen(BudgetGate(1.0, 1), [2.1, 1.9], ages=[0, 1000]) == [0]
 
 
-def test_of_rows_that_are_alike_the_first_go_first():
+def test_of_patches_that_are_alike_the_first_go_first():
     assert chosen(BudgetGate(1.0, 3), [1.5] * 40, ages=[2] * 40) == [0, 1, 2]
 
 
-def test_forced_rows_take_from_the_budget():
+def test_forced_patches_take_from_the_budget():
     assert chosen(BudgetGate(1.0, 2), [9.0, 8.0, 0.0], forced=[2]) == [0, 2]
 
 
-def test_more_forced_rows_than_the_budget_pass():
+def test_more_forced_patches_than_the_budget_pass():
     assert chosen(BudgetGate(1.0, 1), [0.0, 0.0, 9.0], forced=[0, 1]) == [0, 1]
 
 
@@ -62,11 +62,11 @@ def test_a_budget_of_nothing_passes_nothing():
     assert chosen(BudgetGate(1.0, 0), [5.0, 6.0]) == []
 
 
-def test_a_budget_beyond_the_rows_passes_all_that_changed():
+def test_a_budget_beyond_the_patches_passes_all_that_changed():
     assert chosen(BudgetGate(1.0, 99), [5.0, 0.0, 6.0]) == [0, 2]
 
 
-def test_due_rows_are_served_after_greater_changes_and_by_their_age():
+def test_due_patches_are_served_after_greater_changes_and_by_their_age():
     scores, due = torch.tensor([0.0, 8.0, 0.2, 0.0]), torch.tensor([True, False, True, False])
 
     raised = raise_due(scores, due, 1.0).tolist()
@@ -74,7 +74,7 @@ def test_due_rows_are_served_after_greater_changes_and_by_their_age():
     assert chosen(BudgetGate(1.0, 2), raised, ages=[3, 0, 9, 50]) == [1, 2]
 
 
-def test_a_due_row_keeps_a_greater_score():
+def test_a_due_patch_keeps_a_greater_score():
     assert raise_due(torch.tensor([5.0]), torch.tensor([True]), 1.0).item() == 5.0
 
 

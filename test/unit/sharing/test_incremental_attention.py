@@ -108,7 +108,7 @@ def with_an_attractor(generator):
     return memory
 
 
-def test_rows_that_lose_nearly_all_their_weight_are_computed_anew(monkeypatch):
+def test_tokens_that_lose_nearly_all_their_weight_are_computed_anew(monkeypatch):
     generator = torch.Generator().manual_seed(0)
     memory = with_an_attractor(generator)
     query, key, value = draw(1, generator)

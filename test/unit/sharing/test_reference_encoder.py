@@ -45,7 +45,7 @@ def dense_tokens(network, embedded):
 
 @pytest.mark.parametrize('prefix', [0, 2, 4])
 @pytest.mark.parametrize('registers', [0, 3])
-def test_the_reference_with_all_rows_is_the_network(prefix, registers, generator):
+def test_the_reference_with_all_tokens_is_the_network(prefix, registers, generator):
     network = branched_network(prefix=prefix, register_tokens=registers)
     reference = ReferenceEncoder(network, GRID)
     patches = draw_tokens(generator)
@@ -87,7 +87,7 @@ class Runner:
 @pytest.mark.parametrize('prefix', [0, 2])
 @pytest.mark.parametrize('position', ['rope', 'rope_centred', 'absolute'])
 @pytest.mark.parametrize('registers', [0, 1, 5])
-def test_partial_row_lists_equal_the_reference_over_many_frames(
+def test_partial_token_lists_equal_the_reference_over_many_frames(
         prefix, position, registers, generator):
     network = branched_network(
         prefix=prefix, position=position, depth=3, register_tokens=registers)
@@ -105,7 +105,7 @@ def test_partial_row_lists_equal_the_reference_over_many_frames(
         own = {task: draw_list(generator, 8) for task in network.tasks}
 
 
-def test_the_reference_leaves_unlisted_rows_stale(network, generator):
+def test_the_reference_leaves_unlisted_tokens_stale(network, generator):
     reference = ReferenceEncoder(network, GRID)
     embedded = draw_tokens(generator)
     reference.run(embedded, EVERY, {'depth': EVERY})
@@ -162,7 +162,7 @@ class GivenRows:
 
 
 @pytest.mark.parametrize('class_token', [False, True])
-def test_given_rows_of_changing_tasks_equal_the_reference_over_many_frames(class_token, generator):
+def test_given_tokens_of_changing_tasks_equal_the_reference(class_token, generator):
     # a patch stem: with it a token depends on its own pixels only
     run = GivenRows(branched_network(stem='patch', class_token=class_token))
     rows, tasks = EVERY, DEFAULT_TASKS

@@ -31,7 +31,7 @@ def turns(period, grid=GRID):
 @settings(max_examples=40, deadline=None)
 @given(rows=strategies.integers(1, 20), columns=strategies.integers(1, 20),
        period=strategies.integers(1, 100))
-def test_every_token_has_one_turn_in_a_period(rows, columns, period):
+def test_every_patch_has_one_turn_in_a_period(rows, columns, period):
     assert (turns(period, (rows, columns)).sum(dim=0) == 1).all()
 
 

@@ -20,27 +20,27 @@ def equal_tasks():
     return branched_network(density=0)
 
 
-def test_a_row_at_its_bound_stays_and_one_beyond_it_passes():
+def test_a_token_at_its_bound_stays_and_one_beyond_it_passes():
     found = passes(torch.tensor([1.0, 1.01]), torch.tensor(1.0), None)
 
     assert found.tolist() == [False, True]
 
 
-def test_forced_rows_and_rows_that_are_no_numbers_pass():
+def test_forced_tokens_and_tokens_that_are_no_numbers_pass():
     found = passes(torch.tensor([0.0, 0.0, torch.nan]), torch.tensor(1.0),
                    torch.tensor([True, False, False]))
 
     assert found.tolist() == [True, False, True]
 
 
-def test_a_limit_of_zero_lets_even_equal_rows_pass():
+def test_a_limit_of_zero_lets_even_equal_tokens_pass():
     rows = torch.ones(3, 4)
 
     assert passes(distance(rows, rows), torch.tensor(effective(0.0)), None).all()
     assert effective(0.3) == 0.3
 
 
-def test_the_distance_of_equal_rows_has_a_gradient_of_zero():
+def test_the_distance_of_equal_tokens_has_a_gradient_of_zero():
     rows = torch.ones(3, 4, requires_grad=True)
     distance(rows, torch.ones(3, 4)).sum().backward()
 

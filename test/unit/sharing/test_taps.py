@@ -80,7 +80,7 @@ def drive(frames=8):
 
 @kinds
 @prefixes
-def test_a_head_is_given_the_rows_of_every_block_it_taps(prefix, kind):
+def test_a_head_is_given_the_tokens_of_every_block_it_taps(prefix, kind):
     seen = Seen(prefix, block=kind, temporal_threshold=0.0, task_threshold=0.0)
     for frame in drive(3):
         seen.see(frame)

@@ -139,7 +139,7 @@ def test_the_prefix_is_computed_in_every_block_where_a_single_patch_enters(shape
 
 
 @shapes
-def test_patches_that_were_not_recomputed_keep_their_rows(shape):
+def test_patches_that_were_not_recomputed_keep_their_tokens(shape):
     seen = camera(shape, policy='none', temporal=0.2)
     seen.see(drive()[0])
     before = [patches_of(seen, encoder) for encoder in range(4)]
@@ -153,7 +153,7 @@ def test_patches_that_were_not_recomputed_keep_their_rows(shape):
 
 
 @shapes
-def test_prefix_rows_are_never_reused(shape):
+def test_prefix_tokens_are_never_reused(shape):
     seen = camera(shape, task=1e6)
     for frame in drive(3):
         seen.see(frame)
@@ -168,7 +168,7 @@ def test_prefix_rows_are_never_reused(shape):
 
 @kinds
 @shapes
-def test_shares_are_of_patches_and_work_counts_the_prefix_rows(shape, kind):
+def test_shares_are_of_patches_and_work_counts_the_prefix_tokens(shape, kind):
     seen = camera(shape, block=kind)
     plain = branched_network(
         **{**SHAPES[shape], 'class_token': False, 'register_tokens': 0})

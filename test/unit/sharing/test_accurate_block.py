@@ -31,14 +31,14 @@ def test_without_a_threshold_fifty_updates_equal_dense(run, generator, count):
         assert run.error() < 1e-4
 
 
-def test_rows_that_did_not_come_in_follow_the_changed_keys(run, generator):
+def test_tokens_that_did_not_come_in_follow_the_changed_keys(run, generator):
     before = run.outputs.clone()
     update = run.step(*some_rows(run, 1, generator, step=3.0))
     assert update.active.total == TOKENS  # all of one encoder's
     assert ((run.outputs != before).any(dim=1)).sum() == TOKENS
 
 
-def test_rows_that_joined_bring_their_positions(network, generator):
+def test_tokens_that_joined_bring_their_positions(network, generator):
     first = BlockRun(network, AccurateBlock)
     second = BlockRun(network, AccurateBlock, block=1)
     second.step(torch.arange(first.outputs.shape[0]), first.outputs)
@@ -62,14 +62,14 @@ def test_the_encoders_do_not_touch_each_other(run, generator):
     assert run.error() < 1e-4
 
 
-def test_a_row_that_moves_within_the_threshold_drops_out(run, generator):
+def test_a_token_that_moves_within_the_threshold_drops_out(run, generator):
     before = run.outputs.clone()
     update = run.step(*some_rows(run, 20, generator, step=0.01), temporal=[0.05] * 4)
     assert update.active.total == 0
     assert torch.equal(run.outputs, before)
 
 
-def test_the_threshold_is_relative_to_the_spread_of_the_rows(run):
+def test_the_threshold_is_relative_to_the_spread_of_the_tokens(run):
     rows = run.inputs[:TOKENS]
     norm = (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
@@ -97,7 +97,7 @@ def test_a_slow_drift_is_noticed_however_small_its_steps(run):
     assert worst < 20 * threshold * norm / run.inputs.shape[1] ** 0.5
 
 
-def test_only_rows_whose_attention_moved_enough_join(run, generator):
+def test_only_tokens_whose_attention_moved_enough_join(run, generator):
     update = run.step(*some_rows(run, 6, generator), temporal=[0.1] * 4)
     assert 12 < update.active.total < 0.75 * run.inputs.shape[0]
 
@@ -125,7 +125,7 @@ def test_a_negative_threshold_is_no_gate(run, generator):
     assert update.active.counts == (TOKENS, 0, 0, 0)
 
 
-def test_forced_rows_pass_every_gate(run):
+def test_forced_tokens_pass_every_gate(run):
     index = torch.tensor([1, 2, TOKENS + 7])
     forced = torch.tensor([True, False, True])
     update = run.step(index, run.inputs[index].clone(), temporal=[9.0] * 4, forced=forced)
@@ -133,7 +133,7 @@ def test_forced_rows_pass_every_gate(run):
     assert update.active.forced.tolist() == [True, True]
 
 
-def test_forced_rows_are_computed_from_the_present_keys(run, generator):
+def test_forced_tokens_are_computed_from_the_present_keys(run, generator):
     huge = [9.0] * 4
     index, values = some_rows(run, 40, generator)
     run.step(index, values, temporal=[1e-3] * 4)

@@ -1,4 +1,4 @@
-"""Rows reused from the base task: what it may leave out, and what it may not."""
+"""Tokens reused from the base task: what it may leave out, and what it may not."""
 
 from branched import BlockRun, branched_network, CPU, TOKENS
 import pytest
@@ -40,13 +40,13 @@ def alike(run, generator, step):
 
 
 @pytest.mark.parametrize('threshold', [None, [-1.0] * ENCODERS])
-def test_without_a_threshold_every_row_is_computed(run, threshold):
+def test_without_a_threshold_every_token_is_computed(run, threshold):
     update = run.step(EVERY, run.inputs.clone(), task=threshold)
     assert update.reused is None
     assert update.computed == (TOKENS,) * ENCODERS
 
 
-def test_rows_whose_input_hardly_moved_are_reused(run, generator):
+def test_tokens_whose_input_hardly_moved_are_reused(run, generator):
     update = run.step(EVERY, alike(run, generator, 1e-3), task=[0.05] * ENCODERS)
     assert update.computed == (TOKENS, 0, 0, 0)
     assert update.reused.tolist() == SUB_TASKS.tolist()
@@ -63,7 +63,7 @@ def test_the_base_task_is_always_computed(run, generator):
     assert (run.outputs[:TOKENS] - run.dense_outputs()[:TOKENS]).abs().max() < 1e-5
 
 
-def test_a_row_that_was_never_computed_is_computed(run):
+def test_a_token_that_was_never_computed_is_computed(run):
     state = run.block.allocate(TOKENS, CPU)
     base = EVERY[:TOKENS]
     run.block.dense(state, run.rows(base), run.inputs[:TOKENS])
@@ -129,14 +129,14 @@ def test_where_the_weights_are_equal_reuse_is_exact(generator):
         assert run.error() < 1e-5
 
 
-def test_rows_whose_input_leaves_that_of_the_base_are_computed(run):
+def test_tokens_whose_input_leaves_that_of_the_base_are_computed(run):
     moved = run.inputs.clone()
     moved[TOKENS + 3] += 1.0  # of the first sub-task only
     update = run.step(EVERY, moved, task=[0.1] * ENCODERS)
     assert update.computed == (TOKENS, 1, 0, 0)
 
 
-def test_a_threshold_is_relative_to_the_spread_of_its_tasks_rows(run):
+def test_a_threshold_is_relative_to_the_spread_of_its_tasks_tokens(run):
     rows = run.inputs[:TOKENS]
     norm = (rows - rows.mean(dim=0)).square().sum(dim=1).mean().sqrt()
     direction = torch.ones(run.inputs.shape[1]) / run.inputs.shape[1] ** 0.5
@@ -155,7 +155,7 @@ def test_each_task_has_its_own_threshold(run, generator):
     assert update.computed == (TOKENS, 0, TOKENS, 0)
 
 
-def test_forced_rows_are_computed(run):
+def test_forced_tokens_are_computed(run):
     forced = torch.zeros(len(EVERY), dtype=torch.bool)
     forced[[5, TOKENS + 5, 3 * TOKENS + 6]] = True
     update = run.step(EVERY, run.inputs.clone(), task=HUGE, forced=forced)
@@ -188,7 +188,7 @@ def test_a_sub_task_may_be_reused_from_an_older_run_of_the_base(run):
     assert run.error() < 0.01
 
 
-def test_rows_are_gated_in_time_before_they_are_reused(run):
+def test_tokens_are_gated_in_time_before_they_are_reused(run):
     rows = torch.tensor([1, TOKENS + 1, TOKENS + 2])
     moved = run.inputs[rows].clone()
     moved[1] += 0.2

@@ -24,7 +24,7 @@ def marked(*rows):
     ((20, 21), (0, 0, 2)),
     (tuple(range(30)), (10, 10, 10)),
 ])
-def test_rows_are_counted_by_encoder(index, counts):
+def test_tokens_are_counted_by_encoder(index, counts):
     assert listed(*index).counts == counts
 
 
@@ -32,19 +32,19 @@ def test_a_list_of_one_encoder_is_its_own():
     assert count_by_encoder(torch.arange(7), 1, N) == (7,)
 
 
-def test_a_row_names_the_token_it_stands_for():
+def test_a_token_names_the_token_it_stands_for():
     assert listed(3, 13, 29).positions.tolist() == [3, 3, 9]
 
 
 @pytest.mark.parametrize('encoders', [1, 3])
-def test_every_row_gets_the_value_of_its_encoder(encoders):
+def test_every_token_gets_the_value_of_its_encoder(encoders):
     rows = listed(1, 2, 5, encoders=1) if encoders == 1 else listed(1, 2, 15, 20)
     values = torch.arange(1.0, encoders + 1)
     spread = rows.per_token(values).expand(rows.total)
     assert spread.tolist() == ([1, 1, 1] if encoders == 1 else [1, 1, 2, 3])
 
 
-def test_a_part_of_a_list_keeps_what_belongs_to_its_rows():
+def test_a_part_of_a_list_keeps_what_belongs_to_its_tokens():
     turns = RotationTable(rotary_table(2, 5, 8, torch.device('cpu')), torch.float32)
     rows = listed(1, 2, 15, 20, marks=marked(1, 20), rotations=turns)
     part = rows.at(torch.tensor([1, 3]))
@@ -55,18 +55,18 @@ def test_a_part_of_a_list_keeps_what_belongs_to_its_rows():
     assert part.token_count == N
 
 
-def test_an_empty_part_has_no_rows_of_any_encoder():
+def test_an_empty_part_has_no_tokens_of_any_encoder():
     assert listed(1, 15).at(torch.arange(0)).counts == (0, 0, 0)
 
 
-def test_marking_other_rows_leaves_the_list_as_it_is():
+def test_marking_other_tokens_leaves_the_list_as_it_is():
     rows = listed(1, 2)
     forced = rows.mark(marked(2))
     assert forced.forced.tolist() == [False, True] and forced.index is rows.index
     assert rows.forced is None
 
 
-def test_a_list_is_certain_where_every_row_is_marked():
+def test_a_list_is_certain_where_every_token_is_marked():
     assert listed(1, 20, marks=marked(1, 5, 20)).certain
     assert not listed(1, 2, marks=marked(1)).certain
     assert not listed(1, 2).certain
