@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from mtshare_ros.image_frame import Pinhole
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.prediction import InferenceSettings, Prediction
-    from mtshare_ros.motion.settings import MotionSettings
+    from mtshare_ros.motion.motion_settings import MotionSettings
     from mtshare_ros.sharing.settings import SharingSettings
 
 __version__ = '0.1.0'
@@ -23,7 +23,7 @@ os.environ.update(waiting_variables(os.environ))
 _HOMES = {
     'Engine': 'mtshare_ros.inference.engine',
     'InferenceSettings': 'mtshare_ros.inference.prediction',
-    'MotionSettings': 'mtshare_ros.motion.settings',
+    'MotionSettings': 'mtshare_ros.motion.motion_settings',
     'Pinhole': 'mtshare_ros.image_frame',
     'Prediction': 'mtshare_ros.inference.prediction',
     'SharingSettings': 'mtshare_ros.sharing.settings',

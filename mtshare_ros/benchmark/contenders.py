@@ -13,8 +13,8 @@ from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Pred
 from mtshare_ros.motion.alignment import Aligner, TRUSTED_CONFIDENCE
 from mtshare_ros.motion.composite import Composite
 from mtshare_ros.motion.fusion import begin, fuse, still_alike
+from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.motion.settings import MotionSettings
 from mtshare_ros.sharing.residual import ResidualDetector
 from mtshare_ros.sharing.settings import SharingSettings
 

@@ -21,7 +21,7 @@ from mtshare_ros.errors import ConfigError
 
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
-    from mtshare_ros.motion.settings import MotionSettings
+    from mtshare_ros.motion.motion_settings import MotionSettings
     from mtshare_ros.recording.frames import Observer
     from mtshare_ros.sharing.settings import SharingSettings
 
@@ -77,14 +77,14 @@ class Previews:
                     typer.echo(f'wrote {path}')
 
     def _writers(self, engine: 'Engine') -> 'list[Observer]':
-        from mtshare_ros.inference.map_outputs import Look
+        from mtshare_ros.inference.map_outputs import MapColors
         from mtshare_ros.recording.previews import RerunLog, SheetWriter, VideoWriter
 
         writers: list['Observer'] = []
         if self.sheet is not None:
             writers.append(SheetWriter(self.sheet, engine.labels, save_picture))
         if self.video is not None:
-            writers.append(VideoWriter(self.video, Look(engine.labels.palette())))
+            writers.append(VideoWriter(self.video, MapColors(engine.labels.palette())))
         if self.rerun is not None:
             writers.append(RerunLog(self.rerun, engine.labels, engine.assumed_focal_length))
         return writers
@@ -109,7 +109,7 @@ def sharing_settings(
 
 def motion_settings(fusion: bool, *, continuous: bool = True) -> 'MotionSettings':
     """Return the settings of motion; raise ConfigError for fusion of single images."""
-    from mtshare_ros.motion.settings import MotionSettings
+    from mtshare_ros.motion.motion_settings import MotionSettings
 
     if fusion and not continuous:
         raise ConfigError('--fusion averages maps over time, and single images have no order in '

@@ -11,7 +11,7 @@ from mtshare_ros.errors import ConfigError
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.prediction import MotionStats
 from mtshare_ros.inference.session import Session
-from mtshare_ros.motion.settings import MotionSettings
+from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.sharing.frame_work import FrameWork
 from mtshare_ros.sharing.plan import PlanBounds
 from mtshare_ros.sharing.settings import SharingSettings

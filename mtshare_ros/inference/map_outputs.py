@@ -21,7 +21,7 @@ from mtshare_ros.inference.prediction import Prediction
 
 
 @dataclass(frozen=True)
-class Look:
+class MapColors:
     """
     How maps are coloured for people.
 
@@ -35,28 +35,28 @@ class Look:
 
 
 def present(values: np.ndarray | None) -> np.ndarray:
-    """Return the maps of a task that was asked for; the engine owes them."""
+    """Return maps of a task that was asked for; raise RuntimeError without them."""
     if values is None:
         raise RuntimeError('the engine returned no maps of a task it was asked for')
     return values
 
 
-def _semantic_color(found: Prediction, look: Look) -> np.ndarray:
+def _semantic_color(found: Prediction, colors: MapColors) -> np.ndarray:
     mask, image = present(found.mask), present(found.image)
-    return color_mask(mask, image, look.palette, look.mask_alpha)
+    return color_mask(mask, image, colors.palette, colors.mask_alpha)
 
 
-def _depth_color(found: Prediction, look: Look) -> np.ndarray:
+def _depth_color(found: Prediction, colors: MapColors) -> np.ndarray:
     if found.disparity is not None:
         return color_disparity(found.disparity)
-    return color_depth(present(found.depth), look.depth_range)
+    return color_depth(present(found.depth), colors.depth_range)
 
 
-def _activity(found: Prediction, look: Look) -> np.ndarray:
+def _activity(found: Prediction, colors: MapColors) -> np.ndarray:
     return color_activity(present(found.image), found.stats.activity)
 
 
-def _no_map(found: Prediction, look: Look) -> np.ndarray:
+def _no_map(found: Prediction, colors: MapColors) -> np.ndarray:
     raise RuntimeError('this output is no map, so it cannot be drawn')
 
 
@@ -77,7 +77,7 @@ class OutputSpec:
     task: str
     encoding: str
     text: str
-    draw: Callable[[Prediction, Look], np.ndarray] = _no_map
+    draw: Callable[[Prediction, MapColors], np.ndarray] = _no_map
     companion: bool = False
     relative: bool | None = None
     message: str = 'Image'
@@ -106,11 +106,11 @@ class OutputSpec:
 OUTPUTS = (
     OutputSpec(
         'semantic/mask', 'semseg', 'mono8', 'class of each pixel; 255 is unlabelled',
-        lambda found, look: present(found.mask),
+        lambda found, colors: present(found.mask),
     ),
     OutputSpec(
         'semantic/confidence', 'semseg', 'mono8', 'probability of that class x 255',
-        lambda found, look: present(found.confidence),
+        lambda found, colors: present(found.confidence),
     ),
     OutputSpec(
         'semantic/label_info', 'semseg', '', 'names of the classes, kept for late subscribers',
@@ -122,12 +122,12 @@ OUTPUTS = (
     ),
     OutputSpec(
         'depth/image', 'depth', '32FC1', 'z-depth in metres; NaN is invalid',
-        lambda found, look: present(found.depth), relative=False,
+        lambda found, colors: present(found.depth), relative=False,
     ),
     OutputSpec(
         'depth/relative', 'depth', '32FC1', 'in place of depth/image, where the depth of a model '
         'is relative: inverse depth without scale and shift, larger is nearer; NaN is invalid',
-        lambda found, look: present(found.disparity), relative=True,
+        lambda found, colors: present(found.disparity), relative=True,
     ),
     OutputSpec(
         'depth/color', 'depth', 'rgb8', 'depth in colours, for people',
@@ -145,15 +145,15 @@ OUTPUTS = (
     OutputSpec(
         'normals/image', 'normals', '32FC3', 'unit vectors in the optical frame (x right, y down, '
         'z forward); NaN is invalid',
-        lambda found, look: present(found.normals),
+        lambda found, colors: present(found.normals),
     ),
     OutputSpec(
         'normals/color', 'normals', 'rgb8', 'normals in colours, for people',
-        lambda found, look: color_normals(present(found.normals)), companion=True,
+        lambda found, colors: color_normals(present(found.normals)), companion=True,
     ),
     OutputSpec(
         'edges/image', 'edge', 'mono8', 'probability of an edge x 255',
-        lambda found, look: present(found.edges),
+        lambda found, colors: present(found.edges),
     ),
     OutputSpec(
         'sharing/activity', '', 'rgb8', 'what was recomputed over the camera image, for people; '

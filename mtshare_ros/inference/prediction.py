@@ -6,7 +6,7 @@ from typing import Iterable, Mapping, Sequence, TYPE_CHECKING
 import numpy as np
 
 from mtshare_ros.image_frame import Framing
-from mtshare_ros.motion.settings import MotionSettings
+from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.sharing.settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, ordered
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from mtshare_ros.errors import FrameError, import_extra, RecordingError
 from mtshare_ros.image_frame import Pinhole
-from mtshare_ros.inference.map_outputs import Look, maps_of, OUTPUTS
+from mtshare_ros.inference.map_outputs import MapColors, maps_of, OUTPUTS
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.messages.camera_image import CameraImage
 from mtshare_ros.messages.camera_info import find_lens_fault, pinhole_of
@@ -235,7 +235,7 @@ class OutputMessages:
                 prefix + row.topic, _OUTPUT_TYPES[row.message], latched=row.latched)
             for row in OUTPUTS if row.topic in outputs}
         self._maps = maps_of(outputs)
-        self._look = Look(labels.palette())
+        self._colors = MapColors(labels.palette())
 
     @property
     def channels(self) -> tuple[Channel, ...]:
@@ -252,7 +252,7 @@ class OutputMessages:
     ) -> Iterator[tuple[Channel, bytes]]:
         """Make the messages of a frame; ``calibration`` is the CameraInfo of the maps or None."""
         for row in self._maps:
-            values = row.draw(prediction, self._look)
+            values = row.draw(prediction, self._colors)
             yield self._named(row.topic, self._types.image(values, row.encoding, header))
         if calibration is None:
             return

@@ -10,7 +10,7 @@ import yaml
 
 from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.file_paths import check_new_folder
-from mtshare_ros.inference.map_outputs import Look, maps_of, OutputSpec
+from mtshare_ros.inference.map_outputs import MapColors, maps_of, OutputSpec
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.recording.frames import RecordedFrame
 from mtshare_ros.tasks import LabelSet
@@ -36,7 +36,7 @@ class MapFiles:
         self._folder = folder
         self._maps = maps_of(outputs)
         self._palette = labels.palette()
-        self._look = Look(self._palette)
+        self._colors = MapColors(self._palette)
         self._npy = npy
         for row in self._maps:
             self._act(folder / row.topic, lambda path: path.mkdir(parents=True, exist_ok=True))
@@ -48,7 +48,7 @@ class MapFiles:
     def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
         """Write the maps of one frame; raise RecordingError where a file cannot be written."""
         for row in self._maps:
-            values = row.draw(prediction, self._look)
+            values = row.draw(prediction, self._colors)
             ending, data = self._encode(row, values)
             path = self._folder / row.topic / f'{frame.name}.{ending}'
             self._act(path, partial(Path.write_bytes, data=data))

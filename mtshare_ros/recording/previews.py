@@ -9,7 +9,7 @@ import numpy as np
 from mtshare_ros.errors import ConfigError, import_extra, RecordingError
 from mtshare_ros.inference.colorize import color_normals
 from mtshare_ros.inference.contact_sheet import draw_contact_sheet, SheetMaps, SheetRow
-from mtshare_ros.inference.map_outputs import Look, MAPS
+from mtshare_ros.inference.map_outputs import MapColors, MAPS
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.recording.frames import RecordedFrame
 from mtshare_ros.tasks import LabelSet
@@ -18,7 +18,7 @@ _COLUMNS = 3
 _PICTURES = ('semantic/color', 'depth/color', 'normals/color', 'edges/image', 'sharing/activity')
 
 
-def draw_mosaic(prediction: Prediction, look: Look) -> np.ndarray:
+def draw_mosaic(prediction: Prediction, colors: MapColors) -> np.ndarray:
     """
     Return the image and pictures of its maps, in rows of three, as (H, W, 3) uint8 RGB.
 
@@ -31,7 +31,7 @@ def draw_mosaic(prediction: Prediction, look: Look) -> np.ndarray:
     for row in MAPS:
         known = prediction.map_of(row.task) is not None if row.task else prediction.stats.activity
         if row.topic in _PICTURES and known:
-            picture = row.draw(prediction, look)
+            picture = row.draw(prediction, colors)
             rgb = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=-1)
             pictures.append(rgb)
     return _arrange(pictures)
@@ -107,10 +107,10 @@ class VideoWriter:
     existing file is replaced. Raises RecordingError where it cannot be written.
     """
 
-    def __init__(self, path: Path, look: Look) -> None:
+    def __init__(self, path: Path, colors: MapColors) -> None:
         self._av = import_extra('av', 'writing a video', 'video')
         self._path = path
-        self._look = look
+        self._colors = colors
         self._stream: Any = None
         self._last_ns: int | None = None
         self._tick = 0
@@ -123,7 +123,7 @@ class VideoWriter:
     def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
         """Append one frame."""
         picture = self._av.VideoFrame.from_ndarray(
-            draw_mosaic(prediction, self._look), format='rgb24')
+            draw_mosaic(prediction, self._colors), format='rgb24')
         if self._stream is None:
             self._stream = self._open_stream(picture.width, picture.height)
         self._advance(frame.time_ns)

@@ -83,7 +83,7 @@ class FollowerPipeline:
     ) -> None:
         calibration = self._parts.calibrator.calibrate(image)
         frame = Frame(
-            image.header, prediction, calibration, self._parts.look(job.settings))
+            image.header, prediction, calibration, self._parts.colors(job.settings))
         if self._parts.publisher.publish(frame, job.outputs, job.arrived_s):
             took_ms = (time.perf_counter() - job.arrived_s) * 1e3
             behind_ns = time_of(job) - view.frame.time_ns if view.frame else 0

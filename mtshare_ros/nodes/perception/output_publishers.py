@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 
-from mtshare_ros.inference.map_outputs import Look, offered_outputs, OutputSpec, present
+from mtshare_ros.inference.map_outputs import MapColors, offered_outputs, OutputSpec, present
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.messages.camera_info import (
     CameraInfoMatch,
@@ -33,14 +33,14 @@ class Frame:
     """
     What the outputs of one camera image are drawn from.
 
-    ``header`` is that of the image, ``calibration`` that of the maps, ``look`` how they are
+    ``header`` is that of the image, ``calibration`` that of the maps, ``colors`` how they are
     coloured.
     """
 
     header: Any
     prediction: Prediction
     calibration: CameraInfoMatch
-    look: Look
+    colors: MapColors
 
 
 def enabled_outputs(
@@ -118,7 +118,7 @@ class OutputPublishers:
         message = self._messages[output.topic]
         message.header = frame.header
         if output.is_map:
-            fill_image(message, output.draw(frame.prediction, frame.look), output.encoding)
+            fill_image(message, output.draw(frame.prediction, frame.colors), output.encoding)
         elif output.message == 'PointCloud2':
             depth, image = present(frame.prediction.depth), present(frame.prediction.image)
             fill_cloud(message, depth, image, pinhole_of(frame.calibration.info))

@@ -12,7 +12,7 @@ import torch
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.device import is_out_of_memory
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_outputs import Look, OutputSpec
+from mtshare_ros.inference.map_outputs import MapColors, OutputSpec
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.messages.camera_info import CameraInfoMatch, pinhole_of
@@ -67,9 +67,9 @@ class CameraParts:
         """Return the image of a message; raise FrameError for one that cannot be read."""
         return self.transport.read(message, self.engine.input_size, self.max_pixels)
 
-    def look(self, settings: RuntimeSettings) -> Look:
+    def colors(self, settings: RuntimeSettings) -> MapColors:
         """Return how maps are coloured."""
-        return Look(self.engine.labels.palette(), settings.semantic_color_alpha,
+        return MapColors(self.engine.labels.palette(), settings.semantic_color_alpha,
                     settings.depth_color_range)
 
 
@@ -127,7 +127,7 @@ class Pipeline:
         prediction = self._infer(image, job, calibration)
         inference_ms = (time.perf_counter() - read_s) * 1e3
         self._parts.calibrator.bring_to_scale(prediction, calibration)
-        frame = Frame(image.header, prediction, calibration, self._parts.look(job.settings))
+        frame = Frame(image.header, prediction, calibration, self._parts.colors(job.settings))
         if job.follower is not None:
             job.follower.keep(job, frame)
         published = self._parts.publisher.publish(frame, job.outputs, job.arrived_s)

@@ -14,7 +14,7 @@ from mtshare_ros.image_frame import frame_to_cover, Pinhole
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import (
     choose_outputs,
-    Look,
+    MapColors,
     maps_of,
     offered_outputs,
 )
@@ -242,7 +242,7 @@ def test_what_is_offered_of_relative_depth_claims_no_metres(tiny_description, fr
     assert any('depth of this model is relative' in notice for notice in engine.notices)
     found, = run(engine, frames[:1])
     for row in maps_of(topics):
-        assert row.draw(found, Look(engine.labels.palette())).shape[:2] == (96, 128)
+        assert row.draw(found, MapColors(engine.labels.palette())).shape[:2] == (96, 128)
 
 
 def test_without_a_camera_the_field_of_view_of_the_training_or_a_usual_one_is_assumed(

@@ -32,4 +32,4 @@ def test_a_cpu_without_motion_loads_neither_motion_nor_what_a_gpu_needs(code):
     assert 'mtshare_ros.inference.engine' in modules
     assert not [name for name in modules if name.startswith(NEEDED_BY_SOME)]
     assert {name for name in modules if name.startswith('mtshare_ros.motion.')} == {
-        'mtshare_ros.motion.settings'}
+        'mtshare_ros.motion.motion_settings'}

@@ -9,8 +9,8 @@ from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.motion.settings import MotionSettings
 
 
 @pytest.fixture(scope='module')

@@ -3,7 +3,7 @@
 import pytest
 
 from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS, offered_outputs
-from mtshare_ros.motion.settings import MotionSettings
+from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.nodes.perception import (
     engine_parameters as motion_parameters,
     motion_input as transform_input,

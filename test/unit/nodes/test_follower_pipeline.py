@@ -12,7 +12,7 @@ import torch
 
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.map_outputs import Look, offered_outputs
+from mtshare_ros.inference.map_outputs import MapColors, offered_outputs
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, CameraInfoMatch
 from mtshare_ros.messages.image_messages import MAX_PIXELS
@@ -93,7 +93,7 @@ def frame_of(job, pixels, **maps):
     prediction = Prediction.from_maps(
         frame_to_cover(SIZE, SIZE), FrameStats(0.0), found, image=pixels)
     return Frame(job.message.header, prediction, CameraInfoMatch(None, 'none came'),
-                 Look(np.zeros((256, 3), np.uint8)))
+                 MapColors(np.zeros((256, 3), np.uint8)))
 
 
 def publish(parts, job):
