@@ -16,13 +16,13 @@ from mtshare_ros.sharing.enlargement import enlarge
 from mtshare_ros.tasks import get_task, ordered, TASKS, UNLABELLED
 
 MAPS, RAW, BOTH = 'maps', 'raw', 'both'
-"""What a file gives: maps in full size, what the heads give before that, or all of it."""
+"""What a file returns: maps in full size, the raw outputs of the heads, or both."""
 
 _PRODUCTS = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
-"""Layers that halves are computed in."""
+"""Layers that can be computed in float16."""
 
 RAW_PREFIX = 'raw_'
-"""Begins the name of a raw output beside maps."""
+"""Prefix of the names of raw outputs in a file that has maps, too."""
 
 ENCODINGS = {
     'class_logits': 'logits of the classes',
@@ -32,7 +32,7 @@ ENCODINGS = {
     'direction': 'vector of any length, x right, y down, z forward',
     'logit': 'logit of the probability',
 }
-"""Raw outputs in words."""
+"""What raw outputs hold, by encoding."""
 
 _MAPS = {
     'class_logits': 'class of the label set, 255 where there is none',
@@ -85,7 +85,7 @@ def dense_graph(
     network: MultiTaskNetwork, tasks: Sequence[str], size: tuple[int, int], *,
     outputs: str = MAPS, precision: torch.dtype = torch.float32,
 ) -> Graph:
-    """Return what becomes the file of a dense network for images of (height, width)."""
+    """Return the graph of a dense network for images of (height, width)."""
     module = DenseNetwork(network, tasks, size, outputs, precision)
     return Graph(module.eval().requires_grad_(False), (example_image(size),), (IMAGE,),
                  output_ports(network, tasks, outputs))
@@ -105,7 +105,7 @@ def choose_tasks(network: MultiTaskNetwork, asked: Sequence[str] | None) -> tupl
 
 
 def _fixed(network: MultiTaskNetwork, grid: tuple[int, int]) -> MultiTaskNetwork:
-    """Return a copy for inference on one grid, batch norms folded and positions at hand."""
+    """Return a copy for inference on one grid: batch norms folded, positions as constants."""
     fixed = fuse_batch_norm(network)
     if network.config.position == 'absolute':
         position = AbsolutePosition(grid, network.config.embed_dim)

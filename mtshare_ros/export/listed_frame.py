@@ -1,4 +1,4 @@
-"""The lists, the memory and the steps of a frame in the form that a file can have."""
+"""What a file of a listed frame needs: lists as inputs, memory as tensors, steps of its own."""
 
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Callable, Iterator, Mapping, Sequence
@@ -17,17 +17,18 @@ _RULE = 'numbers in raster order, ascending, filled up by repeating the last one
 @dataclass(frozen=True)
 class ListInputs:
     """
-    The lists of frames of some ``sizes``: int32, which every version of TensorRT takes.
+    The lists of frames of some ``sizes`` as inputs of a file.
 
-    ``reach`` are the cells whose tokens differ when the pixels of one patch do.
+    They are int32, which every version of TensorRT takes. ``receptive_field`` says which tokens
+    depend on the pixels of one patch.
     """
 
     sizes: ListSizes
-    reach: ReceptiveField
+    receptive_field: ReceptiveField
 
     @property
     def cut(self) -> bool:
-        """Whether the blocks compute fewer cells than enter."""
+        """Whether the blocks compute fewer patches than enter."""
         return self.sizes.kept < self.sizes.patches
 
     @property
@@ -42,10 +43,11 @@ class ListInputs:
 
     @property
     def ports(self) -> tuple[Port, ...]:
-        """The inputs, with what they must hold."""
+        """The inputs, with texts that say what they must hold."""
         texts = {
-            'patches': 'patches whose pixels are taken over',
-            'cells': f'cells that are computed: those that the patches reach{self._so_far}',
+            'patches': 'patches whose pixels are read from the image',
+            'cells': 'patches that are computed: those that the patches above affect'
+                     f'{self._so_far}',
             'forced': 'which of the cells are computed however little they changed'}
         for item in self.sizes.pixels:
             for border in item.borders:
@@ -55,9 +57,9 @@ class ListInputs:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What a program has to know to make the lists, for the metadata."""
+        """What a program must know to make the lists, for the metadata."""
         return {'list_lengths': self.lengths, 'lists': _RULE, 'kept': self.sizes.kept,
-                'reach': [-self.reach.first, self.reach.last]}
+                'reach': [-self.receptive_field.first, self.receptive_field.last]}
 
     def examples(self) -> tuple[torch.Tensor, ...]:
         """Return lists of the first entries."""
@@ -70,7 +72,7 @@ class ListInputs:
         lists = {name: value if name == 'forced' else value.long()
                  for name, value in zip(self.lengths, given)}
         cells = lists['cells']
-        # which cells' maps differ, only a program that decodes those alone has to know
+        # maps are decoded whole, so the file need not know which patches' maps differ
         heads = {item: HeadLists(
             tuple(lists[_pixels(item, border)] for border in item.borders), cells)
             for item in self.sizes.pixels}
@@ -79,7 +81,7 @@ class ListInputs:
 
     @property
     def _so_far(self) -> str:
-        before, behind = -self.reach.first, self.reach.last
+        before, behind = -self.receptive_field.first, self.receptive_field.last
         return f', {before} before and {behind} behind' if before or behind else ''
 
 
@@ -88,12 +90,12 @@ def _pixels(geometry: HeadGeometry, border: int) -> str:
 
 
 def tensors_of(value: Any) -> dict[str, torch.Tensor]:
-    """Return the tensors in dataclasses, mappings and sequences by names that tell the way."""
+    """Return the tensors in dataclasses, mappings and sequences by names that say where."""
     return dict(_leaves(value, ''))
 
 
 def with_tensors(value: Any, tensors: Mapping[str, torch.Tensor]) -> Any:
-    """Return the same with other tensors, all of those that ``tensors_of`` names."""
+    """Return a copy in which all tensors that ``tensors_of`` names are replaced."""
     return _mapped(value, '', lambda name, _: tensors[name])
 
 
@@ -134,7 +136,7 @@ def _rotate_and_store(
     qkv: torch.Tensor, bias: torch.Tensor | None, rotation: torch.Tensor | None,
     cache: torch.Tensor, index: torch.Tensor, heads: int,
 ) -> torch.Tensor:
-    """See ``plain_steps.rotate_and_store``; writes to nothing but the cache."""
+    """Do what ``plain_steps.rotate_and_store`` does, but write to the cache alone."""
     query, key, value = (qkv if bias is None else qkv + bias).chunk(3, dim=-1)
     if rotation is not None:
         query, key = (_rotated(rows, rotation, heads) for rows in (query, key))
@@ -150,4 +152,4 @@ def _rotated(rows: torch.Tensor, rotation: torch.Tensor, heads: int) -> torch.Te
 
 
 OPERATORS = replace(PLAIN, rotate_and_store=_rotate_and_store)
-"""The steps of a block, without writing to what they were given."""
+"""The plain steps of a block, none of which overwrites its input."""

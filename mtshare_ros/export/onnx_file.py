@@ -4,7 +4,6 @@ from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import import_module
 import json
 import logging
 from pathlib import Path
@@ -17,21 +16,12 @@ import torch
 from torch import nn
 
 from mtshare_ros import __version__
-from mtshare_ros.errors import ConfigError, MissingExtraError, ModelError
+from mtshare_ros.errors import ConfigError, import_extra, MissingExtraError, ModelError
 from mtshare_ros.inference.map_camera import assumed_focal_length
 from mtshare_ros.model.checkpoint import check_new
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import load_catalogue, ModelFile
 from mtshare_ros.model.weight_files import replacing
-
-
-def require_library(name: str) -> Any:
-    """Return a library; raise MissingExtraError, naming the extra, where it is not installed."""
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(f'exporting needs {name}, which cannot be imported ({error}); '
-                                "install it with: pip install 'mtshare_ros[export]'") from error
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class Graph:
     A module of fixed shapes; ``forward(*examples)`` returns a tuple in the order of ``outputs``.
 
     ``facts`` are further entries for the metadata of the file. ``states`` says by output which
-    input it becomes in the next frame.
+    input of the next frame it is.
     """
 
     module: nn.Module
@@ -60,7 +50,7 @@ class Graph:
 
     @cached_property
     def results(self) -> tuple[torch.Tensor, ...]:
-        """What PyTorch computes of the examples."""
+        """What PyTorch computes from the examples."""
         with torch.no_grad():
             return self.module(*(value.clone() for value in self.examples))
 
@@ -77,7 +67,7 @@ def example_image(size: tuple[int, int], seed: int = 0) -> torch.Tensor:
 def facts_of(
     file: ModelFile, description: ModelDescription, size: tuple[int, int], precision: str
 ) -> dict[str, Any]:
-    """Return what whoever runs the file has to know, by keys of its metadata."""
+    """Return what a program that runs the file must know, by key of the metadata."""
     shape, labels = description.architecture, description.labels
     return {
         'producer': f'mtshare_ros {__version__}', 'model': file.name, 'sha256': file.sha256,
@@ -93,7 +83,7 @@ def facts_of(
 
 
 def licence_of(file: ModelFile, description: ModelDescription) -> str:
-    """Return the licences of the weights, those of others by their source."""
+    """Return the licences of the weights and of their sources."""
     names = dict(load_catalogue())
     own = [names[file.name].models[file.name].licence] if file.name in names else []
     others = [f'{source.name}: {source.licence}' for source in description.sources]
@@ -108,13 +98,13 @@ def _focal_length(description: ModelDescription, size: tuple[int, int]) -> float
 
 
 OPSET = 18
-"""Of the operators: TensorRT reads it since version 8.6."""
+"""Version of the operators; TensorRT reads it since 8.6."""
 
 TOLERANCES = {torch.float32: 1e-4, torch.float16: 0.05}
-"""Largest difference to PyTorch that a check lets pass, by precision."""
+"""Largest difference from PyTorch that a check lets pass, by precision."""
 
 _LARGEST_FILE = 2_000_000_000
-"""Bytes that the format of the file allows."""
+"""Bytes that an ONNX file can have at most."""
 
 _LIBRARIES = ('onnx', 'onnxscript')
 _OLDEST_TORCH = (2, 6)
@@ -125,8 +115,8 @@ class Written:
     """
     A file that was written.
 
-    ``operators`` counts its nodes by operator. ``difference`` is the one to PyTorch, as
-    ``compare_with_torch`` returns it.
+    ``operators`` counts its nodes by operator; ``difference`` is as ``compare_with_torch`` returns
+    it.
     """
 
     path: Path
@@ -138,9 +128,9 @@ class Written:
 
 def check_export(path: Path) -> None:
     """
-    Raise an error for what would end an export only after its work.
+    Raise an error before the work for what would make the export fail after it.
 
-    That are a path at which no new file can be made, and libraries that are not installed.
+    That is a path at which no new file can be made, or a library that is not installed.
     """
     if path.suffix != '.onnx':
         raise ConfigError(
@@ -149,10 +139,14 @@ def check_export(path: Path) -> None:
     check_libraries()
 
 
+def _import(library: str) -> Any:
+    return import_extra(library, 'exporting', 'export')
+
+
 def check_libraries() -> None:
     """Raise MissingExtraError for libraries that are not installed, or are too old."""
     for library in _LIBRARIES:
-        require_library(library)
+        _import(library)
     version = tuple(int(part) for part in torch.__version__.split('.')[:2])
     if version < _OLDEST_TORCH:
         raise MissingExtraError(
@@ -184,17 +178,18 @@ def write_onnx(
                          f'{TOLERANCES[precision]:.0e}; give another --precision or --input-size')
     with replacing(path) as partial:
         Path(partial).write_bytes(content)
-    return Written(path, len(content), time.perf_counter() - start,
-                   _operators(model.graph.node), difference)
+    operators = Counter(node.op_type for node in model.graph.node).most_common()
+    return Written(
+        path, len(content), time.perf_counter() - start, dict(operators), difference)
 
 
 def compare_with_torch(content: bytes, graph: Graph) -> float | None:
     """
-    Return the largest difference of an output to PyTorch's; None without ONNX Runtime.
+    Return the largest difference of an output from PyTorch's; None without ONNX Runtime.
 
-    It is relative to the largest value of the output. Of a map of bytes it is the share of the
-    pixels that differ by more than the rounding of one: the best of two classes may change with
-    the last digit of either.
+    It is relative to the largest value of the output. For a map of bytes it is the share of pixels
+    that differ by more than 1, because which of two classes is the better one may change with the
+    last digit of either.
     """
     try:
         import onnxruntime
@@ -228,10 +223,10 @@ def _index_copy(rows: Any, dim: int, index: Any, values: Any) -> Any:
     """
     Write ``values`` to ``index`` (n,) of ``rows``, along their first dimension or the second.
 
-    PyTorch's exporter would turn all rows around and back again to write along the second.
+    To write along the second, PyTorch's exporter would transpose all rows twice.
     """
-    helper = require_library('onnx').numpy_helper
-    operators = require_library('onnxscript').opset18
+    helper = _import('onnx').numpy_helper
+    operators = _import('onnxscript').opset18
     if dim % len(rows.shape) == 0:
         return operators.ScatterND(
             rows, operators.Unsqueeze(index, operators.Constant(value_ints=[-1])), values)
@@ -247,7 +242,7 @@ def _index_copy(rows: Any, dim: int, index: Any, values: Any) -> Any:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep from the user what the exporter says of itself."""
+    """Hide what the exporter logs and warns about itself."""
     logger = logging.getLogger('torch.onnx')
     before = logger.level
     logger.setLevel(logging.ERROR)
@@ -260,9 +255,9 @@ def _quiet() -> Iterator[None]:
 
 
 def _describe(model: Any, graph: Graph, facts: Mapping[str, Any]) -> None:
-    """Write into the file what it is, and leave out where on this machine it came from."""
+    """Write into the file what it is; remove the paths of this machine from it."""
     for values, ports in ((model.graph.input, graph.inputs), (model.graph.output, graph.outputs)):
-        texts = _texts(ports)
+        texts = {port.name: port.text for port in ports}
         for value in values:
             value.doc_string = texts[value.name]
     for node in model.graph.node:
@@ -277,13 +272,5 @@ def _describe(model: Any, graph: Graph, facts: Mapping[str, Any]) -> None:
         entry.value = value if isinstance(value, str) else json.dumps(value)
 
 
-def _texts(ports: tuple[Port, ...]) -> dict[str, str]:
-    return {port.name: port.text for port in ports}
-
-
 def _said(values: Any) -> dict[str, str]:
     return {value.name: value.doc_string for value in values}
-
-
-def _operators(nodes: Any) -> dict[str, int]:
-    return dict(Counter(node.op_type for node in nodes).most_common())

@@ -1,4 +1,4 @@
-"""A frame of which only listed rows are computed, as a module: lists and state in, state out."""
+"""A frame of which only listed patches are computed, as a module: lists and states in and out."""
 
 from dataclasses import dataclass, replace
 from typing import Sequence
@@ -18,7 +18,7 @@ from mtshare_ros.sharing.static.static_stem import StaticStem, StaticStemState
 from mtshare_ros.sharing.stem import receptive_field_of_stem
 
 NEXT = '_next'
-"""Ends the name of an output that is a state of the next frame."""
+"""Suffix of the name of an output that is a state of the next frame."""
 
 _STATE = 'state after the frame before'
 
@@ -38,8 +38,8 @@ class UpdateNetwork:
     """
     The network for images of one size, computed whole or on lists.
 
-    ``memory`` is that of a camera after a frame; ``states`` are the names of the tensors in it
-    that a frame changes, the others being tables.
+    ``memory`` is that of a camera after a frame; ``states`` are the names of its tensors that a
+    frame changes, the others are tables.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class UpdateNetwork:
         self.tasks, self.config = tuple(tasks), network.config
         self._outputs, self._dtype = outputs, dtype
         self.grid, self.size = network.config.grid_of(size), size
-        self.reach = receptive_field_of_stem(network)
+        self.receptive_field = receptive_field_of_stem(network)
         self.ports = output_ports(network, tasks, outputs)
         self._stem = StaticStem(fused, dtype)
         self._encoder = StaticTransformer(fused, tasks, dtype, OPERATORS)
@@ -58,7 +58,7 @@ class UpdateNetwork:
         self.geometries = tuple(dict.fromkeys(
             item for item in self._heads.geometries.values() if item is not None))
         self.memory = CameraTensors(self._stem.allocate(self.grid, _CPU),
-                                    _with_single_caches(self._encoder.allocate(self.grid)),
+                                    _with_own_caches(self._encoder.allocate(self.grid)),
                                     self._heads.allocate(self.grid))
         self._tables: dict[str, torch.Tensor] = {}
         self.states = self._find_states()
@@ -106,7 +106,7 @@ class UpdateNetwork:
     def _find_states(self) -> tuple[str, ...]:
         """Compute a frame and return the names of the tensors that it wrote to."""
         tensors = tensors_of(self.memory)
-        # tables may come from an engine, whose tensors no file can be made of
+        # tables may be inference tensors of an engine, which cannot be exported
         usable = {name: value.clone() for name, value in tensors.items()}
         self.memory = with_tensors(self.memory, usable)
         before = {name: value._version for name, value in usable.items()}
@@ -117,7 +117,7 @@ class UpdateNetwork:
 
 
 class _Whole(nn.Module):
-    """An image in; its outputs, then all states out."""
+    """An image in; its outputs and all states out."""
 
     def __init__(self, network: UpdateNetwork) -> None:
         super().__init__()
@@ -132,7 +132,7 @@ class _Whole(nn.Module):
 
 
 class _Update(nn.Module):
-    """An image, lists and states in; outputs, then states out."""
+    """An image, lists and states in; outputs and states out."""
 
     def __init__(self, network: UpdateNetwork, lists: ListInputs) -> None:
         super().__init__()
@@ -150,15 +150,15 @@ class _Update(nn.Module):
 
 
 def whole_graph(network: UpdateNetwork) -> Graph:
-    """Return what becomes the file of a first frame: nothing but an image in, states out."""
+    """Return the graph of a first frame: an image in, outputs and states out."""
     return Graph(
         _Whole(network).eval(), (example_image(network.size),), (IMAGE,),
         (*network.ports, *_next_states(network)), states=_following(network))
 
 
 def update_graph(network: UpdateNetwork, sizes: ListSizes) -> Graph:
-    """Return what becomes the file of a frame of which lists of some sizes are computed."""
-    lists = ListInputs(sizes, network.reach)
+    """Return the graph of a frame that computes lists of some sizes."""
+    lists = ListInputs(sizes, network.receptive_field)
     states = tuple(Port(name, _STATE) for name in network.states)
     return Graph(
         _Update(network, lists).eval(),
@@ -168,24 +168,24 @@ def update_graph(network: UpdateNetwork, sizes: ListSizes) -> Graph:
         facts=lists.facts, states=_following(network))
 
 
-def choose_sizes(network: UpdateNetwork, cells: int, keep: float = 1.0) -> ListSizes:
+def choose_sizes(network: UpdateNetwork, patches: int, keep: float = 1.0) -> ListSizes:
     """
-    Return the shortest lists that hold so many cells, of which the blocks compute ``keep``.
+    Return the shortest lists that hold so many patches, of which blocks compute ``keep``.
 
-    Raises ConfigError for more cells than lists are made for.
+    Raises ConfigError for more patches than lists are made for.
     """
     buckets = bucket_sizes(network.grid, network.geometries, keep)
-    found = next((sizes for sizes in buckets if sizes.patches >= cells), None)
-    if found is None or cells < 1:
+    found = next((sizes for sizes in buckets if sizes.patches >= patches), None)
+    if found is None or patches < 1:
         rows, columns = network.grid
         raise ConfigError(
-            f'--update asks for {cells} of {rows * columns} cells; allowed are 1 to '
-            f'{buckets[-1].patches}, or "all": frames of which more changes are computed whole')
+            f'--update asks for {patches} of {rows * columns} patches; allowed are 1 to '
+            f'{buckets[-1].patches}, or "all" for a file that computes whole frames')
     return found
 
 
-def _with_single_caches(state: StaticTransformerState) -> StaticTransformerState:
-    """Return a state whose blocks have buffers of their own: a file copies what it writes to."""
+def _with_own_caches(state: StaticTransformerState) -> StaticTransformerState:
+    """Return a state with a buffer for each block, because a file copies all that it writes to."""
     return replace(state, own=tuple(state.own))  # type: ignore[arg-type]
 
 

@@ -1,1 +1,1 @@
-"""Frames on a GPU: lists of fixed lengths, captured as CUDA graphs; imported only there."""
+"""Frames on a GPU: on lists of fixed lengths, captured as CUDA graphs; loaded only there."""

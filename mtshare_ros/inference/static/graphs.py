@@ -10,10 +10,10 @@ Work = Callable[[], None]
 
 class GraphPool:
     """
-    The memory in which the graphs of one camera keep what lies between their operators.
+    The memory in which the graphs of one camera keep their intermediate results.
 
-    They share it, because one runs after the other and nothing in it outlives a run. On a device
-    without graphs, and after ``give_up``, work is called as it is.
+    They share it, because they run one after the other and nothing in it outlives a run. On a
+    device without graphs, and after ``give_up``, work is run without being captured.
     """
 
     def __init__(self, device: torch.device, *, enabled: bool = True) -> None:
@@ -22,7 +22,7 @@ class GraphPool:
         self._enabled = enabled and device.type == 'cuda'
         if self._enabled:
             self._handle = torch.cuda.graph_pool_handle()
-            # the one that captures use by themselves is of whichever GPU captured first
+            # the default stream of captures belongs to the GPU that captured first
             self._stream = torch.cuda.Stream(device)
 
     @property
@@ -31,11 +31,11 @@ class GraphPool:
         return self._enabled
 
     def give_up(self, fault: str) -> None:
-        """Capture nothing from now on; ``fault`` says why."""
+        """Capture nothing more; ``fault`` says why."""
         self._enabled, self.fault = False, fault
 
     def capture(self, work: Work) -> torch.cuda.CUDAGraph:
-        """Return work that ran before as a graph; raises RuntimeError for what cannot be one."""
+        """Return work that has run before as a graph; raises RuntimeError where it cannot."""
         graph = torch.cuda.CUDAGraph()
         # other threads, such as those of other cameras, may allocate memory meanwhile
         with torch.cuda.graph(graph, pool=self._handle, stream=self._stream,
@@ -48,9 +48,9 @@ class Captured:
     """
     Work that reads and writes the same buffers every time.
 
-    The first call runs it operator by operator, which makes what is made once; the second captures
-    it as a graph; from then on the graph is replayed. What the work reads from Python is frozen
-    into the graph, so whatever changes from call to call must lie in a tensor.
+    The first call runs it operator by operator, which makes its tables; the second captures it as
+    a graph; later calls replay the graph. Values that the work reads from Python are frozen into
+    the graph, so what changes from call to call must be in a tensor.
     """
 
     def __init__(self, work: Work, pool: GraphPool) -> None:
@@ -84,10 +84,11 @@ class Captured:
 
 class Upload:
     """
-    Fills buffers of a device, on CUDA out of pinned memory and on a stream of its own.
+    Fills buffers of a device; on CUDA from pinned memory and on a stream of its own.
 
-    What is launched on the current stream after ``send`` finds the new values, what was launched
-    before it the old ones. The values may be changed as soon as ``send`` returns.
+    Work launched on the current stream after ``send`` reads the new values, work launched before
+    it the old ones; the host waits for neither. The array may be changed as soon as ``send``
+    returns.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -99,7 +100,7 @@ class Upload:
         if self._stream is None:
             buffer.copy_(torch.from_numpy(np.ascontiguousarray(values)))
             return
-        # memory of the frame's own: PyTorch hands it out again when the device has read it
+        # new memory for every frame: PyTorch reuses it once the device has read it
         pinned = torch.empty(buffer.shape, dtype=buffer.dtype, pin_memory=True)
         np.copyto(pinned.numpy(), values, casting='no')
         current = torch.cuda.current_stream(self._device)
@@ -111,11 +112,11 @@ class Upload:
 
 class Download:
     """
-    Copies tensors to fresh arrays; on CUDA on a stream of its own, with one wait for all of them.
+    Copies tensors to new arrays; on CUDA on a stream of its own, with one wait for all of them.
 
-    There the arrays lie in the pinned memory that the device wrote. Whole tensors come although
-    little of them changed: the host would have to copy what it kept of the others for the caller,
-    which takes it longer than the device, but for links slower than the host's own memory.
+    On CUDA the arrays are the pinned memory that the device wrote. Tensors are copied whole
+    although little of them changed: the host would otherwise have to copy the unchanged part for
+    the caller, which takes it longer, except over links that are slower than its memory.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -125,7 +126,7 @@ class Download:
         """Passed when the last tensors had come; None on the CPU."""
 
     def fetch(self, tensors: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
-        """Return what the tensors hold once all work is done that the current stream was given."""
+        """Return copies of the tensors after all work launched on the current stream."""
         if self._stream is None:
             return {name: _fresh(tensor, pinned=False).copy_(tensor).numpy()
                     for name, tensor in tensors.items()}

@@ -1,7 +1,7 @@
 """
-The decoding of patches as one Triton kernel; imported only where Triton is.
+The decoding of patches as Triton kernels; imported only where Triton is installed.
 
-What it computes is ``patch_decoding.decode_patches``, in float32. It uses nothing that Triton 3.0
+They compute what ``map_decoder.decode_patches`` does, in float32, and use nothing that Triton 3.0
 does not have.
 """
 
@@ -14,7 +14,7 @@ import triton.language as tl
 from mtshare_ros.tasks import UNLABELLED
 
 KINDS = {'log_metres': 0, 'metres': 1, 'disparity': 2, 'direction': 3, 'logit': 4}
-"""What becomes of enlarged values that are no logits of classes, by encoding."""
+"""How enlarged values other than logits of classes are decoded, by encoding."""
 
 LOGARITHM, METRES, DISPARITY, DIRECTION, LOGIT = (
     tl.constexpr(kind) for kind in KINDS.values())
@@ -25,7 +25,7 @@ PIXELS = 128
 """Pixels of one program."""
 
 LOGITS = 1024
-"""Enlarged logits of one program, where a pixel has several."""
+"""Enlarged logits of one program, where a pixel has one for each class."""
 
 ROUNDER = tl.constexpr(8388608.0)
 """A float32 of this size has no fraction: adding it rounds halves to even."""
@@ -113,7 +113,7 @@ def _decode_classes_kernel(
 
 @triton.jit
 def _place(patch, pixel, columns, TARGET: tl.constexpr):
-    """Return where the pixels of a patch stand in its map."""
+    """Return where the pixels of a patch are in its map."""
     row = patch // columns * TARGET + pixel // TARGET
     return row * columns * TARGET + patch % columns * TARGET + pixel % TARGET
 
@@ -123,7 +123,7 @@ def _corners(
     raw, patch, pixel, height, width, row_stride, column_stride, columns, SIDE: tl.constexpr,
     TARGET: tl.constexpr,
 ):
-    """Return what lies above and before pixels, the steps to what follows, how near that is."""
+    """Return addresses above and before pixels, steps to the next ones, how near those are."""
     above, down = _source(patch // columns * SIDE, pixel // TARGET, SIDE, TARGET)
     before, right = _source(patch % columns * SIDE, pixel % TARGET, SIDE, TARGET)
     top, left = _bounded(above, height), _bounded(before, width)

@@ -1,4 +1,4 @@
-"""The decoding of patches as one operator, and whether a device decodes with it."""
+"""The decoding of patches as one operator, and whether a device uses its kernel."""
 
 from dataclasses import dataclass
 from typing import Sequence
@@ -19,7 +19,7 @@ from mtshare_ros.sharing.static.operators import define
 from mtshare_ros.tasks import channels_of, get_task
 
 _CLASSES = 40
-"""Of a trial; the kernel is compiled anew for every power of two."""
+"""Classes of a trial; the kernel is compiled anew for every power of two."""
 
 
 def _plain(
@@ -59,7 +59,7 @@ def choose_decoder(
     """
     Return how to decode a task's patches of ``side`` pixels on a device.
 
-    It is the kernel only where that gives what its plain twin gives.
+    It is the kernel only where the kernel gives what its plain twin gives.
     """
     if device.type == 'cpu':
         return ChosenDecoder(decode_patches)
@@ -69,13 +69,13 @@ def choose_decoder(
     fault = fault_of(sample, decode_patches_fused, decode_patches)
     if not fault:
         return ChosenDecoder(decode_patches_fused)
-    # what lets no kernel run is told once, not of every task
+    # a reason that concerns all kernels is reported once, not for every task
     step = f'decode_patches of {task}' if fault.startswith(DIFFERS) else 'decode_patches'
     return ChosenDecoder(decode_patches, (left_out([step], device, fault),))
 
 
 class MapSample:
-    """A small raw output that is decoded in part: patches at an edge, inside, one twice."""
+    """A small raw output of which some patches are decoded: at an edge, inside, one twice."""
 
     def __init__(
         self, device: torch.device, task: str, encoding: str, side: int, patch_size: int
@@ -86,12 +86,12 @@ class MapSample:
         channels = channels_of(get_task(task), _CLASSES)
         raw = torch.randn(1, channels, 3 * side, 3 * side, generator=generator)
         if encoding == 'direction':
-            raw[:, 2] += 5  # to bring short vectors to length one would magnify their roundings
+            raw[:, 2] += 5  # normalising short vectors would magnify their rounding
         self._raw = raw.to(device)
         self._patches = torch.tensor([0, 4, 5, 7, 7], device=device)
 
     def __call__(self, decode: PatchDecoder) -> tuple[torch.Tensor, ...]:
-        """Return the maps as numbers whose roundings may differ: classes must not."""
+        """Return the maps as numbers whose rounding may differ, but for classes."""
         maps = tuple(self._geometry.level.allocate(field.channels, field.dtype, self._raw.device)
                      for field in self._fields)
         decode(self._geometry, self._encoding, self._raw, self._patches, maps)

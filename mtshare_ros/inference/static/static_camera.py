@@ -32,7 +32,7 @@ Patches = Mapping[str, torch.Tensor | None]
 
 @dataclass(frozen=True)
 class StaticMaps:
-    """The maps of a camera by task, and what tasks without weights are worked out into."""
+    """The maps of a camera by task, and the outputs of tasks that are computed from others."""
 
     maps: dict[str, MapState]
     derived: dict[str, GeometryState]
@@ -46,9 +46,9 @@ class StaticMaps:
 
 class StaticDecoder:
     """
-    Decodes the ``asked`` tasks of one camera; ``camera`` is that of the maps.
+    Decodes the ``asked`` tasks of one camera, whose calibration is ``camera``.
 
-    What it does depends on no data, so it can be captured.
+    Nothing that it does depends on data, so it can be captured.
     """
 
     def __init__(self, decoders: TaskDecoders, asked: tuple[str, ...], camera: Pinhole) -> None:
@@ -58,7 +58,7 @@ class StaticDecoder:
             task: item for task, item in decoders.derived.items() if task in asked}
 
     def derive(self, heads: Geometries) -> Geometries:
-        """Return by task how far patches reach in what is worked out, given how far in heads."""
+        """Return the geometries of tasks that are computed from others, given those of heads."""
         return {task: item.geometry(heads) for task, item in self._derived.items()}
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> StaticMaps:
@@ -100,11 +100,11 @@ _REPORT = 'report'
 @dataclass(frozen=True)
 class FrameResult:
     """
-    What came back of a frame.
+    The results of a frame on the host.
 
     ``maps`` are by name in ``Prediction`` and belong to the caller. ``oldest_age`` are the frames
-    since some patch was last computed ungated, ``non_finite`` the tasks whose raw output holds NaN
-    or infinity.
+    since the oldest patch was refreshed, ``non_finite`` the tasks whose raw output holds NaN or
+    infinity.
     """
 
     maps: dict[str, np.ndarray]
@@ -116,9 +116,9 @@ class StaticCamera:
     """
     What is remembered of a camera for the tasks of a request, and the steps of a frame.
 
-    In this order: ``send`` an image, ``observe``, ask for the ``counts`` where they matter,
-    ``compute``, ``fetch``. Only ``counts`` and ``fetch`` wait for the device. ``frame`` counts
-    from 0 since the last frame that built on nothing.
+    A frame is ``send``, ``observe``, ``counts`` where they matter, ``compute`` or ``rest``, and
+    ``fetch``. Only ``counts`` and ``fetch`` wait for the device. ``frame`` counts from 0 since the
+    last reset.
     """
 
     def __init__(
@@ -146,43 +146,43 @@ class StaticCamera:
 
     @property
     def patch_count(self) -> int:
-        """N."""
+        """The number of patches, N."""
         return self.state.grid[0] * self.state.grid[1]
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the buffers; the graphs' memory comes on top."""
+        """Bytes of the buffers, without the memory of the graphs."""
         return self.state.nbytes + self._maps.nbytes + tensor_bytes(self._report)
 
     @property
     def last_download(self) -> 'torch.cuda.Event | None':
-        """When the device had sent what the host fetched last; None on the CPU."""
+        """When the data of the last ``fetch`` had arrived; None on the CPU."""
         return self._download.end
 
     def serves(self, request: FrameRequest, reuse: int) -> bool:
-        """Tell whether the buffers and graphs are those that a request needs."""
+        """Tell whether the buffers and graphs fit a request."""
         mine = self.request
         return (request.asked == mine.asked and request.image.shape == mine.image.shape
                 and reuse == self.network.reuse
                 and (request.camera == mine.camera or not self._decoder.sees_camera))
 
     def start_anew(self) -> None:
-        """Let the next frame be the first."""
+        """Make the next frame the first."""
         self.frame = 0
 
     def buckets(self, keep: float) -> tuple[ListSizes, ...]:
-        """Return the lengths of lists; where the share ``keep`` is new, graphs are made anew."""
+        """Return the lengths of lists; a ``keep`` other than before discards the graphs."""
         if keep != self._keep:
             self._keep, self._buckets = keep, self.network.buckets(self.state.grid, keep)
             self._updates.clear()
         return self._buckets
 
     def send(self, image: np.ndarray) -> None:
-        """Bring an (H, W, 3) uint8 image to the device."""
+        """Copy an (H, W, 3) uint8 image to the device."""
         self._upload.send(image, self.state.image)
 
     def observe(self, settings: SharingSettings, bounds: PlanBounds, factor: float) -> None:
-        """Find out which patches the frame changes, under a temporal ``factor``."""
+        """Find which patches the image changes, under a temporal ``factor``."""
         self.network.prepare(self.state, settings)
         controls = Controls.of(settings, bounds, frame=self.frame, factor=factor)
         self._upload.send(np.array(astuple(controls), np.float32), self.state.gate.controls)
@@ -198,7 +198,7 @@ class StaticCamera:
         return self.network.read_counts(self.state, found['counts'].tolist())
 
     def compute(self, sizes: ListSizes | None) -> None:
-        """Compute the patches that the gate let in, on lists of these sizes; None: all patches."""
+        """Compute the patches that entered, on lists of ``sizes``; None: all patches."""
         if sizes is None:
             self._whole()
         else:
@@ -213,7 +213,7 @@ class StaticCamera:
         self.frame += 1
 
     def fetch(self) -> FrameResult:
-        """Return the maps; waits for the device."""
+        """Return the results of the frame; waits for the device."""
         maps = self._download.fetch(
             {**self._decoder.outputs(self._maps), _REPORT: self._report})
         *sums, oldest = maps.pop(_REPORT).tolist()
@@ -225,7 +225,7 @@ class StaticCamera:
 
     def rehearse(self, keep: float) -> None:
         """
-        Run on noise whatever a frame may need, twice, so that all graphs are captured.
+        Run all that a frame may need on noise, twice, so that all graphs are captured.
 
         ``keep`` is that of ``buckets``. The next frame is the camera's first.
         """
@@ -238,7 +238,7 @@ class StaticCamera:
         for step in steps:
             step()
             step()
-            # what the camera sees now differs, or the lists would be of nothing
+            # the lists of an image that does not change would be empty
             self.state.image.bitwise_not_()
         for name, value in known.items():
             noise[name].copy_(value)
@@ -265,7 +265,7 @@ class StaticCamera:
             for task, geometry in self.network.geometries.items()})
 
     def _finish(self, patches: dict[str, torch.Tensor | None]) -> None:
-        """Decode the patches by task, and note what the host wants to know."""
+        """Decode the patches by task, and write what the host reads after the frame."""
         raws = {task: self.network.raw(self.state, task) for task in self.network.tasks}
         self._decoder.decode(self._maps, raws, patches)
         self.network.sums(self.state, self._report[:-1])

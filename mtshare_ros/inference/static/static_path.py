@@ -26,8 +26,9 @@ class Choice:
     """
     What is computed of a frame.
 
-    Lists of ``sizes``, or all patches where they are None, or ``nothing``; ``counts`` are those of
-    the gate, None where it was not asked. ``reset_reason`` says why the frame builds on nothing.
+    Lists of ``sizes``, None for all patches, or ``nothing``. ``counts`` are those of the gate,
+    None where the host did not read them. ``reset_reason`` says why the frame uses nothing of
+    earlier ones.
     """
 
     sizes: ListSizes | None = None
@@ -37,7 +38,7 @@ class Choice:
 
     @property
     def computed(self) -> int | None:
-        """The patches that the blocks compute, None for all."""
+        """The number of patches that the blocks compute, None for all."""
         if self.nothing:
             return 0
         if self.sizes is None or self.counts is None:
@@ -47,9 +48,9 @@ class Choice:
 
 def work_of(camera: StaticCamera, choice: Choice, oldest_age: int) -> FrameWork:
     """
-    Return the account of a frame.
+    Return the work of a frame.
 
-    Repeated entries of the lists are computed as well, and count among the operations.
+    Repeated entries of lists are computed as well, and count as operations.
     """
     network, state, count = camera.network, camera.state, camera.patch_count
     computed, counts = choice.computed, choice.counts
@@ -72,15 +73,15 @@ OTHER_MAPS = 'other tasks, or maps of another size or camera, are asked for'
 ThresholdsOf = Callable[[tuple[str, ...], SharingSettings], FrameThresholds]
 
 _MOST_NETWORKS = 2
-"""Sets of tasks whose stacked weights are kept; a user who changes tasks often goes back."""
+"""Sets of tasks whose stacked weights are kept, as users who change tasks often change back."""
 
 
 class StaticPath:
     """
-    Runs frames whose shapes depend on no data; see ``FramePath``.
+    Runs frames on lists of fixed lengths; see ``FramePath``.
 
     ``thresholds_of`` returns the thresholds of tasks under the user's settings; products are in
-    ``dtype``; with ``graphs`` frames are captured where the device can.
+    ``dtype``; with ``graphs`` frames are captured where the device can do that.
     """
 
     def __init__(
@@ -117,10 +118,10 @@ class StaticPath:
 
     def prepare(self, memory: Session, request: FrameRequest) -> str:
         """
-        Capture all graphs of a camera; its next frame is the first.
+        Capture all graphs of a camera; its next frame is its first.
 
-        Returns why they cannot be captured, so that every kernel is launched singly; empty where
-        they are.
+        Returns why they cannot be captured, so that every kernel is launched by itself; empty
+        where they are.
         """
         camera = self._camera_of(memory, request)
         thresholds = self._thresholds_of(request.needed, request.sharing)
@@ -128,7 +129,7 @@ class StaticPath:
         return camera.pool.fault
 
     def _camera_of(self, memory: Session, request: FrameRequest) -> StaticCamera:
-        """Return the camera's buffers, made anew where they are those of other maps."""
+        """Return the camera's buffers, new ones where other maps are asked for."""
         known = memory.static
         reuse = self._reuse(request)
         if known is not None and known.serves(request, reuse):
@@ -158,13 +159,13 @@ class StaticPath:
         return known
 
     def _reuse(self, request: FrameRequest) -> int:
-        """Return of how many rows of the base task a sub-task computes one."""
+        """Return how many tokens the base task computes for each that a sub-task computes."""
         wanted = any(request.sharing.task_threshold_of(task) for task in request.needed)
         grid = self._network.config.grid_of(request.image.shape[:2])
         return 2 if wanted and reuse_pays(self._network, request.needed, grid) else 1
 
     def _choose(self, reset_reason: str, camera: StaticCamera, request: FrameRequest) -> Choice:
-        """Look at the image, and decide which of the graphs computes it."""
+        """Let the gate read the image, and decide which graph computes it."""
         thresholds, bounds = self._thresholds_of(request.needed, request.sharing), request.bounds
         factor, count = thresholds.input_factor, camera.patch_count
         if reset_reason:

@@ -1,4 +1,4 @@
-"""Decode heads on a view that moves: local ones on some cells, others on the whole view."""
+"""Decode heads on a moving view: local heads on some patches, others on the whole view."""
 
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -28,9 +28,9 @@ from mtshare_ros.sharing.transformer import TransformerRunner
 @dataclass(frozen=True)
 class ProjectedRows:
     """
-    The projected tokens of one task's head by row of the transformer, (N, projected).
+    The projected tokens (N, projected) of one task's head, by row of the caches.
 
-    ``known`` (N,) bool are the rows for which they hold.
+    ``known`` (N,) bool are the rows whose projection is up to date.
     """
 
     values: torch.Tensor
@@ -38,7 +38,7 @@ class ProjectedRows:
 
     @classmethod
     def of(cls, runner: LocalRunner, count: int, device: torch.device) -> 'ProjectedRows':
-        """Return those of N rows of which none is known."""
+        """Return buffers for N rows, none of which is up to date."""
         return cls(torch.zeros(count, runner.projected, dtype=runner.dtype, device=device),
                    torch.zeros(count, dtype=torch.bool, device=device))
 
@@ -48,11 +48,11 @@ class ProjectedRows:
         return tensor_bytes(self.values, self.known)
 
     def forget(self, rows: torch.Tensor) -> None:
-        """Note that rows (n,) of the transformer are other ones."""
+        """Note that rows (n,) of the transformer have changed."""
         self.known.index_fill_(0, rows, False)
 
     def complete(self, runner: LocalRunner, inputs: HeadInputs, rows: torch.Tensor) -> int:
-        """Project those of rows (n,) that are not known; return the multiply-accumulates."""
+        """Project those of rows (n,) that are not up to date; return the multiply-accumulates."""
         missing = rows[~self.known.index_select(0, rows)]
         if missing.shape[0]:
             self.values.index_copy_(0, missing, runner.project(inputs.of_patches(missing)))
@@ -71,9 +71,9 @@ ENLARGED = 1
 @dataclass(frozen=True)
 class MovingGeometry:
     """
-    How far round its patches a head computes where nothing round them is known.
+    How far round its patches a head computes, where nothing round them is known.
 
-    ``borders`` are the pixels round a patch that each 3x3 convolution gives, the last of them
+    ``borders`` are the pixels round a patch that each 3x3 convolution computes, the last of them
     those that enlarging reads; ``patch_border`` are the patches round it whose tokens are read.
     """
 
@@ -103,9 +103,9 @@ class MovingGeometry:
 
 class MovingHeads:
     """
-    The local heads of a network on patches of a view; no pixel of the last frame is read.
+    The local heads of a network on patches of a view; they read no pixel of the last frame.
 
-    Raises ConfigError for runners of other heads: they read more than a few pixels round a patch.
+    Raises ConfigError for runners of other heads, which read more than a few pixels round a patch.
     """
 
     def __init__(self, runners: Mapping[str, HeadRunner]) -> None:
@@ -114,7 +114,7 @@ class MovingHeads:
                             for task, runner in self._runners.items()}
 
     def allocate(self, camera: CameraState) -> dict[str, ProjectedRows]:
-        """Return by task what the heads keep of a camera's rows, as yet nothing."""
+        """Return by task empty buffers for what the heads keep of a camera's rows."""
         count, device = camera.transformer.patch_count, camera.stem.device
         return {task: ProjectedRows.of(runner, count, device)
                 for task, runner in self._runners.items()}
@@ -128,8 +128,8 @@ class MovingHeads:
         Compute the raw outputs of tasks on sorted patches (n,) of the view and 1 pixel round them.
 
         ``rows`` (N,) are the transformer's rows of the view's patches; only those of the given
-        patches may have changed since the last call with what is ``projected``. Elsewhere a raw
-        output is left as it is, or without meaning.
+        patches may have changed since the last call with ``projected``. Elsewhere a raw output is
+        old or has no meaning.
         """
         if patches.shape[0] == 0:
             return {task: HeadUpdate(patches, 0) for task in tasks}
@@ -145,26 +145,26 @@ class MovingHeads:
             inputs = transformer.head_inputs(camera.transformer, task, camera.stem)
             read = rows.index_select(0, plan.patches)
             macs = projected[task].complete(runner, inputs, read)
-            macs += _decode(runner, camera.heads[task], projected[task].at(read), plan)
+            state: Any = camera.heads[task]
+            runner.decode(state, projected[task].at(read), plan)
+            macs += runner.macs_of(plan, state.level)
             updates[task] = HeadUpdate(patches, macs)
         return updates
-
-
-def _decode(runner: LocalRunner, state: Any, projected: torch.Tensor, plan: HeadPlan) -> int:
-    """Compute the pixels of a plan; return the multiply-accumulates."""
-    runner.decode(state, projected, plan)
-    return runner.macs_of(plan, state.level)
 
 
 def _local(task: str, runner: HeadRunner) -> LocalRunner:
     if not isinstance(runner, LocalRunner):
         raise ConfigError(f'the head of {task} is run by a {type(runner).__name__}; on some '
-                          f'of a moving view only a {LocalRunner.__name__} runs')
+                          f'patches of a moving view only a {LocalRunner.__name__} runs')
     return runner
 
 
 class WholeHeads:
-    """Decodes the whole view: what heads keep of their patches lies elsewhere in the next one."""
+    """
+    Heads of any kind, which compute the whole view in every frame.
+
+    What they keep of their patches would belong to other patches in the next frame.
+    """
 
     def __init__(self, runners: Mapping[str, HeadRunner]) -> None:
         self._runners = runners
@@ -174,10 +174,9 @@ class WholeHeads:
         rows: torch.Tensor, patches: torch.Tensor,
     ) -> dict[str, HeadUpdate]:
         """
-        Renew the raw outputs of tasks; return those of ``patches`` (n,) as what differs.
+        Compute the raw outputs of tasks; return ``patches`` (n,) as those that differ.
 
-        ``rows`` (N,) is the row of the transformer's buffers that stands for each patch of the
-        view.
+        ``rows`` (N,) are the transformer's rows of the view's patches.
         """
         whole, updates = ChangedPatches(camera.stem), {}
         for task in tasks:

@@ -1,4 +1,4 @@
-"""A network whose view moves: its memory stays with the world, given cells are computed."""
+"""A network on a moving view: its memory stays with the world, given patches are computed."""
 
 from dataclasses import dataclass, replace
 from typing import Callable
@@ -20,7 +20,7 @@ from mtshare_ros.sharing.transformer import StageRun, TransformerRunner, Transfo
 
 
 class WorldRotations:
-    """The rotations of all tokens, patches by where they stand in the world."""
+    """The rotations of all tokens; those of patches are by their places in the world."""
 
     def __init__(
         self, transformer: TransformerRunner, state: TransformerState, ring: RingGrid
@@ -31,7 +31,7 @@ class WorldRotations:
         self.table = None if table is None else transformer.rotation_table(table)
 
     def renew(self, ring: RingGrid) -> None:
-        """Turn the rows whose place is another than before, and the prefix with the view."""
+        """Update the rows whose place has changed, and the prefix, which moves with the view."""
         if self.table is None or (ring.places is self._places):
             return
         rows = (ring.places != self._places).any(dim=1).nonzero()[:, 0]
@@ -46,12 +46,12 @@ class WorldRotations:
 @dataclass
 class MovingState:
     """
-    The buffers of a camera, ``camera``, whose view moves over the world.
+    The buffers of a camera whose view moves over the world.
 
-    Those of the transformer, the ages and what encoders have to catch up with are in the order of
-    the ``ring``'s rows; those of the stem and the heads in that of the view's patches.
-    ``transformer`` are the camera's own buffers with the ``rotations`` of the world; ``projected``
-    is by task what local heads made of rows.
+    Buffers of the transformer, ages and stale tokens are in the order of the ``ring``'s rows,
+    those of the stem and the heads in the order of the view's patches. ``transformer`` has the
+    buffers of ``camera`` with the ``rotations`` of the world; ``projected`` is by task what local
+    heads keep of rows.
     """
 
     camera: CameraState
@@ -62,7 +62,7 @@ class MovingState:
 
     @property
     def nbytes(self) -> int:
-        """Bytes that it takes beside the buffers of the camera."""
+        """Bytes that are taken beside the buffers of the camera."""
         return sum(rows.nbytes for rows in self.projected.values())
 
     @property
@@ -71,7 +71,7 @@ class MovingState:
         return replace(self.camera, transformer=self.transformer)
 
     def follow(self, places: torch.Tensor) -> None:
-        """Let each patch have the row whose content lies nearest, see ``RingGrid.followed``."""
+        """Give each patch the row whose content lies nearest, see ``RingGrid.followed``."""
         followed = self.ring.followed(places)
         self.ring = followed.ring
         if not followed.copies.shape[0]:
@@ -85,7 +85,7 @@ class MovingState:
 
 
 def work_of_view(ring: RingGrid, work: FrameWork, more_macs: int) -> FrameWork:
-    """Return the account with ``more_macs``; what heads reached is of the view already."""
+    """Return the work in patches of the view, with ``more_macs``; that of heads is so already."""
     due = work.due
     return replace(
         work, macs=work.macs + more_macs,
@@ -101,22 +101,22 @@ def _run_of_view(ring: RingGrid, run: EncoderRun) -> EncoderRun:
 
 
 def _patches(ring: RingGrid, rows: torch.Tensor | None) -> torch.Tensor | None:
-    """Return the patches (n,), sorted, that rows (n,) stand for; None for all."""
+    """Return the patches (n,), sorted, of rows (n,); None for all."""
     return None if rows is None else ring.patches.index_select(0, rows).sort().values
 
 
 KIND = 'fast'
-"""The kind of block that can follow a view."""
+"""The only kind of block that can follow a view."""
 
 
 class MovingNetwork:
     """
-    Runs the same weights as a ``SharingNetwork`` on a camera that moves.
+    Runs the weights of a ``SharingNetwork`` on a camera that moves.
 
-    It goes on from frames of that network, in whose place nothing is copied: ``take`` them. The
-    stem sees every image whole where heads read its features; above it, patches are computed that
-    somebody else has chosen. Heads of the kind ``local`` decode these, others the whole view.
-    Afterwards, the network at rest must start anew.
+    It continues from a frame of that network, see ``take``, and copies nothing. Where heads read
+    the stem's features, the stem computes every image whole; above it only given patches are
+    computed. Heads of the kind ``local`` decode these, others the whole view. Afterwards the cache
+    must be reset before the network at rest uses it.
     """
 
     def __init__(self, sharing: SharingNetwork) -> None:
@@ -129,7 +129,7 @@ class MovingNetwork:
         self._local, self._others = MovingHeads(local), WholeHeads(others)
 
     def take(self, cache: ActivationCache) -> MovingState:
-        """Return what to go on with after a frame of the network at rest, or a whole one."""
+        """Return the state to continue with after a frame at rest, or a whole one."""
         camera = cache.camera
         if camera.kind != KIND:
             raise ConfigError(
@@ -146,12 +146,12 @@ class MovingNetwork:
         lap: Callable[[str], None] = lambda stage: None,
     ) -> FrameWork:
         """
-        Bring ``patches`` (n,) of the view, sorted, up to an image (1, 3, H, W) uint8.
+        Compute sorted ``patches`` (n,) of the view from an image (1, 3, H, W) uint8.
 
-        Those that are new must be among them. No gate drops the new and the ``refreshed`` (N,)
-        bool, and no sub-task takes them over. Of the others settings decide: without ``temporal``
-        every block computes them, or takes them over. Raw outputs hold for the patches alone. All
-        patches of the account are those of the view.
+        New patches must be among them. No gate drops new and ``refreshed`` (N,) bool patches, and
+        no sub-task reuses updates of them. For the others settings decide: without ``temporal``
+        every block computes or reuses them. Raw outputs are valid for the given patches alone. All
+        patches in the result are those of the view.
         """
         _check_new(state.ring, patches)
         state.rotations.renew(state.ring)
@@ -163,7 +163,7 @@ class MovingNetwork:
         self._leave_out(state, frame)
         encoders = run_encoders(frame, shared)
         lap('blocks')
-        self._grow_young(frame)
+        self._count_ages(frame)
         state.ring = state.ring.computed(patches)
         outputs = self._decode(state, tasks, patches)
         lap('heads')
@@ -174,7 +174,7 @@ class MovingNetwork:
         self, state: MovingState, tasks: tuple[str, ...], settings: SharingSettings,
         patches: torch.Tensor, refreshed: torch.Tensor | None,
     ) -> tuple[Frame, torch.Tensor]:
-        """Return a frame in rows of the caches, and the patches (n,) in the order of the rows."""
+        """Return a frame in rows of the caches, and its patches (n,) in the order of the rows."""
         ring = state.ring
         rows = ring.rows.index_select(0, patches).sort().values
         full = ring.new if refreshed is None else ring.new | refreshed
@@ -203,16 +203,16 @@ class MovingNetwork:
         return transformer.run_shared(state, rows, values, frame.thresholds.shared)
 
     def _leave_out(self, state: MovingState, frame: Frame) -> None:
-        """Let encoders that miss a frame start anew: their rows may stand for other patches."""
+        """Reset encoders that this frame leaves out: their rows may get other patches."""
         stale, needed = frame.state.stale_in_encoders, frame.encoders()
-        if any(map(stale.is_cold, needed)):  # it will compute rows that are not listed
+        if any(map(stale.is_cold, needed)):  # it computes rows that are not listed
             state.projected = self._local.allocate(state.camera)
         for encoder in range(len(self._runners.transformer.encoders)):
             if encoder not in needed:
                 stale.freeze(encoder)
 
-    def _grow_young(self, frame: Frame) -> None:
-        """Let the ages of rows that ran ungated start again."""
+    def _count_ages(self, frame: Frame) -> None:
+        """Count ages; those of rows that no gate could drop begin anew."""
         ages, tasks = frame.state.ages, self._runners.tasks
         ages += 1
         for number in (0, *(1 + tasks.index(task) for task in frame.tasks)):
@@ -221,7 +221,7 @@ class MovingNetwork:
     def _decode(
         self, state: MovingState, tasks: tuple[str, ...], patches: torch.Tensor
     ) -> dict[str, HeadUpdate]:
-        """Renew the raw outputs of tasks, those of ``patches`` (n,) at least."""
+        """Compute the raw outputs of tasks, on ``patches`` (n,) at least."""
         camera, transformer, rows = state.camera, self._runners.transformer, state.ring.rows
         local = tuple(task for task in tasks if task in self._local_tasks)
         others = tuple(task for task in tasks if task not in self._local_tasks)
@@ -237,7 +237,7 @@ class MovingNetwork:
 
 
 def _check_new(ring: RingGrid, patches: torch.Tensor) -> None:
-    """Raise ValueError where somebody would attend to rows that hold nothing of the view."""
+    """Raise ValueError for new patches that are not listed: their rows hold nothing yet."""
     missing = ring.new.index_fill(0, patches, False)
     if missing.any():
         raise ValueError(f'patches {missing.nonzero()[:, 0].tolist()} entered the view and must '

@@ -1,4 +1,4 @@
-"""Which row of the caches stands for which cell of a view that moves over the world."""
+"""Which row of the caches belongs to which patch of a view that moves over the world."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 
 FARTHEST = 0.875
-"""Patches from the middle of a patch beyond which what a row holds is not its content."""
+"""Patches between a patch and what its row shows, above which the row is of no use to it."""
 
 
 def nearest_rows(
@@ -15,8 +15,8 @@ def nearest_rows(
     """
     Return for each place (n, 2) the patch (n,) whose content is nearest to it, -1 for none.
 
-    ``held`` (N, 2) is where the content of the patches of a grid lies, in patches, near the patch
-    itself; ``empty`` (N,) bool are those that hold nothing. Of the nine patches around a place.
+    Of the nine patches around a place. ``held`` (N, 2) is where the content of each patch of a
+    grid lies, in patches, near the patch itself; ``empty`` (N,) bool are patches without content.
     """
     known = ~places.isnan().any(dim=1)
     middle = places.where(known[:, None], 0).round().long()
@@ -33,7 +33,7 @@ def nearest_rows(
 
 
 def first_of_each(wanted: torch.Tensor) -> torch.Tensor:
-    """Return of those (n,) bool who want the same patch the first alone; -1 wants none."""
+    """Return (n,) bool: the first of those that want the same patch; -1 wants none."""
     count = wanted.shape[0]
     number = torch.arange(count, device=wanted.device)
     first = torch.full((count,), count, device=wanted.device).scatter_reduce_(
@@ -44,14 +44,14 @@ def first_of_each(wanted: torch.Tensor) -> torch.Tensor:
 @dataclass(frozen=True, eq=False)
 class RingGrid:
     """
-    A (rows, columns) ``grid`` of patches whose rows of the caches stay where they are.
+    A (rows, columns) ``grid`` of patches that moves while the rows of the caches stay in place.
 
-    What moves is the map ``rows`` (N,) from patches of the view to rows: a scroll turns it like a
-    torus, so that the rows of what left the view stand for what entered it. ``new`` (N,) bool are
-    the patches that nobody has computed since. ``offsets`` (N, 2) float32 say how far, in patches
-    down and right, what a row holds lies from the middle of its patch, but for the ``rest``, two
-    floats, by which everything has moved since the last scroll. ``origin`` is where in the world,
-    in patches, the view's first patch stands.
+    Only the map ``rows`` (N,) from patches of the view to rows moves: a scroll shifts it like a
+    torus, so that rows of patches that left the view go to those that entered it. ``new`` (N,)
+    bool are patches that were not computed since they entered. ``offsets`` (N, 2) float32 are how
+    far, in patches down and right, the content of a patch lies from its middle, without the
+    ``rest``, two floats, by which everything has moved since the last scroll. ``origin`` is the
+    place of the first patch in the world, in patches.
     """
 
     grid: tuple[int, int]
@@ -71,20 +71,20 @@ class RingGrid:
 
     @cached_property
     def patches(self) -> torch.Tensor:
-        """The patch (N,) that each row stands for."""
+        """The patch (N,) that each row belongs to."""
         return torch.empty_like(self.rows).scatter_(
             0, self.rows, torch.arange(self.rows.shape[0], device=self.rows.device))
 
     @cached_property
     def places(self) -> torch.Tensor:
-        """Row and column (N, 2) int64 in the world of what each row of the caches stands for."""
+        """Row and column (N, 2) int64 in the world of the patch that each row belongs to."""
         return self._view.index_select(0, self.patches) + self._tensor(self.origin)
 
     def moved(self, down: float, right: float) -> 'RingGrid':
         """
         Return the map after the content of the view has moved, in patches.
 
-        It scrolls by whole patches; what is left over counts in the next call.
+        It scrolls by whole patches; the remainder is kept for the next call.
         """
         whole, rest = self._advanced(down, right)
         scrolled = self.scrolled(*whole) if any(whole) else self
@@ -105,15 +105,15 @@ class RingGrid:
         """
         Return the map in which each patch has the row whose content lies nearest, for parallax.
 
-        ``places`` (N, 2) float32 are the rows and columns, in patches, where the view before
-        showed what is in the middle of each patch; NaN where it did not. Where content grows,
-        several patches want one row: the first has it, the others have copies. Patches for which
-        none is near enough are new.
+        ``places`` (N, 2) float32 are row and column, in patches, where the view before showed what
+        is now in the middle of each patch; NaN where it did not. Where content grows, several
+        patches want one row: the first gets it, the others get copies. Patches with no row near
+        enough are new.
         """
         held = self._view + self.offsets + self._tensor(self.rest)
         source = nearest_rows(self.grid, held, places, self.new)
         kept, before = source >= 0, source.clamp(min=0)
-        # the view goes on as a whole, however few rows change their patch in one frame
+        # the view moves as most of its content does, even if few rows change their patch
         whole, rest = self._advanced(*_median(self._view - places))
         offsets = torch.where(kept[:, None], held[before] - places - self._tensor(rest), 0)
         first = first_of_each(source)
@@ -124,7 +124,7 @@ class RingGrid:
         return Followed(ring, self.rows[before[copies]], rows[copies])
 
     def computed(self, patches: torch.Tensor) -> 'RingGrid':
-        """Return the map after patches (n,) of the view were computed where they are."""
+        """Return the map after patches (n,) of the view were computed in place."""
         return replace(self, new=self.new.index_fill(0, patches, False),
                        offsets=self.offsets.index_copy(
                            0, patches, -self._tensor(self.rest).float().expand(len(patches), 2)))
@@ -141,7 +141,7 @@ class RingGrid:
     def _advanced(
         self, down: float, right: float
     ) -> tuple[tuple[int, int], tuple[float, float]]:
-        """Return the whole patches that everything has moved by, and what is left over."""
+        """Return the whole patches that everything has moved by, and the remainder."""
         total = self.rest[0] + down, self.rest[1] + right
         whole = round(total[0]), round(total[1])
         return whole, (total[0] - whole[0], total[1] - whole[1])
@@ -149,7 +149,7 @@ class RingGrid:
 
 @dataclass(frozen=True)
 class Followed:
-    """A map, and the rows ``copies`` (n,) that shall hold what ``originals`` (n,) do."""
+    """A map, and the rows ``copies`` (n,) that must get what the rows ``originals`` (n,) hold."""
 
     ring: RingGrid
     originals: torch.Tensor
@@ -157,7 +157,7 @@ class Followed:
 
 
 def _median(steps: torch.Tensor) -> tuple[float, float]:
-    """Return by how much most of the content moved, steps (n, 2); where nothing is known, 0."""
+    """Return by how much most of the content moved, of steps (n, 2); 0 where all are unknown."""
     down, right = steps.nanmedian(dim=0).values.nan_to_num().tolist()
     return down, right
 

@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 ELEMENTS = 1024
-"""Elements of one program where every element is on its own."""
+"""Elements of one program, in kernels that treat each element by itself."""
 
 HALF_ROOT = tl.constexpr(0.5 ** 0.5)
 FORCED = tl.constexpr(torch.finfo(torch.float32).max)

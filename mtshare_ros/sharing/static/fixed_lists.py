@@ -1,4 +1,4 @@
-"""Lists of the true entries of masks: of few fixed lengths, made without asking the device."""
+"""The lists of a frame: of a few fixed lengths, and made without waiting for the device."""
 
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,20 +16,20 @@ from mtshare_ros.sharing.static import plain_steps
 
 def sources_of_pixels(grid: tuple[int, int], side: int, border: int) -> torch.Tensor:
     """
-    Return the patches that have a pixel inside them or in a border round them, see ``_sources``.
+    Return for each pixel the patches (pixels, k) int32 that contain it or whose border does.
 
-    A map has ``side`` pixels along a patch.
+    A map has ``side`` pixels along a patch; where a pixel has fewer patches, one is repeated.
     """
     return _sources(grid, side, border, border)
 
 
 def sources_of_patches(grid: tuple[int, int], receptive_field: ReceptiveField) -> torch.Tensor:
-    """Return the patches that reach a patch, see ``_sources``; a patch must reach itself."""
+    """Return for each patch those whose change affects it, itself among them, (N, k) int32."""
     return _sources(grid, 1, receptive_field.last, -receptive_field.first)
 
 
 def widened(sources: torch.Tensor, width: int) -> torch.Tensor:
-    """Return sources (n, k) as (n, width), the last column being repeated."""
+    """Return sources (n, k) as (n, width), the last column repeated."""
     return torch.cat((sources, sources[:, -1:].expand(-1, width - sources.shape[1])), dim=1)
 
 
@@ -42,7 +42,7 @@ def _sources(grid: tuple[int, int], side: int, before: int, behind: int) -> torc
 
 
 def _along(patches: int, side: int, before: int, behind: int) -> torch.Tensor:
-    """Return along one axis the patches (pixels, k) from ``before`` to ``behind`` a pixel."""
+    """Return along one axis the patches (pixels, k) from ``before`` to ``behind`` each pixel."""
     pixels = torch.arange(patches * side)
     first, last = ((pixels + step).div(side, rounding_mode='floor').clamp_(0, patches - 1)
                    for step in (-before, behind))
@@ -52,18 +52,19 @@ def _along(patches: int, side: int, before: int, behind: int) -> torch.Tensor:
 
 SHARES = tuple(Fraction(number, 32) for number in (2, 3, 4, 6, 8, 12, 16))
 """
-Of the patches: beyond the last, frames are computed whole.
+Lengths of lists as shares of all patches; frames that need more are computed whole.
 
-Each is at most 1.5 times the one before, so that a frame pays for little that it does not need.
+Each is at most 1.5 times the one before, so that a frame computes little more than it needs.
 """
 
 _HALVING = 1.5 * DEFAULT_TEMPORAL
+"""Temporal threshold at which the blocks compute half of the patches that enter."""
 
 _STEP = 8
-"""Matrix units take rows in eights: fewer would take as long."""
+"""Matrix units process eight rows at once, so lengths in between would save no time."""
 
 _MOST_GROWTH = 3.0
-"""So many times their own pixels may lie round the patches; lists for more are longer."""
+"""Most pixels round patches that a list has room for, as a multiple of their own pixels."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,9 @@ class GateCounts:
     """
     What a gate counted in one frame.
 
-    Patches that ``fired`` changed, ``active`` ones would be transmitted, ``due`` are those of them
-    whose refresh turn has come. Of the ``patches`` that would enter, heads of each geometry would
-    compute ``pixels``, by convolution, and ``affected`` patches may differ in their maps.
+    ``fired`` patches changed, ``active`` ones would be transmitted; of these ``due`` ones are due
+    for a refresh. ``patches`` would enter the network: heads of each geometry would then compute
+    ``pixels``, by convolution, and the maps of ``affected`` patches might differ.
     """
 
     fired: int
@@ -87,11 +88,10 @@ class GateCounts:
 @dataclass(frozen=True)
 class ListSizes:
     """
-    The entries of a frame's lists.
+    The lengths of a frame's lists.
 
-    ``patches`` enter the network, of which the blocks compute ``kept``. By the geometry of heads,
-    ``pixels`` are those that each convolution computes and ``affected`` the patches whose maps may
-    differ.
+    ``patches`` enter the network, of which the blocks compute ``kept``. By the geometry of heads:
+    the ``pixels`` of each convolution, and the ``affected`` patches, whose maps may differ.
     """
 
     patches: int
@@ -103,7 +103,7 @@ class ListSizes:
         self, patches: int, pixels: Mapping[HeadGeometry, Sequence[int]],
         affected: Mapping[HeadGeometry, int],
     ) -> bool:
-        """Tell whether so many entries have room."""
+        """Tell whether the lists have room for so many entries."""
         return (
             patches <= self.patches
             and all(count <= self.affected[geometry] for geometry, count in affected.items())
@@ -115,7 +115,7 @@ def bucket_sizes(
     grid: tuple[int, int], geometries: Iterable[HeadGeometry], keep: float = 1.0
 ) -> tuple[ListSizes, ...]:
     """
-    Return the sizes for a (rows, columns) grid, smallest first.
+    Return the lengths of lists for a (rows, columns) grid, shortest first.
 
     ``keep`` is the share of the entering patches that the blocks compute.
     """
@@ -129,9 +129,10 @@ def kept_share(threshold: float) -> float:
     """
     Return the share of the entering patches that the blocks compute.
 
-    ``threshold`` is the temporal one of the first block. At that of models which nobody calibrated
-    it is half, at half of that three quarters: there the error is that of gates in all blocks, for
-    the rooms models and for ``real_vit_small`` alike. In quarters, as each has graphs of its own.
+    ``threshold`` is the temporal threshold of the first block. At that of models without
+    calibration the share is a half, at half of it three quarters: the error is then that of gates
+    in all blocks, for the rooms models and for ``real_vit_small``. Shares are quarters, because
+    each share needs graphs of its own.
     """
     return max(1, round(4 / (1 + threshold / _HALVING))) / 4
 
@@ -140,7 +141,7 @@ def choose(
     buckets: Sequence[ListSizes], patches: int, pixels: Mapping[HeadGeometry, Sequence[int]],
     affected: Mapping[HeadGeometry, int],
 ) -> ListSizes | None:
-    """Return the smallest sizes that have room for so many entries, None where none has."""
+    """Return the shortest lists with room for so many entries, None where none has."""
     return next((sizes for sizes in buckets if sizes.hold(patches, pixels, affected)), None)
 
 
@@ -159,7 +160,7 @@ def _rounded(count: float | Fraction) -> int:
 
 
 def _room(count: int, patches: int, side: int, border: int) -> int:
-    """Return the pixels, ``side`` a patch, of patches of ``count`` and a border round them."""
+    """Return the length of a list of pixels, ``side`` a patch, for patches and their border."""
     growth = min(((side + 2 * border) / side) ** 2, _MOST_GROWTH)
     return min(count * side ** 2, math.ceil(patches * side ** 2 * growth))
 
@@ -180,10 +181,11 @@ class HeadLists:
 @dataclass(frozen=True)
 class FrameLists:
     """
-    The rows of one frame, int64, each list filled up by repeating its last entry.
+    The lists of one frame, int64, each filled up by repeating its last entry.
 
-    ``transmitted`` (n,) are transmitted, ``patches`` (n,) enter the network; ``forced`` (n,) bool
-    marks those of them that must be computed whatever their change.
+    ``transmitted`` (n,) are the patches whose pixels enter the reference image, ``patches`` (n,)
+    those that enter the network; ``forced`` (n,) bool marks those of them that the blocks compute
+    however little they changed.
     """
 
     transmitted: torch.Tensor
@@ -194,9 +196,9 @@ class FrameLists:
 
 class MaskRow:
     """
-    Masks one behind the other, so that one running sum counts and lists all of them.
+    Masks joined into one row, so that one running sum counts and lists all of them.
 
-    ``lengths`` are their entries by name.
+    ``lengths`` are the entries of each mask by name.
     """
 
     def __init__(self, lengths: Mapping[Hashable, int], device: torch.device) -> None:
@@ -208,21 +210,21 @@ class MaskRow:
 
     @property
     def names(self) -> tuple[Hashable, ...]:
-        """The masks, in order."""
+        """The names of the masks, in order."""
         return tuple(self._spans)
 
     def allocate(self) -> torch.Tensor:
-        """Return a buffer for the running sum of all entries, int32, which begins with 0."""
+        """Return a buffer (S + 1,) int32 for the running sum, which begins with 0."""
         return self._bounds.new_zeros(self.numbers.shape[0] + 1, dtype=torch.int32)
 
     def count(self, marks: torch.Tensor, running: torch.Tensor, counts: torch.Tensor) -> None:
-        """Sum up all masks (S,) bool, and write the ``counts`` (names,) int32."""
+        """Sum up all masks (S,) bool; writes their ``counts`` (names,) int32."""
         torch.cumsum(marks, 0, dtype=torch.int32, out=running[1:])
         totals = running.index_select(0, self._bounds)
         torch.sub(totals[1:], totals[:-1], out=counts)
 
     def table(self, wanted: Iterable[tuple[Hashable, int]]) -> 'ListTable':
-        """Return what ``lists`` needs for lists of masks, by name and size."""
+        """Return the table that ``lists`` needs for lists of masks, given by name and length."""
         spans, ranks, sizes = [], [], []
         for name, size in wanted:
             spans.append(self._spans[name][:, None].expand(2, size))
@@ -237,10 +239,10 @@ class MaskRow:
         entries: Callable[..., torch.Tensor] = plain_steps.entries,
     ) -> tuple[torch.Tensor, ...]:
         """
-        Return for each list its first true entries, in order, (size,) int64.
+        Return for each list the first true entries of its mask, in order, (length,) int64.
 
-        Where a mask has fewer, the last one is repeated; where it has none, the list is of any
-        entry. ``entries`` see Operators.
+        Where a mask has fewer, the last one is repeated; where it has none, the entries mean
+        nothing. ``entries`` is that of Operators.
         """
         return entries(running, table.bounds, table.ranks, self.numbers).split(table.sizes)
 
@@ -248,10 +250,10 @@ class MaskRow:
 @dataclass(frozen=True)
 class ListTable:
     """
-    Lists of E entries together.
+    A table of several lists, which have E entries together.
 
-    ``ranks`` (E,) int32 count the entries of each from 1; ``bounds`` (2 E,) int32 are where its
-    mask begins and ends.
+    ``ranks`` (E,) int32 number the entries of each list from 1; ``bounds`` (2 E,) int32 are where
+    the mask of each entry begins and ends in the row.
     """
 
     bounds: torch.Tensor
@@ -260,5 +262,5 @@ class ListTable:
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
-        """What takes memory."""
+        """The tensors that take memory."""
         return self.bounds, self.ranks

@@ -1,7 +1,7 @@
 """
-Triton kernels of what reads an image and what learns its noise, one launch each.
+Triton kernels that read the image and learn its noise, one launch each.
 
-The functions do what their namesakes in ``plain_steps``, ``change`` and ``noise_learning`` do.
+Every function does what its namesake in ``plain_steps``, ``change`` or ``noise_learning`` does.
 """
 
 import torch
@@ -13,13 +13,13 @@ from mtshare_ros.sharing.change import NOTICED
 from mtshare_ros.sharing.noise_statistics import COLORS, KNOT_STEP, SIDE, VALUES
 
 _PATCHES = 16
-"""Patches of one program, where each is a row of values."""
+"""Patches of one program, each of them a row of values."""
 
 _ENTRIES = 256
 """Patches that are summed up at once."""
 
 _FEWEST = 16
-"""Rows and columns that a product of matrices takes."""
+"""Fewest rows and columns of a product of matrices in Triton."""
 
 LOUD = tl.constexpr(noise_learning.LOUD)
 QUARTER = tl.constexpr(noise_learning.SHARES[1])

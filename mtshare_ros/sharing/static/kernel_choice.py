@@ -1,4 +1,4 @@
-"""Kernels are used where they run, and give what their plain twins give."""
+"""Which kernels a device uses: those that run and give what their plain twins give."""
 
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -11,18 +11,19 @@ from mtshare_ros.sharing.change import NoiseEstimator
 from mtshare_ros.sharing.noise_statistics import Energies, energies, Pooling, quantile_places
 from mtshare_ros.sharing.static.fixed_lists import MaskRow
 from mtshare_ros.sharing.static.operators import FUSED, Operators, PLAIN
-from mtshare_ros.sharing.static.plain_steps import Norm, transmitted_table
+from mtshare_ros.sharing.static.plain_steps import Norm
+from mtshare_ros.sharing.static.static_stem import transmitted_table
 
 
 class Samples:
-    """Small data of every operator, of four encoders; rows are no multiple of anything."""
+    """Small inputs of every operator, for four encoders; no size is a multiple of a block's."""
 
     def __init__(self, device: torch.device, dtype: torch.dtype, width: int, heads: int) -> None:
         self._device, self._dtype, self._width, self._heads = device, dtype, width, heads
         self._index = torch.tensor([1, 2, 4, 5, 8, 10, 10], device=device)
 
     def run(self, name: str, operator: Callable[..., Any]) -> tuple[torch.Tensor, ...]:
-        """Return what an operator gives, or overwrites, as numbers whose roundings may differ."""
+        """Return what an operator returns and overwrites, as numbers whose rounding may differ."""
         return getattr(self, f'_{name}')(operator)
 
     def _residual_norm(
@@ -74,7 +75,7 @@ class Samples:
         tokens, position, reference = (draw(count, self._width) for count in (7, 11, 11))
         values, scores = operator(
             tokens.to(self._dtype), position, self._index, reference, self._index == 4)
-        # beside the score of what is forced no rounding of the others would show
+        # next to the score of forced tokens the rounding of the others would not count
         order = scores.argsort(descending=True, stable=True)
         return values, scores[order][1:], order.to(self._dtype)
 
@@ -176,7 +177,7 @@ class Samples:
         return torch.randint(below, shape, generator=generator).to(self._device)
 
     def _stored(self, width: int) -> tuple[torch.Tensor, ...]:
-        """Return values and their bias, a map, and which of its rows are to be overwritten."""
+        """Return values and their bias, a map, and the rows of it that are overwritten."""
         draw = self._drawer()
         values, bias, rows = draw(4, 6, width).to(self._dtype), draw(4, 3, width), draw(4, 11, 37)
         values[:, -1] = values[:, -4]
@@ -190,7 +191,7 @@ class Samples:
 DIFFERS = 'the kernel differs from the operators'
 
 _STEPS_APART = 8.0
-"""Roundings of an arithmetic by which a kernel may differ from its twin."""
+"""Roundings by which a kernel may differ from its twin."""
 
 
 @dataclass(frozen=True)
@@ -205,9 +206,9 @@ def choose(
     device: torch.device, dtype: torch.dtype, *, width: int = 192, heads: int = 3
 ) -> Chosen:
     """
-    Return the operators for a device, tried on rows of ``width`` D and ``heads``.
+    Return the operators for a device, tried on tokens of ``width`` D and ``heads``.
 
-    A kernel that fails there, or gives something else than its plain twin, is left out.
+    A kernel that fails there, or gives something else than its plain twin, is not used.
     """
     if device.type == 'cpu':
         return Chosen(PLAIN)
@@ -230,7 +231,7 @@ NO_TRITON = ('Triton is not installed: steps that one kernel can do take several
 
 
 def has_triton() -> bool:
-    """Tell whether the compiler of kernels is installed."""
+    """Tell whether Triton, which compiles the kernels, is installed."""
     return find_spec('triton') is not None
 
 
@@ -245,10 +246,10 @@ def fault_of(
     kernel: Callable[..., Any], plain: Callable[..., Any],
 ) -> str:
     """
-    Return why a kernel cannot stand for its twin; empty where it can.
+    Return why a kernel cannot replace its plain twin; empty where it can.
 
-    ``sample`` runs an operator on small data and returns what it gave, and what it overwrote, as
-    numbers whose roundings are those that may differ.
+    ``sample`` runs an operator on small inputs and returns its results, and what it overwrote, as
+    numbers whose rounding may differ.
     """
     try:
         found = sample(kernel)
@@ -262,7 +263,7 @@ def fault_of(
 
 
 def _steps_apart(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Return the largest difference in roundings of the largest value; NaN must be NaN."""
+    """Return the largest difference in roundings of the largest value; NaN must meet NaN."""
     rounding = torch.finfo(expected.dtype).eps
     found, expected = found.double().cpu(), expected.double().cpu()
     equal = (found == expected) | (found.isnan() & expected.isnan())

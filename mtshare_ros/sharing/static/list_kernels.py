@@ -13,13 +13,13 @@ from mtshare_ros.sharing.noise_statistics import VALUES
 from mtshare_ros.sharing.static.block_kernels import ELEMENTS
 
 _PATCHES = 16
-"""Patches of one program, where each is a row of values."""
+"""Patches of one program, each of them a row of values."""
 
 _ENTRIES = 256
 """Entries of one program."""
 
 _PIXELS, _INPUTS, _MOST_OUTPUTS = 32, 16, 64
-"""Sides of the pieces that the last layer is computed in."""
+"""Sides of the tiles in which the last layer is computed."""
 
 
 def mark(
@@ -153,7 +153,7 @@ def _entries_kernel(
     before = tl.load(running + tl.load(bounds + entry, mask=inside, other=0))
     last = tl.load(running + tl.load(bounds + count + entry, mask=inside, other=0))
     rank = tl.minimum(before + tl.load(ranks + entry, mask=inside, other=1), last)
-    # the first mark whose running sum is no less
+    # binary search for the first mark whose running sum is at least the rank
     low = tl.zeros([BLOCK], dtype=tl.int32)
     high = tl.zeros([BLOCK], dtype=tl.int32) + marks
     for _ in range(STEPS):
@@ -218,7 +218,7 @@ def _relu_store_kernel(
     if HAS_BIAS:
         own = (head * repeats + row % repeats) * width + column
         x += tl.load(bias + own, mask=inside, other=0.0).to(tl.float32)
-    x = tl.where(x < 0.0, 0.0, x)  # a maximum would hide what is no number
+    x = tl.where(x < 0.0, 0.0, x)  # a maximum would turn NaN into 0
     target = tl.load(index + row, mask=inside, other=0)
     target = rows + head * head_stride + target * row_stride + column
     tl.store(target, x.to(rows.dtype.element_ty), mask=inside)
@@ -243,7 +243,7 @@ def _predict_kernel(
         if HAS_BIAS:
             own = (head * repeats + row[:, None] % repeats) * width + channel[None, :]
             x += tl.load(bias + own, mask=inside, other=0.0).to(tl.float32)
-        x = tl.where(x < 0.0, 0.0, x)  # a maximum would hide what is no number
+        x = tl.where(x < 0.0, 0.0, x)  # a maximum would turn NaN into 0
         weight = tl.load(
             matrices + (head * width + channel[:, None]) * outputs + output[None, :],
             mask=(channel < width)[:, None] & wanted[None, :], other=0.0)

@@ -15,10 +15,10 @@ from mtshare_ros.sharing.static.plain_steps import Norm
 NAMESPACE = 'mtshare'
 
 LIBRARY = torch.library.Library(NAMESPACE, 'DEF')
-"""Holds the operators, which are gone without it."""
+"""Keeps the operators defined for as long as it lives."""
 
 KERNELS: dict[str, Callable[..., Any]] = {}
-"""What CUDA runs, by operator."""
+"""What runs on CUDA, by operator."""
 
 _BLOCK, _IMAGE, _LIST = (f'mtshare_ros.sharing.static.{name}_kernels'
                          for name in ('block', 'image', 'list'))
@@ -27,10 +27,10 @@ _BLOCK, _IMAGE, _LIST = (f'mtshare_ros.sharing.static.{name}_kernels'
 @dataclass(frozen=True)
 class Operators:
     """
-    The steps that one kernel can do.
+    One function for each step that one kernel can do.
 
     They are the functions of ``plain_steps``, ``take_image`` and ``score`` of ``change``,
-    ``energies`` and ``adapt`` of ``noise_learning``.
+    ``energies`` and ``adapt`` of ``noise_learning``, or operators that replace them.
     """
 
     residual_norm: Callable[..., tuple[torch.Tensor, torch.Tensor]]
@@ -54,12 +54,12 @@ class Operators:
 
     @property
     def detector(self) -> DetectorSteps:
-        """Those of a ChangeDetector."""
+        """The steps of a ChangeDetector."""
         return DetectorSteps(self.take_image, self.score, self.energies, self.adapt)
 
 
 def _no_shape(*given: Any) -> None:
-    """Return nothing, as an operator does that only writes."""
+    """Return nothing, as operators do that only write."""
 
 
 def define(
@@ -113,7 +113,7 @@ def _shape_of_norm(
 
 
 def _plain_rotate_and_store(*given: Any) -> torch.Tensor:
-    # an operator must not return a view of what it was given
+    # an operator must not return a view of its input
     return plain_steps.rotate_and_store(*given).clone(memory_format=torch.contiguous_format)
 
 
@@ -225,7 +225,7 @@ define('predict(Tensor(a!) values, Tensor? bias, Tensor matrices, Tensor offsets
 
 
 def operators_of(calls: Any) -> Operators:
-    """Return the steps made of operators that are attributes of ``calls``."""
+    """Return the steps made of the operators that are attributes of ``calls``."""
     def residual_norm(
         values: torch.Tensor, update: torch.Tensor | None, update_bias: torch.Tensor | None,
         norm: Norm, dtype: torch.dtype,
@@ -257,7 +257,7 @@ PLAIN = Operators(
     plain_steps.take, plain_steps.norm_store, plain_steps.take_patches, change.take_image,
     change.score, plain_steps.mark, plain_steps.spread, plain_steps.entries,
     noise_learning.energies, noise_learning.adapt, plain_steps.settle)
-"""Several launches each, on any device and in any export."""
+"""Several launches each; they run on any device and in any export."""
 
 FUSED = operators_of(torch.ops.mtshare)
-"""One launch each on CUDA, with Triton; on the CPU they are the plain ones."""
+"""One launch each on CUDA, with Triton; on the CPU they run the plain steps."""

@@ -1,12 +1,14 @@
 """
-The steps that one kernel can do, each as several operators of PyTorch, which run everywhere.
+The steps that one kernel can do, each written as several operators of PyTorch.
 
-What heads are computed of: ``values`` (H, p, C) of H heads, contiguous, which may be used up;
-their ``bias`` (H, r, C) float32, of which row i of the values gets row i % r, None for none; maps
-(H, count + 1, C), of which the rows ``index`` (p,) are written.
+They run on every device, and kernels are compared with them.
 
-What the gate finds: ``marks`` (4, N) bool say of N patches, or the cells they are in, which
-changed, whose refresh turn has come, which are transmitted, and which enter the network.
+Steps of heads: ``values`` (H, p, C) are of H heads, contiguous, and may be overwritten; ``bias``
+(H, r, C) float32 or None is added to them, its row i % r to row i. Maps are (H, count + 1, C), of
+which the rows ``index`` (p,) are written.
+
+Steps of the gate: ``marks`` (4, N) bool say which of N patches changed, are due for a refresh, are
+transmitted, and enter the network.
 """
 
 from dataclasses import dataclass
@@ -17,15 +19,14 @@ from torch import nn
 from torch.nn import functional
 
 from mtshare_ros.sharing.gates import distance
-from mtshare_ros.sharing.pixel_maps import Level, strips_of_patches
 
 
 @dataclass(frozen=True)
 class Norm:
     """
-    Layer norms of M encoders: ``weight`` and ``bias`` float32.
+    Layer norms of M encoders.
 
-    They are (D,) where all encoders have the same, else (M, 1, D).
+    ``weight`` and ``bias`` float32 are (D,) where all encoders have the same, else (M, 1, D).
     """
 
     weight: torch.Tensor
@@ -34,18 +35,18 @@ class Norm:
 
     @property
     def differs(self) -> bool:
-        """Whether encoders have norms of their own."""
+        """Whether the encoders have different norms."""
         return self.weight.ndim > 1
 
     def last(self, encoders: int) -> 'Norm':
-        """Return the norms of the last of the encoders."""
+        """Return the norms of the last ``encoders`` ones."""
         if not self.differs:
             return self
         return Norm(self.weight[-encoders:], self.bias[-encoders:], self.eps)
 
     @classmethod
     def of(cls, norms: Sequence[nn.LayerNorm]) -> 'Norm':
-        """Return the norms of encoders as one."""
+        """Return the layer norms of several encoders as one."""
         weights, biases = ([value.detach().float() for value in values] for values in (
             [norm.weight for norm in norms], [norm.bias for norm in norms]))
         if all(torch.equal(value, values[0]) for values in (weights, biases) for value in values):
@@ -58,9 +59,9 @@ def residual_norm(
     norm: Norm, dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Return ``values`` + ``update`` + ``update_bias`` in float32, and the norm of it in ``dtype``.
+    Return ``values`` + ``update`` + ``update_bias`` in float32, and its norm in ``dtype``.
 
-    ``values`` (1 or M, n, D) float32 come back themselves where there is no update; ``update``
+    ``values`` (1 or M, n, D) float32 are returned themselves where ``update`` is None; ``update``
     (M, n, D) is of any float dtype, ``update_bias`` (M, 1, D).
     """
     if update is not None:
@@ -81,12 +82,12 @@ def rotate_and_store(
     cache: torch.Tensor, index: torch.Tensor, heads: int,
 ) -> torch.Tensor:
     """
-    Turn queries and keys by their positions, keep keys and values; return the queries (M, n, D).
+    Rotate queries and keys, store keys and values; return the queries (M, n, D).
 
-    ``qkv`` (M, n, 3D) is used up; ``bias`` (M, 1, 3D) is added to it. ``rotation`` (n, 2,
-    head_dim) are cosines and signed sines of the rows as in ``attention.TokenRotation``, None
-    where positions do not turn. ``cache`` (M, T, 2D) gets keys and values at tokens ``index``
-    (n,).
+    ``qkv`` (M, n, 3D) is overwritten; ``bias`` (M, 1, 3D) is added to it. ``rotation`` (n, 2,
+    head_dim) are cosines and signed sines of the tokens' positions as in
+    ``attention.TokenRotation``, None without rotary positions. ``cache`` (M, T, 2D) gets keys and
+    values at tokens ``index`` (n,).
     """
     width = cache.shape[-1] // 2
     if bias is not None:
@@ -98,25 +99,25 @@ def rotate_and_store(
 
 
 def bias_gelu(rows: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
-    """Return the exact GELU of ``rows`` (M, n, F), used up, + ``bias`` (M, 1, F)."""
+    """Return the exact GELU of ``rows`` (M, n, F) + ``bias`` (M, 1, F); overwrites ``rows``."""
     return functional.gelu(rows if bias is None else rows.add_(bias))
 
 
 def _rotate(vectors: torch.Tensor, rotation: torch.Tensor) -> None:
-    """Turn vectors (M, n, vectors, head_dim) in place."""
+    """Rotate vectors (M, n, vectors, head_dim) in place."""
     cosine, sine = rotation[:, :1], rotation[:, 1:]
     turned = vectors.unflatten(-1, (2, 2, -1)).flip(-2).flatten(-3)
     vectors.mul_(cosine).addcmul_(turned, sine)
 
 
 FORCED, REPEATED = torch.finfo(torch.float32).max, -1.0
-"""Scores of rows that are forced, and of those that repeat the entry before."""
+"""Scores of forced tokens, and of entries that repeat the one before."""
 
 
 def embed(
     tokens: torch.Tensor, position: torch.Tensor | None, patches: torch.Tensor
 ) -> torch.Tensor:
-    """Return stem tokens (n, D) of patches (n,) as float32, with their ``position`` (N, D)."""
+    """Return stem tokens (n, D) of patches (n,) as float32, plus any ``position`` (N, D)."""
     return tokens.float() if position is None else position.index_select(0, patches) + tokens
 
 
@@ -125,11 +126,11 @@ def enter(
     reference: torch.Tensor, forced: torch.Tensor,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """
-    Return what ``embed`` does for rows ``index`` (n,), and how urgent they are (n,) float32.
+    Return what ``embed`` does for tokens ``index`` (n,), and how urgent each is, (n,) float32.
 
-    ``forced`` (n,) bool come first, then those whose values lie farthest from their ``reference``
-    (T, D) float32; what is not finite is ahead of all. Repetitions of the entry before, which
-    fill a list up, come last, so that they take nothing from the others.
+    Values that are not finite are the most urgent, then the ``forced`` (n,) bool, then those
+    farthest from their ``reference`` (T, D) float32. Entries that repeat the one before, which
+    fill a list up, come last, so that they replace no others.
     """
     values = embed(tokens, position, index)
     scores = distance(values, reference.index_select(0, index)).masked_fill_(forced, FORCED)
@@ -143,11 +144,11 @@ def take(
     dtype: torch.dtype,
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """
-    Make the rows of the first block of ``values`` (n, D) float32 of ``patches`` (n,).
+    Return the input of the first block, made of ``values`` (n, D) float32 of ``patches`` (n,).
 
-    They are those at ``places`` (k,), None for all, which are kept as their ``reference`` (N, D),
-    and the ``prefix`` (P, D) float32 at tokens ``prefix_index`` (P,). Returns their tokens
-    (k + P,), themselves (1, k + P, D) and their norm in ``dtype``.
+    It consists of the values at ``places`` (k,), None for all, which become their ``reference``
+    (N, D), and of the ``prefix`` (P, D) float32, whose tokens are ``prefix_index`` (P,). Returns
+    the tokens (k + P,), their values (1, k + P, D) and the norm of these in ``dtype``.
     """
     if places is not None:
         patches, values = patches.index_select(0, places), values.index_select(0, places)
@@ -170,10 +171,11 @@ def take_patches(
     unit: torch.Tensor, reference: torch.Tensor, side: int, block: int,
 ) -> None:
     """
-    Let ``transmitted`` (n,) of an image (H, W, 3) uint8 enter a reference, ``side`` blocks a side.
+    Copy ``transmitted`` patches (n,) of an image (H, W, 3) uint8 into a reference image.
 
-    ``reference`` (blocks + 1, block ** 2 x 3) gets ``shift`` + pixels x ``unit``, blocks in raster
-    order of the image; ``table`` is its ``transmitted_table``.
+    A patch has ``side`` x ``side`` blocks of ``block`` x ``block`` pixels. ``reference`` (blocks +
+    1, block ** 2 x 3) gets ``shift`` + pixels x ``unit``, its blocks in raster order of the image;
+    ``table`` is the ``transmitted_table``.
     """
     places = table.index_select(0, transmitted)
     strips = image.reshape(-1, block * 3)[places[:, :side ** 2 * block]]
@@ -186,23 +188,6 @@ def take_patches(
         rows[target] = values.view(*target.shape, -1)
 
 
-def transmitted_table(grid: tuple[int, int], side: int, block: int) -> torch.Tensor:
-    """
-    Return where the patches of a (rows, columns) grid stand in an image and in its reference.
-
-    For each patch (N, side ** 2 x block + side): which strips of ``block`` pixels of the image are
-    its blocks, then which strips of ``side`` blocks of the reference they fill. The latter are
-    left out where a patch is one block, whose number is its own.
-    """
-    rows, columns = grid
-    strips = torch.arange(rows * columns * side ** 2 * block)
-    image = strips.view(rows, side, block, columns, side).permute(0, 3, 1, 4, 2)
-    image = image.reshape(rows * columns, -1)
-    if side == 1:
-        return image
-    return torch.cat((image, strips_of_patches(Level(grid, side), torch.device('cpu'))), dim=1)
-
-
 def gather(source: torch.Tensor, table: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
     """Return rows (H, n, k C) of maps: for each index (n,) those that a table (N, k) names."""
     named = table.index_select(0, index).view(-1)
@@ -212,7 +197,7 @@ def gather(source: torch.Tensor, table: torch.Tensor, index: torch.Tensor) -> to
 def relu_store(
     values: torch.Tensor, bias: torch.Tensor | None, rows: torch.Tensor, index: torch.Tensor
 ) -> None:
-    """Write the ReLU of values to maps in their dtype."""
+    """Write the ReLU of values to maps, in the dtype of the maps."""
     if bias is not None:
         values.unflatten(1, (-1, bias.shape[1])).add_(bias[:, None])
     rows.index_copy_(1, index, values.relu_())
@@ -223,7 +208,7 @@ def predict(
     offsets: torch.Tensor, rows: torch.Tensor, index: torch.Tensor,
 ) -> None:
     """
-    Write a linear layer of the ReLU of values to maps; it is in float32, and so are they.
+    Write a linear layer of the ReLU of values to maps, all in float32.
 
     ``matrices`` are (H, C, outputs), ``offsets`` (H, 1, outputs).
     """
@@ -242,10 +227,10 @@ def mark(
     around: torch.Tensor, due: torch.Tensor, forced: torch.Tensor,
 ) -> torch.Tensor:
     """
-    Return the marks of a frame without a budget.
+    Return the marks of a frame without a budget; writes ``due`` and ``forced`` (N,) bool.
 
-    ``controls`` see Controls; around (N, k) int32 are the patches whose change makes a patch
-    enter. Writes ``due`` and ``forced`` (N,) bool, see GateState.
+    ``controls`` are as ``Controls`` writes them; ``around`` (N, k) int32 are the patches whose
+    change makes each patch enter.
     """
     threshold, turn, due_age, _, _, halo = controls.unbind()
     fired = scores > threshold
@@ -264,12 +249,12 @@ def marks_of(
 
 
 def any_of(mask: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-    """Return whether any source (n, k) of an entry is true in a mask (N,), (n,) bool."""
+    """Return (n,) bool: whether any of an entry's sources (n, k) is true in a mask (N,)."""
     return mask.index_select(0, sources.view(-1)).view(sources.shape).any(dim=1)
 
 
 def spread(marks: torch.Tensor, sources: torch.Tensor) -> torch.Tensor:
-    """Return all marks in a row, then whether any source (n, k) int32 of a pixel enters."""
+    """Return all marks in one row, then for each pixel whether any of its sources enters."""
     return torch.cat((marks.view(-1), any_of(marks[3], sources)))
 
 
@@ -277,10 +262,10 @@ def entries(
     running: torch.Tensor, bounds: torch.Tensor, ranks: torch.Tensor, numbers: torch.Tensor
 ) -> torch.Tensor:
     """
-    Return the entries (E,) int64 of lists, see ListTable, by their number in the own mask.
+    Return the entries (E,) int64 of the lists of a ListTable, numbered within their masks.
 
-    ``running`` (S + 1,) int32 is the running sum of masks one behind the other, beginning with 0;
-    ``numbers`` (S,) int64 are those of all their entries.
+    ``running`` (S + 1,) int32 is the running sum over the row of masks, beginning with 0;
+    ``numbers`` (S,) int64 number the entries of each mask.
     """
     before, last = running.index_select(0, bounds).view(2, -1)
     ranks = torch.minimum(before + ranks, last)
@@ -292,9 +277,10 @@ def settle(
     ages: torch.Tensor, oldest: torch.Tensor,
 ) -> None:
     """
-    Let patches (n,) of the ``current`` values be the reference, and all patches but due ones age.
+    Copy transmitted patches (n,) of the ``current`` values to the reference, and count ages.
 
-    Writes the greatest of the ``ages`` (N,) int32 to ``oldest`` () int32.
+    All ``ages`` (N,) int32 grow by one, those of ``due`` patches become 0; the largest is written
+    to ``oldest`` () int32.
     """
     reference.index_copy_(0, patches, current.index_select(0, patches))
     ages.add_(1).masked_fill_(due, 0)

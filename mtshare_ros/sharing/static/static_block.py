@@ -1,4 +1,4 @@
-"""Transformer blocks of one or several encoders on lists of fixed lengths, and what heads read."""
+"""Transformer blocks of one or several encoders on lists of tokens of a fixed length."""
 
 import copy
 from dataclasses import dataclass
@@ -18,32 +18,33 @@ from mtshare_ros.sharing.taps import Tap, taps_of
 @dataclass(frozen=True)
 class Rows:
     """
-    The rows of a frame, the same for all encoders: their tokens ``index`` (n,) int64.
+    The tokens of a frame, the same for all encoders.
 
-    ``rotation`` (n, 2, head_dim) are the cosines and signed sines of their positions, None where
-    positions do not turn.
+    ``index`` (n,) int64 are their numbers; ``rotation`` (n, 2, head_dim) are cosines and signed
+    sines of their positions, None without rotary positions.
     """
 
     index: torch.Tensor
     rotation: torch.Tensor | None
 
     def store(self, buffer: torch.Tensor, values: torch.Tensor) -> None:
-        """Keep values (1 or M, n, D) of the rows in a buffer (M, T, D)."""
+        """Write values (1 or M, n, D) of the tokens to a buffer (M, T, D)."""
         buffer.index_copy_(1, self.index, values.expand(buffer.shape[0], -1, -1))
 
     def store_normed(
         self, operators: Operators, buffer: torch.Tensor, values: torch.Tensor, norm: Norm
     ) -> None:
-        """Keep the norm of values (1 or M, n, D) float32 as ``store`` keeps values."""
+        """Write the norm of values (1 or M, n, D) float32 as ``store`` writes values."""
         operators.norm_store(values, norm, buffer, self.index)
 
 
 class EncoderLinear:
     """
-    A linear layer of M encoders as one product.
+    The same linear layer of M encoders, computed as one product.
 
-    With several encoders ``bias`` (M, 1, out) is left to the operator that follows: a batched
-    product would first write it to every row. With one it is part of the product, and None.
+    With several encoders ``bias`` (M, 1, out) is left to the operator that follows, because a
+    batched product would first write it to every row. With one encoder it is part of the product,
+    and None.
     """
 
     def __init__(self, layers: Sequence[nn.Linear], dtype: torch.dtype) -> None:
@@ -64,7 +65,7 @@ class EncoderLinear:
         return torch.bmm(rows.expand(self._matrix.shape[0], -1, -1), self._matrix)
 
     def last(self, encoders: int) -> 'EncoderLinear':
-        """Return the layer of the last of two or more encoders; the weights are shared."""
+        """Return the layer of the last of two or more encoders; it shares the weights."""
         other = copy.copy(self)
         other._matrix = self._matrix[-encoders:]
         other.bias = None if self.bias is None else self.bias[-encoders:]
@@ -76,8 +77,8 @@ class StaticBlock:
     """
     One transformer block, its weights stacked over M encoders; products are in ``dtype``.
 
-    What it remembers of a camera are the keys and values of all tokens: (M, T, 2D), keys first
-    and turned by their positions.
+    Its cache holds the keys and values of all tokens of a camera, (M, T, 2D), keys first and
+    rotated by their positions.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class StaticBlock:
         self._fc2 = EncoderLinear([item.fc2 for item in mlp], dtype)
 
     def last(self, encoders: int) -> 'StaticBlock':
-        """Return the block of the last of several encoders, two or more; weights are shared."""
+        """Return the block of the last of two or more encoders; it shares the weights."""
         other = copy.copy(self)
         other.encoders = encoders
         other.norm, other._norm2 = self.norm.last(encoders), self._norm2.last(encoders)
@@ -103,7 +104,7 @@ class StaticBlock:
         return other
 
     def macs(self, rows: int, token_count: int) -> int:
-        """Return the multiply-accumulates of so many rows of each encoder that attend to T."""
+        """Return the multiply-accumulates of so many tokens of each encoder that attend to T."""
         layers = (self.qkv, self._proj, self._fc1, self._fc2)
         attention = self.encoders * 2 * token_count * self._width
         return rows * (sum(layer.macs_per_row for layer in layers) + attention)
@@ -113,10 +114,10 @@ class StaticBlock:
         following: Norm,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """
-        Return the rows' output (M, n, D) float32, and its norm by the ``following`` layer.
+        Return the output (M, n, D) float32, and its norm by the ``following`` layer.
 
-        ``values`` (1 or M, n, D) float32 is their input and ``normed`` the norm of it by
-        ``norm``, in the products' dtype. The cache gets their keys and values.
+        ``values`` (1 or M, n, D) float32 is the input and ``normed`` its norm by ``norm``, in the
+        dtype of the products. Keys and values of the tokens are written to the cache.
         """
         query = self.operators.rotate_and_store(
             self.qkv(normed), self.qkv.bias, rows.rotation, cache, rows.index, self.heads)
@@ -125,7 +126,7 @@ class StaticBlock:
     def finish(
         self, values: torch.Tensor, mixed: torch.Tensor, following: Norm
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return output and norm as a call does, for the attention's output (M, n, D)."""
+        """Return output and norm as a call does, given the output of the attention (M, n, D)."""
         operators = self.operators
         values, normed = operators.residual_norm(
             values, self._proj(mixed), self._proj.bias, self._norm2, self.dtype)
@@ -135,7 +136,7 @@ class StaticBlock:
 
 
 def attend(query: torch.Tensor, cache: torch.Tensor, heads: int) -> torch.Tensor:
-    """Return what queries (M, n, D) make of all keys and values (M, T, 2D): (M, n, D)."""
+    """Return the attention of queries (M, n, D) to all keys and values (M, T, 2D): (M, n, D)."""
     key, value = cache.chunk(2, dim=-1)
     mixed = functional.scaled_dot_product_attention(
         *(rows.unflatten(-1, (heads, -1)).transpose(1, 2) for rows in (query, key, value)))
@@ -143,16 +144,16 @@ def attend(query: torch.Tensor, cache: torch.Tensor, heads: int) -> torch.Tensor
 
 
 Taps = tuple[Tap, ...]
-"""Where a head reads the transformer, in its order."""
+"""The places where a head reads the transformer, in its order."""
 
 
 class StaticTaps:
     """
-    Where the heads of some tasks read the transformers of some encoders.
+    What the heads of some tasks read of the encoders.
 
-    What a head reads of a token stands in one row, that of its taps beside each other: by taps
-    (M, T, taps x D), or (1, T, taps x D) where all encoders have the same. It is in the dtype of
-    the products behind the final norm, else float32.
+    The taps of a head are side by side in one buffer (M, T, taps x D), or (1, T, taps x D) where
+    all encoders have the same. It is in the dtype of the products behind the final norm, else
+    float32.
     """
 
     def __init__(
@@ -170,7 +171,7 @@ class StaticTaps:
         return self._of[task]
 
     def allocate(self, token_count: int, device: torch.device) -> dict[Taps, torch.Tensor]:
-        """Return empty buffers for T tokens."""
+        """Return empty buffers for T tokens, by taps."""
         width = self._config.embed_dim
         return {taps: torch.zeros(
             1 if all(map(self._alike, taps)) else self._encoders, token_count, len(taps) * width,
@@ -182,10 +183,10 @@ class StaticTaps:
         normed: torch.Tensor, norm: Norm,
     ) -> None:
         """
-        Keep what heads read of a block's output (1 or M, n, D) float32.
+        Store what heads read of a block's output (1 or M, n, D) float32.
 
-        ``normed`` is its norm by the layer that follows, which behind the last block is ``norm``,
-        the final one.
+        ``normed`` is its norm by the layer that follows; behind the last block this layer is
+        ``norm``, the final one.
         """
         width, outputs = values.shape[-1], {Tap(block, normed=False): values}
         if block == self._config.depth:
@@ -205,7 +206,7 @@ class StaticTaps:
 
 
 class ListedBlock(Protocol):
-    """A transformer block on lists of rows whose lengths are fixed."""
+    """A transformer block on a list of tokens of a fixed length."""
 
     def __call__(
         self, cache: torch.Tensor, rows: Any, values: torch.Tensor, normed: torch.Tensor,
@@ -214,16 +215,16 @@ class ListedBlock(Protocol):
         """See ``StaticBlock``."""
 
     def macs(self, rows: int, token_count: int) -> int:
-        """Return the multiply-accumulates of a list of so many rows that attend to T."""
+        """Return the multiply-accumulates of so many tokens that attend to T."""
 
 
 @dataclass(frozen=True)
 class Stage:
     """
-    Blocks behind ``before`` others.
+    A sequence of blocks that comes after ``before`` others.
 
-    ``norms`` are those before each of them and the one that follows the last, ``final`` is the
-    encoder's last norm for their encoders.
+    ``norms`` are the first norm of each block and the norm that follows the last one; ``final`` is
+    the last norm of the encoders.
     """
 
     blocks: Sequence[ListedBlock]
@@ -233,7 +234,7 @@ class Stage:
     before: int = 0
 
     def macs(self, rows: int, token_count: int) -> int:
-        """Return the multiply-accumulates of a list of so many rows that attend to T."""
+        """Return the multiply-accumulates of so many tokens that attend to T."""
         return sum(block.macs(rows, token_count) for block in self.blocks)
 
     def run(
@@ -241,10 +242,10 @@ class Stage:
         values: torch.Tensor, normed: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """
-        Send rows (1 or M, n, D) float32 through the blocks and keep what heads read.
+        Run tokens (1 or M, n, D) float32 through the blocks, and store what heads read.
 
         ``normed`` is their norm by the first of ``norms``; returns both behind the last block.
-        ``caches`` are those of these blocks.
+        ``caches`` are those of the blocks.
         """
         for number, (block, cache) in enumerate(zip(self.blocks, caches)):
             values, normed = block(cache, rows, values, normed, self.norms[number + 1])

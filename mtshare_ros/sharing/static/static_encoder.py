@@ -1,4 +1,4 @@
-"""The transformer on lists of rows of fixed lengths: shared blocks, then those of its members."""
+"""The transformer on lists of tokens: shared blocks, then those of each encoder."""
 
 from dataclasses import dataclass
 from typing import Sequence
@@ -22,11 +22,11 @@ class StaticTransformerState:
     What the transformer remembers of one camera, for N patches, T tokens and M encoders.
 
     ``every`` (T,) are all tokens; ``rotation`` (T, 2, head_dim) and ``position`` (N, D) float32
-    their places, None where the network does without. ``reference`` (N, D) float32 is what entered
-    the first block when a patch was last computed; ``trunk`` (T, D) float32 what left the last
-    shared one when the sub-tasks last computed a row, None where no rows are reused. ``shared``
-    and ``own`` (blocks, M, T, 2D) are the keys and values of the blocks, ``taps`` what heads read,
-    see ``StaticTaps``.
+    are their positions, None where the network has none of that kind. ``reference`` (N, D) float32
+    is the input of the first block when a patch was last computed; ``trunk`` (T, D) float32 the
+    output of the last shared block when the sub-tasks last computed a token, None without reuse.
+    ``shared`` and ``own`` (blocks, M, T, 2D) are the keys and values of the blocks, ``taps`` is
+    what heads read, see ``StaticTaps``.
     """
 
     patch_count: int
@@ -47,23 +47,23 @@ class StaticTransformerState:
 
     @property
     def prefix_index(self) -> torch.Tensor:
-        """The tokens (P,) after the patches, which stand for no place."""
+        """The prefix tokens (P,), which come after the patches."""
         return self.every[self.patch_count:]
 
     def rows(self, taps: Taps, encoder: int) -> torch.Tensor:
-        """Return a encoder's rows (T, taps x D) at some taps, patches first."""
+        """Return what an encoder's tokens (T, taps x D) are at some taps, patches first."""
         buffer = self.taps[taps]
         return buffer[encoder if buffer.shape[0] > 1 else 0]
 
 
 class StaticTransformer:
     """
-    The encoders of some tasks, their blocks stacked; products are in ``dtype``.
+    The encoders of some tasks, their blocks stacked; holds weights only.
 
-    Its encoders are the transformers that the tasks use, see ``MultiTaskNetwork.encoder_of``. Rows
-    and statistics of norms are float32; ``operators`` are the steps that one kernel can do. Holds
-    weights only. With ``reuse`` above 1, sub-tasks compute one row of so many that the base task
-    computes, see ``Reuse``; without the base task among the encoders it has no effect.
+    ``encoders`` are those that the tasks use, see ``MultiTaskNetwork.encoder_of``. Products are in
+    ``dtype``, tokens and the statistics of norms in float32; ``operators`` are the steps that one
+    kernel can do. With ``reuse`` above 1, sub-tasks compute one token of so many that the base
+    task computes, see ``Reuse``; without the base task among the encoders it has no effect.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class StaticTransformer:
         self._own = Stage(own, norms[len(shared):], self._taps, final, len(shared))
 
     def number_of(self, task: str) -> int:
-        """Return the number of the encoder whose rows a task's head reads."""
+        """Return the number of the encoder whose tokens a task's head reads."""
         return self.encoders.index(self._network.encoder_of(task))
 
     def taps_of(self, task: str) -> Taps:
@@ -141,10 +141,10 @@ class StaticTransformer:
         forced: torch.Tensor, kept: int,
     ) -> torch.Tensor:
         """
-        Compute ``kept`` of the patches (n,) anew from their stem tokens (n, D), and return those.
+        Compute ``kept`` of the patches (n,) from their stem tokens (n, D), and return those.
 
         They are the ``forced`` ones (n,) bool, then those whose tokens differ most from what they
-        were when they were last computed. Repetitions at the end of the list come last.
+        were when they were last computed. Entries that repeat the end of the list come last.
         """
         places = None
         if kept < patches.shape[0]:
@@ -154,7 +154,8 @@ class StaticTransformer:
         else:
             values = embed(tokens, state.position, patches)
         index, values, normed = self._take(state, values, patches, places)
-        rows = Rows(index, _at(state.rotation, index))
+        rotation = None if state.rotation is None else state.rotation.index_select(0, index)
+        rows = Rows(index, rotation)
         values, normed = self._shared.run(state.shared, state.taps, rows, values, normed)
         if self._reuse is None or state.trunk is None:
             self._own.run(state.own, state.taps, rows, values, normed)
@@ -169,7 +170,7 @@ class StaticTransformer:
         self, state: StaticTransformerState, values: torch.Tensor, patches: torch.Tensor,
         places: torch.Tensor | None,
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return the rows of the first block: their tokens, themselves and their norm."""
+        """Return the input of the first block: its tokens, their values and the norm of these."""
         return self._operators.take(
             values, patches, places, state.reference, self._prefix, state.prefix_index,
             self._first,
@@ -186,12 +187,7 @@ class StaticTransformer:
         return self._shared.macs(rows, tokens) + own.macs(rows, tokens)
 
 
-def _at(table: torch.Tensor | None, index: torch.Tensor) -> torch.Tensor | None:
-    """Return the rows ``index`` (n,) of a table, where there is one."""
-    return None if table is None else table.index_select(0, index)
-
-
 def encoders_of(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[str, ...]:
-    """Return the transformers that tasks use, in the network's order."""
+    """Return the encoders that tasks use, in the network's order."""
     used = {network.encoder_of(task) for task in tasks}
     return tuple(task for task in network.tasks if task in used)

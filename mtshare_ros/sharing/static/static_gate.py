@@ -1,4 +1,4 @@
-"""The gate of frames whose shapes never depend on data: it marks and counts, the host decides."""
+"""The gate of frames on lists of fixed lengths: it marks and counts patches; the host decides."""
 
 from dataclasses import astuple, dataclass, field
 from typing import Collection, Hashable, Iterable, Sequence
@@ -27,7 +27,7 @@ from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.plain_steps import any_of, marks_of
 
 CONTROLS = 6
-"""How many numbers there are."""
+"""How many numbers are in ``Controls``."""
 
 _NEVER = 1 << 24
 """Frames: an age that no patch reaches."""
@@ -36,11 +36,12 @@ _NEVER = 1 << 24
 @dataclass(frozen=True)
 class Controls:
     """
-    The numbers of one frame, in the order of the buffer.
+    The numbers that the gate reads anew in every frame, in the order of its buffer.
 
-    ``threshold`` is the score above which a patch counts as changed. Patches are due whose turn is
-    ``turn`` or whose age is at least ``due_age``. Of a latency target: ``budget`` patches, and
-    those of ``forced_age``. ``halo`` 1 computes the patches round a change with it.
+    They are in a tensor because a CUDA graph freezes numbers of Python. A patch has changed where
+    its score is above ``threshold``. Due for a refresh are patches whose turn is ``turn`` or whose
+    age is at least ``due_age``. With a latency target at most ``budget`` patches enter, those of
+    ``forced_age`` first. ``halo`` is 1 where the patches round a changed one are computed with it.
     """
 
     threshold: float
@@ -54,7 +55,11 @@ class Controls:
     def of(
         cls, settings: SharingSettings, bounds: PlanBounds, *, frame: int, factor: float
     ) -> 'Controls':
-        """Return those of a frame, counted from the last reset; ``factor`` as for a Planner."""
+        """
+        Return those of a frame; ``frame`` counts from the last reset.
+
+        ``factor`` is as for a Planner.
+        """
         refreshes = settings.policy != 'none'
         forced_age = _NEVER if bounds.budget is None else last_age(settings.max_age)
         return cls(
@@ -67,18 +72,14 @@ class Controls:
         )
 
     def write(self, buffer: torch.Tensor) -> None:
-        """Write them into a buffer (CONTROLS,) float32 of the host."""
+        """Write the numbers into a buffer (CONTROLS,) float32 on the host."""
         buffer.copy_(torch.tensor(astuple(self), dtype=torch.float32))
 
 
 FIRED, DUE, ACTIVE, PATCHES = 'fired', 'due', 'active', 'patches'
 
-Border = tuple[int, int]
-"""Pixels along a side of a patch, and those of a border round it."""
-
-
 Wanted = tuple[tuple[Hashable, int], ...]
-"""Lists by the name of a mask and their size."""
+"""The lists to make: the name of a mask, and the length of its list."""
 
 
 @dataclass
@@ -87,14 +88,14 @@ class GateState:
     What a gate remembers of one camera with a grid of N patches, and what it found in a frame.
 
     The host writes ``controls`` (CONTROLS,) float32 before every frame. ``due`` (N,) bool are the
-    active patches whose refresh turn has come, ``forced`` (N,) bool the patches that no cut may
-    drop. ``row`` says which masks the ``running`` sum is of and what ``counts`` int32 are.
-    ``ages`` (N,) int32 count the frames since a patch was last due or computed with all others;
-    ``oldest`` () int32 is the greatest.
+    active patches whose refresh turn has come, ``forced`` (N,) bool those that the cut before the
+    first block must keep. ``row`` names the masks that the ``running`` sum is of and that
+    ``counts`` int32 count. ``ages`` (N,) int32 are the frames since a patch was last refreshed;
+    ``oldest`` () int32 is the largest of them.
 
-    ``turns`` (N,) int64 and ``around`` (N, k) int32 are tables of what a user seldom changes: when
-    patches are refreshed and which patches make them enter; ``tables`` names what they hold.
-    ``near`` is the second without a halo, ``sources`` int32 the patches that decide about each
+    Tables that depend on settings only, which ``tables`` names: ``turns`` (N,) int64, when patches
+    are refreshed; ``around`` (N, k) int32, the patches whose change makes each patch enter.
+    ``near`` is ``around`` without a halo, ``sources`` int32 the patches that decide about each
     pixel of the heads' masks, ``nothing`` an empty list.
     """
 
@@ -128,11 +129,11 @@ class GateState:
 
 class StaticGate:
     """
-    Chooses what enters the network, as ChangeDetector and Planner do, without asking the device.
+    Decides what enters the network, as ChangeDetector and Planner do, without waiting for the GPU.
 
-    ``receptive_field`` is that of the stem; ``geometries`` are those of the heads that go by
-    lists. What depends on numbers of the frame it reads from a state's ``controls``, so that
-    ``begin``, ``observe``, ``lists``, ``settle`` and ``rest`` can be captured in graphs.
+    ``receptive_field`` is that of the stem; ``geometries`` are those of the heads that are
+    computed on lists. ``begin``, ``observe``, ``lists``, ``settle`` and ``rest`` can be captured
+    as graphs, because they read what changes from frame to frame from ``GateState.controls``.
     """
 
     def __init__(
@@ -149,9 +150,9 @@ class StaticGate:
         noise: NoiseState | None = None,
     ) -> GateState:
         """
-        Return the state for a (rows, columns) grid and the sizes that its lists may have.
+        Return the state for a (rows, columns) grid, with tables for lists of some lengths.
 
-        What is known of the ``noise`` of the same camera goes on.
+        Where ``noise`` is given, what is known of the camera's noise is kept.
         """
         count, change = grid[0] * grid[1], self._detector.allocate(grid, noise)
         device = change.current.device
@@ -173,12 +174,12 @@ class StaticGate:
         return state
 
     def prepare_lists(self, state: GateState, sizes: ListSizes) -> None:
-        """Make the table of lists of further sizes; for the host, outside of graphs."""
+        """Make the table for lists of further lengths; the host calls it, outside of graphs."""
         wanted = self._wanted(sizes)
         state.lists[wanted] = state.row.table(wanted)
 
     def prepare(self, state: GateState, settings: SharingSettings) -> None:
-        """Bring the tables up to settings; for the host, before a frame, outside of graphs."""
+        """Update the tables to settings; the host calls it before a frame, outside of graphs."""
         wanted = settings.policy, settings.refresh_period, settings.halo
         if state.tables == wanted:
             return
@@ -190,17 +191,17 @@ class StaticGate:
         state.tables = wanted
 
     def begin(self, state: GateState, image: torch.Tensor) -> None:
-        """Take in the first frame (1, 3, H, W) uint8, of which there is nothing to mark."""
+        """Read the first image (1, 3, H, W) uint8, with which nothing can be compared."""
         self._detector.begin(state.change, image)
 
     def observe(
         self, state: GateState, image: torch.Tensor, *, learn: bool, budgeted: bool = False
     ) -> None:
         """
-        Take in a further frame; mark and count what would enter.
+        Read a further image; mark and count the patches that would enter.
 
-        Whether to ``learn`` the noise ``change.learns`` says. ``budgeted``: no more patches enter
-        than the controls' budget allows.
+        ``learn``: whether the noise is learnt from it, see ``change.learns``. ``budgeted``: no
+        more patches enter than the controls' budget allows.
         """
         scores = self._detector.score(state.change, image, learn=learn)
         if budgeted:
@@ -211,7 +212,7 @@ class StaticGate:
         state.row.count(self._operators.spread(marks, state.sources), state.running, state.counts)
 
     def read(self, state: GateState, numbers: Sequence[int]) -> GateCounts:
-        """Return the counts by what they are of, once the host has them."""
+        """Return the counts by name; ``numbers`` are ``GateState.counts`` as the host has them."""
         found = dict(zip(state.row.names, numbers))
         pixels = {item: tuple(found[item.side, border] for border in item.borders)
                   for item in self._geometries}
@@ -221,9 +222,9 @@ class StaticGate:
 
     def lists(self, state: GateState, sizes: ListSizes) -> FrameLists:
         """
-        Return the marked rows of the last frame, of which at least one patch must be counted.
+        Return the lists of the last frame, in which at least one patch must have been counted.
 
-        Their sizes must be prepared.
+        ``prepare_lists`` must have been called for ``sizes``.
         """
         table = state.lists[self._wanted(sizes)]
         transmitted, patches, *others = state.row.lists(
@@ -235,7 +236,7 @@ class StaticGate:
         return FrameLists(transmitted, patches, state.forced.index_select(0, patches), heads)
 
     def settle(self, state: GateState, lists: FrameLists | None) -> None:
-        """Note that listed rows of the last frame were computed, None for all."""
+        """Note that the listed patches of the last frame were computed; None for all patches."""
         if lists is None:
             self._detector.transmit_all(state.change)
             state.ages.zero_()
@@ -244,7 +245,7 @@ class StaticGate:
             self._end(state, lists.transmitted)
 
     def rest(self, state: GateState) -> None:
-        """Note that the last frame is over, in which nothing entered."""
+        """Note that nothing of the last frame was computed."""
         self._end(state, state.nothing)
 
     def _end(self, state: GateState, transmitted: torch.Tensor) -> None:
@@ -253,15 +254,15 @@ class StaticGate:
                                state.ages, state.oldest)
 
     def _around(self, grid: tuple[int, int], halo: int) -> torch.Tensor:
-        """Return (N, k) int32: the patches whose change makes one enter, with a halo or not."""
+        """Return (N, k) int32: the patches whose change makes each patch enter."""
         widest = sources_of_patches(grid, self._receptive_field.followed_by(HALO))
         if halo:
             return widest
         return widened(sources_of_patches(grid, self._receptive_field), widest.shape[1])
 
     def _pixel_sources(self, grid: tuple[int, int]) -> dict[Hashable, torch.Tensor]:
-        """Return by border the patches that decide about each pixel."""
-        borders: list[Border] = [(1, item.patch_border) for item in self._geometries]
+        """Return the patches that decide about each pixel, by pixels a patch and border."""
+        borders = [(1, item.patch_border) for item in self._geometries]
         borders += [(item.side, border) for item in self._geometries for border in item.borders]
         return {border: sources_of_pixels(grid, *border) for border in borders}
 
@@ -275,7 +276,7 @@ class StaticGate:
 
 
 def _within(state: GateState, scores: torch.Tensor) -> torch.Tensor:
-    """Return the marks of patches whose patches stay within the budget, as Planner finds them."""
+    """Return the marks where a budget of patches enters, chosen as Planner chooses them."""
     threshold, turn, due_age, forced_age, budget, halo = state.controls.unbind()
     fired, forced = scores > threshold, state.ages >= forced_age
     due = (state.turns == turn) | (state.ages >= due_age)

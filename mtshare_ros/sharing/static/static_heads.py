@@ -20,14 +20,14 @@ from mtshare_ros.tasks import ordered
 
 class StaticHead(Protocol):
     """
-    The heads of some tasks, prepared once; weights only.
+    The heads of some tasks on lists of fixed lengths; holds weights only.
 
-    ``taps`` are those of the transformer, by the taps that a head reads (M or 1, T, taps x D).
+    ``taps`` is what heads read of the transformer, by where they read it: (M or 1, T, taps x D).
     """
 
     @property
     def geometries(self) -> Mapping[str, HeadGeometry | None]:
-        """By task how far a patch reaches in its output, None where it does everywhere."""
+        """By task which pixels of its output a patch affects, None where it is all."""
 
     def allocate(self, grid: tuple[int, int], device: torch.device) -> Any:
         """Return empty buffers for a (rows, columns) grid."""
@@ -38,7 +38,7 @@ class StaticHead(Protocol):
     def update(
         self, state: Any, taps: Mapping[Taps, torch.Tensor], stem: StemState, lists: FrameLists
     ) -> None:
-        """Compute what the patches of a frame reach."""
+        """Compute what the patches of ``lists`` affect."""
 
     def raw(self, state: Any, task: str) -> torch.Tensor:
         """Return a task's raw output as a view (1, C, h, w) float32."""
@@ -66,9 +66,9 @@ class StaticHeads:
     """
     The decode heads of some tasks; products are in ``dtype``, the last layer is in float32.
 
-    Their encoder is one of the same tasks. ``geometries`` says by task how far a patch reaches in
-    its output, None where it does everywhere. A state's buffers stay where they are, and no shape
-    depends on data.
+    The transformer must be one of the same tasks. ``geometries`` says by task which pixels of its
+    output a patch affects, None where it affects all of them. The buffers of a state stay at their
+    addresses, and no shape depends on data.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class StaticHeads:
     def dense(
         self, state: StaticHeadsState, taps: Mapping[Taps, torch.Tensor], stem: StemState
     ) -> None:
-        """Compute all patches from what the transformer keeps by ``taps``, and the stem."""
+        """Compute all patches from what the transformer stores by ``taps``, and from the stem."""
         for heads, own in zip(self._heads, state.parts):
             heads.dense(own, taps, stem)
 
@@ -99,7 +99,7 @@ class StaticHeads:
         self, state: StaticHeadsState, taps: Mapping[Taps, torch.Tensor], stem: StemState,
         lists: FrameLists,
     ) -> None:
-        """Compute what differs once the patches of ``lists`` do, in encoder or stem."""
+        """Compute what differs after the patches of ``lists`` changed in transformer or stem."""
         for heads, own in zip(self._heads, state.parts):
             heads.update(own, taps, stem, lists)
 
@@ -121,7 +121,7 @@ class StaticHeads:
         return sum(heads.macs(own, patches) for heads, own in zip(self._heads, state.parts))
 
     def _runs(self, tasks: Sequence[str]) -> list[tuple[int, int, int]]:
-        """Return where tasks that follow each other begin here and among all, and their number."""
+        """Return runs of neighbours: where they begin here and in ``tasks``, and their number."""
         runs: list[tuple[int, int, int]] = []
         for number, task in enumerate(tasks):
             place = self.tasks.index(task)
@@ -136,7 +136,7 @@ class StaticHeads:
 def _heads_of(
     network: MultiTaskNetwork, tasks: Sequence[str], dtype: torch.dtype, operators: Operators
 ) -> list[StaticHead]:
-    """Return the local heads as one, the others one by one."""
+    """Return the local heads as one StaticHead, the others one by one."""
     encoders = encoders_of(network, tasks)
     kinds = {task: network.config.head_of(task).kind for task in tasks}
     local = [task for task in tasks if kinds[task] == LOCAL]

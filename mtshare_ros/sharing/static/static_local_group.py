@@ -19,13 +19,14 @@ from mtshare_ros.sharing.stem import StemState
 
 class StackedLinear:
     """
-    Linear layers of H heads, weights (outputs, inputs) and biases (outputs,) each, as one product.
+    The same linear layer of H heads, computed as one product.
 
-    Where heads differ in the number of their outputs, the fewer ones are filled up with zeros, to
-    two at least: a product with one column rounds differently in lists of other lengths.
-    ``matrices`` are (H, inputs, outputs) in ``dtype``, ``offsets`` (H, 1, outputs) float32. With
-    several heads ``bias`` is left to the operator that follows: a batched product would first
-    write it to every row. With one it is part of the product, and None.
+    ``weights`` are (outputs, inputs) and ``biases`` (outputs,), one of each a head. Heads with
+    fewer outputs than others are filled up with zeros, to two outputs at least, because a product
+    with one column rounds differently in lists of other lengths. ``matrices`` are (H, inputs,
+    outputs) in ``dtype``, ``offsets`` (H, 1, outputs) float32. With several heads ``bias`` is left
+    to the operator that follows, because a batched product would first write it to every row. With
+    one head it is part of the product, and None.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class StackedLinear:
 
 
 class StackedConvolution:
-    """A convolution with ReLU of H heads that keeps the size of a map; maps are (H, rows, C)."""
+    """A convolution with ReLU of H heads that keeps a map's size; maps are (H, pixels, C)."""
 
     def __init__(
         self, layers: Sequence[nn.Conv2d | nn.Sequential], dtype: torch.dtype
@@ -72,12 +73,12 @@ class StackedConvolution:
         """
         Return (H, p, outputs) for what p pixels read (H, p, kernel ** 2 x C).
 
-        The ReLU is not in it, nor is ``bias`` where that is not None.
+        It is without the ReLU, and without ``bias`` where that is not None.
         """
         return self._windows(values)
 
     def everywhere(self, level: Level, source: torch.Tensor, target: torch.Tensor) -> None:
-        """Write all pixels of maps (H, count + 1, C), behind the ReLU, into others."""
+        """Compute all pixels of maps (H, count + 1, C), with the ReLU, into other maps."""
         for single, image, result in zip(self._single, source, target):
             single.image(level.image(image), level.image(result))
 
@@ -92,11 +93,11 @@ def _filled_up(parameter: torch.Tensor, outputs: int) -> torch.Tensor:
 @dataclass(frozen=True)
 class LocalTables:
     """
-    Index tables of a grid, kept for the graphs that point to them.
+    Index tables of a grid, kept because graphs hold their addresses.
 
-    ``merging`` (N, side ** 2) are each patch's pixels in merging order, ``eighth`` (N, side ** 2
-    / 4) those at half the side. ``taps`` (count, kernel ** 2) are what pixels read, by kernel and
-    padding.
+    ``merging`` (N, side ** 2) are each patch's pixels in merging order, ``eighth`` (N, side ** 2 /
+    4) those at half the side. ``taps`` (count, kernel ** 2) are the pixels that each pixel reads,
+    by kernel and padding.
     """
 
     level: Level
@@ -124,7 +125,7 @@ class LocalTables:
 
 @dataclass(frozen=True)
 class LocalPlan:
-    """What to compute for the patches of ``lists``, None for all, with the stem as it is."""
+    """What local heads compute in a frame: the patches of ``lists``, None for all of them."""
 
     tables: LocalTables
     stem: StemState
@@ -157,9 +158,9 @@ class LocalPlan:
         return self.stem.quarter.index_select(0, self.merged)
 
     def layer(self, geometry: HeadGeometry, number: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the pixels (p,) of a convolution, not for all patches, and what pixels read."""
+        """Return the pixels (p,) that a convolution computes, and those that each reads."""
         if self.lists is None:
-            raise RuntimeError('convolutions of all patches have no lists of pixels')
+            raise RuntimeError('a frame of all patches has no lists of pixels')
         kind = geometry.kernels[number], geometry.paddings[number]
         return self.lists.heads[geometry].layers[number], self.tables.taps[kind]
 
@@ -185,10 +186,10 @@ class LocalGroupState:
 
 class LocalGroup:
     """
-    Local heads of equal shape behind what mixes their taps, one product a layer for all of them.
+    Local heads of equal shape behind their hidden layers, one product a layer for all of them.
 
-    Batch norm is folded. Products are in ``dtype``; the last layer is computed in float32, whose
-    steps depth needs.
+    Batch norm is folded. Products are in ``dtype``; the last layer is in float32, whose precision
+    depth needs.
     """
 
     def __init__(
@@ -257,7 +258,7 @@ class LocalGroup:
     def _merge(
         self, tokens: torch.Tensor, plan: LocalPlan
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return the sum of all levels (H, n * side ** 2, width), and the bias that it lacks."""
+        """Return the sum of all levels (H, n * side ** 2, width), and a bias to add to it."""
         values, bias = self._tokens(tokens), self._tokens.bias
         for matrices, features in ((self._eighth, plan.eighth), (self._quarter, plan.quarter)):
             if matrices is not None and features is not None:

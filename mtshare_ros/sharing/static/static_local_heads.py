@@ -25,7 +25,7 @@ from mtshare_ros.sharing.taps import taps_of
 
 
 class JointMixing:
-    """One product for several groups of heads, all of which read the same rows."""
+    """The hidden layers of several groups of heads that read the same tokens, as one product."""
 
     def __init__(
         self, groups: Mapping[int, Sequence[Projection]], dtype: torch.dtype, operators: Operators
@@ -39,7 +39,7 @@ class JointMixing:
             [torch.cat([layer.bias for layer in layers if layer.bias is not None])], dtype)
 
     def __call__(self, rows: torch.Tensor) -> dict[int, torch.Tensor]:
-        """Return (H, n, hidden) by the number of the group, for rows (1, n, D)."""
+        """Return (H, n, hidden) by number of the group, for tokens (1, n, D)."""
         mixed = self._operators.bias_gelu(self._layer(rows), self._layer.bias)[0]
         pieces = mixed.split([heads * width for heads, width in self._sizes.values()], dim=1)
         return {number: piece.unflatten(1, size).transpose(0, 1)
@@ -47,7 +47,7 @@ class JointMixing:
 
 
 class GroupMixing:
-    """One product for the heads of a group, whose rows may differ."""
+    """The hidden layers of a group's heads, which may read different tokens, as one product."""
 
     def __init__(
         self, group: Sequence[Projection], dtype: torch.dtype, operators: Operators
@@ -56,7 +56,7 @@ class GroupMixing:
         self._layer = StackedLinear.of(group, dtype)
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return (H, n, hidden) for rows (H or 1, n, D)."""
+        """Return (H, n, hidden) for tokens (H or 1, n, D)."""
         return self._operators.bias_gelu(self._layer(rows), self._layer.bias)
 
 
@@ -64,7 +64,7 @@ class LocalSource:
     """
     The local heads of some tasks that read the same taps, in ``groups`` of equal shape.
 
-    ``encoders`` are the transformers whose rows they are given.
+    ``encoders`` are those whose tokens they are given.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class LocalSource:
             number: GroupMixing(group, dtype, operators) for number, group in mixed.items()}
 
     def tokens(self, rows: torch.Tensor) -> list[torch.Tensor]:
-        """Return by group tokens (H or 1, n, D) for the encoders' rows (M or 1, n, taps x D)."""
+        """Return by group tokens (H or 1, n, D) of the encoders' (M or 1, n, taps x D)."""
         rows = rows.to(self._dtype)
         if self._joint is not None:
             mixed = self._joint(rows)
@@ -101,14 +101,15 @@ class LocalSource:
 
 
 def _shape_of(head: DecodeHead) -> Hashable:
-    """Return what is equal for heads that are computed in one product a layer."""
+    """Return what must be equal for heads that are computed as one product a layer."""
     hidden = head.mix.out_channels if hasattr(head, 'mix') else 0
     return hidden, head.predict.in_channels, len(head.refine)
 
 
 def _picked(rows: torch.Tensor, encoders: Sequence[int]) -> torch.Tensor:
-    """Return the rows (H or 1, n, D) of some encoders, of rows (M or 1, n, D) of all."""
+    """Return the tokens (H or 1, n, D) of some encoders, out of those (M or 1, n, D) of all."""
     first, count = encoders[0], len(encoders)
+    # views where possible: to stack tokens copies them
     if rows.shape[0] == 1:
         return rows
     if set(encoders) == {first}:
@@ -191,6 +192,6 @@ class LocalHeads:
         return patches * sum(group.macs_per_patch for group in self._groups)
 
     def _tokens(self, rows: Mapping[Taps, torch.Tensor]) -> list[torch.Tensor]:
-        """Return what each group reads of rows (M or 1, n, taps x D) by taps."""
+        """Return what each group reads of tokens (M or 1, n, taps x D) by taps."""
         return [tokens for read, source in self._sources.items()
                 for tokens in source.tokens(rows[read])]

@@ -1,4 +1,4 @@
-"""A network with its memory on lists of fixed lengths: nothing in a frame asks the device."""
+"""A network and its memory on lists of fixed lengths; no step of a frame waits for the device."""
 
 from dataclasses import dataclass
 from typing import Callable, Mapping, Sequence
@@ -25,17 +25,17 @@ from mtshare_ros.tasks import ordered
 
 _PAYING_MACS = 3e9
 """
-Multiply-accumulates a frame that taking rows over must save to be worth its launches.
+Multiply-accumulates that reuse must save in a frame to be worth its launches.
 
-These are about 60 more, 60 to 300 microseconds in a graph: as long as a data centre's GPU, or an
-Orin, takes for so many multiplications.
+Reuse needs about 60 launches more, which take 60 to 300 microseconds in a graph; in that time a
+GPU of a data centre, or an Orin, does so many multiplications.
 """
 
 Geometries = Mapping[str, HeadGeometry | None]
-"""By task how far a patch reaches in its map, None where it does everywhere."""
+"""By task which pixels of its map a patch affects, None where it affects all of them."""
 
 Derive = Callable[[Geometries], Geometries]
-"""From the geometries of heads to those of what is worked out from their outputs."""
+"""From the geometries of heads to those of tasks that are computed from their outputs."""
 
 
 def _nothing(heads: Geometries) -> Geometries:
@@ -45,10 +45,10 @@ def _nothing(heads: Geometries) -> Geometries:
 @dataclass(frozen=True)
 class StaticState:
     """
-    What is remembered of one camera; graphs point to all of it.
+    What is remembered of one camera; graphs hold the addresses of all of it.
 
-    ``image`` (H, W, 3) uint8 is the frame to come, ``kept`` (N,) int64 begins with the patches
-    that the blocks computed in the last one, as many as its lists were for.
+    ``image`` (H, W, 3) uint8 is the newest frame; ``kept`` (N,) int64 begins with the patches that
+    the blocks computed in the last one, as many as its lists were for.
     """
 
     grid: tuple[int, int]
@@ -70,10 +70,11 @@ class StaticNetwork:
     """
     The part of a network that some tasks need, on lists of fixed lengths; holds weights only.
 
-    A frame is ``observe``, then ``update`` or ``whole``. Each is a row of operators that depends
-    on no data and can be captured as a graph; what changes from frame to frame, the image and the
-    gate's controls, lies in the state. ``reuse`` is that of ``StaticTransformer``;
-    ``geometries`` are by task those of the heads, and what ``derive`` makes of them.
+    A frame is ``observe``, then ``update``, ``whole`` or ``rest``. Each is a sequence of operators
+    that depends on no data and can be captured as a graph; what changes from frame to frame, the
+    image and the controls of the gate, is in the state. ``reuse`` is that of
+    ``StaticTransformer``; ``geometries`` are those of the heads, and what ``derive`` makes of
+    them.
     """
 
     def __init__(
@@ -119,28 +120,28 @@ class StaticNetwork:
             torch.zeros(grid[0] * grid[1], dtype=torch.int64, device=device))
 
     def prepare(self, state: StaticState, settings: SharingSettings) -> None:
-        """Bring the gate's tables up to settings; for the host, before a frame."""
+        """Update the gate's tables to settings; the host calls it before a frame."""
         self._gate.prepare(state.gate, settings)
 
     def begin(self, state: StaticState) -> None:
-        """Let the gate look at the first image of a camera, of which nothing is known."""
+        """Let the gate read the first image of a camera, with which nothing can be compared."""
         self._gate.begin(state.gate, _network_image(state.image))
 
     def observe(self, state: StaticState, *, learn: bool, budgeted: bool) -> None:
-        """Let the gate look at the image: which patches enter, and how many, is in its state."""
+        """Let the gate read the image; its state then says which patches enter, and how many."""
         self._gate.observe(
             state.gate, _network_image(state.image), learn=learn, budgeted=budgeted)
 
     def read_counts(self, state: StaticState, numbers: Sequence[int]) -> GateCounts:
-        """Return what the gate's counts say, once the host has them."""
+        """Return the gate's counts by name; ``numbers`` are its counts as the host has them."""
         return self._gate.read(state.gate, numbers)
 
     def rest(self, state: StaticState) -> None:
-        """End a frame in which nothing entered."""
+        """End a frame in which no patch entered."""
         self._gate.rest(state.gate)
 
     def update(self, state: StaticState, sizes: ListSizes) -> FrameLists:
-        """Compute the patches that entered; lists of these ``sizes`` must have room for them."""
+        """Compute the patches that entered; lists of ``sizes`` must have room for them."""
         lists = self._gate.lists(state.gate, sizes)
         tokens = self._stem.update(
             state.stem, _network_image(state.image), lists.transmitted, lists.patches)
@@ -152,18 +153,18 @@ class StaticNetwork:
         return lists
 
     def whole(self, state: StaticState) -> None:
-        """Compute all patches, from nothing but the image."""
+        """Compute all patches from the image alone."""
         tokens = self._stem.dense(state.stem, _network_image(state.image))
         self._transformer.dense(state.transformer, tokens)
         self._heads.dense(state.heads, state.transformer.taps, state.stem)
         self._gate.settle(state.gate, None)
 
     def sums(self, state: StaticState, out: torch.Tensor) -> None:
-        """Write the sum of every raw output (T,), not finite where one of its numbers is not."""
+        """Write the sum of every raw output (T,), not finite where a number in it is not."""
         self._heads.sums(state.heads, out)
 
     def macs(self, state: StaticState, sizes: ListSizes | None) -> int:
-        """Return the multiply-accumulates of a frame by lists of such sizes, None for all."""
+        """Return the multiply-accumulates of a frame on lists of ``sizes``, None for all."""
         count = state.grid[0] * state.grid[1]
         patches, kept = (count, count) if sizes is None else (sizes.patches, sizes.kept)
         transformer = self._transformer
@@ -180,7 +181,7 @@ class StaticNetwork:
 def reuse_pays(
     network: MultiTaskNetwork, tasks: Sequence[str], grid: tuple[int, int]
 ) -> bool:
-    """Tell whether sub-tasks had better take every other row over from the base task."""
+    """Tell whether it pays that sub-tasks reuse every other update of the base task."""
     config, encoders = network.config, encoders_of(network, tasks)
     if network.base_task not in encoders:
         return False

@@ -1,11 +1,13 @@
 """
-Rows of sub-tasks taken over from the base task, a fixed share of them.
+Sub-tasks reuse the base task's updates of a fixed share of the tokens.
 
-Of the rows that enter the blocks above the shared ones, the base task computes all, and the
-sub-tasks those that differ most from what they were when sub-tasks computed them last. Every other
-row of a sub-task moves as the base task's does: its keys and values in each block, and what heads
-read of it, keep their difference to the base task's. The products are batches of groups of as
-many rows as a sub-task computes, of which the base task has several.
+Of the tokens that enter the blocks above the shared ones, the base task computes all, and the
+sub-tasks those that differ most from what they were when sub-tasks computed them last. A reused
+token of a sub-task changes as the base task's does: its keys and values in each block, and what
+heads read of it, keep their difference from those of the base task.
+
+The products are batches of groups, each of as many tokens as a sub-task computes; the base task
+has several groups.
 """
 
 from dataclasses import dataclass
@@ -24,10 +26,10 @@ from mtshare_ros.sharing.static.static_block import attend, Rows, Stage, StaticB
 @dataclass(frozen=True)
 class GroupedRows(Rows):
     """
-    The rows of the base task, the first ``own`` of which are those of the sub-tasks as well.
+    The tokens of the base task; sub-tasks compute the first ``own`` of them.
 
-    ``gaps`` (blocks, M - 1, n - own, 2D) are how the sub-tasks' keys and values of the others
-    differ from the base task's.
+    ``gaps`` (blocks, M - 1, n - own, 2D) are how the sub-tasks' keys and values of the other
+    tokens differ from the base task's.
     """
 
     own: int
@@ -44,7 +46,7 @@ class GroupedRows(Rows):
         return self.index[self.own:]
 
     def store(self, buffer: torch.Tensor, values: torch.Tensor) -> None:
-        """Keep values (groups, own, D) of the rows in a buffer (M, T, D)."""
+        """Write values (groups, own, D) of the tokens to a buffer (M, T, D)."""
         groups, gap = self.index.shape[0] // self.own, gap_of(buffer, self.reused)
         base = values[:groups].reshape(1, -1, values.shape[-1])
         buffer[:1].index_copy_(1, self.index, base)
@@ -55,7 +57,7 @@ class GroupedRows(Rows):
     def store_normed(
         self, operators: Operators, buffer: torch.Tensor, values: torch.Tensor, norm: Norm
     ) -> None:
-        """Keep the norm of values (groups, own, D) float32 as ``store`` keeps values."""
+        """Write the norm of values (groups, own, D) float32 as ``store`` writes values."""
         self.store(buffer, operators.residual_norm(values, None, None, norm, buffer.dtype)[1])
 
 
@@ -63,8 +65,8 @@ class Reuse:
     """
     The own blocks of several encoders, the base task first.
 
-    Sub-tasks compute one row of ``groups``. ``plain`` are the same blocks for encoders that
-    compute the same rows.
+    Of ``groups`` tokens that the base task computes, sub-tasks compute one. ``plain`` are the same
+    blocks for encoders that all compute the same tokens.
     """
 
     def __init__(
@@ -85,11 +87,11 @@ class Reuse:
         forced: torch.Tensor,
     ) -> tuple[GroupedRows, torch.Tensor, torch.Tensor]:
         """
-        Return rows (1, n, D) as groups (groups + M - 1, own, D), and the norm of those.
+        Return tokens (1, n, D) as groups (groups + M - 1, own, D), and the norm of those.
 
         ``caches`` (blocks, M, T, 2D) are those of the own blocks; ``trunk`` (T, D) float32 are the
-        rows as sub-tasks computed them last, infinite where they never did. ``forced`` (c,) bool
-        are patches that sub-tasks compute first; the rows after these are, too.
+        tokens as sub-tasks computed them last, infinite where they never did. ``forced`` (c,) bool
+        are patches that sub-tasks compute first, as they do the prefix tokens after them.
         """
         own, order = self._order(trunk, rows.index, values[0], forced)
         index = rows.index.index_select(0, order)
@@ -107,7 +109,7 @@ class Reuse:
         self, trunk: torch.Tensor, index: torch.Tensor, values: torch.Tensor,
         forced: torch.Tensor,
     ) -> tuple[int, torch.Tensor]:
-        """Return how many rows sub-tasks compute, and all places, the most urgent ones first."""
+        """Return how many tokens sub-tasks compute, and all places, the most urgent first."""
         count = index.shape[0]
         if count > forced.shape[0]:
             forced = functional.pad(forced, (0, count - forced.shape[0]), value=True)
@@ -119,14 +121,14 @@ class Reuse:
 
 
 class _ReusingBlock:
-    """One block; its weights are stacked over the groups of the base task and the sub-tasks."""
+    """One block, its weights stacked over the groups of the base task and the sub-tasks."""
 
     def __init__(self, block: StaticBlock, groups: int, number: int) -> None:
         self._block, self._groups, self._number = block, groups, number
         self._store, self._heads = block.operators.rotate_and_store, block.heads
 
     def macs(self, rows: int, token_count: int) -> int:
-        """Return the multiply-accumulates of so many rows of the base task that attend to T."""
+        """Return the multiply-accumulates of so many tokens of the base task that attend to T."""
         return self._block.macs(math.ceil(rows / self._groups), token_count)
 
     def __call__(
@@ -140,7 +142,7 @@ class _ReusingBlock:
                           rows.index)
         reused = cache[:1].index_select(1, rows.reused) + rows.gaps[self._number]
         cache[1:].index_copy_(1, rows.reused, reused)
-        # behind what is reused, since a list may end with repetitions of a computed row
+        # after the reused tokens, since a list may end with repetitions of a computed row
         sub_tasks = self._keep(qkv[groups:], slice(groups, None),
                                None if rotation is None else rotation[:own], cache[1:],
                                rows.computed)
@@ -152,18 +154,18 @@ class _ReusingBlock:
         self, qkv: torch.Tensor, encoders: slice, rotation: torch.Tensor | None,
         cache: torch.Tensor, index: torch.Tensor,
     ) -> torch.Tensor:
-        """Keep keys and values of some encoders at tokens ``index``; return the queries."""
+        """Store keys and values of some encoders at tokens ``index``; return the queries."""
         bias = self._block.qkv.bias
         return self._store(qkv, None if bias is None else bias[encoders], rotation, cache, index,
                            self._heads)
 
 
 def gap_of(buffer: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Return how rows (n,) of sub-tasks in (..., M, T, D) differ from those of the base task."""
+    """Return how tokens (n,) of sub-tasks in (..., M, T, D) differ from those of the base task."""
     rows = buffer.index_select(-2, index)
     return rows[..., 1:, :, :] - rows[..., :1, :, :]
 
 
 def _grouped(encoders: Sequence, groups: int) -> list:
-    """Return what the encoders have, that of the base task for each of its groups."""
+    """Return a list with the entry of the base task once for each of its groups."""
     return [encoders[0]] * (groups - 1) + list(encoders)

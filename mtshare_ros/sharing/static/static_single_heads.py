@@ -40,10 +40,10 @@ class LinearHeadState:
 
 class StaticLinearHead:
     """
-    A task's linear head, which is a last layer: all of it is in float32.
+    A task's linear head; as it is a last layer, all of it is in float32.
 
-    Only the logits of patches that changed are computed. What class tokens add, and the
-    enlargement, are next to nothing beside them and are made anew for all patches in every frame.
+    Logits are computed for changed patches only. The part of the class token and the enlargement
+    cost next to nothing, so they are computed for all patches in every frame.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class StaticLinearHead:
         return self._layer(rows[None].float())[0]
 
     def _show(self, state: LinearHeadState, rows: torch.Tensor) -> None:
-        """Work the output of all patches out of their logits, and of tokens (T, taps x D)."""
+        """Compute the output of all patches from their logits and from tokens (T, taps x D)."""
         logits, count = state.logits[:, :self._width], len(state.logits)
         if self._class_matrix is not None:
             logits = logits + rows[count:count + 1].float() @ self._class_matrix
@@ -143,10 +143,11 @@ class DptHeadState:
 
 class StaticDptHead:
     """
-    A task's dpt head; its weights are in ``dtype``, those of the last layer in float32.
+    A task's dpt head, computed whole in every frame; its last layer is in float32.
 
-    A token reaches half of the picture through the coarse levels of its pyramid, and how far it
-    matters there only the data tell: no list of a fixed length holds it.
+    Through the coarse levels of its pyramid a token affects half of the image, and how far it
+    matters there depends on the data, so no list of a fixed length can hold it. The other weights
+    are in ``dtype``.
     """
 
     def __init__(
@@ -204,7 +205,7 @@ class StaticDptHead:
 
 
 class _InFloat32(nn.Module):
-    """A layer in float32, whatever comes before it."""
+    """A layer in float32, whatever the dtype of its input."""
 
     def __init__(self, layer: nn.Module) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The stem on lists of patches and cells of fixed lengths, in few launches."""
+"""The stem on lists of patches of fixed lengths, in few launches."""
 
 import copy
 from dataclasses import dataclass
@@ -12,11 +12,10 @@ from mtshare_ros.sharing import memory as layout
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.pixel_maps import Level, strips_of_patches
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
-from mtshare_ros.sharing.static.plain_steps import transmitted_table
 from mtshare_ros.sharing.stem import layers_of, StemLayers, StemState
 
 _UNIT = 64.0
-"""Pixels are kept in units of so many steps: a power of two, which no format rounds."""
+"""Pixels are stored in units of 64: dividing by a power of two rounds in no format."""
 
 _CPU = torch.device('cpu')
 
@@ -45,10 +44,9 @@ class StaticStemState(StemState):
 
 class StaticStem(StemLayers):
     """
-    The network's stem on lists whose lengths depend on no data; weights are in ``dtype``.
+    The network's stem on lists of fixed lengths; weights are in ``dtype``.
 
-    Lists may repeat entries. Its tokens are those of the stem alone, without a position
-    embedding.
+    Lists may repeat entries. The tokens are those of the stem alone, without a position embedding.
     """
 
     def __init__(
@@ -76,7 +74,7 @@ class StaticStem(StemLayers):
                                patch_table)
 
     def dense(self, state: StaticStemState, image: torch.Tensor) -> torch.Tensor:
-        """Take the whole (1, 3, H, W) uint8 image for the reference; return tokens (N, D)."""
+        """Make an image (1, 3, H, W) uint8 the reference; return all tokens (N, D)."""
         self._take(state, image, state.every)
         return self._compute_all(state)
 
@@ -85,10 +83,10 @@ class StaticStem(StemLayers):
         patches: torch.Tensor,
     ) -> torch.Tensor:
         """
-        Let the ``transmitted`` (p,) of a (1, 3, H, W) uint8 image enter the reference.
+        Copy ``transmitted`` patches (p,) of an image (1, 3, H, W) uint8 into the reference.
 
-        Computes the features of ``patches`` (n,), which contain the patches, anew and returns
-        their tokens (n, D). Features of other patches stay as they are.
+        Computes the features of ``patches`` (n,), which must contain the transmitted ones, and
+        returns their tokens (n, D). Features of other patches stay as they are.
         """
         self._take(state, image, transmitted)
         *others, last = self._convolutions
@@ -104,7 +102,7 @@ class StaticStem(StemLayers):
     def _take(
         self, state: StaticStemState, image: torch.Tensor, transmitted: torch.Tensor
     ) -> None:
-        """Let patches enter the reference."""
+        """Copy patches of an image into the reference."""
         self._operators.take_patches(
             image[0].permute(1, 2, 0), transmitted, state.transmitted_table, self._shift,
             self._unit,
@@ -131,3 +129,20 @@ def _for_centred_pixels(
     bias = offset if convolution.bias is None else convolution.bias.detach() + offset
     convolution.weight, convolution.bias = nn.Parameter(scaled * _UNIT), nn.Parameter(bias)
     return layer
+
+
+def transmitted_table(grid: tuple[int, int], side: int, block: int) -> torch.Tensor:
+    """
+    Return where the patches of a (rows, columns) grid are in an image and in its reference.
+
+    For each patch (N, side ** 2 x block + side): the strips of ``block`` pixels of the image that
+    are its blocks, then the strips of ``side`` blocks of the reference that they fill. The latter
+    are left out where a patch is one block, which then has the number of the patch.
+    """
+    rows, columns = grid
+    strips = torch.arange(rows * columns * side ** 2 * block)
+    image = strips.view(rows, side, block, columns, side).permute(0, 3, 1, 4, 2)
+    image = image.reshape(rows * columns, -1)
+    if side == 1:
+        return image
+    return torch.cat((image, strips_of_patches(Level(grid, side), torch.device('cpu'))), dim=1)

@@ -214,5 +214,5 @@ def test_more_cells_than_lists_are_made_for_are_refused(cells):
     network = checkpoint_of('rooms').network
     made = UpdateNetwork(network, ('depth',), size_of(network))
 
-    with pytest.raises(ConfigError, match=f'--update asks for {cells} of 48 cells; .* 1 to 24'):
+    with pytest.raises(ConfigError, match=f'--update asks for {cells} of 48 patches; .* 1 to 24'):
         choose_sizes(made, cells)

@@ -2,7 +2,8 @@
 
 import torch
 
-from mtshare_ros.sharing.static.plain_steps import Norm, transmitted_table
+from mtshare_ros.sharing.static.plain_steps import Norm
+from mtshare_ros.sharing.static.static_stem import transmitted_table
 
 
 def examples_of_entering():

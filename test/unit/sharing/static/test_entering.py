@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from mtshare_ros.sharing.static import plain_steps
-from mtshare_ros.sharing.static.plain_steps import Norm, transmitted_table
+from mtshare_ros.sharing.static.plain_steps import Norm
+from mtshare_ros.sharing.static.static_stem import transmitted_table
 
 DTYPES = [torch.float32, torch.float16, torch.bfloat16]
 WIDTHS = [36, 192]
