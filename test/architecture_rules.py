@@ -1,4 +1,4 @@
-"""The rules between the packages: who may import whom, and what nobody may call."""
+"""The rules of imports between the layers, and what must not be called or printed where."""
 
 import ast
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ BANNED_BUILTINS = ('eval', 'exec', '__import__')
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name; ``lazy`` where it stands in a function."""
+    """One imported name; ``lazy`` if the import is inside a function."""
 
     name: str
     line: int
@@ -120,7 +120,7 @@ def imported_names(node: ast.AST) -> list[str]:
 
 
 def reachable(layer: str) -> set[str]:
-    """Return a layer and all that its arrows lead to."""
+    """Return a layer and every layer that its arrows lead to."""
     found = {layer}
     for target in MAY_IMPORT.get(layer, ()):
         found |= reachable(target)
