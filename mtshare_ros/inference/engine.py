@@ -65,7 +65,7 @@ class Engine:
 
     The node, the benchmark, the evaluation and the demo all call ``infer``, so that the measured
     speed is the speed in use. Results do not depend on time, except with a latency target or after
-    ``settle_crossover``. ``weight_layout`` is one of ``layout.LAYOUTS``; ``fixed_shapes`` and
+    ``settle_crossover``. ``weight_layout`` is one of ``memory.LAYOUTS``; ``fixed_shapes`` and
     ``cuda_graphs`` are those of ``Paths``.
     """
 
@@ -226,7 +226,7 @@ class Engine:
         crossover = self.crossover(settings.sharing).share
         bounds = memory.bounds(settings.sharing, crossover, self._patch_count, cost)
         request = self._request(seen, framing, settings, bounds, camera, pose)
-        run = self._paths.alone.run_alone if session is None else self._paths.of(
+        run = self._paths.lists.run_alone if session is None else self._paths.of(
             memory, request).run
         with explained_shortage(self.device), computing_on(self.device), torch.inference_mode():
             outcome = run(memory, request, clock)

@@ -60,10 +60,11 @@ class Paths:
     """
     The ways in which an engine computes frames, and the choice between them.
 
-    ``alone`` computes lists of tokens that shrink from block to block. On CUDA, or where
-    ``fixed_shapes`` is True, the static path is used, captured as graphs unless ``cuda_graphs`` is
-    False. It has the fast kind of block only: accurate blocks, and frames without a session, take
-    ``alone`` everywhere. ``notices`` are what to tell the user.
+    A frame on a CPU goes through ``lists``, a ``ListPath``; so do accurate blocks and frames
+    without a session on every device. On CUDA, or where ``fixed_shapes`` is True, other frames go
+    through a ``StaticPath``, captured as graphs unless ``cuda_graphs`` is False. A camera whose
+    motion is followed has a ``MovingPath`` around one of these. ``notices`` are what to tell the
+    user.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class Paths:
 
     def _use(self, sharing: SharingNetwork) -> None:
         self._sharing = sharing
-        self.alone = ListPath(sharing, self._frame_decoder)
+        self.lists = ListPath(sharing, self._frame_decoder)
         self._patches: 'PatchPath | None' = None
         self._moving_path: 'type[MovingPath]'
 
@@ -112,7 +113,7 @@ class Paths:
             self._moving_path = MovingPath
             self._patches = PatchPath(self._sharing, self._frame_decoder)
         return self._moving_path(
-            path, self._patches if path is self.alone else None, request.following,
+            path, self._patches if path is self.lists else None, request.following,
             self._patch_size, self._sharing.device)
 
     def prepare(self, memory: Session, request: FrameRequest) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ class Paths:
         if self._static is None or settings.block != 'fast':
             if memory.static is not None:
                 memory.release(BLOCK_CHANGED)
-            return self.alone
+            return self.lists
         if memory.cache.state is not None:
             memory.release(BLOCK_CHANGED)
         return self._static
