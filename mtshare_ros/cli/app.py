@@ -24,7 +24,7 @@ COMMANDS = {
     'train': 'Train a model.',
     'render': 'Render clips and training frames of procedural rooms.',
     'real': 'Show and measure models on photographs and videos of the real world.',
-    'report': 'Write what the networks of a recipe reach as a page, from their figures.',
+    'report': 'Write a page with the metrics of the networks of a recipe.',
     'import': 'Make a model of public weights: DINOv2 and its heads, Depth Anything, TIPSv2.',
     'export': 'Write a model as an ONNX file, for TensorRT and other runtimes.',
     'models': 'List, verify, describe, add and remove models.',

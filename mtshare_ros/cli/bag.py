@@ -20,7 +20,7 @@ mtshare bag drive/ maps/
 mtshare bag drive.mcap maps/ --image-topic /camera/image_raw --video maps.mp4
 mtshare bag drive/ maps/ --topics semantic/mask,depth/image,depth/camera_info
 mtshare bag drive/ all/ --copy-input --namespace perception --storage sqlite3
-mtshare bag drive/ cut/ --start 10 --end 20 --sheet maps.png --json figures.json
+mtshare bag drive/ cut/ --start 10 --end 20 --sheet maps.png --json results.json
 """
 
 

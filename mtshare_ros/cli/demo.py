@@ -49,7 +49,7 @@ ROOM_LABELS = 'nyu40'
 EXAMPLES = """
 mtshare demo
 mtshare demo --duration 0 --motion drive --seed 1100007
-mtshare demo --sheet maps.png --json figures.json
+mtshare demo --sheet maps.png --json demo.json
 mtshare demo --model my.safetensors --rate 10
 mtshare demo --duration 0 --port 8081
 mtshare demo --video 0 --duration 0
@@ -142,9 +142,9 @@ def demo(
         from mtshare_ros.cli.demo_session import print_summary, show
 
         show(session, options)
-        figures = session.figures()
-    print_summary(figures)
-    write_json(json, figures)
+        results = session.results()
+    print_summary(results)
+    write_json(json, results)
     if sheet is not None:
         _save_sheet(session, sheet, labels)
     _say_what_next(model, video)

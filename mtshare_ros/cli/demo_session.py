@@ -72,7 +72,7 @@ class DemoSession:
                              for process in self._processes)
             raise MtshareError(f'no map came within {FIRST_MAP_S:.0f} s\n{said}')
 
-    def figures(self) -> dict[str, Any]:
+    def results(self) -> dict[str, Any]:
         """Return what was measured, as it is written to the JSON file."""
         ages, report = self.monitor.ages_ms(), self.monitor.report
         return {
@@ -115,21 +115,21 @@ def show(session: DemoSession, options: DemoOptions) -> None:
         _show_lines(session, options)
 
 
-def print_summary(figures: dict[str, Any]) -> None:
+def print_summary(results: dict[str, Any]) -> None:
     """Print what was measured."""
-    ages, inference = figures['age_ms'], figures['inference_ms']
+    ages, inference = results['age_ms'], results['inference_ms']
     rows = [
-        ('first map after the start', f'{figures["first_map_s"]:.1f} s'),
-        ('camera', _hz(figures['input_hz'])),
-        *((topic, _hz(hz)) for topic, hz in figures['output_hz'].items()),
+        ('first map after the start', f'{results["first_map_s"]:.1f} s'),
+        ('camera', _hz(results['input_hz'])),
+        *((topic, _hz(hz)) for topic, hz in results['output_hz'].items()),
         ('age of a map on arrival, p50 / p95', f'{_ms(ages["p50"])} / {_ms(ages["p95"])}'),
         ('inference, p50 / p95', f'{_ms(inference["p50"])} / {_ms(inference["p95"])}'),
-        ('tokens computed of each frame', _percent(100 * figures['active_fraction'])),
-        ('computation saved', _percent(figures['macs_saved_percent'])),
-        ('frames processed', str(figures['processed'])),
-        ('frames dropped for a newer one', str(figures['dropped'])),
+        ('tokens computed of each frame', _percent(100 * results['active_fraction'])),
+        ('computation saved', _percent(results['macs_saved_percent'])),
+        ('frames processed', str(results['processed'])),
+        ('frames dropped for a newer one', str(results['dropped'])),
     ]
-    print_table(f'Summary: model {figures["model"]} on {figures["device"] or "?"}',
+    print_table(f'Summary: model {results["model"]} on {results["device"] or "?"}',
                 ('', ''), rows)
 
 

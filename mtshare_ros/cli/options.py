@@ -97,7 +97,7 @@ PrecisionOption = Annotated[str, typer.Option(
     '--precision', metavar='TYPE', autocompletion=offering('auto', 'fp32', 'bf16', 'fp16'),
     help='auto, fp32, bf16 or, on CUDA, fp16.')]
 JsonOption = Annotated[Path | None, typer.Option(
-    '--json', metavar='FILE', help='Write the figures to this file as JSON.')]
+    '--json', metavar='FILE', help='Write the results to this file as JSON.')]
 SeedOption = Annotated[int, typer.Option(
     '--seed', min=0, max=2**31 - 1, metavar='N',
     help='Which room, path and movers; 1100000 to 1199999 are rooms no model was trained on.')]

@@ -163,7 +163,7 @@ class SoakSession:
             outcomes=tuple(self.outcomes),
             usage=tuple(self.usage.samples) if self.usage is not None else (),
             status_ok=listener.status.is_ok, status=listener.status.message,
-            figures=dict(listener.status.values), lowest_age_ms=listener.lowest_age_ms,
+            diagnostics=dict(listener.status.values), lowest_age_ms=listener.lowest_age_ms,
             strange_stamps=listener.strange_stamps, ending=ending,
             tracebacks=process.output().count(_TRACEBACK), exit_code=process.exit_code)
 

@@ -68,8 +68,8 @@ class SoakRecord:
     Everything a soak test measured.
 
     ``outcomes`` are of the type ``nodes.trials.soak_stage.Outcome``; the annotations do not name
-    it, because importing it needs ROS 2. ``figures`` are the last diagnostics. ``ending`` says why
-    the process ended too early, empty if it did not; ``exit_code`` is that after SIGINT.
+    it, because importing it needs ROS 2. ``diagnostics`` are the last ones of the node. ``ending``
+    says why the process ended too early, empty if it did not; ``exit_code`` is that after SIGINT.
     ``lowest_age_ms`` is the lowest age of an output in the diagnostics, NaN without any.
     """
 
@@ -81,7 +81,7 @@ class SoakRecord:
     usage: tuple[Usage, ...]
     status_ok: bool
     status: str
-    figures: dict[str, str]
+    diagnostics: dict[str, str]
     lowest_age_ms: float
     strange_stamps: int
     tracebacks: int

@@ -169,8 +169,8 @@ class TrainingView:
         """Advance the bar."""
         loss = sum(report.losses.values())
         self._loss = loss if self._loss is None else self._loss + _SMOOTHING * (loss - self._loss)
-        figures = ''.join(f'  {name} {value:.3f}' for name, value in report.figures.items())
-        note = f'loss {self._loss:.3f}{figures}'
+        others = ''.join(f'  {name} {value:.3f}' for name, value in report.figures.items())
+        note = f'loss {self._loss:.3f}{others}'
         self._show(self._run.folder, report.step + 1, self._run.plan.steps, note)
         if not self._console.is_terminal and report.step % _STEPS_PER_LINE == 0:
             self._console.print(f'{self._run.folder}: step {report.step} of '
@@ -178,9 +178,9 @@ class TrainingView:
 
     def validation(self, step: int, metrics: dict[str, dict[str, float]]) -> None:
         """Print the first metric of every task above the bar."""
-        figures = '  '.join(f'{task} {name} {value:.2f}' for task, values in metrics.items()
-                            for name, value in list(values.items())[:1])
-        self._console.print(f'{self._run.folder}: step {step}: {figures}')
+        text = '  '.join(f'{task} {name} {value:.2f}' for task, values in metrics.items()
+                         for name, value in list(values.items())[:1])
+        self._console.print(f'{self._run.folder}: step {step}: {text}')
 
     def _show(self, name: str, done: int, total: int, note: str) -> None:
         if name not in self._bars:

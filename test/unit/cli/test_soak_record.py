@@ -46,7 +46,7 @@ def record(**changes):
     """Return the record of a minute in which all went well."""
     return replace(SoakRecord(
         seed=0, model='default', device='cpu', elapsed_s=60.0, outcomes=(Outcome(),),
-        usage=usage(60), status_ok=True, status='running', figures={}, lowest_age_ms=3.0,
+        usage=usage(60), status_ok=True, status='running', diagnostics={}, lowest_age_ms=3.0,
         strange_stamps=0, tracebacks=0, ending='', exit_code=0), **changes)
 
 
