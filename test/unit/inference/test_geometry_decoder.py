@@ -104,7 +104,7 @@ def test_with_a_threshold_of_zero_they_are_those_of_a_dense_frame(engine, frames
 
 
 @pytest.mark.parametrize('task', ['normals', 'edge'])
-def test_what_is_not_worked_out_again_does_not_change(engine, frames, task):
+def test_what_is_not_computed_again_does_not_change(engine, frames, task):
     session, settings = engine.new_session(), InferenceSettings(
         (task,), SharingSettings(crossover=1.0, policy='none'))
     engine.infer(frames[0], session, settings)
@@ -119,7 +119,7 @@ def test_what_is_not_worked_out_again_does_not_change(engine, frames, task):
 
 
 @pytest.mark.parametrize('task', ['normals', 'edge'])
-def test_single_cells_give_the_bits_of_the_whole_map(engine, frames, task):
+def test_single_patches_give_the_bits_of_the_whole_map(engine, frames, task):
     session, settings = engine.new_session(), InferenceSettings((task,), SharingSettings())
     for frame in frames:
         engine.infer(frame, session, settings)
@@ -178,7 +178,7 @@ def test_the_activity_of_normals_is_that_of_their_depth(engine, frames):
     assert np.array_equal(activity['normals'], activity['depth'])
 
 
-def test_the_memory_of_what_is_worked_out_is_counted(engine, frames):
+def test_the_memory_of_what_is_computed_is_counted(engine, frames):
     session = engine.new_session()
     run(engine, frames[:1], session=session)
     assert session.nbytes()['normals'] >= 96 * 128 * 12 + 24 * 32 * 12
@@ -219,12 +219,12 @@ def test_relative_depth_tells_no_normals(tiny_description):
         engine_of(tiny_description, {**BY_GEOMETRY, 'depth': DISPARITY})
 
 
-def test_without_depth_there_is_nothing_to_work_out(tiny_description):
+def test_without_depth_no_task_can_be_computed_from_it(tiny_description):
     with pytest.raises(ModelError, match='normals: to be computed from depth'):
         engine_of(tiny_description, BY_GEOMETRY, ('semseg', 'normals'))
 
 
-def test_classes_cannot_be_worked_out_from_depth(tiny_description):
+def test_classes_cannot_be_computed_from_depth(tiny_description):
     heads = {'semseg': HeadConfig(kind='geometry')}
     with pytest.raises(ModelError, match='no weights for semseg'):
         engine_of(tiny_description, heads, ('semseg', 'depth'))

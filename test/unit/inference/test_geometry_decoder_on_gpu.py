@@ -55,7 +55,7 @@ def expected(kind, cells):
 
 
 @pytest.mark.parametrize('name', CELLS)
-def test_cells_are_worked_out_in_a_graph_as_without_one(kind, name):
+def test_patches_are_computed_in_a_graph_as_without_one(kind, name):
     decoder = decoder_of(*kind)
     with pretended_cuda() as device:
         scene = Scene(*kind[1:], GPU)
@@ -82,7 +82,7 @@ def test_cells_are_worked_out_in_a_graph_as_without_one(kind, name):
         found, expected(kind, CELLS[name]), rtol=1e-4, atol=1e-5, equal_nan=True)
 
 
-def test_the_cells_that_a_frame_reaches_are_told_before_it_is_computed():
+def test_the_patches_that_a_frame_reaches_are_told_before_it_is_computed():
     local, far = HeadGeometry(4, (3,), (1,), (1,), 1), HeadGeometry(4, (), (), (), 3)
     normals, edge = decoder_of('normals', '', False), decoder_of('edge', '', True)
     assert normals.geometry({'depth': local}) == HeadGeometry(4, (), (), (), 2)

@@ -45,13 +45,13 @@ def test_the_first_source_that_there_is_holds(settings, measured, stored, expect
     assert choose_crossover('cpu', settings, measured, stored) == expected
 
 
-def test_a_gpu_has_figures_of_its_own():
+def test_a_gpu_has_a_crossover_of_its_own():
     stored = {'cpu': 0.4, 'cuda': 0.5}
     assert choose_crossover('cuda:1', SHARED, None, stored) == Crossover(0.5, 'model')
     assert choose_crossover('cuda', SHARED, None, {'cpu': 0.4}) == Crossover(1.0, 'unknown')
 
 
-def test_a_figure_that_is_no_share_is_refused(checkpoint):
+def test_a_crossover_that_is_no_share_is_refused(checkpoint):
     with pytest.raises(ConfigError, match=r"crossovers\['cpu'\] is 1.5"):
         with_figure(checkpoint, cpu=1.5)
 
@@ -81,7 +81,7 @@ def test_another_input_size_has_another_measurement(checkpoint):
 
 
 @pytest.mark.parametrize(('figure', 'dense'), [(0.2, True), (0.9, False)])
-def test_a_frame_above_the_models_figure_runs_dense(checkpoint, figure, dense):
+def test_a_frame_above_the_crossover_of_the_model_is_computed_whole(checkpoint, figure, dense):
     engine = Engine(with_figure(checkpoint, cpu=figure), device='cpu')
     session, frame = engine.new_session(), np.zeros((96, 128, 3), np.uint8)
     engine.infer(frame, session)
@@ -138,7 +138,7 @@ def maps_of(model):
             for array in (item.mask, item.confidence, item.depth, item.normals, item.edges)]
 
 
-def test_no_clock_has_a_part_in_the_maps(tiny_model, request):
+def test_maps_do_not_depend_on_time(tiny_model, request):
     expected = maps_of(tiny_model)
     request.getfixturevalue('mad_clock')
     assert all(maps_of(tiny_model) == expected for _ in range(3))

@@ -73,7 +73,7 @@ def test_a_dense_frame_gives_the_maps_of_the_whole_output(maps):
 
 
 @pytest.mark.parametrize('name', LISTS)
-def test_changed_cells_give_the_maps_of_the_whole_output(maps, name):
+def test_changed_patches_give_the_maps_of_the_whole_output(maps, name):
     cells = LISTS[name]
     # one pixel inside the cells, so that no other cell sees the change
     maps.update(with_pixels(maps.raw, random_raw(maps.task, 1), cells, border=1), cells)
@@ -87,13 +87,13 @@ def test_changes_after_changes_give_the_maps_of_the_whole_output(maps):
     maps.check()
 
 
-def test_cells_beside_a_change_see_it_at_their_edge(maps):
+def test_patches_beside_a_change_see_it_at_their_edge(maps):
     changed = with_pixels(maps.raw, random_raw(maps.task, 1), [7])
     maps.update(changed, [1, 2, 3, 6, 7, 8, 11, 12, 13])
     maps.check()
 
 
-def test_cells_not_named_keep_their_maps(maps):
+def test_patches_not_named_keep_their_maps(maps):
     before = maps.found()
     maps.update(random_raw(maps.task, 1), [0])
     for name, found in maps.found().items():
@@ -126,7 +126,7 @@ def test_a_value_that_is_not_finite_spoils_the_pixels_it_spoils_in_the_whole_out
     maps.check()
 
 
-def test_a_spoilt_cell_recovers(maps):
+def test_a_spoilt_patch_recovers(maps):
     good = maps.raw
     maps.update(torch.full_like(good, torch.nan), LISTS['all'])
     maps.update(good, LISTS['all'])
@@ -150,7 +150,7 @@ def test_the_memory_of_a_camera_is_counted():
 @pytest.mark.parametrize(
     'side, patch_size', [(1, 14), (4, 14), (8, 14), (14, 14), (1, 16), (8, 16)])
 @pytest.mark.parametrize('task', ['semseg', 'normals'])
-def test_maps_of_any_number_of_pixels_a_cell_are_those_of_the_whole_output(task, side, patch_size):
+def test_patches_of_any_number_of_pixels_give_the_maps_of_the_whole_output(task, side, patch_size):
     generator = torch.Generator().manual_seed(0)
     size = GRID[0] * patch_size, GRID[1] * patch_size
     raws = torch.randn(2, 1, channels_of(get_task(task), 40), GRID[0] * side, GRID[1] * side,

@@ -45,7 +45,7 @@ def test_they_equal_those_that_the_cpu_decodes(task, spoilt):
 
 
 @pytest.mark.parametrize('device', ['cpu', 'cuda:0'])
-def test_no_device_enlarges_all_cells_at_once(device, monkeypatch):
+def test_no_device_enlarges_all_patches_at_once(device, monkeypatch):
     sizes, decode_values = [], cell_decoding.decode_values
 
     def noting(values, encoding):

@@ -59,7 +59,7 @@ def assert_same(maps, unequal=0):
 @NO_NUMBERS
 @pytest.mark.parametrize('side, patch_size', SIDES)
 @pytest.mark.parametrize('task, encoding', KINDS)
-def test_maps_of_cells_are_those_of_the_twin(task, encoding, side, patch_size):
+def test_maps_of_patches_are_those_of_the_twin(task, encoding, side, patch_size):
     assert_same(both(task, random_raw(task, side), side, patch_size, encoding))
 
 
@@ -115,7 +115,7 @@ def gpu(monkeypatch):
 
 
 @pytest.mark.parametrize('task, encoding', KINDS)
-def test_a_list_of_cells_and_a_whole_frame_are_one_launch(gpu, task, encoding):
+def test_a_list_of_patches_and_a_whole_frame_are_one_launch(gpu, task, encoding):
     chosen = choose_decoder(torch.device('cuda:0'), task, 4, 16, encoding)
     assert chosen.decode is decode_patches_fused and not chosen.notices
     decoder = MapDecoder(task, 4, 16, encoding, chosen.decode)

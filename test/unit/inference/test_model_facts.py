@@ -26,7 +26,7 @@ def test_every_shipped_model_is_one_of_rendered_rooms(name):
 
 
 @pytest.mark.parametrize('text', ['10000 frames of procedural rooms', ROOMS])
-def test_a_model_that_somebody_trains_on_rooms_is_doubted(tiny_description, text):
+def test_a_model_that_is_trained_on_rooms_has_a_warning(tiny_description, text):
     assert rooms_only_warning(replace(tiny_description, trained_on=text))
 
 
@@ -36,7 +36,7 @@ def test_a_model_that_somebody_trains_on_rooms_is_doubted(tiny_description, text
     {'trained_on': ROOMS, 'backbone_sha256': '0' * 64},
     {'trained_on': ROOMS, 'sources': (WeightSource('vit', '0' * 64, 'MIT', ('backbone',)),)},
 ])
-def test_a_model_that_saw_real_images_or_does_not_say_is_not(tiny_description, changes):
+def test_a_model_that_saw_real_images_or_does_not_say_has_no_warning(tiny_description, changes):
     assert not rooms_only_warning(replace(tiny_description, **changes))
 
 
@@ -73,7 +73,7 @@ def test_who_runs_a_backbone_that_never_met_the_gates_is_told_what_to_set(
                for line in gate_warnings(description)) is told
 
 
-def test_of_a_calibrated_backbone_nothing_is_said(tiny_description):
+def test_a_calibrated_backbone_has_no_warning(tiny_description):
     architecture = replace(tiny_description.architecture, stem='patch')
     known = {'depth': default_thresholds(architecture)}
     assert not gate_warnings(replace(

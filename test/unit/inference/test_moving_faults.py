@@ -80,7 +80,7 @@ def test_a_frame_without_numbers_is_not_carried_into_the_next(engine, film, moti
     assert_equal(found, see(engine, engine.new_session(), film[5], motion))
 
 
-def test_an_image_of_another_size_begins_anew(engine, film):
+def test_an_image_of_another_size_starts_anew(engine, film):
     session = engine.new_session()
     for frame in film[:3]:
         see(engine, session, frame)
@@ -92,7 +92,7 @@ def test_an_image_of_another_size_begins_anew(engine, film):
     assert found.depth.shape == (96, 128)
 
 
-def test_another_input_size_begins_anew(engine, film):
+def test_another_input_size_starts_anew(engine, film):
     session = engine.new_session()
     for frame in film[:3]:
         see(engine, session, frame)
@@ -133,7 +133,7 @@ def test_relative_depth_is_carried_along_and_never_becomes_metres(tiny_descripti
     assert found.stats.motion.confidence > 0.5
 
 
-def test_maps_that_are_worked_out_of_whole_views_keep_the_gates_at_rest_and_say_so(
+def test_tasks_computed_from_depth_keep_the_gates_at_rest_and_the_reason_is_said(
     tiny_description, film
 ):
     engine = engine_with(tiny_description, {'normals': GEOMETRY}, ('semseg', 'depth', 'normals'))
@@ -144,7 +144,7 @@ def test_maps_that_are_worked_out_of_whole_views_keep_the_gates_at_rest_and_say_
     assert found.stats.motion.mode != 'moving' and 'normals' in found.stats.motion.reason
 
 
-def test_blocks_of_the_accurate_kind_keep_the_gates_at_rest_and_say_so(engine, film):
+def test_blocks_of_the_accurate_kind_keep_the_gates_at_rest_and_the_reason_is_said(engine, film):
     session = engine.new_session()
     for frame in film[:4]:
         found = see(engine, session, frame, SHARED, block='accurate')
@@ -152,7 +152,7 @@ def test_blocks_of_the_accurate_kind_keep_the_gates_at_rest_and_say_so(engine, f
     assert found.stats.motion.mode != 'moving' and 'accurate' in found.stats.motion.reason
 
 
-def test_a_frame_of_no_camera_follows_nothing(engine, film):
+def test_a_frame_without_a_session_follows_no_motion(engine, film):
     settings = InferenceSettings(engine.tasks, motion=BOTH)
     alone = engine.infer(film[0].image, None, settings)
 

@@ -151,7 +151,7 @@ def steps_round_cells(prediction, depth):
 
 
 @pytest.mark.parametrize('fusion', [False, True])
-def test_no_steps_show_where_computed_cells_meet_carried_ones(engine, film, fusion):
+def test_no_steps_show_where_computed_patches_meet_carried_ones(engine, film, fusion):
     settings = following(engine, source='images', sharing=True, fusion=fusion)
     shared = run(engine, film, replace(settings, activity=True))
     carried, whole = (
@@ -194,7 +194,7 @@ def test_another_scene_is_computed_whole_and_its_reason_is_said(engine, film):
     assert np.mean(found.mask == alone.mask) > 0.95
 
 
-def test_following_that_is_switched_off_leaves_nothing_of_the_order_of_the_world(engine, film):
+def test_motion_that_is_switched_off_leaves_no_cache_that_moves_with_the_view(engine, film):
     session = engine.new_session()
     for frame in film[:4]:
         engine.infer(frame.image, session, following(engine, source='images', sharing=True),
@@ -205,7 +205,7 @@ def test_following_that_is_switched_off_leaves_nothing_of_the_order_of_the_world
     assert found.stats.reset_reason and np.array_equal(found.mask, alone.mask)
 
 
-def test_a_camera_at_rest_has_the_maps_of_one_that_nobody_follows(engine):
+def test_a_camera_at_rest_has_the_same_maps_with_and_without_motion(engine):
     video = RoomVideo(seed=1_101_003, motion='static-textured')
     film = [video.frame(index) for index in range(6)]
     followed = run(engine, film, following(engine, source='images', sharing=True))

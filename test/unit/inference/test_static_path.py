@@ -59,7 +59,7 @@ def test_without_gates_every_frame_is_whole_and_exact(engine, lists):
     SharingSettings(), SharingSettings(policy='keyframe', refresh_period=5),
     SharingSettings(policy='none'), SharingSettings(halo=1),
     SharingSettings(temporal_threshold=0.5), SharingSettings(refresh_period=6, max_age=9)])
-def test_the_cells_that_enter_are_those_of_lists_that_shrink(engine, lists, sharing):
+def test_the_patches_that_enter_are_those_of_lists_that_shrink(engine, lists, sharing):
     found, _ = run(engine, frames(8), sharing)
     expected, _ = run(lists, frames(8), sharing)
 
@@ -88,7 +88,7 @@ def test_a_still_camera_without_refresh_computes_nothing_and_keeps_its_maps(engi
     assert found[2].stats.oldest_age['depth'] == 2
 
 
-def test_lower_thresholds_keep_more_of_the_cells_that_enter(engine):
+def test_lower_thresholds_keep_more_of_the_patches_that_enter(engine):
     shares = []
     for factor in (0.05, 0.5, 1.0, 4.0):
         settings = SharingSettings(temporal_threshold=factor, policy='none')
@@ -149,7 +149,7 @@ def test_the_activity_map_shows_what_was_kept_computed_and_refreshed(engine):
     assert {0, 2} <= set(np.unique(marks))
 
 
-def test_a_latency_target_bounds_the_cells_that_enter(engine):
+def test_a_latency_target_bounds_the_patches_that_enter(engine):
     session = engine.new_session()
     aimed = InferenceSettings(engine.tasks, SharingSettings(latency_target_ms=1e-3))
     for image in frames(6):

@@ -44,7 +44,7 @@ def test_what_is_launched_after_an_upload_sees_the_image(gpu, device):
         assert np.array_equal(copy.cpu().numpy(), image(seed))
 
 
-def test_nobody_waits_for_an_upload(gpu):
+def test_the_host_does_not_wait_for_an_upload(gpu):
     buffer, upload = torch.zeros(6, 8, 3, dtype=torch.uint8, device=CUDA), Upload(CUDA)
     gpu.clear()
     upload.send(image(), buffer)

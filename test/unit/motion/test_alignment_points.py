@@ -34,7 +34,7 @@ def test_a_white_image_stays_white():
         np.testing.assert_allclose(level, 255)
 
 
-def test_a_pattern_too_fine_for_a_level_fades_and_turns_into_no_other():
+def test_a_pattern_too_fine_for_a_level_fades_without_aliasing():
     stripes = 128 + 60 * torch.sin(torch.arange(160.0) * 2 * torch.pi / 3)
 
     half = gray_levels(stripes[None, :, None].expand(96, -1, 3), 1)[0]

@@ -159,7 +159,7 @@ def test_only_what_is_put_is_replaced():
     assert made.seen[where].all()
 
 
-def test_each_pixel_knows_where_it_lay_when_it_was_computed():
+def test_the_place_of_each_pixel_when_it_was_computed_is_kept():
     made = composite()
     made.move(RigidMotion.turned([0.0, 0.0, 0.0], [0.2, 0.0, 0.0]), CAMERA)
 
@@ -189,7 +189,7 @@ def test_pixels_of_frames_that_are_kept_no_longer_stay_right():
     assert made.ages.max() == 8
 
 
-def test_another_camera_begins_anew():
+def test_another_camera_starts_anew():
     made = composite()
     made.move(RigidMotion.none(), CAMERA)
 

@@ -117,7 +117,7 @@ def test_areas_that_differ_from_what_they_should_look_like_are_not_alike():
     assert torch.equal(alike, expected)
 
 
-def test_a_noisy_sensor_is_borne_but_not_any_noise():
+def test_a_noisy_sensor_is_tolerated_up_to_a_largest_noise():
     noise = torch.full((SIZE[0] // 4, SIZE[1] // 4), 5.0)
 
     assert still_alike(noise, EVERYWHERE).all()

@@ -70,11 +70,11 @@ def test_one_frame_without_motion_does_not_make_a_moving_camera_stand():
     assert observed(2.0, *[0.0] * PATIENCE)
 
 
-def test_the_patience_begins_anew_with_every_motion():
+def test_every_motion_restarts_the_count_of_still_frames():
     assert not observed(2.0, *[0.0] * (PATIENCE - 1), STILL, *[0.0] * (PATIENCE - 1))
 
 
-def test_a_tremble_between_the_two_limits_changes_nothing():
+def test_a_tremble_between_the_two_thresholds_changes_nothing():
     between = (STILL + MOVING) / 2
 
     assert observed(*[between] * 10)

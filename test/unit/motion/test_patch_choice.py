@@ -53,7 +53,7 @@ def test_an_area_that_differs_is_computed():
     assert not found.patches[0].any() and not found.patches[:, 0].any()
 
 
-def test_a_patch_that_differs_a_little_without_company_is_not_computed():
+def test_a_patch_that_differs_a_little_alone_is_not_computed():
     assert not chosen(scores=at((5, 8), value=1.4)).patches.any()
 
 
@@ -90,7 +90,7 @@ def test_what_was_seen_at_the_border_first_has_its_turn_sooner():
     assert found.refreshed[:TILE, :TILE].all()
 
 
-def test_every_cell_has_its_turn_within_a_period():
+def test_every_patch_has_its_turn_within_a_period():
     chooser, rules = PatchChooser(), ChoiceRules()
     ages = torch.zeros(GRID)
     for _ in range(3 * int(rules.slowest)):
@@ -144,7 +144,7 @@ def test_the_mean_of_a_patch_is_that_of_its_pixels():
     assert patch_means(values > 0, 8).flatten()[0] == pytest.approx(63 / 64)
 
 
-def test_a_pixel_that_has_moved_away_from_the_border_is_known_by_it():
+def test_pixels_that_moved_away_from_the_border_are_found():
     row, column = torch.meshgrid(torch.arange(40.0), torch.arange(60.0), indexing='ij')
     moved = moved_inwards(row, column - 5, most=10.0)
 

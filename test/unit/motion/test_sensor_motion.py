@@ -91,7 +91,7 @@ def test_a_pose_that_is_sent_again_replaces_the_first(poses):
     assert same(poses.at(START + 50 * MILLISECOND), pose(0.2, 1.25))
 
 
-def test_a_clock_that_is_set_back_begins_anew(poses):
+def test_a_clock_that_is_set_back_starts_anew(poses):
     poses.add(START - 60_000 * MILLISECOND, pose(0.7, 3.0))
 
     assert same(poses.at(START - 60_000 * MILLISECOND), pose(0.7, 3.0))
