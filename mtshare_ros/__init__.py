@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.prediction import InferenceSettings, Prediction
     from mtshare_ros.motion.motion_settings import MotionSettings
-    from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 __version__ = '0.1.0'
 __all__ = ['Engine', 'InferenceSettings', 'MotionSettings', 'Pinhole', 'Prediction',
@@ -26,7 +26,7 @@ _HOMES = {
     'MotionSettings': 'mtshare_ros.motion.motion_settings',
     'Pinhole': 'mtshare_ros.image_frame',
     'Prediction': 'mtshare_ros.inference.prediction',
-    'SharingSettings': 'mtshare_ros.sharing.settings',
+    'SharingSettings': 'mtshare_ros.sharing.sharing_settings',
 }
 """The public classes, and the modules that define them."""
 

@@ -21,10 +21,10 @@ from mtshare_ros.model.description import default_thresholds
 from mtshare_ros.model.half_precision import measure_peaks
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.model.network import fuse_batch_norm
-from mtshare_ros.sharing.frame import ActivationCache
-from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.camera_cache import ActivationCache
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 FRAMES = 10

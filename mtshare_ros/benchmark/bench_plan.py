@@ -19,7 +19,7 @@ from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.evaluation.room_data import changed_share
 from mtshare_ros.image_frame import Pinhole
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 REFERENCE = 'prefix'
 """The cheapest contender that computes the model's exact dense outputs in every frame."""

@@ -16,7 +16,7 @@ from mtshare_ros.motion.fusion import begin, fuse, still_alike
 from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.motion.rigid import RigidMotion
 from mtshare_ros.sharing.residual import ResidualDetector
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 
 class Contender(Protocol):

@@ -10,7 +10,7 @@ from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.data.rooms.streams import STREAMS
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 CYCLE = 50
 QUIET, MIDDLE, EVENT = 0.03, 0.3, 0.88

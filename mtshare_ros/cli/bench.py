@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mtshare_ros.benchmark.bench_model import BenchModel
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.quality import SizeQuality
-    from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 _UNTRAINED = 'random weights, all or some: the maps mean nothing, only what they cost'
 
@@ -228,7 +228,7 @@ def _load(
 def _sharing(
     temporal_threshold: float, task_threshold: float, refresh_period: int, block: str | None
 ) -> 'SharingSettings':
-    from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.sharing.sharing_settings import SharingSettings
 
     return SharingSettings(
         temporal_threshold=temporal_threshold, task_threshold=task_threshold,

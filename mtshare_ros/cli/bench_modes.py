@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mtshare_ros.benchmark.bench_model import BenchModel
     from mtshare_ros.benchmark.bench_plan import BenchSettings
     from mtshare_ros.inference.engine import Engine
-    from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 RENDERED_FRAMES = 60
 CLIP_FRAMES = 24

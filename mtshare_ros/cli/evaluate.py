@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mtshare_ros.evaluation.scorer import Baseline
     from mtshare_ros.evaluation.scoring import MetricRules
     from mtshare_ros.inference.engine import Engine
-    from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 
 class Dataset(str, Enum):
@@ -226,7 +226,7 @@ def _sharing_settings(
     temporal_threshold: float | None, task_threshold: float | None, refresh_period: int | None
 ) -> 'SharingSettings':
     """Return what clips are computed with; what was not given is as shipped."""
-    from mtshare_ros.sharing.settings import SharingSettings as Usual
+    from mtshare_ros.sharing.sharing_settings import SharingSettings as Usual
 
     period = Usual.refresh_period if refresh_period is None else refresh_period
     return Usual(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mtshare_ros.report.public_files import FoundFile
     from mtshare_ros.report.real_clips import ComputedFrame
     from mtshare_ros.report.real_study import Study
-    from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.sharing.sharing_settings import SharingSettings
     from mtshare_ros.tasks import LabelSet
 
 PAGE, METRICS, NOTES = 'real_images.md', 'real_images.json', 'real_images_notes.txt'

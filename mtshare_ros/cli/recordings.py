@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.motion.motion_settings import MotionSettings
     from mtshare_ros.recording.frames import Observer
-    from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 SharingOption = Annotated[bool, typer.Option(
     '--sharing/--no-sharing', help='Compute only what changed, or every frame whole.')]
@@ -99,7 +99,7 @@ def sharing_settings(
     Otherwise a frame would be computed whole where that is faster on this machine, and the maps
     of a recording would depend on the machine's speed.
     """
-    from mtshare_ros.sharing.settings import SharingSettings
+    from mtshare_ros.sharing.sharing_settings import SharingSettings
 
     return SharingSettings(
         temporal=sharing, task=sharing, temporal_threshold=temporal_threshold,

@@ -17,7 +17,7 @@ from mtshare_ros.evaluation.search import largest_within
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.architecture import ArchitectureConfig
 from mtshare_ros.model.description import block_profile, TaskThresholds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 SMALLEST, FIRST, LARGEST = 1 / 256, 0.15, 1.0
 """Thresholds to look among, in units of the spread of the rows they gate."""

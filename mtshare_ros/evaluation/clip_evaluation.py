@@ -14,7 +14,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 
 @dataclass(frozen=True)

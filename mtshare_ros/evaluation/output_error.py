@@ -10,7 +10,7 @@ from mtshare_ros.evaluation.room_data import FilmedClip, NOISE_STEP
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings
 from mtshare_ros.model.description import TaskThresholds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 DENSE = SharingSettings(temporal=False, task=False)
 

@@ -18,7 +18,7 @@ from mtshare_ros.evaluation.search import largest_within
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.description import TaskThresholds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 PERIODS = (30, 15, 8)
 """Refresh periods to choose among, in frames."""

@@ -47,9 +47,9 @@ from mtshare_ros.model.half_precision import trial_picture
 from mtshare_ros.model.manifest import find_model, ModelFile
 from mtshare_ros.model.network import fuse_batch_norm
 from mtshare_ros.sharing.memory import AUTO, choose_layout, keep_freed_memory
-from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import LabelSet, ordered
 from mtshare_ros.threads import thread_notices
 

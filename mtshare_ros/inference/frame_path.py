@@ -14,7 +14,7 @@ from mtshare_ros.inference.session import Session
 from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.sharing.frame_work import FrameWork
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 if TYPE_CHECKING:  # most cameras are not followed, and do without motion
     from mtshare_ros.motion.rigid import RigidMotion

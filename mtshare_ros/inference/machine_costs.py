@@ -10,7 +10,7 @@ from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Pred
 from mtshare_ros.inference.session import Session
 from mtshare_ros.sharing.memory import processor
 from mtshare_ros.sharing.plan import FrameCost
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 if TYPE_CHECKING:  # the engine measures its costs with this module
     from mtshare_ros.inference.engine import Engine

@@ -20,7 +20,7 @@ from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.motion.patch_choice import PatchChoice
 from mtshare_ros.sharing.frame_work import FrameWork
 from mtshare_ros.sharing.moving.moving_network import KIND, MovingNetwork, MovingState
-from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.sharing_network import SharingNetwork
 
 REST, MOVING, WHOLE = 'rest', 'moving', 'whole'
 """The modes in which a frame is computed, see MotionStats."""

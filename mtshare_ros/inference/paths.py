@@ -11,8 +11,8 @@ from mtshare_ros.inference.task_decoders import find_non_finite, FrameDecoder, T
 from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.frame_work import FrameWork
-from mtshare_ros.sharing.network import BLOCK_CHANGED, SharingNetwork
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import BLOCK_CHANGED, SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 if TYPE_CHECKING:  # loaded where they are needed
     from mtshare_ros.inference.moving_path import MovingPath, PatchPath

@@ -7,7 +7,7 @@ import numpy as np
 
 from mtshare_ros.image_frame import Framing
 from mtshare_ros.motion.motion_settings import MotionSettings
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, ordered
 
 if TYPE_CHECKING:  # it loads PyTorch, and processes that only show predictions do without

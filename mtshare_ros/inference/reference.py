@@ -12,7 +12,7 @@ from mtshare_ros.errors import ModelError
 from mtshare_ros.file_paths import share_directory
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 TOLERANCES = {torch.float32: 0.005, torch.float16: 0.02, torch.bfloat16: 0.05}
 """Largest relative error of a task's raw output, by the arithmetic of the engine."""

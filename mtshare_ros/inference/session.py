@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from mtshare_ros.inference.map_decoder import MapDecoder, MapState
 from mtshare_ros.inference.prediction import FrameStats
-from mtshare_ros.sharing.frame import ActivationCache
+from mtshare_ros.sharing.camera_cache import ActivationCache
 from mtshare_ros.sharing.plan import FrameCost, LatencyController, PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 if TYPE_CHECKING:  # most cameras have none of these, so their code is loaded where it is needed
     from mtshare_ros.inference.geometry_decoder import GeometryDecoder, GeometryState

@@ -18,7 +18,7 @@ from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.session import Session
 from mtshare_ros.model.architecture import ArchitectureConfig, GEOMETRY
 from mtshare_ros.sharing.frame_work import FrameWork
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import get_task, ordered
 
 if TYPE_CHECKING:  # most models have weights for all of their tasks

@@ -11,7 +11,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs
 from mtshare_ros.motion.motion_settings import MotionSettings
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 _NAMESPACE = re.compile(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 

@@ -12,7 +12,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.model.backbone import to_tensor
 from mtshare_ros.sharing.change import ChangeDetector, ChangeState
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 UNITS = {'mask': '%', 'depth': '%', 'normals': '°', 'edges': '%'}
 """

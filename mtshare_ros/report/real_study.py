@@ -13,7 +13,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.report.public_files import DISPARITY, MOTORCYCLE
 from mtshare_ros.report.real_clips import ComputedFrame, measure_clip
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 FOCAL_LENGTH = 994.978
 """Pixels; this and the next two as scikit-image states them for its smaller copy."""

@@ -5,7 +5,7 @@ from typing import Iterable, Sequence
 import torch
 
 from mtshare_ros.sharing.active_tokens import ActiveTokens
-from mtshare_ros.sharing.frame import Frame
+from mtshare_ros.sharing.camera_cache import Frame
 from mtshare_ros.sharing.frame_work import EncoderRun, EncoderRuns
 from mtshare_ros.sharing.gates import BlockThresholds
 from mtshare_ros.sharing.head import ChangedPatches, HeadUpdate
@@ -21,12 +21,12 @@ def run_encoders(frame: Frame, shared: StageRun) -> EncoderRuns:
     stale = frame.state.stale_in_encoders
     _leave_out(frame, shared.active.patches_of(0), needed)
     reusing = not frame.plan.exact and any(item.task is not None for item in frame.thresholds.own)
-    anew = [encoder for encoder in needed
+    cold = [encoder for encoder in needed
             if stale.is_cold(encoder) or (frame.whole and not reusing)]
-    others = [encoder for encoder in needed if encoder not in anew]
+    others = [encoder for encoder in needed if encoder not in cold]
     stages = []
-    if anew:
-        stages.append((anew, _compute_all(frame, anew)))
+    if cold:
+        stages.append((cold, _compute_all(frame, cold)))
     if others:
         stages.append((others, _compute_some(frame, others, shared.active)))
     runs = {encoder: _joined(before, _encoder_run(frame, run, encoder))

@@ -5,7 +5,7 @@ from typing import Mapping
 
 import torch
 
-from mtshare_ros.sharing.frame import Frame
+from mtshare_ros.sharing.camera_cache import Frame
 from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.transformer import StageRun
 

@@ -13,7 +13,7 @@ import torch
 
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.model.description import TaskThresholds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import torch
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.gates import CHANGE_THRESHOLD, raise_due, UrgentPatches
 from mtshare_ros.sharing.pixel_maps import ReceptiveField
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 TILE = 4
 """

@@ -11,7 +11,7 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.change import ChangeDetector
 from mtshare_ros.sharing.gates import delta_share
 from mtshare_ros.sharing.plan import PlanBounds, Planner
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.stem import receptive_field_of_stem
 from mtshare_ros.training.gated_blocks import (
     compute_all,

@@ -18,7 +18,7 @@ from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.recording.bag import Bag  # noqa: E402
 from mtshare_ros.recording.bag_plan import BagPlan  # noqa: E402
 from mtshare_ros.recording.bag_run import BagRun  # noqa: E402
-from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
+from mtshare_ros.sharing.sharing_settings import SharingSettings  # noqa: E402
 
 FRAMES = 5
 # Without sharing no frame depends on which ones came before it.

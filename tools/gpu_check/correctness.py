@@ -20,7 +20,7 @@ from mtshare_ros.inference.machine_costs import MachineCosts
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.session import Session
 from mtshare_ros.sharing.plan import FrameCost
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 MOST_ERROR = {'fp32': (1e-4, 2e-3), 'fp16': (2e-3, 2e-2), 'bf16': (2e-2, 1e-1)}
 """

@@ -13,7 +13,7 @@ from mtshare_ros.benchmark.dense_contenders import build_pieces, DensePieces, ma
 from mtshare_ros.benchmark.dense_forms import FormChooser
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 SHARING = 'sharing'
 WHOLE = 'dense: the engine, every frame whole, as graphs'

@@ -14,7 +14,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.inference.static.graphs import Download, Upload
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 _SHARE = 0.1
 _CHANNELS = 19

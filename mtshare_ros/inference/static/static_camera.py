@@ -18,7 +18,7 @@ from mtshare_ros.inference.task_decoders import TaskDecoders
 from mtshare_ros.sharing.change import learns
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import GateCounts, ListSizes
 from mtshare_ros.sharing.static.static_gate import Controls
 from mtshare_ros.sharing.static.static_network import Geometries, StaticNetwork

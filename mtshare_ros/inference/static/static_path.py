@@ -15,7 +15,7 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.frame_work import EncoderRun, FrameWork, TaskWork
 from mtshare_ros.sharing.gates import FrameThresholds
 from mtshare_ros.sharing.plan import SCENE_CUT
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import choose, GateCounts, kept_share, ListSizes
 from mtshare_ros.sharing.static.operators import Operators
 from mtshare_ros.sharing.static.static_network import reuse_pays, StaticNetwork

@@ -13,7 +13,7 @@ from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.nodes.node_environment import RENDERED_CAMERA
 from mtshare_ros.nodes.perception.engine_parameters import crossover_of
 from mtshare_ros.nodes.perception.frame_statistics import RecentFlow
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 ENGINE_ENTRIES = ('processor', 'precision', 'weight_layout', 'threads', 'torch', 'crossover',
                   'crossover_source')

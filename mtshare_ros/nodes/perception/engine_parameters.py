@@ -5,7 +5,7 @@ from typing import Any, Mapping
 
 from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.nodes.parameters import ParameterRule, ParameterSpec
-from mtshare_ros.sharing.settings import LARGEST_FACTOR, SharingSettings
+from mtshare_ros.sharing.sharing_settings import LARGEST_FACTOR, SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task
 
 INHERIT = -1.0

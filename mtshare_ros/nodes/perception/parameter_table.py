@@ -18,7 +18,7 @@ from mtshare_ros.nodes.perception.engine_parameters import (
     sharing_settings,
 )
 from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task
 
 _DEVICE = re.compile(r'auto|cpu|cuda(:\d+)?')

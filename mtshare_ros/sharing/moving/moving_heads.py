@@ -7,7 +7,7 @@ from typing import Any, Iterable, Mapping, Sequence
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.frame import CameraState
+from mtshare_ros.sharing.camera_cache import CameraState
 from mtshare_ros.sharing.head import (
     around,
     ChangedPatches,

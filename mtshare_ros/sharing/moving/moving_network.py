@@ -6,16 +6,16 @@ from typing import Callable
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.frame import ActivationCache, CameraState, Frame
+from mtshare_ros.sharing.camera_cache import ActivationCache, CameraState, Frame
 from mtshare_ros.sharing.frame_run import run_encoders
 from mtshare_ros.sharing.frame_work import EncoderRun, FrameWork, work_of
 from mtshare_ros.sharing.head import HeadUpdate
 from mtshare_ros.sharing.local_runner import LocalRunner
 from mtshare_ros.sharing.moving.moving_heads import MovingHeads, ProjectedRows, WholeHeads
 from mtshare_ros.sharing.moving.ring import RingGrid
-from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import FramePlan
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.transformer import StageRun, TransformerRunner, TransformerState
 
 

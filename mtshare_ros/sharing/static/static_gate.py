@@ -11,7 +11,7 @@ from mtshare_ros.sharing.head import HeadGeometry
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.plan import HALO, last_age, make_schedule, PlanBounds, TurnSchedule
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import (
     FrameLists,
     GateCounts,

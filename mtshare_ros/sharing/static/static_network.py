@@ -9,7 +9,7 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.change import ChangeDetector
 from mtshare_ros.sharing.head import HeadGeometry
 from mtshare_ros.sharing.memory import tensor_bytes
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import bucket_sizes, FrameLists, GateCounts, ListSizes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.static_encoder import (

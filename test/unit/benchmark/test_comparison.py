@@ -39,7 +39,7 @@ from mtshare_ros.errors import ConfigError  # noqa: E402
 from mtshare_ros.inference.prediction import FrameStats  # noqa: E402
 from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402
 from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
-from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
+from mtshare_ros.sharing.sharing_settings import SharingSettings  # noqa: E402
 
 SIZE = TINY.input_size
 FRAMES = 6

@@ -33,7 +33,7 @@ from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402
 from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
 from mtshare_ros.model.description import TaskThresholds  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
-from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
+from mtshare_ros.sharing.sharing_settings import SharingSettings  # noqa: E402
 
 DEEP = replace(TINY, depth=4)
 TARGET = 0.05

@@ -13,7 +13,7 @@ from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.network import build_model
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 SIZE = TINY.input_size

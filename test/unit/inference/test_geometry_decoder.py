@@ -23,7 +23,7 @@ from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.network import build_model
 from mtshare_ros.recording.frames import Perception, RecordedFrame
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 BY_GEOMETRY = {'normals': HeadConfig(kind='geometry'), 'edge': HeadConfig(kind='geometry')}
 METRES = HeadConfig(kind='linear', side=1, encoding='metres', depth_range=(0.1, 10.0))

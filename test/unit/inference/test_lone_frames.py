@@ -11,7 +11,7 @@ from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.network import build_model
 from mtshare_ros.recording.frames import Perception, RecordedFrame
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 

@@ -19,7 +19,7 @@ from mtshare_ros.inference.machine_costs import (
 )
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 SHARED = SharingSettings()
 

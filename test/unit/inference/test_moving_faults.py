@@ -17,7 +17,7 @@ from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.network import build_model
 from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.motion.rigid import RigidMotion
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS
 

@@ -8,7 +8,7 @@ from mtshare_ros.inference.engine import Engine, NON_FINITE
 from mtshare_ros.inference.postprocess import holds_numbers_only
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.sharing.settings import BLOCK_KINDS, SharingSettings
+from mtshare_ros.sharing.sharing_settings import BLOCK_KINDS, SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS
 

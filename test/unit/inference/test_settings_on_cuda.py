@@ -18,7 +18,7 @@ from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import build_model
 from mtshare_ros.sharing.plan import FrameCost
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 SIZE = (96, 128)

@@ -15,7 +15,7 @@ from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.network import build_model
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 SIZE = (192, 256)
 GEOMETRY = HeadConfig(kind='geometry')

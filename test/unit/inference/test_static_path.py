@@ -7,7 +7,7 @@ import pytest
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import load_checkpoint
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 DEFAULTS = SharingSettings()
 EXACT = SharingSettings(temporal=False, task=False)

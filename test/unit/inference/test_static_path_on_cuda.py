@@ -18,7 +18,7 @@ from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.model.network import build_model
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.static import kernel_choice as choosing
 from mtshare_ros.sharing.static.kernel_choice import Chosen
 from mtshare_ros.sharing.static.operators import FUSED, PLAIN

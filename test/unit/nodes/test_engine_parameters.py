@@ -13,7 +13,7 @@ from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
     runtime_settings,
 )
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task, TASKS
 
 DEFAULTS = PERCEPTION_PARAMETERS.defaults()

@@ -32,7 +32,7 @@ from mtshare_ros.nodes.perception.parameter_table import (
     runtime_settings,
 )
 from mtshare_ros.nodes.perception.pipeline import CameraParts, Job, Pipeline
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.tasks import DEFAULT_TASKS
 

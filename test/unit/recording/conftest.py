@@ -6,7 +6,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.recording.bag import Bag, choose_calibration_topic
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.bag_run import BagRun
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 
 @pytest.fixture(scope='module')

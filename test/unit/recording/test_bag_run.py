@@ -36,7 +36,7 @@ from mtshare_ros.recording.bag import (  # noqa: E402
     choose_calibration_topic,
     choose_image_topic,
 )
-from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
+from mtshare_ros.sharing.sharing_settings import SharingSettings  # noqa: E402
 
 SHARING = SharingSettings(crossover=1.0)
 MAPS = {'/semantic/mask': 'mask', '/semantic/confidence': 'confidence', '/depth/image': 'depth',

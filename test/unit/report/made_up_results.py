@@ -11,7 +11,7 @@ from mtshare_ros.benchmark.latency import LatencyReport, LatencyRun
 from mtshare_ros.benchmark.timing import Times
 from mtshare_ros.evaluation.clip_evaluation import SharingActivity
 from mtshare_ros.report.results import ReportPlan, TrainedRun
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 SUB_TASKS = DEFAULT_TASKS[1:]

@@ -26,7 +26,7 @@ from mtshare_ros.report.real_study import (
     score_depth,
     score_motorcycle,
 )
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 SIZE = (96, 128)
 SHARING = SharingSettings(crossover=1.0)

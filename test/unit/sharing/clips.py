@@ -12,7 +12,7 @@ from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.checkpoint import Checkpoint
 from mtshare_ros.model.description import ModelDescription, TaskThresholds
 from mtshare_ros.model.network import MultiTaskNetwork
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, load_labels
 
 SIZE = (96, 128)

@@ -18,7 +18,7 @@ from mtshare_ros.sharing.plan import (
     PlanBounds,
     Planner,
 )
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 COST = FrameCost(base_ms=5.0, ms_per_patch=0.26)
 GRID = (14, 20)

@@ -7,10 +7,10 @@ import torch
 from mtshare_ros.data.rooms.video import RoomVideo
 from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.description import default_thresholds
-from mtshare_ros.sharing.frame import ActivationCache
-from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.camera_cache import ActivationCache
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.taps import Tap
 from mtshare_ros.tasks import DEFAULT_TASKS
 from mtshare_ros.training.gated_pass import GatedPass, InputGate

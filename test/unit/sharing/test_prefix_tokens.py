@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from mtshare_ros.model.description import TaskThresholds
-from mtshare_ros.sharing.frame import ActivationCache
-from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.camera_cache import ActivationCache
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.taps import Tap
 from mtshare_ros.tasks import DEFAULT_TASKS
 

@@ -8,11 +8,11 @@ import torch
 
 from mtshare_ros.model.backbone import StemFeatures
 from mtshare_ros.model.heads import HeadInput
-from mtshare_ros.sharing.frame import ActivationCache
+from mtshare_ros.sharing.camera_cache import ActivationCache
 from mtshare_ros.sharing.gates import BlockThresholds
-from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.transformer import TransformerRunner, TransformerWeights
 from mtshare_ros.tasks import DEFAULT_TASKS
 

@@ -25,7 +25,7 @@ from mtshare_ros.messages.image_messages import read_map  # noqa: E402
 from mtshare_ros.model.checkpoint import load_checkpoint  # noqa: E402
 from mtshare_ros.model.manifest import load_manifest  # noqa: E402
 from mtshare_ros.model.registration import describe_file, entry_text, register  # noqa: E402
-from mtshare_ros.sharing.settings import SharingSettings  # noqa: E402
+from mtshare_ros.sharing.sharing_settings import SharingSettings  # noqa: E402
 
 SIZE = (48, 64)
 PASCAL_TASKS = ('semseg', 'normals', 'edge', 'human_parts', 'saliency')

@@ -12,7 +12,7 @@ from views import buffers_of, Follower, FULL, PATCHES, runner_of, SHAPES
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.sharing.frame_work import COMPUTED, KEPT, REFRESHED, REUSED
 from mtshare_ros.sharing.moving.moving_network import MovingState, WorldRotations
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 pytestmark = pytest.mark.usefixtures('no_gradients')
 shapes = pytest.mark.parametrize('shape', SHAPES)

@@ -8,11 +8,11 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.model.architecture import HeadConfig
-from mtshare_ros.sharing.frame import ActivationCache
+from mtshare_ros.sharing.camera_cache import ActivationCache
 from mtshare_ros.sharing.moving.moving_network import MovingNetwork
-from mtshare_ros.sharing.network import SharingNetwork
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
 
 SHAPES = {

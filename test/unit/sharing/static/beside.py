@@ -7,10 +7,10 @@ from clips import room_clip, uniform_thresholds
 import torch
 
 from mtshare_ros.model.architecture import HeadConfig
-from mtshare_ros.sharing.frame import ActivationCache
-from mtshare_ros.sharing.network import SharingNetwork
+from mtshare_ros.sharing.camera_cache import ActivationCache
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_network import SharingNetwork
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.static.static_encoder import StaticTransformer
 from mtshare_ros.sharing.static.static_stem import StaticStem
 from mtshare_ros.tasks import DEFAULT_TASKS

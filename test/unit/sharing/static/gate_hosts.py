@@ -8,7 +8,7 @@ from mtshare_ros.sharing.change import ChangeDetector, learns
 from mtshare_ros.sharing.head import HeadGeometry
 from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.plan import PlanBounds
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.static.fixed_lists import ListSizes
 from mtshare_ros.sharing.static.operators import Operators, PLAIN
 from mtshare_ros.sharing.static.static_gate import Controls, StaticGate

@@ -12,7 +12,7 @@ from mtshare_ros.sharing.gates import FrameThresholds
 from mtshare_ros.sharing.head import HeadRunner, HeadState
 from mtshare_ros.sharing.memory import tensor_bytes
 from mtshare_ros.sharing.plan import FramePlan
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner, StemState
 from mtshare_ros.sharing.transformer import TransformerRunner, TransformerState
 

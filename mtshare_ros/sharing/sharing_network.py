@@ -7,15 +7,21 @@ import torch
 
 from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.model.network import MultiTaskNetwork
+from mtshare_ros.sharing.camera_cache import (
+    ActivationCache,
+    CameraState,
+    Frame,
+    Runners,
+    StaleTokens,
+)
 from mtshare_ros.sharing.change import ChangeDetector
-from mtshare_ros.sharing.frame import ActivationCache, CameraState, Frame, Runners, StaleTokens
 from mtshare_ros.sharing.frame_run import run_encoders, run_outputs
 from mtshare_ros.sharing.frame_work import FrameWork, work_of
 from mtshare_ros.sharing.gates import FrameThresholds, ThresholdTable
 from mtshare_ros.sharing.head import make_head
 from mtshare_ros.sharing.memory import AUTO
 from mtshare_ros.sharing.plan import everything, FramePlan, PlanBounds, Planner
-from mtshare_ros.sharing.settings import SharingSettings
+from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.sharing.stem import StemRunner
 from mtshare_ros.sharing.transformer import ALONE, StageRun, TransformerRunner, TransformerWeights
 
@@ -43,7 +49,7 @@ class SharingNetwork:
         self._stem = StemRunner(network, dtype, layout)
         self._heads = {task: make_head(network, task, dtype, layout) for task in network.tasks}
         self._weights = TransformerWeights(network, dtype, layout)
-        self._encoders: dict[str, TransformerRunner] = {}
+        self._transformers: dict[str, TransformerRunner] = {}
         self._depth = network.config.depth
         self._detector = ChangeDetector(self.device, network.config.patch_size)
         self._planner = Planner(self._stem.affected)
@@ -71,10 +77,10 @@ class SharingNetwork:
 
     def runners(self, kind: str) -> Runners:
         """Return the runners with one kind of block, made at the first call."""
-        if kind not in self._encoders:
+        if kind not in self._transformers:
             weights = self._weights.plain() if kind == ALONE else self._weights
-            self._encoders[kind] = TransformerRunner(weights, kind)
-        return Runners(self._stem, self._encoders[kind], self._heads)
+            self._transformers[kind] = TransformerRunner(weights, kind)
+        return Runners(self._stem, self._transformers[kind], self._heads)
 
     def run(
         self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
