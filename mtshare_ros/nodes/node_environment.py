@@ -1,10 +1,12 @@
 """
-Environment variables of the nodes: a Fast DDS profile for large images, and what a camera shows.
+What nodes find where they run: environment variables, and optional message packages.
 
-Libraries read them when they are loaded, so they have to be set before a node starts.
+Libraries read the variables when they are loaded, so they have to be set before a node starts.
 """
 
-from typing import Mapping
+from importlib import import_module
+import os
+from typing import Any, Mapping
 
 from mtshare_ros.file_paths import share_directory
 
@@ -31,3 +33,19 @@ def node_environment(environment: Mapping[str, str]) -> dict[str, str]:
     if environment.get('ROS_DISTRO') in _DISTROS_WITH_FORMER_NAME:
         names.append(FORMER_VARIABLE)
     return dict.fromkeys(names, path)
+
+
+def optional_messages(package: str) -> Any:
+    """Return the module ``<package>.msg``, None where the package is not installed."""
+    try:
+        return import_module(f'{package}.msg')
+    except ModuleNotFoundError:
+        return None
+
+
+def absence_of(package: str) -> str:
+    """Return how to install a message package that is missing, or an empty text."""
+    if optional_messages(package) is not None:
+        return ''
+    apt = f'ros-{os.environ.get("ROS_DISTRO", "<distro>")}-{package.replace("_", "-")}'
+    return f'the message package {package} is not installed; apt install {apt} brings it'

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Mapping
 
 from mtshare_ros.motion.motion_settings import MotionSettings
+from mtshare_ros.nodes.node_environment import absence_of
 from mtshare_ros.nodes.parameters import ParameterRule, ParameterSpec
 from mtshare_ros.sharing.sharing_settings import LARGEST_FACTOR, SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS, get_task
@@ -183,10 +184,7 @@ class MotionChoice:
 
 
 def _check_source(value: str) -> str:
-    if value != TF:
-        return ''
-    from mtshare_ros.nodes.perception.motion_input import find_absence  # loaded for tf only
-    return find_absence()
+    return absence_of('tf2_msgs') if value == TF else ''
 
 
 def _check_frame(value: str) -> str:

@@ -1,14 +1,13 @@
 """Sensors that tell the motion of a camera: the transforms of the robot, and a gyroscope."""
 
-from importlib import import_module
-import os
-from typing import Any, Callable
+from typing import Callable
 
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Imu as ImuMessage
 
 from mtshare_ros.nodes import qos
+from mtshare_ros.nodes.node_environment import optional_messages
 from mtshare_ros.nodes.perception.camera_poses import (
     CameraPoses,
     GyroscopePoses,
@@ -39,7 +38,7 @@ class TransformInput:
     def follow(self, camera: str) -> None:
         """Listen for a camera from now on; nothing happens where tf2_msgs is not installed."""
         self._followers.add(camera)
-        messages = _messages()
+        messages = optional_messages('tf2_msgs')
         if self._subscriptions or messages is None:
             return
         self._subscriptions = (
@@ -103,20 +102,3 @@ class MotionInput:
         topic = name_for(self._camera, IMU_TOPIC)
         self._subscription = subscribe_all(self._node, ImuMessage, topic, imu.add)
         return lambda: GyroscopePoses(imu, self._transforms.tree.pose)
-
-
-def find_absence() -> str:
-    """Return why no transform can be read, or an empty text."""
-    if _messages() is not None:
-        return ''
-    distro = os.environ.get('ROS_DISTRO', '<distro>')
-    return (f'the message package tf2_msgs is not installed; apt install ros-{distro}-tf2-msgs '
-            f'brings it')
-
-
-def _messages() -> Any:
-    """Return the module of the messages, None where the package is not installed."""
-    try:
-        return import_module('tf2_msgs.msg')
-    except ModuleNotFoundError:
-        return None

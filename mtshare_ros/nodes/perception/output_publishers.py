@@ -1,8 +1,6 @@
 """The outputs of a frame: which are wanted, what to compute for them, and publishing them."""
 
 from dataclasses import dataclass, replace
-from importlib import import_module
-import os
 import threading
 from typing import Any, Iterable, Sequence
 
@@ -21,6 +19,7 @@ from mtshare_ros.messages.camera_info import (
 )
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.codec import fill_cloud, fill_image
+from mtshare_ros.nodes.node_environment import absence_of, optional_messages
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.perception.engine_parameters import NONE
 from mtshare_ros.nodes.perception.input_topics import name_for
@@ -214,13 +213,9 @@ class LabelInfoPublisher:
     def __init__(self, node: Node, topic: str, labels: LabelSet) -> None:
         self._node = node
         self._publisher = None
-        messages = _vision_messages()
+        messages = optional_messages('vision_msgs')
         if messages is None:
-            distro = os.environ.get('ROS_DISTRO', '<distro>')
-            node.get_logger().warning(
-                f'{topic} is not offered: the message package vision_msgs is not installed; '
-                f'apt install ros-{distro}-vision-msgs brings it'
-            )
+            node.get_logger().warning(f'{topic} is not offered: {absence_of("vision_msgs")}')
             return
         self._publisher = node.create_publisher(messages.LabelInfo, topic, qos.latched_output())
         stamp = node.get_clock().now().to_msg()
@@ -241,11 +236,3 @@ def make_label_info(messages: Any, labels: LabelSet, stamp: Time) -> Any:
     ])
     info.header.stamp = stamp
     return info
-
-
-def _vision_messages() -> Any:
-    """Return the module of the messages, None where the package is not installed."""
-    try:
-        return import_module('vision_msgs.msg')
-    except ModuleNotFoundError:
-        return None

@@ -4,10 +4,7 @@ import pytest
 
 from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS, offered_outputs
 from mtshare_ros.motion.motion_settings import MotionSettings
-from mtshare_ros.nodes.perception import (
-    engine_parameters as motion_parameters,
-    motion_input as transform_input,
-)
+from mtshare_ros.nodes import node_environment
 from mtshare_ros.nodes.perception.output_publishers import enabled_outputs, settings_to_infer
 from mtshare_ros.nodes.perception.parameter_table import (
     PERCEPTION_PARAMETERS,
@@ -171,7 +168,7 @@ def test_a_frame_without_a_name_is_refused():
 
 
 def test_transforms_are_refused_where_their_messages_are_not_installed(monkeypatch):
-    monkeypatch.setattr(transform_input, '_messages', lambda: None)
+    monkeypatch.setattr(node_environment, 'optional_messages', lambda _: None)
 
     problem = PERCEPTION_PARAMETERS['motion.source'].problem('tf')
 
@@ -180,6 +177,6 @@ def test_transforms_are_refused_where_their_messages_are_not_installed(monkeypat
 
 
 def test_transforms_are_taken_where_their_messages_are_installed(monkeypatch):
-    monkeypatch.setattr(transform_input, '_messages', lambda: motion_parameters)
+    monkeypatch.setattr(node_environment, 'optional_messages', lambda _: node_environment)
 
     assert not PERCEPTION_PARAMETERS['motion.source'].problem('tf')
