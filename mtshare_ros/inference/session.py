@@ -109,12 +109,9 @@ class Session:
 
     def nbytes(self) -> dict[str, int]:
         """Return the bytes of the buffers by task; those of all tasks are under ``shared``."""
-        carried = {} if self.moving is None else {'shared': self.moving.nbytes}
-        if self.static is not None:
-            return {'shared': self.static.nbytes + carried.get('shared', 0)}
-        sizes = self.cache.nbytes()
-        for task, size in carried.items():
-            sizes[task] = sizes.get(task, 0) + size
+        sizes = self.cache.nbytes() if self.static is None else {'shared': self.static.nbytes}
+        if self.moving is not None:
+            sizes['shared'] = sizes.get('shared', 0) + self.moving.nbytes
         for states in (self.derived, self.maps):
             for task, state in states.items():
                 sizes[task] = sizes.get(task, 0) + state.nbytes
