@@ -24,8 +24,8 @@ def video_arguments() -> list[LaunchDescriptionEntity]:
         DeclareLaunchArgument(
             'video', default_value='',
             description='Publish this as image: a video file, a folder of images, the number of a '
-                        'webcam, or the address of a stream. Empty: the images come from '
-                        'elsewhere.'),
+                        'webcam, or the address of a stream. Empty: another node publishes '
+                        'the images.'),
         DeclareLaunchArgument(
             'video_rate', default_value='0.0',
             description='Images of video published in a second; 0.0: its own rate.'),

@@ -84,10 +84,10 @@ SHARING_PARAMETERS = (
     ),
     ParameterSpec(
         'temporal.refresh_period', 'integer', 30,
-        'Frames within which every token is computed anew, changed or not.', 'frames', (1, 300),
+        'Frames within which every token is computed again, changed or not.', 'frames', (1, 300),
     ),
     ParameterSpec(
-        'temporal.max_age', 'integer', 90, 'Frames after which a token is computed anew even '
+        'temporal.max_age', 'integer', 90, 'Frames after which a token is computed again even '
         'where that misses latency_target_ms; at least temporal.refresh_period.', 'frames',
         (1, 3000),
     ),

@@ -26,8 +26,8 @@ VIDEO_CAMERA_PARAMETERS = ParameterTable((
         (0.0, 240.0), read_only=True,
     ),
     ParameterSpec(
-        'loop', 'bool', True, 'Begin a file or a folder anew at its end; otherwise the node ends '
-        'with it.', read_only=True,
+        'loop', 'bool', True, 'Start a file or a folder again at its end; false ends the node '
+        'there.', read_only=True,
     ),
     ParameterSpec(
         'retry_period', 'double', 2.0, 'Time after which a camera that cannot be opened, or '
