@@ -13,11 +13,7 @@ from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 TILE = 4
-"""
-Patches along a side of a tile, which is refreshed as a whole.
-
-A single patch would make the stem compute its neighbours as well.
-"""
+"""Patches along a side of a refreshed tile: a lone patch would need its neighbours as well."""
 
 
 class TurnSchedule:
@@ -121,9 +117,9 @@ class FrameCost:
     base_ms: float
     ms_per_patch: float
 
-    def time_ms(self, rows: int) -> float:
+    def time_ms(self, patches: int) -> float:
         """Return the milliseconds of a frame that computes so many patches."""
-        return self.base_ms + self.ms_per_patch * rows
+        return self.base_ms + self.ms_per_patch * patches
 
     def patches_within(self, time_ms: float) -> float:
         """Return how many patches fit, infinity where a patch costs nothing."""
@@ -160,9 +156,9 @@ class LatencyController:
         fitting = self.cost.patches_within(self.target_ms * _RESERVE / self.slowdown)
         return int(min(max(fitting, self._least), self._most))
 
-    def observe(self, rows: int, milliseconds: float) -> None:
+    def observe(self, patches: int, milliseconds: float) -> None:
         """Learn from the time of a frame of so many patches; invalid times are ignored."""
-        expected = self.cost.time_ms(rows)
+        expected = self.cost.time_ms(patches)
         if expected <= 0 or not math.isfinite(milliseconds) or milliseconds <= 0:
             return
         seen = min(milliseconds / expected, _LARGEST_JUMP * self.slowdown)
@@ -219,9 +215,9 @@ class PlanBounds:
         """Tell whether so many of ``count`` patches changed that nothing should be kept."""
         return fired > self.scene_cut * count
 
-    def exceeded(self, rows: int, count: int) -> bool:
+    def exceeded(self, entering: int, count: int) -> bool:
         """Tell whether so many of ``count`` patches enter that a whole frame is faster."""
-        return rows > self.crossover * count
+        return entering > self.crossover * count
 
 
 class Planner:
@@ -257,13 +253,13 @@ class Planner:
             forced = overdue(ages, settings.max_age)
             due |= forced
             active = self._within(grid, scores, due, forced, ages, threshold, bounds.budget)
-        rows = self._rows(grid, active, fired, due, settings.halo)
-        fired_count, row_count = torch.stack((fired.sum(), rows.mask.sum())).tolist()
+        masks = self._masks(grid, active, fired, due, settings.halo)
+        fired_count, entering = torch.stack((fired.sum(), masks.mask.sum())).tolist()
         if bounds.cuts(fired_count, count):
             return everything(SCENE_CUT)
-        if bounds.exceeded(row_count, count):
+        if bounds.exceeded(entering, count):
             return FramePlan(due=due)
-        return rows.plan()
+        return masks.plan()
 
     def _within(
         self, grid: tuple[int, int], scores: torch.Tensor, due: torch.Tensor,
@@ -272,22 +268,22 @@ class Planner:
         """Return the patches that fit a budget, counting the patches that each affects."""
         urgent = UrgentPatches(raise_due(scores, due, threshold), forced, ages, threshold)
         active = urgent.within(budget)
-        affected = self._rows(grid, active, scores > threshold, due, 0).mask.sum().item()
+        affected = self._masks(grid, active, scores > threshold, due, 0).mask.sum().item()
         return active if affected <= budget else urgent.within(budget * budget // affected)
 
-    def _rows(
+    def _masks(
         self, grid: tuple[int, int], active: torch.Tensor, fired: torch.Tensor,
         due: torch.Tensor, halo: int,
-    ) -> '_Rows':
+    ) -> '_Masks':
         changed = active & fired
         affected = self._affected(changed.view(grid))
         around = HALO.spread(affected).view(-1) if halo else None
         mask = active | (affected.view(-1) if around is None else around)
-        return _Rows(mask, active, active & due, changed, around)
+        return _Masks(mask, active, active & due, changed, around)
 
 
 @dataclass(frozen=True)
-class _Rows:
+class _Masks:
     """The patches of a frame as masks (N,) bool."""
 
     mask: torch.Tensor
