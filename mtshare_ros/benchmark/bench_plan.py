@@ -169,7 +169,7 @@ def look_at(plan: StreamPlan) -> StreamFacts:
     return StreamFacts(float(np.mean(changed)), float(np.mean(pixels)))
 
 
-def film(plan: StreamPlan) -> Iterator[Sequence[RoomFrame]]:
+def render_stream(plan: StreamPlan) -> Iterator[Sequence[RoomFrame]]:
     """
     Render one room after the other, each with its warm-up and all its counted frames.
 

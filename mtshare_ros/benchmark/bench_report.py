@@ -82,25 +82,25 @@ def make_reports(
     ``same_as`` maps a contender to one that computes the same function and was scored more often:
     its metrics are reported for both. ``delta_m`` is relative to ``dense``, else to ``prefix``.
     """
-    figures = {name: source.record.figures() for name, source in sources.items()}
+    metrics = {name: source.record.results() for name, source in sources.items()}
     for name, twin in (same_as or {}).items():
-        figures[name] = figures.get(twin)
+        metrics[name] = metrics.get(twin)
     times = {name: Times.of(source.record.milliseconds) for name, source in sources.items()}
-    baseline = figures.get('dense') or figures.get('prefix')
-    return {name: _report(source, times, name, figures[name], baseline)
+    baseline = metrics.get('dense') or metrics.get('prefix')
+    return {name: _report(source, times, name, metrics[name], baseline)
             for name, source in sources.items()}
 
 
 def _report(
-    source: ContenderSource, times: Mapping[str, Times], name: str, figures: Metrics | None,
+    source: ContenderSource, times: Mapping[str, Times], name: str, metrics: Metrics | None,
     baseline: Metrics | None,
 ) -> ContenderReport:
     record = source.record
     stats = record.stats if source.shares else []
     differences, clean = _means(record.differences), _means(record.clean_differences)
     change = None
-    if figures is not None and baseline is not None and set(figures) == set(baseline):
-        change = delta_m(figures, baseline)
+    if metrics is not None and baseline is not None and set(metrics) == set(baseline):
+        change = delta_m(metrics, baseline)
     return ContenderReport(
         form=source.form, ms=times[name], ratio=_ratios(name, times, source.period is not None),
         active_fraction=_mean(stats, lambda item: item.active_fraction),
@@ -110,7 +110,7 @@ def _report(
         dense_frames=_mean(stats, lambda item: float(item.dense)),
         difference=_mean_of(differences), differences=differences,
         difference_clean=_mean_of(clean), differences_clean=clean,
-        metrics=figures, delta_m=change, every=source.every, period=source.period,
+        metrics=metrics, delta_m=change, every=source.every, period=source.period,
         stage_ms=_stages(stats), macs_fraction_p95=_most_macs(stats),
         flicker=record.flicker.result() if record.flicker else None,
         ways=_ways(stats))

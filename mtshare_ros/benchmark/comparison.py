@@ -1,7 +1,7 @@
 """The engine against dense networks and carried maps: everything timed on the same frames."""
 
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Callable, Iterator, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from mtshare_ros.benchmark.bench_plan import (
     BenchSettings,
     COST_BASELINE,
     EVERY_CONTENDER,
-    film,
     look_at,
     REFERENCE,
+    render_stream,
     StreamFacts,
     StreamPlan,
 )
@@ -44,7 +44,6 @@ from mtshare_ros.benchmark.dense_contenders import (
 from mtshare_ros.benchmark.dense_forms import FormChooser, Report
 from mtshare_ros.benchmark.race import ContenderRecord, new_record, Race, Runner, RunOptions
 from mtshare_ros.benchmark.timing import Times
-from mtshare_ros.data.rooms.room_frame import RoomFrame
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings
@@ -223,8 +222,8 @@ class Comparison:
         periods = self._periods(plan)
         runners = self._maker.runners(plan, self.settings.contenders, periods)
         race = self._race(list(runners.values()), options)
-        race.run(film(plan), progress,
-                 film(replace(plan, noise=0.0)) if self.settings.clean else None)
+        race.run(render_stream(plan), progress,
+                 render_stream(replace(plan, noise=0.0)) if self.settings.clean else None)
         sources = {name: ContenderSource(runner.record, runner.contender.form, runner.every,
                                     periods.get(name), shares=name not in DENSE_CONTENDERS)
                    for name, runner in runners.items()}
@@ -243,7 +242,7 @@ class Comparison:
             return fixed
         trial = replace(plan, frames=TRIAL_FRAMES)
         runners = self._maker.runners(trial, (COST_BASELINE, *carried), fixed)
-        Race(list(runners.values()), self._options()).run(film(trial))
+        Race(list(runners.values()), self._options()).run(render_stream(trial))
         baseline = runners[COST_BASELINE].record
         return {name: equal_period(runners[name].record, baseline)
                 for name in carried if name in runners}
@@ -269,7 +268,7 @@ class Comparison:
         period = hold_period(dense.p50, combined.mean)
         record = self._maker.record(self.settings.tasks)
         model = self._maker.model
-        again: Iterator[Sequence[RoomFrame]] | None = film(plan) if model.trained else None
+        again = render_stream(plan) if model.trained else None
         shape = model.checkpoint.network.config
         encodings = {task: shape.head_of(task).encoding for task in self.settings.tasks}
         hold(race.log, period, record, options, again, encodings)

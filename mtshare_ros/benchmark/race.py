@@ -76,7 +76,7 @@ class ContenderRecord:
         if self.flicker is not None:
             self.flicker.update(prediction, same)
 
-    def figures(self) -> Metrics | None:
+    def results(self) -> Metrics | None:
         """Return the metrics of all frames by task, None where there are none."""
         if not self.metrics:
             return None

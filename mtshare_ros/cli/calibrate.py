@@ -20,7 +20,7 @@ from mtshare_ros.cli.output import check_folder, print_table, progress_bar, writ
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.calibration import Calibration, CalibrationSettings
     from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
-    from mtshare_ros.evaluation.room_data import ClipSpec, FilmedClip
+    from mtshare_ros.evaluation.room_data import ClipSpec, RenderedClip
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ManifestEntry, ModelFile
@@ -142,15 +142,15 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
 
 def _film(
     specs: 'Sequence[ClipSpec]', frames: int, size: tuple[int, int]
-) -> 'list[FilmedClip]':
-    from mtshare_ros.evaluation.room_data import film
+) -> 'list[RenderedClip]':
+    from mtshare_ros.evaluation.room_data import render_clips
 
     with progress_bar('rendering', len(specs) * frames) as progress:
-        return film(specs, frames=frames, size=size, progress=progress)
+        return render_clips(specs, frames=frames, size=size, progress=progress)
 
 
 def _run(
-    engine: 'Engine', clips: 'list[FilmedClip]', held_out: 'list[FilmedClip]',
+    engine: 'Engine', clips: 'list[RenderedClip]', held_out: 'list[RenderedClip]',
     settings: 'CalibrationSettings',
 ) -> 'Calibration':
     from mtshare_ros.evaluation.calibration import calibrate as find_thresholds, count_frames
@@ -166,7 +166,7 @@ def _print_result(result: 'Calibration', settings: 'CalibrationSettings') -> Non
         found, check = result.found.errors[task], result.held_out.errors[task]
         rows.append((task, *(f'{value:.4f}' for value in (
             fmean(thresholds.temporal), max(thresholds.task), result.noise[task],
-            settings.limit(result.noise[task]), found.added.p95, check.added.p95,
+            settings.allowed(result.noise[task]), found.added.p95, check.added.p95,
             check.without.p95, check.total.p95))))
     print_table(
         'Thresholds, and relative errors of the raw outputs (95 % of the frames are better)',
@@ -176,7 +176,7 @@ def _print_result(result: 'Calibration', settings: 'CalibrationSettings') -> Non
     typer.echo(f'multiply-accumulates done, of dense: {result.found.macs_fraction:.0%} here, '
                f'{result.held_out.macs_fraction:.0%} elsewhere')
     for task, errors in result.held_out.errors.items():
-        allowed = settings.limit(result.noise[task])
+        allowed = settings.allowed(result.noise[task])
         if errors.added.p95 > allowed:
             typer.echo(f'{task}: {errors.added.p95:.4f} elsewhere exceeds {allowed:.4f}; '
                        'more --rooms bring the two closer, a smaller --target-error leaves room')

@@ -81,7 +81,7 @@ DatasetOption = Annotated[Dataset, typer.Option(
 RootOption = Annotated[Path | None, typer.Option(
     metavar='DIR', help='The folder of the data set; rooms have none.')]
 SplitOption = Annotated[Split | None, typer.Option(
-    help='validation is for choosing, test for the final figure. Default: test for rooms, '
+    help='validation is for choosing, test for the final result. Default: test for rooms, '
          'validation for the others.')]
 CountOption = Annotated[int | None, typer.Option(
     '--count', '--views', min=1, metavar='N',
@@ -90,16 +90,16 @@ InputSizeOption = Annotated[str | None, input_size_option(
     'the nearest to 448x576 for nyud and 512x512 for pascal, else the size of the model')]
 ThresholdsOption = Annotated[int | None, typer.Option(
     min=1, metavar='N', help='Thresholds of odsF (nyud, pascal) beside 0.001 and 0.999: 20 by '
-                             'default, which is quick; 99 for figures to be published.')]
+                             'default, which is quick; 99 for results to be published.')]
 TasksOption = Annotated[str | None, typer.Option(
     metavar='TASK,...', autocompletion=offer_task_list,
     help='Only these tasks; without semseg the model may have other classes than the data.')]
 SaliencyOption = Annotated[Saliency, typer.Option(
     help='What is compared with the thresholds: the probability, or, as the evaluation of InvPT '
-         'and many published figures, its sigmoid.')]
+         'and many publications, its sigmoid.')]
 StoreOption = Annotated[bool, typer.Option(
-    '--store', help='Keep the main figures beside the model, in NAME.quality.json: what runs it '
-                    'at this size tells them.')]
+    '--store', help='Keep the main metrics beside the model, in NAME.quality.json: what runs it '
+                    'at this size prints them.')]
 ClipsOption = Annotated[bool, typer.Option(
     '--clips', help='Clips instead of single images: what sharing saves, and what it costs.')]
 MotionOption = Annotated[str | None, motion_option(
@@ -117,7 +117,7 @@ BaselineOption = Annotated[list[str] | None, typer.Option(
 EXAMPLES = """
 mtshare evaluate default
 mtshare evaluate default --split validation --count 32
-mtshare evaluate my.safetensors --json figures.json --sheet maps.png
+mtshare evaluate my.safetensors --json metrics.json --sheet maps.png
 mtshare evaluate default --clips --split validation
 mtshare evaluate default --clips --motion drive --temporal-threshold 0.5 --sheet drive.png
 mtshare evaluate nyud.safetensors --dataset nyud --root ~/data/NYUDv2
@@ -148,8 +148,8 @@ def evaluate(
 
     Compares every map with its ground truth, errors pooled over all pixels of all images that no
     model was trained on; with --clips dense and with sharing, frame by frame. Rooms are rendered,
-    their truth is exact, and the same command gives the same figures; they are easier than real
-    rooms, so figures do not carry over. On nyud and pascal the definitions are the literature's.
+    their truth is exact, and the same command gives the same metrics; they are easier than real
+    rooms, so metrics on real images are worse. Metrics of nyud and pascal are the literature's.
     """
     from mtshare_ros.evaluation.datasets import open_clips, open_images
     from mtshare_ros.evaluation.scorer import read_baseline
@@ -181,7 +181,7 @@ def evaluate(
 
 
 def _store(outcome: Outcome) -> None:
-    """Put the dense figures beside the model, where whatever runs it at this size finds them."""
+    """Write the dense metrics beside the model, from where they are printed at this size."""
     from mtshare_ros.model.quality import main_figures, SizeQuality, store_quality
 
     if outcome.engine.file is None:
@@ -257,7 +257,7 @@ def _check_store(store: bool, sharing: Sharing | None) -> None:
 def _rules_for(
     dataset: Dataset, edge_thresholds: int | None, saliency: Saliency
 ) -> 'MetricRules':
-    """Return how the metrics of a data set are taken."""
+    """Return how the metrics of a data set are computed."""
     from mtshare_ros.evaluation.scoring import metric_rules
 
     rules = replace(metric_rules(dataset.value), legacy_sigmoid=saliency is Saliency.INVPT)

@@ -1,4 +1,4 @@
-"""What came out of ``mtshare evaluate``: its tables, its JSON report and its picture."""
+"""The outcome of ``mtshare evaluate``: its tables, its JSON report and its picture."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Mapping, TYPE_CHECKING
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.prediction import Prediction
     from mtshare_ros.tasks import LabelSet
 
-FIGURES = {
+METRICS = {
     ('semseg', 'miou'): ('mean IoU', '%', 'up'),
     ('semseg', 'pixel_accuracy'): ('pixel accuracy', '%', 'up'),
     ('semseg', 'classes'): ('classes present', '', ''),
@@ -41,19 +41,19 @@ FIGURES = {
     ('saliency', 'maxf'): ('largest F', '%', 'up'),
     ('saliency', 'threshold'): ('threshold of the largest F', '', ''),
 }
-"""How each figure is called, its unit, and which way is better."""
+"""Name and unit of each metric, and whether higher or lower is better."""
 
 ACTIVITY_NOTES = """\
-taken over  in the blocks above the shared ones whose weights differ from the base task's: rows of
-            sub-tasks that were taken over, of those taken over or computed; all frames, those
-            that start anew included
-let through rows whose refresh turn had not come that a block processed nevertheless, of all such
-            rows; mean over blocks and the frames that do not start anew
+reused      in the blocks above the shared ones whose weights differ from the base task's: tokens
+            of sub-tasks that reused the base task's update, of those reused or computed; all
+            frames
+let through tokens that were not due for a refresh and that a block processed nevertheless, of all
+            that were not due; mean over blocks and the frames that are not whole
 changed     16x16 patches whose mean absolute difference to the frame before exceeds 4 of 255, in
             the same clips without noise; mean over the frames that "let through" counts
-computed    rows computed, mean over tasks, blocks and frames; MACs: of those of a dense frame
-No frame ran dense for being faster so: the figures are the same on every machine. The times are
-of both ways frame by frame in turn, each slowed by the other: mtshare bench measures speed.\
+computed    tokens computed, mean over tasks, blocks and frames; MACs: of those of a dense frame
+The crossover is off, so the metrics are the same on every machine. The times are of both modes
+frame by frame in turn, each slowed by the other: mtshare bench measures speed.\
 """
 
 
@@ -87,8 +87,8 @@ class Outcome:
 
     @property
     def metrics(self) -> 'dict[str, Metrics]':
-        """The figures by the way they were computed, dense before sharing."""
-        return {name: side.metrics for name, side in self.report.sides.items()}
+        """The metrics by mode, dense before sharing."""
+        return {name: mode.metrics for name, mode in self.report.modes.items()}
 
     @property
     def to_baseline(self) -> 'dict[str, Change]':
@@ -123,12 +123,12 @@ class Outcome:
             'precision': str(self.engine.dtype).removeprefix('torch.'),
             'input_size': self.engine.input_size, 'rules': asdict(self.plan.rules),
             'baseline': self.baseline.files or None,
-            'ms_p50': self.report.sides[main].ms_p50, 'sharing': self._sharing(),
+            'ms_p50': self.report.modes[main].ms_p50, 'sharing': self._sharing(),
             'computed_with': choices_of(self.engine, self.plan.sharing or DENSE),
         }
 
-    def _changes(self, side: str) -> dict[str, Any]:
-        change = self.to_baseline.get(side)
+    def _changes(self, mode: str) -> dict[str, Any]:
+        change = self.to_baseline.get(mode)
         return {'delta_m': change and change.delta_m,
                 'per_task_delta': change and change.by_task}
 
@@ -143,13 +143,13 @@ class Outcome:
             'delta_m_to_dense': change and change.delta_m,
             'per_task_delta_to_dense': change and change.by_task,
             **asdict(activity), 'gated_to_changed': activity.gated_to_changed,
-            'ms_p50': self.report.sides[SHARING].ms_p50,
+            'ms_p50': self.report.modes[SHARING].ms_p50,
             'delta_blocks': dict(self.plan.delta_blocks), 'settings': asdict(self.plan.sharing),
         }
 
 
 def print_outcome(outcome: 'Outcome') -> None:
-    """Print everything that a person wants to know of an evaluation."""
+    """Print metrics, changes and what sharing did."""
     data, report = outcome.data, outcome.report
     _print_metrics(f'{outcome.model} on {outcome.seen}: {data.dataset} {data.split}', outcome)
     if outcome.to_baseline:
@@ -158,20 +158,20 @@ def print_outcome(outcome: 'Outcome') -> None:
         _print_changes('With sharing against dense', {'': outcome.to_dense})
     if report.activity is not None:
         _print_activity(report.activity, {
-            name: side.ms_p50 for name, side in report.sides.items()})
+            name: mode.ms_p50 for name, mode in report.modes.items()})
 
 
 def _print_metrics(title: str, outcome: 'Outcome') -> None:
     better_is = {'up': 'higher', 'down': 'lower', '': ''}
-    sides = outcome.metrics
-    measured = next(iter(sides.values()))
+    modes = outcome.metrics
+    measured = next(iter(modes.values()))
     rows = []
-    for (task, key), (text, unit, better) in FIGURES.items():
+    for (task, key), (text, unit, better) in METRICS.items():
         if key in measured.get(task, {}):
-            figures = (_figure(metrics[task][key]) for metrics in sides.values())
+            values = (_number(metrics[task][key]) for metrics in modes.values())
             name = f'{task}: {text}{_rule_of(task, key, outcome.plan.rules)}'
-            rows.append((name, *figures, unit, better_is[better]))
-    print_table(title, ('figure', *sides, 'unit', 'better'), rows)
+            rows.append((name, *values, unit, better_is[better]))
+    print_table(title, ('metric', *modes, 'unit', 'better'), rows)
 
 
 def _print_changes(title: str, changes: 'Mapping[str, Change]') -> None:
@@ -186,7 +186,7 @@ def _print_activity(activity: 'SharingActivity', milliseconds: Mapping[str, floa
     rows = [(task, _percent(activity.reused_by_task.get(task)), _percent(share))
             for task, share in activity.gated_by_task.items()]
     rows.append(('all', _percent(activity.reused), _percent(activity.gated)))
-    print_table('What sharing did: shares of the rows', ('', 'taken over %', 'let through %'),
+    print_table('What sharing did: shares of the tokens', ('', 'reused %', 'let through %'),
                 rows)
     ratio = activity.gated_to_changed
     resets = ', '.join(f'{count} ({reason})' for reason, count in activity.resets.items())
@@ -194,14 +194,14 @@ def _print_activity(activity: 'SharingActivity', milliseconds: Mapping[str, floa
                + ('' if ratio is None else f', let through {ratio:.2f} times that'))
     typer.echo(f'computed {_percent(activity.active_fraction)} %, '
                f'MACs {_percent(activity.macs_share)} %')
-    typer.echo(f'frames that started anew: {resets or "none"}')
+    typer.echo(f'whole frames: {resets or "none"}')
     typer.echo('milliseconds a frame, median: '
                + ', '.join(f'{name} {value:.1f}' for name, value in milliseconds.items()))
     typer.echo(ACTIVITY_NOTES)
 
 
 def _rule_of(task: str, key: str, rules: 'MetricRules') -> str:
-    """Return what a data set's rules make of a figure, as a part of its name."""
+    """Return the rule of a data set for a metric, as a part of its name."""
     if (task, key) == ('semseg', 'miou'):
         return ' over the classes present' if rules.semseg_mean == 'present' else \
             ' over all classes'
@@ -209,11 +209,11 @@ def _rule_of(task: str, key: str, rules: 'MetricRules') -> str:
         return ', boundary within 2 pixels' if rules.edge_max_distance is None else \
             f', odsF at {rules.edge_thresholds} thresholds and the ends'
     if (task, key) == ('saliency', 'maxf') and rules.legacy_sigmoid:
-        return ', probability squashed twice'
+        return ', sigmoid applied twice'
     return ''
 
 
-def _figure(value: float) -> str:
+def _number(value: float) -> str:
     return f'{value:d}' if isinstance(value, int) else f'{value:.3f}'
 
 
@@ -229,8 +229,8 @@ class Gallery:
     """
     Keeps some frames with their predictions for the contact sheet.
 
-    A frame that was computed in several ways has a row for each: the first shows the image and
-    the truth, the next ones in place of the image what was recomputed.
+    A frame that was computed in two modes has two rows: the first shows the image and the truth,
+    the second what was recomputed in place of the image.
     """
 
     def __init__(self, passing: int, wanted: int) -> None:
@@ -240,7 +240,7 @@ class Gallery:
         self._rows: list['SheetRow'] = []
 
     def see(self, truth: 'Truth', found: Mapping[str, 'Prediction']) -> None:
-        """Let a frame pass with its predictions by the way they were computed."""
+        """Count a frame, and keep it with its predictions by mode if it is one of those shown."""
         if self._passed in self._places:
             self._rows += _rows(truth, found)
         self._passed += 1

@@ -12,7 +12,7 @@ from mtshare_ros.evaluation.output_error import (
     noise_response,
     UngatedReference,
 )
-from mtshare_ros.evaluation.room_data import FilmedClip
+from mtshare_ros.evaluation.room_data import RenderedClip
 from mtshare_ros.evaluation.search import largest_within
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.architecture import ArchitectureConfig
@@ -20,7 +20,7 @@ from mtshare_ros.model.description import block_profile, TaskThresholds
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 SMALLEST, FIRST, LARGEST = 1 / 256, 0.15, 1.0
-"""Thresholds to look among, in units of the spread of the rows they gate."""
+"""Thresholds to search among, as factors on the spread of the tokens that they gate."""
 
 STEPS = 6
 """Measurements a search may take; three or four are usual."""
@@ -29,12 +29,12 @@ STEPS = 6
 @dataclass(frozen=True)
 class CalibrationSettings:
     """
-    What may be lost, and how frames are shared meanwhile.
+    The error that thresholds may cause, and how frames are shared while it is measured.
 
     ``target_error`` is the 95th percentile over frames of the error that thresholds may add to a
-    task's raw output; a task that answers the sensor's noise with more than that may have as much
-    as the noise. ``temporal_share`` is the part of it that temporal gates may use up where a task
-    also takes rows over from the base task, which gets the rest.
+    task's raw output; where the sensor's noise alone changes it more, that much is allowed.
+    ``temporal_share`` is the part of it that temporal gates may cause where a task also reuses
+    updates of the base task, which may cause the rest.
     """
 
     target_error: float = 0.05
@@ -42,23 +42,23 @@ class CalibrationSettings:
     sharing: SharingSettings = field(default_factory=SharingSettings)
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for an error that means nothing."""
+        """Raise ConfigError for a value out of range."""
         require(0 < self.target_error < 1, 'target_error', self.target_error,
                 'above 0 and below 1, such as 0.05')
         require(0 < self.temporal_share < 1, 'temporal_share', self.temporal_share,
                 'above 0 and below 1')
 
-    def limit(self, noise: float) -> float:
-        """Return the error a task may have whose output differs by ``noise`` from noise alone."""
+    def allowed(self, noise: float) -> float:
+        """Return the error that a task may have; noise alone changes its output by ``noise``."""
         return max(self.target_error, noise)
 
 
 @dataclass(frozen=True)
 class Calibration:
     """
-    Thresholds by task, and what all tasks together lose with them, here and in other rooms.
+    Thresholds by task, and the errors of all tasks together with them, here and in other rooms.
 
-    ``noise`` says by task how much two draws of the sensor's noise differ, computed dense.
+    ``noise`` is by task how much the dense outputs for two draws of the sensor's noise differ.
     """
 
     thresholds: Mapping[str, TaskThresholds]
@@ -69,8 +69,8 @@ class Calibration:
 
 
 def count_frames(
-    architecture: ArchitectureConfig, tasks: Sequence[str], clips: Sequence[FilmedClip],
-    held_out: Sequence[FilmedClip],
+    architecture: ArchitectureConfig, tasks: Sequence[str], clips: Sequence[RenderedClip],
+    held_out: Sequence[RenderedClip],
 ) -> int:
     """Return how many frames ``calibrate`` computes at most."""
     searches = len(tasks) + len(_with_own_blocks(architecture, tasks))
@@ -79,15 +79,15 @@ def count_frames(
 
 
 def calibrate(
-    engine: Engine, clips: Sequence[FilmedClip], held_out: Sequence[FilmedClip],
+    engine: Engine, clips: Sequence[RenderedClip], held_out: Sequence[RenderedClip],
     settings: CalibrationSettings, progress: Callable[[int], None] = lambda done: None,
 ) -> Calibration:
     """
-    Find the largest thresholds that keep every task's p95 output error within its limit.
+    Find the largest thresholds that keep every task's p95 output error within what is allowed.
 
-    First the temporal thresholds, task by task with nothing taken over; then those for taking
-    rows over from the base task. One number each, the same in every block: thresholds are relative
-    to the rows' spread there. At the end all tasks run together, over ``clips`` and over
+    First the temporal thresholds, task by task without reuse; then those for reusing updates of
+    the base task. One number each, the same in every block: thresholds are relative to the
+    tokens' spread there. At the end all tasks run together, over ``clips`` and over
     ``held_out``; ``progress`` gets the frames done. Raises ConfigError where the target cannot be
     kept.
     """
@@ -105,7 +105,7 @@ class _Search:
     """Tries thresholds on an engine, one task and one kind after another."""
 
     def __init__(
-        self, engine: Engine, clips: Sequence[FilmedClip], settings: CalibrationSettings,
+        self, engine: Engine, clips: Sequence[RenderedClip], settings: CalibrationSettings,
         noise: Mapping[str, float], done: '_Done',
     ) -> None:
         self._engine = engine
@@ -120,26 +120,26 @@ class _Search:
 
     def run(self) -> dict[str, TaskThresholds]:
         """Return the thresholds of every task."""
-        taking_over = _with_own_blocks(self._shape, self._engine.network_tasks)
+        reusing = _with_own_blocks(self._shape, self._engine.network_tasks)
         share = self._settings.temporal_share
         for task in self._engine.network_tasks:
-            self._settle(task, 'temporal', share if task in taking_over else 1.0)
-        for task in taking_over:
+            self._settle(task, 'temporal', share if task in reusing else 1.0)
+        for task in reusing:
             self._settle(task, 'task', 1.0)
         return self._thresholds
 
     def _settle(self, task: str, kind: str, share: float) -> None:
-        limit = share * self._settings.limit(self._noise[task])
+        allowed = share * self._settings.allowed(self._noise[task])
         self._done.begin()
         found = largest_within(
-            lambda value: self._error(task, kind, value), limit,
+            lambda value: self._error(task, kind, value), allowed,
             first=self._first[kind], low=SMALLEST, high=LARGEST, steps=STEPS)
         self._done.end(STEPS * _frames(self._reference.clips))
         if not found.within:
             raise ConfigError(
                 f'target_error is {self._settings.target_error:g}; with the smallest {kind} '
                 f'threshold tried ({found.value:.4f}) that of {task} is {found.error:.4f}, '
-                f'allowed here is {limit:.4f}; ask for at least {found.error / share:.3f}')
+                f'allowed here is {allowed:.4f}; ask for at least {found.error / share:.3f}')
         self._thresholds[task] = self._with(task, kind, found.value)
         self._first[kind] = found.value
 
@@ -180,7 +180,7 @@ class _Done:
         self._report(self._frames)
 
 
-def _frames(clips: Sequence[FilmedClip]) -> int:
+def _frames(clips: Sequence[RenderedClip]) -> int:
     return sum(len(clip.images) for clip in clips)
 
 
@@ -189,8 +189,8 @@ def _with_own_blocks(shape: ArchitectureConfig, tasks: Sequence[str]) -> tuple[s
 
 
 def _sentence(
-    settings: CalibrationSettings, result: Calibration, clips: Sequence[FilmedClip],
-    held_out: Sequence[FilmedClip],
+    settings: CalibrationSettings, result: Calibration, clips: Sequence[RenderedClip],
+    held_out: Sequence[RenderedClip],
 ) -> str:
     """Say how the thresholds were found, and what they keep."""
     sharing = settings.sharing
@@ -206,7 +206,7 @@ def _sentence(
         f'{sharing.block} block, {sharing.policy} refresh, period {sharing.refresh_period}.')
 
 
-def _described(clips: Sequence[FilmedClip]) -> str:
+def _described(clips: Sequence[RenderedClip]) -> str:
     seeds = [clip.spec.seed for clip in clips]
     motions = Counter(clip.spec.motion for clip in clips)
     named = ', '.join(f'{count} {motion}' for motion, count in motions.items())

@@ -20,11 +20,17 @@ from mtshare_ros.sharing.sharing_settings import SharingSettings
 @dataclass(frozen=True)
 class SharingActivity:
     """
-    What sharing did, in all and by task; see the module for the definitions.
+    What sharing did over the frames of clips; shares are 0 to 1, None where nothing was counted.
 
-    ``active_fraction`` is the mean share of rows that were computed, over tasks, blocks and
-    frames; ``macs_share`` that of a dense frame's multiply-accumulates. ``resets`` counts the
-    frames that built on nothing by their reason.
+    ``reused``: tokens of sub-tasks that reused the base task's update, of those reused or
+    computed, in the blocks above the shared ones whose weights differ from the base task's; summed
+    over blocks and all frames. ``gated``: of the tokens that were not due for a refresh, the share
+    that a block processed because the temporal gates let them through; mean over tasks, blocks and
+    the frames that are not whole. Tokens are refreshed in turn, whatever they show, so the others
+    are a fair sample. ``changed``: patches of the clip without noise that differ from the frame
+    before, mean over the frames that ``gated`` counts. ``active_fraction``: tokens computed, mean
+    over tasks, blocks and frames; ``macs_share``: multiply-accumulates, of those of dense frames.
+    ``resets`` counts the whole frames by their reason.
     """
 
     reused: float | None
@@ -69,7 +75,7 @@ class ActivityAccount:
                 self._changed.append(changed)
 
     def result(self) -> SharingActivity:
-        """Return the figures of all frames so far."""
+        """Return what all frames so far add up to."""
         gated = {task: _mean(shares) for task, shares in self._gated.items()}
         every = [share for share in gated.values() if share is not None]
         return SharingActivity(
@@ -119,9 +125,9 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 DENSE, SHARING = 'dense', 'sharing'
-"""The two ways a frame is computed: from nothing but its pixels, or with the clip's memory."""
+"""The two modes of computing a frame: from its pixels alone, or from the frames before too."""
 
-_ALONE = 'every frame stands for itself'
+_ALONE = 'every frame is evaluated alone'
 _NOTHING_SHARED = SharingSettings(temporal=False, task=False)
 
 
@@ -131,7 +137,7 @@ class ClipFrame:
     A frame of a clip.
 
     ``changed`` is the share of its patches that differ from the frame before, seen without noise;
-    None for the first one, and where nobody knows.
+    None for the first one, and where it is unknown.
     """
 
     truth: Truth
@@ -153,8 +159,8 @@ class EvaluationClip(Protocol):
 
 
 @dataclass(frozen=True)
-class SideReport:
-    """Figures of one way to compute, and the median milliseconds of a frame."""
+class ModeReport:
+    """The metrics of one mode, and the median milliseconds of a frame."""
 
     metrics: Metrics
     ms_p50: float
@@ -163,14 +169,14 @@ class SideReport:
 @dataclass(frozen=True)
 class ClipReport:
     """
-    What came out, ``sides`` being DENSE, SHARING or both.
+    What was measured by mode: DENSE, SHARING or both.
 
     ``activity`` is what sharing did, None where it was not asked for. ``frames`` are those of all
     clips together.
     """
 
     frames: int
-    sides: Mapping[str, SideReport]
+    modes: Mapping[str, ModeReport]
     activity: SharingActivity | None
 
 
@@ -179,7 +185,7 @@ class ClipPlan:
     """
     How clips are evaluated.
 
-    ``sharing`` is what the cached side runs with, None to leave it out; ``delta_blocks`` are the
+    ``sharing`` is what the mode SHARING runs with, None to leave it out; ``delta_blocks`` are the
     numbers of the blocks that differ from the base task's, by sub-task. ``activity`` asks for the
     pictures of what was recomputed.
     """
@@ -201,20 +207,20 @@ def evaluate_clips(
     progress: Callable[[int], None] | None = None,
 ) -> ClipReport:
     """
-    Compute every frame of every clip in the ways the plan names, one frame after the other.
+    Compute every frame of every clip in the modes that the plan names, one frame after the other.
 
-    The first frame of a clip, and every other that starts anew, counts like the rest. ``observe``
-    sees each frame with its predictions by side, ``progress`` the number of frames done. Raises
+    The first frame of a clip, and every other whole frame, counts like the rest. ``observe``
+    gets each frame with its predictions by mode, ``progress`` the number of frames done. Raises
     DatasetError where there are no frames, or where one has another size than the engine's maps.
     """
-    sides = _make_sides(engine, plan)
+    modes = _make_modes(engine, plan)
     account = ActivityAccount(plan.delta_blocks)
     done = 0
     for clip in clips:
-        for side in sides.values():
-            side.start()
+        for mode in modes.values():
+            mode.start()
         for frame in clip.frames(engine.input_size):
-            found = {name: side.run(frame.truth) for name, side in sides.items()}
+            found = {name: mode.run(frame.truth) for name, mode in modes.items()}
             if SHARING in found:
                 account.add(found[SHARING].stats, frame.changed)
             done += 1
@@ -222,26 +228,26 @@ def evaluate_clips(
                 observe(frame.truth, found)
             if progress is not None:
                 progress(done)
-    return ClipReport(done, {name: side.report() for name, side in sides.items()},
-                      account.result() if SHARING in sides else None)
+    return ClipReport(done, {name: mode.report() for name, mode in modes.items()},
+                      account.result() if SHARING in modes else None)
 
 
-def _make_sides(engine: Engine, plan: ClipPlan) -> dict[str, '_Side']:
+def _make_modes(engine: Engine, plan: ClipPlan) -> dict[str, '_Mode']:
     def scorer() -> Scorer:
         return Scorer(engine, plan.tasks, plan.rules)
 
-    sides = {}
+    modes = {}
     if plan.dense:
         settings = InferenceSettings(plan.tasks, _NOTHING_SHARED)
-        sides[DENSE] = _Side(engine, settings, scorer(), alone=True)
+        modes[DENSE] = _Mode(engine, settings, scorer(), alone=True)
     if plan.sharing is not None:
         settings = InferenceSettings(plan.tasks, plan.sharing, activity=plan.activity)
-        sides[SHARING] = _Side(engine, settings, scorer(), alone=False)
-    return sides
+        modes[SHARING] = _Mode(engine, settings, scorer(), alone=False)
+    return modes
 
 
-class _Side:
-    """One way to compute a frame, scored; ``alone``: nothing is kept from frame to frame."""
+class _Mode:
+    """One mode, scored; ``alone``: nothing is kept from frame to frame."""
 
     def __init__(
         self, engine: Engine, settings: InferenceSettings, scorer: Scorer, *, alone: bool
@@ -265,6 +271,6 @@ class _Side:
         self._scorer.add(prediction, truth)
         return prediction
 
-    def report(self) -> SideReport:
-        metrics = self._scorer.figures()
-        return SideReport(metrics, float(np.median(self._milliseconds)))
+    def report(self) -> ModeReport:
+        metrics = self._scorer.metrics()
+        return ModeReport(metrics, float(np.median(self._milliseconds)))

@@ -34,7 +34,7 @@ class EvaluationSet:
     """
     A part of a data set; ``labels`` are the classes of its semantic truth.
 
-    Single images are one clip, of which every frame stands for itself: ``in_motion`` is False.
+    Single images are one clip whose frames are evaluated alone: ``in_motion`` is False.
     """
 
     dataset: str
@@ -51,7 +51,7 @@ class EvaluationSet:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What a report says of the data: figures compare where all of it is equal."""
+        """The data as reports name it: metrics may be compared where all of it is equal."""
         names = [clip.name for clip in self.clips] if self.in_motion else None
         return {'dataset': self.dataset, 'split': self.split, 'images': self.length,
                 'clips': names}
@@ -74,7 +74,7 @@ class _Images:
 
 @dataclass(frozen=True)
 class _StoredClip:
-    """A clip of a folder; nobody knows what would change in it without noise."""
+    """A clip of a folder; what would change in it without noise is unknown."""
 
     clip: FrameFolder
 
@@ -135,8 +135,8 @@ def open_clips(
                           'what they are: leave them out')
     samples = FolderDataset(root, _FOLDERS[split])
     if not samples.clips:
-        raise DatasetError(f'{root / _FOLDERS[split]} holds no clips; they lie in clips/NAME/ as '
-                           'single images lie in the split (docs/datasets.md shows the layout)')
+        raise DatasetError(f'{root / _FOLDERS[split]} holds no clips; allowed are clips/NAME/ '
+                           'with the files of single images (docs/datasets.md shows the layout)')
     found = [_StoredClip(samples.clips[place]) for place in _places(len(samples.clips), count)]
     return EvaluationSet(dataset, split, samples.tasks, samples.labels, found, True)
 
@@ -145,7 +145,7 @@ def tasks_to_score(
     engine: Engine, data: EvaluationSet, wanted: Sequence[str] | None = None
 ) -> tuple[str, ...]:
     """
-    Return the tasks that a model has and a data set knows the truth of, of those ``wanted``.
+    Return the tasks of a model that a data set has the truth of, of those ``wanted``.
 
     Raises ConfigError where there are none, where one that is wanted is not among them, or where
     classes are to be scored that are not the same.

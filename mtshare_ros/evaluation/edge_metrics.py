@@ -68,9 +68,9 @@ def thinned(edges: np.ndarray) -> np.ndarray:
     return thin(edges)
 
 
-def count_pairs(found: np.ndarray, actual: np.ndarray, reach: float) -> int:
+def count_pairs(found: np.ndarray, actual: np.ndarray, distance: float) -> int:
     """
-    Return how many pixels of two edge maps (H, W) bool pair up at most ``reach`` pixels apart.
+    Return how many pixels of two edge maps (H, W) bool pair up at most ``distance`` pixels apart.
 
     Each pixel has one partner at most. A flow from found to true pixels, in which each passes one
     unit on, counts the most pairs there can be; the benchmark seeks the cheapest pairs, but a
@@ -83,7 +83,7 @@ def count_pairs(found: np.ndarray, actual: np.ndarray, reach: float) -> int:
     first, second = np.argwhere(found), np.argwhere(actual)
     if len(first) == 0 or len(second) == 0:
         return 0
-    near = cKDTree(first).sparse_distance_matrix(cKDTree(second), reach, output_type='ndarray')
+    near = cKDTree(first).sparse_distance_matrix(cKDTree(second), distance, output_type='ndarray')
     left, right = np.arange(len(first)) + 1, np.arange(len(second)) + 1 + len(first)
     sink = len(first) + len(second) + 1
     tails = np.concatenate((np.zeros_like(left), left[near['i']], right))
@@ -158,18 +158,18 @@ class BoundaryMetric:
         return {'f': 100 * float(scores[best]), 'threshold': round(EDGE_THRESHOLDS[best], 2)}
 
 
-def dilate(values: np.ndarray, reach: int) -> np.ndarray:
-    """Return the largest value within ``reach`` pixels of each pixel of (H, W), square-wise."""
+def dilate(values: np.ndarray, radius: int) -> np.ndarray:
+    """Return the largest value in a square of ``radius`` pixels round each pixel of (H, W)."""
     for axis in (0, 1):
-        padding = [(reach, reach) if axis == a else (0, 0) for a in (0, 1)]
+        padding = [(radius, radius) if axis == a else (0, 0) for a in (0, 1)]
         padded = np.pad(values, padding)
-        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * reach + 1, axis=axis)
+        windows = np.lib.stride_tricks.sliding_window_view(padded, 2 * radius + 1, axis=axis)
         values = windows.max(axis=-1)
     return values
 
 
 ENDS = (0.001, 0.999)
-"""Thresholds besides those that lie evenly: with 99 of these, those of published figures."""
+"""Thresholds besides the evenly spaced ones; with 99 of those they are as in publications."""
 
 
 class OdsMetric:
@@ -202,12 +202,12 @@ class OdsMetric:
         lines = is_marked(edges[box]) if regions is None else outlines(regions[box])
         actual = thinned(lines) & scored
         probability = suppress(map_of(prediction, 'edge')[box] / 255) * scored
-        reach = self._max_distance * float(np.hypot(*scored.shape))
+        distance = self._max_distance * float(np.hypot(*scored.shape))
         self._actual += int(actual.sum())
         for place, threshold in enumerate(self.thresholds):
             found = thinned(probability > threshold)
             self._found[place] += found.sum()
-            self._pairs[place] += count_pairs(found, actual, reach)
+            self._pairs[place] += count_pairs(found, actual, distance)
 
     def result(self) -> dict[str, float]:
         """Return ``f`` (%) and the ``threshold`` (0-1) it is reached at."""

@@ -38,7 +38,7 @@ class Correspondence:
         points = rays(later.depth.shape, later.intrinsics) * later.depth[..., None]
         before = seen_from(points, later.pose, earlier.pose)
         there = projected(before, earlier.intrinsics)[..., ::-1]
-        # where the camera rests, pixels have to meet exactly, whatever arithmetic has left
+        # rounding errors would move pixels of a camera at rest
         there = np.round(there, 4)
         here = ((there >= 0) & (there <= np.array(later.depth.shape) - 1)).all(axis=-1)
         here &= before[..., 2] > 0
@@ -54,7 +54,7 @@ class Correspondence:
         for rows, columns, weights in self._round_there:
             found = values[rows, columns].astype(np.float32)
             shares = weights.reshape(-1, *(1,) * (found.ndim - 1))
-            # what is missing at a pixel that does not count is not missing
+            # a NaN at a neighbour of weight 0 must not spoil the sum
             total = total + np.multiply(found, shares, out=np.zeros_like(found),
                                         where=shares > 0)
         return np.asarray(total)
@@ -120,10 +120,10 @@ normals; the change of the probability of an edge.
 @dataclass
 class Flicker:
     """
-    Collects how far each frame's maps are from those of the frame before, moved to where it looks.
+    Collects how much each frame's maps differ from those of the frame before, moved to its view.
 
-    They are moved by the true depth and motion, and only compared where both frames truly see the
-    same surface. Depths in metres of the camera, as they are scored.
+    They are moved by the true depth and motion, and compared only where both frames see the same
+    surface. Depths are in metres of the camera, as they are scored.
     """
 
     last: Prediction | None = None
@@ -131,7 +131,7 @@ class Flicker:
     pixels: int = 0
 
     def start(self) -> None:
-        """Begin another film: the next frame has none before."""
+        """Begin another clip: the next frame has none before."""
         self.last = None
 
     def update(self, prediction: Prediction, same: Correspondence | None) -> None:
@@ -168,7 +168,7 @@ def changes(
 def _depth_changes(
     earlier: np.ndarray, later: np.ndarray, same: Correspondence
 ) -> np.ndarray:
-    """Return the changes of depth in per cent; where one of the two is missing it is all of it."""
+    """Return the changes of depth in per cent; 100 where only one of the two is known."""
     before = same.depth_here(same.before(earlier))
     after = later[same.here]
     missing = np.isfinite(before) != np.isfinite(after)

@@ -181,7 +181,7 @@ def angles_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     Return the angles (N,) in degrees between directions (N, 3) of any length.
 
-    A direction that is not finite or has no length lies at 90 degrees to everything.
+    A direction that is not finite or has no length is at 90 degrees to everything.
     """
     first, second = _unit(first), _unit(second)
     difference = np.linalg.norm(first - second, axis=-1)
@@ -207,7 +207,7 @@ class SaliencyMetric:
     The largest F at the thresholds 0.05 to 0.95, precision and recall pooled over all pixels.
 
     ``legacy_sigmoid`` compares the sigmoid of the probability with the thresholds, of which few
-    then tell pixels apart; many published figures are taken so.
+    then separate pixels; many published results were measured so.
     """
 
     def __init__(self, *, legacy_sigmoid: bool = False) -> None:

@@ -6,7 +6,7 @@ from typing import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import torch
 
-from mtshare_ros.evaluation.room_data import FilmedClip, NOISE_STEP
+from mtshare_ros.evaluation.room_data import NOISE_STEP, RenderedClip
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings
 from mtshare_ros.model.description import TaskThresholds
@@ -16,7 +16,7 @@ DENSE = SharingSettings(temporal=False, task=False)
 
 
 @dataclass(frozen=True)
-class ErrorFigures:
+class ErrorMetrics:
     """
     Relative L2 differences ||y - y_0|| / ||y_0|| of a task's raw outputs, one a frame.
 
@@ -28,7 +28,7 @@ class ErrorFigures:
     frames: int
 
     @classmethod
-    def of(cls, errors: Sequence[float]) -> 'ErrorFigures':
+    def of(cls, errors: Sequence[float]) -> 'ErrorMetrics':
         """Summarise the errors of single frames; there must be at least one."""
         return cls(float(np.percentile(errors, 95)), float(np.mean(errors)), len(errors))
 
@@ -36,16 +36,17 @@ class ErrorFigures:
 @dataclass(frozen=True)
 class TaskErrors:
     """
-    What sharing makes of one task's raw output.
+    The errors of one task's raw output with sharing.
 
-    ``added`` is the difference to sharing without thresholds, where a row that enters the network
-    goes through all of it; ``total`` is that to computing every row; ``without`` is what of it is
-    there without thresholds: noise that is kept instead of renewed, and age.
+    ``added`` is the difference to sharing without thresholds, where a token that enters the
+    network is computed in all blocks; ``total`` is the difference to dense frames; ``without`` is
+    the part of it that does not come from thresholds: noise that is kept instead of renewed, and
+    age.
     """
 
-    added: ErrorFigures
-    total: ErrorFigures
-    without: ErrorFigures
+    added: ErrorMetrics
+    total: ErrorMetrics
+    without: ErrorMetrics
 
 
 @dataclass(frozen=True)
@@ -72,22 +73,22 @@ def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def gated(sharing: SharingSettings) -> SharingSettings:
-    """Return settings under which the gates decide alone: nothing makes a frame dense."""
+    """Return settings with which nothing but the gates decides: no frame is computed dense."""
     return replace(sharing, crossover=1.0, scene_cut_fraction=1.0, latency_target_ms=0.0)
 
 
 def without_thresholds(engine: Engine) -> Engine:
-    """Return an engine in which every row that enters goes through all blocks."""
+    """Return an engine in which every token that enters is computed in all blocks."""
     none = (0.0,) * engine.description.architecture.depth
     return engine.with_thresholds(
         {task: TaskThresholds(none, none) for task in engine.network_tasks})
 
 
 def outputs(
-    engine: Engine, clip: FilmedClip, tasks: tuple[str, ...], sharing: SharingSettings,
+    engine: Engine, clip: RenderedClip, tasks: tuple[str, ...], sharing: SharingSettings,
     tick: Callable[[], None],
 ) -> Iterator[FrameOutputs]:
-    """Run an engine over a clip as one camera; what it yields holds until the next frame."""
+    """Run an engine over a clip as one camera; each yielded output is valid until the next one."""
     session, settings = engine.new_session(), InferenceSettings(tasks, sharing)
     tasks = settings.tasks
     for image in clip.images:
@@ -100,7 +101,7 @@ class UngatedReference:
     """The raw outputs of sharing without thresholds for some clips, kept on the CPU."""
 
     def __init__(
-        self, engine: Engine, clips: Sequence[FilmedClip], sharing: SharingSettings,
+        self, engine: Engine, clips: Sequence[RenderedClip], sharing: SharingSettings,
         tick: Callable[[], None],
     ) -> None:
         self.clips = tuple(clips)
@@ -112,11 +113,11 @@ class UngatedReference:
 
     def added_by(
         self, engine: Engine, task: str, sharing: SharingSettings, tick: Callable[[], None],
-    ) -> ErrorFigures:
+    ) -> ErrorMetrics:
         """
         Return what the thresholds of an engine add to a task's error.
 
-        The task runs alone, or beside the base task where it may take rows over from that.
+        The task runs alone, or with the base task where it may reuse its updates.
         """
         tasks = (engine.network_tasks[0], task) if sharing.task else (task,)
         errors = []
@@ -125,11 +126,11 @@ class UngatedReference:
             found = [relative_error(frame.raw[task], reference[task])
                      for frame, reference in zip(frames, references)]
             errors += found[1:]
-        return ErrorFigures.of(errors)
+        return ErrorMetrics.of(errors)
 
 
 def compare(
-    engine: Engine, clips: Sequence[FilmedClip], sharing: SharingSettings,
+    engine: Engine, clips: Sequence[RenderedClip], sharing: SharingSettings,
     tick: Callable[[], None],
 ) -> Comparison:
     """Run all tasks with an engine's thresholds, without them, and dense, frame by frame."""
@@ -137,10 +138,10 @@ def compare(
     errors: dict[str, tuple[list[float], ...]] = {task: ([], [], []) for task in tasks}
     done = dense = 0
     for clip in clips:
-        sides = zip(outputs(engine, clip, tasks, sharing, tick),
-                    outputs(none, clip, tasks, sharing, tick),
-                    outputs(engine, clip, tasks, DENSE, tick))
-        for number, (ours, ungated, full) in enumerate(sides):
+        frames = zip(outputs(engine, clip, tasks, sharing, tick),
+                     outputs(none, clip, tasks, sharing, tick),
+                     outputs(engine, clip, tasks, DENSE, tick))
+        for number, (ours, ungated, full) in enumerate(frames):
             if number == 0:
                 continue
             done, dense = done + ours.stats.macs, dense + ours.stats.dense_macs
@@ -148,12 +149,12 @@ def compare(
                 added.append(relative_error(ours.raw[task], ungated.raw[task]))
                 total.append(relative_error(ours.raw[task], full.raw[task]))
                 without.append(relative_error(ungated.raw[task], full.raw[task]))
-    return Comparison({task: TaskErrors(*map(ErrorFigures.of, found))
+    return Comparison({task: TaskErrors(*map(ErrorMetrics.of, found))
                        for task, found in errors.items()}, done / dense)
 
 
 def noise_response(
-    engine: Engine, clips: Sequence[FilmedClip], tick: Callable[[], None]
+    engine: Engine, clips: Sequence[RenderedClip], tick: Callable[[], None]
 ) -> dict[str, float]:
     """Return by task how much the dense output differs between two draws of the sensor's noise."""
     errors: dict[str, list[float]] = {task: [] for task in engine.network_tasks}

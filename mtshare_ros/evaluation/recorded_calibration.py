@@ -9,7 +9,7 @@ from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError, DatasetError
 from mtshare_ros.evaluation.output_error import (
     DENSE,
-    ErrorFigures,
+    ErrorMetrics,
     FrameOutputs,
     gated,
     relative_error,
@@ -116,7 +116,7 @@ class _Search:
         self._dense = [{task: values.half().cpu() for task, values in frame.raw.items()}
                        for frame in self._run(engine, DENSE)]
         self.consecutive = {
-            task: ErrorFigures.of([relative_error(one[task], other[task]) for one, other in
+            task: ErrorMetrics.of([relative_error(one[task], other[task]) for one, other in
                                    zip(self._dense, self._dense[1:])]).p95
             for task in engine.network_tasks}
 
@@ -143,7 +143,7 @@ class _Search:
             done, dense = done + frame.stats.macs, dense + frame.stats.dense_macs
             for task, found in errors.items():
                 found.append(relative_error(frame.raw[task], self._dense[number][task]))
-        p95 = {task: ErrorFigures.of(found).p95 for task, found in errors.items()}
+        p95 = {task: ErrorMetrics.of(found).p95 for task, found in errors.items()}
         return PeriodTrial(period, factor, p95, done / dense, max(p95.values()) <= self._target)
 
     def _run(self, engine: Engine, sharing: SharingSettings) -> Iterator[FrameOutputs]:

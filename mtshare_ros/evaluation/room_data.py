@@ -71,13 +71,13 @@ def render_fixed_views(views: list[View], *, size: tuple[int, int]) -> Iterator[
 
 
 FIRST_ROOM = 1_000
-"""Beyond the rooms whose fixed views a training is watched on."""
+"""After the rooms whose fixed views are the validation of a training."""
 
 NOISE_STEP = 8
-"""Every so many frames the answer of a network to the sensor's noise is looked at."""
+"""Frames from one measurement of how outputs respond to the sensor's noise to the next."""
 
 _FAR_INDEX = 500_000
-"""Added to the index that noise is drawn by: no clip is so long."""
+"""Added to the frame number that seeds the noise, so that two draws differ; no clip is so long."""
 
 
 @dataclass(frozen=True)
@@ -89,11 +89,11 @@ class ClipSpec:
 
 
 @dataclass(frozen=True)
-class FilmedClip:
+class RenderedClip:
     """
     The images of a clip, (H, W, 3) uint8 each, with the sensor's noise.
 
-    ``again`` holds images number 0, ``NOISE_STEP``, ... once more, with other noise.
+    ``again`` holds the images 0, ``NOISE_STEP``, 2 ``NOISE_STEP``, ... with another noise.
     """
 
     spec: ClipSpec
@@ -102,14 +102,14 @@ class FilmedClip:
 
 
 @dataclass(frozen=True)
-class ClipPlan:
+class CalibrationClips:
     """Clips to calibrate on, and as many others, of other rooms, to check the result on."""
 
     calibration: tuple[ClipSpec, ...]
     held_out: tuple[ClipSpec, ...]
 
 
-def plan_clips(rooms: int) -> ClipPlan:
+def plan_clips(rooms: int) -> CalibrationClips:
     """
     Return clips of ``rooms`` rooms to calibrate on and of the next ones to check on.
 
@@ -119,19 +119,19 @@ def plan_clips(rooms: int) -> ClipPlan:
     require(1 <= rooms <= len(seeds) // 2, 'rooms', rooms, f'1 to {len(seeds) // 2}')
     specs = [ClipSpec(seed, MOTIONS[number % len(MOTIONS)])
              for start in (0, rooms) for number, seed in enumerate(seeds[start:start + rooms])]
-    return ClipPlan(tuple(specs[:rooms]), tuple(specs[rooms:]))
+    return CalibrationClips(tuple(specs[:rooms]), tuple(specs[rooms:]))
 
 
-def film(
+def render_clips(
     specs: Sequence[ClipSpec], *, frames: int, size: tuple[int, int],
     progress: Callable[[int], None] | None = None,
-) -> list[FilmedClip]:
+) -> list[RenderedClip]:
     """
     Render clips of ``frames`` frames at (height, width); ``progress`` gets the frames done.
 
     Raises MissingExtraError where numba is not installed.
     """
-    clips: list[FilmedClip] = []
+    clips: list[RenderedClip] = []
     for spec in specs:
         video = RoomVideo(seed=spec.seed, motion=spec.motion, height=size[0], width=size[1])
         images = []
@@ -141,7 +141,7 @@ def film(
                 progress(len(clips) * frames + number + 1)
         other = _OtherNoise(seed=spec.seed, motion=spec.motion, height=size[0], width=size[1])
         again = tuple(other.frame(number).image for number in range(0, frames, NOISE_STEP))
-        clips.append(FilmedClip(spec, tuple(images), again))
+        clips.append(RenderedClip(spec, tuple(images), again))
     return clips
 
 
@@ -156,12 +156,12 @@ CLIP_FRAMES = 64
 """Frames of a clip by default: two refresh periods, about two seconds."""
 
 _VALIDATION_ROOMS = slice(500, 508)
-"""Beyond the 64 rooms of the fixed views, before those that calibration takes."""
+"""After the 64 rooms of the fixed views, before the rooms of calibration."""
 
 
 @dataclass(frozen=True)
 class RoomClip:
-    """A film of ``length`` frames of one room."""
+    """A clip of ``length`` frames of one room."""
 
     seed: int
     motion: str
@@ -177,18 +177,18 @@ class RoomClip:
 
     def frames(self, size: tuple[int, int]) -> Iterator[ClipFrame]:
         """
-        Render frame by frame at (height, width); what changed is seen in a film without noise.
+        Render frame by frame at (height, width); changes are measured in a clip without noise.
 
         Raises MissingExtraError where numba is not installed.
         """
-        film, clean = (
+        noisy, clean = (
             RoomVideo(seed=self.seed, motion=self.motion, height=size[0], width=size[1],
                       noise=noise) for noise in (1.0, 0.0))
         last = None
         for number in range(self.length):
             image = clean.frame(number).image
             changed = None if last is None else changed_share(last, image)
-            yield ClipFrame(film.frame(number), changed)
+            yield ClipFrame(noisy.frame(number), changed)
             last = image
 
 

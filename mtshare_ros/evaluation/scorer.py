@@ -15,7 +15,7 @@ from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.tasks import get_task, TASKS
 
 Metrics = dict[str, dict[str, float]]
-"""Figures by task id and name, as the metrics return them."""
+"""Values by task id and name of the metric."""
 
 
 class Scorer:
@@ -40,8 +40,8 @@ class Scorer:
             metric.update(prediction, truth)
         self.frames += 1
 
-    def figures(self) -> Metrics:
-        """Return the figures of all frames by task; raise DatasetError where there were none."""
+    def metrics(self) -> Metrics:
+        """Return the metrics of all frames by task; raise DatasetError where there were none."""
         if self.frames == 0:
             raise DatasetError('there are no frames to evaluate; at least one is needed')
         return {task: metric.result() for task, metric in self._metrics.items()}
@@ -56,7 +56,7 @@ def evaluate(
     progress: Callable[[int], None] | None = None,
 ) -> Metrics:
     """
-    Return the figures over all frames, each of which stands for itself.
+    Return the metrics over all frames, each computed alone.
 
     ``tasks`` are by default all the model has. ``progress`` is called with the number of frames
     done. Raises DatasetError where there are no frames, or where one has another size than the
@@ -69,7 +69,7 @@ def evaluate(
         scorer.add(prediction, truth)
         if progress is not None:
             progress(scorer.frames)
-    return scorer.figures()
+    return scorer.metrics()
 
 
 def _check_size(truth: Truth, expected: tuple[int, int], number: int) -> None:
@@ -97,12 +97,12 @@ def delta_m(metrics: Metrics, baseline: Metrics, *, skip_missing: bool = False) 
     return sum(changes) / len(changes) if changes else float('nan')
 
 
-def _change(task: str, figures: dict[str, float], baseline: dict[str, float]) -> float:
+def _change(task: str, found: dict[str, float], baseline: dict[str, float]) -> float:
     spec = get_task(task)
     before = baseline.get(spec.metric, float('nan'))
     if before == 0:
         return float('nan')
-    change = 100 * (figures[spec.metric] - before) / before
+    change = 100 * (found[spec.metric] - before) / before
     return change if spec.higher_is_better else -change
 
 
@@ -117,12 +117,12 @@ class Change:
     def between(cls, metrics: Metrics, baseline: Metrics) -> 'Change':
         """Return how much better ``metrics`` are than ``baseline``, task by task and in all."""
         return cls(delta_m(metrics, baseline), {
-            task: delta_m({task: figures}, baseline) for task, figures in metrics.items()})
+            task: delta_m({task: found}, baseline) for task, found in metrics.items()})
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Figures by task, and the file that each task's come from."""
+    """Metrics by task, and the file that each task's come from."""
 
     metrics: Metrics = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -132,7 +132,7 @@ def read_baseline(
     words: Sequence[str], tasks: Sequence[str], measured: Mapping[str, Any]
 ) -> Baseline:
     """
-    Read the figures of ``tasks`` from reports of ``mtshare evaluate --json``.
+    Read the metrics of ``tasks`` from reports of ``mtshare evaluate --json``.
 
     A word is FILE, which gives all of them it holds, or TASK=FILE, which gives one. ``measured``
     is what a report says of its data; another one does not compare. Raises ConfigError for a file
@@ -150,18 +150,18 @@ def read_baseline(
             if name in files:
                 raise ConfigError(f'--baseline: {name!r} is in both {files[name]} and {file}; '
                                   'say which one counts: TASK=FILE for every task')
-            metrics[name] = _figures(file, report['metrics'], name)
+            metrics[name] = _metrics_of(file, report['metrics'], name)
             files[name] = file
     absent = [task for task in tasks if task not in files]
     if words and absent:
-        raise ConfigError(f'no --baseline holds figures of {absent[0]!r}, which this model is '
+        raise ConfigError(f'no --baseline holds metrics of {absent[0]!r}, which this model is '
                           f'scored for; add --baseline {absent[0]}=FILE')
     return Baseline(metrics, files)
 
 
-def _figures(file: str, metrics: Metrics, task: str) -> dict[str, float]:
+def _metrics_of(file: str, metrics: Metrics, task: str) -> dict[str, float]:
     if not isinstance(metrics.get(task, {}).get(get_task(task).metric), (int, float)):
-        raise ConfigError(f'--baseline: {file} holds no figures of {task!r}; it has those of '
+        raise ConfigError(f'--baseline: {file} holds no metrics of {task!r}; it has those of '
                           f'{", ".join(metrics)}')
     return metrics[task]
 
@@ -169,13 +169,13 @@ def _figures(file: str, metrics: Metrics, task: str) -> dict[str, float]:
 def _read(path: Path) -> dict[str, Any]:
     try:
         report = json.loads(path.read_text(encoding='utf-8'))
-        if all(isinstance(figures, dict) for figures in report['metrics'].values()):
+        if all(isinstance(found, dict) for found in report['metrics'].values()):
             return report
     except OSError as error:
         raise ConfigError(f'--baseline: {path} cannot be read: {error.strerror}') from error
     except (AttributeError, KeyError, TypeError, ValueError):
         pass
-    raise ConfigError(f'--baseline: {path} is no report of figures; write one with: '
+    raise ConfigError(f'--baseline: {path} is no report with metrics; write one with: '
                       'mtshare evaluate MODEL --json FILE')
 
 

@@ -51,7 +51,7 @@ def truth_of(truth: Truth, task: str) -> np.ndarray | None:
 
 
 def focal_length_of(truth: Truth) -> float | None:
-    """Return the focal length of a frame's camera in pixels, None where nobody knows it."""
+    """Return the focal length of a frame's camera in pixels, None where it is unknown."""
     return getattr(truth, 'focal_length', None)
 
 
@@ -61,14 +61,15 @@ CLASS_MEANS = ('present', 'all')
 @dataclass(frozen=True)
 class MetricRules:
     """
-    How the metrics of one data set are taken.
+    How the metrics of one data set are computed.
 
     ``semseg_mean`` says over which classes the mean IoU runs: those ``present`` in the truth, or
     ``all``, where an absent one counts 0. ``edge_max_distance`` is how far a predicted edge may
     lie from a true one in odsF, as a share of the image's diagonal; None scores the boundary F
     within two pixels instead. ``edge_thresholds`` of odsF lie evenly between 0 and 1, beside 0.001
-    and 0.999: 20 are quick; 99 make the 101 of published figures. ``legacy_sigmoid`` squashes the
-    probability of saliency once more before the thresholds, as many published figures do.
+    and 0.999: 20 are quick; 99 make the 101 of publications. ``legacy_sigmoid`` applies the
+    sigmoid to the probability of saliency once more before the thresholds, as many publications
+    do.
     """
 
     semseg_mean: str = 'present'
@@ -113,11 +114,11 @@ class Metric(Protocol):
         """Add one frame; a frame without truth for the task adds nothing."""
 
     def result(self) -> dict[str, float]:
-        """Return the figures of all frames so far by name."""
+        """Return the metrics of all frames so far by name."""
 
 
 def camera_of(truth: Truth) -> Pinhole | None:
-    """Return the camera that took a frame, None where nobody knows it."""
+    """Return the camera that took a frame, None where it is unknown."""
     focal_length = focal_length_of(truth)
     if focal_length is None:
         return None

@@ -1,11 +1,11 @@
-"""Find the largest number that still keeps an error within its limit."""
+"""Find the largest number at which an error is still within a bound."""
 
 from dataclasses import dataclass
 import math
 from typing import Callable, Sequence
 
 CLOSE_ENOUGH = 0.96
-"""A search ends at this share of the limit: clips vary more from each other."""
+"""A search ends at this share of the bound, because clips differ by more than the rest."""
 
 _ALIKE = 0.99
 _AIM = 0.98
@@ -24,30 +24,30 @@ class Found:
 
 
 def largest_within(
-    error_at: Callable[[float], float], limit: float, *, first: float, low: float, high: float,
+    error_at: Callable[[float], float], bound: float, *, first: float, low: float, high: float,
     steps: int,
 ) -> Found:
     """
     Look for the number from ``low`` to ``high`` in at most ``steps`` measurements.
 
-    The error is taken to grow with the number, about as a power of it. Where none was within the
-    limit, the smallest one that was tried comes back. Where even ``high`` is within it, the error
-    may have ceased to grow long before: the smallest number with the same error comes back, found
-    by halving, for a threshold that nothing reaches protects from nothing.
+    Assumes that the error grows about as a power of the number. Returns the smallest number that
+    was tried where none is within the bound. Where even ``high`` is within it, the error may have
+    stopped growing at a smaller number already; returns the smallest one with the same error,
+    found by halving, because a threshold above all changes that occur would not bound larger ones.
     """
     tried: list[Found] = []
     value = first
     while len(tried) < steps:
         error = error_at(value)
-        found = Found(value, error, error <= limit)
+        found = Found(value, error, error <= bound)
         tried.append(found)
         if found.within and value >= high:
             return _lowered(found, error_at, low, steps - len(tried))
-        if found.within and error >= CLOSE_ENOUGH * limit:
+        if found.within and error >= CLOSE_ENOUGH * bound:
             return found
         if not found.within and value <= low:
             return found
-        value = _next(tried, limit, low, high)
+        value = _next(tried, bound, low, high)
     good = [found for found in tried if found.within]
     if good:
         return max(good, key=lambda found: found.value)
@@ -66,28 +66,28 @@ def _lowered(
     return found
 
 
-def _next(tried: Sequence[Found], limit: float, low: float, high: float) -> float:
-    """Return where a power law through the measurements nearest to the limit meets it."""
+def _next(tried: Sequence[Found], bound: float, low: float, high: float) -> float:
+    """Return where a power law through the measurements nearest to the bound meets it."""
     above = [found for found in tried if not found.within]
     ceiling = min(above, key=lambda found: found.value, default=None)
     below = [found for found in tried
              if found.within and (ceiling is None or found.value < ceiling.value)]
     floor = max(below, key=lambda found: found.value, default=None)
     if ceiling is None or floor is None:
-        return _extrapolated(tried, limit, low, high)
+        return _extrapolated(tried, bound, low, high)
     if floor.error <= 0:
         return math.sqrt(floor.value * ceiling.value)
-    share = math.log(_AIM * limit / floor.error) / math.log(ceiling.error / floor.error)
+    share = math.log(_AIM * bound / floor.error) / math.log(ceiling.error / floor.error)
     share = min(max(share, _MARGIN), 1 - _MARGIN)
     return floor.value * (ceiling.value / floor.value) ** share
 
 
-def _extrapolated(tried: Sequence[Found], limit: float, low: float, high: float) -> float:
+def _extrapolated(tried: Sequence[Found], bound: float, low: float, high: float) -> float:
     """Go on from the last measurement, as the last two say; the error of one is proportional."""
     last = tried[-1]
     if last.error <= 0:
         return min(last.value * _LARGEST_STEP, high)
-    ratio = (_AIM * limit / last.error) ** (1 / _power(tried[-2:]))
+    ratio = (_AIM * bound / last.error) ** (1 / _power(tried[-2:]))
     ratio = min(max(ratio, 1 / _LARGEST_STEP), _LARGEST_STEP)
     return min(max(last.value * ratio, low), high)
 

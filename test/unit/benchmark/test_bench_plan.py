@@ -6,7 +6,7 @@ from mtshare_ros.errors import ConfigError
 
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
-from mtshare_ros.benchmark.bench_plan import film, look_at, StreamPlan  # noqa: E402
+from mtshare_ros.benchmark.bench_plan import look_at, render_stream, StreamPlan  # noqa: E402
 
 
 def test_all_frames_asked_for_are_spread_over_the_six_rooms():
@@ -21,7 +21,7 @@ def test_few_frames_stay_in_one_room():
 
 
 def test_a_room_begins_with_its_warm_up():
-    [room] = film(StreamPlan('drive', 3, 2, (48, 64)))
+    [room] = render_stream(StreamPlan('drive', 3, 2, (48, 64)))
 
     assert len(room) == 5 and room[0].image.shape == (48, 64, 3)
 
@@ -36,7 +36,7 @@ def test_a_stream_is_described_by_how_far_and_how_much_it_changes():
 
 def test_the_pinhole_is_that_of_the_frames():
     plan = StreamPlan('static', 1, 0, (48, 64))
-    [[frame]] = film(plan)
+    [[frame]] = render_stream(plan)
     camera = plan.pinhole
 
     assert (camera.fx, camera.fy) == (frame.intrinsics[0, 0], frame.intrinsics[1, 1])

@@ -16,7 +16,7 @@ from typer.testing import CliRunner  # noqa: E402
 import yaml  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
-from mtshare_ros.cli.evaluate_outcome import FIGURES  # noqa: E402
+from mtshare_ros.cli.evaluate_outcome import METRICS  # noqa: E402
 from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
 from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
 from mtshare_ros.model.network import build_model  # noqa: E402
@@ -63,7 +63,7 @@ def test_figures_go_to_the_table_the_json_file_and_the_sheet(command, tiny_model
     report = read(tmp_path / 'figures.json')
     assert (report['model'], report['split'], report['views']) == ('tiny', 'validation', 3)
     assert {(task, key) for task, figures in report['metrics'].items() for key in figures} \
-        == {(task, key) for task, key in FIGURES if task in ('semseg', *TASKS)}
+        == {(task, key) for task, key in METRICS if task in ('semseg', *TASKS)}
     assert f'{report["metrics"]["depth"]["rmse"]:.3f}' in result.stdout
     assert report['metrics_of'] == 'dense' and report['sharing'] is None
     with Image.open(tmp_path / 'maps.png') as sheet:
@@ -112,7 +112,7 @@ def test_the_table_shows_both_ways_and_says_what_the_shares_mean(both_ways):
     report = read(both_ways[1] / 'clip.json')
     for metrics in (report['metrics'], report['sharing']['metrics']):
         assert f'{metrics["normals"]["mean"]:.3f}' in both_ways[0]
-    assert 'taken over %' in both_ways[0] and 'of those taken over or computed' in both_ways[0]
+    assert 'reused %' in both_ways[0] and 'of those reused or computed' in both_ways[0]
 
 
 def test_the_sheet_of_a_clip_has_two_rows_for_a_frame(both_ways, branched_model, tmp_path):

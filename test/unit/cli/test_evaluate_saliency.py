@@ -45,7 +45,7 @@ def test_saliency_as_invpt_takes_it_squashes_the_probability_again(
         assert result.exit_code == 0, result.output
         assert read(tmp_path / 'a')['metrics']['saliency']['maxf'] == pytest.approx(
             largest_f(values, true), abs=1e-2)
-    assert 'probability squashed twice' in result.output
+    assert 'sigmoid applied twice' in result.output
 
 
 def write_salient(root, engine):

@@ -52,8 +52,8 @@ def test_no_baseline_is_an_empty_one():
 
 
 @pytest.mark.parametrize('words, complaint', [
-    (['{}'], "no --baseline holds figures of 'semseg', .* add --baseline semseg=FILE"),
-    (['normals={}'], "holds no figures of 'normals'; it has those of depth, edge"),
+    (['{}'], "no --baseline holds metrics of 'semseg', .* add --baseline semseg=FILE"),
+    (['normals={}'], "holds no metrics of 'normals'; it has those of depth, edge"),
     (['{}', 'depth={}'], "'depth' is in both"),
 ])
 def test_a_task_must_be_in_exactly_one_file(report, words, complaint):
@@ -78,7 +78,7 @@ def test_what_is_no_report_is_refused_by_its_name(tmp_path, text):
     path = tmp_path / 'old.json'
     path.write_text(text)
 
-    with pytest.raises(ConfigError, match='old.json is no report of figures'):
+    with pytest.raises(ConfigError, match='old.json is no report with metrics'):
         read_baseline([str(path)], ('depth',), DATA)
 
 

@@ -18,15 +18,15 @@ from mtshare_ros.evaluation.calibration import (  # noqa: E402
 )
 from mtshare_ros.evaluation.output_error import (  # noqa: E402
     compare,
-    ErrorFigures,
+    ErrorMetrics,
     noise_response,
     relative_error,
     UngatedReference,
 )
 from mtshare_ros.evaluation.room_data import (  # noqa: E402
-    film,
     NOISE_STEP,
     plan_clips,
+    render_clips,
 )
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402
@@ -54,7 +54,7 @@ def engine(tiny_description):
 def clips():
     """Film two rooms to calibrate on and two others."""
     plan = plan_clips(2)
-    return film((*plan.calibration, *plan.held_out), frames=FRAMES, size=TINY.input_size)
+    return render_clips((*plan.calibration, *plan.held_out), frames=FRAMES, size=TINY.input_size)
 
 
 @pytest.fixture(scope='module')
@@ -98,13 +98,13 @@ def test_the_stated_error_is_what_all_tasks_together_have(engine, clips, result)
 
 def test_no_task_exceeds_what_is_allowed(result):
     for task, errors in result.found.errors.items():
-        assert errors.added.p95 <= 1.1 * CalibrationSettings(TARGET).limit(result.noise[task])
+        assert errors.added.p95 <= 1.1 * CalibrationSettings(TARGET).allowed(result.noise[task])
 
 
 def test_thresholds_are_as_large_as_the_target_allows(engine, clips, result):
     larger = {task: item.scaled(3.0, 3.0) for task, item in result.thresholds.items()}
     found = measure(engine.with_thresholds(larger), clips[:2])
-    assert any(errors.added.p95 > CalibrationSettings(TARGET).limit(result.noise[task])
+    assert any(errors.added.p95 > CalibrationSettings(TARGET).allowed(result.noise[task])
                for task, errors in found.errors.items())
 
 
@@ -136,7 +136,7 @@ def test_a_target_that_means_nothing_is_refused(target):
 
 @pytest.mark.parametrize('noise, limit', [(0.01, 0.05), (0.2, 0.2)])
 def test_a_noisy_output_may_change_as_much_as_its_noise(noise, limit):
-    assert CalibrationSettings(0.05).limit(noise) == limit
+    assert CalibrationSettings(0.05).allowed(noise) == limit
 
 
 def test_larger_thresholds_do_less_and_add_more(engine, clips):
@@ -182,5 +182,5 @@ def test_the_error_is_relative_to_the_expected_output():
 
 
 def test_errors_are_summarised_by_percentile_and_mean():
-    figures = ErrorFigures.of([0.0] * 90 + [1.0] * 10)
+    figures = ErrorMetrics.of([0.0] * 90 + [1.0] * 10)
     assert (figures.p95, figures.mean, figures.frames) == (1.0, pytest.approx(0.1), 100)

@@ -9,9 +9,9 @@ from mtshare_ros.data.rooms.camera_paths import MOTIONS  # noqa: E402
 from mtshare_ros.data.rooms.views import split_seeds, validation_views  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
 from mtshare_ros.evaluation.room_data import (  # noqa: E402
-    film,
     NOISE_STEP,
     plan_clips,
+    render_clips,
 )
 
 
@@ -41,7 +41,7 @@ def test_more_rooms_than_there_are_is_refused(rooms):
 
 def test_films_have_the_asked_size_and_length_and_move():
     done = []
-    clips = film(plan_clips(2).calibration, frames=3, size=(48, 64), progress=done.append)
+    clips = render_clips(plan_clips(2).calibration, frames=3, size=(48, 64), progress=done.append)
     assert [clip.spec for clip in clips] == list(plan_clips(2).calibration)
     assert all(image.shape == (48, 64, 3) for clip in clips for image in clip.images)
     assert done == [1, 2, 3, 4, 5, 6]
@@ -49,7 +49,7 @@ def test_films_have_the_asked_size_and_length_and_move():
 
 
 def test_some_images_come_again_with_other_noise_and_nothing_else():
-    clip, = film(plan_clips(1).calibration, frames=NOISE_STEP + 1, size=(48, 64))
+    clip, = render_clips(plan_clips(1).calibration, frames=NOISE_STEP + 1, size=(48, 64))
     assert len(clip.again) == 2
     for image, again in zip(clip.images[::NOISE_STEP], clip.again):
         difference = np.abs(image.astype(int) - again)

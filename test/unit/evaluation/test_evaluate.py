@@ -108,7 +108,7 @@ def test_depth_is_scored_in_metres_of_the_camera_that_took_the_frame(
     record = new_record(engine, ('depth',), scored=True)
     record.add_maps(engine.infer(image), truth, None, scored=True)
 
-    for figures in (dense, clip.sides['dense'].metrics, record.figures()):
+    for figures in (dense, clip.modes['dense'].metrics, record.results()):
         assert figures['depth']['rmse'] == pytest.approx(0, abs=1e-6)
 
 

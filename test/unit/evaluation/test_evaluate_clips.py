@@ -79,7 +79,7 @@ def test_without_thresholds_sharing_has_exactly_the_dense_figures(engine, film):
 
     report = run(engine, [film], sharing=nothing)
 
-    assert report.sides[SHARING].metrics == report.sides[DENSE].metrics
+    assert report.modes[SHARING].metrics == report.modes[DENSE].metrics
     assert report.activity.gated == report.activity.active_fraction == 1
     assert report.activity.macs_share == 1
 
@@ -87,16 +87,16 @@ def test_without_thresholds_sharing_has_exactly_the_dense_figures(engine, film):
 def test_the_dense_figures_of_a_clip_are_those_of_its_frames_alone(engine, film):
     alone = evaluate(engine, [frame.truth for frame in film.kept])
 
-    assert run(engine, [film, film], sharing=None).sides[DENSE].metrics['depth'] == pytest.approx(
+    assert run(engine, [film, film], sharing=None).modes[DENSE].metrics['depth'] == pytest.approx(
         alone['depth'])
-    assert run(engine, [film], sharing=None).sides[DENSE].metrics == alone
+    assert run(engine, [film], sharing=None).modes[DENSE].metrics == alone
 
 
 def test_with_thresholds_less_is_computed(engine, film):
     report = run(engine, [film])
 
     assert report.activity.macs_share < 1
-    assert report.sides[SHARING].metrics != report.sides[DENSE].metrics
+    assert report.modes[SHARING].metrics != report.modes[DENSE].metrics
 
 
 def test_every_clip_starts_anew(engine, film):
@@ -110,7 +110,7 @@ def test_the_second_clip_remembers_nothing_of_the_first(engine, film):
     for clips in ([film], [other, film]):
         found = []
         evaluate_clips(engine, clips, ClipPlan(engine.tasks),
-                       observe=lambda truth, sides, found=found: found.append(sides[SHARING]))
+                       observe=lambda truth, modes, found=found: found.append(modes[SHARING]))
         seen[len(clips)] = found[-1].depth
 
     assert np.array_equal(seen[1], seen[2])
@@ -119,7 +119,7 @@ def test_the_second_clip_remembers_nothing_of_the_first(engine, film):
 def test_one_way_alone_is_possible(engine, film):
     report = run(engine, [film], dense=False)
 
-    assert list(report.sides) == [SHARING]
+    assert list(report.modes) == [SHARING]
 
 
 def test_who_observes_sees_every_frame_in_both_ways_and_progress_counts_them(engine, film):
@@ -127,10 +127,10 @@ def test_who_observes_sees_every_frame_in_both_ways_and_progress_counts_them(eng
 
     report = evaluate_clips(
         engine, [film, film], ClipPlan(engine.tasks, activity=True), progress=counted.append,
-        observe=lambda truth, sides: seen.append((truth, list(sides))))
+        observe=lambda truth, modes: seen.append((truth, list(modes))))
 
     assert [truth for truth, _ in seen] == [frame.truth for frame in film.kept] * 2
-    assert {tuple(sides) for _, sides in seen} == {(DENSE, SHARING)}
+    assert {tuple(modes) for _, modes in seen} == {(DENSE, SHARING)}
     assert counted == list(range(1, report.frames + 1)) == list(range(1, 2 * FRAMES + 1))
 
 
@@ -161,8 +161,8 @@ def test_a_task_without_truth_is_not_scored(engine):
 
     report = run(engine, [Film((ClipFrame(known), ClipFrame(known)))], sharing=None)
 
-    assert np.isnan(report.sides[DENSE].metrics['depth']['rmse'])
-    assert np.isfinite(report.sides[DENSE].metrics['normals']['mean'])
+    assert np.isnan(report.modes[DENSE].metrics['depth']['rmse'])
+    assert np.isfinite(report.modes[DENSE].metrics['normals']['mean'])
 
 
 def test_the_engine_says_how_many_rows_had_their_turn(engine, film):
