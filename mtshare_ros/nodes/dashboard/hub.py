@@ -179,7 +179,7 @@ class Hub:
 
     def _watch_what_pages_watch(self) -> None:
         wanted = frozenset().union(*(page.channels for page in self._pages))
-        # Drop pictures that nobody watches: the next page must not begin with an old one.
+        # Drop pictures that no page watches: the next page must not begin with an old one.
         self._newest = {number: self._newest[number] for number in self._newest if
                         number in wanted}
         self._backend.watch(wanted)

@@ -105,7 +105,7 @@ class PictureFeed:
     """
     Turns the images on watched channels into pictures, at most ``max_rate`` of each in a second.
 
-    A channel that nobody watches has no subscription, so that the perception node need not
+    A channel that no page watches has no subscription, so that the perception node need not
     compute it.
     """
 

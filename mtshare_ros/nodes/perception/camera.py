@@ -213,7 +213,7 @@ class Camera:
     Keeps what must outlast a deactivation: counters, what was logged, and whether it is enabled.
 
     Its topics exist while the node is configured, its ``stream`` while it is active. ``name``
-    is empty for a node of one camera; with several, it stands before the names of all topics and
+    is empty for a node of one camera; with several, it precedes the names of all topics and
     services. Everything runs in the executor's thread.
     """
 

@@ -131,7 +131,7 @@ def transfer_notice(engine: Engine, environment: Mapping[str, str] = os.environ)
 
 
 def model_in_words(engine: Engine, parameter: str) -> str:
-    """Return the parameter ``model`` with the name of the model that it stands for."""
+    """Return the parameter ``model`` with the name of the model that it selects."""
     name = engine.file.name if engine.file else parameter
     return repr(parameter) if parameter != 'default' else f'{parameter!r}, {name},'
 

@@ -72,7 +72,7 @@ class OutputPublishers:
     """
     One publisher and one reused message for each output of a camera.
 
-    ``camera`` stands before the topics where it is not empty. With ``labels`` the names of the
+    ``camera`` precedes the topics where it is not empty. With ``labels`` the names of the
     classes are published at once. The executor's thread calls ``wanted`` and ``has_subscriber``,
     the thread that computed a frame ``draw`` and ``publish``.
     """
@@ -197,7 +197,7 @@ def why_withheld(output: OutputSpec, calibration: CameraInfoMatch) -> str:
 
 
 def _has_map(frame: Frame, output: OutputSpec) -> bool:
-    """Tell whether a frame has the map of an output: a frame that was followed may lack one."""
+    """Tell whether a frame has the map of an output: carried frames may lack a new one."""
     if not output.inferred:
         return True
     if output.activity:

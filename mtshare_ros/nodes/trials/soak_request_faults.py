@@ -118,7 +118,7 @@ def no_subscriber(stage: SoakStage, dice: random.Random) -> str:
     stage.listener.leave()
     stage.expect_status(
         lambda: 'idle' in stage.listener.status.message,
-        'the diagnostics did not say idle while nobody listened')
+        'the diagnostics did not say idle without subscribers')
     return 'every topic left'
 
 

@@ -10,7 +10,7 @@ def _check_one_calibration(values: Mapping[str, Any]) -> str:
     if not (values['camera_info_url'] and values['field_of_view']):
         return ''
     return (f'parameters camera_info_url ({values["camera_info_url"]!r}) and field_of_view '
-            f'({values["field_of_view"]}) are both set, and each stands for a calibration: '
+            f'({values["field_of_view"]}) are both set, and each of them sets a calibration: '
             f'leave one of them out')
 
 

@@ -237,7 +237,7 @@ class VideoPlayer:
                           'it is shown more slowly')
 
     def _leave(self, frame: RecordedFrame) -> bool:
-        """Keep the newest frame; return whether it replaced one that nobody took."""
+        """Keep the newest frame; return whether it replaced one that was not taken."""
         image = frame.picture if isinstance(frame.picture, np.ndarray) else frame.picture.rgb()
         newest = PlayedFrame(image, self._owner.stamp())
         with self._lock:
