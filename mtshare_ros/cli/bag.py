@@ -114,6 +114,7 @@ def bag(
             sharing=recordings.sharing_settings(
                 sharing, temporal_threshold, task_threshold, refresh_period),
             motion=recordings.motion_settings(fusion))
+        # checked before the model is loaded, which takes seconds; only that tells the outputs
         plan.prepare_target()
         engine = recordings.load_network(model, device, precision, input_size, threads)
         outcome = _run(opened, plan.with_outputs(topics, engine), engine, previews)
@@ -147,8 +148,8 @@ def _run(
     with previews.opened(engine) as observers:
         run = BagRun(opened, plan, engine, observers=observers, say=warn)
         if run.resumed_at:
-            warn(f'going on after {run.resumed_at} images that are done already; they are not in '
-                 'the statistics and the pictures of this run')
+            warn(f'continuing after {run.resumed_at} images that are done already; they are not '
+                 'in the statistics and the pictures of this run')
         try:
             with progress_bar('computing', total) as progress:
                 run.run(progress)

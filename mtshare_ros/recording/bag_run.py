@@ -115,26 +115,26 @@ class BagRun:
 
     def _compute(self, progress: Callable[[int], None]) -> int:
         """Handle the messages that no earlier run has; return their number, all in all."""
-        position = self._catch_up()
+        position = self._skip_done()
         for message in islice(self._input(), position, None):
             position += 1
-            self._take(message)
+            self._handle(message)
             if self._is_image(message):
                 progress(self.images)
                 if self.images % self._plan.segment == 0:
                     self._close_segment(position)
         return position
 
-    def _catch_up(self) -> int:
+    def _skip_done(self) -> int:
         """Read the calibrations up to where an interrupted run ended; return that position."""
         topic = self._plan.calibration_topic
         if topic:
             # images that were recorded shortly before the first calibration have it, too
             for message in islice(self._bag.messages((topic,)), 1):
-                self._learn(message)
+                self._add_calibration(message)
         position = self._output.journal.position
         for message in islice(self._input(), position):
-            self._learn(message)
+            self._add_calibration(message)
         return position
 
     def _input(self) -> Iterator[BagMessage]:
@@ -143,23 +143,24 @@ class BagRun:
                  *(channel.topic for channel in self._copied)}
         return self._bag.messages(names, plan.start_s, plan.end_s)
 
-    def _take(self, message: BagMessage) -> None:
+    def _handle(self, message: BagMessage) -> None:
         """Handle one message of the input."""
         if not self._output.is_open:
             self._open_segment()
         if message.channel in self._copied:
             self._output.write(self._copied[message.channel], message.time_ns, message.data)
-        self._learn(message)
+        self._add_calibration(message)
         if not self._is_image(message):
             return
         try:
-            self._perceive(message)
+            self._compute_maps(message)
             self.frames += 1
         except FrameError as error:
             self.skipped += 1
-            self._note(f'skipped an image at {self._seconds(message):.3f} s: {error}', str(error))
+            when = f'{self._seconds(message):.3f} s'
+            self._say_once(f'skipped an image at {when}: {error}', str(error))
 
-    def _perceive(self, message: BagMessage) -> None:
+    def _compute_maps(self, message: BagMessage) -> None:
         image = self._decode(message)
         reason = self._continuity.check(image)
         if reason:
@@ -212,20 +213,21 @@ class BagRun:
             without.append(f'normals are worked out from depth, for {assumed}')
         reason = match.reason or find_lens_fault(match.info)
         if without:
-            self._note(f'{", ".join(without)}: {reason}', reason)
+            self._say_once(f'{", ".join(without)}: {reason}', reason)
         elif POINTS in self._plan.outputs:
             doubt = find_lens_doubt(match.info)
-            self._note(f'{POINTS} is inexact: {doubt}', doubt)
+            self._say_once(f'{POINTS} is inexact: {doubt}', doubt)
 
-    def _learn(self, message: BagMessage) -> None:
+    def _add_calibration(self, message: BagMessage) -> None:
         wanted = self._plan.calibration_topic, CAMERA_INFO
         if (message.topic, message.channel.message_type) != wanted:
             return
         try:
             self._calibrations.add(self._types.read(message.data, CAMERA_INFO))
         except Exception as error:  # noqa: B902 - rosbags raises anything for malformed bytes
-            self._note(f'left out a calibration at {self._seconds(message):.3f} s that cannot be '
-                       f'read: {error}', str(error))
+            when = f'{self._seconds(message):.3f} s'
+            self._say_once(
+                f'left out a calibration at {when} that cannot be read: {error}', str(error))
 
     def _open_segment(self) -> None:
         self._perception.begin()
@@ -251,7 +253,7 @@ class BagRun:
     def _seconds(self, message: BagMessage) -> float:
         return (message.time_ns - self._bag.start_ns) / 1e9
 
-    def _note(self, line: str, cause: str) -> None:
+    def _say_once(self, line: str, cause: str) -> None:
         """Say a line, once for each cause; an empty cause is no reason to say it."""
         if cause and cause not in self._notices:
             self._notices.add(cause)

@@ -103,7 +103,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bag(bag, tiny_model, tmp_pa
     figures = json.loads((tmp_path / 'figures.json').read_text())
     assert figures['resumed_at'] >= 10 and figures['frames'] == 90
     assert figures['computed'] == 90 - figures['resumed_at']
-    assert f'going on after {figures["resumed_at"]} images' in result.output
+    assert f'continuing after {figures["resumed_at"]} images' in result.output
     assert bag(source, tmp_path / 'at_once', *words).exit_code == 0
     assert read_bytes(tmp_path / 'out') == read_bytes(tmp_path / 'at_once')
     assert not (tmp_path / 'out.part').exists()
