@@ -14,7 +14,7 @@ from mtshare_ros.inference.map_outputs import offered_outputs, OutputSpec
 from mtshare_ros.messages.camera_info import CameraInfoBuffer, shows_rectified
 from mtshare_ros.nodes.notices import Notices
 from mtshare_ros.nodes.parameters import ParameterServer
-from mtshare_ros.nodes.perception.calibration import Calibrator
+from mtshare_ros.nodes.perception.camera_calibration import Calibrator
 from mtshare_ros.nodes.perception.diagnostics import CameraReport, describe_overload
 from mtshare_ros.nodes.perception.engine_parameters import MotionChoice
 from mtshare_ros.nodes.perception.frame_reports import FrameReports

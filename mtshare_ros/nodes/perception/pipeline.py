@@ -16,7 +16,7 @@ from mtshare_ros.inference.map_outputs import MapColors, OutputSpec
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.messages.camera_info import CameraInfoMatch, pinhole_of
-from mtshare_ros.nodes.perception.calibration import Calibrator
+from mtshare_ros.nodes.perception.camera_calibration import Calibrator
 from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.input_topics import ImageTransport
 from mtshare_ros.nodes.perception.output_publishers import Frame, FramePublisher, settings_to_infer

@@ -18,7 +18,7 @@ from mtshare_ros.messages.camera_info import CameraInfoBuffer, CameraInfoMatch
 from mtshare_ros.messages.image_messages import MAX_PIXELS
 from mtshare_ros.model.checkpoint import load_checkpoint
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.calibration import Calibrator
+from mtshare_ros.nodes.perception.camera_calibration import Calibrator
 from mtshare_ros.nodes.perception.follower_pipeline import FollowerPipeline
 from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics

@@ -22,7 +22,7 @@ from mtshare_ros.model.architecture import HeadConfig
 from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.network import build_model
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.calibration import Calibrator
+from mtshare_ros.nodes.perception.camera_calibration import Calibrator
 from mtshare_ros.nodes.perception.frame_reports import FrameReports
 from mtshare_ros.nodes.perception.frame_statistics import FrameStatistics
 from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
