@@ -22,7 +22,7 @@ _ORIENTATION = 0x0112
 _DEEP_MODES = ('I', 'F')
 """Pillow's pixels of more than 8 bits; those of 16 are called I;16 and more."""
 
-_FILMS = ('GIF', 'PNG', 'WEBP', 'TIFF', 'AVIF')
+_SEQUENCES = ('GIF', 'PNG', 'WEBP', 'TIFF', 'AVIF')
 """Formats whose further pictures whoever opens them sees; those of a phone's JPEG are hidden."""
 
 _FAINT = 16
@@ -86,7 +86,7 @@ def decode(image: Any, bits: Sequence[int] = FILE_BITS) -> StoredImage:
     if deep and 0 < pixels.max() < _FAINT:
         doubts.append('it is nearly black, because none of its 16-bit samples is above 4095; if '
                       'they count to 4095, multiply them by 16')
-    if image.format in _FILMS and getattr(image, 'n_frames', 1) > 1:
+    if image.format in _SEQUENCES and getattr(image, 'n_frames', 1) > 1:
         doubts.append(f'only the first of its {image.n_frames} pictures is used')
     return StoredImage(pixels, orientation_of(image), tuple(doubts))
 

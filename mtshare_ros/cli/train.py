@@ -94,7 +94,11 @@ def _train_stage(
     """Train one stage to its end; only one process of several shows and logs it."""
     from mtshare_ros.training.initial_network import explain
     from mtshare_ros.training.trainer import Recorder, train as train_session, Trainer
-    from mtshare_ros.training.training_data import describe, open_source, validation_frames
+    from mtshare_ros.training.training_data import (
+        describe_stage,
+        open_batch_source,
+        validation_frames,
+    )
 
     directory = family.directory(run)
     if directory.finished:
@@ -104,8 +108,8 @@ def _train_stage(
     start = family.start_of(run)
     with TrainingView(run, shown=processes.writes) as view:
         with processes.one_first():
-            source = open_source(run, places, view.preparing, processes.device(device))
-        trainer = Trainer(run, describe(run, places), source, directory, start=start,
+            source = open_batch_source(run, places, view.preparing, processes.device(device))
+        trainer = Trainer(run, describe_stage(run, places), source, directory, start=start,
                           device=device, processes=processes, ahead=workers)
         if trainer.initial is not None and processes.writes:
             typer.echo(f'mtshare: {explain(trainer.initial, run.recipe.initial)}', err=True)
@@ -169,7 +173,7 @@ class TrainingView:
         """Advance the bar."""
         loss = sum(report.losses.values())
         self._loss = loss if self._loss is None else self._loss + _SMOOTHING * (loss - self._loss)
-        others = ''.join(f'  {name} {value:.3f}' for name, value in report.figures.items())
+        others = ''.join(f'  {name} {value:.3f}' for name, value in report.metrics.items())
         note = f'loss {self._loss:.3f}{others}'
         self._show(self._run.folder, report.step + 1, self._run.plan.steps, note)
         if not self._console.is_terminal and report.step % _STEPS_PER_LINE == 0:

@@ -1,4 +1,8 @@
-"""Which items the batch of each step holds, and how batches are made ahead of time."""
+"""
+Which items the batch of each step holds, and how batches are made ahead of time.
+
+The items depend on the seed and the step only, so a resumed run sees what it would have seen.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -27,9 +31,9 @@ class Step:
 
     def random(self, place: int) -> np.random.Generator:
         """
-        Return the source of chance of the item at a place of the batch.
+        Return the random generator of the item at a place of the batch.
 
-        Every item has its own, so that processes that share a batch draw what one would have.
+        Every item has its own, so that several processes draw the same numbers as one would.
         """
         return np.random.default_rng((self.seed, self.number, place))
 
@@ -45,7 +49,7 @@ class MixedPlan:
     """
     The batches of all phases in one order, shuffled anew for each round.
 
-    A phase's items are its own, from 0 to the images it counts; each is seen once in a round.
+    Each phase has its own items, numbered from 0; each is seen once in a round.
     """
 
     def __init__(self, plan: StagePlan, seed: int) -> None:
@@ -76,7 +80,7 @@ class StepPlan:
         self._plan = plan
         self._seed = seed
         self._item_count = item_count
-        # threads that make batches ahead ask for another epoch than the one that learns
+        # more than one epoch, because threads that make batches ahead may be in the next one
         self._order = lru_cache(maxsize=4)(self._shuffle)
 
     def step(self, number: int) -> Step:
@@ -106,10 +110,10 @@ class StepPlan:
 
 class Prefetcher(Generic[T]):
     """
-    Makes the next few batches in threads while one is learnt from.
+    Makes the next ``ahead`` batches in threads while the network trains on one.
 
     ``make`` returns the batch of a step by its number, from 0 to ``count`` - 1, and depends on
-    nothing else; ``ahead`` 0 makes each when it is asked for.
+    nothing else. With ``ahead`` 0 each batch is made only when ``get`` needs it.
     """
 
     def __init__(self, make: Callable[[int], T], count: int, ahead: int) -> None:
@@ -118,7 +122,7 @@ class Prefetcher(Generic[T]):
         self._waiting: dict[int, Future[T]] = {}
 
     def get(self, number: int) -> T:
-        """Return the batch of a step; what its making raised is raised here."""
+        """Return the batch of a step; an error of ``make`` is raised here."""
         for step in range(number, min(number + self._ahead + 1, self._count)):
             if step not in self._waiting:
                 self._waiting[step] = self._pool.submit(self._make, step)
@@ -136,18 +140,18 @@ class AnyBatch(Protocol):
         """Return the batch on a device."""
 
 
-class Source(Protocol):
-    """Makes batches of a step's items."""
+class BatchSource(Protocol):
+    """Makes the batches of a stage."""
 
     @property
     def name(self) -> str:
-        """What messages call it."""
+        """The name of the source in messages."""
 
     def __len__(self) -> int:
         """Return how many items there are."""
 
     def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> AnyBatch:
-        """Return the items ``share``, pairs of place in the batch and index."""
+        """Return the items of ``share``, pairs of (place in the batch, index of the item)."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +165,7 @@ class ImageSource:
         return len(self.images)
 
     def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> Batch:
-        """See Source; every image is augmented for itself."""
+        """See BatchSource; every image is augmented on its own."""
         phase = step.phase
         return _join([
             self.images.batch([index], phase.size, phase.downscale, step.random(place))
@@ -169,18 +173,18 @@ class ImageSource:
 
 
 @dataclass(frozen=True)
-class FilmSource:
-    """Short films."""
+class ClipSource:
+    """Short clips."""
 
-    films: ClipSet
+    clips: ClipSet
     name: str
 
     def __len__(self) -> int:
-        return len(self.films)
+        return len(self.clips)
 
     def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> ClipBatch:
-        """See Source; every film is augmented for itself."""
-        parts = [self.films.clip_batch([index], step.phase.size, step.random(place))
+        """See BatchSource; every clip is augmented on its own."""
+        parts = [self.clips.clip_batch([index], step.phase.size, step.random(place))
                  for place, index in share]
         return ClipBatch(torch.cat([part.frames for part in parts]),
                          _join([part.last for part in parts]))

@@ -1,4 +1,4 @@
-"""Sparse delta weights while they are learnt: W_s = W_b + gate * delta, W_b frozen."""
+"""Sparse delta weights in training: W_s = W_b + gate * delta, with W_b frozen."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from mtshare_ros.model.network import build_model, MultiTaskNetwork
 from mtshare_ros.training.stage_config import DeltaConfig
 
 STRETCH = 1.5
-"""Gates are drawn in (-STRETCH, STRETCH) and clipped to 0..1; so a gate is shut at alpha <= 0."""
+"""Gates are drawn in (-STRETCH, STRETCH) and clipped to 0..1, so one is closed at alpha <= 0."""
 
 _EDGE = 1e-4
 _ALWAYS_OPEN = 5.0
@@ -27,10 +27,13 @@ _STEPS_APART = 1_000_003
 
 class HardConcrete(nn.Module):
     """
-    Gates of any shape, and one more that opens or shuts all of them.
+    Hard-concrete gates of any shape, and one more gate that multiplies all of them.
 
-    ``draw`` makes the chance of one step, ``values`` the gates: random where something was drawn
-    and the module trains, else deterministic.
+    They are random switches with a gradient, most of them closed in the end (Louizos, Welling,
+    Kingma, "Learning sparse neural networks through L0 regularization", ICLR 2018; the stretch to
+    (-1.5, 1.5) and the two levels are those of the method that this package implements). ``draw``
+    draws the random numbers of one step; ``values`` are random while the module trains and numbers
+    were drawn, else deterministic.
     """
 
     def __init__(self, shape: tuple[int, ...], log_alpha: float) -> None:
@@ -53,11 +56,11 @@ class HardConcrete(nn.Module):
         return own * _clip(self.log_alpha_all + noise[0])
 
     def settled(self) -> torch.Tensor:
-        """Return the gates without chance."""
+        """Return the gates without randomness."""
         return _clip(self.log_alpha) * _clip(self.log_alpha_all)
 
     def is_open(self) -> torch.Tensor:
-        """Return which gates are open without chance."""
+        """Return which gates are open, without randomness."""
         return (self.log_alpha > 0) & (self.log_alpha_all > 0)
 
     def expected_count(self) -> torch.Tensor:
@@ -87,7 +90,7 @@ class GatedDelta(nn.Module):
         return weight - self.base
 
     def _spread(self, gates: torch.Tensor, delta: torch.Tensor) -> torch.Tensor:
-        """Let gates of tiles or rows stand over every weight they switch."""
+        """Expand gates of tiles or rows to the shape of the weights that they switch."""
         if self._tile > 1:
             for axis in range(delta.ndim):
                 gates = gates.repeat_interleave(self._tile, axis).narrow(axis, 0,
@@ -96,7 +99,7 @@ class GatedDelta(nn.Module):
 
 
 class SupportedDelta(nn.Module):
-    """The parametrization of a weight or bias that may differ from the base's in places only."""
+    """The parametrization of a weight or bias that differs from the base's in fixed places."""
 
     def __init__(self, base: torch.Tensor, support: torch.Tensor) -> None:
         super().__init__()
@@ -114,7 +117,7 @@ class SupportedDelta(nn.Module):
 
 @dataclass(frozen=True)
 class GatedLayer:
-    """A linear layer with gated deltas: its gates, and how it groups weights under them."""
+    """A linear layer with gated deltas."""
 
     gate: HardConcrete
     delta: GatedDelta
@@ -122,12 +125,12 @@ class GatedLayer:
 
     @property
     def weights(self) -> int:
-        """Weights of the layer, biases apart."""
+        """The number of weights of the layer, without biases."""
         return self.values.numel()
 
     @property
     def weights_per_gate(self) -> float:
-        """Weights that a gate stands for, on average."""
+        """The mean number of weights under one gate."""
         return self.weights / self.gate.log_alpha.numel()
 
     @torch.no_grad()
@@ -135,7 +138,7 @@ class GatedLayer:
         """
         Return for each gate the root mean square delta, relative to the base's weights.
 
-        What a gate holds back does not count: one that is shut has no size.
+        The delta is multiplied by its gate first, so a closed gate has the size 0.
         """
         square = self.values.square()
         if square.shape != self.gate.log_alpha.shape:
@@ -148,14 +151,14 @@ class GatedLayer:
 
 
 class DeltaGates:
-    """All gates of one sub-task, block by block, and what keeping them open costs."""
+    """All gates of one sub-task by block, and the penalty for open ones."""
 
     def __init__(self, blocks: list[list[GatedLayer]], config: DeltaConfig) -> None:
         self._blocks = blocks
         self._config = config
 
     def draw(self, seed: int, step: int) -> None:
-        """Draw the chance of a step, the same in every process."""
+        """Draw the random numbers of a step, the same in every process."""
         # of a seed, the generator takes 32 bits
         generator = torch.Generator().manual_seed((seed * _STEPS_APART + step) % (1 << 32))
         for layers in self._blocks:
@@ -163,7 +166,7 @@ class DeltaGates:
                 layer.gate.draw(generator)
 
     def penalty(self, progress: float) -> torch.Tensor:
-        """Return what the training pays for open gates when ``progress`` (0 to 1) is done."""
+        """Return the penalty for open gates after a share ``progress`` (0 to 1) of the steps."""
         if self._config.penalty:
             return self._config.penalty * torch.stack([
                 layer.gate.expected_count() * layer.weights_per_gate
@@ -177,7 +180,7 @@ class DeltaGates:
                 / sum(layer.weights for layer in layers) for layers in self._blocks]
 
     def _allowed(self, progress: float) -> float:
-        """Return the density allowed now: all for a third of ``anneal``, then down to the goal."""
+        """Return the allowed density: 1 for a third of ``anneal``, then falling to the goal."""
         anneal = self._config.anneal
         done = (3 * progress / anneal - 1) / 2 if anneal else 1.0
         return self._config.density ** min(max(done, 0.0), 1.0)
@@ -187,8 +190,9 @@ def _surplus(layers: Sequence[GatedLayer], allowed: float) -> torch.Tensor:
     """
     Return the share of a block's weights under gates beyond the allowed density, as expected.
 
-    Gates with the largest deltas come first. A pressure on all gates alike would shut them in
-    step: the optimiser makes every gradient as long, and no gate would know what it is worth.
+    Gates with the largest deltas are allowed first. A penalty on all gates alike would close them
+    all at the same rate, because the optimiser normalises every gradient; which gates stay open
+    would not depend on how useful they are.
     """
     sizes = torch.cat([layer.sizes().flatten() for layer in layers])
     weights = torch.cat([torch.full_like(layer.sizes().flatten(), layer.weights_per_gate)
@@ -201,7 +205,7 @@ def _surplus(layers: Sequence[GatedLayer], allowed: float) -> torch.Tensor:
 
 
 def attach_gates(network: MultiTaskNetwork, task: str, config: DeltaConfig) -> DeltaGates:
-    """Give the linear layers of a sub-task's blocks gated deltas, in place."""
+    """Parametrize the linear layers of a sub-task's blocks with gated deltas, in place."""
     blocks = [
         [_gate_layer(own, base, config) for own, base in _layer_pairs(pair)]
         for pair in zip(network.own_blocks(task), network.own_blocks(network.base_task))
@@ -210,7 +214,7 @@ def attach_gates(network: MultiTaskNetwork, task: str, config: DeltaConfig) -> D
 
 
 def attach_support(network: MultiTaskNetwork, task: str) -> None:
-    """Let only those weights of a sub-task's linear layers learn that differ from the base's."""
+    """Train only those weights of a sub-task's linear layers that differ from the base's."""
     for pair in zip(network.own_blocks(task), network.own_blocks(network.base_task)):
         for own, base in _layer_pairs(pair):
             for name in ('weight', 'bias'):
@@ -222,10 +226,10 @@ def attach_support(network: MultiTaskNetwork, task: str) -> None:
 @torch.no_grad()
 def merged(network: MultiTaskNetwork) -> MultiTaskNetwork:
     """
-    Return a network in evaluation mode with plain weights: gates without chance, deltas added.
+    Return a network in evaluation mode with plain weights: deltas times gates are added.
 
-    ``network`` is in evaluation mode. It is built anew, because taking a parametrization off a
-    copied module takes it off the original's class too.
+    ``network`` is in evaluation mode. The result is built anew, because removing a parametrization
+    from a copied module also removes it from the original's class.
     """
     plain = build_model(network.config, network.tasks, network.label_count)
     plain.load_state_dict({name: attrgetter(name)(network) for name in plain.state_dict()})
@@ -239,12 +243,12 @@ def _layer_pairs(blocks: tuple[Block, Block]) -> Iterator[tuple[nn.Linear, nn.Li
 
 
 def _tile_means(values: torch.Tensor) -> torch.Tensor:
-    """Return the mean of each TILE x TILE block of a matrix, what is cut off apart."""
+    """Return the mean of each TILE x TILE block of a matrix, of smaller ones at its borders."""
     return functional.avg_pool2d(values[None, None], TILE, ceil_mode=True)[0, 0]
 
 
 def _gate_layer(own: nn.Linear, base: nn.Linear, config: DeltaConfig) -> GatedLayer:
-    """Gate a layer; a bias goes with its row, or has a gate for each element."""
+    """Gate a layer; a bias has its row's gate, or one gate for each element."""
     outputs, inputs = own.weight.shape
     shape, tile = {
         'row': ((outputs,), 1), 'element': ((outputs, inputs), 1),

@@ -1,10 +1,10 @@
 """
 A transformer block as the sharing engine runs it, on whole images and with gradients.
 
-The values are the engine's, whose ``sharing.rules`` decide: a row that a gate drops keeps what it
-was, a row that is reused gets the base task's update and the kept difference. The gradient
-goes straight through, as if every row had been computed. ``test_gated_training.py`` holds them to
-the engine.
+The values equal the engine's, because both apply ``sharing.rules``: a token that a gate drops
+keeps its last values, a reused token gets the base task's update plus the kept difference. The
+gradient ignores the gates, as if every token had been computed, because a gate has no gradient.
+``test_gated_training.py`` compares the values with the engine's.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ from mtshare_ros.sharing.gates import (
 @dataclass(frozen=True)
 class Memory:
     """
-    What a block keeps of the frame before, of B images with T rows, the cells' before others.
+    What a block keeps of the frame before: B images of T tokens, the prefix tokens last.
 
-    ``input`` and ``update`` (B, T, D): each row's input and residual update when it was last
-    computed; ``key`` and ``value`` (B, heads, T, head_dim); ``spread`` (B, 1) is that of
-    the cells' input.
+    ``input`` and ``update`` (B, T, D): each token's input and residual update when it was last
+    computed; ``key`` and ``value`` (B, heads, T, head_dim); ``spread`` (B, 1): the spread of the
+    input, prefix tokens left out.
     """
 
     input: torch.Tensor
@@ -44,30 +44,30 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Rows:
+class TokenMasks:
     """
-    Which rows (B, T) bool of a frame are still at work, and which of them no gate may drop.
+    Which tokens (B, T) bool of a frame are active, and which of them no gate may drop.
 
-    The active ones only become fewer from block to block.
+    From block to block, active tokens can only become fewer.
     """
 
     active: torch.Tensor
     forced: torch.Tensor
 
-    def with_prefix(self, count: int) -> 'Rows':
-        """Return the rows of cells and of ``count`` others, at work wherever any cell is."""
+    def with_prefix(self, count: int) -> 'TokenMasks':
+        """Return the masks with ``count`` prefix tokens, active if any patch of the image is."""
         everywhere = self.active.any(dim=1, keepdim=True).expand(-1, count)
-        return Rows(torch.cat((self.active, everywhere), dim=1),
+        return TokenMasks(torch.cat((self.active, everywhere), dim=1),
                     torch.cat((self.forced, everywhere), dim=1))
 
 
 @dataclass(frozen=True)
 class TaskReference:
     """
-    What a sub-task's block may take over from.
+    The base task's block that a sub-task's block may reuse.
 
-    ``before`` and ``now`` are the base task's memories of the frame before and of this one,
-    ``share`` is the size of the delta weights relative to the base weights.
+    ``before`` and ``now`` are its memories of the frame before and of this one, ``share`` is the
+    size of the delta weights relative to the base weights.
     """
 
     before: Memory
@@ -78,16 +78,17 @@ class TaskReference:
 @dataclass(frozen=True)
 class GatedStep:
     """
-    What a block did with a frame.
+    The result of one block for one frame.
 
-    ``memory`` is its state after it; of the rows that ``entered``, ``rows`` go on. ``moved``
-    (B, T) is each row's temporal test and ``test`` (B, T) its test for reuse, relative to
-    the spread; ``reused`` (B, T) bool.
+    ``memory`` is the block's state after the frame. ``entered`` are the tokens that came in,
+    ``tokens`` those of them that its gate let pass. ``moved`` (B, T) is each token's distance for
+    the temporal gate and ``test`` (B, T) its distance for reuse, both relative to the spread;
+    ``reused`` (B, T) bool are the tokens that were reused.
     """
 
     memory: Memory
-    entered: Rows
-    rows: Rows
+    entered: TokenMasks
+    tokens: TokenMasks
     moved: torch.Tensor
     test: torch.Tensor | None = None
     reused: torch.Tensor | None = None
@@ -99,26 +100,27 @@ class GatedStep:
 
 
 def compute_all(
-    block: Block, values: torch.Tensor, rotary: RotaryTable | None, cells: int
+    block: Block, values: torch.Tensor, rotary: RotaryTable | None, patches: int
 ) -> Memory:
-    """Run a block on every row of (B, T, D) and keep what the next frame needs."""
+    """Run a block on every token of (B, T, D) and keep what the next frame needs."""
     query, key, value = block.attn.project(block.norm1(values), rotary)
     update = _finish(block, values, block.attn.attend(query, key, value))
-    return Memory(values, update, key, value, spread_of(values[:, :cells])[:, None])
+    return Memory(values, update, key, value, spread_of(values[:, :patches])[:, None])
 
 
 def compute_some(
-    block: Block, values: torch.Tensor, rotary: RotaryTable | None, memory: Memory, rows: Rows,
-    limit: float, *, reference: TaskReference | None = None, task_limit: float = 0.0,
+    block: Block, values: torch.Tensor, rotary: RotaryTable | None, memory: Memory,
+    tokens: TokenMasks, threshold: float, *, reference: TaskReference | None = None,
+    task_threshold: float = 0.0,
 ) -> GatedStep:
     """
-    Run a block on (B, T, D) as the engine would, with a temporal limit and one for reuse.
+    Run a block on (B, T, D) as the engine would, with a temporal threshold and one for reuse.
 
-    A temporal limit of 0 gates nothing; without a ``reference`` no row is reused.
+    With a temporal threshold of 0 every token passes; without a ``reference`` none is reused.
     """
     moved = distance(values, memory.input)
-    bound = effective(limit) * memory.spread
-    passing = rows.active & passes(moved, bound, rows.forced)
+    bound = effective(threshold) * memory.spread
+    passing = tokens.active & passes(moved, bound, tokens.forced)
     values = _choose(passing, values, memory.input)
     query, key, value = block.attn.project(block.norm1(values), rotary)
     test = reused = None
@@ -126,33 +128,34 @@ def compute_some(
         test = reuse_distance(
             values - reference.now.input, memory.input - reference.before.input,
             values, memory.input, reference.share)
-        bound = effective(task_limit) * memory.spread
-        reused = passing & ~passes(test, bound, rows.forced)
+        bound = effective(task_threshold) * memory.spread
+        reused = passing & ~passes(test, bound, tokens.forced)
         key = _choose_heads(reused, _carried(reference, memory, 'key'), key)
         value = _choose_heads(reused, _carried(reference, memory, 'value'), value)
     update = _finish(block, values, block.attn.attend(query, key, value))
     if reference is not None and reused is not None:
         update = _choose(~reused, update, _carried(reference, memory, 'update'))
     kept = Memory(values, _choose(passing, update, memory.update), key, value, memory.spread)
-    return GatedStep(kept, rows, Rows(passing, rows.forced & passing), moved / memory.spread,
-                     None if test is None else test / memory.spread, reused)
+    return GatedStep(
+        kept, tokens, TokenMasks(passing, tokens.forced & passing), moved / memory.spread,
+        None if test is None else test / memory.spread, reused)
 
 
 def _carried(base: TaskReference, own: Memory, name: str) -> torch.Tensor:
-    """Return what the base task has now and the difference that was kept."""
+    """Return the base task's value of this frame plus the kept difference of the sub-task's."""
     return getattr(base.now, name) + (getattr(own, name) - getattr(base.before, name))
 
 
 def _finish(block: Block, values: torch.Tensor, attended: torch.Tensor) -> torch.Tensor:
-    """Return the residual update for what the attention gave."""
+    """Return the residual update for the output of the attention."""
     return attended + block.mlp(block.norm2(values + attended))
 
 
-def _choose(rows: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return ``own`` (B, T, D) at rows (B, T) and ``other`` elsewhere; the gradient is own's."""
-    return own + (torch.where(rows[..., None], own, other) - own).detach()
+def _choose(tokens: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """Return ``own`` (B, T, D) at tokens (B, T) and ``other`` elsewhere; the gradient is own's."""
+    return own + (torch.where(tokens[..., None], own, other) - own).detach()
 
 
-def _choose_heads(rows: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """Return ``own`` (B, heads, T, d) at rows (B, T), else ``other``; the gradient is other's."""
-    return other + (torch.where(rows[:, None, :, None], own, other) - other).detach()
+def _choose_heads(tokens: torch.Tensor, own: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+    """As ``_choose`` for (B, heads, T, d), but the gradient is that of ``other``."""
+    return other + (torch.where(tokens[:, None, :, None], own, other) - other).detach()

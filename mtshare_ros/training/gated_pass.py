@@ -18,21 +18,21 @@ from mtshare_ros.training.gated_blocks import (
     compute_some,
     GatedStep,
     Memory,
-    Rows,
     TaskReference,
+    TokenMasks,
 )
 from mtshare_ros.training.losses import PartialLoss
 from mtshare_ros.training.stage_config import GateConfig
 
 
 @dataclass(frozen=True)
-class GatedFilms:
+class GatedClips:
     """
-    What the network sees of films (B, T, 3, H, W) in their last two frames.
+    The last two frames of clips (B, T, 3, H, W) as the network sees them behind the input gate.
 
-    ``before`` and ``now`` (B, 3, H, W) uint8 are the reference images, made of each patch when it
-    was last transmitted. ``entering`` (B, N) bool are the rows that the last frame lets in,
-    ``forced`` (B, N) bool those whose refresh turn has come.
+    ``before`` and ``now`` (B, 3, H, W) uint8 are the reference images: each patch as it was last
+    transmitted. ``entering`` (B, N) bool are the tokens of the patches that the last frame
+    transmits, ``forced`` (B, N) bool those that the refresh makes due.
     """
 
     before: torch.Tensor
@@ -43,9 +43,9 @@ class GatedFilms:
 
 class InputGate:
     """
-    Runs detector and planner of the sharing engine; holds nothing of a film.
+    Runs detector and planner of the sharing engine on clips; keeps no state between calls.
 
-    ``factor`` scales the change of a patch that counts, as the factor on temporal thresholds does.
+    ``factor`` multiplies the change that a patch must show to be transmitted.
     """
 
     def __init__(self, network: MultiTaskNetwork, device: torch.device, factor: float) -> None:
@@ -55,29 +55,29 @@ class InputGate:
         self._settings = SharingSettings()
         self._factor = factor
 
-    def __call__(self, films: torch.Tensor, turns: list[int]) -> GatedFilms:
+    def __call__(self, clips: torch.Tensor, turns: list[int]) -> GatedClips:
         """
-        Let films (B, T, 3, H, W) uint8 in, at least two frames each.
+        Return what the input gate transmits of clips (B, T, 3, H, W) uint8, two frames or more.
 
-        ``turns`` (B) say where in the refresh schedule their last frame comes.
+        ``turns`` (B) are the positions of their last frames in the refresh schedule.
         """
-        seen = [self._stream(film, turn) for film, turn in zip(films, turns)]
+        seen = [self._stream(clip, turn) for clip, turn in zip(clips, turns)]
         before, now, entering, forced = (torch.stack(parts) for parts in zip(*seen))
-        return GatedFilms(before, now, entering, forced)
+        return GatedClips(before, now, entering, forced)
 
     def _stream(
-        self, film: torch.Tensor, turn: int
+        self, clip: torch.Tensor, turn: int
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return a film's reference images, entering and forced rows, see GatedFilms."""
+        """Return a clip's reference images, entering and forced tokens, see GatedClips."""
         side = self._patch_size
-        grid = (film.shape[2] // side, film.shape[3] // side)
+        grid = (clip.shape[2] // side, clip.shape[3] // side)
         state = self._detector.allocate(grid)
-        ages = torch.zeros(grid[0] * grid[1], dtype=torch.int32, device=film.device)
-        self._detector.observe(state, film[:1])
+        ages = torch.zeros(grid[0] * grid[1], dtype=torch.int32, device=clip.device)
+        self._detector.observe(state, clip[:1])
         self._detector.transmit_all(state)
-        before = now = film[0]
+        before = now = clip[0]
         entering = forced = torch.zeros_like(ages, dtype=torch.bool)
-        for number, frame in enumerate(film[1:], start=turn + 2 - len(film)):
+        for number, frame in enumerate(clip[1:], start=turn + 2 - len(clip)):
             plan = self._planner.plan(
                 grid, number % self._settings.refresh_period,
                 self._detector.observe(state, frame[None]), ages, self._factor, self._settings,
@@ -90,77 +90,77 @@ class InputGate:
         return before, now, entering, forced
 
 
-def _mask(rows: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
-    """Return rows (n,) as a mask (N,); None means all."""
-    if rows is None:
+def _mask(tokens: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
+    """Return token indices (n,) as a mask (N,); None means all tokens."""
+    if tokens is None:
         return torch.ones_like(like, dtype=torch.bool)
-    return torch.zeros_like(like, dtype=torch.bool).index_fill_(0, rows, True)
+    return torch.zeros_like(like, dtype=torch.bool).index_fill_(0, tokens, True)
 
 
 def _pixels(patches: torch.Tensor, side: int) -> torch.Tensor:
-    """Return a mask of patches (rows, columns) of a side as one of their pixels (H, W)."""
+    """Return a mask of patches (rows, columns) as a mask of their pixels (H, W)."""
     return patches.repeat_interleave(side, 0).repeat_interleave(side, 1)
 
 
 @dataclass(frozen=True)
 class GatedFrame:
     """
-    What the network made of the last frame of B films.
+    The network's result for the last frame of B clips.
 
-    ``raw`` is the task's raw output, ``steps`` what each of its blocks did with the rows, of which
-    the first ``cells`` are those of the grid. Shares are of the cells.
+    ``raw`` is the task's raw output, ``steps`` the result of each block. The first ``patches`` of
+    the tokens belong to the grid; shares leave the prefix tokens out.
     """
 
     raw: torch.Tensor
     steps: tuple[GatedStep, ...]
     thresholds: TaskThresholds
-    cells: int
+    patches: int
 
     def temporal_excess(self) -> PartialLoss:
-        """Return by how much temporal tests exceed their limits, over all rows and blocks."""
-        return _excess((step.moved, limit, step.entered)
-                       for step, limit in zip(self.steps, self.thresholds.temporal))
+        """Return by how much temporal distances exceed their thresholds, over all blocks."""
+        return _excess((step.moved, threshold, step.entered)
+                       for step, threshold in zip(self.steps, self.thresholds.temporal))
 
     def task_excess(self) -> PartialLoss:
-        """Return by how much the tests for reuse exceed their limits."""
-        return _excess((step.test, limit, step.rows)
-                       for step, limit in zip(self.steps, self.thresholds.task)
+        """Return by how much the distances for reuse exceed their thresholds."""
+        return _excess((step.test, threshold, step.tokens)
+                       for step, threshold in zip(self.steps, self.thresholds.task)
                        if step.test is not None)
 
     def passed_share(self) -> torch.Tensor:
-        """Return the mean share of rows that went through a block."""
-        return torch.stack([self._of_cells(step.rows.active).float().mean()
+        """Return the mean share of tokens that went through a block."""
+        return torch.stack([self._of_patches(step.tokens.active).float().mean()
                             for step in self.steps]).mean()
 
-    def taken_share(self) -> torch.Tensor:
-        """Return which share of the rows in blocks with a base task was reused."""
-        pairs = [(self._of_cells(step.reused), self._of_cells(step.rows.active))
+    def reused_share(self) -> torch.Tensor:
+        """Return the share of the active tokens that a sub-task's blocks reused."""
+        pairs = [(self._of_patches(step.reused), self._of_patches(step.tokens.active))
                  for step in self.steps if step.reused is not None]
         reused = sum(reused.sum() for reused, _ in pairs)
         return reused / max(sum(int(active.sum()) for _, active in pairs), 1)
 
-    def _of_cells(self, rows: torch.Tensor) -> torch.Tensor:
-        return rows[:, :self.cells]
+    def _of_patches(self, tokens: torch.Tensor) -> torch.Tensor:
+        return tokens[:, :self.patches]
 
 
 class GatedPass:
-    """Runs films through a network in which the gates of the sharing engine act."""
+    """Runs clips through a network in which the gates of the sharing engine act."""
 
     def __init__(self, network: MultiTaskNetwork, task: str, config: GateConfig) -> None:
         self._network, self._task = network, task
         self._thresholds = default_thresholds(network.config).scaled(
             config.temporal_threshold, config.task_threshold)
 
-    def __call__(self, films: GatedFilms) -> GatedFrame:
-        """Return what the task's network makes of the films' last frame."""
+    def __call__(self, clips: GatedClips) -> GatedFrame:
+        """Return the result for the clips' last frame; the frame before it has no gradient."""
         network, config = self._network, self._network.config
-        grid = config.grid_of(tuple(films.now.shape[2:]))
-        rotary = network.rotary(grid, films.now.device)
+        grid = config.grid_of(tuple(clips.now.shape[2:]))
+        rotary = network.rotary(grid, clips.now.device)
         with torch.no_grad():
-            before = self._remember(self._stem(films.before), rotary)
-        features = self._stem(films.now)
-        rows = Rows(films.entering, films.forced).with_prefix(config.prefix_tokens)
-        steps = self._run(_Frame(network.embed(features.tokens), rows, rotary), before)
+            before = self._remember(self._stem(clips.before), rotary)
+        features = self._stem(clips.now)
+        tokens = TokenMasks(clips.entering, clips.forced).with_prefix(config.prefix_tokens)
+        steps = self._run(_Frame(network.embed(features.tokens), tokens, rotary), before)
         taps = config.taps_of(config.head_of(self._task))
         given = network.head_input(
             self._task, [steps[block - 1].output for block in taps], features)
@@ -171,29 +171,29 @@ class GatedPass:
         return self._network.stem(self._network.normalize(image))
 
     def _remember(self, features: StemFeatures, rotary: RotaryTable | None) -> '_Memories':
-        """Compute a frame whole."""
-        network, cells = self._network, features.tokens[0, 0].numel()
+        """Compute every token of a frame in every block, and return what the blocks keep."""
+        network, patches = self._network, features.tokens[0, 0].numel()
         shared, values = _through(
-            network.shared_blocks, network.embed(features.tokens), rotary, cells)
-        base, _ = _through(network.own_blocks(network.base_task), values, rotary, cells)
+            network.shared_blocks, network.embed(features.tokens), rotary, patches)
+        base, _ = _through(network.own_blocks(network.base_task), values, rotary, patches)
         if self._task not in network.branches:
             return _Memories(shared, base, base)
-        own, _ = _through(network.own_blocks(self._task), values, rotary, cells)
+        own, _ = _through(network.own_blocks(self._task), values, rotary, patches)
         return _Memories(shared, base, own)
 
     def _run(self, frame: '_Frame', before: '_Memories') -> tuple[GatedStep, ...]:
-        """Run a frame's rows through the blocks of the task."""
+        """Run a frame's tokens through the blocks of the task."""
         network, depth = self._network, self._network.config.shared_depth
-        limits = self._thresholds.temporal
-        shared = frame.through(network.shared_blocks, before.shared, limits[:depth])
+        thresholds = self._thresholds.temporal
+        shared = frame.through(network.shared_blocks, before.shared, thresholds[:depth])
         frame = frame.after(shared)
         is_sub_task = self._task in network.branches
         with torch.set_grad_enabled(not is_sub_task):
             base = frame.through(
-                network.own_blocks(network.base_task), before.base, limits[depth:])
+                network.own_blocks(network.base_task), before.base, thresholds[depth:])
         if not is_sub_task:
             return (*shared, *base)
-        own = frame.through(network.own_blocks(self._task), before.own, limits[depth:],
+        own = frame.through(network.own_blocks(self._task), before.own, thresholds[depth:],
                             self._references(before.base, base), self._thresholds.task[depth:])
         return (*shared, *own)
 
@@ -208,7 +208,7 @@ class GatedPass:
 
 @dataclass(frozen=True)
 class _Memories:
-    """What shared blocks, the base task's and the task's own ones keep of the frame before."""
+    """What the shared, the base task's and the task's own blocks keep of the frame before."""
 
     shared: list[Memory]
     base: list[Memory]
@@ -217,47 +217,47 @@ class _Memories:
 
 @dataclass(frozen=True)
 class _Frame:
-    """Rows (B, T, D) on their way through the blocks, and which of them are at work."""
+    """Tokens (B, T, D) between two blocks, and which of them are active."""
 
     values: torch.Tensor
-    rows: Rows
+    tokens: TokenMasks
     rotary: RotaryTable | None
 
     def through(
-        self, blocks: Sequence[Block], memories: Sequence[Memory], limits: Sequence[float],
-        references: Sequence[TaskReference] | None = None, task_limits: Sequence[float] = (),
+        self, blocks: Sequence[Block], memories: Sequence[Memory], thresholds: Sequence[float],
+        references: Sequence[TaskReference] | None = None, task_thresholds: Sequence[float] = (),
     ) -> list[GatedStep]:
-        """Run the rows through blocks, one after the other."""
+        """Run the tokens through blocks, one after the other."""
         frame, steps = self, []
-        for number, (block, memory, limit) in enumerate(zip(blocks, memories, limits)):
+        for number, (block, memory, threshold) in enumerate(zip(blocks, memories, thresholds)):
             reference = references[number] if references else None
             steps.append(compute_some(
-                block, frame.values, frame.rotary, memory, frame.rows, limit,
-                reference=reference, task_limit=task_limits[number] if reference else 0.0))
+                block, frame.values, frame.rotary, memory, frame.tokens, threshold,
+                reference=reference, task_threshold=task_thresholds[number] if reference else 0.0))
             frame = frame.after(steps)
         return steps
 
     def after(self, steps: Sequence[GatedStep]) -> '_Frame':
-        """Return the frame behind the last of some steps, itself where there is none."""
-        return _Frame(steps[-1].output, steps[-1].rows, self.rotary) if steps else self
+        """Return the frame after the last of some steps, itself where there is none."""
+        return _Frame(steps[-1].output, steps[-1].tokens, self.rotary) if steps else self
 
 
 def _through(
-    blocks: Iterable[Block], values: torch.Tensor, rotary: RotaryTable | None, cells: int
+    blocks: Iterable[Block], values: torch.Tensor, rotary: RotaryTable | None, patches: int
 ) -> tuple[list[Memory], torch.Tensor]:
-    """Compute every row in every block; return what the blocks keep, and the output."""
+    """Compute every token in every block; return what the blocks keep, and the output."""
     memories = []
     for block in blocks:
-        memories.append(compute_all(block, values, rotary, cells))
+        memories.append(compute_all(block, values, rotary, patches))
         values = memories[-1].output
     return memories, values
 
 
-def _excess(tests: Iterable[tuple[torch.Tensor, float, Rows]]) -> PartialLoss:
-    """Add up by how much tests (B, T) exceed their limits on the rows that a gate could stop."""
+def _excess(tests: Iterable[tuple[torch.Tensor, float, TokenMasks]]) -> PartialLoss:
+    """Sum by how much distances (B, T) exceed their thresholds, over tokens a gate may drop."""
     totals, counts = [], []
-    for test, limit, rows in tests:
-        at_work = rows.active & ~rows.forced
-        totals.append((test - limit).clamp(min=0)[at_work].sum())
-        counts.append(at_work.sum())
+    for test, threshold, tokens in tests:
+        droppable = tokens.active & ~tokens.forced
+        totals.append((test - threshold).clamp(min=0)[droppable].sum())
+        counts.append(droppable.sum())
     return PartialLoss(torch.stack(totals).sum(), torch.stack(counts).sum())

@@ -24,59 +24,60 @@ from mtshare_ros.training.stage_config import SUB
 
 _MEANINGS = (
     (r'position\.table', 'learnt positions, which this network does not have '
-     '(architecture.position); what the blocks know of places has to be learnt anew'),
+     '(architecture.position); the blocks have to learn positions anew'),
     (r'prefix\.tokens', 'class and register tokens, of which this network has none or another '
      'number (architecture.class_token, register_tokens); the blocks learnt to attend to them'),
-    (r'(.*\.)?mask_token', 'what stood for hidden patches in the training of the source'),
+    (r'(.*\.)?mask_token', "the token of hidden patches, which only the source's training needs"),
     (r'.*\.(q_norm|k_norm)\..*', 'norms of queries and keys, which these blocks do not '
-     'have; their attention is another one'),
-    (r'blocks\..*', 'parts of blocks that this network has not, or in another shape'),
+     'have; their attention computes something else'),
+    (r'blocks\..*', 'parts of blocks that this network does not have, or has in another shape'),
     (r'((neck|head\.conv\d|decode_head|(depth|normals|segmentation)_head|decoder|(in|out)put_'
      r'adapters)\.|decoder_).*', 'heads and decoders of the source; mtshare import makes a model '
      'of those that give maps'),
-    (r'(head|head_dist|fc_norm|attn_pool)\..*', 'the classifier, which nothing here needs'),
+    (r'(head|head_dist|fc_norm|attn_pool)\..*', 'the classifier, which no task needs'),
     (r'heads\..*', 'decode heads of other tasks, or for other classes'),
     (r'branches\..*', 'delta weights of other sub-tasks, or of blocks that are shared here'),
-    (r'(patch_embed|stem)\..*', 'the way from pixels to tokens, which is another one here '
+    (r'(patch_embed|stem)\..*', 'the stem, which differs in this network '
      '(architecture.stem)'),
-    (r'norm(_pre)?\..*', 'a norm that this network has not, or in another width'),
+    (r'norm(_pre)?\..*', 'a norm that this network does not have, or has in another width'),
 )
-"""What it means to leave a tensor out, by its whole name; the first that fits counts."""
+"""What it means to leave a tensor out, by a pattern of its whole name; the first match counts."""
 
 _TABLE = 'position.table'
 
 _STEM = ('stem.proj.weight', 'stem.proj.bias')
 
 _ALIKE = ('num_heads', 'norm_eps', 'image_mean', 'image_std')
-"""What has no weights, but has to be the source's for the blocks to compute what they did."""
+"""Settings without weights that must equal the source's, or its blocks compute something else."""
 
 
 @dataclass(frozen=True)
 class LoadReport:
     """
-    Which tensors of the network were filled, and which tensors of the file were left out.
+    Which tensors of the network were loaded, and which tensors of the file were left out.
 
-    ``by_chance`` are those of the network that the file has nothing for; branches begin equal to
-    the base task and are not among them. ``notes`` say what else differs from the file's network.
+    ``random`` are the network's tensors that the file does not have; they keep random weights.
+    Branches are not among them, because they start equal to the base task. ``notes`` say what else
+    differs from the file's network.
     """
 
     loaded: tuple[str, ...]
     left_out: tuple[str, ...]
-    by_chance: tuple[str, ...] = ()
+    random: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 def explain(report: LoadReport, source: str) -> str:
     """
-    Say what was read from a file, what was left out and what that means, and what is by chance.
+    Say what was read from a file, what was left out and why it matters, and what stays random.
 
-    One line for each kind of tensor, after a first one.
+    The first line is a summary; each further line is about one kind of tensor.
     """
     count = len(report.loaded)
     head = (f'{source}: {count} of {count + len(report.left_out)} tensors were read'
-            + ('' if report.left_out or report.by_chance or report.notes else
+            + ('' if report.left_out or report.random or report.notes else
                ', which is all of the network'))
-    return '\n'.join((head, *_left_out(report.left_out), *_by_chance(report.by_chance),
+    return '\n'.join((head, *_left_out(report.left_out), *_by_chance(report.random),
                       *(f'  differs: {note}' for note in report.notes)))
 
 
@@ -92,12 +93,12 @@ def _by_chance(names: tuple[str, ...]) -> Iterator[str]:
     parts = dict.fromkeys('.'.join(name.split('.')[:2]) if name.startswith(('heads.', 'blocks.'))
                           else name.split('.')[0] for name in names)
     if parts:
-        yield f'  begins by chance: {", ".join(parts)}'
+        yield f'  starts from random weights: {", ".join(parts)}'
 
 
 def _meaning_of(name: str) -> str:
     return next((meaning for pattern, meaning in _MEANINGS if re.fullmatch(pattern, name)),
-                'nothing of that name is here')
+                'this network has no tensor of that name')
 
 
 def _some(names: list[str]) -> str:
@@ -106,14 +107,13 @@ def _some(names: list[str]) -> str:
 
 def load_initial_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
     """
-    Copy every tensor that has its place and shape in the network.
+    Copy every tensor of a file that the network has in the same shape.
 
-    Of a checkpoint that is any: tasks may differ, and blocks of a sub-task find their number where
-    the file shares more or fewer. Of the sources of ``mtshare import``, files or folders, it is
-    the backbone: LayerScale goes into the matrices, class and register tokens and positions are
-    read, positions of another grid are interpolated as the source does. Where the file has no
-    branch of a sub-task, that begins equal to the base task. Raises ModelError where the file
-    cannot be read or nothing in it fits.
+    The file may be a checkpoint with other tasks, or with more or fewer shared blocks; the blocks
+    of a sub-task are then renumbered. Of a file or folder that ``mtshare import`` reads, the
+    backbone is copied: LayerScale is multiplied into the matrices, and positions of another grid
+    are interpolated as the source does. A sub-task without a branch in the file starts equal to
+    the base task. Raises ModelError where the file cannot be read or nothing in it fits.
     """
     if path.is_dir() or not _is_checkpoint(path):
         return _copy_public(network, path)
@@ -160,7 +160,7 @@ def _table_for(config: ArchitectureConfig, backbone: Backbone) -> torch.Tensor:
 
 
 def _notes(ours: ArchitectureConfig, theirs: ArchitectureConfig) -> tuple[str, ...]:
-    """Say what the recipe has to name for the blocks to compute what they did in the source."""
+    """Say what the recipe must set so that the blocks compute what they did in the source."""
     names = list(_ALIKE)
     if ours.position != theirs.position:
         names.append('position')
@@ -179,7 +179,7 @@ def _copy(
     network: MultiTaskNetwork, tensors: Mapping[str, tuple[str, torch.Tensor]],
     unused: tuple[str, ...], path: Path, notes: tuple[str, ...] = (),
 ) -> LoadReport:
-    """Copy tensors, given with their names in the file by their places in the network."""
+    """Copy ``tensors``: name in the network to (name in the file, value)."""
     own = network.state_dict()
     fitting, left_out = {}, []
     for place, (name, value) in tensors.items():
@@ -196,13 +196,13 @@ def _copy(
     network.branches.update(new_branches(network, network.config.shared_depth))
     # the branches are the base task's now; what the file has of their own comes on top
     network.load_state_dict(fitting, strict=False)
-    by_chance = (name for name, value in own.items() if value.is_floating_point()
+    random = (name for name, value in own.items() if value.is_floating_point()
                  and name not in fitting and not name.startswith('branches.'))
-    return LoadReport(tuple(fitting), (*left_out, *unused), tuple(by_chance), notes)
+    return LoadReport(tuple(fitting), (*left_out, *unused), tuple(random), notes)
 
 
 def _place_of(name: str, shift: int) -> str:
-    """Return the name in the network; ``shift`` is how many blocks more the file shares."""
+    """Return a tensor's name in the network; the file shares ``shift`` blocks more."""
     if shift and name.startswith('branches.') and '.blocks.' in name:
         branch, _, place = name.partition('.blocks.')
         number, rest = place.split('.', 1)
@@ -213,10 +213,10 @@ def _place_of(name: str, shift: int) -> str:
 @dataclass(frozen=True)
 class Prepared:
     """
-    A stage's network as it starts, and the gates of its deltas where it learns some.
+    A stage's network before its first step, and the gates of its deltas where it learns some.
 
-    ``initial`` says what the recipe's initial weights gave, None where there are none or where the
-    stage goes on from another.
+    ``initial`` reports what was loaded of the recipe's initial weights, None where there are none
+    or where the stage continues another.
     """
 
     network: MultiTaskNetwork
@@ -226,10 +226,10 @@ class Prepared:
 
 def prepare_network(run: StageRun, label_count: int, source: Path | None) -> Prepared:
     """
-    Make the network of a stage and choose what of it learns.
+    Build the network of a stage, and choose which of its weights are trained.
 
-    Weights come from the recipe's initial ones and then from the model ``source`` of the stage
-    that this one goes on from. Raises ModelError where a file does not fit.
+    The recipe's initial weights are loaded first, then the model ``source`` of the stage that this
+    one continues. Raises ModelError where a file does not fit.
     """
     architecture = replace(run.recipe.architecture, shared_blocks=run.shared_blocks)
     network = build_model(architecture, run.tasks, label_count)
@@ -244,7 +244,7 @@ def prepare_network(run: StageRun, label_count: int, source: Path | None) -> Pre
         gates = attach_gates(network, run.task, run.plan.delta)
     elif run.stage.role == SUB:
         attach_support(network, run.task)
-    _choose_what_learns(network, run)
+    _choose_trained(network, run)
     return Prepared(network, gates, initial)
 
 
@@ -257,23 +257,23 @@ def _initial_path(initial: str) -> Path:
 
 def set_modes(network: MultiTaskNetwork, run: StageRun) -> None:
     """
-    Bring batch norms and gates into the mode of the stage.
+    Set batch norms and gates to the mode of the stage.
 
-    What is frozen stays as it will run; on films everything does, because a difference that comes
-    from statistics of the batch would count as a change of the scene.
+    Frozen parts are in evaluation mode. On clips every batch norm is, because a difference that
+    comes from statistics of the batch would look like a change of the scene.
     """
-    network.train(run.stage.role != SUB and not run.stage.films and not run.stage.kept_features)
+    network.train(run.stage.role != SUB and not run.stage.clips and not run.stage.kept_features)
     if run.stage.kept_features:
         network.heads.train()
     if run.stage.frozen_stem:
         network.stem.eval()
     if run.stage.role == SUB:
         network.branches[run.task].train()
-        network.heads[run.task].train(not run.stage.films)
+        network.heads[run.task].train(not run.stage.clips)
 
 
-def _choose_what_learns(network: MultiTaskNetwork, run: StageRun) -> None:
-    """Let a sub-task learn its deltas and its head; norms of its blocks stay the base's."""
+def _choose_trained(network: MultiTaskNetwork, run: StageRun) -> None:
+    """Choose what is trained: of a sub-task its deltas and its head, not its norms."""
     network.requires_grad_(run.stage.role != SUB and not run.stage.kept_features)
     if run.stage.kept_features:
         network.heads.requires_grad_(True)

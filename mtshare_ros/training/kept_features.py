@@ -1,4 +1,4 @@
-"""What a frozen backbone makes of images: computed once, kept on disk, read as batches."""
+"""Features of a frozen backbone: computed once, stored on disk, read as batches."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -32,10 +32,10 @@ _STORED = {'semseg': 'u1', 'human_parts': 'u1', 'normals': 'i1'}
 @dataclass(frozen=True)
 class FeatureBatch:
     """
-    Outputs of blocks, and what is true of the images they come from.
+    Outputs of a frozen backbone's blocks, and the truth of their images.
 
-    ``outputs`` (B, T, D) by the number of the block, counted from 1; ``features`` say the grid of
-    cells only; ``truth`` as of ``Batch``.
+    ``outputs`` (B, T, D) by the number of the block, counted from 1; of ``features`` only the grid
+    of patches is used; ``truth`` as in ``Batch``.
     """
 
     outputs: Mapping[int, torch.Tensor]
@@ -53,11 +53,11 @@ class FeatureBatch:
 @dataclass(frozen=True)
 class FeatureMeta:
     """
-    What ``meta.json`` says of a folder of features.
+    The contents of ``meta.json`` in a folder of features.
 
-    ``origin`` is all that decides them; ``grid`` rows and columns of cells; ``taps`` the blocks;
-    ``width`` that of a token, ``tokens`` how many there are; ``truth`` the shape of one image's
-    truth by task.
+    ``origin`` is everything that decides the features; ``grid`` (rows, columns) of patches;
+    ``taps`` the numbers of the blocks; ``width`` the channels of a token, ``tokens`` their number;
+    ``truth`` the shape of one image's truth by task.
     """
 
     origin: dict[str, Any]
@@ -88,9 +88,9 @@ class FeatureSet:
         """Return the features and truths of images."""
         rows = list(indices)
         outputs = torch.from_numpy(self.arrays[_OUTPUTS][rows]).float()
-        cells = outputs.new_empty((len(rows), 0, *self.meta.grid))
+        patches = outputs.new_empty((len(rows), 0, *self.meta.grid))
         truth = {task: _restored(task, self.arrays[task][rows]) for task in self.meta.truth}
-        return FeatureBatch(dict(zip(self.meta.taps, outputs.unbind(1))), StemFeatures(cells),
+        return FeatureBatch(dict(zip(self.meta.taps, outputs.unbind(1))), StemFeatures(patches),
                             truth)
 
 
@@ -99,10 +99,11 @@ def keep_features(
     origin: dict[str, Any], dtype: torch.dtype, progress: Progress,
 ) -> FeatureSet:
     """
-    Compute what heads read of ``count`` images, and keep it beside their truth.
+    Compute the features of ``count`` images that heads read, and store them with their truth.
 
-    ``image`` returns a batch of one by its number. What is there already stays, so a kill loses
-    one image. Raises DatasetError where the folder holds features of another ``origin``.
+    ``image`` returns a batch of one by its number. Features that are already stored are not
+    computed again, so an interrupted run loses one image at most. Raises DatasetError where the
+    folder holds features of another ``origin``.
     """
     meta = _meta(network, image(0), count, origin)
 
@@ -136,9 +137,9 @@ def _outputs(
     """Return the outputs (taps, T, D) of the tapped blocks for one image (1, 3, H, W)."""
     device = next(network.parameters()).device
     with autocast(device.type, dtype):
-        cells = network.stem(network.normalize(image.to(device))).tokens
-        tokens = network.embed(cells)
-        rotary = network.rotary((cells.shape[2], cells.shape[3]), device)
+        patches = network.stem(network.normalize(image.to(device))).tokens
+        tokens = network.embed(patches)
+        rotary = network.rotary((patches.shape[2], patches.shape[3]), device)
         kept = []
         for number, block in enumerate(network.blocks, 1):
             tokens = block(tokens, rotary)
@@ -163,15 +164,15 @@ class PhaseImages:
     """
     The images of a phase.
 
-    Their depths times ``depth_factor`` are as if all phases had the focal length that the model
-    tells.
+    Depths are multiplied by ``depth_factor``, so that all phases have the focal length that the
+    model's description states.
     """
 
     images: TrainingSet
     depth_factor: float
 
     def one(self, phase: Phase, seed: int, number: int) -> Batch:
-        """Return an image by its number: beyond the last, the first comes augmented anew."""
+        """Return an image by its number; beyond the last one they repeat, augmented anew."""
         random = np.random.default_rng((seed, number))
         batch = self.images.batch([number % len(self.images)], phase.size, phase.downscale, random)
         if 'depth' not in batch.truth:
@@ -182,7 +183,7 @@ class PhaseImages:
 
 @dataclass(frozen=True)
 class FeatureSource:
-    """Kept features as a Source, by phase."""
+    """Kept features as a BatchSource, by phase."""
 
     sets: dict[Phase, FeatureSet]
     name: str
@@ -191,7 +192,7 @@ class FeatureSource:
         return sum(phase.images for phase in self.sets)
 
     def batch(self, step: Step, share: Sequence[tuple[int, int]]) -> FeatureBatch:
-        """See Source."""
+        """See BatchSource."""
         return self.sets[step.phase].batch([index for _, index in share])
 
 
@@ -200,9 +201,9 @@ def open_features(
     progress: Callable[[str, int, int], None],
 ) -> FeatureSource:
     """
-    Return the features of the images of every phase; what is missing in the folder is computed.
+    Return the features of the images of every phase; those missing in the folder are computed.
 
-    Raises TrainingError where the initial weights leave something of the backbone to chance,
+    Raises TrainingError where the initial weights do not fill the whole backbone,
     DatasetError where the folder holds features of other images or of another backbone.
     """
     network = _frozen_network(run)
@@ -220,18 +221,18 @@ def open_features(
 
 def _frozen_network(run: StageRun) -> MultiTaskNetwork:
     prepared = prepare_network(run, len(load_labels(run.recipe.labels)), None)
-    missing = [name for name in (prepared.initial.by_chance if prepared.initial else ())
+    missing = [name for name in (prepared.initial.random if prepared.initial else ())
                if is_backbone(name)]
     if missing:
         raise TrainingError(
             f'{run.recipe.initial} has nothing for {missing[0]} and {len(missing) - 1} more '
-            f'tensors of the backbone, which the stage {run.stage.name} keeps as it is; let '
+            f'tensors of the backbone, which the stage {run.stage.name} does not train; let '
             'architecture describe the backbone of that file')
     return prepared.network.eval()
 
 
 def _origin(run: StageRun, phase: Phase, digest: str) -> dict[str, Any]:
-    """Return what decides the features of a phase, as JSON has it."""
+    """Return everything that decides the features of a phase, as JSON values."""
     return {'backbone': digest, 'data': to_values(run.recipe.data), 'seed': run.recipe.seed,
             'input_size': list(phase.size), 'downscale': phase.downscale,
             'precision': run.recipe.precision}

@@ -1,4 +1,4 @@
-"""One loss per task; raw outputs are enlarged to the size of the truth."""
+"""One loss per task, on raw outputs enlarged to the size of the truth."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from mtshare_ros.tasks import TASKS, UNLABELLED
 from mtshare_ros.training.stage_config import LossConfig
 
 EDGE_WEIGHT = 0.9
-"""Share of the balanced loss that edge pixels, the rare class, carry on the rooms."""
+"""Weight of edge pixels, the rare class, in the balanced loss on the rooms."""
 
 PUBLISHED_EDGE_WEIGHT = 0.95
 """The same in the multi-task literature on real data sets."""
@@ -23,9 +23,9 @@ _BALANCE, _LEAST_SHARE = 0.4, 2e-3
 @dataclass(frozen=True)
 class PartialLoss:
     """
-    A mean loss as a sum and how much it is a mean of.
+    A mean loss as its sum and its number of items.
 
-    Kept apart, so that processes that share a batch can divide by what all of them have.
+    They are kept apart so that several processes can divide by the number of all items.
     """
 
     total: torch.Tensor
@@ -71,9 +71,9 @@ def _balanced_dice(logits: torch.Tensor, labels: torch.Tensor) -> PartialLoss:
     """
     Cross-entropy in which rare classes count more, and half the Dice loss of the classes present.
 
-    A pixel weighs its class's share of the labelled pixels to the power of -0.4, shares below a
-    floor as if they were that: the mean over classes is to rise, not that over pixels. Of several
-    processes, each looks at its own part of the batch.
+    The weight of a pixel is its class's share of the labelled pixels to the power of -0.4, with a
+    floor for small shares, because the metric is the mean over classes, not over pixels. Of
+    several processes, each counts its own part of the batch.
     """
     known = labels != UNLABELLED
     if not known.any():
@@ -89,7 +89,7 @@ def _balanced_dice(logits: torch.Tensor, labels: torch.Tensor) -> PartialLoss:
 
 
 def _dice(logits: torch.Tensor, labels: torch.Tensor, pixels: torch.Tensor) -> torch.Tensor:
-    """Return 1 - Dice, the mean over classes of which the labels have ``pixels`` (C,)."""
+    """Return 1 - Dice, the mean over classes that have labels; ``pixels`` (C,) counts them."""
     known = labels != UNLABELLED
     chance = logits.softmax(dim=1) * known[:, None]
     place = torch.where(known, labels, 0)[:, None]
@@ -107,11 +107,11 @@ def _log_l1(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
 
 def _log_l1_shape(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
     """
-    Log L1, half of it again without each image's own scale, half the error of depth steps.
+    Log L1, plus half of it again without each image's own scale, and half the error of steps.
 
-    Some L1 in metres keeps what is far from counting too little. What does not hang on the scale
-    carries over to scenes of another size. Steps are those between pixels 1, 2, 4 and 8 apart (Li
-    and Snavely, CVPR 2018).
+    A part of L1 in metres keeps far pixels from counting too little. The parts without scale carry
+    over to scenes of another size. Steps are those between pixels 1, 2, 4 and 8 apart (Li and
+    Snavely, CVPR 2018).
     """
     valid = depth > 0
     error = log_metres[:, 0] - depth.clamp(min=1e-3).log()
@@ -122,7 +122,7 @@ def _log_l1_shape(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
 
 
 def _shape_error(error: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-    """Return what a depth map (H, W) errs but for its scale, summed over the valid pixels."""
+    """Return the error (H, W) of a depth map without its scale, summed over valid pixels."""
     known = error[valid]
     if not known.numel():
         return known.sum()
@@ -131,7 +131,7 @@ def _shape_error(error: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
 
 
 def _step_error(error: torch.Tensor, valid: torch.Tensor, apart: int) -> torch.Tensor:
-    """Return the mean error of the differences of pixels some pixels apart, right and down."""
+    """Return the mean error of the steps between pixels ``apart`` pixels apart, on both axes."""
     error, valid = error[::apart, ::apart], valid[::apart, ::apart]
     total = error.new_zeros(())
     for axis in (0, 1):
@@ -151,14 +151,14 @@ def _berhu(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
     """
     Reverse Huber: linear near 0, squared beyond a fifth of the largest error.
 
-    That of the images at hand: of several processes, each looks at its own part of the batch.
+    The largest error is that of the batch; of several processes, each uses its own part of it.
     """
     valid = depth > 0
     error = (log_metres[:, 0].exp() - depth)[valid].abs()
     if not error.numel():
         return PartialLoss(error.sum(), valid.sum())
-    limit = (_BERHU_SHARE * error.detach().amax()).clamp(min=1e-6)
-    bent = torch.where(error <= limit, error, (error.square() + limit.square()) / (2 * limit))
+    knee = (_BERHU_SHARE * error.detach().amax()).clamp(min=1e-6)
+    bent = torch.where(error <= knee, error, (error.square() + knee.square()) / (2 * knee))
     return PartialLoss(bent.sum(), valid.sum())
 
 
@@ -169,14 +169,14 @@ def _cosine(direction: torch.Tensor, normals: torch.Tensor) -> PartialLoss:
 
 
 def _chord(direction: torch.Tensor, normals: torch.Tensor) -> PartialLoss:
-    """Length of the difference of unit vectors: nearly the angle, whose mean is to fall."""
+    """Sum the lengths of differences of unit vectors: close to the angle, which is the metric."""
     valid = normals.square().sum(dim=1) > 0
     difference = (functional.normalize(direction, dim=1) - normals).square().sum(dim=1)[valid]
     return PartialLoss((difference + 1e-6).sqrt().sum(), valid.sum())
 
 
 def _normals_l1(direction: torch.Tensor, normals: torch.Tensor) -> PartialLoss:
-    """Sum over the three components of the distance of unit vectors."""
+    """Sum the L1 distances of unit vectors over their three components."""
     valid = normals.square().sum(dim=1) > 0
     error = (functional.normalize(direction, dim=1) - normals).abs().sum(dim=1)[valid]
     return PartialLoss(error.sum(), valid.sum())
@@ -192,9 +192,9 @@ def _published_bce(logit: torch.Tensor, truth: torch.Tensor) -> PartialLoss:
 
 def _shared_bce(logit: torch.Tensor, truth: torch.Tensor) -> PartialLoss:
     """
-    Weigh each side by the other's share of the images, so that both count alike.
+    Weigh each class by the other's share of the pixels, so that both count the same.
 
-    Of several processes, each looks at its own part of the batch.
+    Of several processes, each counts its own part of the batch.
     """
     known = truth != UNLABELLED
     positive = (truth[known] > 0).float().mean() if known.any() else truth.new_tensor(0.5)
@@ -204,7 +204,7 @@ def _shared_bce(logit: torch.Tensor, truth: torch.Tensor) -> PartialLoss:
 def _weighted_bce(
     logit: torch.Tensor, truth: torch.Tensor, weight: float | torch.Tensor
 ) -> PartialLoss:
-    """Binary cross-entropy in which what is marked carries ``weight`` and the rest 1 - it."""
+    """Binary cross-entropy; positive pixels weigh ``weight``, the others 1 - ``weight``."""
     known = truth != UNLABELLED
     logit, truth = logit[:, 0][known], truth[known]
     weights = torch.where(truth > 0, weight, 1 - weight)

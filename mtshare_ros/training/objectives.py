@@ -1,4 +1,8 @@
-"""What a stage minimises: modules from a batch to losses, so that DDP can wrap them."""
+"""
+The losses that a stage minimises, as modules that take a batch.
+
+They are modules so that DistributedDataParallel can wrap them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,25 +21,25 @@ from mtshare_ros.training.stage_config import GateConfig, LossConfig
 
 GATES = 'open gates'
 
-ROWS_IN_TIME = 'rows in time'
+TOKENS_IN_TIME = 'tokens in time'
 
-ROWS_ACROSS_TASKS = 'rows across tasks'
+TOKENS_ACROSS_TASKS = 'tokens across tasks'
 
 
 @dataclass(frozen=True)
 class Terms:
     """
-    The terms of a step's loss, and figures that are watched only.
+    The terms of a step's loss, and metrics that are logged but not minimised.
 
-    Terms are means over what all processes have, kept as sums and counts.
+    A term is a sum and a count, so that its mean can be taken over all processes.
     """
 
     losses: dict[str, PartialLoss]
-    figures: dict[str, torch.Tensor]
+    metrics: dict[str, torch.Tensor]
 
 
 class ImageObjective(nn.Module):
-    """The losses of tasks on single images, dense, and what open gates of deltas cost."""
+    """The losses of tasks on single images, computed densely, and the penalty of delta gates."""
 
     def __init__(
         self, network: MultiTaskNetwork, tasks: tuple[str, ...],
@@ -81,8 +85,8 @@ class HeadObjective(nn.Module):
         return self.network.heads[task](self.network.head_input(task, outputs, batch.features))
 
 
-class FilmObjective(nn.Module):
-    """The loss of a task on films with the engine's gates at work, and what passed rows cost."""
+class ClipObjective(nn.Module):
+    """The loss of a task on clips with active gates, and the penalty of tokens that pass them."""
 
     def __init__(
         self, network: MultiTaskNetwork, task: str, losses: Mapping[str, LossConfig],
@@ -96,17 +100,17 @@ class FilmObjective(nn.Module):
             network, next(network.parameters()).device, gates.temporal_threshold)
 
     def forward(self, batch: ClipBatch, turns: list[int]) -> Terms:
-        """Return the terms for films whose last frame comes at ``turns`` of the refresh."""
-        films = self._gate(batch.frames, turns)
+        """Return the terms for clips whose last frame comes at ``turns`` of the refresh."""
+        clips = self._gate(batch.frames, turns)
         with autocast(batch.frames.device.type, self._dtype):
-            frame = self._pass(films)
+            frame = self._pass(clips)
         losses = task_losses({self._task: frame.raw}, batch.last.truth, self._losses)
-        losses[ROWS_IN_TIME] = _weighed(frame.temporal_excess(), self._config.temporal_penalty)
-        figures = {'passed': frame.passed_share().detach()}
+        losses[TOKENS_IN_TIME] = _weighed(frame.temporal_excess(), self._config.temporal_penalty)
+        metrics = {'passed': frame.passed_share().detach()}
         if self._task in self.network.branches:
-            losses[ROWS_ACROSS_TASKS] = _weighed(frame.task_excess(), self._config.task_penalty)
-            figures['taken_over'] = frame.taken_share().detach()
-        return Terms(losses, figures)
+            losses[TOKENS_ACROSS_TASKS] = _weighed(frame.task_excess(), self._config.task_penalty)
+            metrics['reused'] = frame.reused_share().detach()
+        return Terms(losses, metrics)
 
 
 def _weighed(term: PartialLoss, weight: float) -> PartialLoss:

@@ -1,4 +1,4 @@
-"""Which weight learns how fast, and how that changes on the way."""
+"""The optimiser: learning rates and decays of the weights, their average, and the precision."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _POLYNOMIAL_POWER = 0.9
 
 class AveragedNetwork:
     """
-    A copy of a network that follows it slowly.
+    The exponential moving average of a network's weights, which is evaluated and shipped.
 
     The decay grows with the number of updates, so that the random start is forgotten quickly.
     """
@@ -41,7 +41,7 @@ class AveragedNetwork:
 
 
 def _tensors(network: nn.Module) -> Iterator[torch.Tensor]:
-    """Yield every tensor once: a row's gate stands in the state of its weight and its bias."""
+    """Yield every tensor once; the state_dict names a gate twice, for its weight and its bias."""
     yield from network.parameters()
     yield from network.buffers()
 
@@ -50,9 +50,9 @@ def build_optimizer(network: MultiTaskNetwork, plan: StagePlan) -> torch.optim.A
     """
     Return AdamW over the weights that train, grouped by learning rate and decay.
 
-    Matrices decay, vectors do not: they are few and need their size. Deltas decay towards the
-    base's weights, gates not at all; these keep their learning rate to the end, or the last ones
-    would not shut in time.
+    Matrices decay; vectors do not, because norms and biases need their size. Deltas decay towards
+    the base's weights. Gates do not decay, and keep their learning rate to the end, because with
+    the schedule the last ones would not close in time.
     """
     groups: dict[_Choice, list[nn.Parameter]] = defaultdict(list)
     for parameter, choice in _choices(network, plan):
@@ -83,7 +83,7 @@ def rate_factor(config: OptimizerConfig, step: int, steps: int) -> float:
 
 @dataclass(frozen=True)
 class _Choice:
-    """How fast a weight learns at most, whether the schedule slows it, and how it decays."""
+    """The highest learning rate of a weight, its decay, and whether the schedule applies."""
 
     rate: float
     decay: float
@@ -93,7 +93,7 @@ class _Choice:
 def _choices(
     network: MultiTaskNetwork, plan: StagePlan
 ) -> Iterator[tuple[nn.Parameter, _Choice]]:
-    """Yield every parameter once with how it learns."""
+    """Yield every parameter once with its learning rate and decay."""
     config = plan.optimizer
     gates = {id(parameter) for module in network.modules() if isinstance(module, HardConcrete)
              for parameter in module.parameters()}
@@ -116,7 +116,7 @@ def _deltas(network: nn.Module) -> Iterator[nn.Parameter]:
 
 
 def _blocks_above(name: str, network: MultiTaskNetwork) -> int:
-    """Return how many blocks stand between a weight and the heads, the stem counting as one."""
+    """Return the number of blocks between a weight and the heads; the stem counts as one."""
     parts, depth = name.split('.'), network.config.depth
     if parts[0] == 'blocks':
         return depth - int(parts[1])
@@ -126,6 +126,6 @@ def _blocks_above(name: str, network: MultiTaskNetwork) -> int:
 
 
 def dtype_of(precision: str, device: str) -> torch.dtype:
-    """Return the type of products; ``auto`` is bf16 on CUDA, fp32 on the CPU."""
+    """Return the dtype of matrix products; ``auto`` is bf16 on CUDA and fp32 on the CPU."""
     short = precision == 'bf16' or precision == 'auto' and device.startswith('cuda')
     return torch.bfloat16 if short else torch.float32

@@ -1,4 +1,4 @@
-"""One training in several processes: who does what, and how they agree."""
+"""One training in several processes: how they divide batches and combine losses."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ from mtshare_ros.training.losses import PartialLoss
 T = TypeVar('T')
 
 _PATIENCE = timedelta(days=1)
-"""How long processes wait for the one that renders or evaluates; where it fails, all are ended."""
+"""How long processes wait for the one that renders or evaluates; torchrun ends all if it fails."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Processes:
     """
     This process among those that train together, as ``torchrun`` started them.
 
-    ``rank`` 0 writes files and reports. One alone trains without any of this.
+    ``rank`` 0 writes files and reports. A single process needs no communication.
     """
 
     rank: int = 0
@@ -40,7 +40,7 @@ class Processes:
         return self.rank == 0
 
     def device(self, device: str) -> str:
-        """Return the device of this process where all were told the same: a GPU for each."""
+        """Return this process' device: of several processes on ``cuda``, each has its own GPU."""
         return f'cuda:{self.local_rank}' if device == 'cuda' and self.count > 1 else device
 
     def share(self, items: Sequence[T]) -> list[tuple[int, T]]:
@@ -62,9 +62,9 @@ class Processes:
 
     def means(self, losses: Mapping[str, PartialLoss]) -> dict[str, torch.Tensor]:
         """
-        Return what this process minimises of each term.
+        Return the loss of each term that this process minimises.
 
-        The mean over the processes of these is the mean over everything that all of them have.
+        Their mean over the processes is the mean over the items of all processes.
         """
         counts = torch.stack([loss.count.float() for loss in losses.values()])
         self._add_up(counts)
@@ -72,7 +72,7 @@ class Processes:
                 for (name, loss), count in zip(losses.items(), counts)}
 
     def average(self, values: Mapping[str, torch.Tensor]) -> dict[str, float]:
-        """Return the mean over the processes of numbers by name."""
+        """Return the mean of each number over the processes."""
         if not values:
             return {}
         stacked = torch.stack([value.detach().float() for value in values.values()])
@@ -80,13 +80,13 @@ class Processes:
         return dict(zip(values, (stacked / self.count).tolist()))
 
     def wait(self) -> None:
-        """Wait until every process is here."""
+        """Wait until every process has called this."""
         if self.count > 1:
             distributed.barrier()
 
     @contextmanager
     def one_first(self) -> Iterator[None]:
-        """Let the process that writes go first; the others find on disk what it made."""
+        """Run the process that writes first; the others then find its files on disk."""
         if not self.writes:
             self.wait()
         yield
@@ -100,7 +100,7 @@ class Processes:
 
 @contextmanager
 def joined_processes(device: str) -> Iterator[Processes]:
-    """Join the processes that ``torchrun`` started; the value stands for one alone elsewhere."""
+    """Join the processes that ``torchrun`` started; without torchrun there is only this one."""
     count = int(os.environ.get('WORLD_SIZE', '1'))
     if count == 1:
         yield Processes()
@@ -122,7 +122,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
     """
     Batch norm over the images of all processes, on any device.
 
-    PyTorch's own synchronised one needs CUDA; the tests of a training in two processes do not.
+    PyTorch's own SyncBatchNorm needs CUDA; this one lets tests train in two processes on a CPU.
     """
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
@@ -148,7 +148,7 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
 
 
 def share_batch_norms(network: nn.Module) -> None:
-    """Let the batch norms of a network look at the images of all processes, in place."""
+    """Make the batch norms of a network use the images of all processes, in place."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SharedBatchNorm2d

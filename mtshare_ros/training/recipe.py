@@ -1,4 +1,4 @@
-"""A recipe: everything that decides which models a training makes, in one file."""
+"""A recipe: one file with everything that decides the result of a training."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,9 +24,9 @@ class Recipe:
     """
     Data, network and stages of a family of models.
 
-    The first of the ``tasks`` is the base task, the others are sub-tasks. ``initial`` is a shipped
-    model, a file of ours or a source of ``mtshare import``, whose weights every base and baseline
-    starts from; empty: from chance.
+    The first of the ``tasks`` is the base task, the others are sub-tasks. Every base and baseline
+    starts from the weights ``initial``: the name of a shipped model, a model file, or a source of
+    ``mtshare import``; from random weights where it is empty.
     """
 
     stages: dict[str, StagePlan]
@@ -62,8 +62,9 @@ class Recipe:
         self._check_kept(stage)
         for phase in self.stages[stage.name].phases:
             check_input_size(phase.input_size, self.architecture.patch_size)
-            require(phase.downscale == 1 or not stage.films, f'{stage.name}: downscale',
-                    phase.downscale, '1: films are not shrunk, or noise would go')
+            require(phase.downscale == 1 or not stage.clips, f'{stage.name}: downscale',
+                    phase.downscale, '1: clips are not shrunk, because that removes the noise '
+                    'which the gates have to learn')
             largest = (self.data.height // phase.downscale, self.data.width // phase.downscale)
             rendered_larger = self.data.name == 'rooms' and not stage.kept_features
             require(not rendered_larger or phase.size[0] <= largest[0]
@@ -71,7 +72,7 @@ class Recipe:
                     list(phase.size), f'up to the rendered size, {list(largest)} when shrunk')
 
     def _check_kept(self, stage: Stage) -> None:
-        """Features are kept of a backbone that is there, at sizes that images are made for."""
+        """Check that a stage on kept features has a backbone, and images of its phases' sizes."""
         plan = self.stages[stage.name]
         require(stage.kept_features or plan.rounds == 1, f'{stage.name}: rounds', plan.rounds,
                 '1: only a stage on kept features sees its images in rounds; raise images')
@@ -100,7 +101,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class StageRun:
-    """One stage of a recipe for one task: what a trainer runs, and what decides its result."""
+    """One stage of a recipe for one task: one run of a trainer."""
 
     recipe: Recipe
     stage: Stage
@@ -108,7 +109,7 @@ class StageRun:
 
     @property
     def plan(self) -> StagePlan:
-        """How long the stage trains and with what."""
+        """How long and with which settings the stage trains."""
         return self.recipe.stages[self.stage.name]
 
     @property
@@ -118,22 +119,22 @@ class StageRun:
 
     @property
     def trained(self) -> tuple[str, ...]:
-        """The tasks that learn."""
+        """The tasks that are trained."""
         return self.tasks if self.stage.all_tasks else (self.task,)
 
     @property
     def shared_blocks(self) -> int:
-        """How many blocks the network's tasks share; only sub-tasks have some of their own."""
+        """The number of shared blocks; only networks with a sub-task share fewer than all."""
         return self.recipe.architecture.shared_blocks if self.stage.role == SUB else -1
 
     @property
     def folder(self) -> str:
-        """Where the stage keeps its run below the recipe's output."""
+        """The folder of the run below the recipe's output."""
         return self.stage.name if self.stage.all_tasks else f'{self.task}/{self.stage.name}'
 
     @property
     def source(self) -> 'StageRun | None':
-        """The run whose result this one goes on from, None where it starts a network."""
+        """The run that this one continues, None where it starts a network."""
         name = next((name for name in self.stage.follows if name in self.recipe.stages), None)
         if name is None:
             return None
@@ -142,16 +143,16 @@ class StageRun:
 
     @property
     def images(self) -> int:
-        """Images that the run itself sees: the frame before a film's last one counts too."""
-        return self.plan.items * (2 if self.stage.films else 1)
+        """The images of the run itself; a clip counts twice, for its last two frames."""
+        return self.plan.items * (2 if self.stage.clips else 1)
 
     @property
     def images_in_all(self) -> int:
-        """Images that led to the run's result, those of the stages before it included."""
+        """The images of the run and of the stages that it continues."""
         return self.images + (self.source.images_in_all if self.source else 0)
 
     def described(self) -> 'StageRun':
-        """Return the run with a recipe that holds only what decides its own result."""
+        """Return the run with a recipe of only the stages that its result depends on."""
         kept = {self.stage.name: self.plan}
         source = self.source
         while source is not None:
@@ -167,10 +168,10 @@ def load_recipe(path: Path) -> Recipe:
 
 def runs_of(recipe: Recipe, stage: str, task: str = '') -> list[StageRun]:
     """
-    Return the runs that a stage and a task name mean, in an order that works.
+    Return the runs of a stage and a task, each after the runs that it continues.
 
-    ``stage`` ``all`` is every stage of the recipe; an empty ``task`` every task that the stage
-    is for. Raises ConfigError where there is no such run.
+    ``stage`` ``all`` means every stage of the recipe; an empty ``task`` means every task of the
+    stage. Raises ConfigError where there is no such run.
     """
     require(stage == 'all' or stage in recipe.stages, 'stage', stage,
             f'all or any of {", ".join(recipe.stages)}')
@@ -179,7 +180,7 @@ def runs_of(recipe: Recipe, stage: str, task: str = '') -> list[StageRun]:
     runs = [StageRun(recipe, STAGES[name], of) for name in names
             for of in STAGES[name].trained_for(recipe.tasks) if task in ('', of)]
     runs.sort(key=lambda run: _order(recipe, run))
-    require(bool(runs), 'task', task, f'a task that the stage {stage} is for')
+    require(bool(runs), 'task', task, f'a task that the stage {stage} trains')
     return runs
 
 

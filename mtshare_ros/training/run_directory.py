@@ -72,13 +72,13 @@ def _check_description(
         if found != needed:
             raise ModelError(
                 f'{task}: the {what} of its checkpoint is {found}, that of the others {needed}; '
-                'only models of one kind can be put together')
+                'only models of the same kind can be assembled')
 
 
 def _check_base(
     task: str, own: Mapping[str, torch.Tensor], base: Mapping[str, torch.Tensor]
 ) -> None:
-    """Compare what a file holds: floats, no counters of training steps."""
+    """Compare what a file holds: floats, but not the counters of batch norms."""
     different = next((name for name, value in base.items() if value.is_floating_point()
                       and not torch.equal(value, own[name])), None)
     if different is not None:
@@ -122,13 +122,13 @@ class RunDirectory:
         return self._end.is_file()
 
     def finish(self) -> None:
-        """Note that the run came to its end, and drop the state that it would go on from."""
+        """Mark the run as finished, and delete the state that an interrupted run resumes from."""
         self._end.write_text(
             'this stage is trained; delete the folder to train it anew\n', encoding='utf-8')
         self._state.unlink(missing_ok=True)
 
     def bind(self, run: StageRun) -> None:
-        """Save what decides the result, or check that the run on disk has the same."""
+        """Write the configuration, or check that it equals the one of the run on disk."""
         values, file = _values(run), self.path / 'config.yaml'
         if file.is_file():
             if yaml.safe_load(file.read_text(encoding='utf-8')) != values:
@@ -141,7 +141,7 @@ class RunDirectory:
         file.write_text(yaml.safe_dump(values, sort_keys=False), encoding='utf-8')
 
     def save_state(self, state: dict[str, Any]) -> None:
-        """Replace the resumable state in one step, so that a kill leaves the old or the new."""
+        """Replace the resumable state in one step, so that it is whole after any interruption."""
         partial = self._state.with_suffix('.partial')
         torch.save(state, partial)
         os.replace(partial, self._state)
@@ -168,7 +168,7 @@ class RunDirectory:
 
 
 def _values(run: StageRun) -> dict[str, Any]:
-    """Return what decides a run's result as plain values: the stages before it count too."""
+    """Return the configuration of a run and of the stages before it, as plain values."""
     recipe = to_values(run.described().recipe)
     return _plain({'stage': run.stage.name, 'task': run.task, **recipe})
 
@@ -188,14 +188,14 @@ class Family:
     path: Path
 
     def directory(self, run: StageRun) -> RunDirectory:
-        """Return where a run keeps what it makes."""
+        """Return the folder of a run."""
         return RunDirectory(self.path / run.folder)
 
     def start_of(self, run: StageRun) -> Path | None:
         """
-        Return the model that a run goes on from, None where it starts a network.
+        Return the model that a run continues, None where it starts a network.
 
-        Raises TrainingError where the stage before has not come to its end.
+        Raises TrainingError where the stage before is not finished.
         """
         if run.source is None:
             return None
@@ -203,7 +203,7 @@ class Family:
         if not before.finished:
             raise TrainingError(
                 f'{before.path}: the stage {run.source.stage.name} of {run.source.task}, which '
-                f'{run.stage.name} goes on from, is not finished; train it first '
+                f'{run.stage.name} continues, is not finished; train it first '
                 f'(--stage {run.source.stage.name} --task {run.source.task}), or all in order '
                 '(--stage all)')
         return before.model

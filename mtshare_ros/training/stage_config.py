@@ -15,11 +15,11 @@ BASE, SUB, SINGLE, MULTI = 'base', 'sub-task', 'single', 'multi'
 @dataclass(frozen=True)
 class Phase:
     """
-    A stretch of training at one image size.
+    A part of a stage, at one image size.
 
     The frames are shrunk by ``downscale`` and randomly cropped to ``input_size`` (height, width);
-    starting small sees several times as many images in the same time. ``images`` counts images,
-    or films where the stage learns from films; ``batch_size`` is that of all processes together.
+    small images first show the network several times as many in the same time. ``images`` counts
+    images, or clips where the stage learns from clips; ``batch_size`` is the sum of all processes.
     """
 
     input_size: tuple[int, ...]
@@ -77,9 +77,9 @@ class DeltaConfig:
 
     ``granularity``: a gate for each ``element`` (the paper's), output ``row`` or ``block`` of
     16 x 16 weights. ``penalty`` is a constant weight on the expected number of delta weights (the
-    paper's lambda). Where it is 0, gates are driven to a ``density``, the share of a transformer
-    block's linear weights that may differ: what is allowed falls to it over the first ``anneal``
-    of the steps, and the gates of the smallest deltas beyond it pay.
+    paper's lambda). If it is 0, training aims at a ``density``, the share of a transformer block's
+    linear weights that may differ: the allowed share falls to it over the first ``anneal`` of the
+    steps, and only the gates of the smallest deltas beyond that share are penalised.
     """
 
     granularity: str = 'row'
@@ -101,11 +101,11 @@ class DeltaConfig:
 @dataclass(frozen=True)
 class GateConfig:
     """
-    The engine's gates in the forward pass, and what is paid for rows that they let pass.
+    The engine's gates in the forward pass, and the penalty of tokens that they let pass.
 
     The factors scale the network's default thresholds. ``temporal_penalty`` and ``task_penalty``
-    weigh the mean over rows of what a row's test exceeds its threshold by, relative to the spread
-    of the block's rows: a group norm over a row's channels with a hinge.
+    weigh the mean over tokens of how far a token's distance exceeds its threshold, relative to the
+    spread of the block's tokens: a group norm over a token's channels with a hinge.
     """
 
     temporal_threshold: float = 1.0
@@ -122,10 +122,11 @@ class GateConfig:
 @dataclass(frozen=True)
 class StagePlan:
     """
-    How long a stage trains and with what; ``delta`` and ``gates`` act where the stage asks.
+    How long and with which settings a stage trains.
 
-    ``rounds`` is how often a stage on kept features sees each of its images; other stages see
-    them as often as their phases say.
+    ``delta`` and ``gates`` matter only for stages that learn delta weights or train on clips.
+    ``rounds`` is how often a stage on kept features sees each image; in other stages the phases
+    decide it.
     """
 
     phases: tuple[Phase, ...]
@@ -146,23 +147,23 @@ class StagePlan:
 
     @property
     def items(self) -> int:
-        """Images or films that the whole stage sees."""
+        """The number of images or clips that the whole stage sees."""
         return sum(phase.steps * phase.batch_size for phase in self.phases)
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """
-    What is learnt from.
+    The training data.
 
-    ``name``: ``rooms`` (rendered here: so many ``frames`` and ``films`` of (height, width)), or
-    ``nyud``, ``pascal``, ``folder``, which lie where ``mtshare train --root`` says. A share
-    of the rooms is ``varied`` where a model has to leave them: other paint, light and cameras.
+    ``name``: ``rooms`` (this package renders ``frames`` frames and ``clips`` clips of (height,
+    width)), or ``nyud``, ``pascal``, ``folder``, read from ``mtshare train --root``. ``varied`` is
+    the share of rooms with other paint, light and cameras, for models to be used elsewhere.
     """
 
     name: str = 'rooms'
     frames: int = 12000
-    films: int = 1600
+    clips: int = 1600
     height: int = 240
     width: int = 320
     varied: float = 0.0
@@ -174,7 +175,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Another loss or weight for a task than its specification has; empty and 0 keep those."""
+    """A loss and a weight of a task; empty and 0 keep those of its specification."""
 
     loss: str = ''
     weight: float = 0.0
@@ -185,12 +186,12 @@ class Stage:
     """
     One stage.
 
-    ``role`` says whose network is trained. ``follows`` are stages whose result this one goes on
-    from: the first that the recipe has; none: it starts from the recipe's initial weights.
-    ``frozen_stem`` keeps the features that all tasks share as they are. ``learns_support``: which
-    delta weights differ from zero is learnt here; elsewhere a sub-task's support stays.
-    ``films``: the engine's gates act in the forward pass, on short films. ``kept_features``: the
-    backbone is frozen, so its features of every image are computed once and kept.
+    ``role`` says whose network is trained. The stage continues the first of the stages ``follows``
+    that the recipe has; without one it starts from the recipe's initial weights.
+    ``frozen_stem`` keeps the stem, whose features all tasks share, unchanged. ``learns_support``:
+    the stage learns which delta weights differ from zero; in other stages these stay the same.
+    ``clips``: the engine's gates act in the forward pass, on short clips. ``kept_features``: the
+    backbone is frozen, so its features of every image are computed once and stored.
     """
 
     name: str
@@ -198,7 +199,7 @@ class Stage:
     follows: tuple[str, ...] = ()
     frozen_stem: bool = False
     learns_support: bool = False
-    films: bool = False
+    clips: bool = False
     kept_features: bool = False
 
     @property
@@ -213,7 +214,7 @@ class Stage:
         return (tasks[0], task) if self.role == SUB else (task,)
 
     def trained_for(self, tasks: tuple[str, ...]) -> tuple[str, ...]:
-        """Return which tasks the stage has a run for; the first of ``tasks`` is the base task."""
+        """Return the tasks with a run of this stage; the first of ``tasks`` is the base task."""
         if self.role in (BASE, MULTI):
             return tasks[:1]
         return tasks[1:]  # the stage ``base`` is the single-task training of the base task
@@ -222,12 +223,12 @@ class Stage:
 STAGES = {
     stage.name: stage for stage in (
         Stage('base', BASE),
-        Stage('base-temporal', BASE, follows=('base',), frozen_stem=True, films=True),
+        Stage('base-temporal', BASE, follows=('base',), frozen_stem=True, clips=True),
         Stage('delta-weights', SUB, follows=('base-temporal', 'base'), frozen_stem=True,
               learns_support=True),
         Stage('delta-tune', SUB, follows=('delta-weights',), frozen_stem=True),
         Stage('delta-activations', SUB, follows=('delta-tune', 'delta-weights'),
-              frozen_stem=True, films=True),
+              frozen_stem=True, clips=True),
         Stage('single-task', SINGLE),
         Stage('multi-task', MULTI),
         Stage('heads', MULTI, kept_features=True),

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""The training loop, its validation and its log."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -20,15 +20,15 @@ from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.model.network import backbone_digest
 from mtshare_ros.training.batch_plan import (
     AnyBatch,
+    BatchSource,
     MixedPlan,
     Prefetcher,
-    Source,
     StepPlan,
     Steps,
 )
 from mtshare_ros.training.delta_weights import merged
 from mtshare_ros.training.initial_network import prepare_network, set_modes
-from mtshare_ros.training.objectives import FilmObjective, HeadObjective, ImageObjective, Terms
+from mtshare_ros.training.objectives import ClipObjective, HeadObjective, ImageObjective, Terms
 from mtshare_ros.training.optimizer import (
     AveragedNetwork,
     build_optimizer,
@@ -48,23 +48,23 @@ STEPS_PER_POINT = 20
 @dataclass(frozen=True)
 class StepReport:
     """
-    What one optimiser step did.
+    The result of one optimiser step.
 
-    ``losses`` are weighted, by term, and means over the whole batch; ``figures`` are watched only.
+    ``losses`` are weighted, by term, and means over the whole batch; ``metrics`` are watched only.
     """
 
     step: int
     learning_rate: float
     losses: dict[str, float]
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
 class Trainer:
     """
-    Trains one stage; stopped at any time, it goes on where it was saved.
+    Trains one stage; a run that was stopped continues from its last saved state.
 
-    ``source`` gives the batches and ``start`` is the model of the stage that this one goes on
-    from. Raises ConfigError for a batch that the processes cannot share, TrainingError where a
+    ``source`` gives the batches and ``start`` is the model of the stage that this one continues.
+    Raises ConfigError for a batch size that the processes cannot divide, TrainingError where a
     loss or a gradient is not finite, naming the items of the batch.
     """
 
@@ -72,7 +72,7 @@ class Trainer:
         self,
         run: StageRun,
         description: ModelDescription,
-        source: Source,
+        source: BatchSource,
         directory: RunDirectory,
         *,
         start: Path | None = None,
@@ -82,7 +82,7 @@ class Trainer:
     ) -> None:
         self.run, self.description, self.directory = run, description, directory
         self.processes = processes or Processes()
-        for phase in run.plan.phases:  # a batch that cannot be shared is found out before work
+        for phase in run.plan.phases:  # fails before any work if a batch cannot be divided
             self.processes.share(range(phase.batch_size))
         choice = resolve_device(device, cuda_devices=cuda_device_count())
         self.device = self.processes.device(choice.name)
@@ -141,8 +141,8 @@ class Trainer:
     def _make_objective(self) -> nn.Module:
         recipe, plan = self.run.recipe, self.run.plan
         dtype = dtype_of(recipe.precision, self.device)
-        if self.run.stage.films:
-            return FilmObjective(self._network, self.run.task, recipe.losses, plan.gates, dtype)
+        if self.run.stage.clips:
+            return ClipObjective(self._network, self.run.task, recipe.losses, plan.gates, dtype)
         if self.run.stage.kept_features:
             return HeadObjective(self._network, self.run.trained, recipe.losses, dtype)
         return ImageObjective(
@@ -170,14 +170,14 @@ class Trainer:
         self._check({'the gradient': float(norm)}, number)
         self._optimizer.step()
         self._averaged.update(self._network, number)
-        return StepReport(number, rate, values, self.processes.average(terms.figures))
+        return StepReport(number, rate, values, self.processes.average(terms.metrics))
 
     def _terms(self, number: int) -> Terms:
         set_modes(self._network, self.run)
         if self._gates is not None:
             self._gates.draw(self.run.recipe.seed, number)
         batch = self._batches.get(number).to(torch.device(self.device))
-        if self.run.stage.films:
+        if self.run.stage.clips:
             return self._objective(batch, self._turns(number))
         return self._objective(batch, number / self.run.plan.steps)
 
@@ -187,7 +187,7 @@ class Trainer:
         return self._source.batch(step, self.processes.share(step.indices))
 
     def _turns(self, number: int) -> list[int]:
-        """Return for each film of this process when in the refresh schedule it ends."""
+        """Return the position of each clip's last frame in the refresh schedule, at random."""
         step = self._plan.step(number)
         return [int(step.random(place).integers(_TURNS))
                 for place, _ in self.processes.share(step.indices)]
@@ -207,13 +207,13 @@ class Trainer:
 
 
 class Observer(Protocol):
-    """Whoever wants to know how a run goes: the recorder, a progress bar."""
+    """Receives the progress of a run: the recorder, a progress bar."""
 
     def step(self, report: StepReport) -> None:
         """Take note of one optimiser step."""
 
     def validation(self, step: int, metrics: Metrics) -> None:
-        """Take note of the figures after ``step`` steps."""
+        """Take note of the validation metrics after ``step`` steps."""
 
 
 def train(
@@ -221,7 +221,7 @@ def train(
     validation_frames: Callable[[], Iterable[Truth]],
     observers: Iterable[Observer],
 ) -> Metrics:
-    """Run a trainer to its end and return the last validation figures."""
+    """Run a trainer to its end and return the last validation metrics."""
     observers = tuple(observers)
 
     def report(step: StepReport) -> None:
@@ -239,12 +239,12 @@ def train(
         trainer.processes.wait()
     if trainer.processes.writes:
         trainer.directory.finish()
-    trainer.processes.wait()  # the next stage asks whether this one is finished
+    trainer.processes.wait()  # the next stage checks whether this one is finished
     return metrics
 
 
 def _stops(trainer: Trainer) -> list[int]:
-    """Return the steps to validate at; a finished run is validated once more."""
+    """Return the steps after which to validate; a finished run is validated once more."""
     last, every = trainer.run.plan.steps, trainer.run.recipe.validate_every_steps
     return [*range((trainer.step // every + 1) * every, last, every), last]
 
@@ -263,18 +263,18 @@ class Recorder:
         self._writer = SummaryWriter(str(directory.log))
 
     def step(self, report: StepReport) -> None:
-        """Log losses, figures and the learning rate of a step."""
+        """Log losses, metrics and the learning rate of a step."""
         if report.step % STEPS_PER_POINT:
             return
-        for kind, values in (('loss', report.losses), ('figure', report.figures)):
+        for kind, values in (('loss', report.losses), ('metric', report.metrics)):
             for name, value in values.items():
                 self._writer.add_scalar(f'{kind}/{name}', value, report.step)
         self._writer.add_scalar('learning_rate', report.learning_rate, report.step)
 
     def validation(self, step: int, metrics: Metrics) -> None:
-        """Log validation figures and write them to ``metrics.json``."""
-        for task, figures in metrics.items():
-            for name, value in figures.items():
+        """Log validation metrics and write them to ``metrics.json``."""
+        for task, values in metrics.items():
+            for name, value in values.items():
                 self._writer.add_scalar(f'validation/{task}/{name}', value, step)
         self._writer.flush()
         text = json.dumps({'step': step, 'metrics': metrics}, indent=1)

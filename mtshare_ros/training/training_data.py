@@ -1,4 +1,4 @@
-"""What a stage learns from, what it is watched on, and what its model says of both."""
+"""The training and validation data of a stage, and the description of the resulting model."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -31,17 +31,17 @@ from mtshare_ros.model.description import (
     usual_depth_scaling,
 )
 from mtshare_ros.tasks import LabelSet, load_labels
-from mtshare_ros.training.batch_plan import FilmSource, ImageSource, Source
+from mtshare_ros.training.batch_plan import BatchSource, ClipSource, ImageSource
 from mtshare_ros.training.kept_features import open_features, PhaseImages
 from mtshare_ros.training.recipe import StageRun
 from mtshare_ros.training.stage_config import DataConfig, Phase
 
 ROOMS = 'rooms'
 _SAMPLED = 500
-"""Frames that the depth range of a training set is read off."""
+"""Number of frames from which the depth range of a training set is measured."""
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being made, how much of it is done and how much there will be."""
+"""Called with the name of the work, how much of it is done and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Places:
     """
     Folders: ``rendered`` for rendered rooms, ``root`` of a data set, ``output`` of the runs.
 
-    The last holds what is kept of a frozen backbone, below the folder of the run.
+    Features of a frozen backbone are stored in ``output``, below the folder of the run.
     """
 
     rendered: Path
@@ -57,15 +57,14 @@ class Places:
     output: Path = Path()
 
 
-def open_source(
+def open_batch_source(
     run: StageRun, places: Places, progress: Progress, device: str = 'cpu'
-) -> Source:
+) -> BatchSource:
     """
-    Return the images or films of a stage; rooms are rendered where they are missing.
+    Return the images, clips or features that a stage trains on; missing rooms are rendered.
 
-    Of a frozen backbone it is the features of the images, computed on ``device``.
-
-    Raises ConfigError for an unknown data set, DatasetError saying what is expected where.
+    Missing features of a frozen backbone are computed on ``device``. Raises ConfigError for an
+    unknown data set, DatasetError where the data set's folder does not hold it.
     """
     data = run.recipe.data
     require(data.name in (ROOMS, *DATASETS), 'data.name', data.name,
@@ -75,17 +74,17 @@ def open_source(
             run, places.output / run.folder / 'features', device=device, progress=progress,
             images_of=lambda phase: _phase_images(run, phase, places, progress))
     if data.name == ROOMS:
-        return _films(data, places, progress) if run.stage.films else ImageSource(
+        return _rendered_clips(data, places, progress) if run.stage.clips else ImageSource(
             RoomsTrainingSet(_frames(data, places, progress)), 'the rendered frames')
     root = _root(data, places)
-    if run.stage.films:
-        return FilmSource(SampleClipSet(_clips(data, root), LENGTH), f'the clips of {root}')
+    if run.stage.clips:
+        return ClipSource(SampleClipSet(_clips(data, root), LENGTH), f'the clips of {root}')
     return ImageSource(
         SampleTrainingSet(open_samples(data.name, root, 'train'), run.trained), str(root))
 
 
-def describe(run: StageRun, places: Places) -> ModelDescription:
-    """Return what the model of a stage says of itself; the training data must be there."""
+def describe_stage(run: StageRun, places: Places) -> ModelDescription:
+    """Return the description of a stage's model; its training data must exist."""
     data = run.recipe.data
     focal: float | None
     if data.name == ROOMS:
@@ -106,7 +105,7 @@ def describe(run: StageRun, places: Places) -> ModelDescription:
 
 
 def validation_frames(run: StageRun, places: Places) -> Callable[[], Iterable[Truth]]:
-    """Return a function that yields some labelled frames the training does not see."""
+    """Return a function that yields labelled frames which are not trained on."""
     recipe = run.recipe
     height, width = recipe.architecture.input_size
     if recipe.data.name == ROOMS:
@@ -136,16 +135,16 @@ def _phase_images(
         factor = _depth_factor(run, phase, _rooms_focal(run) / frames.meta.fx)
         return PhaseImages(RoomsTrainingSet(frames), factor)
     samples = open_samples(data.name, _root(data, places), 'train')
-    # the same view in half as many pixels looks twice as far
+    # to a network that judges distance by pixels, the same view with half of them is twice as far
     factor = _depth_factor(run, phase, float(phase.downscale))
     return PhaseImages(SampleTrainingSet(samples, run.trained), factor)
 
 
 def _depth_factor(run: StageRun, phase: Phase, by_pixels: float) -> float:
     """
-    Return the factor on true depths; ``by_pixels`` is that of a network that counts pixels.
+    Return the factor on true depths; ``by_pixels`` is that of a network of PIXELS depth scaling.
 
-    For one that goes by the share of the view, a view counts as if it had the network's size.
+    A network of VIEW depth scaling sees every view as if it had the network's input size.
     """
     architecture = run.recipe.architecture
     if usual_depth_scaling(architecture) == PIXELS:
@@ -170,7 +169,7 @@ def _rooms_focal(run: StageRun) -> float:
 
 
 def _rooms_depth(run: StageRun, places: Places) -> tuple[tuple[float, float] | None, float]:
-    """Return the range of depths that a stage on rooms learns, and the focal length it is of."""
+    """Return the depth range of a stage on rooms, and the focal length it belongs to."""
     if not run.stage.kept_features:
         frames = open_frames(places.rendered / 'frames')
         return _depth_range(frames.depth, len(frames)), frames.meta.fx
@@ -178,14 +177,14 @@ def _rooms_depth(run: StageRun, places: Places) -> tuple[tuple[float, float] | N
     return _depth_range(frames.depth, len(frames)), _rooms_focal(run)
 
 
-def _films(data: DataConfig, places: Places, progress: Progress) -> Source:
-    # the description is read off the frames, whatever the stage learns from
+def _rendered_clips(data: DataConfig, places: Places, progress: Progress) -> BatchSource:
+    # describe_stage measures depths on the frames, also for a stage on clips
     _frames(data, places, progress)
-    folder = places.rendered / 'films'
+    folder = places.rendered / 'clips'
     render_training_clips(
-        folder, split='train', count=data.films, height=data.height, width=data.width,
+        folder, split='train', count=data.clips, height=data.height, width=data.width,
         progress=lambda done, total: progress('rendering clips', done, total))
-    return FilmSource(RoomsClipSet(open_training_clips(folder)), 'the rendered films')
+    return ClipSource(RoomsClipSet(open_training_clips(folder)), 'the rendered clips')
 
 
 def _root(data: DataConfig, places: Places) -> Path:
@@ -196,12 +195,12 @@ def _root(data: DataConfig, places: Places) -> Path:
 
 def _clips(data: DataConfig, root: Path) -> Sequence[SampleClip]:
     require(data.name == 'folder', 'data.name', data.name,
-            'folder or rooms for a stage on films: the other data sets hold no videos')
+            'folder or rooms for a stage on clips: the other data sets hold no videos')
     return FolderDataset(root, 'train').clips
 
 
 def _labels(run: StageRun, samples: SampleSet) -> LabelSet:
-    """Return the classes of the data; the recipe's where the data have none."""
+    """Return the classes of the data set, or the recipe's where it has none."""
     return samples.labels if len(samples.labels) else load_labels(run.recipe.labels)
 
 
@@ -211,7 +210,7 @@ def _depth_range(depths: np.ndarray, count: int) -> tuple[float, float] | None:
 
 
 def _sample_depths(samples: SampleSet) -> tuple[float, float] | None:
-    """Return the range of the valid depths of some samples, None where none is labelled."""
+    """Return the range of valid depths in some samples, None where none has depths."""
     if 'depth' not in samples.tasks:
         return None
     chosen = np.linspace(0, len(samples) - 1, min(_SAMPLED // 10, len(samples))).astype(int)
@@ -221,7 +220,7 @@ def _sample_depths(samples: SampleSet) -> tuple[float, float] | None:
 
 
 def _range_of(depths: np.ndarray) -> tuple[float, float] | None:
-    """Return nearest and farthest in centimetres' steps, None where there is nothing to tell."""
+    """Return nearest and farthest, rounded to centimetres; None where no depth is valid."""
     if depths.size == 0 or (farthest := round(float(depths.max()), 2)) == 0:
         return None
     return round(float(depths.min()), 2), farthest

@@ -39,12 +39,12 @@ def recipe(*stages, **values):
     architecture = {name: list(value) if isinstance(value, tuple) else value
                     for name, value in to_values(SHAPE).items()}
     phase = {'input_size': SIZE, 'batch_size': 4, 'images': 8}
-    film_phase = {**phase, 'batch_size': 2, 'images': 2}
-    films = ('base-temporal', 'delta-activations')
+    clip_phase = {**phase, 'batch_size': 2, 'images': 2}
+    clips = ('base-temporal', 'delta-activations')
     return {'architecture': architecture, 'tasks': ['semseg', 'depth'],
-            'data': {'frames': 8, 'films': 2, 'height': SIZE[0], 'width': SIZE[1]},
+            'data': {'frames': 8, 'clips': 2, 'height': SIZE[0], 'width': SIZE[1]},
             'validation_views': 1, 'precision': 'fp32',
-            'stages': {name: {'phases': [film_phase if name in films else phase]}
+            'stages': {name: {'phases': [clip_phase if name in clips else phase]}
                        for name in stages}, **values}
 
 
@@ -87,7 +87,7 @@ def test_a_model_says_what_it_was_trained_on(trained):
     path = trained / 'depth/delta-activations/model.safetensors'
     description = load_checkpoint(path).description
 
-    # 8 + 2 x 2 + 8 + 8 + 2 x 2, a film counting twice
+    # 8 + 2 x 2 + 8 + 8 + 2 x 2, a clip counting twice
     assert description.trained_on == '32 images of rooms, stage delta-activations'
     assert description.architecture == SHAPE
     assert description.depth_range[0] < description.depth_range[1]
@@ -133,7 +133,7 @@ def test_another_configuration_is_refused_for_the_same_folder(train, trained, fo
 
 @pytest.mark.parametrize('options, expected', [
     ({'stage': 'delta-tune', 'task': 'depth'},
-     'depth/delta-weights: the stage delta-weights of depth, which delta-tune goes on from, is '
+     'depth/delta-weights: the stage delta-weights of depth, which delta-tune continues, is '
      r'not finished; train it first \(--stage delta-weights --task depth\)'),
     ({'stage': 'warm-up'}, "stage is 'warm-up'; allowed is all or any of base, base-temporal"),
     ({'task': 'normals'}, "task is 'normals'; allowed is any of semseg, depth"),
@@ -188,5 +188,5 @@ def test_the_command_tells_what_the_initial_weights_gave(folder, trained, tmp_pa
     told = capsys.readouterr().err
     assert f'vit.safetensors: {len(tensors)} of {len(tensors) + 3} tensors were read' in told
     assert 'left out: position.table: learnt positions' in told
-    assert 'left out: stem.proj.weight and 1 more: the way from pixels' in told
-    assert 'begins by chance: stem, heads.semseg' in told
+    assert 'left out: stem.proj.weight and 1 more: the stem' in told
+    assert 'starts from random weights: stem, heads.semseg' in told

@@ -9,7 +9,7 @@ import sys
 import pytest
 from safetensors.torch import load_file, save_file
 import torch
-from toys import film_plan, image_plan, make_trainer, toy_rooms, toy_run, train
+from toys import clip_plan, image_plan, make_trainer, toy_rooms, toy_run, train
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.tasks import DEFAULT_TASKS, UNLABELLED
@@ -22,8 +22,8 @@ DELTAS = DeltaConfig(initial_log_alpha=0.0, penalty=1e-6)
 RUNS = {
     'multi-task': toy_run('multi-task', image_plan(steps=4), tasks=DEFAULT_TASKS),
     'delta-weights': toy_run('delta-weights', image_plan(steps=4, delta=DELTAS)),
-    'base-temporal': toy_run('base-temporal', film_plan(steps=3)),
-    'delta-activations': toy_run('delta-activations', film_plan(steps=3)),
+    'base-temporal': toy_run('base-temporal', clip_plan(steps=3)),
+    'delta-activations': toy_run('delta-activations', clip_plan(steps=3)),
 }
 PROCESS = 'import sys, test_distributed; test_distributed.train_in_a_process(sys.argv[1])\n'
 
@@ -40,7 +40,7 @@ def train_all(folder, processes):
     """Train every run; return what its network holds, gates drawn, and losses, by name."""
     found = {}
     for name, run in RUNS.items():
-        rooms = None if run.stage.films else uneven_rooms()
+        rooms = None if run.stage.clips else uneven_rooms()
         trainer = make_trainer(folder / name, run, rooms=rooms, processes=processes)
         torch.rand(1 + processes.rank)  # nothing may hang on what else a process drew
         for number, report in enumerate(train(trainer)):

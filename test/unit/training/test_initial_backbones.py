@@ -57,7 +57,7 @@ def test_the_first_step_sees_what_the_source_computes(tmp_path, name):
     network, report = start(model, architecture, tmp_path)
     image = an_image(*architecture.input_size)
     assert distance(first_step(network, image), theirs(model, image)) < 1e-5
-    assert not [part for part in report.by_chance if not part.startswith('heads.')]
+    assert not [part for part in report.random if not part.startswith('heads.')]
     assert all('mask_token' in part for part in report.left_out)
 
 

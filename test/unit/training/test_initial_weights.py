@@ -131,11 +131,12 @@ def test_what_a_timm_file_is_read_for_and_what_is_left_out_is_said_with_what_it_
 
     assert lines[0] == f'timm.safetensors: {read} of {read + 5} tensors were read'
     for expected in ('position.table: learnt positions', 'prefix.tokens: class and register',
-                     'mask_token: what stood', 'head.weight: the classifier',
+                     'mask_token: the token of hidden patches', 'head.weight: the classifier',
                      'blocks.0.attn.q_norm.weight: norms of queries'):
         assert sum(line.startswith(f'  left out: {expected}') for line in lines) == 1, expected
-    assert lines[-2:] == ['  begins by chance: heads.semseg', '  differs: architecture.position '
-                          'is rope, that of the source absolute']
+    assert lines[-2:] == [
+        '  starts from random weights: heads.semseg',
+        '  differs: architecture.position is rope, that of the source absolute']
 
 
 def test_a_file_that_fills_the_network_is_said_to(tmp_path):
@@ -161,4 +162,4 @@ def test_the_recipes_of_the_literature_read_all_of_the_encoder_they_start_from(
     report = load_initial_weights(network, tmp_path / 'vit.safetensors')
 
     assert report.left_out == ('mask_token',) and not report.notes
-    assert all(key.startswith('heads.') for key in report.by_chance)
+    assert all(key.startswith('heads.') for key in report.random)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toys import film_plan, image_plan, SHAPE, toy_recipe
+from toys import clip_plan, image_plan, SHAPE, toy_recipe
 import yaml
 
 from mtshare_ros.config import override
@@ -13,8 +13,8 @@ from mtshare_ros.training.recipe import load_recipe, Recipe, runs_of, StageRun
 from mtshare_ros.training.stage_config import DataConfig, LossConfig, Phase, StagePlan, STAGES
 
 SHIPPED = Path(__file__).parents[3] / 'config/train'
-EVERYTHING = {'base': image_plan(), 'base_temporal': film_plan(), 'delta_weights': image_plan(),
-              'delta_tune': image_plan(), 'delta_activations': film_plan(),
+EVERYTHING = {'base': image_plan(), 'base_temporal': clip_plan(), 'delta_weights': image_plan(),
+              'delta_tune': image_plan(), 'delta_activations': clip_plan(),
               'single_task': image_plan(), 'multi_task': image_plan()}
 THREE = ('semseg', 'depth', 'edge')
 
@@ -46,7 +46,7 @@ def test_a_stage_means_its_runs_of_all_tasks_and_a_task_its_runs_of_all_stages(r
 @pytest.mark.parametrize('stage, task, message', [
     ('warm-up', '', "stage is 'warm-up'; allowed is all or any of base, base-temporal"),
     ('base', 'normals', "task is 'normals'; allowed is any of semseg, depth, edge"),
-    ('base', 'depth', "task is 'depth'; allowed is a task that the stage base is for"),
+    ('base', 'depth', "task is 'depth'; allowed is a task that the stage base trains"),
 ])
 def test_a_run_that_does_not_exist_is_refused(recipe, stage, task, message):
     with pytest.raises(ConfigError, match=message):
@@ -64,10 +64,10 @@ def test_a_stage_goes_on_from_the_last_one_that_the_recipe_has():
     assert source_of('delta_weights') is source_of('single_task', 'base') is None
 
 
-def test_images_are_counted_through_all_stages_and_films_twice(recipe):
+def test_images_are_counted_through_all_stages_and_clips_twice(recipe):
     activations = StageRun(recipe, STAGES['delta-activations'], 'depth')
 
-    # 8 steps of 4 images, 4 steps of 2 films
+    # 8 steps of 4 images, 4 steps of 2 clips
     assert activations.images == 16
     assert activations.images_in_all == 32 + 16 + 32 + 32 + 16
 
@@ -108,7 +108,7 @@ def test_a_recipe_that_cannot_work_is_refused_before_anything_is_made(values, me
         replace(toy_recipe(delta_tune=image_plan()), **values)
 
 
-def test_films_are_not_shrunk():
+def test_clips_are_not_shrunk():
     with pytest.raises(ConfigError, match='base-temporal: downscale is 2; allowed is 1'):
         toy_recipe(base_temporal=StagePlan((Phase((48, 64), 2, 8, 2),)))
 

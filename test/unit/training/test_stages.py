@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 from toys import (
-    film_plan,
+    clip_plan,
     image_plan,
     LABELS,
     make_trainer,
@@ -28,9 +28,9 @@ from mtshare_ros.training.trainer import Recorder, train as train_session
 
 DELTAS = DeltaConfig(density=0.3, anneal=0.2, initial_log_alpha=0.5, gate_learning_rate=0.3)
 PLANS = {
-    'base': image_plan(steps=4), 'base-temporal': film_plan(steps=2),
+    'base': image_plan(steps=4), 'base-temporal': clip_plan(steps=2),
     'delta-weights': image_plan(steps=12, delta=DELTAS), 'delta-tune': image_plan(steps=4),
-    'delta-activations': film_plan(steps=2), 'single-task': image_plan(steps=2),
+    'delta-activations': clip_plan(steps=2), 'single-task': image_plan(steps=2),
     'multi-task': image_plan(steps=2),
 }
 
@@ -94,7 +94,7 @@ def test_a_sub_task_learns_in_linear_layers_of_its_branch_and_in_its_head(family
     assert all('depth' in name for name in changed)
 
 
-def test_the_statistics_of_a_sub_tasks_head_learn_on_images_and_stay_on_films(family):
+def test_the_statistics_of_a_sub_tasks_head_learn_on_images_and_stay_on_clips(family):
     weights, tune, activations = (
         trained(family, stage) for stage in ('delta-weights', 'delta-tune', 'delta-activations'))
 
@@ -146,7 +146,7 @@ def test_a_stage_before_which_another_is_missing_says_what_to_train(tmp_path):
     run = runs_of(family.recipe, 'delta-weights')[0]
 
     with pytest.raises(TrainingError, match='semseg/base: the stage base of semseg, which '
-                                            'delta-weights goes on from, is not finished; '
+                                            'delta-weights continues, is not finished; '
                                             r'.*--stage base --task semseg\)'):
         family.start_of(run)
     assert not family.is_complete()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 from toys import (
-    film_plan,
+    clip_plan,
     FULL_SIZE,
     image_plan,
     make_trainer,
@@ -32,9 +32,9 @@ TWO_SIZES = StagePlan((Phase(SIZE, 4, 24, 2), Phase(FULL_SIZE, 2, 6)),
 GATED = image_plan(delta=DeltaConfig(initial_log_alpha=0.5))
 RESUMABLE = {
     'images of two sizes': ('multi-task', TWO_SIZES),
-    'films': ('base-temporal', film_plan(steps=8)),
+    'clips': ('base-temporal', clip_plan(steps=8)),
     'delta weights': ('delta-weights', GATED),
-    'films of a sub-task': ('delta-activations', film_plan(steps=8)),
+    'clips of a sub-task': ('delta-activations', clip_plan(steps=8)),
 }
 
 

@@ -9,7 +9,7 @@ from mtshare_ros.data.rooms.room_batches import RoomsClipSet, RoomsTrainingSet
 from mtshare_ros.data.sample import Sample
 from mtshare_ros.model.description import ModelDescription
 from mtshare_ros.tasks import load_labels
-from mtshare_ros.training.batch_plan import FilmSource, ImageSource
+from mtshare_ros.training.batch_plan import ClipSource, ImageSource
 from mtshare_ros.training.recipe import Recipe, StageRun
 from mtshare_ros.training.run_directory import RunDirectory
 from mtshare_ros.training.stage_config import DataConfig, OptimizerConfig, Phase, StagePlan, STAGES
@@ -38,7 +38,7 @@ class ToyRooms:
 
 @dataclass
 class ToyClips(ToyRooms):
-    """The same rooms, filmed by a noisy camera while the border moves to the right."""
+    """The same rooms, seen by a noisy camera while the border moves to the right."""
 
     clip: np.ndarray
 
@@ -77,7 +77,7 @@ def image_plan(*, steps=8, batch_size=4, learning_rate=1e-3, **values):
     return StagePlan((phase,), OptimizerConfig(learning_rate, warmup_steps=2), **values)
 
 
-def film_plan(*, steps=4, batch_size=2, **values):
+def clip_plan(*, steps=4, batch_size=2, **values):
     phase = Phase(SIZE, batch_size, steps * batch_size)
     return StagePlan((phase,), OptimizerConfig(warmup_steps=2), **values)
 
@@ -86,7 +86,7 @@ def toy_recipe(*, tasks=TASKS, save_every_steps=6, **stages):
     """Return a recipe with stages by name, hyphens written as underscores."""
     plans = {name.replace('_', '-'): plan for name, plan in stages.items()}
     return Recipe(stages=plans, architecture=SHAPE, tasks=tasks, precision='fp32',
-                  data=DataConfig(frames=10, films=6, height=FULL_SIZE[0], width=FULL_SIZE[1]),
+                  data=DataConfig(frames=10, clips=6, height=FULL_SIZE[0], width=FULL_SIZE[1]),
                   save_every_steps=save_every_steps)
 
 
@@ -97,8 +97,8 @@ def toy_run(stage, plan, task='', **values):
 
 
 def toy_source(run, *, rooms=None):
-    if run.stage.films:
-        return FilmSource(RoomsClipSet(rooms or toy_clips()), 'the toy clips')
+    if run.stage.clips:
+        return ClipSource(RoomsClipSet(rooms or toy_clips()), 'the toy clips')
     return ImageSource(RoomsTrainingSet(rooms or toy_rooms()), 'the toy rooms')
 
 
