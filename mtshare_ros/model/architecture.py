@@ -29,7 +29,7 @@ LOCAL, LINEAR, DPT, GEOMETRY = 'local', 'linear', 'dpt', 'geometry'
 HEAD_KINDS = (LOCAL, LINEAR, DPT, GEOMETRY)
 ENCODINGS = ('', 'log_metres', 'metres', 'disparity')
 SIDES = {LOCAL: (4,), LINEAR: (1, 4), DPT: (8, 14, 16), GEOMETRY: (1,)}
-"""Pixels of a raw output along a side of a cell, by kind of head."""
+"""Pixels of a raw output along a side of a patch, by kind of head."""
 
 _MOST_TAPS = 8
 _LARGEST = {'channels': 1024, 'depth': 16, 'hidden': 8192, 'bins': 4096}
@@ -51,7 +51,7 @@ class HeadConfig:
     ``taps`` are the blocks, counted from 1, whose output the head reads, none for the last one;
     ``normed`` says whether through the encoder's final norm, ``class_token`` whether the class
     token of each is read as well. ``side`` is the number of pixels of the raw output along a side
-    of a cell, 0 for the usual one of the kind.
+    of a patch, 0 for the usual one of the kind.
 
     ``encoding`` of a depth head says what its raw output is, empty for the natural logarithm of
     metres: ``metres``, or ``disparity``, an inverse depth of unknown scale and shift. Metres come
@@ -247,7 +247,7 @@ class ArchitectureConfig:
         return rows, columns
 
     def grid_of(self, size: tuple[int, ...]) -> tuple[int, int]:
-        """Return rows and columns of the cells of an image (height, width)."""
+        """Return rows and columns of the patches of an image (height, width)."""
         return size[0] // self.patch_size, size[1] // self.patch_size
 
     def head_of(self, task: str) -> HeadConfig:
@@ -265,7 +265,7 @@ class ArchitectureConfig:
         return head.taps or (self.depth,)
 
     def side_of(self, head: HeadConfig) -> int:
-        """Return the pixels of a head's raw output along a side of a cell."""
+        """Return the pixels of a head's raw output along a side of a patch."""
         usual = self.patch_size if head.kind == DPT else SIDES[head.kind][0]
         return head.side or usual
 

@@ -101,11 +101,11 @@ def build_stem(config: ArchitectureConfig) -> ConvStem | PatchStem:
 @dataclass(frozen=True)
 class RotaryTable:
     """
-    Rotations of tokens: cosines and sines, (N + P, head_dim) each, cells in raster order.
+    Rotations of tokens: cosines and sines, (N + P, head_dim) each, patches in raster order.
 
     The first half of a head turns with the row, the second with the column, so attention sees only
     differences of positions: a shifted image gives shifted activations. The P tokens after the
-    cells stand for no place and do not turn.
+    patches stand for no place and do not turn.
     """
 
     cosine: torch.Tensor
@@ -127,7 +127,7 @@ def rotary_table(
     """
     Return the rotations of a grid, and of tokens of no place after it.
 
-    A cell turns by its row and column, or where ``centred`` by where its centre lies from -1 to 1
+    A patch turns by its row and column, or where ``centred`` by where its centre lies from -1 to 1
     on either axis, times 2 pi. A pure function of its arguments, remembered per grid.
     """
     with torch.inference_mode(False):  # training may ask for a table that inference made
@@ -139,28 +139,28 @@ def rotary_table(
 
 
 def rotary_beyond(
-    grid: tuple[int, int], cells: torch.Tensor, view: tuple[int, int], head_dim: int, *,
+    grid: tuple[int, int], patches: torch.Tensor, view: tuple[int, int], head_dim: int, *,
     centred: bool = False, prefix_tokens: int = 0,
 ) -> RotaryTable:
     """
-    Return the rotations of cells (n, 2) of a grid that goes on beyond its border, in float32.
+    Return the rotations of patches (n, 2) of a grid that goes on beyond its border, in float32.
 
-    ``cells`` are their rows and columns, any whole numbers. The tokens of no place that follow
-    turn like the first cell of a ``view`` of the grid's size does against that of the grid, so
-    that they stand to the cells of the view as they do in ``rotary_table``.
+    ``patches`` are their rows and columns, any whole numbers. The tokens of no place that follow
+    turn like the first patch of a ``view`` of the grid's size does against that of the grid, so
+    that they stand to the patches of the view as they do in ``rotary_table``.
     """
-    starts = torch.tensor([(0, 0), view], device=cells.device)
-    places = torch.cat((cells, starts)).double()
+    starts = torch.tensor([(0, 0), view], device=patches.device)
+    places = torch.cat((patches, starts)).double()
     row, column = (_turns(places[:, axis], grid[axis], centred) for axis in (0, 1))
     angles = _angles(row, column, head_dim)
-    cell, (first, moved) = angles[:-2], angles[-2:]
-    angles = torch.cat((cell, (moved - first).expand(prefix_tokens, -1)))
+    patch, (first, moved) = angles[:-2], angles[-2:]
+    angles = torch.cat((patch, (moved - first).expand(prefix_tokens, -1)))
     return RotaryTable(angles.cos().float(), angles.sin().float())
 
 
-def _turns(cells: torch.Tensor, count: int, centred: bool) -> torch.Tensor:
+def _turns(patches: torch.Tensor, count: int, centred: bool) -> torch.Tensor:
     """Return by how much rows or columns turn at frequency 1; ``count`` are in the grid."""
-    return 2 * math.pi * (2 * (cells + 0.5) / count - 1) if centred else cells
+    return 2 * math.pi * (2 * (patches + 0.5) / count - 1) if centred else patches
 
 
 def _angles(row: torch.Tensor, column: torch.Tensor, head_dim: int) -> torch.Tensor:
@@ -189,7 +189,7 @@ class AbsolutePosition(nn.Module):
         self._mode, _, self._variant = interpolation.partition('_')
 
     def forward(self, grid: tuple[int, int]) -> torch.Tensor:
-        """Return (1, N, embed_dim) for a grid of N cells."""
+        """Return (1, N, embed_dim) for a grid of N patches."""
         if grid == self.grid:
             return self.table
         planes = self.table.unflatten(1, self.grid).permute(0, 3, 1, 2)
@@ -204,16 +204,16 @@ class AbsolutePosition(nn.Module):
 
 
 class PrefixTokens(nn.Module):
-    """The class and register tokens (P, embed_dim), which stand after the cells."""
+    """The class and register tokens (P, embed_dim), which stand after the patches."""
 
     def __init__(self, count: int, embed_dim: int) -> None:
         super().__init__()
         self.tokens = nn.Parameter(torch.zeros(count, embed_dim))
         nn.init.trunc_normal_(self.tokens, std=0.02)
 
-    def forward(self, cells: torch.Tensor) -> torch.Tensor:
-        """Return (B, N + P, D) for cells (B, N, D)."""
-        return torch.cat((cells, self.tokens.expand(cells.shape[0], -1, -1)), dim=1)
+    def forward(self, patches: torch.Tensor) -> torch.Tensor:
+        """Return (B, N + P, D) for patches (B, N, D)."""
+        return torch.cat((patches, self.tokens.expand(patches.shape[0], -1, -1)), dim=1)
 
 
 class Attention(nn.Module):

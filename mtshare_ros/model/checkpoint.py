@@ -1,4 +1,4 @@
-"""Weights on disk: safetensors only, with a header that says how to build the network."""
+"""Model files: safetensors whose header describes the network."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     Build the network a file describes and load its weights, the sub-tasks' merged with the base's.
 
-    Nothing is built before the weights are there: a header may ask for a network of any size.
+    The network is built only after its weights were found, because a header may name any size.
     Raises ModelError where the file is missing, not safetensors, damaged, or does not fit.
     """
     with open_weights(path) as file:

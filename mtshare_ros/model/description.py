@@ -12,14 +12,14 @@ from mtshare_ros.tasks import LabelSet, ordered
 
 DEFAULT_TEMPORAL = 0.2
 DEFAULT_TASK = 0.1
-"""For models nobody calibrated: small against the spread of the tokens, not against noise."""
+"""For models without calibration: small against the spread of the tokens, not against noise."""
 
 UNTRAINED_TEMPORAL = 0.1
 """
-The same for public backbones, which never met the gates.
+The same for public backbones, which were trained without gates.
 
-On videos of a street and of things held in the hand, DINOv2 with heads of ours errs 3 to 16 % less
-than at 0.2 for 6 to 30 % more work; below 0.1 hardly a row drops out any more.
+On videos of a street and of hand-held objects, DINOv2 with heads of this package has 3 to 16 %
+less error than at 0.2, for 6 to 30 % more work; below 0.1 hardly any token drops out.
 """
 
 UNTRAINED_REFRESH_PERIOD = 7
@@ -40,11 +40,10 @@ class TaskThresholds:
     """
     One task's thresholds, one number for each block of the network.
 
-    Relative to the spread of the block's input rows (their root mean square distance from the mean
-    row) at the last dense frame, so a number means the same in every block and every network; 0:
-    no gate at this block.
-    ``temporal`` gates rows against the task's own previous value, ``task`` against the base task;
-    the latter is read above the shared prefix only.
+    Relative to the spread of the block's input tokens (their root mean square distance from their
+    mean) at the last dense frame, so a number means the same in every block and every network; 0:
+    no gate at this block. ``temporal`` gates tokens against the task's own previous value,
+    ``task`` against the base task; the latter is used above the shared blocks only.
     """
 
     temporal: tuple[float, ...]
@@ -74,15 +73,16 @@ def block_profile(depth: int) -> tuple[float, ...]:
     """
     Return the thresholds of ``depth`` blocks relative to each other: 1.5 falling to 0.5, mean 1.
 
-    A row that drops out early saves all later blocks. For rooms_vit_tiny at the same output error
-    this profile does less than equal thresholds: 5 % (normals), 9 % (semseg), 22 % (edges).
+    A token that drops out early saves all later blocks. For rooms_vit_tiny at the same output
+    error this profile needs less work than equal thresholds: 5 % (normals), 9 % (semseg), 22 %
+    (edges).
     """
     middle = (depth - 1) / 2
     return tuple(1 - (block - middle) / (2 * middle) if middle else 1.0 for block in range(depth))
 
 
 def never_gated(architecture: ArchitectureConfig) -> bool:
-    """Tell whether a network without thresholds was trained without the gates, by others."""
+    """Tell whether a network without thresholds has public weights, trained without gates."""
     # the networks that public weights fit have a stem of one projection
     return architecture.stem == 'patch'
 
@@ -131,7 +131,7 @@ class ModelDescription:
     things take up, or ``view``, by how much of the picture, whatever its size.
     ``thresholds`` holds the token gates' thresholds by task, empty where the model was not
     calibrated; ``calibration`` says in a sentence how they were found. ``crossovers`` holds by
-    type of device, ``cpu`` or ``cuda``, the share of the rows above which a frame is faster dense.
+    type of device, ``cpu`` or ``cuda``, the share of tokens above which a frame is faster dense.
     ``storage`` is the dtype of the matrices in the file. ``sources`` are the files of others that
     weights came from; ``backbone_sha256`` is the digest of the backbone's tensors, empty where
     nothing depends on it. ``peaks`` are the largest numbers that the layers reached on a trial
@@ -168,7 +168,7 @@ class ModelDescription:
         require(self.storage in (HALF, SINGLE), 'storage', self.storage, f'{HALF} or {SINGLE}')
         for device, share in self.crossovers.items():
             require(0 <= share <= 1, f'crossovers[{device!r}]', share,
-                    'a share of the rows, 0 to 1')
+                    'a share of the tokens, 0 to 1')
 
 
 def usual_depth_scaling(architecture: ArchitectureConfig) -> str:

@@ -10,16 +10,16 @@ from mtshare_ros.model.architecture import ArchitectureConfig, HeadConfig
 from mtshare_ros.model.heads import finish_depth, HeadInput
 
 PYRAMID_SIDE = 8
-"""Pixels of the fused pyramid along a side of a cell; its finest level has half of them."""
+"""Pixels of the fused pyramid along a side of a patch; its finest level has half of them."""
 
 
 class DptHead(nn.Module):
     """
-    Four taps, the shallowest first, to a map of ``side`` pixels along a side of a cell.
+    Four taps, the shallowest first, to a map of ``side`` pixels along a side of a patch.
 
-    Level k of the pyramid has ``pyramid[k]`` channels at 4, 2, 1 and 1/2 pixels a cell; fused, all
-    have ``channels``. ``class_token`` mixes the class token of every tap into its cells. With
-    ``hidden`` a convolution of that width stands before the last one.
+    Level k of the pyramid has ``pyramid[k]`` channels at 4, 2, 1 and 1/2 pixels per patch; fused,
+    all have ``channels``. With ``class_token`` the class token of every tap is mixed into its
+    patches. With ``hidden`` a convolution of that width comes before the last one.
     """
 
     def __init__(self, config: ArchitectureConfig, head: HeadConfig, outputs: int) -> None:
@@ -55,16 +55,17 @@ class DptHead(nn.Module):
 
 
 class Readout(nn.Module):
-    """Mixes a class token (B, D) into every cell of (B, D, rows, columns)."""
+    """Mixes a class token (B, D) into every patch of (B, D, rows, columns)."""
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
+        # the name of the weights in model files
         self.cells = nn.Conv2d(embed_dim, embed_dim, 1)
         self.token = nn.Linear(embed_dim, embed_dim, bias=False)
 
-    def forward(self, cells: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
+    def forward(self, patches: torch.Tensor, token: torch.Tensor) -> torch.Tensor:
         """Return (B, D, rows, columns)."""
-        mixed = self.cells(cells) + self.token(token)[:, :, None, None]
+        mixed = self.cells(patches) + self.token(token)[:, :, None, None]
         return functional.gelu(mixed, approximate='tanh')
 
 
@@ -99,7 +100,7 @@ class ResidualUnit(nn.Module):
 
 
 class Output(nn.Module):
-    """From the fused pyramid to ``outputs`` channels at ``side`` pixels along a side of a cell."""
+    """The last layers: ``outputs`` channels at ``side`` pixels along a side of a patch."""
 
     def __init__(self, width: int, hidden: int, outputs: int, side: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""How large the numbers of a network get, and whether half precision can hold them."""
+"""The largest numbers of a network, and whether half precision can hold them."""
 
 from typing import Callable
 

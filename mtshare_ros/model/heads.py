@@ -35,7 +35,7 @@ class HeadInput:
     """
     The tokens a head reads, and the stem's features.
 
-    ``taps`` are the cells' tokens (B, D, rows, columns) after each block that the head taps,
+    ``taps`` are the patches' tokens (B, D, rows, columns) after each block that the head taps,
     ``prefix`` the class and register tokens (B, P, D) there.
     """
 
@@ -68,7 +68,7 @@ def _expectation(logits: torch.Tensor, config: HeadConfig) -> torch.Tensor:
 
 class DecodeHead(nn.Module):
     """
-    Tokens and stem features to one task's raw output, 4x4 pixels for each cell.
+    Tokens and stem features to one task's raw output, 4x4 pixels for each patch.
 
     Every level is projected and rearranged to these pixels (pixel shuffle), summed, and refined by
     3x3 convolutions: all of it local, so an unchanged neighbourhood keeps its output.
@@ -104,9 +104,9 @@ class DecodeHead(nn.Module):
 
 class LinearHead(nn.Module):
     """
-    One matrix over the taps of a cell, and over the class tokens of the taps where asked for.
+    One matrix over the taps of a patch, and one over their class tokens if the head reads them.
 
-    What the class tokens add is the same for every cell. A cell's output depends on no other cell,
+    The class tokens add the same to every patch. A patch's output depends on no other patch,
     except where it is enlarged before bins become metres: then on its eight neighbours.
     """
 

@@ -1,4 +1,4 @@
-"""Models whose backbone does not ship: their heads in a file, and the two put together."""
+"""Models that ship without their backbone: files of heads, and joining them to a backbone."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -70,7 +70,7 @@ def join_heads(heads: Path, backbone: Backbone, source: Source, target: Path) ->
     """
     Write a whole model file: heads, and the backbone that they were trained on.
 
-    Returns what it says of itself. It is there in full or not at all, and was loaded before.
+    Returns its description. The file appears in one step, after it was loaded as a check.
     Raises ModelError for another backbone, naming both digests and the way to train heads on it.
     """
     description = read_heads(heads)

@@ -33,9 +33,9 @@ BACKBONE_PARTS = ('stem.', 'prefix.', 'position.', 'blocks.', 'norm.')
 
 class Branch(nn.Module):
     """
-    What a sub-task has of its own above the shared blocks.
+    The blocks and the norm of a sub-task above the shared blocks.
 
-    ``blocks[0]`` stands beside block number ``shared_depth`` of the base task, and so on.
+    ``blocks[0]`` corresponds to block number ``shared_depth`` of the base task, and so on.
     """
 
     def __init__(self, blocks: Iterable[Block], norm: nn.LayerNorm) -> None:
@@ -46,10 +46,10 @@ class Branch(nn.Module):
 
 class MultiTaskNetwork(nn.Module):
     """
-    RGB in, the raw output of every asked task out.
+    Computes the raw output of every wanted task from an RGB image.
 
-    ``tasks`` are those with a head of their own; what is worked out from another task's map is
-    none of the network's. ``base_task`` is the first of them. Its encoder is ``blocks`` and
+    ``tasks`` are those with a head of their own; tasks whose map is computed from another task's
+    map are not among them. ``base_task`` is the first. Its encoder is ``blocks`` and
     ``norm``, named as in timm; every sub-task shares the first S = ``config.shared_depth`` blocks
     with it and has a copy of the others in ``branches``: ``branches.depth.blocks.0.*`` is the
     depth's own version of ``blocks.S.*``, ``branches.depth.norm.*`` that of ``norm.*``. Branches
@@ -183,14 +183,14 @@ class MultiTaskNetwork(nn.Module):
             centred=config.position == 'rope_centred', prefix_tokens=config.prefix_tokens)
 
     def rotary_beyond(
-        self, grid: tuple[int, int], cells: torch.Tensor, view: tuple[int, int]
+        self, grid: tuple[int, int], patches: torch.Tensor, view: tuple[int, int]
     ) -> RotaryTable | None:
-        """As ``rotary``, for cells (n, 2) also beyond the grid; see ``position.rotary_beyond``."""
+        """As ``rotary`` for patches (n, 2), also beyond the grid; see ``rotary_beyond``."""
         config = self.config
         if config.position == 'absolute':
             return None
         return rotary_beyond(
-            grid, cells, view, config.embed_dim // config.num_heads,
+            grid, patches, view, config.embed_dim // config.num_heads,
             centred=config.position == 'rope_centred', prefix_tokens=config.prefix_tokens)
 
     def _branch(self, task: str) -> Branch:

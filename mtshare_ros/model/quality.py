@@ -1,5 +1,5 @@
 """
-How good a model is at which input size, as it was measured: figures in a file beside the model.
+The measured quality of a model at each input size, in a file beside the model.
 
 ``NAME.quality.json`` lies beside ``NAME.safetensors`` and holds for the file with the checksum it
 names: a network that was trained at one size is another one at twice that size.
@@ -24,7 +24,7 @@ _LARGEST_FILE = 1 << 20
 
 _WORDS = {'semseg': 'mean IoU {:.1f} %', 'depth': 'RMSE {:.2f} m', 'normals': 'mean angle {:.1f}°',
           'edge': 'F {:.1f} %', 'human_parts': 'mean IoU {:.1f} %', 'saliency': 'max F {:.1f} %'}
-"""How the main figure of each task is said."""
+"""The main metric of each task in words."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SizeQuality:
 
 @dataclass(frozen=True)
 class _Kept:
-    """The contents of the file."""
+    """The contents of the file of metrics."""
 
     sha256: str
     sizes: tuple[SizeQuality, ...]

@@ -1,4 +1,4 @@
-"""Entries put into a manifest of models and taken out, with its comments and its form kept."""
+"""Adding and removing manifest entries of models; comments and layout of the file are kept."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -108,7 +108,7 @@ def register(name: str, entry: ManifestEntry, folder: Path | None = None) -> Pat
 
 def unregister(name: str, folder: Path) -> Path:
     """
-    Take the entry of a model out of ``manifest.yaml`` of a folder, and ``default`` where it is it.
+    Remove the entry of a model from ``manifest.yaml`` of a folder, and ``default`` if it names it.
 
     Raises ModelError where there is no such entry, or the manifest has a form that cannot be kept.
     """

@@ -27,7 +27,7 @@ from mtshare_ros.model.importing.tensor_names import (
 )
 
 FACTORS = [4, 2, 1, 0.5]
-"""How many pixels a cell has along a side, on each level of the pyramid."""
+"""How many pixels a patch has along a side, on each level of the pyramid."""
 _ORIGINAL = 'depth_head.'
 _NEAR = 0.001
 _METRIC = {'hypersim': (_NEAR, 20.0), 'vkitti': (_NEAR, 80.0)}
@@ -155,10 +155,10 @@ def _tips_head(
 
 
 def _split_readout(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Separate what a readout applies to cells from what it applies to the class token."""
+    """Separate what a readout applies to patches from what it applies to the class token."""
     for level in range(4):
-        cells, token = tensors.pop(f'readout.{level}.weight').chunk(2, dim=1)
-        tensors[f'readout.{level}.cells.weight'] = cells[:, :, None, None].contiguous()
+        patches, token = tensors.pop(f'readout.{level}.weight').chunk(2, dim=1)
+        tensors[f'readout.{level}.cells.weight'] = patches[:, :, None, None].contiguous()
         tensors[f'readout.{level}.cells.bias'] = tensors.pop(f'readout.{level}.bias')
         tensors[f'readout.{level}.token.weight'] = token.contiguous()
     return tensors

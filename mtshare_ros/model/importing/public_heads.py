@@ -170,11 +170,11 @@ def _depth(
 
 
 def _split(weight: torch.Tensor, taps: int, has_class: bool) -> dict[str, torch.Tensor]:
-    """Return what is applied to cells, and to class tokens, which follow those of each tap."""
+    """Return what is applied to patches, and to class tokens, which follow those of each tap."""
     if not has_class:
         return {'from_tokens.weight': weight[:, :, None, None].contiguous()}
-    cells, tokens = weight.unflatten(1, (taps, 2, -1)).unbind(2)
-    return {'from_tokens.weight': cells.flatten(1)[:, :, None, None].contiguous(),
+    patches, tokens = weight.unflatten(1, (taps, 2, -1)).unbind(2)
+    return {'from_tokens.weight': patches.flatten(1)[:, :, None, None].contiguous(),
             'from_class.weight': tokens.flatten(1).contiguous()}
 
 

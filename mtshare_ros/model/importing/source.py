@@ -215,7 +215,7 @@ def _tensors_of(graph: Any) -> dict[str, torch.Tensor]:
     Return the backbone by the names that Hugging Face gives its tensors.
 
     The export turned the matrices around and named them by number; their names are those of the
-    nodes that multiply by them. The positions of class token and cells are two constants.
+    nodes that multiply by them. The positions of class token and patches are two constants.
     """
     from onnx import numpy_helper
 
