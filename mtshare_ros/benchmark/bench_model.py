@@ -23,7 +23,7 @@ _DEPTH_RANGE = (0.3, 10.0)
 @dataclass(frozen=True)
 class DeltaSettings:
     """
-    Random delta weights that stand in for trained ones where only cost matters.
+    Random delta weights in place of trained ones, where only the cost matters.
 
     ``prefix`` None is two thirds of the depth. ``granularity`` as in ``add_random_deltas``.
     """
@@ -113,7 +113,7 @@ def load_bench_engine(
     """
     Return an engine for frames of (height, width), its crossover settled as in the node.
 
-    None stands for the size of the model.
+    A size of None is that of the model.
     """
     engine = Engine(model.checkpoint, device=device, precision=precision, input_size=size,
                     file=model.file)

@@ -117,7 +117,7 @@ def _report(
 
 
 def reused_fraction(stats: FrameStats) -> float:
-    """Return the share of rows taken over from the base task, over all tasks and blocks."""
+    """Return the share of tokens that reused the base task's update, over tasks and blocks."""
     values = [value for blocks in stats.reused.values() for value in blocks]
     return float(np.mean(values)) if values else 0.0
 

@@ -41,7 +41,7 @@ class Contender(Protocol):
 
 @dataclass(frozen=True)
 class EngineWay:
-    """What a contender shares over time and across tasks, and what it makes of a moving camera."""
+    """What a contender shares over time and across tasks, and how it treats a moving camera."""
 
     temporal: bool
     task: bool
@@ -118,7 +118,7 @@ CARRIED_CONTENDERS = (
 """Whose maps are carried, and whether those of successive network frames are fused."""
 
 _KEPT = 2
-"""Every frame of the network replaces all that was known, so that no older one is needed."""
+"""Every frame of the network replaces all maps, so that no older frame is needed."""
 
 _FIELDS = ('mask', 'confidence', 'depth', 'disparity', 'normals', 'edges')
 
@@ -141,7 +141,7 @@ class DenseNetwork:
 @dataclass(frozen=True)
 class View:
     """
-    What a camera's frames are like.
+    Size, camera and patches of the frames.
 
     ``size`` (H, W), the camera's ``pinhole``; ``patch`` is the side of the squares in which frames
     are compared.
@@ -160,10 +160,10 @@ class View:
 
 class CarriedContender:
     """
-    A network that computes every ``nth`` frame, and carries its maps to the others.
+    A network that computes every ``nth`` frame; its maps move along with the camera in between.
 
-    How the camera moved is found in the images. Where it cannot be found, the network computes the
-    frame out of turn, as anybody would.
+    The motion of the camera is estimated from the images. Where that fails, the network computes
+    the frame although it is not its turn.
     """
 
     def __init__(
@@ -197,7 +197,7 @@ class CarriedContender:
                 self._framing, self._stats(fresh), self._read(known), image=frame)
 
     def raw(self, task: str) -> torch.Tensor:
-        """Refuse: maps that are carried have no raw output."""
+        """Raise RuntimeError: maps that are moved along have no raw output."""
         raise RuntimeError(f'{self.name} has no raw output of {task}: its maps are carried along')
 
     def _moved(self, image: torch.Tensor) -> Composite | None:
@@ -229,7 +229,7 @@ class CarriedContender:
 
     def _begin(self, names: tuple[str, ...]) -> Composite:
         composite = Composite(self._view.size, names, self._view.device, kept_frames=_KEPT)
-        # so it knows the camera before anything is put
+        # a composite needs the camera before it is given maps
         composite.move(RigidMotion.none(), self._view.pinhole)
         return composite
 

@@ -94,8 +94,8 @@ def build_pieces(
     """
     Find the fastest form of every piece of a network for frames of (height, width).
 
-    Encoders of all tasks have the same shape, so the forms take turns on one of them and the
-    others get the form that won; likewise the encoders above a shared prefix. ``camera`` is that
+    Encoders of all tasks have the same shape, so the forms are timed on the base task's, and the
+    others get the fastest one. ``camera`` is that
     of the maps, for what is worked out from depths.
     """
     place = torch.device(device)
@@ -167,7 +167,7 @@ def encoder_piece(
     network: MultiTaskNetwork, task: str, arguments: tuple[torch.Tensor, ...],
     taps: Sequence[Tap] | None = None,
 ) -> Piece:
-    """Return the encoder of a task, for tokens (1, T, D) and the rotation of T rows."""
+    """Return the encoder of a task, for tokens (1, T, D) and the rotation of T tokens."""
     count = arguments[0].shape[1]
     shorter = tuple(item.narrow(item.ndim - 2, 0, count - 1).clone() for item in arguments)
     name = 'encoder' if task == network.base_task else f'encoder of {task}'

@@ -143,7 +143,7 @@ def time_in_turns(calls: dict[str, Call], rounds: int, device: str) -> dict[str,
     """
     Return the milliseconds of calls that take turns; two rounds before are not kept.
 
-    The lower quartile: other processes on the machine only ever add time.
+    Of each the lower quartile, because other processes can only make a call slower.
     """
     found: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds + 2):
@@ -156,7 +156,7 @@ def time_in_turns(calls: dict[str, Call], rounds: int, device: str) -> dict[str,
 
 
 def synchronize(device: str) -> None:
-    """Wait until the device has done all it was given; a CPU always has."""
+    """Wait until a GPU has finished its work; nothing to do for a CPU."""
     if device.startswith('cuda'):
         torch.cuda.synchronize(device)
 

@@ -114,10 +114,10 @@ class HeadPiece(nn.Module):
 
     def forward(self, *given: torch.Tensor) -> torch.Tensor:
         """Return raw output (1, C, h, w) for tokens (1, T, D) of every tap and finer features."""
-        cells, count = self.grid[0] * self.grid[1], len(self.places)
-        planes = tuple(tokens[:, :cells].transpose(1, 2).unflatten(2, self.grid)
+        patches, count = self.grid[0] * self.grid[1], len(self.places)
+        planes = tuple(tokens[:, :patches].transpose(1, 2).unflatten(2, self.grid)
                        for tokens in given[:count])
-        prefix = tuple(tokens[:, cells:] for tokens in given[:count])
+        prefix = tuple(tokens[:, patches:] for tokens in given[:count])
         return self.head(HeadInput(planes, prefix, StemFeatures(planes[0], *given[count:])))
 
 
@@ -140,7 +140,7 @@ class MapPiece(nn.Module):
 def piecewise_maps(
     task: str, grid: tuple[int, int], side: int, patch_size: int, encoding: str = ''
 ) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
-    """Return what ``MapPiece`` computes on the CPU, some cells at a time, as the engine does."""
+    """Return what ``MapPiece`` computes on the CPU, some patches at a time, as the engine does."""
     decoder = MapDecoder(task, side, patch_size, encoding)
     state = decoder.allocate(grid, torch.device('cpu'))
 

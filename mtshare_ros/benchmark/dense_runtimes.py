@@ -64,7 +64,7 @@ def _session(content: bytes) -> Any:
             "pip install 'mtshare_ros[export]'") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    # its threads would look for work while another contender is timed
+    # idle threads that spin would slow down the contender that is timed next
     options.add_session_config_entry('session.force_spinning_stop', '1')
     return onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
 
@@ -86,7 +86,7 @@ class TensorRtEngine:
         check_libraries()
         logger = tensorrt.Logger(tensorrt.Logger.ERROR)
         content = convert(graph).SerializeToString()
-        # the engine lives as long as what made it
+        # an engine must not outlive the runtime that made it
         self._runtime = tensorrt.Runtime(logger)
         self._engine = self._runtime.deserialize_cuda_engine(
             _build(tensorrt, logger, content, half=half))

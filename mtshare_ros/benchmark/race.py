@@ -16,7 +16,7 @@ from mtshare_ros.evaluation.metrics import make_metric, Metric
 from mtshare_ros.evaluation.output_error import relative_error
 from mtshare_ros.evaluation.room_data import tasks_of_rooms
 from mtshare_ros.evaluation.scorer import Metrics
-from mtshare_ros.evaluation.scoring import bring_to_scale, Truth
+from mtshare_ros.evaluation.truth_and_rules import bring_to_scale, Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 

@@ -102,7 +102,7 @@ def run_active(
     engine: 'Engine', model: 'BenchModel', fraction: float, block: str, *, compiling: bool
 ) -> dict[str, Any]:
     """Time the encoder of one task on a share of its tokens against all tokens."""
-    from mtshare_ros.benchmark.active import time_active
+    from mtshare_ros.benchmark.timing import time_active
 
     report = time_active(engine, model, fraction, block=block, compiling=compiling, report=_say)
     print_active(report)

@@ -9,13 +9,12 @@ import typer
 from mtshare_ros.cli.output import print_table
 
 if TYPE_CHECKING:
-    from mtshare_ros.benchmark.active import ActiveReport
     from mtshare_ros.benchmark.bench_plan import BenchSettings
     from mtshare_ros.benchmark.bench_report import ContenderReport
     from mtshare_ros.benchmark.comparison import MotionReport
     from mtshare_ros.benchmark.dense_contenders import DensePieces
     from mtshare_ros.benchmark.latency import LatencyReport
-    from mtshare_ros.benchmark.timing import Times
+    from mtshare_ros.benchmark.timing import ActiveReport, Times
     from mtshare_ros.evaluation.scorer import Metrics
 
 MEGABYTE = 1e6

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from mtshare_ros.evaluation.clip_evaluation import ClipPlan
     from mtshare_ros.evaluation.datasets import EvaluationSet
     from mtshare_ros.evaluation.scorer import Baseline
-    from mtshare_ros.evaluation.scoring import MetricRules
+    from mtshare_ros.evaluation.truth_and_rules import MetricRules
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.sharing.sharing_settings import SharingSettings
 
@@ -258,7 +258,7 @@ def _rules_for(
     dataset: Dataset, edge_thresholds: int | None, saliency: Saliency
 ) -> 'MetricRules':
     """Return how the metrics of a data set are computed."""
-    from mtshare_ros.evaluation.scoring import metric_rules
+    from mtshare_ros.evaluation.truth_and_rules import metric_rules
 
     rules = replace(metric_rules(dataset.value), legacy_sigmoid=saliency is Saliency.INVPT)
     return rules if edge_thresholds is None else replace(rules, edge_thresholds=edge_thresholds)

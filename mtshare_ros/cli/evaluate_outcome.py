@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mtshare_ros.evaluation.clip_evaluation import ClipPlan, ClipReport, SharingActivity
     from mtshare_ros.evaluation.datasets import EvaluationSet
     from mtshare_ros.evaluation.scorer import Baseline, Change, Metrics
-    from mtshare_ros.evaluation.scoring import MetricRules, Truth
+    from mtshare_ros.evaluation.truth_and_rules import MetricRules, Truth
     from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.inference.prediction import Prediction
@@ -264,7 +264,7 @@ def _rows(truth: 'Truth', found: Mapping[str, 'Prediction']) -> 'list[SheetRow]'
 
 
 def _true_maps(truth: 'Truth') -> 'SheetMaps':
-    from mtshare_ros.evaluation.scoring import is_marked
+    from mtshare_ros.evaluation.truth_and_rules import is_marked
     from mtshare_ros.inference.contact_sheet import SheetMaps
 
     edges = None if truth.edges is None else is_marked(truth.edges)

@@ -9,7 +9,7 @@ import torch
 
 from mtshare_ros.evaluation.metrics import MetricRules, ROOMS_RULES
 from mtshare_ros.evaluation.scorer import Metrics, Scorer
-from mtshare_ros.evaluation.scoring import camera_of, Truth
+from mtshare_ros.evaluation.truth_and_rules import camera_of, Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction
 from mtshare_ros.model.backbone import Block

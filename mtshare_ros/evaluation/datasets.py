@@ -19,7 +19,7 @@ from mtshare_ros.evaluation.room_data import (
     room_clips,
     room_labels,
 )
-from mtshare_ros.evaluation.scoring import tasks_with_truth, Truth
+from mtshare_ros.evaluation.truth_and_rules import tasks_with_truth, Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.tasks import DEFAULT_TASKS, LabelSet, ordered
 

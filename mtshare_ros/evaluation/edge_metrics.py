@@ -3,7 +3,7 @@
 import numpy as np
 
 from mtshare_ros.errors import MissingExtraError
-from mtshare_ros.evaluation.scoring import (
+from mtshare_ros.evaluation.truth_and_rules import (
     at_least,
     f_scores,
     is_marked,

@@ -8,7 +8,7 @@ import numpy as np
 
 from mtshare_ros.data.rooms.room_frame import projected, rays, RoomFrame, seen_from
 from mtshare_ros.evaluation.metrics import angles_between
-from mtshare_ros.evaluation.scoring import ratio
+from mtshare_ros.evaluation.truth_and_rules import ratio
 from mtshare_ros.inference.prediction import Prediction
 
 _DEPTH_TOLERANCE = 0.02

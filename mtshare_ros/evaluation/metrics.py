@@ -10,7 +10,7 @@ from typing import Callable
 import numpy as np
 
 from mtshare_ros.evaluation.edge_metrics import BoundaryMetric, OdsMetric
-from mtshare_ros.evaluation.scoring import (
+from mtshare_ros.evaluation.truth_and_rules import (
     at_least,
     CLASS_MEANS,
     f_scores,

@@ -22,7 +22,7 @@ from mtshare_ros.data.rooms.views import (
 )
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.evaluation.clip_evaluation import ClipFrame
-from mtshare_ros.evaluation.scoring import tasks_with_truth
+from mtshare_ros.evaluation.truth_and_rules import tasks_with_truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.tasks import DEFAULT_TASKS, LabelSet, load_labels
 

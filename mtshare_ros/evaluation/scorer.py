@@ -9,7 +9,7 @@ import numpy as np
 
 from mtshare_ros.errors import ConfigError, DatasetError
 from mtshare_ros.evaluation.metrics import make_metric, MetricRules, ROOMS_RULES
-from mtshare_ros.evaluation.scoring import bring_to_scale, camera_of, Truth, truth_of
+from mtshare_ros.evaluation.truth_and_rules import bring_to_scale, camera_of, Truth, truth_of
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.tasks import get_task, TASKS

@@ -16,7 +16,7 @@ class PublicFile:
     """
     A file of a package: what it is called here, what it shows, and under which licence.
 
-    ``shared`` says that pictures made from it may be published without asking anybody.
+    ``shared`` says that pictures made from it may be published without asking for permission.
     """
 
     name: str

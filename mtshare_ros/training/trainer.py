@@ -12,7 +12,7 @@ from torch import nn
 
 from mtshare_ros.errors import MissingExtraError, TrainingError
 from mtshare_ros.evaluation.scorer import evaluate, Metrics
-from mtshare_ros.evaluation.scoring import Truth
+from mtshare_ros.evaluation.truth_and_rules import Truth
 from mtshare_ros.inference.device import cuda_device_count, resolve_device
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import Checkpoint, save_checkpoint

@@ -21,7 +21,7 @@ from mtshare_ros.data.sample import SampleClip, SampleSet
 from mtshare_ros.data.transforms import fit_for_evaluation, SampleClipSet, SampleTrainingSet
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.evaluation.room_data import fixed_views, render_fixed_views
-from mtshare_ros.evaluation.scoring import Truth
+from mtshare_ros.evaluation.truth_and_rules import Truth
 from mtshare_ros.inference.map_camera import assumed_focal_length
 from mtshare_ros.model.description import (
     HALF,

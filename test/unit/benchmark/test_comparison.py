@@ -7,7 +7,6 @@ from tiny import TINY
 
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 
-from mtshare_ros.benchmark.active import time_active  # noqa: E402
 from mtshare_ros.benchmark.bench_model import (  # noqa: E402
     BenchModel,
     delta_settings,
@@ -35,6 +34,7 @@ from mtshare_ros.benchmark.latency import (  # noqa: E402
     time_latency,
 )
 from mtshare_ros.benchmark.race import new_record  # noqa: E402
+from mtshare_ros.benchmark.timing import time_active  # noqa: E402
 from mtshare_ros.errors import ConfigError  # noqa: E402
 from mtshare_ros.inference.prediction import FrameStats  # noqa: E402
 from mtshare_ros.model.checkpoint import Checkpoint  # noqa: E402

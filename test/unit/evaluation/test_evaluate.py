@@ -16,7 +16,7 @@ from mtshare_ros.errors import DatasetError
 from mtshare_ros.evaluation.clip_evaluation import ClipFrame, ClipPlan, evaluate_clips
 from mtshare_ros.evaluation.room_data import fixed_views, render_fixed_views
 from mtshare_ros.evaluation.scorer import evaluate
-from mtshare_ros.evaluation.scoring import focal_length_of
+from mtshare_ros.evaluation.truth_and_rules import focal_length_of
 from mtshare_ros.inference.engine import Engine
 
 

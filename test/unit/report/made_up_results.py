@@ -3,12 +3,11 @@
 from dataclasses import asdict
 import json
 
-from mtshare_ros.benchmark.active import ActiveReport
 from mtshare_ros.benchmark.bench_plan import BenchSettings, StreamFacts
 from mtshare_ros.benchmark.bench_report import ContenderReport
 from mtshare_ros.benchmark.comparison import MotionReport
 from mtshare_ros.benchmark.latency import LatencyReport, LatencyRun
-from mtshare_ros.benchmark.timing import Times
+from mtshare_ros.benchmark.timing import ActiveReport, Times
 from mtshare_ros.evaluation.clip_evaluation import SharingActivity
 from mtshare_ros.report.results import ReportPlan, TrainedRun
 from mtshare_ros.sharing.sharing_settings import SharingSettings
