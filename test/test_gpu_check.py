@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / 'tools'))
 
 from gpu_check.boards import AGX_ORIN, Board, estimated_ms, ORIN_NANO, Work  # noqa: E402
+from gpu_check.contenders import SHARING  # noqa: E402
 from gpu_check.models import PUBLIC, VIT_B  # noqa: E402
 from gpu_check.results import Results  # noqa: E402
 from gpu_check.running import run_steps, Step  # noqa: E402
-from gpu_check.sides import SHARING  # noqa: E402
 from gpu_check.steps import STEPS  # noqa: E402
 from gpu_check.summary import all_passed, summarise  # noqa: E402
 
@@ -44,8 +44,8 @@ def test_the_whole_check_runs_on_a_pretended_gpu(tmp_path):
     ends = {line['step']: line['end'] for line in lines if line['what'] == 'end'}
     assert ends.keys() == {step.name for step in STEPS if not step.alike}
     assert set(ends.values()) == {'done'}
-    sides = {line['side'] for line in lines if line['what'] == 'frame'}
-    assert len(sides) == 10
+    contenders = {line['contender'] for line in lines if line['what'] == 'frame'}
+    assert len(contenders) == 10
     assert done.stdout.strip().endswith((tmp_path / 'summary.txt').read_text().strip())
 
 
@@ -83,9 +83,10 @@ def test_a_line_that_was_cut_off_while_it_was_written_is_left_out(tmp_path):
     assert results.lines() == [{'step': 'constants', 'what': 'launch', 'us': 5.0}]
 
 
-def frame(side, p50, p99, model=VIT_B, dense=False, four=False):
+def frame(contender, p50, p99, model=VIT_B, dense=False, four=False):
     return {'step': f'latency:{model}', 'what': 'frame', 'model': model, 'share': 0.1,
-            'side': side, 'p50': p50, 'p99': p99, 'dense': dense, 'four': four, 'entered': 0.1}
+            'contender': contender, 'p50': p50, 'p99': p99, 'dense': dense, 'four': four,
+            'entered': 0.1}
 
 
 def test_the_summary_holds_what_was_measured_against_what_is_asked_for():

@@ -5,9 +5,9 @@ import time
 import numpy as np
 import torch
 
+from gpu_check.changing_clip import ChangingClip
 from gpu_check.check import Check
 from gpu_check.correctness import relative_error
-from gpu_check.film import Film
 from gpu_check.models import LARGE, PUBLIC, small_subject, Subject, subject_of, VIT_B, VIT_T
 from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
@@ -19,7 +19,7 @@ _MOST_ERROR = {50: 2e-3, 100: 5e-2}
 """
 Relative L2 differences by percentile of the stretches.
 
-Once in a while two cells that changed nearly alike change places at the cut.
+Once in a while two patches that changed nearly alike change places at the cut.
 """
 
 
@@ -38,7 +38,7 @@ def _measure_captures(check: Check, subject: Subject) -> None:
     engine = subject.engine()
     weights = _reserved() - before
     session = engine.new_session()
-    for image in Film(subject.size, 16, 0.02, 3).frames:
+    for image in ChangingClip(subject.size, 16, 0.02, 3).frames:
         engine.infer(image, session)
     camera = session.static
     if camera is None:
@@ -49,7 +49,7 @@ def _measure_captures(check: Check, subject: Subject) -> None:
             held, start = _reserved(), time.perf_counter()
             camera.compute(sizes)
             torch.cuda.synchronize()
-            check.add('capture', model=subject.name, cells=sizes.patches,
+            check.add('capture', model=subject.name, patches=sizes.patches,
                       ms=(time.perf_counter() - start) * 1e3, mb=(_reserved() - held) / 1e6)
     start = time.perf_counter()
     other = engine.new_session()
@@ -80,10 +80,10 @@ def _check_replays(check: Check, subject: Subject) -> None:
     random, errors, frames = np.random.default_rng(0), [], 0
     while frames < check.size(300, 12) and check.left() > 0:
         share = float(random.choice(_SHARES))
-        film = Film(subject.size, 16, share, _STRETCH, seed=frames)
+        clip = ChangingClip(subject.size, 16, share, _STRETCH, seed=frames)
         if frames % (5 * _STRETCH) == 0:
             _begin_anew(on_device, ours, theirs)
-        for image in film.frames:
+        for image in clip.frames:
             _poison(check)
             on_device.infer(image, ours)
             on_cpu.infer(image, theirs)

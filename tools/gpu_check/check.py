@@ -1,4 +1,4 @@
-"""What every step is given: a device, where its figures go, and how long it may take."""
+"""What every step gets: a device, a place for its results, and a time limit."""
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ DEVICE = 'cuda:0'
 @dataclass(frozen=True)
 class Check:
     """
-    One step under way.
+    One step that runs.
 
-    ``pretended`` is the account of a pretended device, None on a real one. ``deadline`` is a time
-    of the monotonic clock by which it had better end by itself.
+    ``pretended`` is what a pretended device counts, None on a real one. ``deadline`` is the time
+    of the monotonic clock by which the step should end by itself.
     """
 
     step: str
@@ -37,7 +37,7 @@ class Check:
         return real if self.pretended is None else tiny
 
     def add(self, what: str, **values: Any) -> None:
-        """Note a figure."""
+        """Note a result."""
         self.results.add(self.step, what, **values)
 
     def judge(self, what: str, passed: bool, **values: Any) -> None:

@@ -5,8 +5,8 @@ from typing import Callable
 
 import torch
 
+from gpu_check.changing_clip import ChangingClip
 from gpu_check.check import captured, Check, milliseconds
-from gpu_check.film import Film
 from gpu_check.models import subject_of, VIT_B
 from mtshare_ros.benchmark.dense_contenders import encoder_piece
 from mtshare_ros.benchmark.dense_forms import FormChooser
@@ -54,7 +54,7 @@ def _measure_update(check: Check) -> None:
     subject = subject_of(check, VIT_B)
     engine = subject.engine()
     session = engine.new_session()
-    for image in Film(subject.size, 16, 0.06, 3).frames:
+    for image in ChangingClip(subject.size, 16, 0.06, 3).frames:
         engine.infer(image, session)
     camera = session.static
     if camera is None:
@@ -64,9 +64,9 @@ def _measure_update(check: Check) -> None:
     with computing_on(engine.device), torch.inference_mode():
         camera.compute(sizes)
         repeats = check.size(50, 2)
-        check.add('update', form='a graph, with its maps', cells=sizes.patches,
+        check.add('update', form='a graph, with its maps', patches=sizes.patches,
                   ms=milliseconds(lambda: camera.compute(sizes), repeats))
         if check.pretended is None:
             compiled = torch.compile(network.update, mode='max-autotune-no-cudagraphs')
-            check.add('update', form='compiled, without its maps', cells=sizes.patches,
+            check.add('update', form='compiled, without its maps', patches=sizes.patches,
                       ms=milliseconds(lambda: compiled(camera.state, sizes), repeats))

@@ -12,8 +12,8 @@ import warnings
 import numpy as np
 import torch
 
+from gpu_check.changing_clip import ChangingClip
 from gpu_check.check import Check, DEVICE
-from gpu_check.film import Film
 from gpu_check.models import small_subject, Subject
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.machine_costs import MachineCosts
@@ -26,7 +26,7 @@ MOST_ERROR = {'fp32': (1e-4, 2e-3), 'fp16': (2e-3, 2e-2), 'bf16': (2e-2, 1e-1)}
 """
 Relative L2 differences of raw outputs that are allowed: of a whole frame, and of later ones.
 
-In these a gate may decide otherwise about a cell whose change is near its threshold.
+In these a gate may decide otherwise about a patch whose change is near its threshold.
 """
 
 _TARGET_ERROR = 0.5
@@ -64,20 +64,20 @@ CASES = {
 def check_correctness(check: Check) -> None:
     """Hold every setting in every precision against the CPU, count waits, run the tests."""
     subject = small_subject(check)
-    film = Film(subject.size, 16, _SHARE, check.size(6, 4)).frames
+    clip = ChangingClip(subject.size, 16, _SHARE, check.size(6, 4)).frames
     cases = dict(list(CASES.items())[:check.size(len(CASES), 3)])
     torch.set_num_threads(check.size(min(8, os.cpu_count() or 1), 1))
-    expected = {name: _raws(subject, 'cpu', 'fp32', case, film) for name, case in cases.items()}
+    expected = {name: _raws(subject, 'cpu', 'fp32', case, clip) for name, case in cases.items()}
     for precision in tuple(MOST_ERROR)[:check.size(3, 2)]:
         for name, case in cases.items():
             with check.trying(f'{name}, {precision}'):
-                found = _raws(subject, DEVICE, precision, case, film)
+                found = _raws(subject, DEVICE, precision, case, clip)
                 bounds = MOST_ERROR[precision]
                 if case.sharing.latency_target_ms:  # how much is computed depends on the clock
                     bounds = (bounds[0], _TARGET_ERROR)
                 _compare(check, f'{name}, {precision}', bounds, found, expected[name])
     with check.trying('waits'):
-        _count_waits(check, subject, film)
+        _count_waits(check, subject, clip)
     _run_tests(check)
 
 
@@ -85,7 +85,7 @@ Raws = list[dict[str, torch.Tensor]]
 
 
 def _raws(
-    subject: Subject, device: str, precision: str, case: Case, film: Sequence[np.ndarray]
+    subject: Subject, device: str, precision: str, case: Case, clip: Sequence[np.ndarray]
 ) -> Raws:
     """Return the raw outputs of every frame by task, on the CPU by the same path."""
     fixed = True if device == 'cpu' else None
@@ -95,7 +95,7 @@ def _raws(
     session = engine.new_session()
     settings = InferenceSettings(case.tasks or engine.tasks, case.sharing)
     found = []
-    for image in film:
+    for image in clip:
         engine.infer(image, session, settings)
         found.append({task: engine.raw(session, task).detach().float().cpu().clone()
                       for task in settings.tasks})
@@ -118,23 +118,23 @@ def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
     return float(error.nan_to_num(nan=torch.inf))
 
 
-def _count_waits(check: Check, subject: Subject, film: Sequence[np.ndarray]) -> None:
+def _count_waits(check: Check, subject: Subject, clip: Sequence[np.ndarray]) -> None:
     """Count what PyTorch warns of; waits that are asked for, two a frame, are not among them."""
     engine = subject.engine()
     session = engine.new_session()
     engine.prepare(session)
-    for image in film[:2]:
+    for image in clip[:2]:
         engine.infer(image, session)
-    found = _warned(engine, session, film[2:])
-    check.judge('waits', not found, frames=len(film) - 2, lines=found)
+    found = _warned(engine, session, clip[2:])
+    check.judge('waits', not found, frames=len(clip) - 2, lines=found)
 
 
-def _warned(engine: Engine, session: Session, film: Sequence[np.ndarray]) -> list[str]:
+def _warned(engine: Engine, session: Session, clip: Sequence[np.ndarray]) -> list[str]:
     torch.cuda.set_sync_debug_mode('warn')
     try:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter('always')
-            for image in film:
+            for image in clip:
                 engine.infer(image, session)
     finally:
         torch.cuda.set_sync_debug_mode('default')

@@ -1,11 +1,11 @@
-"""What goes wrong on GPUs, done on purpose."""
+"""Faults of GPUs, caused on purpose."""
 
 import threading
 
 import torch
 
+from gpu_check.changing_clip import ChangingClip, Frames
 from gpu_check.check import Check
-from gpu_check.film import Film, Frames
 from gpu_check.models import small_subject, Subject
 from mtshare_ros.errors import DeviceError
 
@@ -13,18 +13,18 @@ _SHARE = 0.06
 
 
 def check_faults(check: Check) -> None:
-    """Note of every fault whether it ends as it should."""
+    """Note for every fault whether it ends as it should."""
     subject = small_subject(check)
-    film = Film(subject.size, 16, _SHARE, 5).frames
+    clip = ChangingClip(subject.size, 16, _SHARE, 5).frames
     for what, play in (('a GPU that is not there', _play_absent_device),
                        ('a raw output with NaN', _play_nan),
                        ('a capture while another thread allocates', _play_allocation),
                        ('memory that runs out', _play_shortage)):
         with check.trying(what):
-            check.judge(what, play(check, subject, film))
+            check.judge(what, play(check, subject, clip))
 
 
-def _play_absent_device(check: Check, subject: Subject, film: Frames) -> bool:
+def _play_absent_device(check: Check, subject: Subject, clip: Frames) -> bool:
     absent = f'cuda:{max(7, torch.cuda.device_count())}'
     try:
         subject.engine(absent)
@@ -33,20 +33,20 @@ def _play_absent_device(check: Check, subject: Subject, film: Frames) -> bool:
     return False
 
 
-def _play_nan(check: Check, subject: Subject, film: Frames) -> bool:
+def _play_nan(check: Check, subject: Subject, clip: Frames) -> bool:
     """Spoil what is remembered: that is found, and the frames after it are computed anew."""
     engine = subject.engine()
     session = engine.new_session()
-    for image in film[:2]:
+    for image in clip[:2]:
         engine.infer(image, session)
     for rows in session.static.state.transformer.shared:  # type: ignore[union-attr]
         rows.fill_(torch.nan)
-    found = [engine.infer(image, session).stats for image in film[2:5]]
+    found = [engine.infer(image, session).stats for image in clip[2:5]]
     return (bool(found[0].non_finite) and 'NaN' in found[1].reset_reason
             and not found[2].non_finite)
 
 
-def _play_allocation(check: Check, subject: Subject, film: Frames) -> bool:
+def _play_allocation(check: Check, subject: Subject, clip: Frames) -> bool:
     """Let another thread take and free memory while graphs are captured."""
     engine, stop = subject.engine(), threading.Event()
 
@@ -60,14 +60,14 @@ def _play_allocation(check: Check, subject: Subject, film: Frames) -> bool:
     try:
         session = engine.new_session()
         notices = engine.prepare(session)
-        found = [engine.infer(image, session).stats for image in film]
+        found = [engine.infer(image, session).stats for image in clip]
     finally:
         stop.set()
         other.join()
     return not notices and not any(stats.non_finite for stats in found)
 
 
-def _play_shortage(check: Check, subject: Subject, film: Frames) -> bool:
+def _play_shortage(check: Check, subject: Subject, clip: Frames) -> bool:
     """Take the memory away: the frame says so, and once there is some again all goes on."""
     engine = subject.engine()
     session = engine.new_session()
@@ -75,7 +75,7 @@ def _play_shortage(check: Check, subject: Subject, film: Frames) -> bool:
     torch.cuda.empty_cache()
     torch.cuda.set_per_process_memory_fraction(torch.cuda.memory_reserved(0) / total)
     try:
-        engine.infer(film[0], session)
+        engine.infer(clip[0], session)
         refused = False
     except DeviceError:
         refused = True
@@ -83,5 +83,5 @@ def _play_shortage(check: Check, subject: Subject, film: Frames) -> bool:
         torch.cuda.set_per_process_memory_fraction(1.0)
     session.release('memory ran out')
     engine.free_memory()
-    found = [engine.infer(image, session).stats for image in film]
+    found = [engine.infer(image, session).stats for image in clip]
     return refused and not any(stats.non_finite for stats in found)

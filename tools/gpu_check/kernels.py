@@ -7,8 +7,8 @@ from unittest import mock
 
 import torch
 
+from gpu_check.changing_clip import ChangingClip
 from gpu_check.check import captured, Check, milliseconds
-from gpu_check.film import Film
 from gpu_check.models import Subject, subject_of, VIT_B, VIT_T
 from mtshare_ros.inference.map_decoder import decode_patches
 from mtshare_ros.inference.static import map_operator
@@ -36,7 +36,7 @@ def measure_kernels(check: Check) -> None:
 
 
 def _record_calls(subject: Subject) -> Calls:
-    """Return by operator the arguments that an update of some cells hands it, its last call's."""
+    """Return by operator what an update of some patches hands to it in its last call."""
     calls: Calls = {}
 
     def recording(name: str, function: Callable[..., Any], *given: Any) -> Any:
@@ -50,7 +50,7 @@ def _record_calls(subject: Subject) -> Calls:
             mock.patch.object(map_operator, 'choose_decoder', lambda *_: decoder):
         engine = subject.engine(cuda_graphs=False)
         session = engine.new_session()
-        for image in Film(subject.size, 16, _SHARE, 5).frames:
+        for image in ChangingClip(subject.size, 16, _SHARE, 5).frames:
             engine.infer(image, session)
     return calls
 

@@ -8,15 +8,15 @@ from typing import Callable, Sequence
 import numpy as np
 import torch
 
+from gpu_check.changing_clip import clip_that_enters, Frames
 from gpu_check.check import Check
-from gpu_check.film import film_that_enters, Frames
+from gpu_check.contenders import Contender, dense_contenders, SHARING, sharing_contenders
 from gpu_check.models import subject_of
-from gpu_check.sides import dense_sides, SHARING, sharing_sides, Side
 from mtshare_ros.inference.engine import Engine
 
 SHARES = (0.05, 0.1, 0.25, 0.6)
 TURN = 8
-"""Frames in a row for one side; the first does not count, for what others drove out of caches."""
+"""Frames that a contender computes in a row; the first finds cold caches and does not count."""
 
 _STATELESS_TURN = 3
 _MOST_FRAMES = 400
@@ -25,7 +25,7 @@ _RARE = 4
 
 @dataclass
 class Record:
-    """What the frames of a side took, in milliseconds, and the shares of cells that entered."""
+    """What the frames of a contender took, in milliseconds, and the share that entered."""
 
     wall: list[float] = field(default_factory=list)
     device: list[float] = field(default_factory=list)
@@ -33,19 +33,19 @@ class Record:
 
 
 def measure_latency(name: str, check: Check) -> None:
-    """Note the percentiles of every side of a model, by share of the cells that enter."""
+    """Note the percentiles of every contender of a model, by share of the patches that enter."""
     subject = subject_of(check, name)
-    sides: list[Side] = []
-    for make in (*sharing_sides(subject), *dense_sides(subject)):
+    contenders: list[Contender] = []
+    for make in (*sharing_contenders(subject), *dense_contenders(subject)):
         with check.trying(f'making {make.name}'):
-            sides.append(make())
-    engine = next(side.engine for side in sides if side.name == SHARING and side.engine)
+            contenders.append(make())
+    engine = next(each.engine for each in contenders if each.name == SHARING and each.engine)
     check.add('crossover', share=_settle(engine, check))
     shares = SHARES[:check.size(len(SHARES), 1)]
     for number, share in enumerate(shares):
         until = time.monotonic() + check.left() / (len(shares) - number)
         with check.trying(f'share {share}'):
-            _race(check, name, share, sides, engine, until)
+            _race(check, name, share, contenders, engine, until)
 
 
 def _settle(engine: Engine, check: Check) -> float:
@@ -56,34 +56,37 @@ def _settle(engine: Engine, check: Check) -> float:
 
 
 def _race(
-    check: Check, name: str, share: float, sides: Sequence[Side], engine: Engine, until: float
+    check: Check, name: str, share: float, contenders: Sequence[Contender], engine: Engine,
+    until: float,
 ) -> None:
-    film = film_that_enters(engine, share, check.size(24, 6))
-    records = {side.name: Record() for side in sides}
+    clip = clip_that_enters(engine, share, check.size(24, 6))
+    records = {contender.name: Record() for contender in contenders}
     turns, most = 0, check.size(_MOST_FRAMES, 3)
-    for frames in film.turns(check.size(TURN, 3)):
-        for side in _order(sides, turns):
-            if side.rare and turns % _RARE != 1:
+    for frames in clip.turns(check.size(TURN, 3)):
+        for contender in _order(contenders, turns):
+            if contender.rare and turns % _RARE != 1:
                 continue
-            _run(side, frames[:_STATELESS_TURN] if side.stateless else frames,
-                 records[side.name], counted=turns > 0)
+            _run(contender, frames[:_STATELESS_TURN] if contender.stateless else frames,
+                 records[contender.name], counted=turns > 0)
         turns += 1
         if len(records[SHARING].wall) >= most or time.monotonic() > until and turns > 1:
             break
-    for side in sides:
-        if records[side.name].wall:
-            check.add('frame', model=name, share=share, side=side.name, dense=side.dense,
-                      four=side.four, form=side.form, **_figures(records[side.name]))
+    for contender in contenders:
+        record = records[contender.name]
+        if record.wall:
+            check.add('frame', model=name, share=share, contender=contender.name,
+                      dense=contender.dense, four=contender.four, form=contender.form,
+                      **_figures(record))
 
 
-def _order(sides: Sequence[Side], turn: int) -> list[Side]:
-    first = turn % len(sides)
-    return [*sides[first:], *sides[:first]]
+def _order(contenders: Sequence[Contender], turn: int) -> list[Contender]:
+    first = turn % len(contenders)
+    return [*contenders[first:], *contenders[:first]]
 
 
-def _run(side: Side, frames: Frames, record: Record, *, counted: bool) -> None:
+def _run(contender: Contender, frames: Frames, record: Record, *, counted: bool) -> None:
     for number, frame in enumerate(frames):
-        wall, device, entered = _time(partial(side.run, frame))
+        wall, device, entered = _time(partial(contender.run, frame))
         if counted and number:
             record.wall.append(wall)
             record.device.append(device)

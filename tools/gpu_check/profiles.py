@@ -8,8 +8,8 @@ from unittest import mock
 import numpy as np
 import torch
 
+from gpu_check.changing_clip import clip_that_enters
 from gpu_check.check import Check
-from gpu_check.film import film_that_enters
 from gpu_check.models import Subject, subject_of, VIT_B, VIT_S, VIT_T
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_decoder import decode_patches
@@ -30,7 +30,7 @@ _BYTES_PER_PIXEL = 22
 
 
 def profile_frames(check: Check) -> None:
-    """Note kernels, multiplications and bytes of a whole frame, and of a tenth of its cells."""
+    """Note kernels, multiplications and bytes of a whole frame, and of a tenth of its patches."""
     for name in (VIT_T, VIT_S, VIT_B)[:check.size(3, 1)]:
         subject = subject_of(check, name)
         with check.trying(f'kernels, {name}'):
@@ -42,7 +42,7 @@ def profile_frames(check: Check) -> None:
 def _profile(check: Check, name: str, subject: Subject, *, triton: bool) -> None:
     engine = subject.engine(cuda_graphs=False)
     session = engine.new_session()
-    first, *between, last = film_that_enters(engine, _SHARE, 6).frames
+    first, *between, last = clip_that_enters(engine, _SHARE, 6).frames
     engine.infer(first, session)
     session.reset('a whole frame is to be profiled, without what is made once')
     _note(check, name, engine, session, first, triton=triton)
@@ -66,7 +66,7 @@ def _kernels_of(
     """
     Return how often the device ran a kernel of each name in a frame, copies among them.
 
-    Also the share of the cells that entered.
+    Also the share of the patches that entered.
     """
     if check.pretended is not None:
         check.pretended.clear()

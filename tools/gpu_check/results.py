@@ -1,4 +1,4 @@
-"""Figures as they come, one line of JSON each, so that nothing is lost with a step that dies."""
+"""Results as they come, one line of JSON each, so that a step that dies loses nothing."""
 
 from dataclasses import dataclass
 import json

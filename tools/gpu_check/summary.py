@@ -1,11 +1,11 @@
-"""What the figures say, in plain words, against what is asked of the package."""
+"""What the results say, in words, and whether they reach what is asked of the package."""
 
 from typing import Iterator, Sequence
 
 from gpu_check.boards import AGX_ORIN, Board, estimated_ms, ORIN_NANO, Work
+from gpu_check.contenders import SHARING, WHOLE
 from gpu_check.models import LARGE, PUBLIC, VIT_B
 from gpu_check.results import chosen, DONE, Line
-from gpu_check.sides import SHARING, WHOLE
 
 NOT_MEASURED = 'not measured'
 
@@ -72,12 +72,12 @@ def _latency(lines: list[Line]) -> Iterator[str]:
     yield '\nMilliseconds a frame, median / 99th percentile, everything counted'
     heading = ''
     for line in chosen(lines, 'latency', 'frame'):
-        title = f'  {line["model"]}, {line["share"]:.0%} of the cells'
+        title = f'  {line["model"]}, {line["share"]:.0%} of the patches'
         if title != heading:
             heading = title
             yield title + _ratios(lines, line['model'], line['share'])
         entered = '' if line['dense'] or line['four'] else f', {line["entered"]:.1%} entered'
-        yield f'    {line["side"]}: {line["p50"]:.3f} / {line["p99"]:.3f}{entered}'
+        yield f'    {line["contender"]}: {line["p50"]:.3f} / {line["p99"]:.3f}{entered}'
 
 
 def _ratios(lines: list[Line], model: str, share: float) -> str:
@@ -93,12 +93,12 @@ def _frames(lines: list[Line], model: str, share: float) -> list[Line]:
 
 def ratio_to(lines: list[Line], model: str, share: float, kind: str) -> float | None:
     """
-    Return how many times faster sharing is than the fastest ``kind`` of side, by medians.
+    Return how many times faster sharing is than the fastest ``kind`` of contender, by medians.
 
     ``dense`` or ``four``; None where either was not measured.
     """
     frames = _frames(lines, model, share)
-    ours = [line['p50'] for line in frames if line['side'] == SHARING]
+    ours = [line['p50'] for line in frames if line['contender'] == SHARING]
     others = [line['p50'] for line in frames if line[kind]]
     return min(others) / ours[0] if ours and others else None
 
@@ -107,7 +107,7 @@ def _bars(lines: list[Line]) -> Iterator[str]:
     yield '\nWhat is asked for'
     for model, kind, least in _BARS:
         ratio = ratio_to(lines, model, _TENTH, kind)
-        yield (f'  {model}, 10 % of the cells, against {_OTHERS[kind]}: at least {least}, '
+        yield (f'  {model}, 10 % of the patches, against {_OTHERS[kind]}: at least {least}, '
                + (NOT_MEASURED if ratio is None else f'{ratio:.2f}: {_verdict(ratio >= least)}'))
     yield from _worst_ratio(lines)
     yield from _worst_spread(lines)
@@ -127,7 +127,7 @@ def _worst_ratio(lines: list[Line]) -> Iterator[str]:
 
 def _worst_spread(lines: list[Line]) -> Iterator[str]:
     spreads = {(line['model'], line['share']): line['p99'] / line['p50']
-               for line in chosen(lines, 'latency', 'frame') if line['side'] == SHARING}
+               for line in chosen(lines, 'latency', 'frame') if line['contender'] == SHARING}
     text = NOT_MEASURED
     if spreads:
         place = max(spreads, key=lambda each: spreads[each])
@@ -173,9 +173,9 @@ def _estimates(lines: list[Line]) -> Iterator[str]:
 
 def _measured(lines: list[Line], profiled: Line) -> str:
     """Return what such a frame took here, to judge the estimates by."""
-    side = WHOLE if profiled['whole'] else SHARING
+    contender = WHOLE if profiled['whole'] else SHARING
     found = [line['p50'] for line in _frames(lines, profiled['model'], _TENTH)
-             if line['side'] == side and profiled['triton']]
+             if line['contender'] == contender and profiled['triton']]
     return f'; measured on this GPU: {found[0]:.2f} ms' if found else ''
 
 

@@ -6,8 +6,8 @@ from typing import Callable
 import numpy as np
 import torch
 
+from gpu_check.changing_clip import ChangingClip
 from gpu_check.check import Check, milliseconds
-from gpu_check.film import Film
 from gpu_check.models import LARGE, Subject, subject_of, VIT_B
 from mtshare_ros.inference.device import computing_on
 from mtshare_ros.inference.engine import Engine
@@ -35,13 +35,13 @@ def _measure_copies(check: Check, name: str, size: tuple[int, int]) -> None:
     image = torch.zeros(*size, 3, dtype=torch.uint8, device=check.device)
     maps = torch.zeros(size[0] * size[1] // 256, 256 * _CHANNELS, dtype=torch.uint8,
                        device=check.device)
-    cells = torch.arange(0, maps.shape[0], round(1 / _SHARE), device=check.device)
-    on_host, places = np.zeros(maps.shape, np.uint8), cells.cpu().numpy()
+    patches = torch.arange(0, maps.shape[0], round(1 / _SHARE), device=check.device)
+    on_host, places = np.zeros(maps.shape, np.uint8), patches.cpu().numpy()
     frame = np.zeros((*size, 3), np.uint8)
     upload, download = Upload(check.device), Download(check.device)
 
     def changed_only() -> None:
-        found = download.fetch({'cells': maps.index_select(0, cells)})['cells']
+        found = download.fetch({'patches': maps.index_select(0, patches)})['patches']
         # arrays belong to the caller: what was kept has to be copied as well
         whole = on_host.copy()
         whole[places] = found
@@ -51,7 +51,7 @@ def _measure_copies(check: Check, name: str, size: tuple[int, int]) -> None:
         'upload, pageable': lambda: image.copy_(torch.from_numpy(frame)),
         'download, pinned, whole maps': lambda: download.fetch({'maps': maps}),
         'download, pageable, whole maps': lambda: maps.cpu(),
-        'download, pinned, a tenth of the cells': changed_only,
+        'download, pinned, a tenth of the patches': changed_only,
     }
     for what, work in ways.items():
         check.add('transfer', model=name, of=what, ms=milliseconds(work, check.size(50, 2)))
@@ -64,7 +64,7 @@ def _measure_stages(check: Check, name: str, subject: Subject) -> None:
     engine.prepare(session)
     settings = InferenceSettings(engine.tasks, replace(SharingSettings(), policy='none'))
     stages: dict[str, list[float]] = {}
-    for number, image in enumerate(Film(subject.size, 16, 0.05, check.size(40, 4)).frames):
+    for number, image in enumerate(ChangingClip(subject.size, 16, 0.05, check.size(40, 4)).frames):
         stats = engine.infer(image, session, settings).stats
         for stage, took in stats.stage_ms.items() if number > 1 else ():
             stages.setdefault(stage, []).append(took)

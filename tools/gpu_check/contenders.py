@@ -20,9 +20,9 @@ WHOLE = 'dense: the engine, every frame whole, as graphs'
 
 
 @dataclass(frozen=True)
-class Side:
+class Contender:
     """
-    One way: ``run`` computes the maps of a frame and returns the share of its cells that entered.
+    One way: ``run`` computes the maps of a frame and returns the share of patches that entered.
 
     ``dense`` ones compute everything in every frame, ``four`` ones in a network for each task.
     ``rare`` ones run in some turns only.
@@ -44,58 +44,59 @@ class Side:
 
 @dataclass(frozen=True)
 class Maker:
-    """A side that is yet to be built, which may fail."""
+    """A contender that is yet to be built, which may fail."""
 
     name: str
-    build: Callable[[], Side]
+    build: Callable[[], Contender]
 
-    def __call__(self) -> Side:
-        """Return the side."""
+    def __call__(self) -> Contender:
+        """Return the contender."""
         return self.build()
 
 
-def sharing_sides(subject: Subject) -> list[Maker]:
+def sharing_contenders(subject: Subject) -> list[Maker]:
     """Return the engine in all its forms, the one that users get first."""
     usual = SharingSettings()
     engine = cache(subject.engine)
 
-    def side(name: str, make: Callable[[], Engine], sharing: SharingSettings = usual,
-             **more: bool) -> Maker:
-        return Maker(name, lambda: _engine_side(name, make(), sharing, **more))
+    def maker(name: str, make: Callable[[], Engine], sharing: SharingSettings = usual,
+              **more: bool) -> Maker:
+        return Maker(name, lambda: _engine_contender(name, make(), sharing, **more))
 
     return [
-        side(SHARING, engine),
-        side(WHOLE, engine, replace(usual, temporal=False, task=False), dense=True),
-        side('sharing, all that enters goes through the blocks', lambda: _uncut(engine())),
-        *(side(f'sharing, sub-tasks compute one row of {share}', partial(_reusing, subject, share))
+        maker(SHARING, engine),
+        maker(WHOLE, engine, replace(usual, temporal=False, task=False), dense=True),
+        maker('sharing, all that enters goes through the blocks', lambda: _uncut(engine())),
+        *(maker(f'sharing, sub-tasks compute one token of {share}',
+                partial(_reusing, subject, share))
           for share in ((1, 2) if subject.checkpoint.network.branches else ())),
-        side('sharing, without graphs', partial(subject.engine, cuda_graphs=False), rare=True),
-        side('sharing, lists that shrink', partial(subject.engine, fixed_shapes=False),
-             rare=True),
+        maker('sharing, without graphs', partial(subject.engine, cuda_graphs=False), rare=True),
+        maker('sharing, lists that shrink', partial(subject.engine, fixed_shapes=False),
+              rare=True),
     ]
 
 
-def dense_sides(subject: Subject) -> list[Maker]:
+def dense_contenders(subject: Subject) -> list[Maker]:
     """Return the dense builds of PyTorch, and as many networks as there are tasks."""
     kind = 'dense' if subject.checkpoint.network.branches else 'shared_encoder'
     pieces = cache(partial(_pieces, subject))
     return [
         Maker('dense: PyTorch, without graphs',
-              lambda: _dense_side('dense: PyTorch, without graphs', kind, subject, pieces(),
+              lambda: _dense_contender('dense: PyTorch, without graphs', kind, subject, pieces(),
                                   graph=False)),
         Maker('dense: PyTorch, as a graph',
-              lambda: _dense_side('dense: PyTorch, as a graph', kind, subject, pieces())),
+              lambda: _dense_contender('dense: PyTorch, as a graph', kind, subject, pieces())),
         Maker('four networks',
-              lambda: _dense_side('four networks', 'independent', subject, pieces())),
+              lambda: _dense_contender('four networks', 'independent', subject, pieces())),
     ]
 
 
-def _engine_side(
+def _engine_contender(
     name: str, engine: Engine, sharing: SharingSettings, **more: Any
-) -> Side:
+) -> Contender:
     session, settings = engine.new_session(), InferenceSettings(engine.tasks, sharing)
     engine.prepare(session, settings)
-    return Side(
+    return Contender(
         name, lambda frame: engine.infer(frame, session, settings).stats.input_fraction,
         engine=engine, **more)
 
@@ -124,9 +125,9 @@ def _pieces(subject: Subject) -> DensePieces:
         chooser=FormChooser(DEVICE, compiling=False, rounds=3))
 
 
-def _dense_side(
+def _dense_contender(
     name: str, kind: str, subject: Subject, pieces: DensePieces, *, graph: bool = True
-) -> Side:
+) -> Contender:
     network = subject.checkpoint.network
     dense: Any = make_dense_contender(kind, network, network.tasks, pieces)
     if not graph:
@@ -136,5 +137,5 @@ def _dense_side(
         dense.run(frame)
         return 1.0
 
-    return Side(name, run, dense.form.rpartition('; ')[2], dense=kind != 'independent',
+    return Contender(name, run, dense.form.rpartition('; ')[2], dense=kind != 'independent',
                 four=kind == 'independent')

@@ -12,14 +12,14 @@ _NOISE = 1.5
 _PILOT_FRAMES = 8
 _REFRESHED = 1 / 30
 _WHOLE_ABOVE = 0.45
-"""Shares above which frames are computed whole, as no lists are so long."""
+"""Shares above which frames are computed whole, because no lists are that long."""
 
 
-class Film:
+class ChangingClip:
     """
-    Frames of (height, width) in which a rectangle of cells shows something else each time.
+    Frames of (height, width) in which a rectangle of patches shows something else each time.
 
-    It has ``share`` of the cells and another place in every frame; what it showed stays. All
+    It has ``share`` of the patches and another place in every frame; what it showed stays. All
     pixels have a camera's noise.
     """
 
@@ -28,7 +28,7 @@ class Film:
     ) -> None:
         random = np.random.default_rng(seed)
         scene = self._texture(random, size, side)
-        # other rows of the same numbers for every frame: to draw them anew takes too long
+        # each frame uses other rows of one drawing, since drawing noise takes long
         noise = random.standard_normal((2 * size[0], size[1], 3), np.float32) * _NOISE
         self.frames: list[np.ndarray] = []
         for _ in range(count):
@@ -63,29 +63,29 @@ class Film:
         pixels += np.where(pixels.mean((0, 1)) > 128, -1, 1) * random.uniform(40, 90)
 
 
-def film_that_enters(engine: Engine, share: float, count: int, seed: int = 0) -> Film:
+def clip_that_enters(engine: Engine, share: float, count: int, seed: int = 0) -> ChangingClip:
     """
-    Return a film of which about ``share`` of the cells enter the network in every frame.
+    Return a clip of which about ``share`` of the patches enter the network in every frame.
 
-    The cells round those that change enter as well, and those whose turn to be refreshed it is, so
-    some frames are run to find out how many may change.
+    The patches round changed ones enter as well, and those that are due for a refresh, so some
+    frames are run to find how many patches may change.
     """
     side = engine.description.architecture.patch_size
     if share > _WHOLE_ABOVE:
-        return Film(engine.input_size, side, share, count, seed)
+        return ChangingClip(engine.input_size, side, share, count, seed)
     drawn = max(share - _REFRESHED, 0.2 * share)
     for _ in range(3):
-        pilot = Film(engine.input_size, side, drawn, _PILOT_FRAMES, seed)
+        pilot = ChangingClip(engine.input_size, side, drawn, _PILOT_FRAMES, seed)
         entered = _entered(engine, pilot.frames)
         if abs(entered - share) <= 0.05 * share:
             break
         drawn = min(0.98, max(0.002, drawn * (share - _REFRESHED / 2)
                               / max(entered - _REFRESHED / 2, 0.002)))
-    return Film(engine.input_size, side, drawn, count, seed)
+    return ChangingClip(engine.input_size, side, drawn, count, seed)
 
 
 def _entered(engine: Engine, frames: Frames) -> float:
-    """Return the share of the cells that entered the last frames."""
+    """Return the share of the patches that entered the last frames."""
     session = engine.new_session()
     found = [engine.infer(frame, session).stats.input_fraction for frame in frames]
     return float(np.mean(found[-5:]))
