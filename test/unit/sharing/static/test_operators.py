@@ -2,11 +2,11 @@
 
 from dataclasses import fields, replace
 
-from entering_examples import examples_of_entering
 from gate_examples import gate_examples
 from head_examples import examples_of_heads
 from pretended_cuda import pretended_cuda
 import pytest
+from step_examples import examples_of_entering
 import torch
 
 from mtshare_ros.sharing.static import kernel_choice
