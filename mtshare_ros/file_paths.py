@@ -49,7 +49,7 @@ def user_models_directory(environment: Mapping[str, str] = os.environ) -> Path |
 
 
 def check_parent(path: Path) -> None:
-    """Raise ConfigError where the folder of a path is not there, or cannot be written."""
+    """Raise ConfigError where the folder of a path does not exist or cannot be written."""
     folder = path.absolute().parent
     if not folder.is_dir():
         raise ConfigError(f'{path}: there is no folder {folder}; create it first')
@@ -57,7 +57,7 @@ def check_parent(path: Path) -> None:
 
 
 def check_new_folder(path: Path) -> None:
-    """Raise ConfigError where a folder, which need not be there, could not be written."""
+    """Raise ConfigError where a folder, which need not exist yet, could not be written."""
     folder = path.absolute()
     while not folder.exists():
         folder = folder.parent

@@ -1,4 +1,4 @@
-"""Image files of any kind that Pillow reads, as 8-bit RGB; the one reader of every command."""
+"""Image files of any kind that Pillow reads, as 8-bit RGB; every command reads images here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ _DEEP_MODES = ('I', 'F')
 """Pillow's pixels of more than 8 bits; those of 16 are called I;16 and more."""
 
 _SEQUENCES = ('GIF', 'PNG', 'WEBP', 'TIFF', 'AVIF')
-"""Formats whose further pictures whoever opens them sees; those of a phone's JPEG are hidden."""
+"""Formats whose viewers show all their pictures; the further ones in a phone's JPEG are hidden."""
 
 _FAINT = 16
-"""Pillow gives the upper 8 bits of 16-bit colours, and of 12 bits in them so many levels."""
+"""12-bit colours stored in 16 bits stay below this level, as Pillow takes the upper 8 bits."""
 
 FILE_BITS = (8, 12, 16)
 """Bits that the samples of a file may have, whatever type they are stored in."""
@@ -35,13 +35,13 @@ SENSOR_BITS = (12, 16)
 """Bits of a camera's 16-bit samples; one that never shows more than 12 counts to 4095."""
 
 _LARGEST_FRACTION, _SMALLEST_WHITE = 1.0, 16.0
-"""Floats are fractions or levels; what lies between could be metres as well."""
+"""Floats up to the first are fractions, from the second on levels; in between could be metres."""
 
 
 @dataclass(frozen=True)
 class StoredImage:
     """
-    An image as it is stored: (H, W, 3) uint8 RGB, and how it has to be turned.
+    An image as it is stored: (H, W, 3) uint8 RGB, and its orientation.
 
     ``orientation`` counts from 1, upright, to 8 as in EXIF; ``doubts`` say what else is in the
     file, or what may be wrong.
@@ -52,7 +52,7 @@ class StoredImage:
     doubts: tuple[str, ...] = ()
 
     def upright(self) -> np.ndarray:
-        """Return the pixels turned as the camera was held."""
+        """Return the pixels turned upright."""
         return turn_upright(self.pixels, self.orientation)
 
 
@@ -92,7 +92,7 @@ def decode(image: Any, bits: Sequence[int] = FILE_BITS) -> StoredImage:
 
 
 def orientation_of(image: Any) -> int:
-    """Return the EXIF orientation of a Pillow image, 1 to 8; none, or nonsense, is upright."""
+    """Return the EXIF orientation of a Pillow image, 1 to 8; 1 if there is none or a bad one."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # noqa: B902 - damaged EXIF beside whole pixels
@@ -112,7 +112,7 @@ def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def why(error: Exception) -> str:
-    """Return what a decoder says, without the address of the buffer it read from."""
+    """Return the message of a decoder's error, without the address of the buffer it read."""
     kind = type(error).__name__
     if kind == 'DecompressionBombError':
         return f'{error} Make it smaller'

@@ -21,7 +21,7 @@ DEFAULT_TASKS = ('semseg', 'depth', 'normals', 'edge')
 @dataclass(frozen=True)
 class TaskSpec:
     """
-    One task as the decode heads, losses, metrics and topics see it.
+    One task: what its decode head gives, its loss, its metric, and its names.
 
     ``channels`` is the width of the head's raw output, 0 where the label set decides it.
     ``encoding`` says what the raw output means: ``class_logits``, ``log_metres`` (natural

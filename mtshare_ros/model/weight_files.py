@@ -71,13 +71,13 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a path to write to; the finished file takes the place of ``path`` in one step."""
+    """Yield a path to write to; the finished file replaces ``path`` in one step."""
     partial = path.with_name(f'{path.name}.part')
     try:
         partial.touch()
         mode = partial.stat().st_mode
         yield partial
-        # safetensors lets the owner alone read what it writes, whatever the user's mask says
+        # safetensors writes files that only the owner can read, whatever the user's umask is
         partial.chmod(mode)
         os.replace(partial, path)
     finally:
@@ -97,7 +97,8 @@ def conversion_of(path: Path) -> str:
 
 
 def _check_start(start: bytes, size: int, path: Path) -> None:
-    # A safetensors file begins with the length of its header, whose bytes may be any: look behind.
+    # A safetensors file begins with the length of its header, which may look like the start of a
+    # pickle; only the brace behind it tells the two apart.
     if start.startswith(_PICKLE_STARTS) and not start.endswith(b'{'):
         raise ModelError(
             f'{path}: this is a pickle (.pt, .pth), which can run code when it is opened, so it '

@@ -1,4 +1,4 @@
-"""One multi-task model out of public weights on one backbone."""
+"""Importing: one multi-task model from public weights that share one backbone."""
 
 from dataclasses import dataclass, replace
 from typing import Sequence
@@ -33,21 +33,21 @@ from mtshare_ros.model.network import backbone_digest, build_model, first_differ
 from mtshare_ros.tasks import LabelSet, ordered
 
 BY_GEOMETRY = ('normals', 'edge')
-"""Tasks whose maps can be worked out from depths."""
+"""Tasks whose maps can be computed from depths."""
 
 _WITHOUT_WEIGHTS = (
     'num_heads', 'norm_eps', 'image_mean', 'image_std', 'position_interpolation')
-"""What decides about a backbone's features and stands in no tensor."""
+"""Settings that change a backbone's features but are stored in no tensor."""
 
 
 @dataclass(frozen=True)
 class ImportOptions:
     """
-    What the user says besides the sources.
+    The user's choices for an import.
 
-    ``tasks`` are those that are wanted, none for all there are, and ``by_geometry`` those that are
-    worked out from the depth even where a source has a head for them; ``labels`` and
-    ``depth_range`` stand in for what the sources do not say.
+    ``tasks`` are the wanted ones, empty for all; ``by_geometry`` are computed from the depth even
+    where a source has a head for them; ``labels`` and ``depth_range`` are used where the sources
+    do not name theirs.
     """
 
     input_size: tuple[int, int] = DEFAULT_INPUT
@@ -59,7 +59,7 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class Part:
-    """What was taken from a source, and the names of the tensors that were not needed."""
+    """The backbone and heads used of one source, and the names of its unused tensors."""
 
     source: Source
     backbone: Backbone | None
@@ -69,7 +69,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Imported:
-    """A model of others' weights, where its parts came from, and what had to be left out."""
+    """An imported model, the origin of its parts, and notes on what was left out."""
 
     checkpoint: Checkpoint
     parts: tuple[Part, ...]
@@ -119,7 +119,7 @@ def _only_backbone(found: Sequence[Backbone], sources: Sequence[Source]) -> Back
 
 
 def _disagreements(backbones: Sequence[Backbone]) -> list[str]:
-    """Say what sources of the same tensors make of them differently; the first is believed."""
+    """List settings in which sources of equal tensors differ; the first source's are used."""
     first = backbones[0]
     return [
         f'{name} of {first.source} is {getattr(first.architecture, name)}, which is taken; that '
@@ -170,7 +170,7 @@ def _with_heads(backbone: Backbone, heads: Sequence[ImportedHead]) -> Architectu
 def _with_geometry(
     architecture: ArchitectureConfig, heads: Sequence[ImportedHead], options: ImportOptions
 ) -> tuple[ArchitectureConfig, tuple[str, ...]]:
-    """Add the tasks that the depth map gives without weights, and say what cannot be had."""
+    """Add the tasks that are computed from the depth map, and note those that cannot be."""
     present = {head.task: head for head in heads}
     depth = present.get('depth')
     derived, notes = {}, []
@@ -187,7 +187,7 @@ def _with_geometry(
 
 
 def _why_not(task: str, depth: ImportedHead | None) -> str:
-    """Return why a task cannot be worked out from the depth map, empty where it can."""
+    """Return why a task cannot be computed from the depth map, empty where it can."""
     if task not in BY_GEOMETRY:
         return ', and it cannot be worked out from another map'
     if depth is None:

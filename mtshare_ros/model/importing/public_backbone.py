@@ -1,4 +1,4 @@
-"""Factors and separate projections of a block, brought into the matrices this package has."""
+"""The backbone of a public vision transformer, converted to the layers of this package."""
 
 from dataclasses import dataclass
 import math
@@ -78,7 +78,7 @@ def _swap_quarters(rows: torch.Tensor, num_heads: int) -> torch.Tensor:
 @dataclass(frozen=True)
 class Backbone:
     """
-    Tensors by our names for a network of ``architecture``, which names no heads.
+    Tensors by the names of this package, for a network of ``architecture`` without heads.
 
     ``used`` are the names they had in the source.
     """
@@ -90,7 +90,7 @@ class Backbone:
 
     @property
     def summary(self) -> str:
-        """What it is, in a few words."""
+        """A short text with its size and tokens."""
         shape = self.architecture
         count = shape.register_tokens
         registers = f', {count} register{"s" if count > 1 else ""}' if count else ''
@@ -234,7 +234,7 @@ def _tensors(
 def _prefix_and_table(
     found: Mapping[str, torch.Tensor], grid: tuple[int, ...]
 ) -> dict[str, torch.Tensor]:
-    """Split what the class token's position is from the table, and put it into the token."""
+    """Separate the class token's position from the table, and add it to the token."""
     tensors = {}
     token = found.get('class_token')
     if 'positions' in found:

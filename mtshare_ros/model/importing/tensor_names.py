@@ -1,4 +1,4 @@
-"""What the parts of a vision transformer are called in public files, and what they are here."""
+"""Tensor names of public vision transformers and dense heads, and the names in this package."""
 
 import re
 from typing import Iterable, Mapping
@@ -10,7 +10,7 @@ from mtshare_ros.errors import ModelError
 _PREFIXES = (
     'module.', 'teacher.backbone.', 'backbone.', 'pretrained.', 'vision_encoder.', 'vision_model.',
     'vit.', 'dinov2_with_registers.', 'dinov2.')
-"""Where whole models keep their backbone."""
+"""Prefixes under which whole models store their backbone."""
 
 _BLOCK = r'(?:encoder\.layer|model\.layer|layers?|blocks|encoder)\.(\d+)\.'
 ENDS = r'\.(weight|bias)'
