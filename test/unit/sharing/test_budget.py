@@ -4,12 +4,11 @@ import math
 import random
 import statistics
 
-from gate_forms import BudgetGate, ThresholdGate
 import pytest
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.sharing.gates import raise_due
+from mtshare_ros.sharing.gates import raise_due, UrgentPatches
 from mtshare_ros.sharing.plan import (
     FrameCost,
     LatencyController,
@@ -63,9 +62,10 @@ class Simulation:
         scores = torch.where(self.waiting > 0, 1.0 + scores, torch.zeros(()))
         due = self.schedule.due(frame, self.ages)
         if not isinstance(self.policy, LatencyController):
-            return ThresholdGate(1.0).select(scores, due, self.ages)
-        gate = BudgetGate(1.0, self.policy.budget())
-        return gate.select(raise_due(scores, due, 1.0), overdue(self.ages, MAX_AGE), self.ages)
+            return (scores > 1.0) | due
+        urgent = UrgentPatches(
+            raise_due(scores, due, 1.0), overdue(self.ages, MAX_AGE), self.ages, 1.0)
+        return urgent.within(self.policy.budget())
 
     def _age(self, mask):
         self.ages = torch.where(mask, 0, self.ages + 1)

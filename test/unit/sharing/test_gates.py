@@ -2,68 +2,65 @@
 
 import math
 
-from gate_forms import BudgetGate, ThresholdGate
 from hypothesis import given, settings, strategies
 import pytest
 import torch
 
-from mtshare_ros.sharing.gates import raise_due
+from mtshare_ros.sharing.gates import raise_due, UrgentPatches
 
 
-def chosen(gate, scores, forced=(), ages=None):
-    """Return the rows that a gate chooses."""
+def chosen(budget, scores, forced=(), ages=None):
+    """Return the patches of scores above 1 that a budget allows."""
     scores = torch.tensor(scores, dtype=torch.float32)
     mask = torch.zeros(len(scores), dtype=torch.bool)
     mask[list(forced)] = True
     ages = torch.zeros(len(scores), dtype=torch.int32) if ages is None else torch.tensor(ages)
-    return gate.select(scores, mask, ages).nonzero()[:, 0].tolist()
+    return UrgentPatches(scores, mask, ages, 1.0).within(budget).nonzero()[:, 0].tolist()
 
 
-@pytest.mark.parametrize('gate', [ThresholdGate(1.0), BudgetGate(1.0, 4)])
-def test_patches_above_the_limit_pass(gate):
-    assert chosen(gate, [0.5, 1.5, 1.0, 3.0]) == [1, 3]
+def test_patches_above_the_threshold_pass():
+    assert chosen(4, [0.5, 1.5, 1.0, 3.0]) == [1, 3]
 
 
-@pytest.mark.parametrize('gate', [ThresholdGate(1.0), BudgetGate(1.0, 4), BudgetGate(1.0, 0)])
-def test_forced_patches_pass_whatever_their_score(gate):
-    assert chosen(gate, [0.0, 0.5, 0.0, 0.0], forced=[0, 2]) == [0, 2]
+@pytest.mark.parametrize('budget', [4, 0])
+def test_forced_patches_pass_whatever_their_score(budget):
+    assert chosen(budget, [0.0, 0.5, 0.0, 0.0], forced=[0, 2]) == [0, 2]
 
 
-@pytest.mark.parametrize('gate', [ThresholdGate(1.0), BudgetGate(1.0, 3)])
-def test_a_first_frame_passes_whole(gate):
-    assert chosen(gate, [math.inf] * 3) == [0, 1, 2]
+def test_a_first_frame_passes_whole():
+    assert chosen(3, [math.inf] * 3) == [0, 1, 2]
 
 
 def test_a_budget_passes_what_changed_most():
-    assert chosen(BudgetGate(1.0, 2), [1.5, 9.0, 0.0, 4.5, 2.5]) == [1, 3]
+    assert chosen(2, [1.5, 9.0, 0.0, 4.5, 2.5]) == [1, 3]
 
 
 def test_within_a_doubling_the_oldest_goes_first():
-    assert chosen(BudgetGate(1.0, 1), [1.9, 1.2, 1.5], ages=[1, 40, 7]) == [1]
+    assert chosen(1, [1.9, 1.2, 1.5], ages=[1, 40, 7]) == [1]
 
 
 def test_age_does_not_outweigh_a_doubling():
-    assert chosen(BudgetGate(1.0, 1), [2.1, 1.9], ages=[0, 1000]) == [0]
+    assert chosen(1, [2.1, 1.9], ages=[0, 1000]) == [0]
 
 
 def test_of_patches_that_are_alike_the_first_go_first():
-    assert chosen(BudgetGate(1.0, 3), [1.5] * 40, ages=[2] * 40) == [0, 1, 2]
+    assert chosen(3, [1.5] * 40, ages=[2] * 40) == [0, 1, 2]
 
 
 def test_forced_patches_take_from_the_budget():
-    assert chosen(BudgetGate(1.0, 2), [9.0, 8.0, 0.0], forced=[2]) == [0, 2]
+    assert chosen(2, [9.0, 8.0, 0.0], forced=[2]) == [0, 2]
 
 
 def test_more_forced_patches_than_the_budget_pass():
-    assert chosen(BudgetGate(1.0, 1), [0.0, 0.0, 9.0], forced=[0, 1]) == [0, 1]
+    assert chosen(1, [0.0, 0.0, 9.0], forced=[0, 1]) == [0, 1]
 
 
 def test_a_budget_of_nothing_passes_nothing():
-    assert chosen(BudgetGate(1.0, 0), [5.0, 6.0]) == []
+    assert chosen(0, [5.0, 6.0]) == []
 
 
 def test_a_budget_beyond_the_patches_passes_all_that_changed():
-    assert chosen(BudgetGate(1.0, 99), [5.0, 0.0, 6.0]) == [0, 2]
+    assert chosen(99, [5.0, 0.0, 6.0]) == [0, 2]
 
 
 def test_due_patches_are_served_after_greater_changes_and_by_their_age():
@@ -71,7 +68,7 @@ def test_due_patches_are_served_after_greater_changes_and_by_their_age():
 
     raised = raise_due(scores, due, 1.0).tolist()
 
-    assert chosen(BudgetGate(1.0, 2), raised, ages=[3, 0, 9, 50]) == [1, 2]
+    assert chosen(2, raised, ages=[3, 0, 9, 50]) == [1, 2]
 
 
 def test_a_due_patch_keeps_a_greater_score():
@@ -87,7 +84,7 @@ def test_the_budget_holds_for_any_scores(seed, budget, limit):
     forced = torch.rand(30, generator=random) < 0.1
     ages = torch.randint(0, 90, (30,), generator=random)
 
-    mask = BudgetGate(limit, budget).select(scores, forced, ages)
+    mask = UrgentPatches(scores, forced, ages, limit).within(budget)
 
     wanted = int(((scores > limit) | forced).sum())
     assert int(mask.sum()) == max(int(forced.sum()), min(budget, wanted))
