@@ -1,6 +1,7 @@
 """The decoding of patches as one operator, and whether a device uses its kernel."""
 
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Sequence
 
 import torch
@@ -31,8 +32,13 @@ def _plain(
     decode_patches(geometry, encoding, raw, patches, maps)
 
 
+def _map_kernels() -> ModuleType:
+    from mtshare_ros.inference.static import map_kernels
+    return map_kernels
+
+
 define('decode_patches(Tensor raw, Tensor patches, Tensor(a!)[] maps, int columns, int side, '
-       'int target, str encoding) -> ()', 'mtshare_ros.inference.static.map_kernels', plain=_plain)
+       'int target, str encoding) -> ()', _map_kernels, plain=_plain)
 
 
 def decode_patches_fused(

@@ -1,7 +1,7 @@
 """The steps that one kernel can do, as operators that graphs and exports see as one call each."""
 
 from dataclasses import dataclass, fields
-from importlib import import_module
+from types import ModuleType
 from typing import Any, Callable
 
 import torch
@@ -20,8 +20,20 @@ LIBRARY = torch.library.Library(NAMESPACE, 'DEF')
 KERNELS: dict[str, Callable[..., Any]] = {}
 """What runs on CUDA, by operator."""
 
-_BLOCK, _IMAGE, _LIST = (f'mtshare_ros.sharing.static.{name}_kernels'
-                         for name in ('block', 'image', 'list'))
+
+def _block_kernels() -> ModuleType:
+    from mtshare_ros.sharing.static import block_kernels
+    return block_kernels
+
+
+def _image_kernels() -> ModuleType:
+    from mtshare_ros.sharing.static import image_kernels
+    return image_kernels
+
+
+def _list_kernels() -> ModuleType:
+    from mtshare_ros.sharing.static import list_kernels
+    return list_kernels
 
 
 @dataclass(frozen=True)
@@ -63,21 +75,21 @@ def _no_shape(*given: Any) -> None:
 
 
 def define(
-    schema: str, kernels: str, *, plain: Callable[..., Any],
+    schema: str, kernels: Callable[[], ModuleType], *, plain: Callable[..., Any],
     shape: Callable[..., Any] = _no_shape,
 ) -> None:
     """
     Add an operator with a schema as ``torch.library.Library.define`` takes it.
 
     It is ``plain`` on the CPU, ``shape`` where tensors have no data, and on CUDA the function of
-    its name in the module ``kernels``, which is imported when the operator first runs there:
+    its name in the module that ``kernels`` imports, when the operator first runs there, because
     kernels need Triton.
     """
     name = schema.partition('(')[0]
 
     def launch(first: torch.Tensor, *others: Any) -> Any:
         with torch.cuda.device_of(first):  # Triton takes the current device
-            return getattr(import_module(kernels), name)(first, *others)
+            return getattr(kernels(), name)(first, *others)
 
     KERNELS[name] = launch
     LIBRARY.define(schema)
@@ -176,52 +188,52 @@ def _shape_of_energies(
 
 
 define('residual_norm(Tensor values, Tensor update, Tensor? update_bias, Tensor weight, '
-       'Tensor bias, float eps, ScalarType dtype) -> (Tensor, Tensor)', _BLOCK,
+       'Tensor bias, float eps, ScalarType dtype) -> (Tensor, Tensor)', _block_kernels,
        plain=_plain_residual_norm, shape=_shape_of_residual_norm)
 define('norm(Tensor values, Tensor weight, Tensor bias, float eps, ScalarType dtype) -> Tensor',
-       _BLOCK, plain=_plain_norm, shape=_shape_of_norm)
+       _block_kernels, plain=_plain_norm, shape=_shape_of_norm)
 define('rotate_and_store(Tensor(a!) qkv, Tensor? bias, Tensor? rotation, Tensor(b!) cache, '
-       'Tensor index, int heads) -> Tensor', _BLOCK,
+       'Tensor index, int heads) -> Tensor', _block_kernels,
        plain=_plain_rotate_and_store, shape=_shape_of_query)
-define('bias_gelu(Tensor(a!) rows, Tensor? bias) -> Tensor', _BLOCK,
+define('bias_gelu(Tensor(a!) rows, Tensor? bias) -> Tensor', _block_kernels,
        plain=plain_steps.bias_gelu, shape=lambda rows, bias: torch.empty_like(rows))
 define('enter(Tensor tokens, Tensor? position, Tensor index, Tensor reference, Tensor forced) '
-       '-> (Tensor, Tensor)', _BLOCK, plain=_plain_enter, shape=_shape_of_entered)
+       '-> (Tensor, Tensor)', _block_kernels, plain=_plain_enter, shape=_shape_of_entered)
 define('take(Tensor values, Tensor patches, Tensor? places, Tensor(a!) reference, Tensor prefix, '
        'Tensor prefix_index, Tensor weight, Tensor bias, float eps, ScalarType dtype) '
-       '-> (Tensor, Tensor, Tensor)', _BLOCK, plain=_plain_take, shape=_shape_of_taken)
+       '-> (Tensor, Tensor, Tensor)', _block_kernels, plain=_plain_take, shape=_shape_of_taken)
 define('norm_store(Tensor values, Tensor weight, Tensor bias, float eps, Tensor(a!) buffer, '
-       'Tensor index) -> ()', _BLOCK, plain=_plain_norm_store)
+       'Tensor index) -> ()', _block_kernels, plain=_plain_norm_store)
 define('take_patches(Tensor image, Tensor patches, Tensor table, Tensor shift, Tensor unit, '
-       'Tensor(a!) reference, int side, int block) -> ()', _IMAGE,
+       'Tensor(a!) reference, int side, int block) -> ()', _image_kernels,
        plain=plain_steps.take_patches)
 define('take_image(Tensor image, Tensor(a!) current, Tensor(b!) past, Tensor lines, '
-       'Tensor matrix, int rows, int columns) -> ()', _IMAGE, plain=change.take_image)
+       'Tensor matrix, int rows, int columns) -> ()', _image_kernels, plain=change.take_image)
 define('score(Tensor current, Tensor reference, Tensor rise, Tensor log_variance, '
-       'Tensor? weights, float least) -> Tensor', _IMAGE, plain=change.score,
+       'Tensor? weights, float least) -> Tensor', _image_kernels, plain=change.score,
        shape=lambda current, *others: current.new_empty(current.shape[0]))
 define('energies(Tensor current, Tensor past, Tensor rise, Tensor log_variance, '
-       'Tensor matrices, float scale) -> (Tensor, Tensor, Tensor)', _IMAGE,
+       'Tensor matrices, float scale) -> (Tensor, Tensor, Tensor)', _image_kernels,
        plain=noise_learning.energies, shape=_shape_of_energies)
 define('adapt(Tensor(a!) ratio, Tensor energy, Tensor ordered, Tensor growth, Tensor weights, '
        'Tensor places, Tensor most, Tensor(b!) log_variance, Tensor(c!) steps, float shrinkage) '
-       '-> ()', _IMAGE, plain=noise_learning.adapt)
+       '-> ()', _image_kernels, plain=noise_learning.adapt)
 define('mark(Tensor scores, Tensor turns, Tensor ages, Tensor controls, Tensor around, '
-       'Tensor(a!) due, Tensor(b!) forced) -> Tensor', _LIST, plain=plain_steps.mark,
+       'Tensor(a!) due, Tensor(b!) forced) -> Tensor', _list_kernels, plain=plain_steps.mark,
        shape=lambda scores, *others: scores.new_empty((4, len(scores)), dtype=torch.bool))
-define('spread(Tensor marks, Tensor sources) -> Tensor', _LIST, plain=plain_steps.spread,
+define('spread(Tensor marks, Tensor sources) -> Tensor', _list_kernels, plain=plain_steps.spread,
        shape=lambda marks, sources: marks.new_empty(marks.numel() + sources.shape[0]))
-define('entries(Tensor running, Tensor bounds, Tensor ranks, Tensor numbers) -> Tensor', _LIST,
-       plain=plain_steps.entries,
+define('entries(Tensor running, Tensor bounds, Tensor ranks, Tensor numbers) -> Tensor',
+       _list_kernels, plain=plain_steps.entries,
        shape=lambda running, bounds, ranks, numbers: numbers.new_empty(ranks.shape[0]))
 define('settle(Tensor patches, Tensor current, Tensor(a!) reference, Tensor due, '
-       'Tensor(b!) ages, Tensor(c!) oldest) -> ()', _LIST, plain=plain_steps.settle)
-define('gather(Tensor source, Tensor table, Tensor index) -> Tensor', _LIST,
+       'Tensor(b!) ages, Tensor(c!) oldest) -> ()', _list_kernels, plain=plain_steps.settle)
+define('gather(Tensor source, Tensor table, Tensor index) -> Tensor', _list_kernels,
        plain=plain_steps.gather, shape=_shape_of_gathered)
-define('relu_store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()', _LIST,
-       plain=plain_steps.relu_store)
+define('relu_store(Tensor(a!) values, Tensor? bias, Tensor(b!) rows, Tensor index) -> ()',
+       _list_kernels, plain=plain_steps.relu_store)
 define('predict(Tensor(a!) values, Tensor? bias, Tensor matrices, Tensor offsets, '
-       'Tensor(b!) rows, Tensor index) -> ()', _LIST, plain=plain_steps.predict)
+       'Tensor(b!) rows, Tensor index) -> ()', _list_kernels, plain=plain_steps.predict)
 
 
 def operators_of(calls: Any) -> Operators:
