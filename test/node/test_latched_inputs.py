@@ -48,5 +48,5 @@ def test_calibrations_arrive_latched_before_the_start_and_streamed_after_it(stag
 
     observer.node.create_timer(PERIOD_S, send)
     observer.send_until(streamed_image, camera_image(), lambda: all(inboxes), 'points of both')
-    assert stage.perception.count_lines('.deadline changes nothing', 'durability') == 1
+    assert stage.perception.count_lines('.deadline has no effect', 'durability') == 1
     assert stage.perception.count_lines('incompatible QoS') == 0
