@@ -15,6 +15,9 @@ FORMER_VARIABLE = 'FASTRTPS_DEFAULT_PROFILES_FILE'
 RENDERED_CAMERA = 'MTSHARE_RENDERED_CAMERA'
 """Set where the camera shows rendered rooms, for which a model trained on such rooms is right."""
 
+_OPTIONAL_MESSAGES = {'tf2_msgs': 'tf2_msgs.msg', 'vision_msgs': 'vision_msgs.msg'}
+"""The modules of message packages that the node can do without."""
+
 # Fast DDS 2 of these distributions reads only the former name; version 3 warns about it.
 _DISTROS_WITH_FORMER_NAME = ('humble', 'iron', 'jazzy')
 
@@ -36,9 +39,9 @@ def node_environment(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def optional_messages(package: str) -> Any:
-    """Return the module ``<package>.msg``, None where the package is not installed."""
+    """Return the module of an optional message package, None where that is not installed."""
     try:
-        return import_module(f'{package}.msg')
+        return import_module(_OPTIONAL_MESSAGES[package])
     except ModuleNotFoundError:
         return None
 
