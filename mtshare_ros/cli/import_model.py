@@ -72,7 +72,7 @@ def import_model(
     with their licences and sha256, and what was used of them, are printed and kept in the file.
     """
     from mtshare_ros.model.checkpoint import check_new, save_checkpoint
-    from mtshare_ros.model.importing.combination import BY_GEOMETRY, import_model, ImportOptions
+    from mtshare_ros.model.importing.combination import BY_GEOMETRY, combine_sources, ImportOptions
     from mtshare_ros.model.importing.source import open_source
     from mtshare_ros.tasks import read_labels, TASKS
 
@@ -85,7 +85,7 @@ def import_model(
             '--by-geometry', by_geometry, BY_GEOMETRY),
         labels=None if labels is None else read_labels(labels))
     known = _licences(licence or [], sources)
-    imported = import_model([open_source(path, known.get(path, '')) for path in sources], said)
+    imported = combine_sources([open_source(path, known.get(path, '')) for path in sources], said)
     for part in imported.parts:
         _print_part(part, tensors)
     _print_tasks(imported)

@@ -93,7 +93,7 @@ def _train_stage(
 ) -> None:
     """Train one stage to its end; only one process of several shows and logs it."""
     from mtshare_ros.training.initial_network import explain
-    from mtshare_ros.training.trainer import Recorder, train as train_session, Trainer
+    from mtshare_ros.training.trainer import Recorder, run_training, Trainer
     from mtshare_ros.training.training_data import (
         describe_stage,
         open_batch_source,
@@ -118,7 +118,7 @@ def _train_stage(
         if processes.writes:
             observers.append(Recorder(directory))
         try:
-            train_session(trainer, validation_frames(run, places), observers)
+            run_training(trainer, validation_frames(run, places), observers)
         finally:
             trainer.close()
             for observer in observers[1:]:

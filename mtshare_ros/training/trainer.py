@@ -216,7 +216,7 @@ class Observer(Protocol):
         """Take note of the validation metrics after ``step`` steps."""
 
 
-def train(
+def run_training(
     trainer: Trainer,
     validation_frames: Callable[[], Iterable[Truth]],
     observers: Iterable[Observer],

@@ -8,7 +8,7 @@ from test_outputs import MAPS, receive_one_frame
 
 from mtshare_ros.messages.image_messages import read_map
 from mtshare_ros.model.checkpoint import save_checkpoint
-from mtshare_ros.model.importing.combination import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import combine_sources, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')
@@ -21,7 +21,7 @@ def write_model(folder):
     write_linear_head(heads[0], 'semseg', 64, 21)
     write_linear_head(heads[1], 'depth', 2 * 64, 64)
     sources = [open_source(path) for path in (saved(dinov2(), folder / 'dinov2'), *heads)]
-    imported = import_model(sources, ImportOptions(input_size=(HEIGHT, WIDTH))).checkpoint
+    imported = combine_sources(sources, ImportOptions(input_size=(HEIGHT, WIDTH))).checkpoint
     path = folder / 'imported.safetensors'
     save_checkpoint(path, imported.network, imported.description)
     return path

@@ -76,7 +76,7 @@ class Imported:
     notes: tuple[str, ...]
 
 
-def import_model(
+def combine_sources(
     sources: Sequence[Source], options: ImportOptions = ImportOptions()
 ) -> Imported:
     """

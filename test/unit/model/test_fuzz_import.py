@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from mtshare_ros.errors import MtshareError
-from mtshare_ros.model.importing.combination import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import combine_sources, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')
@@ -39,7 +39,7 @@ def damaged(values, chance):
 
 def outcome(sources):
     try:
-        return import_model(sources, OPTIONS)
+        return combine_sources(sources, OPTIONS)
     except MtshareError as error:
         assert str(error)
         return None

@@ -14,7 +14,7 @@ from public_models import (
 import pytest
 import torch
 
-from mtshare_ros.model.importing.combination import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import combine_sources, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')
@@ -27,7 +27,7 @@ def imported(folder, width, tmp_path, size=(112, 112)):
     head = tmp_path / 'head.safetensors'
     write_linear_head(head, 'semseg', width, 21)
     sources = [open_source(folder), open_source(head)]
-    return import_model(sources, ImportOptions(input_size=size)).checkpoint.network
+    return combine_sources(sources, ImportOptions(input_size=size)).checkpoint.network
 
 
 @torch.no_grad()

@@ -22,7 +22,7 @@ import torch
 from torch.nn import functional
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.importing.combination import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import combine_sources, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')
@@ -33,7 +33,7 @@ METRIC = {'depth_estimation_type': 'metric', 'max_depth': 20}
 
 
 def imported(*paths, options=OPTIONS):
-    return import_model([open_source(path) for path in paths], options).checkpoint
+    return combine_sources([open_source(path) for path in paths], options).checkpoint
 
 
 @torch.no_grad()

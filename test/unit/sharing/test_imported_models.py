@@ -13,7 +13,7 @@ import torch
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from mtshare_ros.model.description import TaskThresholds
-from mtshare_ros.model.importing.combination import import_model, ImportOptions
+from mtshare_ros.model.importing.combination import combine_sources, ImportOptions
 from mtshare_ros.model.importing.source import open_source
 
 pytest.importorskip('transformers')
@@ -49,7 +49,7 @@ def checkpoint_of(name):
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         sources = [saved(BUILDERS[name](), folder / 'public'), *heads_for(name, folder)]
-        imported = import_model([open_source(path) for path in sources], ImportOptions(size))
+        imported = combine_sources([open_source(path) for path in sources], ImportOptions(size))
         path = folder / 'model.safetensors'
         save_checkpoint(path, imported.checkpoint.network, imported.checkpoint.description)
         return load_checkpoint(path)

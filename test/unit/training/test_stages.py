@@ -24,7 +24,7 @@ from mtshare_ros.training.initial_network import prepare_network, set_modes
 from mtshare_ros.training.recipe import runs_of
 from mtshare_ros.training.run_directory import Family
 from mtshare_ros.training.stage_config import DeltaConfig
-from mtshare_ros.training.trainer import Recorder, train as train_session
+from mtshare_ros.training.trainer import Recorder, run_training
 
 DELTAS = DeltaConfig(density=0.3, anneal=0.2, initial_log_alpha=0.5, gate_learning_rate=0.3)
 PLANS = {
@@ -201,7 +201,7 @@ def test_a_session_validates_now_and_then_and_at_the_end(tmp_path):
     trainer, listener = make_trainer(tmp_path, run), Listener()
     recorder = Recorder(trainer.directory)
 
-    metrics = train_session(trainer, lambda: [toy_frame()], [listener, recorder])
+    metrics = run_training(trainer, lambda: [toy_frame()], [listener, recorder])
     recorder.close()
 
     assert listener.steps == [0, 1, 2, 3, 4]
