@@ -9,7 +9,7 @@ from mtshare_ros.cli.output import print_table
 
 if TYPE_CHECKING:
     from mtshare_ros.model.checkpoint import Checkpoint, Storage
-    from mtshare_ros.model.description import ModelDescription, WeightSource
+    from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ModelFile
     from mtshare_ros.model.network import MultiTaskNetwork
 
@@ -33,7 +33,9 @@ def facts_of(file: 'ModelFile', checkpoint: 'Checkpoint') -> dict[str, str]:
                    f'{weights / 1e6:.2f} M weights',
         'camera': f'{_focal_length(description)}, {_depths(description)}',
         'trained on': description.trained_on or 'not stated',
-        'made of': '; '.join(map(_origin, description.sources)) or 'nothing of others',
+        'made of': '; '.join(
+            f'{source.name} ({", ".join(source.parts)}; {source.licence}; sha256 {source.sha256})'
+            for source in description.sources) or 'nothing of others',
         'fp16': _range(checkpoint),
         'quality': _quality(file),
         'calibrated': description.calibration or 'no, sharing uses default thresholds',
@@ -78,10 +80,6 @@ def _depths(description: 'ModelDescription') -> str:
         return 'range of the depths not known'
     near, far = description.depth_range
     return f'depths {near:.1f} to {far:.1f} m'
-
-
-def _origin(source: 'WeightSource') -> str:
-    return f'{source.name} ({", ".join(source.parts)}; {source.licence}; sha256 {source.sha256})'
 
 
 def delta_shares(network: 'MultiTaskNetwork') -> dict[str, dict[str, Any]]:

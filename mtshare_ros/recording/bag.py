@@ -79,7 +79,10 @@ class Bag:
         self.storage = storage_of(self._files[0].path)
         self.distro = folder.distro or next(
             (item.file.distro for item in self._files if item.file.distro), '')
-        self.start_ns = self._find_start(folder)
+        starts = [item.file.start_ns for item in self._files if item.file.start_ns is not None]
+        if folder.start_ns and folder.start_ns > 0:
+            starts.append(folder.start_ns)
+        self.start_ns = min(starts, default=0)
         self.lost = count_lost(folder, [item for item in self._files if item in listed])
 
     def __enter__(self) -> 'Bag':
@@ -165,12 +168,6 @@ class Bag:
         self.notices.append(line)
         self._say(line)
 
-    def _find_start(self, folder: BagFolder) -> int:
-        """Return when the first message was recorded, in ns since the epoch."""
-        starts = [item.file.start_ns for item in self._files if item.file.start_ns is not None]
-        if folder.start_ns and folder.start_ns > 0:
-            starts.append(folder.start_ns)
-        return min(starts, default=0)
 
 
 def _unpacked(message: BagMessage) -> BagMessage:

@@ -146,7 +146,10 @@ class BagRun:
     def _handle(self, message: BagMessage) -> None:
         """Handle one message of the input."""
         if not self._output.is_open:
-            self._open_segment()
+            self._perception.begin()
+            self._continuity = Continuity('new segment')
+            self._output.begin(
+                (*dict.fromkeys(self._copied.values()), *self._messages.channels))
         if message.channel in self._copied:
             self._output.write(self._copied[message.channel], message.time_ns, message.data)
         self._add_calibration(message)
@@ -228,12 +231,6 @@ class BagRun:
             when = f'{self._seconds(message):.3f} s'
             self._say_once(
                 f'left out a calibration at {when} that cannot be read: {error}', str(error))
-
-    def _open_segment(self) -> None:
-        self._perception.begin()
-        self._continuity = Continuity('new segment')
-        self._output.begin(
-            (*dict.fromkeys(self._copied.values()), *self._messages.channels))
 
     def _close_segment(self, position: int) -> None:
         self._output.end(position=position, frames=self.frames, skipped=self.skipped)

@@ -41,7 +41,9 @@ class MapFiles:
         for row in self._maps:
             self._act(folder / row.topic, lambda path: path.mkdir(parents=True, exist_ok=True))
         if 'semantic/mask' in outputs:
-            text = _label_text(labels)
+            rows = [{'id': number, 'name': name, 'rgb': list(color)}
+                    for number, (name, color) in enumerate(zip(labels.names, labels.colors))]
+            text = yaml.safe_dump(rows, sort_keys=False, default_flow_style=None)
             self._act(folder / 'labels.yaml',
                       lambda path: path.write_text(text, encoding='utf-8'))
 
@@ -105,9 +107,3 @@ def prepare_folder(folder: Path, overwrite: bool) -> None:
         raise RecordingError(f'{folder}: is not empty; give another folder, or --overwrite to '
                              'replace files of the same names')
     check_new_folder(folder)
-
-
-def _label_text(labels: LabelSet) -> str:
-    rows = [{'id': number, 'name': name, 'rgb': list(color)}
-            for number, (name, color) in enumerate(zip(labels.names, labels.colors))]
-    return yaml.safe_dump(rows, sort_keys=False, default_flow_style=None)
