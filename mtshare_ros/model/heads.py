@@ -26,8 +26,6 @@ Heads with another floor fit too: scale their last layer, since shares do not ch
 and floor are scaled together.
 """
 
-OUTPUT_STRIDE = 4
-"""Input pixels per pixel of a raw output, in a head of 4 pixels a side on patches of 16."""
 
 
 @dataclass(frozen=True)

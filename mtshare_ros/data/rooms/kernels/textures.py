@@ -9,7 +9,6 @@ import math
 
 import numpy as np
 
-from mtshare_ros.data.rooms.kernels import textures as images, textures as patterns
 from mtshare_ros.data.rooms.kernels.compiler import inlined, kernel
 
 _KNOTS = np.random.default_rng(20240229).random(64 * 64).astype(np.float32)
@@ -234,15 +233,15 @@ def surface_color(m, nx, ny, x, y, z, footprint):
         u, v, half_u, half_v = x, y, m[13], m[14]
     texture = int(m[0])
     if texture == 8:
-        return images.picture(m, u, v)
+        return picture(m, u, v)
     if texture == 9:
-        return images.books(m, u, v, half_v)
+        return books(m, u, v, half_v)
     if texture == 10:
-        return images.screen(m, u, v, half_u, half_v, abs(ny) > 0.5)
+        return screen(m, u, v, half_u, half_v, abs(ny) > 0.5)
     if texture == 11:
-        return images.outdoor(m, u, v)
+        return outdoor(m, u, v)
     if texture == 13:
-        return images.mirror(m, u, v)
+        return mirror(m, u, v)
     share = _share(texture, m, u, v, half_u, half_v, footprint)
     if share == -9.0:
         return 0.6, 0.6, 0.62
@@ -253,19 +252,19 @@ def surface_color(m, nx, ny, x, y, z, footprint):
 def _share(texture, m, u, v, half_u, half_v, footprint):
     scale, seed = m[7], m[10]
     if texture == 1:
-        return patterns.wood(u, v, half_u, half_v, scale, seed, m[11], footprint)
+        return wood(u, v, half_u, half_v, scale, seed, m[11], footprint)
     if texture == 2:
-        return patterns.tile(u, v, scale, seed, footprint)
+        return tile(u, v, scale, seed, footprint)
     if texture == 3:
-        return patterns.fabric(u, v, scale, seed)
+        return fabric(u, v, scale, seed)
     if texture == 4:
-        return patterns.stripe(u, scale, footprint)
+        return stripe(u, scale, footprint)
     if texture == 5:
-        return patterns.brick(u, v, scale, seed, footprint)
+        return brick(u, v, scale, seed, footprint)
     if texture == 6:
-        return patterns.marble(u, v, scale, seed)
+        return marble(u, v, scale, seed)
     if texture == 7:
-        return patterns.panel(u, v, half_u, half_v, scale, seed, footprint)
+        return panel(u, v, half_u, half_v, scale, seed, footprint)
     if texture == 12:
-        return patterns.check(u, v, scale)
-    return patterns.plain(u, v, seed)
+        return check(u, v, scale)
+    return plain(u, v, seed)
