@@ -27,7 +27,6 @@ and floor are scaled together.
 """
 
 
-
 @dataclass(frozen=True)
 class HeadInput:
     """
