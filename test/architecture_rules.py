@@ -84,8 +84,33 @@ class Source:
         }
         return [
             Import(name, node.lineno, id(node) in lazy)
-            for node in ast.walk(self.tree) for name in imported_names(node)
+            for node in ast.walk(self.tree) for name in self.imported_names(node)
         ]
+
+    def imported_names(self, node: ast.AST) -> list[str]:
+        """Return what a statement or a call imports; a relative import begins with a dot."""
+        if isinstance(node, ast.Import):
+            return [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            module = '.' * node.level + (node.module or '')
+            return [f'{module}.{alias.name}' for alias in node.names]
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith('import_module'):
+            return [value for word in node.args for value in self.literals(word) or ()]
+        return []
+
+    def literals(self, word: ast.expr) -> list[str] | None:
+        """
+        Return the values that an expression may have, None where they are not written there.
+
+        They are those of a literal, or of a table of literals at the top of the same file.
+        """
+        values = [word]
+        if isinstance(word, ast.Subscript):
+            tables = {ast.unparse(node.targets[0]): node.value.values for node in self.tree.body
+                      if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)}
+            values = tables.get(ast.unparse(word.value), [word])
+        literal = all(isinstance(value, ast.Constant) for value in values)
+        return [value.value for value in values] if literal else None
 
     @cached_property
     def functions(self) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -105,18 +130,6 @@ def layer_of(module: str) -> str:
     if parts[0] != PACKAGE:
         return parts[0]
     return parts[1] if len(parts) > 1 and parts[1] in MAY_IMPORT else 'foundation'
-
-
-def imported_names(node: ast.AST) -> list[str]:
-    """Return what a statement or a call imports; a relative import begins with a dot."""
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        module = '.' * node.level + (node.module or '')
-        return [f'{module}.{alias.name}' for alias in node.names]
-    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith('import_module'):
-        return [word.value for word in node.args if isinstance(word, ast.Constant)]
-    return []
 
 
 def reachable(layer: str) -> set[str]:

@@ -66,18 +66,8 @@ def imports_by_name(source: Source) -> Iterator[str]:
     for call in source.calls:
         name = ast.unparse(call.func).rpartition('.')[2]
         if name in ('import_module', *IMPORTERS) and call not in passing_on:
-            if not (call.args and is_written(source, call.args[0])):
+            if not (call.args and source.literals(call.args[0])):
                 yield f'{call.lineno}: {name} of a name that is not a literal'
-
-
-def is_written(source: Source, name: ast.expr) -> bool:
-    """Tell whether a name is a literal, or taken from a table of literals in the same file."""
-    if isinstance(name, ast.Subscript):
-        tables = {ast.unparse(node.targets[0]): node.value.values for node in source.tree.body
-                  if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)}
-        values = tables.get(ast.unparse(name.value), [name])
-        return all(isinstance(value, ast.Constant) for value in values)
-    return isinstance(name, ast.Constant)
 
 
 def unsafe_loads(source: Source) -> Iterator[str]:
