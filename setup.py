@@ -48,7 +48,7 @@ def data_files() -> list:
 
 
 ROOMS = ['numba']
-CLI = ['pillow', 'psutil', 'rich', 'typer']
+CLI = ['jinja2', 'pillow', 'psutil', 'rich', 'typer']
 BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12', 'zstandard'] + CLI
 VIDEO = ['av>=11']
 REAL = ['onnx>=1.14']
