@@ -60,7 +60,7 @@ class AccurateState:
     What an accurate block remembers, the tokens of all encoders one after another.
 
     ``attended`` and ``expanded`` (M x T, D) float32 are the residual updates of attention and MLP.
-    The reference of the ``entry`` gate is the block's input in use.
+    The reference of the ``entry`` gate is the input that the block last computed with.
     """
 
     attention: AttentionMemory
@@ -80,12 +80,12 @@ class AccurateState:
 
 class AccurateBlock:
     """
-    Computes each module for the tokens whose input to it moved, and keeps its other results.
+    Computes each module for the tokens whose input to it changed, and keeps its other results.
 
-    The modules are qkv, the projection after attention, and the MLP; what counts is the distance
-    to the module's last input, so errors do not grow with time. Attention of every token is
-    updated for every changed key, so tokens may become active in a block that were not before it.
-    Forced tokens pass every gate. Without a temporal threshold the result is that of a dense
+    The modules are qkv, the projection after attention, and the MLP. A change is the distance to
+    the input that the module last used, so errors do not grow with time. Attention of every token
+    is updated for every changed key, so tokens may become active in a block that were not before
+    it. Forced tokens pass every gate. Without a temporal threshold the result is that of a dense
     block. Tokens are never reused from the base task: ``BlockThresholds.task`` is for the fast
     block.
     """
@@ -158,6 +158,7 @@ class AccurateBlock:
         mask = state.mixing.moved(every, mixed, threshold)
         places = mask.nonzero()[:, 0]
         self._project(state, every.at(places), mixed.index_select(0, places))
+        # the input of these changed, so their output does even if their attention did not
         mask.index_fill_(0, torch.searchsorted(every.index, active.index), True)
         return every.at(mask.nonzero()[:, 0])
 
@@ -186,6 +187,6 @@ def _all_tokens(active: ActiveTokens) -> ActiveTokens:
 
 
 def _pick(buffer: torch.Tensor, active: ActiveTokens) -> torch.Tensor:
-    """Return the active rows (n, D) of a buffer (M x T, D), without a copy if all are."""
+    """Return the active tokens (n, D) of a buffer (M x T, D), without a copy if all are active."""
     everything = active.total == buffer.shape[0]
     return buffer if everything else buffer.index_select(0, active.index)

@@ -13,8 +13,8 @@ class TokenRotation:
     """
     Rotary position encoding of a list of tokens: cosines and signed sines, (n, 1, head_dim) each.
 
-    The sines have the sign of the half that is turned, so that rotating needs no further sign:
-    quarters of the vector change places.
+    The sines carry the signs of the rotation, so that rotating only swaps quarters of the vector
+    and multiplies.
     """
 
     cosine: torch.Tensor
@@ -45,14 +45,14 @@ class RotationTable:
                            self._sine.index_select(0, tokens))
 
     def overwrite(self, tokens: torch.Tensor, table: RotaryTable) -> None:
-        """Replace the rotations of tokens (n,), perhaps in the table this was made of, too."""
+        """Replace the rotations of tokens (n,); the source table may share their memory."""
         dtype = self._cosine.dtype
         self._cosine[tokens] = table.cosine.to(dtype)[:, None]
         self._sine[tokens] = _signed(table.sine).to(dtype)[:, None]
 
 
 def _signed(sine: torch.Tensor) -> torch.Tensor:
-    """Return sines (n, head_dim) with the signs of the turned half."""
+    """Return sines (n, head_dim) with the sign that each quarter has in a rotation."""
     sign = torch.tensor((-1.0, 1.0, -1.0, 1.0), device=sine.device)
     return (sine.unflatten(1, (4, -1)) * sign[:, None]).flatten(1)
 
@@ -63,10 +63,10 @@ class ActiveTokens:
     The tokens of one or several encoders that a block processes, encoder by encoder.
 
     ``index`` (n,) int64, sorted, is encoder x T + position in the sequence, with ``token_count`` =
-    T. ``counts`` are the tokens of each of M encoders. ``marks`` (M x T,) bool names, of all
-    tokens, those that no gate may drop, None where there are none; ``rotations`` turn queries and
-    keys. The sequence is the tokens of the N patches and then ``prefix`` = T - N prefix tokens.
-    Each encoder that has rows has all of these, marked, at the end.
+    T. ``counts`` are the tokens of each of M encoders. ``marks`` (M x T,) bool is true,
+    among all tokens, for those that no gate may drop; None where there are none. ``rotations``
+    rotate queries and keys. The sequence is the tokens of the N patches and then ``prefix`` = T -
+    N prefix tokens. An encoder with active tokens lists all prefix tokens, marked, at its end.
     """
 
     index: torch.Tensor
@@ -112,7 +112,7 @@ class ActiveTokens:
         return self.patches_among(self.counts)
 
     def patches_among(self, counts: tuple[int, ...]) -> tuple[int, ...]:
-        """Return how many of so many tokens of each encoder are patches."""
+        """Return how many patches are among ``counts`` active tokens of each encoder."""
         if not self.prefix:
             return counts
         return tuple(max(count - self.prefix, 0) for count in counts)

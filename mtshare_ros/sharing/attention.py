@@ -193,12 +193,13 @@ class AttentionMemory:
     def _exchange(
         self, tokens: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> torch.Tensor:
-        """Replace the share of old keys by that of new ones; return unsafe outputs (N,) bool."""
+        """Exchange what old keys contribute; return which outputs (N,) must be computed anew."""
         old_key, old_value = (item.index_select(0, tokens) for item in (self.key, self.value))
         new = attend_with_lse(self.query, key, value, self._heads)
         old = attend_with_lse(self.query, old_key, old_value, self._heads)
         gain = (new.log_sum - self.log_sum).exp_()
         loss = (old.log_sum - self.log_sum).exp_()
+        # the clamp only avoids a division by 0: outputs that lose this much are computed anew
         left = (1 + gain - loss).clamp_(min=1e-3)
         mixed = self.mixed.unflatten(1, (self._heads, -1))
         mixed.addcmul_(new.mixed.view_as(mixed), gain[..., None])
@@ -206,7 +207,7 @@ class AttentionMemory:
         mixed.div_(left[..., None])
         self.log_sum.add_(left.log_())
         sound = ((loss <= LARGEST_LOSS) & (gain <= LARGEST_GAIN)).all(dim=1)
-        # keys may overflow in half precision; the outputs are then computed anew from good keys
+        # keys may overflow in half precision; the outputs are then computed anew
         return ~(sound & self.mixed.sum(dim=1).isfinite())
 
     def _attend_some(self, tokens: torch.Tensor) -> None:
@@ -250,7 +251,7 @@ def _efficient_cuda(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     result = torch.ops.aten._scaled_dot_product_efficient_attention(
         query, key, value, None, True)
-    return result[0], result[1][..., :query.shape[2]]  # padded to a multiple of 32 rows
+    return result[0], result[1][..., :query.shape[2]]  # padded to a multiple of 32 queries
 
 
 def _plain(

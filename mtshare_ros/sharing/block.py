@@ -26,7 +26,7 @@ class GroupedNorm:
                           and torch.equal(norm.bias, base.bias) for norm in norms)
 
     def __call__(self, rows: torch.Tensor, counts: Sequence[int]) -> torch.Tensor:
-        """Return (n, D) for tokens (n, D), ``counts`` of each encoder in turn, then spare ones."""
+        """Return (n, D) for tokens (n, D): ``counts`` of each encoder in turn, then spare rows."""
         if self._equal:
             return _norm(self.norms[0], rows)
         *parts, spare = rows.split([*counts, rows.shape[0] - sum(counts)])
@@ -37,7 +37,7 @@ class BlockWeights:
     """
     The weights of one block for all encoders, prepared for lists of tokens.
 
-    ``delta_share`` (M,) is the size of each encoder's delta weights, see ``rules``.
+    ``delta_share`` (M,) is the size of each encoder's delta weights, see ``gates.delta_share``.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class BlockWeights:
         return tuple(map(sum, zip(*(layer.macs_per_row for layer in self._layers()))))
 
     def plain_macs(self, rows: int, token_count: int) -> int:
-        """Return those of tokens of one encoder through plain matrices."""
+        """Return the multiply-accumulates of one encoder's tokens without appended features."""
         return rows * (self._plain_linear_macs + 2 * token_count * self.width)
 
     @cached_property

@@ -19,7 +19,7 @@ from mtshare_ros.sharing.transformer import TransformerRunner, TransformerState
 
 class StaleTokens:
     """
-    For each of K consumers (encoders or heads) the patches (N,) with stale tokens.
+    The patches (N,) with stale tokens, for each of K consumers: encoders or heads.
 
     They changed in frames in which the consumer was not computed. A consumer that was left out for
     more than ``max_age`` frames, or that never ran, is cold: it must compute all patches.
@@ -79,8 +79,8 @@ class CameraState:
     """
     Buffers for a grid of N patches and a kind of block, allocated once.
 
-    ``ages`` (1 + T, N) int32 counts the frames since a patch ran ungated through everything: first
-    through the shared blocks, then for each of the network's T tasks through its head.
+    ``ages`` (1 + K, N) int32 counts the frames since a patch was computed with no gate: in the
+    first row by the shared blocks, in the others by each of the K tasks, its head included.
     ``stale_in_encoders`` and ``stale_in_heads`` hold the stale tokens of each.
     """
 
@@ -122,14 +122,14 @@ class ActivationCache:
 
     @property
     def reset_reason(self) -> str:
-        """Why the next frame is computed from nothing; empty if it is not."""
+        """Why the next frame uses nothing of earlier ones; empty if it may."""
         return self._reason
 
     @property
     def camera(self) -> CameraState:
         """The buffers; raises ConfigError before the first frame."""
         if self.state is None:
-            raise ConfigError('the cache has seen no frame yet; call infer with it first')
+            raise ConfigError('no frame was computed with this cache; call infer with it first')
         return self.state
 
     def reset(self, reason: str) -> None:
@@ -137,7 +137,7 @@ class ActivationCache:
         self._reason = reason
 
     def release(self, reason: str) -> None:
-        """As ``reset``, and free the buffers; the next frame allocates them."""
+        """Reset, and free the buffers; the next frame allocates them again."""
         self.state = None
         self.reset(reason)
 

@@ -34,8 +34,8 @@ class NoiseState:
     The estimate of one camera's noise; it is kept when the scene changes.
 
     ``log_variance`` (K,) float32 is the logarithm of the variance of pooled values in squared grey
-    levels at K brightness levels. A frame moves the estimate by one of ``steps`` () float32 of the
-    way to its own.
+    levels at K brightness levels. A frame moves the estimate by 1 / ``steps`` () float32 of the
+    way to the frame's own.
     """
 
     log_variance: torch.Tensor
@@ -107,7 +107,7 @@ class NoiseEstimator:
 
 NOTICED = 2.8
 """
-Grey levels, root mean square over a patch: a score of 1 where the sensor is quiet.
+Grey levels, root mean square over a patch: the change with score 1 where the sensor is quiet.
 
 Chosen on handheld clips of rooms: at 4, slow shifts of faint texture go unnoticed, and sharing
 costs normals and depth 2 %; below 2, frames count as scene cuts, and far more is computed for
@@ -115,7 +115,7 @@ little gain.
 """
 
 DEVIATIONS = 8.0
-"""Deviations of the noise's share of a change that make a score of 1 on a noisy sensor."""
+"""On a noisy sensor, the change with score 1 in deviations of the noise's share of it."""
 
 _LEARNING_INTERVAL = 2
 
@@ -145,7 +145,7 @@ def take_image(
     matrix: torch.Tensor, rows: int, columns: int,
 ) -> None:
     """
-    Copy the last frame to ``past`` (N, 48), and pool an image (1, 3, H, W) uint8 as the last.
+    Copy ``current`` to ``past`` (N, 48), and pool an image (1, 3, H, W) uint8 to ``current``.
 
     ``lines`` and ``matrix`` are those of its Pooling.
     """
@@ -177,7 +177,7 @@ def _line_sums(pixels: torch.Tensor, lines: torch.Tensor, rows: int) -> torch.Te
 
 @dataclass(frozen=True)
 class DetectorSteps:
-    """The steps of a detector that one kernel can do, see the functions of these names."""
+    """Steps of a detector that a device may do in one kernel each; see the functions so named."""
 
     take_image: Callable[..., None] = take_image
     score: Callable[..., torch.Tensor] = score
@@ -211,7 +211,7 @@ class ChangeState:
 
 class ChangeDetector:
     """
-    Scores the change of patches since they were transmitted, however long ago that was.
+    Scores the change of each patch since it was last transmitted, however long ago that was.
 
     The score is the root mean square of a patch's change in the means of its 4x4 areas, less what
     noise adds to it on average, divided by the smallest change that counts: NOTICED grey levels

@@ -95,7 +95,7 @@ class FineStages:
         self._out = PackedLinear(fuse.out.weight.flatten(1), fuse.out.bias, dtype=dtype,
                                  layout=layout)
         self._narrow = None if self.side == PYRAMID_SIDE else prepared(out.conv1)
-        # the last layer is float32: half precision would round every depth to a thousandth
+        # the last layer is float32: half precision would round depths to about three digits
         self._last = None
         if out.hidden:
             self._spread = prepared(out.conv2)

@@ -16,9 +16,9 @@ from mtshare_ros.sharing.pixel_maps import Level, ReceptiveField, RowConvolution
 @dataclass(frozen=True)
 class Samples:
     """
-    What each line of a target reads of the lines of a source, (n,) each.
+    Which two lines of a source each line of a target is a mean of, (n,) each.
 
-    ``share`` of the line ``after``, the rest of the line ``before``.
+    ``share`` is the weight of line ``after``; line ``before`` has the rest.
     """
 
     before: torch.Tensor
@@ -64,7 +64,7 @@ class AlignedEnlargement:
         return mask
 
     def _samples(self, device: torch.device) -> tuple[Samples, Samples]:
-        """Return those of lines and of columns."""
+        """Return the samples of lines and of columns."""
         first, second = zip(self.source.size, self.target.size)
         return _samples_of(*first, device), _samples_of(*second, device)
 
@@ -185,7 +185,7 @@ class Region:
 
 
 PIXELS_AT_ONCE = 4096
-"""Pixels whose windows stay in the caches of a processor."""
+"""Pixels that are convolved at once, so that their windows stay in the caches of a CPU."""
 
 
 def pick(rows: torch.Tensor, region: Region) -> torch.Tensor:

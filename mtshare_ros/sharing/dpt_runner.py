@@ -29,7 +29,7 @@ from mtshare_ros.sharing.pixel_maps import Level, ReceptiveField
 from mtshare_ros.sharing.taps import HeadInputs
 
 COARSE_SIDE = 2
-"""Pixels of the finest of them along a side of a patch."""
+"""Pixels of the finest coarse level along a side of a patch."""
 
 
 class CoarseLevels:
@@ -92,7 +92,7 @@ class _Level:
                   3: -(-grid[0] // 2) * -(-grid[1] // 2)}[self.number]
         at_level = self._out.macs_per_row + sum(map(
             _weights_of, (self._lateral, self._own, self._joint)))
-        # a transposed convolution goes once through its weights for each pixel of its input
+        # a transposed convolution uses each weight once for each pixel of its input
         return (patches * self._project.macs_per_patch + pixels * at_level
                 + min(patches, pixels) * _weights_of(self._resize))
 
@@ -123,7 +123,7 @@ class DptHeadState:
 
     ``terms`` (taps, D) are what class tokens add, None where they are not read. ``coarse`` (see
     ``Level``) is what the coarse levels passed on, ``spread`` () the spread of its pixels when all
-    were computed last.
+    were last computed.
     """
 
     level: Level

@@ -12,7 +12,7 @@ from mtshare_ros.sharing.pixel_maps import Level, pixels_of_patches
 
 
 def enlarge(raw: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Bring maps (B, C, h, w) to float32 (B, C, H, W) of a size, bilinearly."""
+    """Return maps (B, C, h, w) enlarged bilinearly to a size, float32 (B, C, H, W)."""
     if raw.shape[2:] == size:
         return raw.float()
     return functional.interpolate(raw.float(), size, mode='bilinear', align_corners=False)
@@ -62,7 +62,7 @@ class Enlargement:
     def patches_at(
         self, raw: torch.Tensor, windows: PatchWindows, patches: torch.Tensor
     ) -> torch.Tensor:
-        """As ``patches``, with the ``windows`` of the grid."""
+        """Return what ``patches`` does, for given ``windows`` of the grid."""
         if self.copies:
             return _gathered(raw, windows.narrow, patches)
         if _multiplies_on(raw.device):
@@ -95,17 +95,17 @@ class Enlargement:
 
 
 def _gathered(raw: torch.Tensor, index: torch.Tensor, patches: torch.Tensor) -> torch.Tensor:
-    """Return the pixels (n, C, pixels) that windows ``index`` of patches (n,) name."""
+    """Return the pixels (n, C, pixels) of the windows ``index`` (N, pixels) of patches (n,)."""
     pixels = raw.index_select(0, index.index_select(0, patches).view(-1))
     return pixels.view(-1, index.shape[1], raw.shape[1]).transpose(1, 2).contiguous()
 
 
 def _multiplies_on(device: torch.device) -> bool:
     """
-    Tell whether a matrix product with the weights enlarges windows.
+    Tell whether a device enlarges windows by a matrix product.
 
-    It is fastest on a CPU. On CUDA the search for values that are not finite would wait for the
-    device.
+    That is fastest on a CPU. On CUDA, asking whether all values are finite would make the CPU wait
+    for the device.
     """
     return device.type == 'cpu'
 

@@ -17,9 +17,8 @@ class FastState:
     """
     What a fast block remembers, the tokens of all encoders one after another.
 
-    ``reference`` (M x T, D) float32 is the input of a token when it was last processed; ``scale``
-    (M,) the references' spread at the last dense frame: what all tokens have in common says
-    nothing of how much one of them changed.
+    ``reference`` (M x T, D) float32 is the input of a token when it was last computed; ``scale``
+    (M,) is the spread of the references in the last whole frame, see ``gates.spread_of``.
     """
 
     cache: KeyValueCache
@@ -142,7 +141,7 @@ class FastReuseState(FastState):
         return super().nbytes + self.base.nbytes
 
     def by_token(self) -> list[torch.Tensor]:
-        """Return the buffers that have one token, or several, for each token."""
+        """Return the buffers whose rows are tokens, those of reuse included."""
         return [*super().by_token(), *self.base.by_token()]
 
 
@@ -194,6 +193,7 @@ class FastReuseBlock:
         if computed.total:
             inputs = values.index_select(0, split.computed)
             query = renew_keys(self.weights, state, computed, inputs)
+            # after the base task's new keys, and before the attention that reads all of them
             self._reuse.fill_keys(state.base, state.cache.pairs, reused)
             own = finish_tokens(self.weights, state, computed, inputs, query)
             self._remember(state, computed, inputs, own)

@@ -21,6 +21,7 @@ def run_encoders(frame: Frame, shared: StageRun) -> EncoderRuns:
     stale = frame.state.stale_in_encoders
     _leave_out(frame, shared.active.patches_of(0), needed)
     reusing = not frame.plan.exact and any(item.task is not None for item in frame.thresholds.own)
+    # a whole frame computes every token, except where the tasks' gate may reuse some
     cold = [encoder for encoder in needed
             if stale.is_cold(encoder) or (frame.whole and not reusing)]
     others = [encoder for encoder in needed if encoder not in cold]
@@ -35,7 +36,7 @@ def run_encoders(frame: Frame, shared: StageRun) -> EncoderRuns:
 
 
 def _leave_out(frame: Frame, survivors: torch.Tensor, needed: Sequence[int]) -> None:
-    """Note what the transformers that do not run will have to catch up with."""
+    """Record for the encoders that this frame does not run which patches changed."""
     for encoder in range(len(frame.runners.transformer.encoders)):
         if encoder in needed:
             continue
@@ -68,15 +69,17 @@ def _compute_some(frame: Frame, encoders: Iterable[int], shared: ActiveTokens) -
         lists[encoder] = changed.nonzero()[:, 0]
         forced = old if forced is None else forced | old
     if not shared.total:
+        # an encoder without a changed patch need not compute its prefix tokens either
         lists = {encoder: patches for encoder, patches in lists.items() if patches.shape[0]}
     thresholds = frame.thresholds.own
     if frame.whole:
+        # a whole frame refreshes every token: nothing is gated in time, only reuse may act
         thresholds = tuple(BlockThresholds(None, item.task) for item in thresholds)
     return _run(frame, lists, thresholds, forced)
 
 
 def _overdue(frame: Frame, encoder: int) -> torch.Tensor:
-    """Return the patches (N,) bool an encoder that missed frames must refresh."""
+    """Return the patches (N,) bool that an encoder which missed frames must refresh."""
     transformer = frame.runners.transformer
     oldest = _mask(frame, None)
     for task in frame.tasks:
@@ -86,7 +89,7 @@ def _overdue(frame: Frame, encoder: int) -> torch.Tensor:
 
 
 def _mask(frame: Frame, patches: torch.Tensor | None) -> torch.Tensor:
-    """Return patches (n,) as a mask (N,)."""
+    """Return patches (n,), or no patches for None, as a mask (N,)."""
     mask = torch.zeros(frame.patch_count, dtype=torch.bool, device=frame.state.ages.device)
     return mask if patches is None else mask.index_fill_(0, patches, True)
 
@@ -115,7 +118,7 @@ def _encoder_run(frame: Frame, run: StageRun, encoder: int) -> EncoderRun:
 
 
 def _patches(frame: Frame, active: ActiveTokens, encoder: int) -> torch.Tensor | None:
-    """Return the patches (n,) of an encoder that are listed, None where all are."""
+    """Return the active patches (n,) of an encoder, None where all are active."""
     everything = active.patch_counts[encoder] == frame.patch_count
     return None if everything else active.patches_of(encoder)
 
@@ -182,6 +185,7 @@ def _grow_young(frame: Frame, task: str, number: int, run: EncoderRun) -> None:
     if frame.whole and all(patches == frame.patch_count for patches in run.computed):
         ages.zero_()
     elif frame.state.stale_in_heads.is_cold(number):
+        # a cold head computes every patch, from tokens as old as those of the shared blocks
         ages.copy_(shared)
     elif frame.plan.due is not None:
         ages.masked_fill_(frame.plan.due, 0)

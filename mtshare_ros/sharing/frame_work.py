@@ -55,7 +55,8 @@ class TaskWork:
 
     ``computed`` and ``reused`` are patches / N block by block; ``changed`` (m,) are the patches
     whose raw output may differ from the last frame's, None where it may everywhere. ``oldest_age``
-    is the largest number of frames since a patch passed all blocks ungated.
+    is the largest number of frames since a patch passed all blocks ungated. ``run`` is what the
+    task's encoder did.
     """
 
     computed: tuple[float, ...]
@@ -108,7 +109,7 @@ class FrameWork:
 def work_of(
     frame: Frame, shared: StageRun, encoders: EncoderRuns, outputs: dict[str, HeadUpdate]
 ) -> FrameWork:
-    """Add up a frame."""
+    """Return what a frame computed, by task and in all."""
     transformer, count = frame.runners.transformer, frame.patch_count
     entered = count if frame.plan.patches is None else frame.plan.patches.shape[0]
     macs = frame.runners.stem.macs_per_patch * entered + shared.macs + encoders.macs + sum(

@@ -32,8 +32,8 @@ def spread_of(rows: torch.Tensor) -> torch.Tensor:
     """
     Return the spread (...) of tokens (..., N, D), which thresholds are relative to.
 
-    It is the root mean square distance from their mean, because what all tokens have in common
-    does not tell how much one of them changed.
+    It is the root mean square distance from their mean. The mean is left out because it can be
+    large in all tokens alike, and would then hide the change of a single one.
     """
     around = rows - rows.mean(dim=-2, keepdim=True)
     return around.square().sum(dim=-1).mean(dim=-1).sqrt()
@@ -58,7 +58,7 @@ def reuse_distance(
 
 
 def effective(threshold: float) -> float:
-    """Return a threshold for ``passes``; with 0 everything passes, even what did not change."""
+    """Return a threshold for ``passes``: -1 for 0, so that unchanged tokens pass as well."""
     return threshold or -1.0
 
 
@@ -96,15 +96,15 @@ CHANGE_THRESHOLD = 1.0
 """The score above which a patch counts as changed; the user's factor multiplies it."""
 
 _MOST_DOUBLINGS = 15
-_FORCED = 2.0 * (_MOST_DOUBLINGS + 1)
+_FORCED = 2.0 * (_MOST_DOUBLINGS + 1)  # more than the urgency of any other patch
 
 
 class UrgentPatches:
     """
     The patches (N,) whose score is above a threshold, the most urgent ones first.
 
-    Scores within the same doubling count as equal; among them the oldest patch comes first, then
-    the first in raster order. Forced patches come before all others and use up the budget, but
+    Scores from one power of two times the threshold to the next count as equal; among them the
+    oldest patch comes first, then the first in raster order. Forced patches come before all others and use up the budget, but
     pass even where they exceed it. The threshold and the budgets may be tensors () on the device
     of the patches: no shape depends on data, so the choice can be captured in a CUDA graph.
     """
@@ -115,6 +115,7 @@ class UrgentPatches:
     ) -> None:
         self._forced, self._above = forced, scores > threshold
         doublings = (scores / threshold).log2_().floor_().clamp_(0, _MOST_DOUBLINGS)
+        # the age adds less than 1, so that it decides only between scores that count as equal
         urgency = doublings.add_(ages / (ages + 32.0)).add_(1).mul_(self._above)
         order = urgency.add_(forced, alpha=_FORCED).sort(descending=True, stable=True).indices
         self._ranks = torch.empty_like(order).scatter_(0, order, torch.arange(
@@ -141,10 +142,10 @@ class FrameThresholds:
     """
     The thresholds of one frame: of the shared blocks, and of the blocks above them.
 
-    ``input_factor`` scales the input gate's threshold; 0 means that nothing is gated in time.
+    ``input_factor`` scales the input gate's threshold; 0 means that every patch enters.
     ``first`` is the temporal threshold of the first block. ``heads`` holds for every task
-    the thresholds of the temporal rule by block, which its head applies to what its patches have
-    in common.
+    the temporal thresholds by block, which its head applies to what the class token adds to all
+    patches.
     """
 
     input_factor: float
@@ -158,6 +159,7 @@ class ThresholdTable:
     """The thresholds of frames by tasks and settings, made once for each combination."""
 
     LARGEST = 64
+    """Combinations that are kept; beyond them the table is emptied, so that it cannot grow."""
 
     def __init__(
         self, calibrated: Mapping[str, TaskThresholds], encoders: Sequence[str], shared_depth: int,

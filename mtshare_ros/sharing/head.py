@@ -161,8 +161,8 @@ class HeadPlan:
     What to compute for ``patches`` (n,).
 
     ``merged`` (n * side ** 2,) are the pixels whose merged features change, in the order of
-    ``merging_order``; ``eighth`` and ``quarter`` are the stem's features there, rows of a patch
-    after each other. ``layers`` has one list for each convolution, None where it computes every
+    ``merging_order``; ``eighth`` and ``quarter`` are the stem's features there, patch by
+    patch. ``layers`` has one list for each convolution, None where it computes every
     pixel. ``affected`` (m,) are the patches whose enlarged output may differ.
     """
 
@@ -204,8 +204,8 @@ def pixels_in_merging_order(level: Level, device: torch.device) -> torch.Tensor:
     """
     Return each patch's pixels (N, side ** 2) in blocks of 2 x 2.
 
-    In this order a row of projected tokens, or of projected features of half the side, is the
-    pixels that it adds to, and nothing need be rearranged.
+    What a token, or a feature of half the side, is projected to has the values of its pixels in
+    this order, so that it is added to them without being rearranged.
     """
     pixels = pixels_of_patches(level, device)
     half = level.side // 2

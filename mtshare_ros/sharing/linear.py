@@ -13,7 +13,7 @@ _ROW_STEP, _STEP_GROWTH, _MOST_STEPS = 16, 4, 32
 """Products have multiples of 16 rows; above 32 steps the step grows fourfold, and so on."""
 
 MOST_APPENDED = 0.5
-"""Share of the output features that is worth appending, for rows of which few are computed."""
+"""Largest share of the output features that is worth appending where few rows are computed."""
 
 
 class PackedLinear:
@@ -38,7 +38,7 @@ class PackedLinear:
         self._matrix = pack(weight) if self._packed else weight.t().contiguous()
 
     def spare(self, count: int) -> int:
-        """Return how many rows to append to so many, so that no product has to pad them itself."""
+        """Return how many rows to append to ``count``, so that no product has to pad them."""
         return rounded_up(count) - count if self._packed else 0
 
     def __call__(self, rows: torch.Tensor) -> torch.Tensor:
@@ -56,7 +56,7 @@ class PackedLinear:
         return product[:count] if spare else product
 
     def add_to(self, sums: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Add what a layer without bias and activation makes of rows (n, in) to (n, out)."""
+        """Add the product with rows (n, in) to (n, out); for layers without bias or activation."""
         return sums.add_(self(rows)) if self._packed else sums.addmm_(rows, self._matrix)
 
 
@@ -74,8 +74,8 @@ class GroupedLinear:
     One linear layer of several encoders; its input is their rows one after another.
 
     Where delta weights fill few output features, those features of all encoders are appended to
-    the base's matrix: one product computes everything, and each encoder picks its own. Otherwise a
-    encoder whose weights differ has a matrix of its own. ``most_appended`` is the share of the
+    the base's matrix: one product computes everything, and each encoder picks its own. Otherwise
+    an encoder whose weights differ has a matrix of its own. ``most_appended`` is the share of the
     output features that all encoders together may append; with 0 each has a matrix of its own.
     """
 
@@ -155,7 +155,7 @@ def rounded_up(count: int) -> int:
     Return the number of rows that a packed product of ``count`` rows is made of.
 
     oneDNN generates a kernel for every number of rows, which takes several times as long as the
-    product itself, and keeps a thousand of them. With few different numbers of rows, most kernels
+    product itself, and caches a thousand of them. With few different numbers of rows, most kernels
     exist already.
     """
     step = _ROW_STEP
@@ -170,7 +170,7 @@ def widened(rows: torch.Tensor, spare: int) -> torch.Tensor:
 
 
 def _placed(appended: Sequence[torch.Tensor], features: int) -> list[_OwnFeatures | None]:
-    """Return where the appended features of each encoder stand behind ``features`` others."""
+    """Return where the appended features of each encoder are, after ``features`` common ones."""
     ends = accumulate((len(own) for own in appended), initial=features)
     return [_OwnFeatures(own, start, end) if end > start else None
             for own, (start, end) in zip(appended, pairwise(ends))]

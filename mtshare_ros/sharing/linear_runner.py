@@ -22,7 +22,7 @@ from mtshare_ros.sharing.taps import HeadInputs
 @dataclass(frozen=True)
 class ClassTerms:
     """
-    The terms (n, C) float32 that class tokens add to all patches, one for each place.
+    The terms (n, C) float32 that class tokens add to all patches, at n places of a head.
 
     When a term differs, every patch of the output does. So it is kept until all patches are
     computed, or until it moved by more than the temporal threshold relative to ``spread`` (n,),
@@ -115,7 +115,7 @@ class LinearRunner:
     One task's linear head, prepared once.
 
     Its only layer is the last one, whose matrices are float32 whatever ``dtype`` is: half
-    precision would round every depth to a thousandth.
+    precision would round depths to about three digits.
     """
 
     def __init__(

@@ -79,8 +79,8 @@ def _scaled(parameter: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
     """
     Return a projection's weight (outputs, inputs) or bias (outputs,), scaled for each channel.
 
-    Its outputs come as (channel, y, x) of the pixels they are rearranged to, and go in merging
-    order: pixels before channels, those of a pixel at 1/8 after each other.
+    Its outputs are ordered by (channel, y, x) of their pixels, and are returned in merging order:
+    pixel by pixel, the four pixels of one at 1/8 after each other.
     """
     parameter = parameter.detach().flatten(1) if parameter.ndim > 1 else parameter.detach()
     side = math.isqrt(parameter.shape[0] // scale.shape[0])
@@ -118,8 +118,8 @@ class LocalRunner:
     """
     One task's decode head, prepared once; batch norm is folded, weights are in ``dtype``.
 
-    Those of the last layer are float32: half precision would round every depth to a thousandth.
-    ``projected`` are the numbers that a patch's tokens are projected to.
+    Those of the last layer are float32: half precision would round depths to about three digits.
+    ``projected`` is how many numbers the tokens of a patch are projected to.
     """
 
     def __init__(

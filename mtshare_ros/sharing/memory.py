@@ -1,8 +1,8 @@
 """
-How weights and buffers lie in memory.
+The layout of weights in memory, and the sizes of buffers and the copies between them.
 
-The layout of weights depends on what a machine is, never on measured times: layouts round
-differently, so a choice that a busy machine can change would change the maps.
+The layout is chosen by the kind of the machine, never by measured times: layouts round
+differently, so a choice that depends on how busy a machine is would change the maps.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LAYOUTS = (AUTO, PACKED, PLAIN)
 """``packed`` is the layout of oneDNN, ``plain`` a transposed matrix for the default library."""
 
 TYPICAL_ROWS = 64
-"""Rows a packed layout is chosen for; other counts run with the same layout."""
+"""Number of rows that a packed layout is made for; other numbers use the same layout."""
 
 _INTEL = 'GenuineIntel'
 
@@ -61,8 +61,8 @@ def packing_pays(dtype: torch.dtype, cpu: Processor) -> bool:
     """
     Tell whether oneDNN's layout is faster on a CPU, according to earlier measurements.
 
-    With float32 MKL wins on Intel and oneDNN on other x86 CPUs, for which MKL has no kernels of
-    their own; in bfloat16 oneDNN wins. Other CPUs were not measured, and get plain weights.
+    In float32 MKL is faster on Intel, and oneDNN on other x86 CPUs, for which MKL has no kernels
+    of their own; in bfloat16 oneDNN is. Other CPUs were not measured, and get plain weights.
     """
     if dtype != torch.float32:
         return True
@@ -143,6 +143,6 @@ def keep_freed_memory() -> None:
 
     It returns blocks above a threshold at once, and each frame then needs new pages, which can
     take longer than the gathering. The threshold grows to the largest block that was freed, up to
-    32 MiB, so freeing one such block is all it takes.
+    32 MiB, so one such block is allocated and freed here.
     """
     torch.empty(31 << 20, dtype=torch.uint8)

@@ -81,7 +81,7 @@ class Pooling:
 
 
 LEAST_PIXEL_NOISE = 1.0
-"""Grey levels: below one, rounding to 8 bits hides what the sensor does."""
+"""Grey levels: less noise than that is hidden by rounding to 8 bits."""
 
 MOST_PIXEL_NOISE = 12.0
 """
@@ -110,12 +110,12 @@ Those of the means of a patch of 14 pixels, which are not quite independent, are
 SPREAD = (1.0, 1.25, 1.5)
 """Factor by which quantiles may exceed those of white noise, relative to the lowest."""
 
-MOST_GROWTH = 1.15
-MOST_STEPS = 10.0
-FALL_GAIN = 0.2
-PROFILE_GAIN = 0.3
-PROFILE_COUNT = 4.0
-LEAST_SCALE = 1e-6
+MOST_GROWTH = 1.15  # factor by which noise may look larger over two frames than over one
+MOST_STEPS = 10.0  # a frame moves the estimate by at least one tenth of the way to its own
+FALL_GAIN = 0.2  # share of the way that a frame which does not look like noise may lower it
+PROFILE_GAIN = 0.3  # how fast a level of brightness follows its patches
+PROFILE_COUNT = 4.0  # patches that are added to a level's, so that few of them count little
+LEAST_SCALE = 1e-6  # keeps a logarithm finite
 
 LOUD = CHI_SQUARE[1] / CHI_SQUARE[0]
 """The ratio below which a patch is in the quietest quarter."""
@@ -143,8 +143,9 @@ def weights_of(brightness: torch.Tensor, rise: torch.Tensor) -> torch.Tensor:
     """
     Return the weights (N, K) of K levels for a brightness (N,) of 0-255.
 
-    From each level to the next, one rises from 0 to 1 and the other falls. ``rise`` (K + 1,) is
-    where, in levels, that begins: the first counts wholly below it, the last above it.
+    Between two levels the weights of both are interpolated linearly. ``rise`` (K + 1,) is minus
+    the brightness, in steps of KNOT_STEP, at which the weight of each level begins to rise; at the
+    ends it is infinite, so that the outermost levels count alone beyond their brightness.
     """
     risen = torch.add(rise, brightness[:, None], alpha=1 / KNOT_STEP).clamp_(0, 1)
     return risen[:, :-1] - risen[:, 1:]
@@ -155,9 +156,9 @@ def quantile_places(count: int, device: torch.device) -> torch.Tensor:
     """
     Return the places of low quantiles in sorted values, (count + 1, 3) int64.
 
-    The row is the number of silent patches, such as blown-out windows and black borders, which
-    show no noise: they are the lowest values and are left out. If most patches are silent there is
-    no noise to measure, and the place is 0.
+    A row is for as many silent patches as its number. They show no noise, such as blown-out
+    windows and black borders; they are the lowest values and are left out. If most patches are
+    silent there is no noise to measure, and the places are 0.
     """
     silent = torch.arange(count + 1)[:, None]
     places = ((count - silent) * torch.tensor(SHARES)).long() + silent
@@ -171,8 +172,9 @@ def energies(
     """
     Return the energies (2, N) of changes since two past frames, see ``energy_matrices``.
 
-    Before them the first as a multiple (N,) of the variance that is known, which is used up, and
-    after them the weights (N, K) of the patches. ``scale`` is that of the first of the matrices.
+    They come second. The first result is the ratio (N,) of the energy since the last frame to the
+    known variance; ``adapt`` overwrites it. The third is the weights (N, K) of the patches.
+    ``scale`` is the one that the first of the matrices was made with.
     """
     weights = weights_of(current.mean(dim=1), rise)
     energy = ((current - past) @ matrices).square_().sum(dim=2)
@@ -187,8 +189,8 @@ def adapt(
     """
     Update ``log_variance`` and ``steps``, see NoiseState, with the result of ``energies``.
 
-    ``ordered`` are the ratios sorted, ``growth`` (2,) the first quarter of either energy, and
-    ``most`` (3,) how many times the first quantile of white noise its quantiles may be.
+    ``ordered`` are the ratios sorted, ``growth`` (2,) is the value that a quarter of each energy
+    stays below, and ``most`` (3,) by what factor each quantile may exceed the lowest one.
     """
     evidence = _weigh(ordered, growth, (energy[0] < silence_of(shrinkage)).sum(), places, most)
     counts = weights.sum(dim=0)
@@ -215,7 +217,7 @@ def _weigh(
 def _bound(
     log_variance: torch.Tensor, counts: torch.Tensor, patches: int, shrinkage: float
 ) -> None:
-    """Bound the differences of levels: one that only moving objects have must not run away."""
+    """Bound the differences of levels: else one that only moving objects have would drift."""
     level = torch.dot(log_variance, counts)
     log_variance.sub_(level, alpha=1 / patches).clamp_(-MOST_CONTRAST, MOST_CONTRAST)
     log_variance.add_(level, alpha=1 / patches)
@@ -240,10 +242,10 @@ def log_variance_of(pixel_noise: float, shrinkage: float) -> float:
 
 def energy_matrices(scale: float) -> torch.Tensor:
     """
-    Return (2, 48, 48): the squares of a patch's differences, multiplied by them, sum to an energy.
+    Return matrices (2, 48, 48); the squares of their products with differences sum to energies.
 
-    It is ``scale`` times the sum of squares of the differences without the mean of each colour;
-    that since the frame before the last is over how much larger it may be.
+    An energy is ``scale`` times the sum of squares of a patch's differences without the mean of
+    each colour. The second matrix, for differences over two frames, divides it by MOST_GROWTH.
     """
     means = torch.full((SIDE ** 2, SIDE ** 2), 1 / SIDE ** 2, dtype=torch.float64)
     around = torch.kron(torch.eye(SIDE ** 2) - means, torch.eye(COLORS))

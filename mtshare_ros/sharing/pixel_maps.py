@@ -147,8 +147,8 @@ class ReceptiveField:
         """
         Return the pixels that differ after bilinear enlargement.
 
-        A pixel differs whose centre lies less than one pixel of the source from that of a source
-        pixel that does.
+        A pixel differs if its centre lies less than one source pixel from the centre of a source
+        pixel that differs.
         """
         half = Fraction(1, 2)
         before = (self.first - half) * factor - half
@@ -160,7 +160,7 @@ class ReceptiveField:
         return ReceptiveField(self.first // side, self.last // side)
 
     def border(self, side: int) -> int:
-        """Return by how many pixels the wider end sticks out of a patch of ``side`` pixels."""
+        """Return by how many pixels the wider end exceeds a patch of ``side`` pixels."""
         return max(-self.first, self.last - (side - 1))
 
     def followed_by(self, other: 'ReceptiveField') -> 'ReceptiveField':
@@ -227,7 +227,7 @@ class RowConvolution:
         area = self.kernel ** 2
         count = taps.shape[0] // area
         spare = self._windows.spare(count)
-        # to read the zeros behind the map costs less than to copy the windows to where there are
+        # more indices of the zeros after the map cost less than a copy of the windows with zeros
         if spare:
             taps = functional.pad(taps, (0, spare * area), value=source.shape[0] - 1)
         return self.windows(source.index_select(0, taps))[:count]
@@ -235,7 +235,7 @@ class RowConvolution:
     def windows(self, values: torch.Tensor) -> torch.Tensor:
         """Return (p, outputs) for the channels of ``taps`` that p pixels read, in their order."""
         product = self._windows(values.view(-1, self.kernel ** 2 * self.inputs))
-        # that of oneDNN, behind the product, would make zeros of what is no number
+        # not oneDNN's own ReLU after the product, which would turn NaN into 0
         return product.relu_() if self.activated else product
 
     def everywhere(self, level: Level, source: torch.Tensor) -> torch.Tensor:

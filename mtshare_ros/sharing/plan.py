@@ -1,4 +1,4 @@
-"""Which patches of a frame enter the network: those that changed, by refresh, within a budget."""
+"""Which patches enter the network: changed ones and those due for a refresh, within a budget."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,15 +13,15 @@ from mtshare_ros.sharing.pixel_maps import ReceptiveField
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 TILE = 4
-"""Patches along a side of a refreshed tile: a lone patch would need its neighbours as well."""
+"""Patches along a side of a refreshed tile: heads compute a border round each tile as well."""
 
 
 class TurnSchedule:
     """
     Refreshes every patch once in a period.
 
-    ``turns`` (N,) int64 are the patches' frames within the period. No patch waits longer than
-    ``period`` frames, even if the period was longer before.
+    ``turns`` (N,) int64 is the frame of the period in which each patch is refreshed. No patch gets
+    older than ``period`` frames, even if the period was longer before.
     """
 
     def __init__(self, turns: torch.Tensor, period: int) -> None:
@@ -29,10 +29,10 @@ class TurnSchedule:
 
     def due(self, frame: int, ages: torch.Tensor) -> torch.Tensor:
         """
-        Return the tokens to be refreshed in a frame as a mask (N,).
+        Return the patches to be refreshed in a frame as a mask (N,).
 
-        ``frame`` counts from 0; ``ages`` (N,) integer: frames that passed since a token was
-        refreshed, 0 right in the next one.
+        ``frame`` counts from 0; ``ages`` (N,) integer is the number of frames between a patch's
+        last refresh and this frame.
         """
         return (self.turns == frame % self.period) | overdue(ages, self.period)
 
@@ -52,7 +52,7 @@ def make_schedule(
     """
     Return the schedule of a (rows, columns) grid, its tensors on ``device`` (the CPU if None).
 
-    Schedules keep no state, so the same arguments give the same object at no cost.
+    Schedules keep no state, so equal arguments give one and the same object.
     Raises ConfigError for an unknown policy or a period below 1.
     """
     if policy == 'none':
@@ -99,9 +99,9 @@ _TURNS: dict[str, Callable[[tuple[int, int], int], torch.Tensor]] = {
 }
 
 
-_RESERVE = 0.8
-_ATTACK = 0.5
-_RELEASE = 0.05
+_RESERVE = 0.8  # share of the latency target that a frame is planned to take
+_ATTACK = 0.5  # share of the way to a larger slowdown that one frame moves the estimate
+_RELEASE = 0.05  # the same to a smaller slowdown
 _LARGEST_JUMP = 2.0
 _LEAST_SLOWDOWN = 0.25
 
@@ -132,10 +132,10 @@ class LatencyController:
     """
     Keeps at least 95 % of one camera's frames faster than ``target_ms``.
 
-    The slowdown of frames against their cost is followed fast upwards and slowly downwards; one
-    outlier counts as at most twice the known slowdown. The budget never falls below the patches
+    Its estimate of the slowdown, a frame's time over its cost, rises fast and falls slowly; one
+    outlier counts as at most twice the estimate. The budget never falls below the patches
     that must be computed so that none gets older than ``max_age``, even if that misses the target.
-    Raises ConfigError for a target that is no positive time.
+    Raises ConfigError for a target that is not a time above 0.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class LatencyController:
         return int(min(max(fitting, self._least), self._most))
 
     def observe(self, patches: int, milliseconds: float) -> None:
-        """Learn from the time of a frame of so many patches; invalid times are ignored."""
+        """Update the slowdown by the time of a frame of so many patches; ignore invalid times."""
         expected = self.cost.time_ms(patches)
         if expected <= 0 or not math.isfinite(milliseconds) or milliseconds <= 0:
             return
@@ -193,7 +193,7 @@ class FramePlan:
 
 
 def everything(reset_reason: str = '') -> FramePlan:
-    """Return the plan of a whole frame that uses nothing of the frames before."""
+    """Return the plan of a whole frame that uses nothing of earlier frames."""
     return FramePlan(exact=True, reset_reason=reset_reason)
 
 
@@ -203,8 +203,8 @@ class PlanBounds:
     What bounds the patches of a frame.
 
     Above ``crossover``, a share of the patches, all are computed; when a larger share than
-    ``scene_cut`` changed, all are computed from nothing. ``budget`` is the largest number of
-    patches that may enter, None for any.
+    ``scene_cut`` changed, all are computed and nothing is kept. ``budget`` is the largest number
+    of patches that may enter, None for any.
     """
 
     crossover: float = 1.0
@@ -224,8 +224,8 @@ class Planner:
     """
     Chooses the patches that enter by their change and by the refresh schedule.
 
-    ``affected`` returns, for a mask (rows, columns) bool of patches that changed, that of patches
-    whose stem tokens depend on them.
+    ``affected`` takes a mask (rows, columns) bool of changed patches and returns the mask of the
+    patches whose stem tokens depend on them.
     """
 
     def __init__(self, affected: Callable[[torch.Tensor], torch.Tensor]) -> None:
@@ -238,7 +238,7 @@ class Planner:
         """
         Return the plan of a frame for scores (N,) and ages (N,) of its patches.
 
-        ``factor`` scales the input gate's threshold; 0 lets everything in.
+        ``factor`` scales the input gate's threshold; with 0 every patch enters.
         """
         threshold, count = CHANGE_THRESHOLD * factor, scores.shape[0]
         schedule = make_schedule(
@@ -269,6 +269,7 @@ class Planner:
         urgent = UrgentPatches(raise_due(scores, due, threshold), forced, ages, threshold)
         active = urgent.within(budget)
         affected = self._masks(grid, active, scores > threshold, due, 0).mask.sum().item()
+        # each patch brings in those that it affects: where these exceed the budget, take fewer
         return active if affected <= budget else urgent.within(budget * budget // affected)
 
     def _masks(

@@ -18,7 +18,7 @@ class Residuals:
     """
     The difference of an image from the expected one.
 
-    ``scores`` (N,) float32 are those of patches, as a ChangeDetector's; ``areas`` (4 rows,
+    ``scores`` (N,) float32 are those of patches, on a ChangeDetector's scale; ``areas`` (4 rows,
     4 columns) float32 is the root mean square over the colours of each area of a patch, in grey
     levels.
     """
@@ -63,6 +63,7 @@ class ResidualDetector:
         difference = (now - before).abs_().sub_(self._forgiven(before)).clamp_(min=0)
         current = self._by_patch(now)
         weights = self._learn(current, self._by_patch(before)) if learn else None
+        # the difference that is left is scored as if a reference had differed by it
         scores = score(current, current - self._by_patch(difference), self._noise.rise,
                        self._state.log_variance, weights, self._least)
         return Residuals(scores, difference.square_().mean(dim=2).sqrt_())

@@ -5,7 +5,7 @@ When a token of a sub-task s is computed, the difference d = u_s - u_b of the tw
 updates is kept, and likewise that of keys and values. Later the token may reuse u_b + d. To
 first order d changes by J_b d(x_s - x_b) + (J_s - J_b) dx_s: the first term grows as the two
 inputs drift apart, the second as the sub-task's own weights get a different input. A test of the
-first term alone would never compute the delta weights right after the shared blocks, where
+first term alone would never use the delta weights right after the shared blocks, where
 x_s = x_b. So the base task's update is reused while
 
     |(x_s - x_b) - (x_s - x_b)_kept| + r |x_s - x_s,kept| <= threshold,
@@ -29,10 +29,10 @@ class ReuseState:
     """
     The memory of reuse, for tokens of the base task and of the M - 1 sub-tasks.
 
-    ``base_update`` (T, D) float32; ``difference`` ((M - 1) x T, D) float32 is that of updates,
-    ``cached_difference`` (..., 2D) in the keys' dtype that of keys and values. ``kept`` (..., 2,
-    D) float32 is the gap to the base's input and the input itself, of a token when it was
-    computed. The gap of a token that was never computed is infinite.
+    ``base_update`` (T, D) float32 are the base task's updates. ``difference`` ((M - 1) x T, D)
+    float32 is what sub-tasks' updates differ by from them, ``cached_difference`` (..., 2D) in the
+    keys' dtype what keys and values differ by. ``kept`` (..., 2, D) float32 is x_s - x_b and x_s
+    of a token when it was last computed; x_s - x_b is infinite if it never was.
     """
 
     base_update: torch.Tensor
@@ -47,7 +47,7 @@ class ReuseState:
             self.base_update, self.difference, self.cached_difference, self.kept)
 
     def by_token(self) -> list[torch.Tensor]:
-        """Return the buffers, whose rows are tokens."""
+        """Return the buffers; their rows are tokens."""
         return [self.base_update, self.difference, self.cached_difference, self.kept]
 
     def forget(self) -> None:
@@ -68,8 +68,8 @@ class ReusedTokens:
     """
     Tokens of sub-tasks that are reused, (m,) each.
 
-    ``index`` counts them through all encoders and ``kept`` through the sub-tasks; ``tokens`` are
-    those of the base.
+    ``index`` are their places among the tokens of all encoders, ``kept`` those among the tokens of
+    the sub-tasks; ``tokens`` are the base task's tokens at the same positions.
     """
 
     index: torch.Tensor
@@ -78,7 +78,7 @@ class ReusedTokens:
 
     @classmethod
     def of(cls, active: ActiveTokens, places: torch.Tensor) -> 'ReusedTokens':
-        """Return those at positions (m,) of a list."""
+        """Return the tokens at positions (m,) of a list of active tokens."""
         index = active.index.index_select(0, places)
         return cls(index, index - active.token_count, index % active.token_count)
 
@@ -92,7 +92,7 @@ class ReuseRule:
     def allocate(
         self, token_count: int, width: int, dtype: torch.dtype, device: torch.device
     ) -> ReuseState:
-        """Return buffers in which every token is one that was never computed."""
+        """Return buffers in which every token is marked as never computed."""
         count = (self._delta_share.shape[0] - 1) * token_count
 
         def make(*shape: int, kind: torch.dtype = torch.float32) -> torch.Tensor:
@@ -110,7 +110,7 @@ class ReuseRule:
         """
         Return which tokens are reused, None where none are.
 
-        ``reference`` (M x T, D) holds the base tokens' present inputs first; ``threshold`` (M,) is
+        ``reference`` (M x T, D) starts with the base tokens' present inputs; ``threshold`` (M,) is
         relative to ``scale`` (M,).
         """
         base_count = active.counts[0]

@@ -30,7 +30,7 @@ BLOCK_CHANGED = 'kind of block changed'
 
 
 def _ignore(stage: str) -> None:
-    """Take no time."""
+    """Do nothing at the end of a stage: the default of ``lap``."""
 
 
 class SharingNetwork:
@@ -61,7 +61,7 @@ class SharingNetwork:
         return {task: head.side for task, head in self._heads.items()}
 
     def with_thresholds(self, thresholds: Mapping[str, TaskThresholds]) -> 'SharingNetwork':
-        """Return a network with the same weights that gates with other thresholds."""
+        """Return a network with the same weights and other thresholds."""
         other = copy.copy(self)
         other._use(thresholds)
         return other
@@ -87,7 +87,7 @@ class SharingNetwork:
         settings: SharingSettings, bounds: PlanBounds, lap: Callable[[str], None] = _ignore,
     ) -> FrameWork:
         """
-        Bring the raw outputs of ``tasks`` up to an image (1, 3, H, W) uint8.
+        Update the raw outputs of ``tasks`` for an image (1, 3, H, W) uint8.
 
         ``lap`` is called with the name of each stage when it has ended.
         """
@@ -103,9 +103,9 @@ class SharingNetwork:
         lap: Callable[[str], None] = _ignore,
     ) -> FrameWork:
         """
-        As ``run``, for a single image; ``cache`` is a new one.
+        Do what ``run`` does, for a single image; ``cache`` is a new one.
 
-        Nothing is computed that only later frames or other tasks would use.
+        What only later frames or other tasks would use is not computed.
         """
         state = self._state_of(cache, image, ALONE)
         settings = SharingSettings(temporal=False, task=False)
@@ -118,7 +118,7 @@ class SharingNetwork:
         self, cache: ActivationCache, image: torch.Tensor, tasks: tuple[str, ...],
         settings: SharingSettings, patches: torch.Tensor,
     ) -> FrameWork:
-        """As ``run``, but with given patches (n,), which no gate drops."""
+        """Do what ``run`` does, but with given patches (n,), which no gate drops."""
         state = self._state_of(cache, image, settings.block)
         self._detector.observe(state.change, image)
         mask = torch.zeros(state.ages.shape[1], dtype=torch.bool, device=self.device)

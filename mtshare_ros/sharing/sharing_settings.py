@@ -19,8 +19,8 @@ class SharingSettings:
     ``temporal_thresholds`` and ``task_thresholds`` override them by task id. ``task`` governs
     reuse above the shared blocks; those blocks themselves are exact and always computed once.
     ``refresh_period`` and ``max_age`` are frames. ``latency_target_ms`` 0 is off. ``halo`` is how
-    many tokens around a change are computed with it. Above ``crossover``, a share of the tokens,
-    the frame runs dense; None takes the value that the engine measured, 1 switches this off.
+    many patches around a change are computed with it. Above ``crossover``, a share of the patches,
+    every token is computed; None takes the value that the engine measured, 1 switches this off.
     """
 
     temporal: bool = True
@@ -39,7 +39,7 @@ class SharingSettings:
     crossover: float | None = None
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for values that make no sense."""
+        """Raise ConfigError for a value that is not allowed."""
         require(self.policy in POLICIES, 'policy', self.policy, f'one of {", ".join(POLICIES)}')
         require(self.block in BLOCK_KINDS, 'block', self.block,
                 f'one of {", ".join(BLOCK_KINDS)}')
@@ -60,13 +60,13 @@ class SharingSettings:
         return self.temporal or self.task
 
     def temporal_threshold_of(self, task: str) -> float:
-        """Return the factor on a task's temporal thresholds; 0 where nothing is shared."""
+        """Return the factor on a task's temporal thresholds; 0 if ``temporal`` is off."""
         if not self.temporal:
             return 0.0
         return self.temporal_thresholds.get(task, self.temporal_threshold)
 
     def task_threshold_of(self, task: str) -> float:
-        """Return the factor on a sub-task's thresholds for taking over; 0 where nothing is."""
+        """Return the factor on a sub-task's thresholds for reuse; 0 if ``task`` is off."""
         return self.task_thresholds.get(task, self.task_threshold) if self.task else 0.0
 
     def _check_factors(self) -> None:

@@ -65,7 +65,7 @@ class StemLayers:
     """
     The convolutions of a network's stem, prepared once; weights are in ``dtype``.
 
-    ``layers`` are those of ``layers_of``, or replacements.
+    ``layers`` are those of ``layers_of``, or others in their place.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where decode heads read the transformer, and the tokens that are kept for them."""
+"""The blocks whose tokens decode heads read, and the tokens that are kept for them."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from mtshare_ros.sharing.stem import StemState
 
 @dataclass(frozen=True)
 class Tap:
-    """The output of ``block``, counted from 1; ``normed``: behind the transformer's final norm."""
+    """The output of ``block``, counted from 1; ``normed``: after the transformer's final norm."""
 
     block: int
     normed: bool = True

@@ -195,7 +195,8 @@ class TransformerRunner:
         """
         Run the shared blocks on tokens (n, D); without thresholds all are computed.
 
-        ``due`` (N,) bool, if given, replaces the forced patches after the first block.
+        ``due`` (N,) bool, if given, replaces the forced patches after the first block, which
+        alone must not drop the patches of a halo.
         """
         due = None if due is None else state.with_prefix(due)
         stage = _Stage(self.shared, state.shared, self.taps, state.taps)
@@ -235,7 +236,7 @@ def prefix_of(network: MultiTaskNetwork) -> torch.Tensor:
 def _listed(
     patches: Sequence[torch.Tensor | None], state: TransformerState
 ) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """Return the indices of patches and prefix tokens as one list, and its counts."""
+    """Return the indices of patches and prefix tokens as one list, and the count per encoder."""
     pieces = []
     for encoder, listed in enumerate(patches):
         if listed is not None:
@@ -251,7 +252,7 @@ def _listed(
 
 @dataclass(frozen=True)
 class _Stage:
-    """Consecutive blocks behind ``before`` others, with what they remember of a camera."""
+    """Consecutive blocks that follow ``before`` others, with what they remember of a camera."""
 
     blocks: Sequence[IncrementalBlock]
     states: Sequence[Any]
