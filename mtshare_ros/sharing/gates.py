@@ -104,9 +104,10 @@ class UrgentPatches:
     The patches (N,) whose score is above a threshold, the most urgent ones first.
 
     Scores from one power of two times the threshold to the next count as equal; among them the
-    oldest patch comes first, then the first in raster order. Forced patches come before all others and use up the budget, but
-    pass even where they exceed it. The threshold and the budgets may be tensors () on the device
-    of the patches: no shape depends on data, so the choice can be captured in a CUDA graph.
+    oldest patch comes first, then the first in raster order. Forced patches come before all others
+    and use up the budget, but pass even where they exceed it. The threshold and the budgets may be
+    tensors () on the device of the patches: no shape depends on data, so the choice can be
+    captured in a CUDA graph.
     """
 
     def __init__(
