@@ -1,1 +1,1 @@
-"""The command ``mtshare``: what people type and read."""
+"""The command line, ``mtshare``."""

@@ -18,7 +18,7 @@ COMMANDS = {
     'bag': 'Compute the maps of a recorded bag, without ROS.',
     'run': 'Compute the maps of images, a video or a camera, into files.',
     'bench': 'Measure how fast this machine is.',
-    'soak': 'Inject faults into the real node, and check what it promises.',
+    'soak': 'Inject faults into the real node, and check that it keeps its promises.',
     'evaluate': 'Measure how good a model is, against the truth.',
     'calibrate': 'Find thresholds for sharing that keep a stated output error.',
     'train': 'Train a model.',
@@ -32,7 +32,7 @@ COMMANDS = {
 """Sub-commands with their lines in the overview; each is in the module of its name."""
 
 _MODULES = {'import': 'import_model'}
-"""Modules of commands whose name is a word of Python."""
+"""Modules of commands whose name is a keyword of Python."""
 
 HELP = """
 Semantic, depth, normal and edge maps from one camera, as a ROS 2 node.
@@ -44,8 +44,8 @@ Its models  mtshare models list
 Recordings  mtshare bag IN OUT, mtshare run VIDEO --output DIR
 How good    mtshare evaluate default --dataset rooms --split test
 How fast    mtshare bench
-How sturdy  mtshare soak
-Others'     mtshare import FOLDER --output my.safetensors
+How robust  mtshare soak
+Import      mtshare import FOLDER --output my.safetensors
 TensorRT    mtshare export default --output dense.onnx
 Your model  mtshare train --help, mtshare calibrate --help
 Its report  mtshare report --help
@@ -129,7 +129,7 @@ class CommandGroup(TyperGroup):
 
 
 def new_app(*, add_completion: bool = False, **options: Any) -> typer.Typer:
-    """Return an empty set of commands with the look of the others."""
+    """Return an empty set of commands, with the settings that all sets have."""
     return typer.Typer(
         add_completion=add_completion, pretty_exceptions_enable=False, rich_markup_mode=None,
         context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 100},

@@ -51,8 +51,8 @@ CameraMatrixOption = Annotated[CameraMatrix, typer.Option(
     help='The matrix of the calibration that belongs to the images: K (raw), P (rectified); auto '
          'is P where their topic is named rect.')]
 TopicsOption = Annotated[str | None, typer.Option(
-    metavar='TOPIC,...', help='What to write. Default: the maps, without pictures and cloud; a '
-                              'wrong name lists what there is.')]
+    metavar='TOPIC,...', help='What to write. Default: the maps, without pictures and cloud; an '
+                              'unknown name prints the list of all.')]
 NamespaceOption = Annotated[str, typer.Option(
     metavar='NAME', help='The namespace of the topics that are written.')]
 StorageOption = Annotated[Storage | None, typer.Option(help='Default: that of the input.')]
@@ -114,7 +114,7 @@ def bag(
             sharing=recordings.sharing_settings(
                 sharing, temporal_threshold, task_threshold, refresh_period),
             motion=recordings.motion_settings(fusion))
-        # checked before the model is loaded, which takes seconds; only that tells the outputs
+        # checked before the model is loaded, which takes seconds, though outputs depend on it
         plan.prepare_target()
         engine = recordings.load_network(model, device, precision, input_size, threads)
         outcome = _run(opened, plan.with_outputs(topics, engine), engine, previews)
@@ -122,7 +122,7 @@ def bag(
 
 
 def _open(source: Path) -> 'Bag':
-    """Open the input; say how it is read where that is not the usual way."""
+    """Open the input; print how it is read where that is not the usual way."""
     from mtshare_ros.recording.bag import Bag
 
     return Bag(source, warn)

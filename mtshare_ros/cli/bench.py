@@ -70,7 +70,7 @@ ContendersOption = Annotated[str | None, typer.Option(
 NthOption = Annotated[int, typer.Option(
     '--nth', min=0, max=30, metavar='N',
     help='Contenders whose maps are moved along compute every N-th frame. 0: as often as costs '
-         'what moving_fused does on average.')]
+         'the same as moving_fused on average.')]
 SharedEncoderOption = Annotated[str | None, typer.Option(
     '--shared-encoder', metavar='MODEL', autocompletion=offer_models,
     help='The model of shared_encoder_nth, with one encoder for all tasks. Default: the model '

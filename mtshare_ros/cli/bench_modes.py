@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 RENDERED_FRAMES = 60
 CLIP_FRAMES = 24
 ROUNDS = 2
-"""Of the parts around the comparison."""
+"""How often ``bench_system`` runs each set of tasks on the clip."""
 
 _NODE_NAMESPACE = '/bench'
 _NODE_IMAGE = {'height': 480, 'width': 640, 'rate_hz': 5.0}
@@ -54,10 +54,10 @@ def compare_contenders(
     shared: str | None,
 ) -> dict[str, Any]:
     """
-    Run all contenders against each other; return what the JSON file holds.
+    Run all contenders on the same frames; return what the JSON file holds.
 
-    ``shared`` names a model with one encoder for all tasks, None takes a shipped one; it is
-    computed in ``precision``, the one that was asked for the engine.
+    ``shared`` names a model with one encoder for all tasks, None takes a shipped one; it runs in
+    ``precision``, the one that was requested for the engine.
     """
     from mtshare_ros.benchmark.comparison import Comparison
 
@@ -126,7 +126,7 @@ def _say(text: str) -> None:
 
 
 def bench_system(engine: 'Engine', frames: int = CLIP_FRAMES) -> dict[str, Any]:
-    """Time the renderer, the model by sets of tasks, and the way through ROS messages."""
+    """Time the renderer, the model by sets of tasks, and conversion and transport of messages."""
     results: dict[str, Any] = {}
     results['renderer'], images = _bench_renderer(engine.input_size, frames)
     results['engine'] = _bench_engine(engine, images)
@@ -165,7 +165,7 @@ def _bench_engine(engine: 'Engine', images: Sequence['np.ndarray']) -> list[dict
 
 
 def _bench_messages() -> dict[str, float] | None:
-    """Return milliseconds by step of the message path, None without ROS 2."""
+    """Return the milliseconds of each step of a message, None without ROS 2."""
     try:
         from mtshare_ros.nodes.trials.node_bench import measure_messages, measure_transport
     except ImportError as error:

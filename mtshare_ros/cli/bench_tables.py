@@ -21,7 +21,7 @@ MEGABYTE = 1e6
 
 QUALITY = {('semseg', 'miou'): 'mIoU %', ('depth', 'rmse'): 'RMSE m',
            ('normals', 'mean'): 'angle deg', ('edge', 'f'): 'edge F %'}
-"""The main metric of each task and the head of its column."""
+"""The main metric of each task and the title of its column."""
 
 CONTENDER_TEXTS = {
     'independent': 'one dense network per task',
@@ -44,7 +44,7 @@ CONTENDER_TEXTS = {
 }
 
 FLICKER = {'semseg': 'labels %', 'depth': 'depth %', 'normals': 'normals deg', 'edge': 'edges %'}
-"""The heads of the columns that say how much a task flickers."""
+"""The titles of the columns that say how much the maps of a task flicker."""
 
 
 def print_motion(title: str, report: 'MotionReport') -> None:
@@ -177,8 +177,8 @@ def print_node(sets: Mapping[str, Any], image: Mapping[str, Any]) -> None:
     typer.echo('overhead: from the arrival of an image in the node to its last output, without '
                'the inference')
     if any(times.dropped for times in sets.values()):
-        typer.echo('Images were dropped: the node was busy when they came, and the overhead '
-                   'includes their waiting.')
+        typer.echo('Images were dropped because the node was busy when they came; the overhead '
+                   'includes the time that images waited.')
 
 
 def _topic_rows(sets: Mapping[str, Any]) -> list[tuple[str, ...]]:

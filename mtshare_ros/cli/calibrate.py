@@ -29,8 +29,8 @@ ErrorOption = Annotated[float, typer.Option(
     metavar='E', help='Relative error that thresholds may add to a raw output, in 95 % of the '
                       'frames; on a recording, the difference to dense frames.')]
 ShareOption = Annotated[float, typer.Option(
-    metavar='S', help="Share of it for thresholds over time; the rest is for reuse of the base "
-                      "task's updates.")]
+    metavar='S', help="Share of that error for thresholds over time; the rest is for reuse of "
+                      "the base task's updates.")]
 RoomsOption = Annotated[int, typer.Option(
     min=1, metavar='N', help='Rooms to calibrate on, one clip each, the motions in turn; the '
                              'result is checked in as many others.')]
@@ -119,7 +119,7 @@ def calibrate(
 
 
 def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Path:
-    """Return the path of the new model; refuse one that cannot be written, before the work."""
+    """Return the path of the new model; refuse one that cannot be written, before any work."""
     from mtshare_ros.errors import ConfigError
     from mtshare_ros.file_paths import check_parent
     from mtshare_ros.model.checkpoint import check_new
@@ -179,7 +179,7 @@ def _print_result(result: 'Calibration', settings: 'CalibrationSettings') -> Non
         allowed = settings.allowed(result.noise[task])
         if errors.added.p95 > allowed:
             typer.echo(f'{task}: {errors.added.p95:.4f} elsewhere exceeds {allowed:.4f}; '
-                       'more --rooms bring the two closer, a smaller --target-error leaves room')
+                       'give more --rooms, or a smaller --target-error')
 
 
 def _measure_crossover(engine: 'Engine') -> dict[str, float]:

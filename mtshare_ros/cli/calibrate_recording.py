@@ -92,7 +92,7 @@ def _print(found: 'RecordedCalibration', target: float) -> None:
                 f'{target:g}; * is chosen',
                 ('refresh period', 'factor', 'work', *tasks), rows)
     if max(found.consecutive.values()) < target:
-        warn('little changes in this recording, so these values may not hold where more moves; '
-             'record a camera at work')
+        warn('little changes in this recording, so these values may be wrong where more moves; '
+             'calibrate on a recording of the camera in use')
     typer.echo('for the node, beside the new model file:\n\n/**:\n  ros__parameters:\n'
                f'    temporal.refresh_period: {found.chosen.refresh_period}\n')

@@ -1,4 +1,4 @@
-"""``mtshare demo``: camera and perception node as processes, and what comes out of them."""
+"""``mtshare demo``: runs a camera and the perception node, and shows their outputs."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -132,7 +132,7 @@ def demo(
         _check_video(video, motion)
         shown, labels = model, _labels_of(model)
     else:
-        # the shipped default was trained on rooms; that of the user may not know them
+        # the shipped default was trained on rooms; the user's may lack their classes
         shown = load_manifest().default if model == 'default' else model
         labels = load_labels(ROOM_LABELS)
     options = DemoOptions(

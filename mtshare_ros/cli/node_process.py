@@ -59,7 +59,7 @@ class ChildProcess:
         """Raise MtshareError with the last lines of the program if it has ended."""
         code = self._process.poll()
         if code is not None:
-            raise MtshareError(f'{self.name} ended with code {code}; it said:\n{self.tail()}')
+            raise MtshareError(f'{self.name} ended with code {code}; last lines:\n{self.tail()}')
 
     def output(self) -> str:
         """Return everything the program wrote."""
@@ -194,11 +194,11 @@ class NodeTrial:
         self.surroundings.listener.listen()
         if not math.isfinite(self.surroundings.wait_for_outputs(FIRST_OUTPUTS_S)):
             raise MtshareError(f'not every output of {self.process.name} came within '
-                               f'{FIRST_OUTPUTS_S:.0f} s; it said:\n{self.process.tail()}')
+                               f'{FIRST_OUTPUTS_S:.0f} s; last lines:\n{self.process.tail()}')
         self._runs = True
 
     def tick(self) -> None:
-        """Check the process and the user's wish to stop; called while messages are awaited."""
+        """Check the process, and whether to stop; called while messages are awaited."""
         if self._stop.requested:
             raise KeyboardInterrupt
         self.process.check()

@@ -82,7 +82,7 @@ def offering(*words: str) -> Callable[[], list[str]]:
 
 
 HELD_OUT_SEED = 1_100_003
-"""A room of the test split: a demonstration on a training room would flatter the model."""
+"""A room of the test split: in a room that it was trained on a model looks better than it is."""
 
 MODEL_HELP = 'A model by name (mtshare models list), "default", or a .safetensors file.'
 
@@ -100,7 +100,7 @@ JsonOption = Annotated[Path | None, typer.Option(
     '--json', metavar='FILE', help='Write the results to this file as JSON.')]
 SeedOption = Annotated[int, typer.Option(
     '--seed', min=0, max=2**31 - 1, metavar='N',
-    help='Which room, path and movers; 1100000 to 1199999 are rooms no model was trained on.')]
+    help='Room, path and moving objects; 1100000 to 1199999 are rooms no model was trained on.')]
 SheetOption = Annotated[Path | None, typer.Option(
     '--sheet', metavar='FILE.png',
     help='Save a picture of some frames with their maps, beside the ground truth where there is '
@@ -125,7 +125,7 @@ TasksOption = Annotated[str | None, typer.Option(
 
 
 def input_size_option(default: str = 'the size of the model') -> Any:
-    """Return the option ``--input-size``, whose help ends with what it is by default."""
+    """Return the option ``--input-size``; ``default`` says in its help what the default is."""
     return typer.Option(
         '--input-size', metavar='HEIGHTxWIDTH', help='Pixels of the input and of its maps, '
         f'multiples of the patch size of the model (14 or 16). Default: {default}.')

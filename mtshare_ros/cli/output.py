@@ -73,7 +73,7 @@ def save_picture(path: Path, pixels: np.ndarray) -> None:
 
 
 def check_picture_path(path: Path | None) -> None:
-    """Refuse a picture that cannot be saved, before the work begins; None is fine."""
+    """Refuse a picture that cannot be saved, before the work begins; None is allowed."""
     if path is None:
         return
     import_extra('PIL', 'saving a picture', 'cli')
@@ -83,7 +83,7 @@ def check_picture_path(path: Path | None) -> None:
 
 
 def check_folder(path: Path | None) -> None:
-    """Refuse a file that cannot be written, before the work begins; None is fine."""
+    """Refuse a file that cannot be written, before the work begins; None is allowed."""
     if path is not None and path.is_dir():
         raise ConfigError(f'{path}: is a folder; give the name of a file')
     if path is not None:
@@ -151,7 +151,7 @@ class ProgressLines:
         self._done_before: int | None = None
 
     def update(self, done: int) -> None:
-        """Print a line if one is due; what an earlier run had done does not count for the rate."""
+        """Print a line if one is due; what an earlier run did does not count in the rate."""
         if self._done_before is None:
             self._done_before = done - 1
         elapsed_s = self._clock() - self._start_s
@@ -179,9 +179,10 @@ def counted(items: Iterable[T], progress: Callable[[int], None]) -> Iterator[T]:
 
 class StopRequest:
     """
-    Catches SIGINT and SIGTERM while it is entered; ``requested`` says whether one came.
+    Catches SIGINT and SIGTERM in a ``with`` block; ``requested`` says whether one came.
 
-    So what is being written is finished. A second signal changes nothing: the end takes seconds.
+    The block can then finish what it is writing. Further signals are ignored: ending takes only
+    seconds.
     """
 
     def __init__(self) -> None:

@@ -63,7 +63,7 @@ def real(
         metavar='HEIGHTxWIDTH', help='Pixels of the maps; the motorcycle is measured '
                                      "at the model's own size, too.")] = '336x448',
     all_pictures: Annotated[bool, typer.Option(
-        '--all-pictures', help='Make pictures of files, too, whose licence does not plainly '
+        '--all-pictures', help='Make pictures of files, too, whose licence does not clearly '
                                'allow to publish them.')] = False,
     temporal_threshold: TemporalThresholdOption = 1.0,
     task_threshold: TaskThresholdOption = 1.0,
@@ -284,13 +284,13 @@ def _read_clip(path: Path) -> 'Iterator[np.ndarray]':
 
 
 class _Quiet:
-    """Ignores what a reader says of damaged frames: these videos are known to have none."""
+    """Ignores messages of a reader about damaged frames: these videos are known to have none."""
 
     def skip(self, line: str) -> None:
         """Ignore that a frame is left out."""
 
     def note(self, line: str) -> None:
-        """Ignore anything else."""
+        """Ignore any other message."""
 
 
 def _all_models() -> list[str]:

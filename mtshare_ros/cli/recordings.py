@@ -1,4 +1,4 @@
-"""What ``mtshare bag`` and ``mtshare run`` share: options, files for people, the outcome."""
+"""What ``mtshare bag`` and ``mtshare run`` have in common: options, previews, the outcome."""
 
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -42,7 +42,7 @@ RerunOption = Annotated[Path | None, typer.Option(
 
 @dataclass(frozen=True)
 class Previews:
-    """The files for people that are written beside the results."""
+    """Files for people to look at, which are written beside the results; None for none."""
 
     sheet: Path | None
     video: Path | None
@@ -50,7 +50,7 @@ class Previews:
 
     @property
     def wanted(self) -> bool:
-        """Whether there is any."""
+        """Whether any of them is written."""
         return any(path is not None for path in (self.sheet, self.video, self.rerun))
 
     def check(self, *others: Path | None) -> None:
@@ -65,7 +65,7 @@ class Previews:
 
     @contextmanager
     def opened(self, engine: 'Engine') -> 'Iterator[Sequence[Observer]]':
-        """Give the writers of the files, and finish the files whatever happens."""
+        """Yield the writers of the files, and finish the files even after an error."""
         observers = self._writers(engine)
         try:
             yield observers
@@ -138,7 +138,7 @@ class Outcome:
     both are from an interrupted run, and not in ``statistics``, the values of RunStatistics.
     ``damage`` says where the input could not be read any further, empty where all could be.
     ``left_out`` counts for topics the frames without them. ``missing`` is the number of images
-    that the input should hold besides, None where it is unknown.
+    that the input should also hold but does not, None where it is unknown.
     """
 
     engine: 'Engine'

@@ -1,4 +1,4 @@
-"""``mtshare report``: what the networks of a recipe reach, as a page made of their figures."""
+"""``mtshare report``: a page with the metrics of the networks of a recipe."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,23 +20,22 @@ mtshare report docs/results --recipe config/train/rooms.yaml --output docs/resul
 def report(
     folder: Annotated[Path, typer.Argument(
         metavar='FOLDER',
-        help='Where the figures lie, NAME.json each: images/, sizes/ and clips/ (mtshare '
-             'evaluate), info/ (mtshare models info), bench/ (mtshare bench). Yours: notes.md, '
-             'images_seen.json for networks that did not see what the recipe says.')],
+        help='The metrics, NAME.json each: images/, sizes/ and clips/ (mtshare evaluate), info/ '
+             '(mtshare models info), bench/ (mtshare bench). Yours: notes.md, images_seen.json '
+             'for networks that were trained on other numbers of images than in the recipe.')],
     recipe: Annotated[Path, typer.Option(
         metavar='FILE', help='What the networks were trained with, such as config/train/*.yaml.')],
     output: Annotated[Path, typer.Option(
         metavar='FILE.md', help='The page; one that exists is replaced.')],
 ) -> None:
     """
-    Write the results of a recipe as a page, from the files of its figures.
+    Write the results of a recipe as a page, from the files of its metrics.
 
     In images/ a file is named after the network: initial, shared (the model of all tasks), or a
     stage such as semseg-base, depth-delta-tune, depth-single-task, multi-task. In clips/ the name
     of the clips follows: shared-validation, shared-test-static; in sizes/ that of the input size:
-    shared-480x640. What is not there is said not to
-    be measured. Pictures beside the page, images/results_views.png and images/results_clip.png,
-    are shown.
+    shared-480x640. The page says of what is missing that it was not measured. It shows the
+    pictures images/results_views.png and images/results_clip.png, if they are beside it.
     """
     check_folder(output)
     text = report_text(folder, recipe, output)

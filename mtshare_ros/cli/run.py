@@ -37,8 +37,8 @@ SourcesArgument = Annotated[list[str], typer.Argument(
 OutputOption = Annotated[Path, typer.Option(
     '--output', metavar='DIR', help='Where the maps go.')]
 TopicsOption = Annotated[str | None, typer.Option(
-    '--topics', metavar='MAP,...', help='What to write. Default: the maps, without pictures; a '
-                                        'wrong name lists what there is.')]
+    '--topics', metavar='MAP,...', help='What to write. Default: the maps, without pictures; an '
+                                        'unknown name prints the list of all.')]
 ArraysOption = Annotated[Arrays, typer.Option(
     '--arrays', help='Depth and normals: png (millimetres, 8 bits) or npy (float32, exact).')]
 FramesOption = Annotated[int | None, typer.Option(

@@ -1,4 +1,4 @@
-"""``mtshare soak``: faults are injected into the real node, and its promises are checked."""
+"""``mtshare soak``: injects faults into the real node, and checks that it keeps its promises."""
 
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -61,14 +61,15 @@ def soak(
         '--log', metavar='FILE', help='Keep what the node wrote in this file.')] = None,
 ) -> None:
     """
-    Inject random faults into the real node, and check what it promises.
+    Inject random faults into the real node, and check that it keeps its promises.
 
-    Starts perception_node as a process over real DDS, and plays its camera and other nodes, which
-    do everything wrong that is possible from outside: broken images, other sizes, encodings and
-    frames, silence, bursts, stamps that jump, useless camera_info, parameters and transitions that
-    must be refused, subscribers that come and go. After each fault every output must come back;
-    memory, threads and open files must not grow after the warm-up of a minute (of a shorter soak:
-    its first third). Ends with a verdict for every promise, and with code 1 if one is broken.
+    Starts perception_node as a process over real DDS, and acts as its camera and other nodes,
+    which do everything wrong that a node can do to another: broken images, other sizes, encodings
+    and frames, silence, bursts, stamps that jump, useless camera_info, parameters and transitions
+    that must be refused, subscribers that come and go. After each fault every output must come
+    back; memory, threads and open files must not grow after the warm-up of a minute (of a shorter
+    soak: its first third). Ends with a verdict for every promise, and with code 1 if one is
+    broken.
 
     On the CPU the node runs without PyTorch's cache of kernels (the environment variable
     ONEDNN_PRIMITIVE_CACHE_CAPACITY is 0, unless you set it). The cache grows for minutes, by some
@@ -173,7 +174,7 @@ Show = Callable[[SoakSession], None]
 
 @contextmanager
 def progress() -> Iterator[Show]:
-    """Give the function that shows the progress: as a table on a terminal, else as lines."""
+    """Yield the function that shows the progress: as a table on a terminal, else as lines."""
     if not sys.stdout.isatty():
         yield _now_and_then(_LINE_S, lambda session: typer.echo(_line(session)))
         return
@@ -253,12 +254,12 @@ def _line(session: SoakSession) -> str:
     lost = sum(not outcome.came_back for outcome in session.outcomes)
     problems = sum(len(outcome.problems) for outcome in session.outcomes)
     return (f'{session.elapsed_s():5.0f} of {duration}   {len(session.outcomes)} faults, '
-            f'{lost} without return, {problems} problems{_taken(session)}   '
+            f'{lost} without recovery, {problems} problems{_taken(session)}   '
             f'now: {session.stage.current}')
 
 
 def _taken(session: SoakSession) -> str:
-    """Return what the node takes now, an empty text before the first sample."""
+    """Return the memory, threads and files of the node, an empty text before the first sample."""
     newest = session.usage.samples[-1:] if session.usage is not None else []
     return ''.join(
         f'   {item.memory_mb:.0f} MB, {item.threads} threads, {item.descriptors} files'

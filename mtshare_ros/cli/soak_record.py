@@ -47,7 +47,7 @@ class UsageLog:
                     self.samples.append(Usage(at_s, process.memory_info().rss / 2**20,
                                               process.num_threads(), process.num_fds()))
         except (psutil.NoSuchProcess, psutil.AccessDenied):
-            pass  # it ended while it was looked at
+            pass  # it ended before it was measured
 
 
 def require_psutil() -> Any:
@@ -118,7 +118,7 @@ def judge(record: SoakRecord) -> tuple[Criterion, ...]:
 
 
 def after_warm_up(usage: Sequence[Usage]) -> list[Usage]:
-    """Return the samples after the first minute, of a shorter soak after its first third."""
+    """Return the samples after the first minute, or after the first third of a shorter soak."""
     start_s = min(_LONGEST_WARM_UP_S, usage[-1].at_s / 3) if usage else 0.0
     return [item for item in usage if item.at_s >= start_s]
 
@@ -153,7 +153,7 @@ def _judge_faults(outcomes: Sequence[Any]) -> tuple[Criterion, Criterion]:
     return (
         Criterion('outputs back after a fault', f'{len(back)} of {len(outcomes)}, slowest after '
                   f'{slowest:.1f} s', 'every time', 0 < len(back) == len(outcomes)),
-        _none('faults answered otherwise than promised', problems),
+        _none('wrong responses to faults', problems),
     )
 
 

@@ -42,7 +42,7 @@ def test_a_program_that_ignores_signals_is_killed(start, monkeypatch):
 def test_the_last_words_of_a_program_that_ended_are_told(start):
     process = start('import sys; print("the disk is full"); sys.exit(3)')
     wait_until(lambda: not process.is_running)
-    with pytest.raises(MtshareError, match='program ended with code 3; it said:\nthe disk is'):
+    with pytest.raises(MtshareError, match='program ended with code 3; last lines:\nthe disk is'):
         process.check()
 
 

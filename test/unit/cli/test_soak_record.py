@@ -61,7 +61,7 @@ def test_a_soak_without_fault_holds():
 @pytest.mark.parametrize('change, name', [
     ({'outcomes': (Outcome(recovery_s=NAN),)}, 'outputs back after a fault'),
     ({'outcomes': ()}, 'outputs back after a fault'),
-    ({'outcomes': (Outcome(problems=('x',)),)}, 'faults answered otherwise than promised'),
+    ({'outcomes': (Outcome(problems=('x',)),)}, 'wrong responses to faults'),
     ({'lowest_age_ms': -0.1}, 'lowest age of an output'),
     ({'lowest_age_ms': NAN}, 'lowest age of an output'),
     ({'strange_stamps': 1}, 'outputs with a stamp that no image had'),
