@@ -167,7 +167,7 @@ def _run(
 
 
 def _count_images(opened: 'Bag', plan: 'BagPlan') -> int | None:
-    """Return the number of images, None where only a part of the bag is wanted."""
+    """Return the number of images, None where only a part of the bag is read."""
     if plan.start_s is not None or plan.end_s is not None:
         return None
     return next(topic.count for topic in opened.topics if topic.name == plan.image_topic)

@@ -82,8 +82,8 @@ def print_notes(settings: 'BenchSettings', pieces: 'DensePieces | None') -> None
         typer.echo(f'{name:26}{CONTENDER_TEXTS[name]}')
     _echo(
         f'All contenders take turns of {TURN} frames; the first {settings.warm_up} of every room '
-        'are not counted, the first of a turn is not timed. Faster than: by medians, where n is '
-        'given by means. tokens, MACs: computed, of those of prefix. difference: '
+        'are not counted, the first of a turn is not timed. Faster than: ratio of medians, or of '
+        'means where n is given. tokens, MACs: share computed of those of prefix. difference: '
         'relative L2 distance of the raw outputs to prefix, mean over frames and tasks. delta m: '
         'mean change of the main metrics of the tasks against dense. Flicker: how much maps '
         'change where the truth, moved with the camera, does not.')

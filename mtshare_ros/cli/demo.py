@@ -61,7 +61,7 @@ _PORTS = range(8080, 8180)
 
 VideoOption = Annotated[str | None, typer.Option(
     '--video', metavar='FILE|CAMERA',
-    help='Show this instead of a rendered room: a video file, which begins anew at its end, a '
+    help='Show this instead of a rendered room: a video file, which is shown repeatedly, a '
          'folder of images, the number of a camera, or the address of a stream.')]
 MotionOption = Annotated[str | None, motion_option(
     f'How the camera moves: {MOTIONS_HELP}. Default: handheld.')]
@@ -155,7 +155,7 @@ def _check_video(video: str, motion: str | None) -> None:
     from mtshare_ros.recording.frame_sources import is_camera, open_source
 
     if motion is not None:
-        raise typer.BadParameter('it moves the simulated camera, in whose place --video stands: '
+        raise typer.BadParameter('it moves the simulated camera, which --video replaces: '
                                  'leave one of them out', param_hint='--motion')
     if not is_camera(video):
         open_source([video])

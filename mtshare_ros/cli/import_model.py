@@ -36,7 +36,7 @@ ByGeometryOption = Annotated[str | None, typer.Option(
     help='Work normals or edges out from the depth, although a source has a head for them.')]
 DepthRangeOption = Annotated[tuple[float, float] | None, typer.Option(
     metavar='NEAR FAR', help='Metres of the first and the last bin of a depth head, where '
-                             'neither configuration nor name of the file say so.')]
+                             'neither the configuration nor the file name says so.')]
 LicenceOption = Annotated[list[str] | None, typer.Option(
     metavar='SOURCE=TEXT', help='The licence of a source, where its folder does not say it.')]
 TensorsOption = Annotated[bool, typer.Option(

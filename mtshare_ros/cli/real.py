@@ -49,8 +49,8 @@ mtshare real my.safetensors --output pages --opencv-doc opencv --all-pictures
 
 def real(
     models: Annotated[list[str] | None, typer.Argument(
-        metavar='[MODEL]...', help='Models by name or file. Default: all that there are (mtshare '
-                                   'models list).')] = None,
+        metavar='[MODEL]...', help='Models by name or file. Default: all models (mtshare models '
+                                   'list).')] = None,
     *,
     output: Annotated[Path, typer.Option(
         metavar='DIR', help='Where the page, its metrics and its pictures go.')],

@@ -3,8 +3,8 @@ Attention of some tokens over all of them: over cached keys, or kept exact while
 
 ``AttentionMemory`` keeps softmax attention exact at a cost that falls with the number of changed
 keys. A token's output O is a mean of values weighted by exp(score); the logarithm of the sum of
-these weights is its log-sum-exp L. Some keys C have the share exp(l - L) of the mean, l being the
-log-sum-exp over C alone. So what the old keys of C contributed is subtracted, and what the new
+these weights is its log-sum-exp L. Some keys C have the share exp(l - L) of the mean, where l is
+the log-sum-exp over C alone. So what the old keys of C contributed is subtracted, and what the new
 ones contribute is added, by attending to C only:
 
     d = 1 + exp(l1 - L) - exp(l0 - L)
@@ -193,13 +193,13 @@ class AttentionMemory:
     def _exchange(
         self, tokens: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> torch.Tensor:
-        """Exchange what old keys contribute; return which outputs (N,) must be computed anew."""
+        """Exchange what old keys contribute; return which outputs (N,) must be computed again."""
         old_key, old_value = (item.index_select(0, tokens) for item in (self.key, self.value))
         new = attend_with_lse(self.query, key, value, self._heads)
         old = attend_with_lse(self.query, old_key, old_value, self._heads)
         gain = (new.log_sum - self.log_sum).exp_()
         loss = (old.log_sum - self.log_sum).exp_()
-        # the clamp only avoids a division by 0: outputs that lose this much are computed anew
+        # the clamp only avoids a division by 0: outputs that lose so much are computed again
         left = (1 + gain - loss).clamp_(min=1e-3)
         mixed = self.mixed.unflatten(1, (self._heads, -1))
         mixed.addcmul_(new.mixed.view_as(mixed), gain[..., None])
@@ -207,7 +207,7 @@ class AttentionMemory:
         mixed.div_(left[..., None])
         self.log_sum.add_(left.log_())
         sound = ((loss <= LARGEST_LOSS) & (gain <= LARGEST_GAIN)).all(dim=1)
-        # keys may overflow in half precision; the outputs are then computed anew
+        # keys may overflow in half precision; the outputs are then computed again
         return ~(sound & self.mixed.sum(dim=1).isfinite())
 
     def _attend_some(self, tokens: torch.Tensor) -> None:

@@ -71,9 +71,9 @@ class FrameWork:
     """
     What was computed for one frame.
 
-    ``macs`` were spent of the ``dense_macs`` that the requested tasks cost when every token is
-    computed and the shared blocks run once. ``entered`` of the N patches entered the network;
-    ``due`` (N,) bool are those that were due for a refresh, None where no gate acted;
+    ``macs`` are multiply-accumulates; ``dense_macs`` are those of the requested tasks when every
+    token is computed and the shared blocks run once. ``entered`` of the N patches entered the
+    network; ``due`` (N,) bool are those that were due for a refresh, None where no gate acted;
     ``due_count`` is their number if it is known.
     """
 
@@ -95,7 +95,7 @@ class FrameWork:
         return counted / self.patch_count
 
     def activity(self, task: str) -> torch.Tensor:
-        """Return what became of each patch (N,) uint8: kept, reused, computed, refreshed."""
+        """Return for each patch (N,) uint8 whether it was KEPT, REUSED, COMPUTED or REFRESHED."""
         run = self.tasks[task].run
         marks = torch.full((self.patch_count,), KEPT, dtype=torch.uint8)
         marks[slice(None) if run.survivors is None else run.survivors.cpu()] = COMPUTED

@@ -100,7 +100,7 @@ def _first(lines: list[str], key: str) -> str:
 
 @lru_cache(maxsize=8)
 def _packing_runs(dtype: torch.dtype) -> bool:
-    """Tell whether oneDNN's operators, which are private, multiply in this arithmetic here."""
+    """Tell whether oneDNN's operators, which are private and may be missing, run in a dtype."""
     if not torch.backends.mkldnn.is_available():
         return False
     weight = torch.ones(16, 16, dtype=dtype)

@@ -29,7 +29,7 @@ class Pooling:
     @classmethod
     @lru_cache(maxsize=4)
     def of(cls, patch_size: int) -> 'Pooling':
-        """Return the pooling of patches of so many pixels a side."""
+        """Return the pooling of patches of ``patch_size`` pixels a side."""
         area = patch_size / SIDE
         starts = torch.arange(SIDE, dtype=torch.float64)[:, None] * area
         pixels = torch.arange(patch_size, dtype=torch.float64)

@@ -62,7 +62,7 @@ def make_schedule(
                           f'{", ".join(_TURNS)} and none')
     if period < 1:
         raise ConfigError(f'the refresh period is {period} frames; it must be 1 or more: choose '
-                          'how many frames may pass until every token is computed anew')
+                          'how many frames may pass until every token is computed again')
     turns = _TURNS[policy](grid, period)
     return TurnSchedule(turns.to(device or torch.device('cpu')), period)
 
@@ -118,7 +118,7 @@ class FrameCost:
     ms_per_patch: float
 
     def time_ms(self, patches: int) -> float:
-        """Return the milliseconds of a frame that computes so many patches."""
+        """Return the milliseconds of a frame in which ``patches`` patches enter."""
         return self.base_ms + self.ms_per_patch * patches
 
     def patches_within(self, time_ms: float) -> float:
@@ -157,7 +157,7 @@ class LatencyController:
         return int(min(max(fitting, self._least), self._most))
 
     def observe(self, patches: int, milliseconds: float) -> None:
-        """Update the slowdown by the time of a frame of so many patches; ignore invalid times."""
+        """Update the slowdown by the time of a frame with ``patches`` patches, if it is valid."""
         expected = self.cost.time_ms(patches)
         if expected <= 0 or not math.isfinite(milliseconds) or milliseconds <= 0:
             return
@@ -212,11 +212,11 @@ class PlanBounds:
     budget: int | None = None
 
     def cuts(self, fired: int, count: int) -> bool:
-        """Tell whether so many of ``count`` patches changed that nothing should be kept."""
+        """Tell whether ``fired`` changed patches of ``count`` are a scene cut."""
         return fired > self.scene_cut * count
 
     def exceeded(self, entering: int, count: int) -> bool:
-        """Tell whether so many of ``count`` patches enter that a whole frame is faster."""
+        """Tell whether a whole frame is faster than ``entering`` patches of ``count``."""
         return entering > self.crossover * count
 
 

@@ -10,8 +10,8 @@ x_s = x_b. So the base task's update is reused while
 
     |(x_s - x_b) - (x_s - x_b)_kept| + r |x_s - x_s,kept| <= threshold,
 
-r being the size of the delta weights relative to the base weights in this block. The error goes to
-0 with the threshold. The formula is ``gates.reuse_distance``.
+where r is the size of the delta weights relative to the base weights in this block. The error
+goes to 0 with the threshold. The formula is ``gates.reuse_distance``.
 """
 
 from dataclasses import dataclass

@@ -56,7 +56,7 @@ class StemState:
         return tensor_bytes(*self.maps)
 
     def _at(self, side: int) -> torch.Tensor | None:
-        """Return the features that have so many pixels along a side of a patch."""
+        """Return the features with ``side`` pixels along a side of a patch, None without such."""
         features = dict(zip([level.side for level in self.levels[1:]], self.maps[1:]))
         return features.get(side)
 

@@ -98,7 +98,7 @@ class TapTable:
     def _write_by_encoders(
         self, tap: Tap, buffer: torch.Tensor, active: ActiveTokens, values: torch.Tensor
     ) -> None:
-        """Apply each reading encoder's own norm to the output of a shared block."""
+        """Apply the norm of each encoder whose head reads it to the output of a shared block."""
         for encoder in self._readers[tap]:
             normed = self._norms[encoder](values, active.counts)
             buffer.index_copy_(0, active.index + encoder * active.token_count, normed)

@@ -109,7 +109,7 @@ class TransformerWeights:
         self.taps = TapTable(network, self.encoders)
 
     def plain(self) -> 'TransformerWeights':
-        """Return the same weights with one matrix per encoder, for single images."""
+        """Return the same weights without appended features, one matrix per encoder."""
         other = copy.copy(self)
         other.own = self._own_blocks(0)
         return other
