@@ -114,7 +114,7 @@ def bag(
             sharing=recordings.sharing_settings(
                 sharing, temporal_threshold, task_threshold, refresh_period),
             motion=recordings.motion_settings(fusion))
-        # checked before the model is loaded, which takes seconds, though outputs depend on it
+        # before the model is loaded, which takes seconds: only the outputs depend on it
         plan.prepare_target()
         engine = recordings.load_network(model, device, precision, input_size, threads)
         outcome = _run(opened, plan.with_outputs(topics, engine), engine, previews)

@@ -111,7 +111,7 @@ SPREAD = (1.0, 1.25, 1.5)
 """Factor by which quantiles may exceed those of white noise, relative to the lowest."""
 
 MOST_GROWTH = 1.15  # factor by which noise may look larger over two frames than over one
-MOST_STEPS = 10.0  # a frame moves the estimate by at least one tenth of the way to its own
+MOST_STEPS = 10.0  # a quiet frame moves the estimate by at least a tenth of the way to its own
 FALL_GAIN = 0.2  # share of the way that a frame which does not look like noise may lower it
 PROFILE_GAIN = 0.3  # how fast a level of brightness follows its patches
 PROFILE_COUNT = 4.0  # patches that are added to a level's, so that few of them count little
