@@ -23,9 +23,10 @@ _DEPTH_RANGE = (0.3, 10.0)
 @dataclass(frozen=True)
 class DeltaSettings:
     """
-    Random delta weights in place of trained ones, where only the cost matters.
+    Random delta weights instead of trained ones, for measurements in which only the cost matters.
 
-    ``prefix`` None is two thirds of the depth. ``granularity`` as in ``add_random_deltas``.
+    ``prefix`` is the number of shared blocks; None is two thirds of the depth. ``granularity`` is
+    that of ``add_random_deltas``.
     """
 
     prefix: int | None = None
@@ -36,7 +37,7 @@ class DeltaSettings:
 def delta_settings(
     prefix: int | None, density: float | None, granularity: str | None
 ) -> DeltaSettings | None:
-    """Return what options ask for; None where none of them was given."""
+    """Return the settings that the options give; None where none of them was given."""
     if (prefix, density, granularity) == (None, None, None):
         return None
     usual = DeltaSettings()
@@ -46,7 +47,7 @@ def delta_settings(
 
 @dataclass(frozen=True)
 class BenchModel:
-    """A model with its name; ``trained`` says whether its maps mean anything."""
+    """A model with its name; ``trained`` is False where its weights are random."""
 
     checkpoint: Checkpoint
     name: str
@@ -75,11 +76,12 @@ def shipped_model(model: str, deltas: DeltaSettings | None = None) -> BenchModel
 
 def shared_encoder_model(model: BenchModel, name: str | None = None) -> BenchModel | None:
     """
-    Return a model for the same tasks whose tasks share the whole encoder.
+    Return a model for the same tasks in which all tasks share the whole encoder.
 
-    It is the one of a name or path, or the model itself if it is such a one or untrained, or one
-    that ships for the same tasks and labels, or None. Raises ConfigError where the named one is no
-    such model.
+    With ``name`` (a name or path) it is that model. Otherwise it is ``model`` itself if that one
+    is untrained or shares its encoder, else the first shipped model for the same tasks and labels,
+    or None. Raises ConfigError where the named model has other tasks or labels, or several
+    encoders.
     """
     if name is not None:
         return _checked(model, shipped_model(name))
@@ -93,7 +95,7 @@ def shared_encoder_model(model: BenchModel, name: str | None = None) -> BenchMod
 
 
 def _serves(wanted: ModelDescription, other: ModelDescription) -> bool:
-    """Tell whether another model has the same tasks and labels, and one encoder for all."""
+    """Return whether the other model has the same tasks and labels, and one encoder for all."""
     shape = other.architecture
     return (set(wanted.tasks) <= set(other.tasks) and wanted.labels.names == other.labels.names
             and shape.shared_depth == shape.depth)
@@ -111,9 +113,9 @@ def load_bench_engine(
     model: BenchModel, device: str, precision: str, size: tuple[int, int] | None
 ) -> Engine:
     """
-    Return an engine for frames of (height, width), its crossover settled as in the node.
+    Return an engine for frames of ``size``, its crossover measured as in the node.
 
-    A size of None is that of the model.
+    ``size`` is (height, width); None is that of the model.
     """
     engine = Engine(model.checkpoint, device=device, precision=precision, input_size=size,
                     file=model.file)
@@ -125,9 +127,10 @@ def untrained_model(
     architecture: str, size: tuple[int, int] | None, deltas: DeltaSettings = DeltaSettings()
 ) -> BenchModel:
     """
-    Return a shape of the family with random weights, always the same.
+    Return a network of a known architecture with random weights, the same in every call.
 
-    A size of None is that of the shape. Raises ConfigError for an unknown shape.
+    ``size`` is (height, width); None is that of the architecture. Raises ConfigError for an
+    unknown architecture.
     """
     if architecture not in ARCHITECTURES:
         raise ConfigError(f'--architecture is {architecture!r}; allowed are '

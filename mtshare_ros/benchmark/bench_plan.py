@@ -22,24 +22,24 @@ from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 REFERENCE = 'prefix'
-"""The cheapest contender that computes the model's exact dense outputs in every frame."""
+"""The cheapest contender that computes exactly the model's dense outputs in every frame."""
 
 CONTENDERS = (*DENSE_CONTENDERS, *ENGINE_CONTENDERS, 'hold')
-"""What is compared where the camera is at rest or moves slowly."""
+"""The usual contenders where the camera is at rest or moves slowly."""
 
 MOVING_CONTENDERS = (REFERENCE, 'combined', *MOTION_CONTENDERS, *CARRIED_CONTENDERS)
-"""What is compared where the camera moves as fast as a robot does."""
+"""The usual contenders where the camera moves as fast as a robot does."""
 
 EVERY_CONTENDER = tuple(dict.fromkeys((*CONTENDERS, *MOVING_CONTENDERS)))
 
 COST_BASELINE = 'moving_fused'
-"""The contender whose average cost ``nth`` 0 gives to CARRIED_CONTENDERS."""
+"""With ``nth`` 0, CARRIED_CONTENDERS get a period at which they cost as much as this one."""
 
 LONGEST_PERIOD = 30
 
 
 def usual_contenders(motions: Iterable[str]) -> tuple[str, ...]:
-    """Return what is compared on streams unless other contenders are named."""
+    """Return the contenders that run on streams of some motions where the user names none."""
     names = set(motions)
     return MOVING_CONTENDERS if names and names <= set(HARDER) else CONTENDERS
 
@@ -47,13 +47,13 @@ def usual_contenders(motions: Iterable[str]) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class BenchSettings:
     """
-    What is compared, and on what.
+    The contenders of a comparison, the motions of the camera, and the settings of both.
 
-    ``frames`` are counted for each motion. ``independent`` and ``dense`` are costly, and their
-    cost does not depend on the frame: they run on every ``dense_every``-th frame only. ``nth``:
-    the network of CARRIED_CONTENDERS computes every n-th frame; 0 chooses the period at which they
-    cost what COST_BASELINE costs on average. ``noise`` multiplies the camera's noise; ``clean``
-    also compares outputs with the dense ones of frames without noise.
+    ``frames`` is the number of counted frames of each motion. ``independent`` and ``dense`` are
+    costly, and their cost does not depend on the frame: they run on every ``dense_every``-th frame
+    only. ``nth``: the network of CARRIED_CONTENDERS computes every n-th frame; 0 chooses the
+    period at which they cost what COST_BASELINE costs on average. ``noise`` multiplies the
+    camera's noise; ``clean`` also compares outputs with the dense outputs of frames without noise.
     """
 
     tasks: tuple[str, ...]
@@ -69,7 +69,7 @@ class BenchSettings:
     nth: int = 3
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for an unknown contender or a period that makes no sense."""
+        """Raise ConfigError for an unknown contender, too few frames or a period out of range."""
         for contender in self.contenders:
             require(contender in EVERY_CONTENDER, 'contenders', contender,
                     f'any of {", ".join(EVERY_CONTENDER)}')
@@ -79,7 +79,7 @@ class BenchSettings:
 
     @property
     def moves(self) -> bool:
-        """Whether a contender moves maps along with the camera."""
+        """Whether a contender moves its maps with the camera."""
         return not {*CARRIED_CONTENDERS, *MOTION_CONTENDERS}.isdisjoint(self.contenders)
 
     @property
@@ -90,10 +90,10 @@ class BenchSettings:
 
 
 FEWEST_IN_A_ROOM = 32
-"""Counted frames of a room at least, where that many are asked for."""
+"""Each room gets at least this many counted frames, where the plan has that many."""
 
 LOOK_EVERY = 8
-"""Every so many frames, a pair is measured for the facts of a stream."""
+"""Frames from one pair on which the facts of a stream are measured to the next pair."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,8 @@ class StreamPlan:
     The rooms and frames that are rendered for one motion of the camera.
 
     ``frames`` is the number of counted frames of all rooms. Each room starts with ``warm_up``
-    frames that are not counted: the gates need some frames to learn the camera's noise. ``size``
-    is (height, width). ``noise`` multiplies the sensor's noise.
+    frames that are not counted, because the gates need some frames to measure the camera's noise.
+    ``size`` is (height, width). ``noise`` multiplies the sensor's noise.
     """
 
     motion: str
@@ -119,7 +119,7 @@ class StreamPlan:
 
     @property
     def counts(self) -> dict[int, int]:
-        """Counted frames by room."""
+        """Number of counted frames by the seed of the room."""
         seeds = STREAMS[self.motion].seeds
         rooms = min(len(seeds), max(1, self.frames // FEWEST_IN_A_ROOM))
         return {seed: self.frames // rooms + (place < self.frames % rooms)
@@ -127,18 +127,18 @@ class StreamPlan:
 
     @property
     def total(self) -> int:
-        """Frames of all rooms, those that do not count included."""
+        """Number of frames of all rooms, with those that are not counted."""
         return self.frames + len(self.counts) * self.warm_up
 
     @property
     def pinhole(self) -> Pinhole:
-        """The camera of the frames."""
+        """The intrinsics of the camera that takes the frames."""
         (fx, _, cx), (_, fy, cy), _ = Renderer(
             height=self.size[0], width=self.size[1]).intrinsics.tolist()
         return Pinhole(fx, fy, cx, cy)
 
     def video(self, seed: int, noise: float | None = None) -> RoomVideo:
-        """Return the video of a room, with the plan's noise or another."""
+        """Return the video of a room, with the plan's noise where ``noise`` is None."""
         return STREAMS[self.motion].video(
             seed, height=self.size[0], width=self.size[1],
             noise=self.noise if noise is None else noise)

@@ -1,4 +1,4 @@
-"""The metrics of the benchmark, from what the race recorded."""
+"""The benchmark's report, computed from what the race recorded."""
 
 from dataclasses import dataclass
 import math
@@ -18,7 +18,7 @@ from mtshare_ros.inference.postprocess import decode
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 
 SPEED_BASELINES = ('independent', 'shared_encoder', 'dense', 'prefix', 'single')
-"""Contenders that the speed of the others is compared with, where they ran."""
+"""The speed of each contender is given relative to those of these that ran."""
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,14 @@ class ContenderReport:
 
 @dataclass(frozen=True)
 class ContenderSource:
-    """A record, and what else the report says of the contender."""
+    """A contender's record, and how the contender ran."""
 
     record: ContenderRecord
     form: str
     every: int = 1
     period: int | None = None
     shares: bool = False
-    """Whether the statistics of its frames count what was computed."""
+    """Whether the statistics of its frames count tokens and multiply-accumulates."""
 
 
 def make_reports(
@@ -79,8 +79,9 @@ def make_reports(
     """
     Return the report of every contender by name.
 
-    ``same_as`` maps a contender to one that computes the same function and was scored more often:
-    its metrics are reported for both. ``delta_m`` is relative to ``dense``, else to ``prefix``.
+    ``same_as`` maps a contender to one that computes the same function and was scored on more
+    frames: the metrics of the latter are reported for both. ``delta_m`` is relative to ``dense``,
+    or to ``prefix`` where ``dense`` has no metrics.
     """
     metrics = {name: source.record.results() for name, source in sources.items()}
     for name, twin in (same_as or {}).items():
@@ -160,21 +161,23 @@ def _ratios(name: str, times: Mapping[str, Times], by_means: bool) -> dict[str, 
 
 TRIAL_PERIOD = 4
 TRIAL_FRAMES = 32
-"""Frames of the trial run that measures costs, and the period of carried networks in it."""
+"""In the trial run that measures costs: the period of the carried contenders, and the frames."""
 
 
 def equal_period(carried: ContenderRecord, baseline: ContenderRecord) -> int:
     """
     Return the n at which computing every n-th frame costs what the baseline costs on average.
 
-    Between 1 and LONGEST_PERIOD, rounded down: the carried contender never costs less. ``carried``
-    records frames of which the network computed some and others had their maps moved.
+    It is between 1 and LONGEST_PERIOD and rounded down, so that the carried contender never costs
+    less than the baseline. ``carried`` must hold both kinds of frames: some that its network
+    computed and some whose maps were moved.
     """
     times = np.asarray(carried.milliseconds)
     computed = np.array([stats.dense for stats in carried.stats])
     between = float(times[~computed].mean())
     network = float(times[computed].mean()) - between
     spare = float(np.mean(baseline.milliseconds)) - between
+    # a frame costs between + network / n on average; the n at which that is the baseline's mean
     if spare * LONGEST_PERIOD <= network:
         return LONGEST_PERIOD
     return max(1, math.floor(network / spare))
@@ -185,9 +188,9 @@ _NOTHING = FrameStats(0.0)
 
 def hold_period(dense_ms: float, baseline_ms: float) -> int:
     """
-    Return the n at which a dense frame every n frames costs at least ``baseline_ms`` a frame.
+    Return the n at which one dense frame in n costs at least ``baseline_ms`` a frame.
 
-    Rounded down to at least 1, so that holding maps is never shown as cheaper than it is.
+    It is rounded down, and at least 1, so that holding maps is never shown as cheaper than it is.
     """
     return max(1, math.floor(dense_ms / baseline_ms))
 
@@ -197,11 +200,11 @@ def hold(
     rooms: Iterable[Sequence[RoomFrame]] | None, encodings: Mapping[str, str] | None = None,
 ) -> None:
     """
-    Record what showing every ``period``-th dense frame until the next one would have given.
+    Record a contender that shows each ``period``-th dense frame until the next one.
 
-    The maps are the reference's from the log, so nothing is computed again. ``rooms`` are the
-    frames of the run, for the metrics; None leaves the metrics out. ``encodings`` are those of the
-    raw outputs by task, where they differ from the default.
+    Its maps are decoded from the raw outputs in the log, so no network runs again. ``rooms`` are
+    the frames of the run, for the metrics; None leaves the metrics out. ``encodings`` are those of
+    the raw outputs by task, where they differ from the default.
     """
     frames = None if rooms is None else iter(rooms)
     number = 0

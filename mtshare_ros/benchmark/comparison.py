@@ -1,4 +1,4 @@
-"""The engine against dense networks and carried maps: everything timed on the same frames."""
+"""The comparison of the benchmark: every contender is built once and timed on the same frames."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Callable, Mapping, Sequence
@@ -54,7 +54,7 @@ _SHARED_ENCODER = 'shared_encoder'
 
 @dataclass(frozen=True)
 class SharedEncoder:
-    """A model whose tasks share the whole encoder, in its fastest form."""
+    """A model in which all tasks share the whole encoder, with its engine and its dense pieces."""
 
     engine: Engine
     model: BenchModel
@@ -63,10 +63,11 @@ class SharedEncoder:
 
 class ContenderMaker:
     """
-    Prepares what the contenders of a comparison need.
+    Builds the contenders of a comparison.
 
-    ``shared`` is the model whose tasks share the whole encoder, with an engine of the same size;
-    None leaves out the contenders that run it. ``report`` gets a sentence now and then.
+    ``shared`` is the model in which all tasks share the whole encoder, with an engine of the same
+    size; None leaves out the contenders that run it. ``report`` is called with a line of text for
+    every trial and compilation, which take long.
     """
 
     def __init__(
@@ -85,9 +86,11 @@ class ContenderMaker:
         self, plan: StreamPlan, contenders: Sequence[str], periods: Mapping[str, int]
     ) -> dict[str, Runner]:
         """
-        Return the reference and the named ones of the asked contenders, the reference first.
+        Return the runners of the reference and of ``contenders`` by name, the reference first.
 
-        ``periods``: from one frame of the network to the next, by carried contender.
+        A contender whose network was not built is left out.
+
+        ``periods``, by carried contender: frames from one that the network computes to the next.
         """
         found = {REFERENCE: self._engine_runner(REFERENCE, plan)}
         for name in (*ENGINE_CONTENDERS, *MOTION_CONTENDERS):
@@ -103,7 +106,7 @@ class ContenderMaker:
         return found
 
     def record(self, tasks: Sequence[str], *, scored: bool = True) -> ContenderRecord:
-        """Return an empty record of the engine's model."""
+        """Return an empty record; maps of an untrained model are not scored."""
         return new_record(self.engine, tasks, scored=scored and self.model.trained)
 
     def _build(self, engine: Engine, model: BenchModel) -> DensePieces:
@@ -127,12 +130,12 @@ class ContenderMaker:
         costly = name in _COSTLY
         record = self.record(tasks, scored=not costly)
         every = min(self.settings.dense_every, self.settings.frames)
-        # it remembers nothing, so one frame can be run twice
+        # a dense contender keeps nothing between frames, so it can compute a frame twice
         return Runner(contender, record, every if costly else 1, compared=name != 'independent',
                       warm=contender.run if costly else None)
 
     def _network_of(self, name: str) -> DenseNetwork | None:
-        """Return the network that a contender carries the maps of, None where there is none."""
+        """Return the network whose maps a contender carries, None where there is none."""
         tasks = self.settings.tasks
         counted = _macs_of(self.engine, tasks)
         if name.startswith('dense_nth'):
@@ -167,15 +170,15 @@ def _macs_of(engine: Engine, tasks: tuple[str, ...]) -> int:
 
 
 SCORE_EVERY_PIXELS = 200_000
-"""Frames of more pixels are scored every second time only."""
+"""Frames of more pixels than this are scored every second time only, because scoring is slow."""
 
 
 @dataclass(frozen=True)
 class MotionReport:
     """
-    The contenders' reports on one stream, and what that is like.
+    The reports of the contenders on one stream, and how much the stream changes.
 
-    ``cache_bytes`` are those of one camera's session by owner.
+    ``cache_bytes`` is the memory of one camera's session in bytes, by the name of its part.
     """
 
     contenders: dict[str, ContenderReport]
@@ -185,10 +188,10 @@ class MotionReport:
 
 class Comparison:
     """
-    Prepares every contender once, then runs them against each other, motion by motion.
+    Builds every contender once, then runs them against each other, motion by motion.
 
-    ``shared`` is a model whose tasks share the whole encoder, with its engine. ``report`` gets a
-    sentence now and then while the dense contenders are being prepared.
+    ``shared`` is a model in which all tasks share the whole encoder, with its engine. ``report``
+    is called with lines of text while the dense contenders are built, which takes long.
     """
 
     def __init__(
@@ -200,7 +203,7 @@ class Comparison:
 
     @property
     def pieces(self) -> DensePieces | None:
-        """The forms of the dense contenders, None without such contenders."""
+        """The pieces of the dense contenders, None where there are no such contenders."""
         return self._maker.pieces
 
     def values(self) -> dict[str, Any]:
@@ -211,13 +214,13 @@ class Comparison:
                 'notices': [] if pieces is None else list(pieces.notices)}
 
     def plan(self, motion: str) -> StreamPlan:
-        """Return what is filmed for a motion."""
+        """Return the rooms and frames that are rendered for a motion."""
         settings = self.settings
         return StreamPlan(motion, settings.frames, settings.warm_up, self.engine.input_size,
                           settings.noise)
 
     def run(self, motion: str, progress: Callable[[int], None] | None = None) -> MotionReport:
-        """Run all contenders on one stream; ``progress`` gets the number of frames done."""
+        """Run all contenders on one stream; ``progress`` is given the number of frames done."""
         plan, options = self.plan(motion), self._options()
         periods = self._periods(plan)
         runners = self._maker.runners(plan, self.settings.contenders, periods)
@@ -264,7 +267,8 @@ class Comparison:
     ) -> ContenderSource:
         dense, combined = (Times.of(runners[name].record.milliseconds)
                            for name in (REFERENCE, 'combined'))
-        # every dense frame costs the same: an interruption would only make hold look cheap
+        # the median, because all dense frames cost the same: the mean of a disturbed run would be
+        # higher and make hold look cheap
         period = hold_period(dense.p50, combined.mean)
         record = self._maker.record(self.settings.tasks)
         model = self._maker.model
@@ -276,6 +280,6 @@ class Comparison:
 
 
 def _cache_bytes(runners: Mapping[str, Runner]) -> dict[str, int]:
-    """Return the bytes of a camera that the fullest of the asked contenders keeps, by owner."""
+    """Return the bytes of one camera's session by part, of the contender that keeps the most."""
     name = next(name for name in ('moving_fused', 'combined', REFERENCE) if name in runners)
     return runners[name].contender.session.nbytes()  # type: ignore[attr-defined]

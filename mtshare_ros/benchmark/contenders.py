@@ -1,4 +1,4 @@
-"""What the benchmark compares dense networks with: the engine, and maps that are moved along."""
+"""The contenders besides the dense networks: the engine, and maps moved with the camera."""
 
 from dataclasses import dataclass, replace
 from typing import Callable, Protocol
@@ -30,10 +30,10 @@ class Contender(Protocol):
     form: str
 
     def start(self) -> None:
-        """Begin another room: forget the one before."""
+        """Begin another room: discard what was kept of the one before."""
 
     def run(self, frame: np.ndarray) -> Prediction:
-        """Compute the maps of one (H, W, 3) uint8 RGB frame, everything counted."""
+        """Compute the maps of one (H, W, 3) uint8 RGB frame."""
 
     def raw(self, task: str) -> torch.Tensor:
         """Return the raw output (1, C, H/4, W/4) of the last frame."""
@@ -41,7 +41,7 @@ class Contender(Protocol):
 
 @dataclass(frozen=True)
 class EngineWay:
-    """What a contender shares over time and across tasks, and how it treats a moving camera."""
+    """Whether a contender shares over time and across tasks, and how it treats a moving camera."""
 
     temporal: bool
     task: bool
@@ -55,9 +55,9 @@ ENGINE_CONTENDERS = {
     'combined': EngineWay(True, True),
 }
 """
-The engine for a camera at rest.
+Contenders for a camera at rest, with what the engine shares in each.
 
-``prefix``: every frame dense, the shared blocks once for all tasks.
+``prefix`` computes every frame dense, but the shared blocks once for all tasks.
 """
 
 _FUSED = MotionSettings(source='images', fusion=True)
@@ -68,14 +68,14 @@ MOTION_CONTENDERS = {
     'moving': EngineWay(True, True, MotionSettings(source='images', sharing=True)),
     'moving_fused': EngineWay(True, True, replace(_FUSED, sharing=True)),
 }
-"""The engine for a camera whose motion it finds in the images."""
+"""Contenders for a camera that moves; the engine estimates its motion from the images."""
 
 
 class EngineContender:
     """
-    The engine with settings of its own and a session of its own.
+    The engine with settings and a session of this contender.
 
-    ``camera`` is that of the frames, None where nothing is known of it.
+    ``camera`` is the camera of the frames, None where its intrinsics are unknown.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ def make_engine_contender(
     name: str, engine: Engine, tasks: tuple[str, ...], sharing: SharingSettings,
     camera: Pinhole | None = None,
 ) -> EngineContender:
-    """Return a contender of the engine by name; ``sharing`` says all that its name does not."""
+    """Return a contender of the engine; its name decides what is shared, ``sharing`` all else."""
     way = (ENGINE_CONTENDERS | MOTION_CONTENDERS)[name]
     shared = replace(sharing, temporal=way.temporal, task=way.task)
     settings = InferenceSettings(tasks, shared, motion=way.motion)
@@ -115,10 +115,15 @@ def make_engine_contender(
 
 CARRIED_CONTENDERS = (
     'dense_nth', 'dense_nth_fused', 'shared_encoder_nth', 'shared_encoder_nth_fused')
-"""Whose maps are carried, and whether those of successive network frames are fused."""
+"""
+Contenders whose maps are moved with the camera between the frames that a network computes.
+
+``dense_nth`` runs the engine's model, ``shared_encoder_nth`` a model with one encoder for all
+tasks; the ``fused`` ones fuse the maps of a computed frame with those carried to it.
+"""
 
 _KEPT = 2
-"""Every frame of the network replaces all maps, so that no older frame is needed."""
+"""Frames that a composite keeps; few, because every computed frame replaces all maps."""
 
 _FIELDS = ('mask', 'confidence', 'depth', 'disparity', 'normals', 'edges')
 
@@ -126,10 +131,10 @@ _FIELDS = ('mask', 'confidence', 'depth', 'disparity', 'normals', 'edges')
 @dataclass(frozen=True)
 class DenseNetwork:
     """
-    What computes the maps of a frame by itself, and what that costs.
+    A network that computes each frame from its pixels alone, and what a frame costs.
 
-    ``form`` says in words how. ``macs`` are those of one frame; ``counted_as`` is what shares of
-    them are counted against.
+    ``form`` says in words how it is computed. ``macs`` are the multiply-accumulates of one frame,
+    ``counted_as`` those that they are reported as a share of.
     """
 
     compute: Callable[[np.ndarray], Prediction]
@@ -141,10 +146,10 @@ class DenseNetwork:
 @dataclass(frozen=True)
 class View:
     """
-    Size, camera and patches of the frames.
+    Size and camera of the frames, and the patches in which two frames are compared.
 
-    ``size`` (H, W), the camera's ``pinhole``; ``patch`` is the side of the squares in which frames
-    are compared.
+    ``size`` is (height, width), ``pinhole`` the camera's intrinsics, ``patch`` the side of a patch
+    in pixels.
     """
 
     size: tuple[int, int]
@@ -154,16 +159,16 @@ class View:
 
     @property
     def grid(self) -> tuple[int, int]:
-        """Rows and columns of the squares."""
+        """Rows and columns of the patches."""
         return self.size[0] // self.patch, self.size[1] // self.patch
 
 
 class CarriedContender:
     """
-    A network that computes every ``nth`` frame; its maps move along with the camera in between.
+    A network that computes every ``nth`` frame; in between its maps are moved with the camera.
 
     The motion of the camera is estimated from the images. Where that fails, the network computes
-    the frame although it is not its turn.
+    the frame ahead of its turn.
     """
 
     def __init__(
@@ -197,11 +202,11 @@ class CarriedContender:
                 self._framing, self._stats(fresh), self._read(known), image=frame)
 
     def raw(self, task: str) -> torch.Tensor:
-        """Raise RuntimeError: maps that are moved along have no raw output."""
+        """Raise RuntimeError: moved maps have no raw output."""
         raise RuntimeError(f'{self.name} has no raw output of {task}: its maps are carried along')
 
     def _moved(self, image: torch.Tensor) -> Composite | None:
-        """Return the maps moved to the view of an image, None where that is not possible."""
+        """Return the maps moved to the view of an image, None where the motion is not known."""
         composite = self._composite
         if composite is None:
             return None
@@ -216,7 +221,7 @@ class CarriedContender:
     def _computed(
         self, frame: np.ndarray, image: torch.Tensor, carried: Composite | None
     ) -> Composite:
-        """Return the carried maps with those of the network in their place, or fused."""
+        """Return the composite with this frame's maps, fused with the carried ones if so set."""
         new = _maps_of(self._network.compute(frame))
         self._types = {name: values.dtype for name, values in new.items()}
         maps = {name: torch.from_numpy(values).to(self._view.device)
@@ -229,7 +234,8 @@ class CarriedContender:
 
     def _begin(self, names: tuple[str, ...]) -> Composite:
         composite = Composite(self._view.size, names, self._view.device, kept_frames=_KEPT)
-        # a composite needs the camera before it is given maps
+        # a composite takes maps only once it has the intrinsics of the camera, which a motion
+        # brings
         composite.move(RigidMotion.none(), self._view.pinhole)
         return composite
 
@@ -258,7 +264,7 @@ def _maps_of(prediction: Prediction) -> dict[str, np.ndarray]:
 
 
 def _as_type(values: torch.Tensor, kind: np.dtype) -> np.ndarray:
-    """Return a map as a network gives it: of a type, in an array of its own."""
+    """Return a map in the type that the network gives, as an array that nothing else uses."""
     if kind == np.uint8 and values.is_floating_point():
         values = values.round().clamp(0, 255)
     return np.array(values.cpu().numpy(), kind, order='C')

@@ -1,4 +1,4 @@
-"""The dense contenders of the benchmark, each in its fastest form on this machine."""
+"""The dense contenders of the benchmark, each in the form that is fastest on this machine."""
 
 from dataclasses import dataclass, field
 from typing import Sequence
@@ -46,7 +46,7 @@ DENSE_CONTENDERS = ('independent', 'shared_encoder', 'dense', 'single')
 
 @dataclass(frozen=True)
 class Pass:
-    """One run of an encoder and the heads that read it; ``own_stem`` where nothing is shared."""
+    """One run of an encoder and of its heads; ``own_stem`` computes the stem again for it."""
 
     encoder: str
     heads: tuple[str, ...]
@@ -56,14 +56,14 @@ class Pass:
 @dataclass(frozen=True)
 class DensePieces:
     """
-    Stem, encoders, heads and the way to maps, in their fastest forms.
+    Stem, encoders, heads and decoding of a dense network, each in its fastest form.
 
     ``encoders`` by task: all blocks of that task, which give their output wherever a head reads
-    it. ``arguments`` by task: what of that, and of the stem's features, its head is called with.
-    ``geometry`` is for tasks without a head. ``forms`` says which form each piece has and
-    ``trials`` what the forms took, in milliseconds. ``notices`` tell what could not be tried, and
-    what was found later. ``dtype`` is that of the products; ``engines`` says whether TensorRT is
-    tried too.
+    it. ``arguments`` by task: a function that picks what the task's head is called with from the
+    outputs of an encoder and the stem's features. ``geometry`` works out tasks without a head.
+    ``forms`` is the form of each piece, ``trials`` the milliseconds of every form that was tried.
+    ``notices`` say what could not be tried and what trials of whole networks found. ``dtype`` is
+    that of the products; ``engines`` says whether TensorRT is tried too.
     """
 
     stem: Call
@@ -83,7 +83,7 @@ class DensePieces:
 
     @property
     def form(self) -> str:
-        """The forms in words."""
+        """The form of every piece in one line of text."""
         return '; '.join(f'{piece}: {form}' for piece, form in self.forms.items())
 
 
@@ -94,9 +94,9 @@ def build_pieces(
     """
     Find the fastest form of every piece of a network for frames of (height, width).
 
-    Encoders of all tasks have the same shape, so the forms are timed on the base task's, and the
-    others get the fastest one. ``camera`` is that
-    of the maps, for what is worked out from depths.
+    The encoders of all tasks have the same shape, so the forms are timed on that of the base task
+    only, and the others get the fastest one. ``camera`` is that of the maps, for tasks that are
+    worked out from depths.
     """
     place = torch.device(device)
     engines = place.type == 'cuda' and chooser.compiling
@@ -138,7 +138,7 @@ def _encoders(
     network: MultiTaskNetwork, tasks: Sequence[str], chooser: FormChooser,
     arguments: tuple[torch.Tensor, ...],
 ) -> dict[str, Trial]:
-    """Return an encoder for the base task and every task; tasks without a branch share one."""
+    """Return an encoder for the base task and every task; tasks without own blocks share one."""
     base, taps = network.base_task, taps_of_all(network, tasks)
     found = {base: chooser.fastest(encoder_piece(network, base, arguments, taps))}
     form = found[base].form
@@ -178,7 +178,7 @@ class DenseContender:
     """
     One dense contender: which encoders run on a frame, and which heads read them.
 
-    ``derived`` are the tasks that are worked out of what the heads give.
+    ``derived`` are the tasks without a head, which are worked out from the outputs of the others.
     """
 
     def __init__(
@@ -194,7 +194,7 @@ class DenseContender:
         self._raw: dict[str, torch.Tensor] = {}
 
     def start(self) -> None:
-        """Begin a room: nothing is remembered between frames."""
+        """Begin a room; there is nothing to discard."""
 
     def run(self, frame: np.ndarray) -> Prediction:
         """Compute the maps of one (H, W, 3) uint8 RGB frame."""
@@ -211,7 +211,7 @@ class DenseContender:
         return self._raw[task]
 
     def use_graph(self) -> bool:
-        """Replay the work from a CUDA graph where that is possible and faster; tell whether."""
+        """Replay a CUDA graph from here on if that works and is faster; return whether it does."""
         graphed = capture(self.compute, self._pieces.size, self._pieces.device)
         if graphed is not None:
             self._compute = graphed
@@ -219,7 +219,7 @@ class DenseContender:
         return graphed is not None
 
     def use_if_faster(self, other: Compute, form: str) -> str:
-        """Compute in another way from now on if that is faster; return what was found."""
+        """Compute with ``other`` from here on if it is faster; return both times as text."""
         image = torch.zeros(1, 3, *self._pieces.size, dtype=torch.uint8,
                             device=self._pieces.device)
         with computing_on(str(self._pieces.device)), torch.inference_mode():
@@ -232,7 +232,7 @@ class DenseContender:
             f'{name} {value:.2f} ms' for name, value in times.items())
 
     def compute(self, image: torch.Tensor) -> DenseOutputs:
-        """Return everything for an image (1, 3, H, W) uint8 on the device."""
+        """Return raw outputs and maps of an image (1, 3, H, W) uint8 on the device."""
         pieces, outputs, features = self._pieces, DenseOutputs(), None
         for item in self.passes:
             if features is None or item.own_stem:
@@ -245,7 +245,7 @@ class DenseContender:
         return outputs
 
     def _derive(self, outputs: DenseOutputs) -> DenseOutputs:
-        """Return the outputs with those of tasks without a head."""
+        """Return the outputs with those of the tasks without a head added."""
         geometry, size = self._pieces.geometry, self._pieces.size
         raw, maps = dict(outputs.raw), dict(outputs.maps)
         for task in self._derived:
@@ -258,10 +258,11 @@ def make_dense_contender(
     name: str, network: MultiTaskNetwork, tasks: Sequence[str], pieces: DensePieces
 ) -> DenseContender:
     """
-    Return one of ``DENSE_CONTENDERS`` over the asked tasks.
+    Return one of ``DENSE_CONTENDERS`` for some tasks.
 
-    ``independent`` is as costly as one whole network per task; it runs the base task's encoder for
-    each, because cost does not depend on weights. An engine of ``dense`` runs shared blocks once.
+    ``independent`` costs as much as one whole network per task: it runs the base task's encoder
+    for each, because cost does not depend on weights. With TensorRT, ``dense`` computes the shared
+    blocks once.
     """
     tasks = tasks[:1] if name == 'single' else tasks
     base, asked = network.base_task, pieces.geometry.of_network(tasks)

@@ -1,4 +1,4 @@
-"""The fastest form of a dense piece on this machine: as it is, prepacked, or compiled."""
+"""The fastest form of a piece on this machine: eager, prepacked, compiled or exported."""
 
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ STATIC, DYNAMIC = 'compiled, static', 'compiled, dynamic'
 RUNTIME = 'ONNX Runtime'
 
 _COMPILED_COPIES = 64
-"""Modules of one class that the compiler may meet; each piece of each form is one."""
+"""Compilations of one module class that PyTorch allows; every piece in every form needs one."""
 
 Call = Callable[..., Any]
 Report = Callable[[str], None]
@@ -28,11 +28,11 @@ Report = Callable[[str], None]
 @dataclass(frozen=True)
 class Piece:
     """
-    A part of a dense network, with the arguments that it gets in every frame.
+    A part of a dense network, with arguments as it gets them in every frame.
 
-    ``shorter`` are arguments of another size, for pieces that are worth compiling for any size:
-    on some CPUs the compiler then picks the faster matrix kernels. ``others`` are further forms
-    of it by name, ready to be called.
+    ``shorter`` are arguments of another size, for pieces that are also compiled for any size: on
+    some CPUs the compiler then picks faster matrix kernels. ``others`` are more forms of the piece
+    by name, ready to be called.
     """
 
     name: str
@@ -55,9 +55,9 @@ class FormChooser:
     """
     Builds the forms of pieces and times them against each other.
 
-    ``compiling`` False leaves out what takes long to make: the compiled ones, and other runtimes.
-    What cannot be had on this machine (no C++ compiler, say) is reported once, and left out from
-    then on.
+    ``compiling`` False leaves out the forms that take long to make: compiled ones and those of
+    other runtimes. A form that cannot be made on this machine (without a C++ compiler, say) is
+    reported in ``notices`` once and not tried again.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class FormChooser:
         self._report = report or (lambda text: None)
 
     def fastest(self, piece: Piece) -> Trial:
-        """Return the form that takes the least time, all forms taking turns."""
+        """Return the fastest form of a piece; all forms are timed in turns."""
         forms: dict[str, Call] = {}
         for form in self.forms_of(piece):
             built = self.build(piece, form)
@@ -86,7 +86,7 @@ class FormChooser:
         return Trial(forms[best], best, times)
 
     def build(self, piece: Piece, form: str) -> Call | None:
-        """Return a piece in a form, None where that form is not to be had here."""
+        """Return a piece in a form, None where that form cannot be made on this machine."""
         if form in piece.others:
             return piece.others[form]
         if form == EAGER:
@@ -141,9 +141,9 @@ class FormChooser:
 
 def time_in_turns(calls: dict[str, Call], rounds: int, device: str) -> dict[str, float]:
     """
-    Return the milliseconds of calls that take turns; two rounds before are not kept.
+    Return the milliseconds of each call; the calls take turns, and two rounds are not counted.
 
-    Of each the lower quartile, because other processes can only make a call slower.
+    It is the lower quartile, because other processes can only make a call slower.
     """
     found: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds + 2):
@@ -156,13 +156,13 @@ def time_in_turns(calls: dict[str, Call], rounds: int, device: str) -> dict[str,
 
 
 def synchronize(device: str) -> None:
-    """Wait until a GPU has finished its work; nothing to do for a CPU."""
+    """Wait until the GPU has finished its work; return at once for a CPU."""
     if device.startswith('cuda'):
         torch.cuda.synchronize(device)
 
 
 def _compiler_settings() -> AbstractContextManager:
-    """Weights become constants of the compiled code, which may then rearrange them."""
+    """Make weights constants of the compiled code, so that the compiler may rearrange them."""
     import torch._dynamo.config as dynamo
     import torch._inductor.config as inductor
 
@@ -174,7 +174,7 @@ def _compiler_settings() -> AbstractContextManager:
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error says, or its kind."""
+    """Return the first line of an error's message, or its class where there is no message."""
     lines = [line for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__
 
@@ -189,7 +189,7 @@ def capture(compute: Compute, size: tuple[int, int], device: torch.device) -> Co
     """
     Return a computation as a replayed CUDA graph, None where that fails or is not faster.
 
-    What it returns is overwritten by the next call.
+    The next call overwrites the tensors that it returns.
     """
     image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=device).contiguous(
         memory_format=torch.channels_last)
@@ -204,10 +204,12 @@ def capture(compute: Compute, size: tuple[int, int], device: torch.device) -> Co
 
 
 class _Graphed:
-    """A recorded computation; the input is copied to where it was recorded."""
+    """A captured computation; each input is copied to the memory that the graph reads."""
 
     def __init__(self, compute: Compute, image: torch.Tensor) -> None:
         self._image = image.clone()
+        # a capture needs a few runs before it, on a stream of their own, in which libraries set
+        # themselves up and kernels are chosen
         beside = torch.cuda.Stream(image.device)
         beside.wait_stream(torch.cuda.current_stream(image.device))
         with torch.cuda.stream(beside):

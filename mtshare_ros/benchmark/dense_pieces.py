@@ -1,4 +1,4 @@
-"""A dense network cut into the pieces that the dense contenders are put together of."""
+"""The pieces of a dense network: stem, encoders, heads, decoding, and tasks without a head."""
 
 import copy
 from dataclasses import dataclass, field, replace
@@ -31,7 +31,7 @@ class DenseOutputs:
 
 
 Compute = Callable[[torch.Tensor], DenseOutputs]
-"""From an image (1, 3, H, W) uint8 on the device to everything that is computed of it."""
+"""A function from an image (1, 3, H, W) uint8 on the device to the outputs of all its tasks."""
 
 
 class StemPiece(nn.Module):
@@ -62,12 +62,12 @@ class StemPiece(nn.Module):
 
 
 def taps_of_all(network: MultiTaskNetwork, tasks: Sequence[str]) -> tuple[Tap, ...]:
-    """Return where the heads of some tasks read the encoder, each place once."""
+    """Return the taps that the heads of some tasks read, each once."""
     return tuple(dict.fromkeys(tap for task in tasks for tap in taps_of(network.config, task)))
 
 
 class EncoderPiece(nn.Module):
-    """All blocks of one task, from the first to the last, and its final norm where heads read."""
+    """All blocks of one task, from the first to the last, and the norm of taps that need it."""
 
     def __init__(
         self, network: MultiTaskNetwork, task: str, taps: Sequence[Tap] | None = None
@@ -81,7 +81,7 @@ class EncoderPiece(nn.Module):
     def forward(
         self, tokens: torch.Tensor, *rotation: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
-        """Return (1, T, D) of every tap for (1, T, D); ``rotation`` is none, or cosines, sines."""
+        """Return tokens (1, T, D) of every tap; ``rotation`` is what ``rotation_of`` returns."""
         rotary = RotaryTable(*rotation) if rotation else None
         outputs = []
         for block in self.blocks:
@@ -95,7 +95,7 @@ class HeadPiece(nn.Module):
     """
     One decode head.
 
-    ``places`` say which of the taps of an encoder it reads, in the order in which it does.
+    ``places`` are the indices of the taps that it reads, in the order in which it reads them.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class HeadPiece(nn.Module):
     def arguments(
         self, tapped: Sequence[torch.Tensor], fine: Sequence[torch.Tensor]
     ) -> tuple[torch.Tensor, ...]:
-        """Return what the head is called with: its own of all taps, and the stem's features."""
+        """Return the head's arguments: the taps that it reads, then the stem's features."""
         return (*(tapped[place] for place in self.places), *fine)
 
     def forward(self, *given: torch.Tensor) -> torch.Tensor:
@@ -122,7 +122,7 @@ class HeadPiece(nn.Module):
 
 
 class MapPiece(nn.Module):
-    """The maps of one task in full size, from a raw output in some encoding."""
+    """Decodes the raw output of one task, in some encoding, to maps of the full size."""
 
     def __init__(self, task: str, size: tuple[int, int], encoding: str = '') -> None:
         super().__init__()
@@ -131,7 +131,8 @@ class MapPiece(nn.Module):
     def forward(self, raw: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return maps (H, W, ...) by field of ``Prediction`` for raw output (1, C, h, w)."""
         large = enlarge(raw, self.size)
-        # decoding overwrites what it is given
+        # decoding overwrites its input, which must not be the raw output: that one is compared
+        # later
         large = large.clone() if large is raw else large.contiguous()
         maps = decode_pixels(self.task, large.flatten(2), self.encoding)
         return {name: value[0].unflatten(0, large.shape[2:]) for name, value in maps.items()}
@@ -140,7 +141,11 @@ class MapPiece(nn.Module):
 def piecewise_maps(
     task: str, grid: tuple[int, int], side: int, patch_size: int, encoding: str = ''
 ) -> Callable[[torch.Tensor], dict[str, torch.Tensor]]:
-    """Return what ``MapPiece`` computes on the CPU, some patches at a time, as the engine does."""
+    """
+    Return a function that decodes as ``MapPiece`` does, on the CPU by the engine's own decoder.
+
+    The decoder takes some patches at a time, which keeps them in the processor's caches.
+    """
     decoder = MapDecoder(task, side, patch_size, encoding)
     state = decoder.allocate(grid, torch.device('cpu'))
 
@@ -170,7 +175,7 @@ def prepare(
 def rotation_of(
     network: MultiTaskNetwork, grid: tuple[int, int], device: torch.device
 ) -> tuple[torch.Tensor, ...]:
-    """Return cosines and sines (N, head_dim) of a grid, or nothing without rotary positions."""
+    """Return cosines and sines (N, head_dim) of a grid; empty without rotary positions."""
     table = network.rotary(grid, device)
     return () if table is None else (table.cosine, table.sine)
 
@@ -190,7 +195,7 @@ def _prepack_block(block: Block) -> None:
 
 
 class _Packed(nn.Module):
-    """A linear layer, packed; the activation behind it comes for nothing."""
+    """A linear layer with packed weights; its kernel computes the activation after it as well."""
 
     def __init__(self, layer: nn.Linear, activation: str = 'none') -> None:
         super().__init__()
@@ -203,7 +208,7 @@ class _Packed(nn.Module):
 
 
 class _PackedMlp(nn.Module):
-    """The two layers of a block's MLP, packed."""
+    """The MLP of a block with packed weights."""
 
     def __init__(self, mlp: Mlp) -> None:
         super().__init__()
@@ -216,7 +221,7 @@ class _PackedMlp(nn.Module):
 
 @dataclass(frozen=True)
 class DenseGeometry:
-    """How tasks that a network has no head for are worked out, for frames of one size."""
+    """Works out the tasks that a network has no head for, in frames of one size."""
 
     decoders: TaskDecoders
     grid: tuple[int, int]
@@ -228,7 +233,7 @@ class DenseGeometry:
         cls, network: MultiTaskNetwork, tasks: Sequence[str], size: tuple[int, int],
         camera: Pinhole | None = None,
     ) -> 'DenseGeometry':
-        """Return that of the asked tasks; without a ``camera`` that of the maps is a usual one."""
+        """Return the geometry for some tasks; None for ``camera`` means a usual focal length."""
         shape = network.config
         sides = {task: shape.side_of(shape.head_of(task)) for task in network.tasks}
         usual = centred_camera(usual_focal_length(frame_to_cover(size, size)), size)
@@ -237,17 +242,17 @@ class DenseGeometry:
         return cls(decoders, shape.grid_of(size), camera or usual)
 
     def of_network(self, tasks: Sequence[str]) -> tuple[str, ...]:
-        """Return the tasks of the network that the asked ones are made of, or are."""
+        """Return the tasks with heads that are needed to compute or to work out ``tasks``."""
         return self.decoders.needed(tuple(tasks))
 
     def without_heads(self, tasks: Sequence[str]) -> tuple[str, ...]:
-        """Return those of the asked tasks that are worked out."""
+        """Return the tasks among ``tasks`` that are worked out."""
         return tuple(task for task in tasks if task in self.decoders.derived)
 
     def work_out(
         self, task: str, raw: Mapping[str, torch.Tensor], maps: Mapping[str, torch.Tensor]
     ) -> torch.Tensor:
-        """Return a task's raw output (1, C, h, w) for all raw outputs and maps of a frame."""
+        """Return the raw output (1, C, h, w) of a task without a head, from those of the heads."""
         decoder = self.decoders.derived[task]
         if task not in self.states:
             self.states[task] = decoder.allocate(self.grid, raw['depth'].device)

@@ -18,8 +18,8 @@ class RuntimePiece:
     """
     A module on the CPU, run by ONNX Runtime with as many threads as PyTorch has.
 
-    Gives what the module gives, in memory of the runtime. Raises MissingExtraError where a library
-    is not installed; what exporter and runtime raise has no common class.
+    It returns what the module returns, in memory of the runtime. Raises MissingExtraError where a
+    library is not installed; other errors of exporter and runtime have no common class.
     """
 
     def __init__(self, module: nn.Module, arguments: Sequence[torch.Tensor]) -> None:
@@ -44,14 +44,14 @@ class RuntimePiece:
 
 
 class _Flat(nn.Module):
-    """A module whose results are one tuple of tensors."""
+    """A module that returns the results of another as one flat tuple of tensors."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
         self._module = module
 
     def forward(self, *arguments: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the tensors in what the module returns."""
+        """Return the tensors in the nested results of the module."""
         return tuple(pytree.tree_leaves(self._module(*arguments)))
 
 
@@ -64,20 +64,20 @@ def _session(content: bytes) -> Any:
             "pip install 'mtshare_ros[export]'") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
-    # idle threads that spin would slow down the contender that is timed next
+    # idle threads spin by default, which would slow down the contender that is timed next
     options.add_session_config_entry('session.force_spinning_stop', '1')
     return onnxruntime.InferenceSession(content, options, providers=['CPUExecutionProvider'])
 
 
 Part = tuple[MultiTaskNetwork, tuple[str, ...]]
-"""A network with the tasks that an engine computes of it."""
+"""A network and the tasks that one engine computes."""
 
 
 class TensorRtEngine:
     """
-    The engine of a graph whose only input is an image, with buffers of its own on a device.
+    A TensorRT engine of a graph whose only input is an image, with its own buffers on a device.
 
-    Raises MissingExtraError where TensorRT or what exports are made with is not installed, and
+    Raises MissingExtraError where TensorRT or a library that exports need is not installed, and
     RuntimeError where TensorRT refuses the network.
     """
 
@@ -86,7 +86,7 @@ class TensorRtEngine:
         check_libraries()
         logger = tensorrt.Logger(tensorrt.Logger.ERROR)
         content = convert(graph).SerializeToString()
-        # an engine must not outlive the runtime that made it
+        # kept as a field, because an engine must not outlive the runtime that made it
         self._runtime = tensorrt.Runtime(logger)
         self._engine = self._runtime.deserialize_cuda_engine(
             _build(tensorrt, logger, content, half=half))
@@ -108,7 +108,7 @@ class TensorRtEngine:
 
 class EngineCompute:
     """
-    What a dense contender computes, in one engine for each of its ``parts``.
+    Computes all tasks of a dense contender, with one TensorRT engine for each of its ``parts``.
 
     Images are of (height, width); products are in ``dtype``, float32 or float16.
     """
@@ -123,7 +123,7 @@ class EngineCompute:
                 half=dtype == torch.float16) for network, tasks in parts]
 
     def __call__(self, image: torch.Tensor) -> DenseOutputs:
-        """Return everything for an image (1, 3, H, W) uint8; the next call overwrites it."""
+        """Return the outputs of an image (1, 3, H, W) uint8; the next call overwrites them."""
         pixels, outputs = image[0].permute(1, 2, 0), DenseOutputs()
         for engine in self._engines:
             for name, value in engine(pixels).items():
@@ -134,7 +134,7 @@ class EngineCompute:
 
 
 def why_no_engine(dtype: torch.dtype) -> str:
-    """Return why there are no engines here for products in a dtype, empty where there are."""
+    """Return why TensorRT cannot be used with products in ``dtype``; empty where it can."""
     if dtype == torch.bfloat16:
         return 'exported files are fp32 or fp16; give --precision fp16'
     try:
@@ -146,7 +146,7 @@ def why_no_engine(dtype: torch.dtype) -> str:
 
 
 def load_tensorrt() -> Any:
-    """Return the library; raise MissingExtraError where it is not installed."""
+    """Return the module ``tensorrt``; raise MissingExtraError where it is not installed."""
     try:
         import tensorrt
     except ImportError as error:
@@ -157,7 +157,7 @@ def load_tensorrt() -> Any:
 
 
 def _build(tensorrt: Any, logger: Any, content: bytes, *, half: bool) -> Any:
-    """Return a serialised engine for an ONNX file."""
+    """Return the serialised engine of an ONNX file's content."""
     builder = tensorrt.Builder(logger)
     flags = tensorrt.NetworkDefinitionCreationFlag
     typed = hasattr(flags, 'STRONGLY_TYPED')  # before, TensorRT chose types within some bounds

@@ -1,4 +1,4 @@
-"""What a latency target does when few and many patches change in turn: with and without one."""
+"""The engine's times with and without a latency target when few or many patches change."""
 
 from dataclasses import dataclass, field, replace
 from typing import Callable, Iterator
@@ -14,7 +14,7 @@ from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 CYCLE = 50
 QUIET, MIDDLE, EVENT = 0.03, 0.3, 0.88
-"""Shares of the patches that change; an event stays below what counts as a scene cut."""
+"""Shares of the patches that change; an event is below the share that counts as a scene cut."""
 
 _EVENT_FROM, _MIDDLE_FROM, _QUIET_FROM = 20, 26, 32
 _WARM_UP = 16
@@ -39,7 +39,11 @@ class LatencyRun:
 
 @dataclass(frozen=True)
 class LatencyReport:
-    """The engine with and without a latency target; ``dense_ms`` is what a dense frame takes."""
+    """
+    The times of the engine with and without a latency target.
+
+    ``dense_ms`` is the median time of a dense frame, ``runs`` has the keys threshold and target.
+    """
 
     target_ms: float
     frames: int
@@ -72,11 +76,12 @@ def time_latency(
     progress: Callable[[int], None] | None = None,
 ) -> LatencyReport:
     """
-    Run the same frames with and without the target, taking turns.
+    Time the engine with and without the target, which take turns on the same frames.
 
-    Most frames change little; every ``CYCLE`` frames something fills nearly the whole image. The
-    first frames are not counted.
+    In most frames little changes; once in ``CYCLE`` frames an event changes most patches for a few
+    frames. The first frames are not counted.
     """
+    # no frame counts as a scene cut, so that the target alone decides how much a frame computes
     shared = replace(sharing, scene_cut_fraction=1.0)
     records = {
         'threshold': _Record(_contender(engine, replace(shared, latency_target_ms=0.0))),
@@ -100,7 +105,7 @@ def time_latency(
 
 
 def demand(number: int) -> float:
-    """Return the share of patches that change in a frame: quiet, now and then an event."""
+    """Return the share of patches that change in a frame, by its place in the cycle."""
     place = number % CYCLE
     if _EVENT_FROM <= place < _MIDDLE_FROM:
         return EVENT
@@ -110,7 +115,7 @@ def demand(number: int) -> float:
 def swinging_frames(
     size: tuple[int, int], count: int, patch_size: int
 ) -> Iterator[np.ndarray]:
-    """Give (H, W, 3) uint8 frames of a room whose first ``demand`` patches show noise anew."""
+    """Yield (H, W, 3) uint8 frames of a room; ``demand`` of its patches change brightness."""
     stream = STREAMS['static']
     room = stream.video(stream.seeds[0], height=size[0], width=size[1]).frame(0).image
     random = np.random.default_rng(0)
@@ -123,7 +128,11 @@ def swinging_frames(
 def _disturb(
     image: np.ndarray, share: float, side: int, random: np.random.Generator
 ) -> None:
-    """Fill a share of the patches of a side, in raster order, with a grey level of their own."""
+    """
+    Shift the brightness of the first patches, in raster order, each by a random amount.
+
+    ``share`` is the share of patches, ``side`` the side of one in pixels.
+    """
     rows, columns = image.shape[0] // side, image.shape[1] // side
     for patch in range(round(share * rows * columns)):
         top, left = (place * side for place in divmod(patch, columns))

@@ -1,4 +1,4 @@
-"""The interleaved run: every contender on the same frames, a few at a time, in turning order."""
+"""Run all contenders on the same frames, a few at a time, in an order that rotates."""
 
 from dataclasses import dataclass, field
 import itertools
@@ -23,7 +23,7 @@ from mtshare_ros.inference.prediction import FrameStats, Prediction
 
 @dataclass
 class ContenderRecord:
-    """The counted frames of one contender; ``engine`` is the one whose model it runs."""
+    """Measurements of one contender's counted frames; ``engine`` has the model that it runs."""
 
     engine: Engine
     tasks: tuple[str, ...]
@@ -35,20 +35,20 @@ class ContenderRecord:
     flicker: Flicker | None = None
 
     def add_time(self, milliseconds: float, stats: FrameStats) -> None:
-        """Add what a frame cost."""
+        """Add the time and the statistics of a frame."""
         self.milliseconds.append(milliseconds)
         self.stats.append(stats)
 
     def compare(
         self, raw: Mapping[str, torch.Tensor], reference: Mapping[str, torch.Tensor]
     ) -> None:
-        """Add how far a frame's raw outputs lie from those of ``reference``, by task."""
+        """Add the distance of a frame's raw outputs to those of ``reference``, by task."""
         self._add(self.differences, raw, reference)
 
     def compare_clean(
         self, raw: Mapping[str, torch.Tensor], clean: Mapping[str, torch.Tensor] | None
     ) -> None:
-        """Add how far they lie from the dense outputs of the frame without noise, if known."""
+        """Add the distance of raw outputs to the dense ones without noise; None adds nothing."""
         if clean is not None:
             self._add(self.clean_differences, raw, clean)
 
@@ -66,8 +66,8 @@ class ContenderRecord:
         """
         Add a frame's maps to the flicker and, if it is scored, to the metrics.
 
-        Its depth is brought to metres of the camera, in place. ``same`` is what the frame shares
-        with the one added before, None for the first of a room.
+        Scales its depth, in place, to metres of the camera. ``same`` says which pixels show the
+        same surface as in the frame added before, None for the first frame of a room.
         """
         bring_to_scale(self.engine, prediction, truth)
         if scored:
@@ -77,7 +77,7 @@ class ContenderRecord:
             self.flicker.update(prediction, same)
 
     def results(self) -> Metrics | None:
-        """Return the metrics of all frames by task, None where there are none."""
+        """Return the metrics of all frames by task, None where maps are not scored."""
         if not self.metrics:
             return None
         return {task: metric.result() for task, metric in self.metrics.items()}
@@ -87,7 +87,7 @@ def new_record(engine: Engine, tasks: Sequence[str], *, scored: bool) -> Contend
     """
     Return an empty record; ``scored`` says whether maps are compared with the truth of rooms.
 
-    Only those are that a room's truth can be of: not the classes of other label sets.
+    Tasks that rooms have no truth of are left out, and so are masks of another label set.
     """
     known = tasks_of_rooms(engine) if scored else ()
     metrics = {task: make_metric(task, len(engine.labels)) for task in tasks if task in known}
@@ -95,7 +95,7 @@ def new_record(engine: Engine, tasks: Sequence[str], *, scored: bool) -> Contend
 
 
 TURN = 8
-"""Frames of a turn, after which the next contender runs."""
+"""Frames that a contender computes in a row before the next one runs."""
 
 RawOutputs = dict[str, torch.Tensor]
 """Raw outputs (1, C, H/4, W/4) by task."""
@@ -108,7 +108,8 @@ class Runner:
 
     ``every`` n: it runs on every n-th frame only, because its cost does not depend on the frame.
     ``compared``: its raw outputs are compared with the reference's. ``warm`` computes a frame
-    that leaves no trace before the first frame of a turn, so that this one can be timed too.
+    without keeping anything of it, before the first frame of a turn, so that the latter can be
+    timed too.
     """
 
     contender: Contender
@@ -132,7 +133,8 @@ class ReferenceLog:
     """
     The reference's raw outputs of all counted frames, room by room, in half precision.
 
-    ``clean`` are those of the frames without noise, None where they are not asked for.
+    ``clean`` are the dense ones of the frames without noise, None where the run has no such
+    frames.
     """
 
     rooms: list[list[RawOutputs]] = field(default_factory=list)
@@ -157,7 +159,7 @@ def _halved(raw: RawOutputs) -> RawOutputs:
 
 @dataclass(frozen=True)
 class _Run:
-    """One contender on one frame; ``settled`` says whether the time counts."""
+    """What a contender made of one frame; ``settled`` says whether its time counts."""
 
     milliseconds: float
     settled: bool
@@ -173,8 +175,8 @@ class Race:
     affects all of them alike. The first frame of a turn is not timed: its weights have to be read
     from memory again, because the other contenders displaced them from the processor's caches,
     which does not happen on a robot. The first runner is the reference: the raw outputs of the
-    others are compared with its own. ``clean``, where given, computes frames without noise; it is
-    not timed.
+    others are compared with its own. ``clean``, where given, computes the frames without noise; it
+    is not timed.
     """
 
     def __init__(
@@ -192,7 +194,11 @@ class Race:
         progress: Callable[[int], None] | None = None,
         clean_rooms: Iterable[Sequence[RoomFrame]] | None = None,
     ) -> None:
-        """Run every contender over all rooms; ``progress`` gets the number of frames done."""
+        """
+        Run every contender over all rooms; ``progress`` is called with the number of frames done.
+
+        ``clean_rooms`` are the same frames without noise.
+        """
         spares = itertools.repeat(None) if clean_rooms is None else clean_rooms
         for frames, spare in zip(rooms, spares):
             self.log.start()
@@ -209,7 +215,7 @@ class Race:
     def _turn(
         self, truths: Sequence[RoomFrame], spares: Sequence[RoomFrame] | None, uncounted: int
     ) -> None:
-        """Run every contender on the frames; those after the first ``uncounted`` ones count."""
+        """Run every contender on the frames; the first ``uncounted`` frames are not recorded."""
         first, self._frames = self._frames, self._frames + len(truths)
         numbers = range(first, self._frames)
         runs = {id(runner): self._run_contender(runner, truths, numbers)
@@ -221,11 +227,13 @@ class Race:
     def _run_contender(
         self, runner: Runner, truths: Sequence[RoomFrame], numbers: Iterable[int]
     ) -> dict[int, _Run]:
-        """Run a contender on its frames of a turn and return what came out by frame number."""
+        """Run a contender on its frames of a turn and return the results by frame number."""
         runs: dict[int, _Run] = {}
         for number, truth in zip(numbers, truths):
             if number % runner.every:
                 continue
+            # one that skips frames finds cold caches in each of its frames, others in the first of
+            # a turn
             if runner.warm is not None and (runner.every > 1 or not runs):
                 runner.warm(truth.image)
             runs[number] = self._time(runner, truth.image,
@@ -262,7 +270,8 @@ class Race:
         return runner.compared or runner is self.runners[0]
 
     def _order(self, number: int) -> list[Runner]:
-        # without the second term, one that runs every n-th frame would always have the same place
+        # without the second term, a contender that runs every n-th frame only would have the same
+        # place in the order each time
         turn = (number + number // len(self.runners)) % len(self.runners)
         return self.runners[turn:] + self.runners[:turn]
 

@@ -1,4 +1,4 @@
-"""How long the engine takes: by sets of tasks, and its encoder alone on a share of its tokens."""
+"""Times the engine with sets of tasks, and its encoder alone on a share of its tokens."""
 
 from dataclasses import dataclass, field
 import time
@@ -21,7 +21,7 @@ from mtshare_ros.sharing.transformer import TransformerRunner, TransformerWeight
 
 @dataclass(frozen=True)
 class Times:
-    """Milliseconds of one thing done many times."""
+    """Percentiles and mean of several times of one thing, in milliseconds."""
 
     p50: float
     p95: float
@@ -31,7 +31,7 @@ class Times:
 
     @classmethod
     def of(cls, milliseconds: Sequence[float]) -> 'Times':
-        """Return the percentiles of single times; there must be at least one."""
+        """Return the percentiles and mean of single times; there must be at least one."""
         p50, p95, p99 = np.percentile(milliseconds, (50, 95, 99))
         mean = float(np.mean(milliseconds))
         return cls(float(p50), float(p95), float(p99), mean, len(milliseconds))
@@ -39,7 +39,7 @@ class Times:
 
 @dataclass(frozen=True)
 class EngineTimes:
-    """What one frame costs with a set of tasks: in all, and by stage."""
+    """What one frame takes with a set of tasks: in all, and by stage."""
 
     tasks: tuple[str, ...]
     total: Times
@@ -60,10 +60,11 @@ def time_engine(
     progress: Callable[[int], None] | None = None,
 ) -> list[EngineTimes]:
     """
-    Time the engine over (H, W, 3) uint8 images with every subset of tasks.
+    Time the engine over (H, W, 3) uint8 images with each task alone and with all.
 
-    The subsets take turns on the same image, so that what else the machine does meets all alike.
-    A round is every image with every subset; each subset runs once before, uncounted.
+    The sets of tasks take turns on the same image, so that other load of the machine affects all
+    alike. In a round every image is computed with every set. Each set runs once before, uncounted.
+    ``progress`` is called with the number of images done.
     """
     subsets = [InferenceSettings(tasks) for tasks in task_subsets(engine.tasks)]
     stats: list[list[FrameStats]] = [[] for _ in subsets]
@@ -81,7 +82,11 @@ def time_engine(
 
 
 def frames_per_second(make_frame: Callable[[int], Any], count: int) -> float:
-    """Return how many frames 1, 2, ... ``count`` a second gives; frame 0 comes first, untimed."""
+    """
+    Return how many frames a second ``make_frame`` makes.
+
+    It is called with 0, which is not timed, then with 1 to ``count``.
+    """
     make_frame(0)
     start = time.perf_counter()
     for number in range(1, count + 1):
@@ -97,7 +102,7 @@ def _summarise(tasks: tuple[str, ...], stats: list[FrameStats]) -> EngineTimes:
 
 ROUNDS = 20
 CALLS = 3
-"""Rounds, and timed calls of every form in each."""
+"""Rounds of a measurement, and timed calls of every form in a round."""
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,8 @@ class ActiveReport:
     Milliseconds of one task's encoder: all ``tokens``, and ``fraction`` of them (``active``).
 
     ``dense`` holds every form of the dense encoder that was timed, ``form`` names the fastest;
-    ``ratio`` is how many times faster ``temporal`` is than that one, by medians.
-    ``runs_dense``: the share is above the engine's crossover, so that it computes all tokens.
+    ``ratio`` is how many times faster ``temporal`` is than that one, by medians. ``runs_dense``:
+    the share is above the engine's crossover, so the engine computes all tokens.
     """
 
     fraction: float
@@ -127,10 +132,10 @@ def time_active(
     compiling: bool = True, rounds: int = ROUNDS, report: Report | None = None,
 ) -> ActiveReport:
     """
-    Time the base task's encoder on random tokens, new ones every round, against dense ones.
+    Time the base task's encoder on a share of its tokens against dense encoders.
 
-    All take turns. Stem, gates and heads are left out; everything the encoder does with a list of
-    active tokens is counted.
+    The tokens are random, and others in every round; all forms take turns. Stem, gates and heads
+    are left out; everything that the encoder does with a list of active tokens is counted.
     """
     device = torch.device(engine.device)
     network = base_encoder(model.checkpoint.network)
@@ -179,11 +184,11 @@ class _Sparse:
         self._values = self.tokens.index_select(0, self._index)
 
     def embedded(self) -> torch.Tensor:
-        """Return all tokens (T, D) as the blocks get them."""
+        """Return all tokens (T, D) as the input of the first block."""
         return self._runner.embed(self._state, self.tokens, self._every)
 
     def run(self) -> torch.Tensor:
-        """Compute what the engine computes for the list."""
+        """Compute the active tokens as the engine would: all of them above its crossover."""
         if self.runs_dense:
             return self._compute(self._every, self.tokens, dense=True)
         return self._compute(self._index, self._values, dense=False)
@@ -218,7 +223,7 @@ def _interleave(
     calls: dict[str, Call], renew: Callable[[], None], rounds: int, device: str
 ) -> dict[str, Times]:
     """
-    Time calls in rotating order; the first two rounds, and ``renew``, are not counted.
+    Return the times of calls in rotating order; the first two rounds and ``renew`` do not count.
 
     The first call of a turn is not counted either: it reads weights from memory again that the
     other calls displaced from the processor's caches.
