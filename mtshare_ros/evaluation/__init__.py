@@ -1,1 +1,1 @@
-"""How good the maps are, and how fast they come."""
+"""How good the maps of a model are, and how thresholds are calibrated to keep them so."""

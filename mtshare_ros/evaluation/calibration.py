@@ -1,4 +1,4 @@
-"""Calibrate the thresholds of a model to a stated output error."""
+"""Calibrate thresholds so that they add at most a given error to the outputs of a model."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -20,21 +20,22 @@ from mtshare_ros.model.description import block_profile, TaskThresholds
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 SMALLEST, FIRST, LARGEST = 1 / 256, 0.15, 1.0
-"""Thresholds to search among, as factors on the spread of the tokens that they gate."""
+"""The smallest, first and largest threshold tried, in units of the spread of the gated tokens."""
 
 STEPS = 6
-"""Measurements a search may take; three or four are usual."""
+"""Most measurements of one search; three or four usually suffice."""
 
 
 @dataclass(frozen=True)
 class CalibrationSettings:
     """
-    The error that thresholds may cause, and how frames are shared while it is measured.
+    The error that thresholds may cause, and what is shared while it is measured.
 
     ``target_error`` is the 95th percentile over frames of the error that thresholds may add to a
-    task's raw output; where the sensor's noise alone changes it more, that much is allowed.
-    ``temporal_share`` is the part of it that temporal gates may cause where a task also reuses
-    updates of the base task, which may cause the rest.
+    task's raw output; where the sensor's noise alone changes the output more, that much is
+    allowed. ``temporal_share`` is the part of the error that temporal gates may cause in a task
+    that also reuses updates of the base task; reuse may cause the rest. ``sharing`` has the block,
+    the policy and the period of refreshes that the thresholds are calibrated for.
     """
 
     target_error: float = 0.05
@@ -49,15 +50,16 @@ class CalibrationSettings:
                 'above 0 and below 1')
 
     def allowed(self, noise: float) -> float:
-        """Return the error that a task may have; noise alone changes its output by ``noise``."""
+        """Return the error that a task may have if noise alone changes its output by ``noise``."""
         return max(self.target_error, noise)
 
 
 @dataclass(frozen=True)
 class Calibration:
     """
-    Thresholds by task, and the errors of all tasks together with them, here and in other rooms.
+    The calibrated thresholds by task, and the errors of all tasks run together with them.
 
+    ``found`` are the errors on the clips of the calibration, ``held_out`` those in other rooms.
     ``noise`` is by task how much the dense outputs for two draws of the sensor's noise differ.
     """
 
@@ -72,7 +74,7 @@ def count_frames(
     architecture: ArchitectureConfig, tasks: Sequence[str], clips: Sequence[RenderedClip],
     held_out: Sequence[RenderedClip],
 ) -> int:
-    """Return how many frames ``calibrate`` computes at most."""
+    """Return the largest number of frames that ``calibrate`` may compute."""
     searches = len(tasks) + len(_with_own_blocks(architecture, tasks))
     noise = 2 * sum(len(clip.again) for clip in clips)
     return noise + (1 + searches * STEPS + 3) * _frames(clips) + 3 * _frames(held_out)
@@ -83,13 +85,14 @@ def calibrate(
     settings: CalibrationSettings, progress: Callable[[int], None] = lambda done: None,
 ) -> Calibration:
     """
-    Find the largest thresholds that keep every task's p95 output error within what is allowed.
+    Find the largest thresholds with which the p95 error of every task is within what is allowed.
 
-    First the temporal thresholds, task by task without reuse; then those for reusing updates of
-    the base task. One number each, the same in every block: thresholds are relative to the
-    tokens' spread there. At the end all tasks run together, over ``clips`` and over
-    ``held_out``; ``progress`` gets the frames done. Raises ConfigError where the target cannot be
-    kept.
+    The temporal thresholds come first, task by task and without reuse, then the thresholds for
+    reusing updates of the base task. Each search finds one number for all blocks, because
+    thresholds are relative to the spread of the tokens in each block; temporal thresholds are that
+    number times ``block_profile``. At the end all tasks run together, over ``clips`` and over
+    ``held_out``; ``progress`` is called with the number of frames done. Raises ConfigError where
+    even the smallest threshold exceeds the target.
     """
     done = _Done(progress)
     noise = noise_response(engine, clips, done.tick)
@@ -102,7 +105,7 @@ def calibrate(
 
 
 class _Search:
-    """Tries thresholds on an engine, one task and one kind after another."""
+    """Searches the thresholds of an engine, for one task and one kind of gate after another."""
 
     def __init__(
         self, engine: Engine, clips: Sequence[RenderedClip], settings: CalibrationSettings,
@@ -142,6 +145,7 @@ class _Search:
                 f'allowed here is {allowed:.4f}; ask for at least {found.error / share:.3f}')
         self._thresholds[task] = self._with(task, kind, found.value)
         self._first[kind] = found.value
+# the next task's threshold is probably near this one, so its search begins there
 
     def _error(self, task: str, kind: str, value: float) -> float:
         trial = {**self._thresholds, task: self._with(task, kind, value)}
@@ -159,7 +163,7 @@ class _Search:
 
 
 class _Done:
-    """Counts frames; a search that ends early counts as a full one."""
+    """Counts frames for a progress bar; a search that ends early counts as a full one."""
 
     def __init__(self, report: Callable[[int], None]) -> None:
         self._report = report
@@ -171,11 +175,11 @@ class _Done:
         self._report(self._frames)
 
     def begin(self) -> None:
-        """Note where a search begins."""
+        """Remember the count at which a search begins."""
         self._start = self._frames
 
     def end(self, frames: int) -> None:
-        """Count a search as ``frames`` frames."""
+        """Set the count to that at the beginning of the search plus ``frames``."""
         self._frames = self._start + frames
         self._report(self._frames)
 
@@ -192,7 +196,7 @@ def _sentence(
     settings: CalibrationSettings, result: Calibration, clips: Sequence[RenderedClip],
     held_out: Sequence[RenderedClip],
 ) -> str:
-    """Say how the thresholds were found, and what they keep."""
+    """Return how thresholds were calibrated and the errors with them, as text for the model."""
     sharing = settings.sharing
     reached = ', '.join(
         f'{task} {result.found.errors[task].added.p95:.3f} '

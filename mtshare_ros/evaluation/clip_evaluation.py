@@ -1,4 +1,4 @@
-"""A model on clips: every frame dense and with sharing, against the truth and each other."""
+"""Evaluate a model on clips: dense frames and frames with sharing, against the truth."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,17 +20,17 @@ from mtshare_ros.sharing.sharing_settings import SharingSettings
 @dataclass(frozen=True)
 class SharingActivity:
     """
-    What sharing did over the frames of clips; shares are 0 to 1, None where nothing was counted.
+    How much sharing computed in the frames of clips; shares are 0 to 1, None without any frames.
 
     ``reused``: tokens of sub-tasks that reused the base task's update, of those reused or
     computed, in the blocks above the shared ones whose weights differ from the base task's; summed
     over blocks and all frames. ``gated``: of the tokens that were not due for a refresh, the share
     that a block processed because the temporal gates let them through; mean over tasks, blocks and
-    the frames that are not whole. Tokens are refreshed in turn, whatever they show, so the others
-    are a fair sample. ``changed``: patches of the clip without noise that differ from the frame
-    before, mean over the frames that ``gated`` counts. ``active_fraction``: tokens computed, mean
-    over tasks, blocks and frames; ``macs_share``: multiply-accumulates, of those of dense frames.
-    ``resets`` counts the whole frames by their reason.
+    the frames that are not whole. Tokens are refreshed in turn, whether they changed or not, so
+    the others are a fair sample. ``changed``: share of patches that differ from the frame before
+    in a clip without noise, mean over the frames that ``gated`` counts. ``active_fraction``:
+    tokens computed, mean over tasks, blocks and frames; ``macs_share``: multiply-accumulates, of
+    those of dense frames. ``resets`` is the number of whole frames by the reason for them.
     """
 
     reused: float | None
@@ -44,12 +44,12 @@ class SharingActivity:
 
     @property
     def gated_to_changed(self) -> float | None:
-        """How many times the share that changed the gates let through."""
+        """Share of tokens that passed the gates, divided by that of patches that changed."""
         return self.gated / self.changed if self.gated is not None and self.changed else None
 
 
 class ActivityAccount:
-    """Adds up frames; ``delta_blocks`` are those of ``delta_blocks``, by sub-task."""
+    """Sums up what sharing computed; ``delta_blocks`` is from the function of that name."""
 
     def __init__(self, delta_blocks: Mapping[str, Sequence[int]]) -> None:
         self._delta_blocks = dict(delta_blocks)
@@ -75,7 +75,7 @@ class ActivityAccount:
                 self._changed.append(changed)
 
     def result(self) -> SharingActivity:
-        """Return what all frames so far add up to."""
+        """Return the activity over all frames so far."""
         gated = {task: _mean(shares) for task, shares in self._gated.items()}
         every = [share for share in gated.values() if share is not None]
         return SharingActivity(
@@ -101,7 +101,7 @@ class ActivityAccount:
 
 
 def delta_blocks(network: MultiTaskNetwork) -> dict[str, tuple[int, ...]]:
-    """Return for every sub-task with own blocks the numbers of those that differ from the base."""
+    """Return by sub-task the numbers of the blocks whose weights differ from the base task's."""
     base = network.own_blocks(network.base_task)
     return {
         task: tuple(number for number, (own, other) in enumerate(
@@ -125,7 +125,7 @@ def _ratio(part: float, whole: float) -> float | None:
 
 
 DENSE, SHARING = 'dense', 'sharing'
-"""The two modes of computing a frame: from its pixels alone, or from the frames before too."""
+"""The modes: a frame from its pixels alone, or with what is kept of earlier frames."""
 
 _ALONE = 'every frame is evaluated alone'
 _NOTHING_SHARED = SharingSettings(temporal=False, task=False)
@@ -136,8 +136,8 @@ class ClipFrame:
     """
     A frame of a clip.
 
-    ``changed`` is the share of its patches that differ from the frame before, seen without noise;
-    None for the first one, and where it is unknown.
+    ``changed`` is the share of its patches that differ from the frame before where both are
+    rendered without noise; None for the first frame, and where it is unknown.
     """
 
     truth: Truth
@@ -145,14 +145,14 @@ class ClipFrame:
 
 
 class EvaluationClip(Protocol):
-    """Frames of one camera in the order of time."""
+    """Consecutive frames of one camera."""
 
     @property
     def name(self) -> str:
-        """What the clip is called in a report."""
+        """The name of the clip in reports."""
 
     def __len__(self) -> int:
-        """How many frames there are."""
+        """Return the number of frames."""
 
     def frames(self, size: tuple[int, int]) -> Iterator[ClipFrame]:
         """Yield the frames at (height, width), one at a time."""
@@ -160,7 +160,7 @@ class EvaluationClip(Protocol):
 
 @dataclass(frozen=True)
 class ModeReport:
-    """The metrics of one mode, and the median milliseconds of a frame."""
+    """The metrics of one mode, and the median time of a frame in milliseconds."""
 
     metrics: Metrics
     ms_p50: float
@@ -169,10 +169,10 @@ class ModeReport:
 @dataclass(frozen=True)
 class ClipReport:
     """
-    What was measured by mode: DENSE, SHARING or both.
+    The results of an evaluation by mode: DENSE, SHARING or both.
 
-    ``activity`` is what sharing did, None where it was not asked for. ``frames`` are those of all
-    clips together.
+    ``activity`` is what sharing computed, None without the mode SHARING. ``frames`` is the number
+    of frames of all clips together.
     """
 
     frames: int
@@ -183,11 +183,11 @@ class ClipReport:
 @dataclass(frozen=True)
 class ClipPlan:
     """
-    How clips are evaluated.
+    What is evaluated on clips, and how.
 
-    ``sharing`` is what the mode SHARING runs with, None to leave it out; ``delta_blocks`` are the
-    numbers of the blocks that differ from the base task's, by sub-task. ``activity`` asks for the
-    pictures of what was recomputed.
+    ``dense`` includes the mode DENSE. ``sharing`` are the settings of the mode SHARING, None
+    leaves that out. ``delta_blocks`` are the numbers of the blocks that differ from the base
+    task's, by sub-task. ``activity`` adds to each prediction the maps of what was computed.
     """
 
     tasks: tuple[str, ...]
@@ -207,11 +207,12 @@ def evaluate_clips(
     progress: Callable[[int], None] | None = None,
 ) -> ClipReport:
     """
-    Compute every frame of every clip in the modes that the plan names, one frame after the other.
+    Compute and score every frame of every clip in the modes that the plan includes.
 
-    The first frame of a clip, and every other whole frame, counts like the rest. ``observe``
-    gets each frame with its predictions by mode, ``progress`` the number of frames done. Raises
-    DatasetError where there are no frames, or where one has another size than the engine's maps.
+    The first frame of a clip, and every other whole frame, counts like the rest. ``observe`` is
+    called with each frame and its predictions by mode, ``progress`` with the number of frames
+    done. Raises DatasetError where there are no frames, or where one has another size than the
+    engine's maps.
     """
     modes = _make_modes(engine, plan)
     account = ActivityAccount(plan.delta_blocks)
@@ -247,7 +248,7 @@ def _make_modes(engine: Engine, plan: ClipPlan) -> dict[str, '_Mode']:
 
 
 class _Mode:
-    """One mode, scored; ``alone``: nothing is kept from frame to frame."""
+    """Computes and scores frames in one mode; ``alone`` keeps nothing from frame to frame."""
 
     def __init__(
         self, engine: Engine, settings: InferenceSettings, scorer: Scorer, *, alone: bool
@@ -263,6 +264,8 @@ class _Mode:
 
     def run(self, truth: Truth) -> Prediction:
         """Compute and score a frame."""
+        # a session that is reset keeps its buffers; without a session every frame would allocate
+        # them
         if self._alone:  # the buffers stay, which a frame without a session would make anew
             self._session.reset(_ALONE)
         prediction = self._engine.infer(

@@ -1,4 +1,4 @@
-"""The data sets a model is measured on: frames, or clips, with what is true of them."""
+"""The data sets that models are evaluated on: single images or clips, with their truth."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from mtshare_ros.inference.engine import Engine
 from mtshare_ros.tasks import DEFAULT_TASKS, LabelSet, ordered
 
 INPUT_SIZES = {'nyud': (448, 576), 'pascal': (512, 512)}
-"""(height, width) that the literature evaluates at; elsewhere the model's own size holds."""
+"""(height, width) that the literature evaluates at; other data sets use the model's own size."""
 
 _FOLDERS = {'validation': 'val', 'test': 'test'}
 
@@ -32,9 +32,9 @@ _FOLDERS = {'validation': 'val', 'test': 'test'}
 @dataclass(frozen=True)
 class EvaluationSet:
     """
-    A part of a data set; ``labels`` are the classes of its semantic truth.
+    The frames of a data set that are evaluated; ``labels`` are the classes of its masks.
 
-    Single images are one clip whose frames are evaluated alone: ``in_motion`` is False.
+    Single images are one clip whose frames are evaluated one by one: ``in_motion`` is False.
     """
 
     dataset: str
@@ -46,12 +46,12 @@ class EvaluationSet:
 
     @property
     def length(self) -> int:
-        """Frames in all."""
+        """Number of frames in all clips."""
         return sum(len(clip) for clip in self.clips)
 
     @property
     def origin(self) -> dict[str, Any]:
-        """The data as reports name it: metrics may be compared where all of it is equal."""
+        """Description of the data in reports; metrics compare only where all of it is equal."""
         names = [clip.name for clip in self.clips] if self.in_motion else None
         return {'dataset': self.dataset, 'split': self.split, 'images': self.length,
                 'clips': names}
@@ -74,7 +74,7 @@ class _Images:
 
 @dataclass(frozen=True)
 class _StoredClip:
-    """A clip of a folder; what would change in it without noise is unknown."""
+    """A clip from a folder; the share of its patches that change is unknown."""
 
     clip: FrameFolder
 
@@ -94,10 +94,11 @@ def open_images(
     dataset: str, root: Path | None, split: str | None, count: int | None
 ) -> EvaluationSet:
     """
-    Open ``count`` images of a data set, spread over it; None is all of them.
+    Open ``count`` images of a data set, evenly spread over it; None opens all of them.
 
-    ``root`` is the folder of any set but ``rooms``, ``split`` is validation or test, None the one
-    that is usual. Raises ConfigError or DatasetError saying what is missing.
+    ``root`` is the folder of the data set; ``rooms`` have none. ``split`` is validation or test;
+    None is test for ``rooms``, else validation. Raises ConfigError for a wrong argument and
+    DatasetError for missing files.
     """
     root, split = _checked_root(dataset, root), split or _usual_split(dataset)
     if root is None:
@@ -119,10 +120,10 @@ def open_clips(
     motion: str | None = None, frames: int | None = None,
 ) -> EvaluationSet:
     """
-    Open ``count`` clips of a data set; None is all of them.
+    Open ``count`` clips of a data set; None opens all of them.
 
-    ``rooms`` and ``folder`` have clips; ``motion`` and ``frames``, the length of a clip, say what
-    is rendered. See ``open_images``.
+    Only ``rooms`` and ``folder`` have clips. ``motion`` and ``frames``, the length of a clip, are
+    for rooms only. The other arguments and the errors are those of ``open_images``.
     """
     root, split = _checked_root(dataset, root), split or _usual_split(dataset)
     if root is None:
@@ -145,10 +146,10 @@ def tasks_to_score(
     engine: Engine, data: EvaluationSet, wanted: Sequence[str] | None = None
 ) -> tuple[str, ...]:
     """
-    Return the tasks of a model that a data set has the truth of, of those ``wanted``.
+    Return the tasks, among those ``wanted``, that a model has and a data set has the truth of.
 
-    Raises ConfigError where there are none, where one that is wanted is not among them, or where
-    classes are to be scored that are not the same.
+    ``wanted`` None means all. Raises ConfigError where there are no such tasks, where one of
+    ``wanted`` is not among them, or where masks would be scored against a truth of other classes.
     """
     both = tuple(task for task in tasks_with_truth(engine) if task in data.tasks)
     tasks = both if wanted is None else ordered(wanted)
@@ -166,7 +167,7 @@ def tasks_to_score(
 
 
 def _words_of(engine: Engine) -> str:
-    """Name the tasks of a model, and those whose maps no truth is compared with."""
+    """Return the tasks of a model as text that marks those with a depth not in metres."""
     known = tasks_with_truth(engine)
     return ', '.join(task if task in known else f'{task} without metres' for task in engine.tasks)
 
@@ -182,7 +183,7 @@ def _lacking(absent: Sequence[str]) -> str:
 
 
 def _checked_root(dataset: str, root: Path | None) -> Path | None:
-    """Return the folder of a data set, None for rooms, which have none."""
+    """Return the folder of a data set; raise ConfigError where it is missing or not needed."""
     if dataset == 'rooms' and root is not None:
         raise ConfigError(f'--root is {root}, but rooms are rendered here and now and have no '
                           'folder; leave it out')
@@ -196,7 +197,7 @@ def _usual_split(dataset: str) -> str:
 
 
 def _places(length: int, count: int | None) -> np.ndarray:
-    """Return the places of ``count`` of ``length`` samples, evenly spread."""
+    """Return the indices of ``count`` of ``length`` samples, evenly spread."""
     count = length if count is None else count
     require(1 <= count <= length, 'count', count, f'1 to {length}, the samples of the split')
     return np.arange(count) * length // count

@@ -1,4 +1,4 @@
-"""How well edges are found: within two pixels of exact ones, or as people drew them (odsF)."""
+"""Metrics of edges: F within two pixels of exact edges, or odsF against edges that people drew."""
 
 import numpy as np
 
@@ -16,13 +16,13 @@ from mtshare_ros.evaluation.truth_and_rules import (
 from mtshare_ros.inference.prediction import Prediction
 
 BLUR_RADIUS = 4
-"""Pixels over which a map is blurred to see which way its edges run."""
+"""Radius in pixels of the blur that comes before the direction of an edge is measured."""
 
 BORDER = 5
-"""Pixels along the border of an image over which edges fade in."""
+"""Width in pixels of the border of an image in which edges are faded out."""
 
 _MARGIN = 1.01
-"""A neighbour must be larger by this factor to suppress a pixel."""
+"""A neighbour suppresses a pixel only if it is larger by more than this factor."""
 
 
 def require_image_libraries() -> None:
@@ -38,7 +38,7 @@ def require_image_libraries() -> None:
 
 
 def suppress(probability: np.ndarray) -> np.ndarray:
-    """Return probabilities (H, W) in 0-1, those set to 0 that are less than beside their edge."""
+    """Return probabilities (H, W) in 0-1, with 0 where one beside it across the edge is larger."""
     from scipy.ndimage import map_coordinates
 
     height, width = probability.shape
@@ -55,14 +55,14 @@ def suppress(probability: np.ndarray) -> np.ndarray:
 
 
 def outlines(regions: np.ndarray) -> np.ndarray:
-    """Return (H, W) bool: pixels of another region than the one right, below or both."""
+    """Return (H, W) bool: pixels with another region to the right, below or both."""
     padded = np.pad(regions, ((0, 1), (0, 1)), mode='edge')
     here = padded[:-1, :-1]
     return (here != padded[:-1, 1:]) | (here != padded[1:, :-1]) | (here != padded[1:, 1:])
 
 
 def thinned(edges: np.ndarray) -> np.ndarray:
-    """Return edges (H, W) bool worn down to lines of one pixel."""
+    """Return edges (H, W) bool thinned to lines of one pixel."""
     from skimage.morphology import thin
 
     return thin(edges)
@@ -72,9 +72,10 @@ def count_pairs(found: np.ndarray, actual: np.ndarray, distance: float) -> int:
     """
     Return how many pixels of two edge maps (H, W) bool pair up at most ``distance`` pixels apart.
 
-    Each pixel has one partner at most. A flow from found to true pixels, in which each passes one
-    unit on, counts the most pairs there can be; the benchmark seeks the cheapest pairs, but a
-    pixel without a partner costs more there than any pair, so there are as many.
+    Each pixel has one partner at most. The maximum flow from found to true pixels, each of which
+    passes one unit, is the largest possible number of pairs. The original benchmark seeks the
+    cheapest pairs instead, but there a pixel without a partner costs more than any pair, so it
+    finds as many.
     """
     from scipy.sparse import csr_matrix
     from scipy.sparse.csgraph import maximum_flow
@@ -94,7 +95,7 @@ def count_pairs(found: np.ndarray, actual: np.ndarray, distance: float) -> int:
 
 
 def _angle_across(values: np.ndarray) -> np.ndarray:
-    """Return the direction (H, W) across the edges, from the curvature of the blurred map."""
+    """Return angles (H, W) across the edges in radians, from the curvature of the blurred map."""
     from scipy.ndimage import convolve1d
 
     ramp = np.arange(1, BLUR_RADIUS + 2)
@@ -109,43 +110,46 @@ def _angle_across(values: np.ndarray) -> np.ndarray:
 
 
 def _fade(length: int) -> np.ndarray:
-    """Return the factors (length,) that let edges fade in from both ends."""
+    """Return factors (length,) that rise from 0 to 1 over BORDER pixels at both ends."""
     place = np.arange(length)
     rise = np.minimum(place / BORDER, 1)
     return rise * rise[::-1]
 
 
 EDGE_TOLERANCE = 2
-"""Pixels a predicted edge may lie away from a true one, in either direction."""
+"""Pixels that a predicted edge may be away from a true one, along rows and along columns."""
 
 EDGE_THRESHOLDS = np.arange(0.05, 0.951, 0.05)
 
 
 class BoundaryMetric:
     """
-    Boundary F with a tolerance of two pixels, at the best of the thresholds 0.05 to 0.95.
+    F of edges with a tolerance of two pixels, at the best of the thresholds 0.05 to 0.95.
 
     Precision is the share of predicted pixels inside the 5x5-dilated truth, recall the share of
-    true pixels inside the 5x5-dilated prediction; both are pooled before F is taken.
+    true pixels inside the 5x5-dilated prediction; both are pooled over all frames before F is
+    computed.
     """
 
     def __init__(self) -> None:
         self._predicted, self._correct, self._reached = np.zeros((3, LEVELS), np.int64)
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
-        """Count pixels by their probability in 0-255, from which every threshold follows."""
+        """Count pixels by probability in 0-255, so that every threshold can be tried later."""
         if truth.edges is None:
             return
         actual, scored = is_marked(truth.edges), is_scored(truth.edges)
         found = np.where(scored, map_of(prediction, 'edge'), 0)
-        # A pixel lies in the dilated prediction where the largest probability around it passes.
+        # A pixel is inside the dilated prediction of a threshold exactly where the largest
+        # probability in the square around it reaches that threshold, so one maximum serves all
+        # thresholds.
         around = dilate(found, EDGE_TOLERANCE)
         self._predicted += level_counts(found)
         self._correct += level_counts(found[dilate(actual, EDGE_TOLERANCE)])
         self._reached += level_counts(around[actual])
 
     def result(self) -> dict[str, float]:
-        """Return ``f`` (%) and the ``threshold`` (0-1) it is reached at."""
+        """Return ``f`` (%) and the ``threshold`` (0-1) at which it is reached."""
         levels = np.floor(EDGE_THRESHOLDS * 255 + 1e-6).astype(int) + 1
         predicted, correct, reached = (
             at_least(counts, levels) for counts in (self._predicted, self._correct, self._reached))
@@ -169,17 +173,17 @@ def dilate(values: np.ndarray, radius: int) -> np.ndarray:
 
 
 ENDS = (0.001, 0.999)
-"""Thresholds besides the evenly spaced ones; with 99 of those they are as in publications."""
+"""Two thresholds besides the evenly spaced ones, as in publications."""
 
 
 class OdsMetric:
     """
-    F of thin edges that pair up one to one with true ones, at the best threshold for all frames.
+    odsF: F of thin edges paired one to one with true ones, at the threshold best for all frames.
 
-    A pair lies at most ``max_distance`` times the image's diagonal apart. ``threshold_count``
-    thresholds lie evenly between 0 and 1, two more at ENDS; each costs about 0.07 s on a frame of
-    425x560. The true edges are the outlines of ``regions`` where a frame has that attribute, else
-    its edges.
+    Partners are at most ``max_distance`` times the image's diagonal apart. ``threshold_count``
+    thresholds are evenly spaced between 0 and 1, and two more are at ENDS; each takes about 0.07 s
+    on a frame of 425x560. The true edges are the outlines of ``regions`` where a frame has that
+    attribute, else its edges.
     """
 
     def __init__(self, max_distance: float, *, threshold_count: int = 20) -> None:
@@ -191,7 +195,11 @@ class OdsMetric:
         self._actual = 0
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
-        """Add the edges inside the smallest box around what is scored: padding is no border."""
+        """
+        Add the edges of a frame, cut to the smallest box round the pixels that are scored.
+
+        Without the cut, padding would look like the border of the image.
+        """
         edges = truth.edges
         if edges is None or not is_scored(edges).any():
             return
@@ -210,7 +218,7 @@ class OdsMetric:
             self._pairs[place] += count_pairs(found, actual, distance)
 
     def result(self) -> dict[str, float]:
-        """Return ``f`` (%) and the ``threshold`` (0-1) it is reached at."""
+        """Return ``f`` (%) and the ``threshold`` (0-1) at which it is reached."""
         if self._actual == 0:
             return {'f': float('nan'), 'threshold': float('nan')}
         scores = f_scores(self._pairs / np.maximum(self._found, 1), self._pairs / self._actual)

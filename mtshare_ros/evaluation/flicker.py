@@ -1,4 +1,4 @@
-"""How much maps change from frame to frame where what they show does not."""
+"""How much maps change from frame to frame where the surface that they show does not."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,11 +19,12 @@ _SMALLEST_WEIGHT = 1e-3
 @dataclass(frozen=True)
 class Correspondence:
     """
-    The pixels of a frame that see a surface which the frame before saw, and where that lay.
+    The pixels of a frame whose surface the frame before saw too, and its place in that frame.
 
-    ``here`` (H, W) bool marks the N pixels; ``there`` (N, 2) float64 are row and column in the
-    frame before, between pixels that all saw the surface. ``ray`` (N, 3) points there in its
-    optical frame, at a depth of one metre. ``earlier`` and ``later`` are the frames.
+    ``here`` (H, W) bool marks the N pixels. ``there`` (N, 2) float64 are their row and column in
+    the frame before, between pixels that all saw the same surface. ``ray`` (N, 3) are the points
+    at these places in the optical frame of the earlier camera, at a depth of one metre.
+    ``earlier`` and ``later`` are the two frames.
     """
 
     here: np.ndarray
@@ -34,11 +35,11 @@ class Correspondence:
 
     @classmethod
     def between(cls, earlier: RoomFrame, later: RoomFrame) -> 'Correspondence':
-        """Find it from true depths, normals, labels and poses of two frames of one size."""
+        """Find the pixels by the true depths, normals, labels and poses of frames of one size."""
         points = rays(later.depth.shape, later.intrinsics) * later.depth[..., None]
         before = seen_from(points, later.pose, earlier.pose)
         there = projected(before, earlier.intrinsics)[..., ::-1]
-        # rounding errors would move pixels of a camera at rest
+        # rounding errors would otherwise move the pixels of a camera at rest to between pixels
         there = np.round(there, 4)
         here = ((there >= 0) & (there <= np.array(later.depth.shape) - 1)).all(axis=-1)
         here &= before[..., 2] > 0
@@ -49,12 +50,12 @@ class Correspondence:
         return cls(here, there[here], ray, earlier, later)
 
     def before(self, values: np.ndarray) -> np.ndarray:
-        """Return values (H, W, ...) of the frame before where the N pixels lay: (N, ...)."""
+        """Return values (H, W, ...) of the frame before, interpolated at the N places."""
         total: np.ndarray | float = 0.0
         for rows, columns, weights in self._round_there:
             found = values[rows, columns].astype(np.float32)
             shares = weights.reshape(-1, *(1,) * (found.ndim - 1))
-            # a NaN at a neighbour of weight 0 must not spoil the sum
+            # a NaN at a neighbour of weight 0 would make the sum NaN
             total = total + np.multiply(found, shares, out=np.zeros_like(found),
                                         where=shares > 0)
         return np.asarray(total)
@@ -66,24 +67,24 @@ class Correspondence:
                      in _neighbours(self.there, self.here.shape))
 
     def nearest(self, values: np.ndarray) -> np.ndarray:
-        """Return values (H, W) of the frame before at the pixels nearest to the N: (N,)."""
+        """Return values (H, W) of the frame before at the pixels nearest to the N places: (N,)."""
         rows, columns = np.rint(self.there).astype(int).T
         return values[rows, columns]
 
     def depth_here(self, depth: np.ndarray) -> np.ndarray:
-        """Return depths (N,) that were seen from the frame before as the later frame sees them."""
+        """Return depths (N,) of the frame before, converted to depths from the later camera."""
         points = self.ray * depth[:, None]
         return seen_from(points, self.earlier.pose, self.later.pose)[:, 2]
 
     def turned(self, vectors: np.ndarray) -> np.ndarray:
-        """Return directions (N, 3) of the optical frame before in that of the later frame."""
+        """Return directions (N, 3), rotated from the earlier to the later optical frame."""
         return vectors @ (self.later.pose.rotation.T @ self.earlier.pose.rotation).T
 
 
 def _neighbours(
     places: np.ndarray, shape: tuple[int, ...]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Yield rows, columns and weights (N,) of the four pixels round places (N, 2)."""
+    """Yield rows, columns and bilinear weights (N,) of the four pixels round places (N, 2)."""
     low = np.floor(places).astype(int)
     share = places - low
     for down in (0, 1):
@@ -97,7 +98,11 @@ def _agree(
     earlier: RoomFrame, later: RoomFrame, pixels: tuple[np.ndarray, np.ndarray],
     places: np.ndarray, points: np.ndarray,
 ) -> np.ndarray:
-    """Tell of places (N, 2) whether all that count round them saw the same surface: (N,) bool."""
+    """
+    Return (N,) bool: whether all pixels round a place (N, 2) saw the surface of its later pixel.
+
+    Pixels of a very small weight are ignored.
+    """
     agrees = np.ones(len(places), bool)
     normals = later.normals[pixels] @ (earlier.pose.rotation.T @ later.pose.rotation).T
     for rows, columns, weights in _neighbours(places, earlier.depth.shape):
@@ -110,20 +115,20 @@ def _agree(
 
 UNITS = {'semseg': '%', 'depth': '%', 'normals': 'degrees', 'edge': '%'}
 """
-What the flicker of a task is counted in, a mean over pixels and pairs of frames.
+Units of the flicker by task; it is a mean over pixels and pairs of frames.
 
-The share of pixels whose class changes; the change of depth, of the true one; the angle between
-normals; the change of the probability of an edge.
+semseg: share of pixels whose class changes. depth: change as a share of the true depth. normals:
+angle between them. edge: change of the probability.
 """
 
 
 @dataclass
 class Flicker:
     """
-    Collects how much each frame's maps differ from those of the frame before, moved to its view.
+    Averages how much maps differ from those of the frame before, moved to the newer view.
 
-    They are moved by the true depth and motion, and compared only where both frames see the same
-    surface. Depths are in metres of the camera, as they are scored.
+    Maps are moved by the true depth and motion and compared only where both frames see the same
+    surface. Depths must be in metres of the camera.
     """
 
     last: Prediction | None = None
@@ -131,11 +136,11 @@ class Flicker:
     pixels: int = 0
 
     def start(self) -> None:
-        """Begin another clip: the next frame has none before."""
+        """Begin another clip, whose first frame is compared with nothing."""
         self.last = None
 
     def update(self, prediction: Prediction, same: Correspondence | None) -> None:
-        """Add a frame; ``same`` says what it shares with the one added before, None nothing."""
+        """Add a frame; ``same`` is its correspondence with the one before, None without one."""
         if self.last is not None and same is not None:
             for task, change in changes(self.last, prediction, same).items():
                 self.sums[task] = self.sums.get(task, 0.0) + float(change.sum(dtype=np.float64))
@@ -150,7 +155,7 @@ class Flicker:
 def changes(
     earlier: Prediction, later: Prediction, same: Correspondence
 ) -> dict[str, np.ndarray]:
-    """Return by task in UNITS how far the maps (N,) of two frames are apart where both agree."""
+    """Return by task in UNITS how much the maps of two frames differ at the N common pixels."""
     found: dict[str, np.ndarray] = {}
     if earlier.mask is not None and later.mask is not None:
         found['semseg'] = 100.0 * (same.nearest(earlier.mask) != later.mask[same.here])

@@ -48,7 +48,7 @@ class LabelMetric:
         self._counts = np.zeros((class_count, self._side), np.int64)
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
-        """Count each scored pixel at its true (row) and predicted (column) class."""
+        """Count each scored pixel by its true class (row) and its predicted class (column)."""
         labels = truth_of(truth, self._task)
         if labels is None or not self._counts_frame(labels):
             return
@@ -60,7 +60,7 @@ class LabelMetric:
             self._counts.shape)
 
     def result(self) -> dict[str, float]:
-        """Return ``miou``, ``pixel_accuracy`` (%) and how many ``classes`` the truth has."""
+        """Return ``miou``, ``pixel_accuracy`` (%) and ``classes``: how many the truth has."""
         hits = np.diagonal(self._counts)
         actual = self._counts.sum(axis=1)
         union = actual + self._counts[:, :-1].sum(axis=0) - hits
@@ -74,21 +74,21 @@ class LabelMetric:
         }
 
     def _counts_frame(self, labels: np.ndarray) -> bool:
-        """Tell whether a frame is scored; one without people is not, where parts are asked."""
+        """Return whether a frame is scored; for human parts, a frame without people is not."""
         if self._task != 'human_parts':
             return True
         return bool(((labels > 0) & (labels < self._side - 1)).any())
 
 
 SMALLEST_DEPTH = 1e-9
-"""Metres that predictions are raised to, so that they have a logarithm."""
+"""Smallest predicted depth in metres; smaller ones are raised to it, for their logarithm."""
 
 
 class DepthMetric:
     """
-    Errors of depth, pooled over pixels, not averaged over frames.
+    Errors of depth, pooled over the pixels of all frames rather than averaged over frames.
 
-    A pixel the network could not compute counts as 0 m.
+    A pixel whose depth the network could not compute counts as 0 m.
     """
 
     def __init__(self) -> None:
@@ -97,7 +97,7 @@ class DepthMetric:
         self._squares = self._log_squares = self._relative = self._relative_squares = 0.0
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
-        """Add the pixels whose true depth is finite and above 0."""
+        """Add the pixels of a frame whose true depth is finite and above 0."""
         if truth.depth is None:
             return
         scored = np.isfinite(truth.depth) & (truth.depth > 0)
@@ -129,17 +129,17 @@ class DepthMetric:
 
 
 ANGLE_LIMITS = {'within_11_25': 11.25, 'within_22_5': 22.5, 'within_30': 30.0}
-"""Angles whose share of pixels below is reported, in degrees."""
+"""Angles in degrees; the share of pixels below each is reported."""
 
 _ANGLE_BINS_PER_DEGREE = 100
 
 
 class NormalsMetric:
     """
-    Angles between normals, 2 atan2(|p - g|, |p + g|), pooled over pixels.
+    Angles between normals p and g, 2 atan2(|p - g|, |p + g|), pooled over pixels.
 
-    The median is that of a histogram with bins of 0.01 degrees. A pixel the network could not
-    compute counts as 90 degrees.
+    The median is taken from a histogram with bins of 0.01 degrees. A pixel whose normal the
+    network could not compute counts as 90 degrees.
     """
 
     def __init__(self) -> None:
@@ -148,7 +148,7 @@ class NormalsMetric:
         self._within = dict.fromkeys(ANGLE_LIMITS, 0)
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
-        """Add the pixels whose true normal is a direction."""
+        """Add the pixels of a frame whose true normal is finite and not 0."""
         if truth.normals is None:
             return
         length = np.linalg.norm(truth.normals.astype(np.float32), axis=-1)
@@ -162,7 +162,7 @@ class NormalsMetric:
             self._within[name] += int((angles < limit).sum())
 
     def result(self) -> dict[str, float]:
-        """Return ``mean`` and ``median`` (degrees) and the shares (%) within ANGLE_LIMITS."""
+        """Return ``mean``, ``median`` (degrees) and the share (%) below each of ANGLE_LIMITS."""
         pixels = int(self._histogram.sum())
         return {
             'mean': ratio(self._sum, pixels),
@@ -181,7 +181,7 @@ def angles_between(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """
     Return the angles (N,) in degrees between directions (N, 3) of any length.
 
-    A direction that is not finite or has no length is at 90 degrees to everything.
+    A direction that is not finite or has no length counts as 90 degrees.
     """
     first, second = _unit(first), _unit(second)
     difference = np.linalg.norm(first - second, axis=-1)
@@ -197,7 +197,7 @@ def _unit(vectors: np.ndarray) -> np.ndarray:
 
 
 BETA_SQUARED = 0.3
-"""Weight of precision against recall in F."""
+"""The weight b of F = (1 + b) P R / (b P + R)."""
 
 SALIENCY_THRESHOLDS = np.arange(0.05, 0.951, 0.05)
 
@@ -206,8 +206,8 @@ class SaliencyMetric:
     """
     The largest F at the thresholds 0.05 to 0.95, precision and recall pooled over all pixels.
 
-    ``legacy_sigmoid`` compares the sigmoid of the probability with the thresholds, of which few
-    then separate pixels; many published results were measured so.
+    ``legacy_sigmoid`` compares the sigmoid of the probability with the thresholds, as in many
+    published results. The sigmoid of a probability is 0.5 to 0.73, so that few thresholds matter.
     """
 
     def __init__(self, *, legacy_sigmoid: bool = False) -> None:
@@ -217,7 +217,7 @@ class SaliencyMetric:
         self._found, self._correct = np.zeros((2, LEVELS), np.int64)
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
-        """Count pixels by their probability in 0-255, from which every threshold follows."""
+        """Count pixels by probability in 0-255, so that every threshold can be tried later."""
         marks = truth_of(truth, 'saliency')
         if marks is None:
             return
@@ -226,7 +226,7 @@ class SaliencyMetric:
         self._correct += level_counts(levels[is_marked(marks)])
 
     def result(self) -> dict[str, float]:
-        """Return ``maxf`` (%) and the ``threshold`` (0-1) it is reached at."""
+        """Return ``maxf`` (%) and the ``threshold`` (0-1) at which it is reached."""
         actual = int(self._correct.sum())
         if actual == 0:
             return {'maxf': float('nan'), 'threshold': float('nan')}
@@ -246,7 +246,7 @@ _WITHOUT_OPTIONS: dict[str, Callable[[], Metric]] = {
 
 def make_metric(task: str, class_count: int, rules: MetricRules = ROOMS_RULES) -> Metric:
     """
-    Return an empty metric for a task id; ``class_count`` is that of the label set.
+    Return an empty metric for a task; ``class_count`` is the number of labels.
 
     Raises MissingExtraError where odsF is asked for and SciPy or scikit-image is missing.
     """

@@ -1,4 +1,4 @@
-"""How far the raw outputs of a sharing engine are from others of the same network."""
+"""How much the raw outputs of an engine that shares differ from others of the same network."""
 
 from dataclasses import dataclass, replace
 from typing import Callable, Iterator, Mapping, Sequence
@@ -18,9 +18,9 @@ DENSE = SharingSettings(temporal=False, task=False)
 @dataclass(frozen=True)
 class ErrorMetrics:
     """
-    Relative L2 differences ||y - y_0|| / ||y_0|| of a task's raw outputs, one a frame.
+    Relative L2 differences ||y - y_0|| / ||y_0|| of a task's raw outputs, summarised over frames.
 
-    The first frame of a clip is computed in full and does not count.
+    The first frame of a clip is computed whole and does not count.
     """
 
     p95: float
@@ -38,10 +38,10 @@ class TaskErrors:
     """
     The errors of one task's raw output with sharing.
 
-    ``added`` is the difference to sharing without thresholds, where a token that enters the
-    network is computed in all blocks; ``total`` is the difference to dense frames; ``without`` is
-    the part of it that does not come from thresholds: noise that is kept instead of renewed, and
-    age.
+    ``added`` is the difference to sharing without thresholds, in which a token that enters the
+    network is computed in all blocks. ``total`` is the difference to dense frames. ``without`` is
+    the difference of sharing without thresholds to dense frames: it comes from tokens that keep
+    the noise of an earlier frame, and from their age.
     """
 
     added: ErrorMetrics
@@ -51,7 +51,7 @@ class TaskErrors:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Errors by task, and the share of a dense frame's multiply-accumulates that was done."""
+    """Errors by task, and the multiply-accumulates done as a share of those of dense frames."""
 
     errors: Mapping[str, TaskErrors]
     macs_fraction: float
@@ -73,7 +73,11 @@ def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 def gated(sharing: SharingSettings) -> SharingSettings:
-    """Return settings with which nothing but the gates decides: no frame is computed dense."""
+    """
+    Return settings with which only gates and refreshes decide what a frame computes.
+
+    No frame is whole because of a crossover, a scene cut or a latency target.
+    """
     return replace(sharing, crossover=1.0, scene_cut_fraction=1.0, latency_target_ms=0.0)
 
 
@@ -88,7 +92,7 @@ def outputs(
     engine: Engine, clip: RenderedClip, tasks: tuple[str, ...], sharing: SharingSettings,
     tick: Callable[[], None],
 ) -> Iterator[FrameOutputs]:
-    """Run an engine over a clip as one camera; each yielded output is valid until the next one."""
+    """Run an engine over a clip; each output is valid until the next one is yielded."""
     session, settings = engine.new_session(), InferenceSettings(tasks, sharing)
     tasks = settings.tasks
     for image in clip.images:
@@ -98,7 +102,7 @@ def outputs(
 
 
 class UngatedReference:
-    """The raw outputs of sharing without thresholds for some clips, kept on the CPU."""
+    """The raw outputs for some clips of sharing without thresholds, kept on the CPU."""
 
     def __init__(
         self, engine: Engine, clips: Sequence[RenderedClip], sharing: SharingSettings,
@@ -115,9 +119,9 @@ class UngatedReference:
         self, engine: Engine, task: str, sharing: SharingSettings, tick: Callable[[], None],
     ) -> ErrorMetrics:
         """
-        Return what the thresholds of an engine add to a task's error.
+        Return the error that the thresholds of an engine add to a task.
 
-        The task runs alone, or with the base task where it may reuse its updates.
+        The task runs alone, or together with the base task where it may reuse its updates.
         """
         tasks = (engine.network_tasks[0], task) if sharing.task else (task,)
         errors = []
@@ -133,7 +137,7 @@ def compare(
     engine: Engine, clips: Sequence[RenderedClip], sharing: SharingSettings,
     tick: Callable[[], None],
 ) -> Comparison:
-    """Run all tasks with an engine's thresholds, without them, and dense, frame by frame."""
+    """Compare three runs frame by frame: with an engine's thresholds, without them, and dense."""
     none, sharing, tasks = without_thresholds(engine), gated(sharing), engine.network_tasks
     errors: dict[str, tuple[list[float], ...]] = {task: ([], [], []) for task in tasks}
     done = dense = 0
@@ -156,7 +160,7 @@ def compare(
 def noise_response(
     engine: Engine, clips: Sequence[RenderedClip], tick: Callable[[], None]
 ) -> dict[str, float]:
-    """Return by task how much the dense output differs between two draws of the sensor's noise."""
+    """Return by task how much dense outputs differ between two draws of the sensor's noise."""
     errors: dict[str, list[float]] = {task: [] for task in engine.network_tasks}
     for clip in clips:
         first = replace(clip, images=clip.images[::NOISE_STEP])

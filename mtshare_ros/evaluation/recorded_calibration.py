@@ -21,13 +21,13 @@ from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 PERIODS = (30, 15, 8)
-"""Refresh periods to choose among, in frames."""
+"""Refresh periods that are tried, in frames."""
 
 FEWEST_FRAMES = 24
-"""Of a recording: three times the shortest period."""
+"""A recording needs at least this many frames: three times the shortest period."""
 
 STEPS = 4
-"""Measurements of one period."""
+"""Most measurements for one refresh period."""
 
 _SMALLEST, _LARGEST = 1 / 16, 4.0
 
@@ -35,11 +35,11 @@ _SMALLEST, _LARGEST = 1 / 16, 4.0
 @dataclass(frozen=True)
 class PeriodTrial:
     """
-    The largest factor on the thresholds that keeps the error with one refresh period.
+    The largest factor on thresholds with which one refresh period keeps the target error.
 
     ``errors`` are by task the 95th percentile over frames of the relative difference of a raw
-    output to that of the same frame computed dense; ``within`` says whether all keep the target.
-    ``macs_fraction`` is the work, of dense frames.
+    output to that of the same frame computed dense; ``within`` says whether all tasks keep the
+    target. ``macs_fraction`` is the multiply-accumulates as a share of those of dense frames.
     """
 
     refresh_period: int
@@ -52,9 +52,9 @@ class PeriodTrial:
 @dataclass(frozen=True)
 class RecordedCalibration:
     """
-    What was tried, which trial does least work within the target, and its thresholds.
+    All trials, the one within the target that computes least, and its thresholds.
 
-    ``consecutive`` is by task how much dense outputs of frames that follow each other differ.
+    ``consecutive`` is by task how much the dense outputs of consecutive frames differ (p95).
     """
 
     trials: tuple[PeriodTrial, ...]
@@ -65,7 +65,7 @@ class RecordedCalibration:
 
 
 def count_frames(images: Sequence[np.ndarray]) -> int:
-    """Return how many frames ``calibrate_recorded`` computes at most."""
+    """Return the largest number of frames that ``calibrate_recorded`` may compute."""
     return len(images) * (1 + len(PERIODS) * STEPS)
 
 
@@ -74,10 +74,10 @@ def calibrate_recorded(
     tick: Callable[[], None] = lambda: None,
 ) -> RecordedCalibration:
     """
-    Find the cheapest refresh period and factor on thresholds that keep an error on a recording.
+    Find the refresh period and factor on thresholds that keep a target error at the least cost.
 
-    ``images`` (H, W, 3) uint8 follow each other. Raises DatasetError for a recording that shows
-    too little, ConfigError where no trial keeps the target.
+    ``images`` (H, W, 3) uint8 are the consecutive frames of the recording. Raises DatasetError for
+    a recording of too few frames or of equal ones, ConfigError where no trial keeps the target.
     """
     require(0 < target_error < 1, 'target_error', target_error,
             'above 0 and below 1, such as 0.05')
@@ -98,21 +98,21 @@ def calibrate_recorded(
 
 
 def scaled(engine: Engine, factor: float) -> dict[str, TaskThresholds]:
-    """Return an engine's thresholds in time times a factor."""
+    """Return an engine's thresholds, the temporal ones multiplied by a factor."""
     return {task: replace(known, temporal=tuple(
         round(value * factor, 4) for value in known.temporal))
         for task, known in engine.thresholds.items()}
 
 
 class _Search:
-    """Compares shared frames with dense ones, which are computed once."""
+    """Compares frames with sharing to dense ones, which are computed once."""
 
     def __init__(
         self, engine: Engine, images: Sequence[np.ndarray], target: float,
         tick: Callable[[], None],
     ) -> None:
         self._engine, self._images, self._target, self._tick = engine, images, target, tick
-        # halves the memory; their rounding is far below any error that is asked for
+        # half precision halves the memory; its rounding is far below any target error
         self._dense = [{task: values.half().cpu() for task, values in frame.raw.items()}
                        for frame in self._run(engine, DENSE)]
         self.consecutive = {
@@ -121,7 +121,7 @@ class _Search:
             for task in engine.network_tasks}
 
     def try_period(self, period: int) -> PeriodTrial:
-        """Look for the largest factor with one refresh period."""
+        """Return the trial with the largest factor that keeps the target with a refresh period."""
         tried: dict[float, PeriodTrial] = {}
 
         def error_at(factor: float) -> float:
@@ -147,7 +147,7 @@ class _Search:
         return PeriodTrial(period, factor, p95, done / dense, max(p95.values()) <= self._target)
 
     def _run(self, engine: Engine, sharing: SharingSettings) -> Iterator[FrameOutputs]:
-        """Compute the recording as one camera; what it yields holds until the next frame."""
+        """Compute the recording in one session; an output is valid until the next one."""
         session, tasks = engine.new_session(), engine.network_tasks
         settings = InferenceSettings(tasks, sharing)
         for image in self._images:
@@ -157,7 +157,7 @@ class _Search:
 
 
 def _check(images: Sequence[np.ndarray], source: str) -> None:
-    """Raise DatasetError for a recording on which nothing can be chosen."""
+    """Raise DatasetError for too few frames, or for frames that are all equal."""
     if len(images) < FEWEST_FRAMES:
         raise DatasetError(f'{source}: {len(images)} frames are too few to calibrate on; at least '
                            f'{FEWEST_FRAMES} that follow each other are needed')
@@ -169,7 +169,7 @@ def _check(images: Sequence[np.ndarray], source: str) -> None:
 def _sentence(
     chosen: PeriodTrial, consecutive: Mapping[str, float], target: float, source: str, count: int
 ) -> str:
-    """Say how the thresholds were found, and what they keep."""
+    """Return how thresholds were calibrated and the errors with them, as text for the model."""
     reached = ', '.join(f'{task} {error:.3f} (consecutive dense frames {consecutive[task]:.3f})'
                         for task, error in chosen.errors.items())
     return (f'Relative L2 difference of the raw output to that of dense frames, 95th percentile '

@@ -1,4 +1,4 @@
-"""The views and clips of rooms that models are measured and calibrated on."""
+"""The views and clips of procedural rooms that models are evaluated and calibrated on."""
 
 from dataclasses import dataclass
 from typing import Callable, Iterator, Sequence
@@ -30,12 +30,16 @@ _VIEWS = {'validation': validation_views, 'test': test_views}
 
 
 def room_labels() -> LabelSet:
-    """Return the classes of the rooms' truth."""
+    """Return the label set of the rooms' truth."""
     return load_labels('nyu40')
 
 
 def tasks_of_rooms(engine: Engine) -> tuple[str, ...]:
-    """Return the tasks of a model that rooms have the truth of; classes must be the same."""
+    """
+    Return the tasks of a model that rooms have the truth of.
+
+    Masks are among them only if the model has the classes of the rooms.
+    """
     same = engine.labels.names == room_labels().names
     return tuple(task for task in tasks_with_truth(engine)
                  if task in DEFAULT_TASKS and (task != 'semseg' or same))
@@ -43,9 +47,9 @@ def tasks_of_rooms(engine: Engine) -> tuple[str, ...]:
 
 def fixed_views(split: str, count: int | None = None) -> list[View]:
     """
-    Return ``count`` views of ``validation`` or ``test``, spread over the rooms; None is all.
+    Return ``count`` views of a split, evenly spread over its rooms; None returns all views.
 
-    Raises ConfigError for another split or a count that the split does not have.
+    ``split`` is validation or test. Raises ConfigError for another split or a count out of range.
     """
     if split not in _VIEWS:
         raise ConfigError(f'split is {split!r}; allowed are {", ".join(_VIEWS)}')
@@ -71,18 +75,18 @@ def render_fixed_views(views: list[View], *, size: tuple[int, int]) -> Iterator[
 
 
 FIRST_ROOM = 1_000
-"""After the rooms whose fixed views are the validation of a training."""
+"""First room of the validation split to calibrate on, after those that training validates on."""
 
 NOISE_STEP = 8
-"""Frames from one measurement of how outputs respond to the sensor's noise to the next."""
+"""Every so many frames, the response of the outputs to the sensor's noise is measured."""
 
 _FAR_INDEX = 500_000
-"""Added to the frame number that seeds the noise, so that two draws differ; no clip is so long."""
+"""Added to the frame number that seeds a second draw of noise; clips are shorter than this."""
 
 
 @dataclass(frozen=True)
 class ClipSpec:
-    """One clip: a room of the validation split and how the camera moves in it."""
+    """A clip to calibrate on: a room of the validation split and the motion of the camera."""
 
     seed: int
     motion: str
@@ -93,7 +97,8 @@ class RenderedClip:
     """
     The images of a clip, (H, W, 3) uint8 each, with the sensor's noise.
 
-    ``again`` holds the images 0, ``NOISE_STEP``, 2 ``NOISE_STEP``, ... with another noise.
+    ``again`` holds the images 0, ``NOISE_STEP``, 2 ``NOISE_STEP``, ... with a second draw of
+    noise.
     """
 
     spec: ClipSpec
@@ -103,7 +108,7 @@ class RenderedClip:
 
 @dataclass(frozen=True)
 class CalibrationClips:
-    """Clips to calibrate on, and as many others, of other rooms, to check the result on."""
+    """Clips to calibrate on, and as many clips of other rooms to check the result on."""
 
     calibration: tuple[ClipSpec, ...]
     held_out: tuple[ClipSpec, ...]
@@ -111,9 +116,10 @@ class CalibrationClips:
 
 def plan_clips(rooms: int) -> CalibrationClips:
     """
-    Return clips of ``rooms`` rooms to calibrate on and of the next ones to check on.
+    Return clips of ``rooms`` rooms to calibrate on and of as many further rooms to check on.
 
-    The motions take turns. Raises ConfigError for more rooms than the validation split has.
+    The motions alternate from room to room. Raises ConfigError for more rooms than the validation
+    split has.
     """
     seeds = split_seeds('validation')[FIRST_ROOM:]
     require(1 <= rooms <= len(seeds) // 2, 'rooms', rooms, f'1 to {len(seeds) // 2}')
@@ -127,9 +133,9 @@ def render_clips(
     progress: Callable[[int], None] | None = None,
 ) -> list[RenderedClip]:
     """
-    Render clips of ``frames`` frames at (height, width); ``progress`` gets the frames done.
+    Render clips of ``frames`` frames at (height, width).
 
-    Raises MissingExtraError where numba is not installed.
+    ``progress`` is called with the number of frames done. Raises MissingExtraError without numba.
     """
     clips: list[RenderedClip] = []
     for spec in specs:
@@ -153,10 +159,10 @@ class _OtherNoise(RoomVideo):
 
 
 CLIP_FRAMES = 64
-"""Frames of a clip by default: two refresh periods, about two seconds."""
+"""Frames of a clip by default: two refresh periods, or about two seconds."""
 
 _VALIDATION_ROOMS = slice(500, 508)
-"""After the 64 rooms of the fixed views, before the rooms of calibration."""
+"""Between the 64 rooms of the fixed views and the rooms of the calibration."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +175,7 @@ class RoomClip:
 
     @property
     def name(self) -> str:
-        """The room and the camera's motion."""
+        """The seed of the room and the motion of the camera, as text."""
         return f'room {self.seed}, {self.motion}'
 
     def __len__(self) -> int:
@@ -177,7 +183,7 @@ class RoomClip:
 
     def frames(self, size: tuple[int, int]) -> Iterator[ClipFrame]:
         """
-        Render frame by frame at (height, width); changes are measured in a clip without noise.
+        Yield frames at (height, width) with noise; ``changed`` is measured without noise.
 
         Raises MissingExtraError where numba is not installed.
         """
@@ -196,9 +202,10 @@ def room_clips(
     split: str, motion: str | None = None, count: int | None = None, frames: int = CLIP_FRAMES
 ) -> list[RoomClip]:
     """
-    Return ``count`` clips of ``validation`` or ``test``, None being all; a motion None is each.
+    Return ``count`` clips of ``validation`` or ``test``; None returns all.
 
-    Raises ConfigError for another split, an unknown motion, no frames, or more clips than rooms.
+    Without a ``motion``, the motions alternate from clip to clip. Raises ConfigError for another
+    split, an unknown motion, fewer than two frames, or more clips than rooms.
     """
     rooms = {'validation': tuple(split_seeds('validation')[_VALIDATION_ROOMS]),
              'test': STREAMS[MOTIONS[0]].seeds}
@@ -217,8 +224,8 @@ def changed_share(first: np.ndarray, second: np.ndarray) -> float:
     """
     Return the share of patches in which images (H, W, 3) uint8 differ by more than CHANGE_LEVEL.
 
-    A patch has PATCH x PATCH pixels, the difference is the mean of the absolute ones over pixels
-    and colours. Sides that PATCH does not divide are cut off.
+    The difference of a patch, PATCH x PATCH pixels, is the mean absolute difference over its
+    pixels and colours. Rows and columns of pixels beyond the last whole patch are ignored.
     """
     difference = np.abs(second.astype(np.float32) - first).mean(axis=-1)
     rows, columns = (side // PATCH for side in difference.shape)

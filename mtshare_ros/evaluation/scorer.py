@@ -1,4 +1,4 @@
-"""A model against the truth, frame by frame, and its metrics against those of a baseline."""
+"""The metrics of a model over frames with truth, and how they compare with those of a baseline."""
 
 from dataclasses import dataclass, field
 import json
@@ -15,11 +15,11 @@ from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.tasks import get_task, TASKS
 
 Metrics = dict[str, dict[str, float]]
-"""Values by task id and name of the metric."""
+"""Metrics by task id and by the name of the metric."""
 
 
 class Scorer:
-    """The metrics of some tasks of a model, fed frame by frame."""
+    """Computes the metrics of some tasks of a model, frame by frame."""
 
     def __init__(
         self, engine: Engine, tasks: Sequence[str], rules: MetricRules = ROOMS_RULES
@@ -30,7 +30,7 @@ class Scorer:
 
     def add(self, prediction: Prediction, truth: Truth) -> None:
         """
-        Score a frame's maps, its depth in metres of the camera that took it.
+        Score a frame's maps, after its depth is scaled, in place, to metres of its camera.
 
         Raises DatasetError where the truth has another size than the maps.
         """
@@ -41,7 +41,7 @@ class Scorer:
         self.frames += 1
 
     def metrics(self) -> Metrics:
-        """Return the metrics of all frames by task; raise DatasetError where there were none."""
+        """Return the metrics of all frames by task; raise DatasetError without any frames."""
         if self.frames == 0:
             raise DatasetError('there are no frames to evaluate; at least one is needed')
         return {task: metric.result() for task, metric in self._metrics.items()}
@@ -56,9 +56,9 @@ def evaluate(
     progress: Callable[[int], None] | None = None,
 ) -> Metrics:
     """
-    Return the metrics over all frames, each computed alone.
+    Return the metrics over all frames, each computed from its pixels alone.
 
-    ``tasks`` are by default all the model has. ``progress`` is called with the number of frames
+    ``tasks`` None means all tasks of the model. ``progress`` is called with the number of frames
     done. Raises DatasetError where there are no frames, or where one has another size than the
     engine's maps.
     """
@@ -88,7 +88,7 @@ def delta_m(metrics: Metrics, baseline: Metrics, *, skip_missing: bool = False) 
     """
     Return the mean over tasks of the relative change of the main metric, in per cent.
 
-    Above 0 is better than the baseline, whichever way the metric runs: (1 / T) sum of
+    Above 0 is better than the baseline, also for metrics of which lower is better: (1 / T) sum of
     s (M - B) / B x 100, with s = -1 where lower is better (Maninis et al., CVPR 2019, equation 4).
     NaN where a baseline is 0 or missing; ``skip_missing`` leaves out tasks without a baseline.
     """
@@ -115,14 +115,14 @@ class Change:
 
     @classmethod
     def between(cls, metrics: Metrics, baseline: Metrics) -> 'Change':
-        """Return how much better ``metrics`` are than ``baseline``, task by task and in all."""
+        """Return how much better ``metrics`` are than ``baseline``, by task and as the mean."""
         return cls(delta_m(metrics, baseline), {
             task: delta_m({task: found}, baseline) for task, found in metrics.items()})
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Metrics by task, and the file that each task's come from."""
+    """Metrics of a baseline by task, and the file that each task's metrics were read from."""
 
     metrics: Metrics = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
@@ -134,9 +134,9 @@ def read_baseline(
     """
     Read the metrics of ``tasks`` from reports of ``mtshare evaluate --json``.
 
-    A word is FILE, which gives all of them it holds, or TASK=FILE, which gives one. ``measured``
-    is what a report says of its data; another one does not compare. Raises ConfigError for a file
-    that is no such report, a task that is in none or in several, and other data.
+    Each of ``words`` is FILE, for all tasks in that file, or TASK=FILE, for one. ``measured``
+    describes the data of this evaluation; a report on other data is refused. Raises ConfigError
+    for a file that is no such report, a task that is in none or in several, and other data.
     """
     metrics: Metrics = {}
     files: dict[str, str] = {}

@@ -1,11 +1,11 @@
-"""Find the largest number at which an error is still within a bound."""
+"""Search the largest number at which an error is still within a bound."""
 
 from dataclasses import dataclass
 import math
 from typing import Callable, Sequence
 
 CLOSE_ENOUGH = 0.96
-"""A search ends at this share of the bound, because clips differ by more than the rest."""
+"""A search ends at an error above this share of the bound: clips differ by more than the rest."""
 
 _ALIKE = 0.99
 _AIM = 0.98
@@ -16,7 +16,7 @@ _STEEPEST = 4.0
 
 @dataclass(frozen=True)
 class Found:
-    """The number found and the error measured with it; ``within`` tells whether it holds."""
+    """A number that was tried and the error measured with it; ``within``: at most the bound."""
 
     value: float
     error: float
@@ -28,12 +28,14 @@ def largest_within(
     steps: int,
 ) -> Found:
     """
-    Look for the number from ``low`` to ``high`` in at most ``steps`` measurements.
+    Search the largest number with an error within ``bound``, in at most ``steps`` measurements.
 
-    Assumes that the error grows about as a power of the number. Returns the smallest number that
-    was tried where none is within the bound. Where even ``high`` is within it, the error may have
-    stopped growing at a smaller number already; returns the smallest one with the same error,
-    found by halving, because a threshold above all changes that occur would not bound larger ones.
+    The number is between ``low`` and ``high``; ``first`` is tried first. The next number to try
+    follows from the assumption that the error grows about as a power of the number. Where no
+    number is within the bound, returns the smallest one tried. Where even ``high`` is within it,
+    the error may have stopped growing at a smaller number: a threshold above all changes in the
+    clips would not limit larger changes elsewhere. So the number is then halved as long as the
+    error stays the same.
     """
     tried: list[Found] = []
     value = first
@@ -57,7 +59,7 @@ def largest_within(
 def _lowered(
     found: Found, error_at: Callable[[float], float], low: float, steps: int
 ) -> Found:
-    """Halve the number in at most ``steps`` measurements, as long as the error stays."""
+    """Halve the number in at most ``steps`` measurements, as long as the error stays the same."""
     for _ in range(steps):
         value = found.value / 2
         if value < low or error_at(value) < _ALIKE * found.error:
@@ -67,7 +69,7 @@ def _lowered(
 
 
 def _next(tried: Sequence[Found], bound: float, low: float, high: float) -> float:
-    """Return where a power law through the measurements nearest to the bound meets it."""
+    """Return where a power law through the nearest measurements meets the bound."""
     above = [found for found in tried if not found.within]
     ceiling = min(above, key=lambda found: found.value, default=None)
     below = [found for found in tried
@@ -83,7 +85,11 @@ def _next(tried: Sequence[Found], bound: float, low: float, high: float) -> floa
 
 
 def _extrapolated(tried: Sequence[Found], bound: float, low: float, high: float) -> float:
-    """Go on from the last measurement, as the last two say; the error of one is proportional."""
+    """
+    Return the number at which a power law through the last two measurements meets the bound.
+
+    With one measurement, the error is taken to be proportional to the number.
+    """
     last = tried[-1]
     if last.error <= 0:
         return min(last.value * _LARGEST_STEP, high)
@@ -93,7 +99,7 @@ def _extrapolated(tried: Sequence[Found], bound: float, low: float, high: float)
 
 
 def _power(pair: Sequence[Found]) -> float:
-    """Return the exponent with which the error grows from the first to the last."""
+    """Return the exponent of the power law through the first and the last measurement."""
     first, last = pair[0], pair[-1]
     if first.error <= 0 or last.error <= 0 or first.value == last.value:
         return 1.0

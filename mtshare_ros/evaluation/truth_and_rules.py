@@ -1,4 +1,4 @@
-"""What is true of a frame, the rules of a data set, and what the metrics of all tasks share."""
+"""The truth of a frame, the rules of a data set, and functions that the metrics share."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,12 +16,12 @@ from mtshare_ros.tasks import get_task, UNLABELLED
 
 class Truth(Protocol):
     """
-    A camera image with its true maps, all (H, W) of the same size; None where there is none.
+    A camera image with its true maps, all of one (H, W); a map without truth is None.
 
-    Frames of the procedural rooms are such objects; readers of other data sets return them too.
-    More attributes are optional: ``human_parts`` (H, W) uint8 class ids, 255 not scored;
-    ``saliency`` (H, W) bool, or uint8 with 255 not scored; ``regions`` (H, W) integers, of which
-    the outlines are what odsF compares edges with; ``focal_length`` of the camera in pixels.
+    Frames of the procedural rooms are such objects, and so are those that readers of other data
+    sets return. More attributes are optional: ``human_parts`` (H, W) uint8 class ids, 255 not
+    scored; ``saliency`` (H, W) bool, or uint8 with 255 not scored; ``regions`` (H, W) integers,
+    whose outlines are the true edges of odsF; ``focal_length`` of the camera in pixels.
     """
 
     @property
@@ -46,7 +46,7 @@ class Truth(Protocol):
 
 
 def truth_of(truth: Truth, task: str) -> np.ndarray | None:
-    """Return what is true of a frame for a task id, None where the frame does not tell."""
+    """Return the true map of a frame for a task id, None where the frame has none."""
     return getattr(truth, get_task(task).truth, None)
 
 
@@ -63,13 +63,12 @@ class MetricRules:
     """
     How the metrics of one data set are computed.
 
-    ``semseg_mean`` says over which classes the mean IoU runs: those ``present`` in the truth, or
-    ``all``, where an absent one counts 0. ``edge_max_distance`` is how far a predicted edge may
-    lie from a true one in odsF, as a share of the image's diagonal; None scores the boundary F
-    within two pixels instead. ``edge_thresholds`` of odsF lie evenly between 0 and 1, beside 0.001
-    and 0.999: 20 are quick; 99 make the 101 of publications. ``legacy_sigmoid`` applies the
-    sigmoid to the probability of saliency once more before the thresholds, as many publications
-    do.
+    ``semseg_mean``: the mean IoU runs over the classes ``present`` in the truth, or over ``all``,
+    where an absent one counts 0. ``edge_max_distance``: how far a predicted edge may be from a
+    true one in odsF, as a share of the image's diagonal; None scores F within two pixels instead.
+    ``edge_thresholds`` of odsF are evenly spaced between 0 and 1, and 0.001 and 0.999 are added:
+    20 are quick, 99 make the 101 of publications. ``legacy_sigmoid`` applies the sigmoid to the
+    probability of saliency a second time before the thresholds, as many publications do.
     """
 
     semseg_mean: str = 'present'
@@ -78,7 +77,7 @@ class MetricRules:
     legacy_sigmoid: bool = False
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a value that means nothing."""
+        """Raise ConfigError for a value that is not allowed."""
         require(self.semseg_mean in CLASS_MEANS, 'semseg_mean', self.semseg_mean,
                 f'one of {", ".join(CLASS_MEANS)}')
         require(self.edge_max_distance is None or 0 < self.edge_max_distance < 1,
@@ -104,21 +103,21 @@ def metric_rules(dataset: str) -> MetricRules:
 
 
 LEVELS = 256
-"""Values of a probability that is kept as a byte."""
+"""Number of values of a probability that is stored as a byte."""
 
 
 class Metric(Protocol):
-    """Collects frames; ``result`` says how good they were in all."""
+    """A metric over frames, which ``update`` adds one by one."""
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
-        """Add one frame; a frame without truth for the task adds nothing."""
+        """Add one frame; a frame without truth for the task changes nothing."""
 
     def result(self) -> dict[str, float]:
         """Return the metrics of all frames so far by name."""
 
 
 def camera_of(truth: Truth) -> Pinhole | None:
-    """Return the camera that took a frame, None where it is unknown."""
+    """Return the intrinsics of the camera that took a frame, None where they are unknown."""
     focal_length = focal_length_of(truth)
     if focal_length is None:
         return None
@@ -126,20 +125,20 @@ def camera_of(truth: Truth) -> Pinhole | None:
 
 
 def bring_to_scale(engine: Engine, prediction: Prediction, truth: Truth) -> None:
-    """Scale depth, in place, to the camera that took a frame, as the node does."""
+    """Scale a frame's depth, in place, to metres of the camera that took it, as the node does."""
     focal_length = focal_length_of(truth)
     if focal_length is not None:
         engine.scale_depth(prediction, focal_length)
 
 
 def tasks_with_truth(engine: Engine) -> tuple[str, ...]:
-    """Return the tasks of a model whose maps are in the unit of truth: a relative depth is not."""
+    """Return the tasks of a model that can be scored; a depth without metres cannot."""
     heads = engine.description.architecture
     return tuple(task for task in engine.tasks if heads.head_of(task).encoding != RELATIVE)
 
 
 def map_of(prediction: Prediction, task: str) -> np.ndarray:
-    """Return the map of a task id; raise ValueError where it was not computed."""
+    """Return the map of a task; raise ValueError where the prediction does not have it."""
     values = prediction.map_of(task)
     if values is None:
         raise ValueError(f'the prediction does not hold the task {task}, which is to be scored')
@@ -147,17 +146,17 @@ def map_of(prediction: Prediction, task: str) -> np.ndarray:
 
 
 def is_scored(marks: np.ndarray) -> np.ndarray:
-    """Return where a map (H, W) of bools or of bytes counts: (H, W) bool, false on 255."""
+    """Return (H, W) bool: the scored pixels of a map, which are all, or bytes other than 255."""
     return np.ones(marks.shape, bool) if marks.dtype == np.bool_ else marks != UNLABELLED
 
 
 def is_marked(marks: np.ndarray) -> np.ndarray:
-    """Return where a map (H, W) of bools or of bytes is true and counts."""
+    """Return the pixels of a map (H, W) of bools or bytes that are true and scored, as bool."""
     return marks.astype(bool) & is_scored(marks)
 
 
 def level_counts(levels: np.ndarray) -> np.ndarray:
-    """Return how many pixels have each of the LEVELS."""
+    """Return how many pixels have each of the LEVELS probabilities."""
     return np.bincount(levels.ravel(), minlength=LEVELS)
 
 
@@ -175,5 +174,5 @@ def f_scores(
 
 
 def ratio(part: float, whole: float) -> float:
-    """Return part / whole, NaN where the whole is nothing."""
+    """Return part / whole, NaN where the whole is 0."""
     return float(part) / float(whole) if whole else float('nan')
