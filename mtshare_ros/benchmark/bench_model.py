@@ -104,7 +104,7 @@ def _serves(wanted: ModelDescription, other: ModelDescription) -> bool:
 def _checked(model: BenchModel, named: BenchModel) -> BenchModel:
     if not _serves(model.checkpoint.description, named.checkpoint.description):
         raise ConfigError(
-            f'--shared-encoder is {named.name!r}, which has to have one encoder for all tasks of '
+            f'--shared-encoder is {named.name!r}, which must have one encoder for all tasks of '
             f'{model.name!r} ({", ".join(model.checkpoint.description.tasks)}) and its labels')
     return named
 

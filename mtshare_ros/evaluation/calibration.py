@@ -141,11 +141,12 @@ class _Search:
         if not found.within:
             raise ConfigError(
                 f'target_error is {self._settings.target_error:g}; with the smallest {kind} '
-                f'threshold tried ({found.value:.4f}) that of {task} is {found.error:.4f}, '
-                f'allowed here is {allowed:.4f}; ask for at least {found.error / share:.3f}')
+                f'threshold tried ({found.value:.4f}) the error of {task} is {found.error:.4f}, '
+                f'more than the allowed {allowed:.4f}; ask for at least '
+                f'{found.error / share:.3f}')
         self._thresholds[task] = self._with(task, kind, found.value)
+        # the next task's threshold is probably near this one, so its search begins there
         self._first[kind] = found.value
-# the next task's threshold is probably near this one, so its search begins there
 
     def _error(self, task: str, kind: str, value: float) -> float:
         trial = {**self._thresholds, task: self._with(task, kind, value)}

@@ -264,9 +264,7 @@ class _Mode:
 
     def run(self, truth: Truth) -> Prediction:
         """Compute and score a frame."""
-        # a session that is reset keeps its buffers; without a session every frame would allocate
-        # them
-        if self._alone:  # the buffers stay, which a frame without a session would make anew
+        if self._alone:  # a reset session keeps its buffers; no session would allocate them anew
             self._session.reset(_ALONE)
         prediction = self._engine.infer(
             truth.image, self._session, self._settings, camera_of(truth))

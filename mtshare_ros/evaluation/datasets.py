@@ -132,8 +132,8 @@ def open_clips(
     if dataset != 'folder':
         raise ConfigError(f'the data set {dataset} has no clips; rooms and folder do')
     if motion is not None or frames is not None:
-        raise ConfigError('--motion and --frames say what is rendered; the clips of a folder are '
-                          'what they are: leave them out')
+        raise ConfigError('--motion and --frames are for rooms, which are rendered; leave them '
+                          'out for the clips of a folder')
     samples = FolderDataset(root, _FOLDERS[split])
     if not samples.clips:
         raise DatasetError(f'{root / _FOLDERS[split]} holds no clips; allowed are clips/NAME/ '
@@ -185,8 +185,8 @@ def _lacking(absent: Sequence[str]) -> str:
 def _checked_root(dataset: str, root: Path | None) -> Path | None:
     """Return the folder of a data set; raise ConfigError where it is missing or not needed."""
     if dataset == 'rooms' and root is not None:
-        raise ConfigError(f'--root is {root}, but rooms are rendered here and now and have no '
-                          'folder; leave it out')
+        raise ConfigError(f'--root is {root}, but rooms are rendered during the evaluation and '
+                          'need no folder; leave it out')
     if dataset != 'rooms' and root is None:
         raise ConfigError(f'the data set {dataset} is read from a folder; name it: --root DIR')
     return root

@@ -138,7 +138,7 @@ class _Search:
         errors: dict[str, list[float]] = {task: [] for task in engine.network_tasks}
         done = dense = 0
         for number, frame in enumerate(self._run(engine, sharing)):
-            if number == 0:  # it is computed in full
+            if number == 0:  # the first frame is computed whole
                 continue
             done, dense = done + frame.stats.macs, dense + frame.stats.dense_macs
             for task, found in errors.items():
@@ -163,7 +163,7 @@ def _check(images: Sequence[np.ndarray], source: str) -> None:
                            f'{FEWEST_FRAMES} that follow each other are needed')
     if all(np.array_equal(images[0], image) for image in images[1:]):
         raise DatasetError(f'{source}: all {len(images)} frames are equal, so every threshold '
-                           'would do; record a camera at work, with what moves there')
+                           'would keep the target; record a camera at work, in a scene that moves')
 
 
 def _sentence(

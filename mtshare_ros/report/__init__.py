@@ -1,1 +1,1 @@
-"""The report of a family of models: from JSON files to Markdown, with no figure typed by hand."""
+"""The pages of results of a family of models, made from JSON files so that no number is typed."""

@@ -1,4 +1,4 @@
-"""The page of results: what its template cannot look up in the files itself."""
+"""The page of results: texts of its own, and what is computed from the files for its template."""
 
 from pathlib import Path
 import re
@@ -53,7 +53,7 @@ PICTURES = {
         'those with sharing beside what was computed again',
         '--clips --split test --motion drive --count 1 --frames 300'),
 }
-"""What the pictures of the page show, and the options that ``mtshare evaluate`` draws them by."""
+"""By picture of the page: its caption, and the options of ``mtshare evaluate`` that draw it."""
 
 FURTHER = {
     ('semseg', 'pixel_accuracy'): ('semseg: pixel accuracy, %', '.1f'),
@@ -64,7 +64,7 @@ FURTHER = {
     ('normals', 'within_22_5'): ('normals: within 22.5°, %', '.1f'),
     ('normals', 'within_30'): ('normals: within 30°, %', '.1f'),
 }
-"""Name and format of the metrics that are shown besides the main ones."""
+"""Name and format of the metrics that are shown besides the main ones, by task and metric."""
 
 _SETTINGS = {'temporal_threshold': 'thresholds over time times {:g}',
              'task_threshold': 'thresholds between tasks times {:g}',
@@ -88,12 +88,12 @@ def write_report(results: Results, plan: ReportPlan) -> str:
 
 
 def write_real_page(results: Mapping[str, Any], notes: str = '') -> str:
-    """Return the page of ``mtshare real``; ``notes`` say what its pictures show."""
+    """Return the page of ``mtshare real``; ``notes`` are Markdown on what its pictures show."""
     return render('real_images.md.jinja', results=results, notes=notes.strip(), units=MAP_UNITS)
 
 
 def render(template: str, **values: Any) -> str:
-    """Return a page from one of the templates; values that are missing are "not measured"."""
+    """Return the page of one of the templates; missing values are written as "not measured"."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / 'templates'),
         undefined=jinja2.ChainableUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -102,13 +102,13 @@ def render(template: str, **values: Any) -> str:
         num=written, percent=lambda value: written(value, '.1f', 100), counted=_counted,
         signed=lambda value: written(value, '+.2f'), blank=blank)
     text = environment.get_template(template).render(**values)
-    # blocks that are left out leave their empty lines behind, rows of tables a space at their end
+    # a template's blocks that are left out leave empty lines, and rows of tables end in a space
     text = re.sub(r' +$', '', text, flags=re.MULTILINE)
     return re.sub(r'\n{3,}', '\n\n', text).strip() + '\n'
 
 
 def blank(value: Any, form: str, factor: float = 1.0) -> str:
-    """Return a number, nothing where a contender has none: that is no omission."""
+    """Return a number, or nothing where a contender cannot have it: it was not left unmeasured."""
     return written(value, form, factor) if isinstance(value, (int, float)) else ''
 
 
@@ -117,14 +117,14 @@ def _counted(number: Any) -> str:
 
 
 def _head_of(task: str) -> str:
-    """Return the head of a task's column; the arrow says which way is better."""
+    """Return the head of a task's column; the arrow shows whether higher or lower is better."""
     metric = MAIN_METRICS[task]
     arrow = '↑' if get_task(task).higher_is_better else '↓'
     return f'{task}: {metric.name}, {metric.unit} {arrow}'
 
 
 class _Page:
-    """What is computed of the files for the template."""
+    """Values of the template that are computed from the files."""
 
     def __init__(self, results: Results, plan: ReportPlan) -> None:
         self._results, self._plan = results, plan
@@ -136,12 +136,12 @@ class _Page:
         return written(main_metric(report, task), MAIN_METRICS[task].form)
 
     def change_to_alone(self, network: str) -> float | None:
-        """Return the Δm of a network to those that were trained for one task alone."""
+        """Return the Δm of a network, relative to those that were trained for one task alone."""
         images = self._results.images
         return mean_change(changes_to(images.get(network), images, self._alone).values())
 
     def metrics_of(self, network: str | None) -> str:
-        """Return the main metrics of a network, None: of those trained for one task alone."""
+        """Return the main metrics of a network; for None, of those trained for one task alone."""
         return ', '.join(f'{task} ' + written(
             main_metric(self._results.images.get(network or alone), task),
             MAIN_METRICS[task].form, unit=MAIN_METRICS[task].suffix)
@@ -163,7 +163,7 @@ class _Page:
                        *self._quality(run.name, run.tasks)]
 
     def _quality(self, name: str, tasks: tuple[str, ...]) -> Iterator[str]:
-        """Yield the cells of a network by task, empty for those it does not have, and its Δm."""
+        """Yield a network's cells by task, empty for tasks that it does not have, and its Δm."""
         images, changes = self._results.images, []
         for task, alone in self._alone.items():
             if task not in tasks:
@@ -187,7 +187,7 @@ class _Page:
         return rows
 
     def sizes_seen(self) -> str:
-        """Return how many images the input sizes were measured on."""
+        """Return how many images the model was measured on at each input size."""
         return ', '.join(dict.fromkeys(f'{_counted(report["images"])} images'
                                        for report in self._results.sizes.values()))
 
@@ -197,7 +197,7 @@ class _Page:
                       key=int)
 
     def shared_blocks(self) -> str:
-        """Return how many blocks all tasks share."""
+        """Return the number of shared blocks: that of the first block with delta weights."""
         weights = at(self._results.info, SHARED, 'delta_weights') or {}
         return next(iter(self.block_numbers(weights)), NOT_MEASURED)
 
@@ -209,19 +209,19 @@ class _Page:
         return ' → '.join(written(value, MAIN_METRICS[task].form) for value in values)
 
     def span(self, key: str, form: str, factor: float = 1.0) -> str:
-        """Return the least and the largest of a number over all clips."""
+        """Return the smallest and the largest value of a number over all clips."""
         values = [at(report, 'sharing', key) for report in self.clips.values()]
         known = [value for value in values if value is not None]
         return (f'{written(min(known), form, factor)} to {written(max(known), form, factor)}'
                 if known else NOT_MEASURED)
 
     def by_clips(self, key: str, form: str, factor: float = 1.0) -> str:
-        """Return a number by clips."""
+        """Return a number for each kind of clip."""
         return ', '.join(f'{name} {written(at(report, "sharing", key), form, factor, " %")}'
                          for name, report in self.clips.items())
 
     def clip_settings(self) -> dict[str, list[str]]:
-        """Return what sharing ran with, and on which clips."""
+        """Return the kinds of clips by the settings, as text, that sharing ran with on them."""
         found: dict[str, list[str]] = {}
         for name, report in self.clips.items():
             settings = at(report, 'sharing', 'settings')
@@ -232,7 +232,7 @@ class _Page:
         return found
 
     def commands(self) -> Iterator[str]:
-        """Yield the commands as they were typed: the files hold them."""
+        """Yield the commands that made the files, as these state them, and those of the page."""
         plan, runs = self._plan, f'runs/{Path(self._plan.recipe).stem}'
         model = at(self._results.images, SHARED, 'model')
         yield f'mtshare train {plan.recipe} --output {runs}'
@@ -248,7 +248,7 @@ class _Page:
         yield f'mtshare report {plan.folder} --recipe {plan.recipe} --output {plan.output}'
 
     def machines(self) -> list[str]:
-        """Return what the commands ran on, each once."""
+        """Return the machines and settings that the commands ran with, each once."""
         results = self._results
         found = [f'`mtshare evaluate`: {at(report, "device")}, {at(report, "precision")}, '
                  f'{"x".join(map(str, at(report, "input_size") or "??"))} pixels (height x width)'

@@ -1,4 +1,4 @@
-"""Photographs and videos that anybody can get from a package registry, and their licences."""
+"""Photographs and videos that anybody can get from a package registry, with their licences."""
 
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ _HOW_TO_GET = (
 @dataclass(frozen=True)
 class PublicFile:
     """
-    A file of a package: what it is called here, what it shows, and under which licence.
+    A file of a package: its name on the page, what it shows, and its licence.
 
     ``shared`` says that pictures made from it may be published without asking for permission.
     """
@@ -28,7 +28,7 @@ class PublicFile:
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A public file and where it lies on this machine."""
+    """A public file and its path on this machine."""
 
     what: PublicFile
     path: Path
@@ -43,7 +43,7 @@ PHOTOGRAPHS = (
     PublicFile('coffee', 'coffee.png', 'a cup of coffee on a wooden table',
                'CC0 (Rachel Michetti)', True),
 )
-"""Of scikit-image, which states their licences in its documentation of ``skimage.data``."""
+"""Photographs of scikit-image; their licences are in its documentation of ``skimage.data``."""
 
 MOTORCYCLE = PublicFile(
     'motorcycle', 'motorcycle_left.png', 'a motorcycle in a workshop, with measured disparity',
@@ -58,11 +58,11 @@ CLIPS = (
     PublicFile('cup', 'cup.mp4', 'a cup moved by hand in front of a wall',
                'Apache-2.0 (OpenCV)', True),
 )
-"""Of the package opencv-doc; some lie there compressed, with .gz behind their names."""
+"""Videos of the package opencv-doc; some are compressed there and end in .gz."""
 
 
 def photograph_folder() -> Path:
-    """Return where scikit-image keeps its photographs; raise MissingExtraError without it."""
+    """Return scikit-image's folder of photographs; raise MissingExtraError where it is missing."""
     found = find_spec('skimage')
     if found is None or found.origin is None:
         raise MissingExtraError(

@@ -1,4 +1,4 @@
-"""A model on a clip of the real world: what sharing computes, and how much it changes the maps."""
+"""Measure a model on a recorded clip: what sharing computes, and how much it changes the maps."""
 
 from dataclasses import dataclass, field
 from typing import Callable, Iterable, Mapping
@@ -16,24 +16,24 @@ from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 UNITS = {'mask': '%', 'depth': '%', 'normals': '°', 'edges': '%'}
 """
-The maps that are compared, and the units.
+Units of the changes by map.
 
-``mask``: pixels of another class. ``depth``: mean of |a - b| / b. ``normals``: mean angle.
-``edges``: mean difference of the probability.
+``mask``: share of pixels of another class. ``depth``: mean of |a - b| / b. ``normals``: mean
+angle. ``edges``: mean difference of the probability.
 """
 
 _NOTICED = 1.0
-"""The score from which a patch counts as changed."""
+"""The smallest score of a patch that counts as changed."""
 
 
 def map_changes(
     found: Prediction, reference: Prediction, where: np.ndarray | None = None
 ) -> dict[str, float]:
     """
-    Return by map how far one prediction is from another, in UNITS.
+    Return by map how much a prediction differs from the reference, in UNITS.
 
-    ``where`` (H, W) bool are the pixels that count, None being all. Maps that one of them lacks,
-    and those without a pixel to compare, are left out.
+    ``where`` (H, W) bool are the pixels that count, None means all. Maps that one of the two
+    lacks, and those without a pixel to compare, are left out.
     """
     measures = {'mask': _mask, 'depth': _depth, 'normals': _normals, 'edges': _edges}
     changes = {}
@@ -66,9 +66,9 @@ class MeanChanges:
 
 class StillPixels:
     """
-    Tells which pixels of a clip belong to patches that did not change since the frame before.
+    Finds the pixels of a clip whose patches did not change since the frame before.
 
-    The sharing engine's own detector decides, which takes the sensor's noise for no change.
+    It uses the change detector of sharing, which does not take the sensor's noise for a change.
     """
 
     def __init__(self, patch_size: int) -> None:
@@ -77,7 +77,7 @@ class StillPixels:
         self._state: ChangeState | None = None
 
     def observe(self, image: np.ndarray) -> np.ndarray:
-        """Take in a frame (H, W, 3) uint8; return (H, W) bool, all false for the first one."""
+        """Return (H, W) bool for the next frame (H, W, 3) uint8; all false for the first one."""
         side = self._patch_size
         grid = image.shape[0] // side, image.shape[1] // side
         if self._state is None:
@@ -101,7 +101,8 @@ def _depth(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 
 
 def _normals(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    # The arc cosine of float32 products is off by a hundredth of a degree near 0; chords are not.
+    # Near 0 the arc cosine of float32 products is wrong by a hundredth of a degree; the arc sine
+    # of the chord is not.
     chord = np.linalg.norm(one.astype(np.float64) - other, axis=-1)
     return np.degrees(2 * np.arcsin(np.clip(chord / 2, 0, 1)))
 
@@ -113,14 +114,15 @@ def _edges(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class ClipMetrics:
     """
-    What was measured of a clip, without its first frame, which is computed whole.
+    What was measured on a clip, without its first frame, which is computed whole.
 
     ``tokens`` is the mean share of tokens that were computed, ``macs`` that of the
-    multiply-accumulates; ``resets`` counts the whole frames by their reason. The changes are those
-    of ``map_changes``, means over frames: ``to_dense`` of the shared maps to the dense ones,
-    ``between`` of each dense frame to the one before; ``flicker_dense`` and ``flicker_shared`` of
-    a frame to the one before where the image did not change, which is a share ``still`` of it.
-    ``ms_dense`` and ``ms_shared`` are median milliseconds of the engine.
+    multiply-accumulates; ``resets`` is the number of whole frames by the reason for them. The
+    changes are those of ``map_changes``, means over frames: ``to_dense`` from the dense maps to
+    those with sharing, ``between`` from each dense frame to the next; ``flicker_dense`` and
+    ``flicker_shared`` from a frame to the next where the image did not change. ``still`` is the
+    mean share of pixels that did not change. ``ms_dense`` and ``ms_shared`` are the median
+    milliseconds of the engine.
     """
 
     frames: int
@@ -138,7 +140,7 @@ class ClipMetrics:
 
 @dataclass(frozen=True)
 class ComputedFrame:
-    """One frame as it was computed alone and with the memory of those before."""
+    """The predictions for one frame: from its pixels alone, and with sharing over time."""
 
     dense: Prediction
     shared: Prediction
@@ -149,9 +151,9 @@ def measure_clip(
     observe: Callable[[ComputedFrame], None] = lambda frame: None,
 ) -> ClipMetrics:
     """
-    Compute the frames (H, W, 3) uint8 RGB of a clip dense and with sharing, side by side.
+    Compute the frames (H, W, 3) uint8 RGB of a clip both dense and with sharing.
 
-    Raises DatasetError for a clip of fewer than two frames.
+    ``observe`` is called with each frame. Raises DatasetError for fewer than two frames.
     """
     runner = _Runner(engine, sharing)
     account = _Account(engine.description.architecture.patch_size)
@@ -163,7 +165,7 @@ def measure_clip(
 
 
 class _Runner:
-    """Computes frames in both ways."""
+    """Computes each frame dense and with sharing."""
 
     def __init__(self, engine: Engine, sharing: SharingSettings) -> None:
         self._engine = engine
@@ -182,7 +184,7 @@ class _Runner:
 
 @dataclass
 class _Account:
-    """Adds frames up."""
+    """Sums up what is measured on frames."""
 
     patch_size: int
     to_dense: MeanChanges = field(default_factory=MeanChanges)
@@ -198,7 +200,7 @@ class _Account:
         self._milliseconds: list[tuple[float, float]] = []
 
     def add(self, frame: ComputedFrame) -> None:
-        """Take in the next frame."""
+        """Add the next frame."""
         last, self._last = self._last, frame
         still = self._pixels.observe(_seen(frame.dense))
         if last is None:
@@ -212,7 +214,7 @@ class _Account:
         self.flicker_shared.add(map_changes(frame.shared, last.shared, still))
 
     def result(self) -> ClipMetrics:
-        """Return the figures of all frames."""
+        """Return the metrics over all frames; raise DatasetError for fewer than two."""
         if not self._still:
             raise DatasetError('a clip needs two frames or more, so that something can change')
         done = self._activity.result()

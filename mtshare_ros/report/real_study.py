@@ -1,4 +1,4 @@
-"""What is measured of a model on the public files: its maps, and its metres on one of them."""
+"""Measure a model on the public files: its maps of all, its depth in metres on one of them."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from mtshare_ros.report.real_clips import ComputedFrame, measure_clip
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 FOCAL_LENGTH = 994.978
-"""Pixels; this and the next two as scikit-image states them for its smaller copy."""
+"""In pixels; this and the next two are from scikit-image, for its reduced copy of the image."""
 
 _BASELINE = 0.193001
 _DOFFS = 31.086
@@ -34,11 +34,11 @@ class Motorcycle:
 @dataclass(frozen=True)
 class DepthScore:
     """
-    How far off a depth is.
+    Errors of a depth.
 
-    ``delta1`` is the share within a factor of 1.25 in per cent, ``abs_rel`` the mean of
-    |error| / truth; the scaled ones after the prediction was multiplied by ``scale``, which makes
-    the median of the ratios 1. ``rank`` is Spearman's correlation, ``pixels`` were scored.
+    ``delta1`` is the share within a factor of 1.25 in per cent, ``abs_rel`` the mean of |error| /
+    truth. The scaled ones are those of the prediction times ``scale``, the median of truth /
+    prediction. ``rank`` is Spearman's correlation; ``pixels`` is the number of pixels scored.
     """
 
     delta1: float
@@ -51,7 +51,7 @@ class DepthScore:
 
 
 def read_motorcycle(folder: Path) -> Motorcycle:
-    """Read the image and its disparity; raise DatasetError where the latter is no such file."""
+    """Read the image and its disparity; raise DatasetError for a disparity that cannot be read."""
     image = read_image_file(folder / MOTORCYCLE.file).upright()
     try:
         with np.load(folder / DISPARITY, allow_pickle=False) as values:
@@ -62,7 +62,7 @@ def read_motorcycle(folder: Path) -> Motorcycle:
 
 
 def depth_of(disparity: np.ndarray) -> np.ndarray:
-    """Return metres of a disparity (H, W) in pixels; NaN where that is not finite."""
+    """Return the depth (H, W) in metres of a disparity (H, W) in pixels; NaN where not finite."""
     known = np.isfinite(disparity)
     depth = np.full(disparity.shape, np.nan)
     depth[known] = _BASELINE * FOCAL_LENGTH / (disparity[known] + _DOFFS)
@@ -79,7 +79,7 @@ def predict(engine: Engine, motorcycle: Motorcycle) -> Prediction:
 
 
 def score_motorcycle(engine: Engine, motorcycle: Motorcycle) -> DepthScore | None:
-    """Return how far off a model's depth is, None for a model without depth."""
+    """Return the errors of a model's depth, None for a model without depth."""
     if 'depth' not in engine.tasks:
         return None
     found = predict(engine, motorcycle).depth
@@ -88,13 +88,13 @@ def score_motorcycle(engine: Engine, motorcycle: Motorcycle) -> DepthScore | Non
 
 
 def fit_truth(motorcycle: Motorcycle, size: tuple[int, ...]) -> np.ndarray:
-    """Return the true depth of maps of a (height, width)."""
+    """Return the true depth for maps of a size (height, width)."""
     height, width = motorcycle.depth.shape
     return frame_to_cover((height, width), (size[0], size[1])).pick(motorcycle.depth)
 
 
 def score_depth(found: np.ndarray, truth: np.ndarray) -> DepthScore:
-    """Return how far off depths (H, W) in metres are where the truth is known."""
+    """Return the errors of depths (H, W) in metres over the pixels where the truth is known."""
     scored = np.isfinite(truth) & np.isfinite(found) & (truth > 0) & (found > 0)
     actual, guess = truth[scored].astype(np.float64), found[scored].astype(np.float64)
     scale = float(np.median(actual / guess))
@@ -105,9 +105,9 @@ def score_depth(found: np.ndarray, truth: np.ndarray) -> DepthScore:
 
 def rank_correlation(one: np.ndarray, other: np.ndarray) -> float:
     """
-    Return Spearman's correlation of two lists; equal values share the mean of their ranks.
+    Return Spearman's correlation of two lists; equal values get the mean of their ranks.
 
-    NaN where all values of one are equal.
+    NaN where all values of one list are equal.
     """
     if np.ptp(one) == 0 or np.ptp(other) == 0:
         return float('nan')
@@ -130,10 +130,10 @@ def _abs_rel(guess: np.ndarray, actual: np.ndarray) -> float:
 @dataclass(frozen=True)
 class Study:
     """
-    What models are measured on, and who looks at what they make of it.
+    What models are measured on, and callbacks that receive their predictions.
 
-    ``clips`` give the frames (H, W, 3) uint8 RGB of a video each time they are called, by its
-    name; ``see_photograph`` and ``see_frame`` get the name of the photograph or clip.
+    ``clips`` by name are functions that return the frames (H, W, 3) uint8 RGB of a video anew at
+    each call. ``see_photograph`` and ``see_frame`` get the name of the photograph or clip first.
     """
 
     photographs: Mapping[str, Path]
@@ -145,7 +145,7 @@ class Study:
 
 
 def study_model(engine: Engine, study: Study) -> dict[str, Any]:
-    """Return the figures of one model; raise FrameError for a photograph that cannot be read."""
+    """Measure one model; raise FrameError for a photograph that cannot be read."""
     for name, path in study.photographs.items():
         image = read_image_file(path).upright()
         found = engine.infer(image, None, InferenceSettings(engine.tasks))
@@ -160,13 +160,17 @@ def study_model(engine: Engine, study: Study) -> dict[str, Any]:
 
 
 def constant_depth(motorcycle: Motorcycle, size: tuple[int, ...]) -> dict[str, Any]:
-    """Return the score of a depth that is the same in a whole map of (height, width)."""
+    """
+    Return the score of a map of (height, width) with the same depth everywhere.
+
+    It shows what the shape of a model's depth adds: after scaling, its distance is right already.
+    """
     truth = fit_truth(motorcycle, size)
     return {**asdict(score_depth(np.ones(truth.shape), truth)), 'rank': None}
 
 
 def _motorcycle(engine: Engine, motorcycle: Motorcycle) -> list[dict[str, Any]]:
-    """Return the scores at the size of the engine and at that of the model's training."""
+    """Return the scores at the engine's input size and at the size of the model's training."""
     own = tuple(engine.description.architecture.input_size)
     scores = []
     for size in dict.fromkeys((own, tuple(engine.input_size))):

@@ -1,4 +1,4 @@
-"""The JSON files that the page of results is made of, and the networks that it is about."""
+"""The JSON files that the page of results is made from, and the networks that they are about."""
 
 from dataclasses import dataclass
 import json
@@ -14,13 +14,13 @@ KINDS = {
     'info': 'mtshare models info MODEL --json',
     'bench': 'mtshare bench --json',
 }
-"""The folders of the files, and the commands that write them."""
+"""Folders of JSON files, each with the command that writes its files."""
 
 INITIAL, SHARED, MULTI_TASK = 'initial', 'shared', 'multi-task'
-"""The weights that training starts from, the model of all tasks, and the baseline of all tasks."""
+"""Names of networks: the start of training, the model of all tasks, the baseline of all tasks."""
 
 _SAME_DATA = ('dataset', 'split', 'images', 'clips', 'input_size')
-"""What two evaluations must have in common to be compared."""
+"""Keys that must be equal in two evaluations that are compared."""
 
 Files = Mapping[str, Mapping[str, Any]]
 
@@ -28,7 +28,7 @@ Files = Mapping[str, Mapping[str, Any]]
 @dataclass(frozen=True)
 class Results:
     """
-    The contents of the files by kind and name; what was not measured is not there.
+    The contents of the files by kind and name, without those that were not measured.
 
     ``notes`` is Markdown by the people who trained the networks.
     """
@@ -46,8 +46,8 @@ class TrainedRun:
     """
     One stage of a recipe for one task.
 
-    ``folder`` is where training keeps it, ``tasks`` are those that were trained. ``images`` is the
-    number of images that the run saw; ``images_in_all`` counts the stages before it too.
+    ``folder`` is where training stores it, ``tasks`` are those that it trains. ``images`` is the
+    number of images in this run; ``images_in_all`` adds those of the stages before it.
     """
 
     folder: str
@@ -59,18 +59,19 @@ class TrainedRun:
 
     @property
     def name(self) -> str:
-        """The name of its JSON file."""
+        """The name of the stage's JSON files."""
         return self.folder.replace('/', '-')
 
 
 @dataclass(frozen=True)
 class ReportPlan:
     """
-    What the page is about, without what was measured.
+    What the page of results is about, apart from what was measured.
 
     ``recipe``, ``folder`` (of the JSON files) and ``output`` are paths as they were given. The
     first of the ``tasks`` is the base task. ``initial`` names the weights that training starts
-    from. ``contenders`` describes those of the benchmark by name. ``pictures`` are links by name.
+    from. ``contenders`` are descriptions by name of those of the benchmark. ``pictures`` are links
+    by name.
     """
 
     recipe: str
@@ -89,20 +90,20 @@ class ReportPlan:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All networks that a file can be about."""
+        """The names of all networks that a file can be about."""
         return (INITIAL, *(run.name for run in self.runs), SHARED)
 
     def network_of(self, file: str) -> str | None:
-        """Return the network that a file is about, by its name or the start of it."""
+        """Return the network whose name a file's name is or begins with, None without one."""
         found = [name for name in self.names if f'{file}-'.startswith(f'{name}-')]
         return max(found, key=len, default=None)
 
     def reference_of(self, task: str) -> str:
-        """Return the network that was trained for a task alone: for the base task, its base."""
+        """Return the network trained for a task alone: its baseline, or that of the base task."""
         return f'{task}-base' if task == self.tasks[0] else f'{task}-single-task'
 
     def images_of(self, task: str) -> int:
-        """Return the images that were seen for a task of the shared model."""
+        """Return how many images were seen in training for a task of the shared model."""
         return max((run.images_in_all for run in self.runs
                     if task in run.tasks and not run.baseline), default=0)
 
@@ -139,7 +140,7 @@ def read_values(path: Path) -> dict[str, Any]:
 
 
 def at(values: Any, *keys: str) -> Any:
-    """Return the value at nested keys, None where there is none."""
+    """Return the value at nested keys, None where a key is missing."""
     for key in keys:
         if not isinstance(values, Mapping):
             return None
@@ -148,7 +149,7 @@ def at(values: Any, *keys: str) -> Any:
 
 
 def check_results(results: Results, plan: ReportPlan) -> None:
-    """Raise ConfigError for a file of no network, or naming two that must not be compared."""
+    """Raise ConfigError for files of unknown networks, or that must not be compared."""
     for kind, ending in (('images', ''), ('info', ''), ('sizes', '-SIZE'), ('clips', '-CLIPS')):
         for name in getattr(results, kind):
             network = plan.network_of(name)

@@ -1,4 +1,4 @@
-"""The section of the page of results that shows the files of ``mtshare bench``."""
+"""The section of the page of results on the files of ``mtshare bench``."""
 
 from typing import Any, Mapping
 
@@ -8,26 +8,26 @@ from mtshare_ros.report.targets import main_metric, MAIN_METRICS, NOT_MEASURED, 
 
 
 class SpeedSection:
-    """What is computed of the benchmark's files for the template."""
+    """Values of the template that are computed from the benchmark's files."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
 
     def motions_of(self, report: Any) -> Mapping[str, Any]:
-        """Return the comparisons of a benchmark by motion, none where it holds something else."""
+        """Return the comparisons of a benchmark by motion; empty where its file has none."""
         if at(report, 'contenders') is not None:
             motions = at(report, 'settings', 'motions') or ('one stream',)
             return {motions[0]: report}
         return at(report, 'motions') or {}
 
     def contenders_that_ran(self) -> set[str]:
-        """Return the contenders of all benchmarks."""
+        """Return the names of the contenders of all benchmarks."""
         return {name for report in self._results.bench.values()
                 for comparison in self.motions_of(report).values()
                 for name in comparison['contenders']}
 
     def speeds(self) -> list[str]:
-        """Return what the model itself reached against one dense network per task."""
+        """Return times with sharing, and the speed relative to one dense network per task."""
         found = []
         for report in self._results.bench.values():
             if at(report, 'machine', 'model') != at(self._results.images, SHARED, 'model'):
@@ -42,7 +42,7 @@ class SpeedSection:
         return found
 
     def conditions(self, report: Any) -> str:
-        """Say with what a comparison was measured."""
+        """Return a sentence on the model, settings and machine of a comparison."""
         settings, size = at(report, 'settings'), at(report, 'machine', 'input_size')
         words = [f'Model {at(report, "machine", "model")}']
         words += [f'{size[0]}x{size[1]} pixels (height x width)'] if size else []
@@ -56,7 +56,7 @@ class SpeedSection:
         return ', '.join([*words, machine_of(report)]) + '.'
 
     def quality_beside(self, report: Any) -> str:
-        """Say how good the model of a benchmark is at the size that it was timed at."""
+        """Return a sentence on the quality of the maps at the size that the model was timed at."""
         model, size = at(report, 'machine', 'model'), at(report, 'machine', 'input_size')
         if ', ' in str(model):
             return 'Its weights are random, all or some: the maps mean nothing, only their cost.'
@@ -73,7 +73,7 @@ class SpeedSection:
                 f'images: {metrics}.')
 
     def dense_forms(self, report: Any) -> list[str]:
-        """Say in which form the dense contenders ran, and what could not be tried."""
+        """Return lines on the form of the dense contenders, and on what could not be tried."""
         forms = dict.fromkeys(
             f'dense contenders, {found["form"]}'
             for comparison in self.motions_of(report).values()
@@ -82,7 +82,7 @@ class SpeedSection:
 
 
 def machine_of(report: Any) -> str:
-    """Say what a benchmark ran on."""
+    """Return device, cores, precision and versions that a benchmark ran on."""
     machine = at(report, 'machine') or {}
     words = [str(machine[key]) for key in ('device', 'device_name') if machine.get(key)]
     words += [f'{machine[key]} {key}' for key in ('cores', 'threads') if key in machine]

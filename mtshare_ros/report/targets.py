@@ -1,4 +1,4 @@
-"""The targets that the family of models was made for, judged by what was measured."""
+"""The targets that the family of models was made for, and whether measurements reach them."""
 
 from dataclasses import dataclass
 import math
@@ -14,10 +14,10 @@ VALIDATION = 'validation'
 TEST_CLIPS = ('test-static', 'test-pan', 'test-drive', 'test-handheld')
 
 DENSE, SHARING = ('metrics',), ('sharing', 'metrics')
-"""Where a file holds the metrics of dense frames, and of those with sharing."""
+"""Keys in a file of the metrics of dense frames, and of those with sharing."""
 
 QUALITY_TARGETS = {'semseg': 45.0, 'depth': 0.55, 'normals': 17.0, 'edge': 85.0}
-"""What the main metric of a task has to reach on rooms."""
+"""Targets of the main metrics on rooms, in the units of MAIN_METRICS."""
 
 LEAST_DELTA_M = -1.0
 LEAST_DENSITY, MOST_DENSITY = 0.01, 0.10
@@ -36,7 +36,7 @@ class MainMetric:
 
     @property
     def suffix(self) -> str:
-        """The unit as it follows a number."""
+        """The unit as it is written behind a number."""
         return self.unit if self.unit == '°' else f' {self.unit}'
 
 
@@ -52,7 +52,7 @@ MAIN_METRICS = {
 
 @dataclass(frozen=True)
 class Reading:
-    """One measured number of a target; ``factor`` times the value is written."""
+    """One measured number of a target; it is written multiplied by ``factor``."""
 
     name: str
     value: float | None
@@ -67,7 +67,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Target:
-    """A condition that every reading has to meet; one that was not measured meets nothing."""
+    """A condition for all its readings; a reading that was not measured does not meet it."""
 
     text: str
     holds: Callable[[float], bool]
@@ -75,7 +75,7 @@ class Target:
 
     @property
     def verdict(self) -> str:
-        """Whether it was reached; a single reading that fails decides."""
+        """Whether the target was reached; one reading that fails is enough for "not reached"."""
         values = [reading.value for reading in self.readings]
         known = [value for value in values if value is not None]
         if not all(self.holds(value) for value in known):
@@ -85,7 +85,7 @@ class Target:
         return 'reached as far as measured' if known else NOT_MEASURED
 
     def __str__(self) -> str:
-        """Return the verdict, the target and its readings, those that fail in bold."""
+        """Return verdict, target and readings as Markdown; readings that fail are bold."""
         shown = ', '.join(
             f'**{reading}**' if reading.value is not None and not self.holds(reading.value)
             else str(reading) for reading in self.readings)
@@ -93,7 +93,7 @@ class Target:
 
 
 def written(value: Any, form: str, factor: float = 1.0, unit: str = '') -> str:
-    """Return ``factor`` times a number in a format; what is no number was not measured."""
+    """Return ``factor`` times a number in a format; "not measured" for anything else."""
     known = isinstance(value, (int, float))
     return f'{factor * value:{form}}{unit}' if known else NOT_MEASURED
 
@@ -113,7 +113,7 @@ def change(task: str, value: float | None, reference: float | None) -> float | N
 
 
 def mean_change(changes: Iterable[float | None]) -> float | None:
-    """Return their mean, None unless all are known."""
+    """Return the mean of changes, None unless all of them are known."""
     known = list(changes)
     values = [value for value in known if value is not None]
     return fmean(values) if values and len(values) == len(known) else None
@@ -122,14 +122,14 @@ def mean_change(changes: Iterable[float | None]) -> float | None:
 def changes_to(
     report: Any, references: Files, names: Mapping[str, str], place: tuple[str, ...] = DENSE
 ) -> dict[str, float | None]:
-    """Return the changes by task; ``names`` has the name of the reference's file by task."""
+    """Return the changes by task; ``names`` are the names of the reference's files by task."""
     return {task: change(task, main_metric(report, task, place),
                          main_metric(references.get(name), task))
             for task, name in names.items()}
 
 
 def clip_names(results: Results) -> tuple[str, ...]:
-    """Return the clips of the shared model: the expected ones first, measured or not."""
+    """Return the kinds of clips: the expected ones first, whether measured or not."""
     expected = (VALIDATION, *TEST_CLIPS)
     found = (name.removeprefix(f'{SHARED}-') for name in results.clips
              if name.startswith(f'{SHARED}-'))
@@ -137,7 +137,7 @@ def clip_names(results: Results) -> tuple[str, ...]:
 
 
 def targets(results: Results, plan: ReportPlan) -> Iterator[Target]:
-    """Yield every target with what was measured of it."""
+    """Yield every target with its readings."""
     alone = {task: plan.reference_of(task) for task in plan.sub_tasks}
     yield from _compared(results, alone, f'Δm to the networks trained alone at least '
                          f'{LEAST_DELTA_M:g} %', lambda value: value >= LEAST_DELTA_M)
@@ -167,13 +167,14 @@ def targets(results: Results, plan: ReportPlan) -> Iterator[Target]:
 def _compared(
     results: Results, names: Mapping[str, str], text: str, holds: Callable[[float], bool]
 ) -> Iterator[Target]:
-    """Judge the sub-tasks together, and each alone; ``names`` are the networks they are beside."""
+    """Yield targets for the mean of the sub-tasks and for each; ``names`` are the references."""
     found = {'dense': changes_to(results.images.get(SHARED), results.images, names)}
     for clip in clip_names(results):
         report = results.clips.get(f'{SHARED}-{clip}')
         files = {task: f'{name}-{clip}' for task, name in names.items()}
         if report and any(file in results.clips for file in files.values()):
             found[f'sharing on {clip}'] = changes_to(report, results.clips, files, SHARING)
+    # without clips to compare, a reading that was not measured keeps the target from "reached"
     if len(found) == 1:
         found['sharing'] = dict.fromkeys(names)
     yield Target(f'sub-tasks together: {text}', holds, tuple(
@@ -204,7 +205,7 @@ def _sparse_weights(info: Any, plan: ReportPlan) -> Iterator[Target]:
 
 
 def _quality(results: Results, task: str) -> Target:
-    """Judge the main metric on single images, dense, and on the test clips, with sharing."""
+    """Return the target of a main metric: dense on images, with sharing on the test clips."""
     limit, metric = QUALITY_TARGETS[task], MAIN_METRICS[task]
     higher = get_task(task).higher_is_better
     values = {'dense': main_metric(results.images.get(SHARED), task)}
@@ -217,7 +218,7 @@ def _quality(results: Results, task: str) -> Target:
 
 
 def _equally_trained(plan: ReportPlan) -> Target:
-    """Judge whether the baselines saw as many images as what they are compared with."""
+    """Return the target that baselines saw as many images in training as the compared networks."""
     wanted = {plan.reference_of(task): plan.images_of(task) for task in plan.sub_tasks}
     wanted[MULTI_TASK] = max(wanted.values(), default=0)
     seen = {run.name: run.images_in_all for run in plan.runs if run.baseline}
