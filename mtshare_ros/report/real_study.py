@@ -163,7 +163,7 @@ def constant_depth(motorcycle: Motorcycle, size: tuple[int, ...]) -> dict[str, A
     """
     Return the score of a map of (height, width) with the same depth everywhere.
 
-    It shows what the shape of a model's depth adds: after scaling, its distance is right already.
+    After scaling, a model that sees no shape at all scores like this map.
     """
     truth = fit_truth(motorcycle, size)
     return {**asdict(score_depth(np.ones(truth.shape), truth)), 'rank': None}

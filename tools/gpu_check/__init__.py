@@ -1,1 +1,1 @@
-"""What the package does on the GPU of a machine: right or wrong, how fast, and how far from it."""
+"""Checks of the package on a GPU: correct outputs, times, and estimates for other boards."""

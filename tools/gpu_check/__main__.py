@@ -12,7 +12,7 @@ from gpu_check.summary import all_passed, summarise
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the steps that are asked for, print what they found, and return the exit code."""
+    """Run the steps that the options select, print a summary, and return the exit code."""
     options = _parse(arguments)
     options.output.mkdir(parents=True, exist_ok=True)
     results = Results(options.output / 'results.json')
@@ -31,11 +31,12 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
         prog='tools/gpu_check.sh',
         description='Check what this package does on the GPU of this machine.')
     parser.add_argument('--output', type=Path, default=Path('gpu_check'), metavar='FOLDER',
-                        help='where results.json and log.txt, which grow, and summary.txt go')
+                        help='folder of summary.txt, and of results.json and log.txt, which are '
+                             'appended to')
     parser.add_argument('--pretend', action='store_true',
                         help='run everything on a pretended GPU, with tiny models and few frames')
     parser.add_argument('--steps', nargs='*', default=[], metavar='STEP',
-                        help='only the steps whose names begin so: ' + ', '.join(
+                        help='run only the steps whose names begin with these words: ' + ', '.join(
                             dict.fromkeys(step.name.partition(':')[0] for step in STEPS)))
     return parser.parse_args(arguments)
 

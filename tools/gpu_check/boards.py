@@ -1,4 +1,4 @@
-"""Estimates of what a frame takes on boards that are not at hand."""
+"""Estimates of the time of a frame on boards that cannot be measured."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Board:
     """
-    What is assumed of a GPU.
+    Assumptions about a GPU.
 
-    ``node_us`` is the least that a kernel of a graph takes, ``wait_us`` what it costs the host to
-    wait. ``tflops`` are those of half precision and ``gb_s`` those of the memory, both as products
-    and kernels reach them; ``link_gb_s`` those of a pinned copy between host and device.
+    ``node_us`` is the least time of a kernel in a graph, ``wait_us`` the time that a wait costs
+    the host. ``tflops`` is the rate of half precision that products reach, ``gb_s`` the memory
+    bandwidth that kernels reach; ``link_gb_s`` is that of a pinned copy between host and device.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Board:
 
 
 _REACHED_ARITHMETIC, _REACHED_MEMORY = 0.45, 0.75
-"""Shares of the data sheets' figures that few rows reach, and that streaming kernels reach."""
+"""Shares of the data sheets' rates: of arithmetic by small products, of memory by large copies."""
 
 AGX_ORIN = Board('Jetson AGX Orin 64 GB', node_us=5.0, wait_us=20.0,
                  tflops=_REACHED_ARITHMETIC * 42.5, gb_s=_REACHED_MEMORY * 204.8, link_gb_s=20.0)
@@ -38,7 +38,7 @@ ORIN_NANO = Board('Jetson Orin Nano 8 GB Super', node_us=6.0, wait_us=30.0,
 
 @dataclass(frozen=True)
 class Work:
-    """What a frame is: its kernels, multiply-accumulates, bytes read, bytes sent up and down."""
+    """Work of a frame: kernels, multiply-accumulates, bytes read, bytes to and from the device."""
 
     kernels: int
     macs: float
@@ -51,8 +51,8 @@ def estimated_ms(work: Work, board: Board) -> float:
     """
     Return the sum of launches, arithmetic, memory and transfers, in milliseconds.
 
-    Nothing is taken to overlap, and the least time of a kernel comes on top of its arithmetic, so
-    the sum is rather too large.
+    The sum is an upper estimate: nothing is assumed to overlap, and the least time of a kernel is
+    added to its arithmetic.
     """
     microseconds = (
         work.kernels * board.node_us + work.waits * board.wait_us

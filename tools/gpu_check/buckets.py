@@ -1,4 +1,4 @@
-"""The graphs of every length of lists: what they cost, and whether they compute right."""
+"""Check the CUDA graphs for all lengths of lists: what they cost, and whether they are correct."""
 
 import time
 
@@ -17,14 +17,15 @@ _SHARES = (0.01, 0.03, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 _STRETCH = 6
 _MOST_ERROR = {50: 2e-3, 100: 5e-2}
 """
-Relative L2 differences by percentile of the stretches.
+Allowed relative L2 differences, by percentile over the stretches of frames.
 
-Once in a while two patches that changed nearly alike change places at the cut.
+Where two patches changed almost equally, device and CPU may sort them differently, so that another
+one is cut off the list.
 """
 
 
 def check_graphs(check: Check) -> None:
-    """Note what the graphs of models cost, then replay them on frames of all kinds."""
+    """Record the cost of the graphs of models, then replay them on frames of many kinds."""
     for name in (VIT_T, VIT_B, LARGE, PUBLIC)[:check.size(4, 1)]:
         with check.trying(f'capture, {name}'):
             _measure_captures(check, subject_of(check, name))
@@ -33,7 +34,7 @@ def check_graphs(check: Check) -> None:
 
 
 def _measure_captures(check: Check, subject: Subject) -> None:
-    """Note milliseconds and megabytes of every graph of a camera's updates, and of all of it."""
+    """Record milliseconds and megabytes of each graph of one camera, and of all together."""
     before = _reserved()
     engine = subject.engine()
     weights = _reserved() - before
@@ -42,7 +43,7 @@ def _measure_captures(check: Check, subject: Subject) -> None:
         engine.infer(image, session)
     camera = session.static
     if camera is None:
-        raise RuntimeError('the engine did not take the path of fixed lengths')
+        raise RuntimeError('the engine did not use the static path')
     for sizes in camera.buckets(0.5)[:check.size(9, 2)]:
         with computing_on(engine.device), torch.inference_mode():
             camera.compute(sizes)
@@ -68,10 +69,10 @@ def _reserved() -> int:
 
 def _check_replays(check: Check, subject: Subject) -> None:
     """
-    Run frames of random shares on the device and on the CPU.
+    Compute frames with random shares of change on the device and on the CPU, and compare them.
 
-    Freed memory of the device is filled with NaN between them, and what a whole frame has to
-    overwrite as well.
+    Before each frame, freed memory of the device is filled with NaN, and before some whole frames
+    also the outputs, all of which a whole frame has to overwrite.
     """
     on_device = subject.engine(precision='fp32')
     on_cpu = subject.engine('cpu', 'fp32', fixed_shapes=True)
@@ -96,14 +97,14 @@ def _check_replays(check: Check, subject: Subject) -> None:
 
 
 def _begin_anew(engine: Engine, ours: Session, theirs: Session) -> None:
-    """Spoil the outputs, and let the next frame be the first."""
+    """Fill the outputs with NaN, and reset both sessions so that the next frame is whole."""
     if ours.static is not None and ours.static.frame:
         for task in engine.tasks:
             engine.raw(ours, task).fill_(torch.nan)
     for session in (ours, theirs):
-        session.reset('the check begins anew')
+        session.reset('the check starts again with a whole frame')
 
 
 def _poison(check: Check) -> None:
-    """Fill freed memory with NaN: a graph that reads what is not its own shows it."""
+    """Fill freed memory with NaN, to detect graphs that read memory that is not theirs."""
     torch.full((check.size(1 << 22, 1 << 10),), torch.nan, device=check.device)

@@ -12,15 +12,15 @@ _NOISE = 1.5
 _PILOT_FRAMES = 8
 _REFRESHED = 1 / 30
 _WHOLE_ABOVE = 0.45
-"""Shares above which frames are computed whole, because no lists are that long."""
+"""Shares above which frames are computed whole, because the lists are shorter."""
 
 
 class ChangingClip:
     """
-    Frames of (height, width) in which a rectangle of patches shows something else each time.
+    Frames of (height, width); in each a rectangle of patches changes its brightness.
 
-    It has ``share`` of the patches and another place in every frame; what it showed stays. All
-    pixels have a camera's noise.
+    The rectangle has ``share`` of the patches and a random place in every frame; what it changed
+    stays changed. All pixels have a camera's noise.
     """
 
     def __init__(
@@ -28,7 +28,7 @@ class ChangingClip:
     ) -> None:
         random = np.random.default_rng(seed)
         scene = self._texture(random, size, side)
-        # each frame uses other rows of one drawing, since drawing noise takes long
+        # each frame uses other rows of one noise image, because random numbers take long to draw
         noise = random.standard_normal((2 * size[0], size[1], 3), np.float32) * _NOISE
         self.frames: list[np.ndarray] = []
         for _ in range(count):
@@ -38,7 +38,11 @@ class ChangingClip:
             self.frames.append(seen.round().clip(0, 255).astype(np.uint8))
 
     def turns(self, length: int) -> Iterator[Frames]:
-        """Give stretches of it for ever, forwards and backwards, so that none begins anew."""
+        """
+        Yield ``length`` frames at a time without end, forwards and backwards.
+
+        Two consecutive frames are always neighbours in the clip: a jump would change more patches.
+        """
         there_and_back = [*self.frames, *self.frames[-2:0:-1]]
         place = 0
         while True:
@@ -67,8 +71,8 @@ def clip_that_enters(engine: Engine, share: float, count: int, seed: int = 0) ->
     """
     Return a clip of which about ``share`` of the patches enter the network in every frame.
 
-    The patches round changed ones enter as well, and those that are due for a refresh, so some
-    frames are run to find how many patches may change.
+    Besides changed patches, those round them and those due for a refresh enter. So a few trial
+    frames are computed to find the share of patches that has to change.
     """
     side = engine.description.architecture.patch_size
     if share > _WHOLE_ABOVE:
@@ -85,7 +89,7 @@ def clip_that_enters(engine: Engine, share: float, count: int, seed: int = 0) ->
 
 
 def _entered(engine: Engine, frames: Frames) -> float:
-    """Return the share of the patches that entered the last frames."""
+    """Return the mean share of the patches that entered the network in the last frames."""
     session = engine.new_session()
     found = [engine.infer(frame, session).stats.input_fraction for frame in frames]
     return float(np.mean(found[-5:]))

@@ -1,4 +1,4 @@
-"""What every step gets: a device, a place for its results, and a time limit."""
+"""What every step is called with: a device, a file for its results, and a deadline."""
 
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ DEVICE = 'cuda:0'
 @dataclass(frozen=True)
 class Check:
     """
-    One step that runs.
+    The context of one step that runs.
 
-    ``pretended`` is what a pretended device counts, None on a real one. ``deadline`` is the time
-    of the monotonic clock by which the step should end by itself.
+    ``pretended`` is the pretended device, None on a real one. ``deadline`` is the time of the
+    monotonic clock by which the step should end.
     """
 
     step: str
@@ -29,24 +29,24 @@ class Check:
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """The device that the step runs on."""
         return torch.device(DEVICE)
 
     def size(self, real: int, tiny: int) -> int:
-        """Return a number of repetitions or elements: ``tiny`` on a pretended device."""
+        """Return ``real``, a number of repetitions or elements, or ``tiny`` if pretended."""
         return real if self.pretended is None else tiny
 
     def add(self, what: str, **values: Any) -> None:
-        """Note a result."""
+        """Record a result."""
         self.results.add(self.step, what, **values)
 
     def judge(self, what: str, passed: bool, **values: Any) -> None:
-        """Note whether something holds."""
+        """Record whether a check passed."""
         self.add(what, passed=bool(passed), **values)
 
     @contextmanager
     def trying(self, what: str) -> Iterator[None]:
-        """Note an error as a failed check, and go on behind it."""
+        """Record an error in the block as a failed check, and continue after the block."""
         try:
             yield
         except Exception as error:  # whatever a GPU, driver or compiler raises is a result here
@@ -57,12 +57,16 @@ class Check:
         return self.deadline - time.monotonic()
 
     def thread(self) -> AbstractContextManager:
-        """Return what another thread has to enter to see the device."""
+        """Return the context in which another thread uses the device."""
         return nullcontext() if self.pretended is None else self.pretended.thread()
 
 
 def milliseconds(work: Callable[[], object], repeats: int) -> float:
-    """Return what one call takes the device and the host, whichever is longer; one runs before."""
+    """
+    Return the mean time of a call in milliseconds, on device or host, whichever takes longer.
+
+    One call before is not timed.
+    """
     work()
     torch.cuda.synchronize()
     start = time.perf_counter()
@@ -73,7 +77,7 @@ def milliseconds(work: Callable[[], object], repeats: int) -> float:
 
 
 def captured(work: Callable[[], object], repeats: int = 1) -> Callable[[], None]:
-    """Return a function that does some work ``repeats`` times in one graph."""
+    """Return a function that replays a graph of ``work`` repeated ``repeats`` times."""
     work()
     torch.cuda.synchronize()
     def repeat() -> None:

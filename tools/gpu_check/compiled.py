@@ -1,4 +1,4 @@
-"""The dense encoder, and the update, as the compiler of PyTorch makes them."""
+"""Time the dense encoder and the update of a frame with and without PyTorch's compiler."""
 
 from functools import partial
 from typing import Callable
@@ -16,7 +16,7 @@ from mtshare_ros.sharing.static.static_network import StaticNetwork
 
 
 def measure_compiled(check: Check) -> None:
-    """Note what compiling gains; on a pretended device nothing is compiled."""
+    """Record both times; on a pretended device nothing is compiled."""
     with check.trying('dense encoder'):
         _measure_encoder(check)
     with check.trying('update'):
@@ -24,7 +24,7 @@ def measure_compiled(check: Check) -> None:
 
 
 def _measure_encoder(check: Check) -> None:
-    """Time the dense encoder of one task, each form called and replayed from a graph."""
+    """Time the dense encoder of one task in each form, called and replayed from a graph."""
     subject = subject_of(check, VIT_B)
     network = prepare(subject.checkpoint.network, check.device, torch.float16)
     grid = network.config.grid_of(subject.size)
@@ -50,7 +50,7 @@ def _time_encoder(check: Check, form: str, work: Callable[[], object]) -> None:
 
 
 def _measure_update(check: Check) -> None:
-    """Time the captured update of a frame against the same through the compiler."""
+    """Time the captured update of a frame, as it is and compiled."""
     subject = subject_of(check, VIT_B)
     engine = subject.engine()
     session = engine.new_session()
@@ -58,7 +58,7 @@ def _measure_update(check: Check) -> None:
         engine.infer(image, session)
     camera = session.static
     if camera is None:
-        raise RuntimeError('the engine did not take the path of fixed lengths')
+        raise RuntimeError('the engine did not use the static path')
     network: StaticNetwork = camera.network
     sizes = camera.buckets(0.5)[2]
     with computing_on(engine.device), torch.inference_mode():

@@ -1,4 +1,4 @@
-"""What launches, waits, copies and products take on the device: the terms of every estimate."""
+"""Measure launches, waits, copies and products on the device: the terms of every estimate."""
 
 from typing import Callable
 
@@ -7,13 +7,13 @@ import torch
 from gpu_check.check import captured, Check, milliseconds
 
 _IMAGE, _MAPS = 480 * 640 * 3, 480 * 640 * 19
-"""Bytes of a frame at 480x640, and of the maps of four tasks."""
+"""Bytes of an image of 480x640, and of the maps of four tasks."""
 
 _ROWS = (75, 150, 300, 600, 1200, 4096)
 
 
 def measure_constants(check: Check) -> None:
-    """Note them one by one."""
+    """Record each constant."""
     _describe(check)
     for name, measure in (('launches', _launches), ('copies', _copies), ('memory', _memory),
                           ('products', _products)):

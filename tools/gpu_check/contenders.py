@@ -1,4 +1,4 @@
-"""The ways of computing frames that are timed against each other."""
+"""The contenders of the check: ways of computing frames that are timed against each other."""
 
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -22,10 +22,11 @@ WHOLE = 'dense: the engine, every frame whole, as graphs'
 @dataclass(frozen=True)
 class Contender:
     """
-    One way: ``run`` computes the maps of a frame and returns the share of patches that entered.
+    A way of computing frames.
 
-    ``dense`` ones compute everything in every frame, ``four`` ones in a network for each task.
-    ``rare`` ones run in some turns only.
+    ``run`` computes the maps of a frame and returns the share of patches that entered the network.
+    ``dense``: it computes everything in every frame; ``four``: in one network for each task.
+    ``rare``: it runs in some turns only.
     """
 
     name: str
@@ -38,13 +39,13 @@ class Contender:
 
     @property
     def stateless(self) -> bool:
-        """Whether it remembers nothing between frames."""
+        """Whether it keeps nothing between frames."""
         return self.dense or self.four
 
 
 @dataclass(frozen=True)
 class Maker:
-    """A contender that is yet to be built, which may fail."""
+    """Builds a contender when it is called, which may fail on some machines."""
 
     name: str
     build: Callable[[], Contender]
@@ -55,7 +56,7 @@ class Maker:
 
 
 def sharing_contenders(subject: Subject) -> list[Maker]:
-    """Return the engine in all its forms, the one that users get first."""
+    """Return the engine in all its forms, with the default of the node first."""
     usual = SharingSettings()
     engine = cache(subject.engine)
 
@@ -77,7 +78,7 @@ def sharing_contenders(subject: Subject) -> list[Maker]:
 
 
 def dense_contenders(subject: Subject) -> list[Maker]:
-    """Return the dense builds of PyTorch, and as many networks as there are tasks."""
+    """Return the dense forms of PyTorch, and one with a network for each task."""
     kind = 'dense' if subject.checkpoint.network.branches else 'shared_encoder'
     pieces = cache(partial(_pieces, subject))
     return [
@@ -102,7 +103,7 @@ def _engine_contender(
 
 
 def _uncut(engine: Engine) -> Engine:
-    """Return an engine without a gate before the first block."""
+    """Return an engine in which the temporal gate before the first block lets all tokens pass."""
     thresholds = {
         task: replace(each, temporal=(0.0, *each.temporal[1:]))
         for task, each in engine.thresholds.items()}
@@ -110,9 +111,9 @@ def _uncut(engine: Engine) -> Engine:
 
 
 def _reusing(subject: Subject, share: int) -> Engine:
-    """Return an engine whose sub-tasks compute one row of ``share``, whether that pays or not."""
+    """Return an engine whose sub-tasks compute one token in ``share`` in every frame."""
     engine = subject.engine()
-    # there is no setting for it: the path decides by the size of the network
+    # no setting chooses this share: the static path decides by the size of the network
     path: Any = engine._paths._static
     path._reuse = lambda request: share
     return engine

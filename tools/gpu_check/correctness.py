@@ -1,4 +1,4 @@
-"""Whether the device gives what the CPU gives, and how often a frame waits for it."""
+"""Compare the device's raw outputs with the CPU's, and count waits of the host for the device."""
 
 from dataclasses import dataclass
 import importlib.util
@@ -24,9 +24,9 @@ from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 MOST_ERROR = {'fp32': (1e-4, 2e-3), 'fp16': (2e-3, 2e-2), 'bf16': (2e-2, 1e-1)}
 """
-Relative L2 differences of raw outputs that are allowed: of a whole frame, and of later ones.
+Allowed relative L2 differences of raw outputs: of the first, whole frame, and of later ones.
 
-In these a gate may decide otherwise about a patch whose change is near its threshold.
+In later frames a gate may decide differently about a patch whose change is near its threshold.
 """
 
 _TARGET_ERROR = 0.5
@@ -39,7 +39,7 @@ _TESTS = ('inference/test_map_kernels.py', 'sharing/static/test_operators.py',
 
 @dataclass(frozen=True)
 class Case:
-    """Settings of an engine; ``tasks`` empty stands for all."""
+    """Settings of an engine; no ``tasks`` means all."""
 
     sharing: SharingSettings = SharingSettings()
     tasks: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ CASES = {
 
 
 def check_correctness(check: Check) -> None:
-    """Hold every setting in every precision against the CPU, count waits, run the tests."""
+    """Compare every case in every precision with the CPU, count waits, and run tests."""
     subject = small_subject(check)
     clip = ChangingClip(subject.size, 16, _SHARE, check.size(6, 4)).frames
     cases = dict(list(CASES.items())[:check.size(len(CASES), 3)])
@@ -87,10 +87,10 @@ Raws = list[dict[str, torch.Tensor]]
 def _raws(
     subject: Subject, device: str, precision: str, case: Case, clip: Sequence[np.ndarray]
 ) -> Raws:
-    """Return the raw outputs of every frame by task, on the CPU by the same path."""
+    """Return the raw outputs of every frame by task; the CPU computes by the static path too."""
     fixed = True if device == 'cpu' else None
     engine = subject.engine(device, precision, fixed_shapes=fixed, cuda_graphs=case.graphs)
-    # what frames of a model cost is not measured here
+    # fixed costs instead of measured ones, so that device and CPU decide alike how to compute
     engine._costs = MachineCosts(10.0, FrameCost(1.0, 0.1), 1.0)
     session = engine.new_session()
     settings = InferenceSettings(case.tasks or engine.tasks, case.sharing)
@@ -113,13 +113,13 @@ def _compare(
 
 
 def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
-    """Return the relative L2 difference of two tensors; infinite where one holds NaN."""
+    """Return the relative L2 difference of two tensors; infinite where one contains NaN."""
     error = (found - expected).double().norm() / expected.double().norm()
     return float(error.nan_to_num(nan=torch.inf))
 
 
 def _count_waits(check: Check, subject: Subject, clip: Sequence[np.ndarray]) -> None:
-    """Count what PyTorch warns of; waits that are asked for, two a frame, are not among them."""
+    """Count waits that PyTorch warns of; the two deliberate ones of a frame give no warning."""
     engine = subject.engine()
     session = engine.new_session()
     engine.prepare(session)
@@ -143,7 +143,7 @@ def _warned(engine: Engine, session: Session, clip: Sequence[np.ndarray]) -> lis
 
 
 def _run_tests(check: Check) -> None:
-    """Run the tests that use a device where there is one; here they are collected only."""
+    """Run the tests that use a GPU; with a pretended device they are only collected."""
     if importlib.util.find_spec('pytest') is None:
         check.add('tests', end='left out: pytest is not installed')
         return

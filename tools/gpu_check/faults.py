@@ -1,4 +1,4 @@
-"""Faults of GPUs, caused on purpose."""
+"""Cause faults of GPUs and check that each is handled."""
 
 import threading
 
@@ -13,7 +13,7 @@ _SHARE = 0.06
 
 
 def check_faults(check: Check) -> None:
-    """Note for every fault whether it ends as it should."""
+    """Record for every fault whether it is handled as it should be."""
     subject = small_subject(check)
     clip = ChangingClip(subject.size, 16, _SHARE, 5).frames
     for what, play in (('a GPU that is not there', _play_absent_device),
@@ -34,7 +34,7 @@ def _play_absent_device(check: Check, subject: Subject, clip: Frames) -> bool:
 
 
 def _play_nan(check: Check, subject: Subject, clip: Frames) -> bool:
-    """Spoil what is remembered: that is found, and the frames after it are computed anew."""
+    """Fill cached tokens with NaN: one frame must report it, and later ones have none."""
     engine = subject.engine()
     session = engine.new_session()
     for image in clip[:2]:
@@ -47,7 +47,7 @@ def _play_nan(check: Check, subject: Subject, clip: Frames) -> bool:
 
 
 def _play_allocation(check: Check, subject: Subject, clip: Frames) -> bool:
-    """Let another thread take and free memory while graphs are captured."""
+    """Allocate and free memory in another thread while graphs are captured."""
     engine, stop = subject.engine(), threading.Event()
 
     def allocate() -> None:
@@ -68,7 +68,7 @@ def _play_allocation(check: Check, subject: Subject, clip: Frames) -> bool:
 
 
 def _play_shortage(check: Check, subject: Subject, clip: Frames) -> bool:
-    """Take the memory away: the frame says so, and once there is some again all goes on."""
+    """Limit the memory: a frame must raise DeviceError, and later ones work with more memory."""
     engine = subject.engine()
     session = engine.new_session()
     total = torch.cuda.get_device_properties(0).total_memory

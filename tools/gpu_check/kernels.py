@@ -1,4 +1,4 @@
-"""Every kernel of Triton against its plain twin, on what a frame hands it."""
+"""Every kernel of Triton against its plain version, with inputs as in a frame."""
 
 from dataclasses import fields
 from functools import partial
@@ -23,7 +23,7 @@ Calls = dict[str, tuple[Any, ...]]
 
 
 def measure_kernels(check: Check) -> None:
-    """Note which kernels run and agree, then what one call of each takes, in microseconds."""
+    """Record which kernels run and agree, then the time of one call of each in microseconds."""
     chosen = choose(check.device, torch.float16)
     check.judge('kernels that run and agree', not chosen.notices, notices=chosen.notices)
     for name in (VIT_T, VIT_B)[:check.size(2, 1)]:
@@ -36,7 +36,7 @@ def measure_kernels(check: Check) -> None:
 
 
 def _record_calls(subject: Subject) -> Calls:
-    """Return by operator what an update of some patches hands to it in its last call."""
+    """Return by operator the arguments of its last call in frames of which some patches change."""
     calls: Calls = {}
 
     def recording(name: str, function: Callable[..., Any], *given: Any) -> Any:
@@ -56,7 +56,7 @@ def _record_calls(subject: Subject) -> Calls:
 
 
 def _measure(check: Check, model: str, operator: str, given: tuple[Any, ...]) -> None:
-    """Time calls in a graph, so that launches do not hide what they take."""
+    """Time calls of an operator in a graph, so that launches do not hide its own time."""
     repeats = check.size(20, 2)
     kernel, twin = ((decode_patches_fused, decode_patches) if operator == 'decode_patches' else
                     (getattr(FUSED, operator), getattr(PLAIN, operator)))

@@ -1,4 +1,4 @@
-"""How long frames take, in every way of computing them, taking turns on the same frames."""
+"""Time frames with every contender; all take turns on the same frames."""
 
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,7 +16,7 @@ from mtshare_ros.inference.engine import Engine
 
 SHARES = (0.05, 0.1, 0.25, 0.6)
 TURN = 8
-"""Frames that a contender computes in a row; the first finds cold caches and does not count."""
+"""Frames that a contender computes in a row; the first is not counted: its caches are cold."""
 
 _STATELESS_TURN = 3
 _MOST_FRAMES = 400
@@ -25,7 +25,7 @@ _RARE = 4
 
 @dataclass
 class Record:
-    """What the frames of a contender took, in milliseconds, and the share that entered."""
+    """Times of a contender's frames in milliseconds, and the share of patches that entered."""
 
     wall: list[float] = field(default_factory=list)
     device: list[float] = field(default_factory=list)
@@ -33,7 +33,7 @@ class Record:
 
 
 def measure_latency(name: str, check: Check) -> None:
-    """Note the percentiles of every contender of a model, by share of the patches that enter."""
+    """Record percentiles of a model's contenders, by the share of patches that enter."""
     subject = subject_of(check, name)
     contenders: list[Contender] = []
     for make in (*sharing_contenders(subject), *dense_contenders(subject)):
@@ -49,7 +49,7 @@ def measure_latency(name: str, check: Check) -> None:
 
 
 def _settle(engine: Engine, check: Check) -> float:
-    """Let the engine find out, as the node does at its start, when whole frames are quicker."""
+    """Let the engine measure its crossover, as the node does when it starts; return it."""
     if check.pretended is None:
         engine.settle_crossover()
     return engine.crossover().share
@@ -94,7 +94,7 @@ def _run(contender: Contender, frames: Frames, record: Record, *, counted: bool)
 
 
 def _time(work: Callable[[], float]) -> tuple[float, float, float]:
-    """Return the milliseconds of the clock and between events, and what the work returns."""
+    """Return milliseconds by the clock and between events, and what the work returns."""
     torch.cuda.synchronize()
     first, last = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""The models that are checked: a shipped one, and random weights in the shapes that matter."""
+"""The models of the check: a shipped one, and random weights in other architectures."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -21,7 +21,7 @@ HALF = 'fp16'
 
 @dataclass(frozen=True)
 class Subject:
-    """A model at a size; ``make`` builds it when it is first needed."""
+    """A model and the size of its frames; ``make`` builds it at first use."""
 
     name: str
     size: Size
@@ -29,11 +29,11 @@ class Subject:
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
-        """The model."""
+        """The model and its description."""
         return self.make(self.size)
 
     def engine(self, device: str = DEVICE, precision: str = HALF, **options: Any) -> Engine:
-        """Return an engine for its size."""
+        """Return an engine for frames of this size."""
         return Engine(self.checkpoint, device=device, precision=precision, input_size=self.size,
                       **options)
 
@@ -88,11 +88,11 @@ _TINY_SUBJECTS = {name: Subject(
 
 
 def subject_of(check: Check, name: str) -> Subject:
-    """Return a model by name, a tiny one in its place on a pretended device."""
+    """Return a model by name; on a pretended device a tiny one takes its place."""
     return (SUBJECTS if check.pretended is None else _TINY_SUBJECTS)[name]
 
 
 def small_subject(check: Check) -> Subject:
-    """Return a model that a CPU can keep up with."""
+    """Return a model small enough to be computed on a CPU as well."""
     return replace(_TINY_SUBJECTS[VIT_T], name='tiny') if check.pretended is not None else (
         Subject('vit_t shipped 240x320', (240, 320), _shipped))

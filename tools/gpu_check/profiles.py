@@ -1,4 +1,4 @@
-"""Which kernels a frame takes, and what it multiplies and moves, for estimates of other boards."""
+"""Count the kernels, products and bytes of a frame, for estimates of other boards."""
 
 from collections import Counter
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ from mtshare_ros.sharing.static.operators import PLAIN
 _SHARE = 0.1
 _LISTED = 25
 _WEIGHTS_PER_BLOCK = 12
-"""Times the width squared: four in attention, eight in an MLP of four times the width."""
+"""In units of the width squared: four in attention, eight in an MLP of four times the width."""
 
 _BYTES_PER_PIXEL = 22
-"""Three of the image, nineteen of the maps of four tasks."""
+"""Three for the image, nineteen for the maps of four tasks."""
 
 
 def profile_frames(check: Check) -> None:
-    """Note kernels, multiplications and bytes of a whole frame, and of a tenth of its patches."""
+    """Record kernels, products and bytes of a whole frame and of a tenth of its patches."""
     for name in (VIT_T, VIT_S, VIT_B)[:check.size(3, 1)]:
         subject = subject_of(check, name)
         with check.trying(f'kernels, {name}'):
@@ -64,9 +64,9 @@ def _kernels_of(
     check: Check, engine: Engine, session: Session, image: np.ndarray
 ) -> tuple[Counter[str], float]:
     """
-    Return how often the device ran a kernel of each name in a frame, copies among them.
+    Return how often each kernel or copy ran in a frame, by name.
 
-    Also the share of the patches that entered.
+    The second value is the share of the patches that entered the network.
     """
     if check.pretended is not None:
         check.pretended.clear()
@@ -83,14 +83,14 @@ def _kernels_of(
 
 def _work(session: Session, entered: float) -> dict[str, float]:
     """
-    Return what a frame multiplies and moves.
+    Return the multiply-accumulates and the bytes of a frame.
 
-    Weights of the blocks and the rows that are remembered are read once; the image goes up, the
-    maps of four tasks come down.
+    The weights of the blocks and the cached tokens are counted as read once; the image is sent to
+    the device, the maps of four tasks to the host.
     """
     camera = session.static
     if camera is None:
-        raise RuntimeError('the engine did not take the path of fixed lengths')
+        raise RuntimeError('the engine did not use the static path')
     fitting = [each for each in camera.buckets(0.5)
                if each.patches >= entered * camera.patch_count]
     sizes = fitting[0] if fitting and entered < 1 else None

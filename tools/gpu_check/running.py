@@ -1,4 +1,4 @@
-"""Steps one after the other, each in a process that may die or be cut off without the others."""
+"""Run steps one after the other, each in its own process, so that one that dies stops no other."""
 
 from dataclasses import dataclass
 import multiprocessing
@@ -18,15 +18,15 @@ from gpu_check.results import DONE, Results
 
 LOG = 'log.txt'
 _GRACE = 0.85
-"""Share of a step's time after which it had better end by itself."""
+"""Share of a step's time after which it should end by itself."""
 
 
 @dataclass(frozen=True)
 class Step:
     """
-    Some work by name, and the seconds that it may take.
+    A named function, and the seconds after which it is stopped.
 
-    ``alike`` is the same as another step where all models are tiny.
+    ``alike``: with tiny models, on a pretended device, it does the same as another step.
     """
 
     name: str
@@ -37,9 +37,9 @@ class Step:
 
 def run_steps(steps: Sequence[Step], results: Results, *, pretend: bool) -> None:
     """
-    Run steps in processes of their own; this one never touches the device.
+    Run each step in a process of its own; this process never uses the device.
 
-    They are forked, because what they import takes longer than many of them.
+    The processes are forked, because importing the libraries takes longer than many steps.
     """
     context = multiprocessing.get_context('fork')
     for step in steps:
@@ -55,7 +55,7 @@ def run_steps(steps: Sequence[Step], results: Results, *, pretend: bool) -> None
 
 
 def _end_of(process: BaseProcess, step: Step) -> str:
-    """Return how a step ended; one that still runs is stopped, with all that it started."""
+    """Return how a step ended; one that still runs is killed with all that it started."""
     if process.is_alive() and process.pid is not None:
         os.killpg(process.pid, signal.SIGKILL)
         process.join()
@@ -92,7 +92,7 @@ def _pretend(step: Step, results: Results, deadline: float) -> None:
 
 
 def _write_to(path: Path) -> None:
-    """Let all that this process prints go to a file."""
+    """Redirect all output of this process to a file."""
     file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(file, 1)
     os.dup2(file, 2)

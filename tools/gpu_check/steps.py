@@ -1,4 +1,4 @@
-"""All steps, in the order in which they run, and the seconds that each may take."""
+"""All steps in the order in which they run, with the seconds that each may take."""
 
 from functools import partial
 
@@ -29,4 +29,4 @@ STEPS = (
     Step('profile', 30, profile_frames),
     Step('compiled', 45, measure_compiled),
 )
-"""What matters most comes first; the kernels are compiled for all of them by the second."""
+"""The most important steps come first; ``kernels`` compiles the kernels for all later steps."""

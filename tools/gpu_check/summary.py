@@ -1,4 +1,4 @@
-"""What the results say, in words, and whether they reach what is asked of the package."""
+"""Summarise the results as text, and compare them with the targets of the package."""
 
 from typing import Iterator, Sequence
 
@@ -16,7 +16,7 @@ _BARS = ((VIT_B, 'dense', 2.2), (VIT_B, 'four', 4.0), (LARGE, 'dense', 5.0),
 
 
 def summarise(lines: Sequence[Line], *, pretend: bool) -> str:
-    """Return the whole summary; only the lines of the last run of each step count."""
+    """Return the whole summary; of each step only the last run counts."""
     last = _last_run(lines)
     parts = (_heading(last, pretend), _ends(last), _judgements(last), _latency(last), _bars(last),
              _costs(last), _estimates(last))
@@ -24,14 +24,14 @@ def summarise(lines: Sequence[Line], *, pretend: bool) -> str:
 
 
 def all_passed(lines: Sequence[Line]) -> bool:
-    """Tell whether every step ended by itself and every check passed; bars do not count."""
+    """Return whether every step ended and every check passed; targets of speed do not count."""
     last = _last_run(lines)
     return all(line['end'] == DONE if line['what'] == 'end' else line.get('passed', True)
                for line in last)
 
 
 def _last_run(lines: Sequence[Line]) -> list[Line]:
-    """Leave out what an earlier run of the same step appended."""
+    """Return the lines without those of earlier runs of the same step."""
     found: dict[str, list[Line]] = {}
     ended = set()
     for line in lines:
@@ -93,9 +93,9 @@ def _frames(lines: list[Line], model: str, share: float) -> list[Line]:
 
 def ratio_to(lines: list[Line], model: str, share: float, kind: str) -> float | None:
     """
-    Return how many times faster sharing is than the fastest ``kind`` of contender, by medians.
+    Return how many times faster sharing is than the fastest contender of a kind, by medians.
 
-    ``dense`` or ``four``; None where either was not measured.
+    ``kind`` is ``dense`` or ``four``. None where one of the two was not measured.
     """
     frames = _frames(lines, model, share)
     ours = [line['p50'] for line in frames if line['contender'] == SHARING]
@@ -157,7 +157,7 @@ def _costs(lines: list[Line]) -> Iterator[str]:
 
 
 def _estimates(lines: list[Line]) -> Iterator[str]:
-    """Give estimates of boards, and the same sum for the device that was measured."""
+    """Return estimates for boards, and for the measured device as a test of the estimate."""
     yield '\nESTIMATES, not measurements: kernels x us + MACs / rate + bytes / bandwidth'
     boards = [board for board in (_this_board(lines), AGX_ORIN, ORIN_NANO) if board is not None]
     for board in boards:
@@ -172,7 +172,7 @@ def _estimates(lines: list[Line]) -> Iterator[str]:
 
 
 def _measured(lines: list[Line], profiled: Line) -> str:
-    """Return what such a frame took here, to judge the estimates by."""
+    """Return as text the measured time of a frame like the estimated one."""
     contender = WHOLE if profiled['whole'] else SHARING
     found = [line['p50'] for line in _frames(lines, profiled['model'], _TENTH)
              if line['contender'] == contender and profiled['triton']]
@@ -180,7 +180,7 @@ def _measured(lines: list[Line], profiled: Line) -> str:
 
 
 def _this_board(lines: list[Line]) -> Board | None:
-    """Return the measured device in the same terms, None where a constant is missing."""
+    """Return the measured device as a board, None where one of its constants is missing."""
     nodes, waits, bandwidths = (chosen(lines, 'constants', what)
                                 for what in ('node', 'wait', 'bandwidth'))
     products = [line for line in chosen(lines, 'constants', 'product') if line['rows'] <= 150]

@@ -1,4 +1,4 @@
-"""What the way to the device and back takes, and what the gate does."""
+"""Time the transfers to the device and back, and the gate."""
 
 from dataclasses import replace
 from typing import Callable
@@ -18,11 +18,11 @@ from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 _SHARE = 0.1
 _CHANNELS = 19
-"""Bytes a pixel of the maps of four tasks."""
+"""Bytes a pixel takes in the maps of four tasks."""
 
 
 def measure_transfers(check: Check) -> None:
-    """Note the parts of a frame that compute nothing, at two sizes."""
+    """Time the parts of a frame outside the network, at two sizes."""
     for name in (VIT_B, LARGE)[:check.size(2, 1)]:
         subject = subject_of(check, name)
         with check.trying(f'transfers, {name}'):
@@ -42,7 +42,7 @@ def _measure_copies(check: Check, name: str, size: tuple[int, int]) -> None:
 
     def changed_only() -> None:
         found = download.fetch({'patches': maps.index_select(0, patches)})['patches']
-        # arrays belong to the caller: what was kept has to be copied as well
+        # the caller owns the arrays of each frame, so unchanged patches have to be copied as well
         whole = on_host.copy()
         whole[places] = found
 
@@ -58,7 +58,7 @@ def _measure_copies(check: Check, name: str, size: tuple[int, int]) -> None:
 
 
 def _measure_stages(check: Check, name: str, subject: Subject) -> None:
-    """Note by stage what frames take whose lists are short, and the gate alone."""
+    """Time the stages of frames with few changes, and the gate alone."""
     engine = subject.engine()
     session = engine.new_session()
     engine.prepare(session)
