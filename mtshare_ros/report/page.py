@@ -36,7 +36,7 @@ from mtshare_ros.tasks import get_task
 STAGE_TEXTS = {
     'base': 'the base task alone, all weights',
     'base-temporal': 'the same, with the gates of sharing over time in the forward pass',
-    'delta-weights': 'a sub-task from the base: which weights differ from it is learnt',
+    'delta-weights': 'a sub-task from the base: training chooses which of its weights differ',
     'delta-tune': 'the values of those weights',
     'delta-activations': 'the same weights, with all gates of sharing in the forward pass',
     'heads': 'decode heads alone, on features of a frozen backbone that are computed once',
@@ -49,8 +49,8 @@ PICTURES = {
         'Ten rooms that no network was trained on: image, truth, and the maps of the model',
         '--split test --count 10'),
     'results_clip.png': (
-        'Ten seconds of a camera that drives through such a room: dense maps, and below each row '
-        'those with sharing beside what was computed again',
+        'Ten seconds of a camera that drives through such a room: rows of dense maps, each '
+        'followed by the maps with sharing and what was computed for them',
         '--clips --split test --motion drive --count 1 --frames 300'),
 }
 """By picture of the page: its caption, and the options of ``mtshare evaluate`` that draw it."""

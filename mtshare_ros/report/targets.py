@@ -223,7 +223,8 @@ def _equally_trained(plan: ReportPlan) -> Target:
     wanted[MULTI_TASK] = max(wanted.values(), default=0)
     seen = {run.name: run.images_in_all for run in plan.runs if run.baseline}
     return Target(
-        'every baseline saw as many images as base and stages of a sub-task; the difference',
+        'every baseline saw as many images in training as what it is compared with; '
+        'the difference',
         lambda value: value == 0,
         tuple(Reading(name, seen[name] - count if name in seen else None, '+.0f')
               for name, count in wanted.items()))
