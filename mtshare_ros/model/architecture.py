@@ -10,7 +10,7 @@ POSITIONS = ('rope', 'rope_centred', 'absolute')
 INTERPOLATIONS = ('bicubic', 'bicubic_antialias', 'bicubic_offset', 'bilinear_antialias')
 PATCH_SIZES = (14, 16)
 PATCH_SIZE = 16
-"""Pixels a token spans in each direction, unless a network has another patch size."""
+"""Pixels along a side of a patch, unless a network names another size."""
 
 IMAGE_MEAN = (123.675, 116.28, 103.53)
 IMAGE_STD = (58.395, 57.12, 57.375)
@@ -18,7 +18,7 @@ IMAGE_STD = (58.395, 57.12, 57.375)
 
 LARGEST = {'embed_dim': 4096, 'depth': 64, 'num_heads': 64, 'head_channels': 1024}
 LARGEST_HEAD_DEPTH = 16
-"""Far above any network of the family; a damaged or hostile header may name any number."""
+"""Bounds far above any real network: a damaged or hostile header may name any number."""
 LARGEST_SIDE = 4096
 LARGEST_MLP_RATIO = 16.0
 _MOST_REGISTERS = 64
@@ -34,7 +34,7 @@ SIDES = {LOCAL: (4,), LINEAR: (1, 4), DPT: (8, 14, 16), GEOMETRY: (1,)}
 _MOST_TAPS = 8
 _LARGEST = {'channels': 1024, 'depth': 16, 'hidden': 8192, 'bins': 4096}
 _LARGEST_DEPTH = 1000.0
-"""Far above any head of the family; a damaged or hostile header may name any number."""
+"""Bounds far above any real head, for the same reason."""
 
 
 @dataclass(frozen=True)
@@ -48,15 +48,15 @@ class HeadConfig:
     the widths of its levels, ``channels`` that of the fusion, ``hidden`` that of its last layers)
     or ``geometry`` (no weights: the map is worked out from the depth map).
 
-    ``taps`` are the blocks, counted from 1, whose output the head reads, none for the last one;
-    ``normed`` says whether through the encoder's final norm, ``class_token`` whether the class
-    token of each is read as well. ``side`` is the number of pixels of the raw output along a side
-    of a patch, 0 for the usual one of the kind.
+    ``taps`` are the numbers, from 1, of the blocks whose output the head reads; without any it
+    reads that of the last block. With ``normed`` the encoder's final norm is applied to them
+    first; with ``class_token`` the head also reads the class token of each. ``side`` is the number
+    of pixels of the raw output along a side of a patch, 0 for the default of the kind.
 
-    ``encoding`` of a depth head says what its raw output is, empty for the natural logarithm of
-    metres: ``metres``, or ``disparity``, an inverse depth of unknown scale and shift. Metres come
-    from ``bins`` > 0 as the mean of so many depths, evenly spaced over ``depth_range``, or else as
-    a share of its farther end.
+    ``encoding`` says what the raw output of a depth head is: the natural logarithm of metres if it
+    is empty, ``metres``, or ``disparity``, an inverse depth of unknown scale and shift. With
+    ``bins`` > 0, metres are a weighted mean of that many depths, evenly spaced over
+    ``depth_range``; without bins they are a share of the farthest depth.
     """
 
     kind: str = LOCAL
@@ -98,7 +98,7 @@ class HeadConfig:
                 f'four widths of 1 to {4 * _LARGEST["channels"]} for a dpt head')
 
     def _check_metres(self) -> None:
-        """Heads that make metres themselves need to know their range."""
+        """Require a depth range of heads whose raw output is metres, and no bins of others."""
         if self.encoding != 'metres':
             require(self.bins == 0, 'bins', self.bins, '0 unless the encoding is metres')
             return
@@ -111,9 +111,9 @@ class HeadConfig:
 
 def check_input_size(size: tuple[int, ...], *patch_sizes: int) -> tuple[int, int]:
     """
-    Return (height, width) where it is whole patches of one of some sizes, else ConfigError.
+    Return ``size`` as (height, width); raise ConfigError unless it is whole patches.
 
-    Where none is given, patches may have any of PATCH_SIZES.
+    Patches may have any of ``patch_sizes`` or, without any, of PATCH_SIZES.
     """
     allowed = patch_sizes or PATCH_SIZES
     require(any(fits_patches(size, patch_size) for patch_size in allowed), 'input_size',
@@ -123,7 +123,7 @@ def check_input_size(size: tuple[int, ...], *patch_sizes: int) -> tuple[int, int
 
 
 def fits_patches(size: tuple[int, ...], patch_size: int) -> bool:
-    """Tell whether a size is a (height, width) of whole patches, and no larger than allowed."""
+    """Tell whether a size is (height, width), whole patches and at most LARGEST_SIDE each."""
     return len(size) == 2 and all(
         0 < side <= LARGEST_SIDE and side % patch_size == 0 for side in size)
 
@@ -138,19 +138,19 @@ def nearest_input_size(size: tuple[int, ...], patch_size: int) -> tuple[int, int
 @dataclass(frozen=True)
 class ArchitectureConfig:
     """
-    The shape of the network; together with the tasks it decides every weight's size.
+    The shape of the network; together with the tasks it determines the shape of every weight.
 
     ``stem``: ``conv`` (four strided 3x3 convolutions that also feed the heads) or ``patch`` (one
     projection of a patch of ``patch_size`` pixels a side, as in timm). ``position``: ``rope``
     (rotary, relative), ``rope_centred`` (rotary, of patch centres from -1 to 1 on either axis, as
     in DINOv3) or ``absolute`` (a learnt table for ``position_grid``, rows and columns, or else for
-    the grid of ``input_size``; brought to other grids by ``position_interpolation``).
-    ``class_token`` and ``register_tokens`` are further tokens that stand for no place: the prefix.
+    the grid of ``input_size``; interpolated for other grids by ``position_interpolation``).
+    ``class_token`` and ``register_tokens`` add tokens that have no patch, the prefix tokens.
 
     ``shared_blocks``: how many of the first blocks all tasks share; above them every sub-task has
     blocks of its own. -1: all of them. ``norm_eps`` is that of every layer norm; ``image_mean``
-    and ``image_std`` bring 8-bit RGB to what the network expects. ``heads`` are those of the
-    tasks; others have a local one of ``head_channels`` and ``head_depth``.
+    and ``image_std`` normalise 8-bit RGB. ``heads`` are by task; a task that is not in it has a
+    local head of ``head_channels`` and ``head_depth``.
     """
 
     embed_dim: int = 192
@@ -184,8 +184,10 @@ class ArchitectureConfig:
             require(1 <= value <= largest, name, value, f'1 to {largest}')
         require(0 <= self.head_depth <= LARGEST_HEAD_DEPTH, 'head_depth', self.head_depth,
                 f'0 to {LARGEST_HEAD_DEPTH}')
+        # below 1 / embed_dim the hidden layer would have no unit
         require(1 / self.embed_dim <= self.mlp_ratio <= LARGEST_MLP_RATIO, 'mlp_ratio',
                 self.mlp_ratio, f'1 / embed_dim to {LARGEST_MLP_RATIO}')
+        # RotaryTable rotates the quarters of every attention head
         require(self.embed_dim % (4 * self.num_heads) == 0, 'embed_dim', self.embed_dim,
                  f'a multiple of 4 x num_heads = {4 * self.num_heads}')
         largest_width = LARGEST['embed_dim']
@@ -237,7 +239,7 @@ class ArchitectureConfig:
 
     @property
     def prefix_tokens(self) -> int:
-        """P, how many tokens stand for no place: the class token and the registers."""
+        """P, the number of prefix tokens: the class token and the register tokens."""
         return int(self.class_token) + self.register_tokens
 
     @property
@@ -251,7 +253,7 @@ class ArchitectureConfig:
         return size[0] // self.patch_size, size[1] // self.patch_size
 
     def head_of(self, task: str) -> HeadConfig:
-        """Return how a task is decoded."""
+        """Return the configuration of a task's decode head."""
         return self.heads.get(task) or HeadConfig(
             channels=self.head_channels, depth=self.head_depth)
 

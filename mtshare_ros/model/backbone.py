@@ -12,7 +12,7 @@ from torch.nn import functional
 from mtshare_ros.model.architecture import ArchitectureConfig, IMAGE_MEAN, IMAGE_STD
 
 ROPE_BASE = 100.0
-"""Longest wavelength / shortest: enough for grids of some hundred tokens a side."""
+"""Longest wavelength / shortest: enough for grids of some hundred patches a side."""
 
 
 class Normalize(nn.Module):
@@ -31,7 +31,7 @@ class Normalize(nn.Module):
 
 def to_tensor(image: np.ndarray, device: torch.device) -> torch.Tensor:
     """Return an (H, W, 3) uint8 image as a (1, 3, H, W) uint8 tensor on the device."""
-    # Images of messages and files are often read-only, which torch.from_numpy warns of.
+    # Images of messages and files are often read-only, and torch.from_numpy warns about them.
     writable = np.require(image, requirements=('C', 'W'))
     return torch.from_numpy(writable).to(device).permute(2, 0, 1)[None]
 
@@ -41,7 +41,8 @@ def conv_norm_act(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
     Return a 3x3 convolution with batch norm and ReLU.
 
     Batch norm, because in evaluation it is a constant per channel: a pixel depends on its 3x3
-    neighbourhood alone, which norms over the whole image would break for the sparse path.
+    neighbourhood alone. With a norm over the whole image every pixel would depend on all others,
+    and no part of the output could be kept where the image did not change.
     """
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
@@ -62,7 +63,7 @@ class StemFeatures:
 
 
 class ConvStem(nn.Module):
-    """Four 3x3 convolutions of stride 2: a token sees 31x31 pixels, its own 16x16 among them."""
+    """Four 3x3 convolutions of stride 2; a token depends on 31x31 pixels around its patch."""
 
     def __init__(self, channels: tuple[int, ...], embed_dim: int) -> None:
         super().__init__()
@@ -103,9 +104,9 @@ class RotaryTable:
     """
     Rotations of tokens: cosines and sines, (N + P, head_dim) each, patches in raster order.
 
-    The first half of a head turns with the row, the second with the column, so attention sees only
-    differences of positions: a shifted image gives shifted activations. The P tokens after the
-    patches stand for no place and do not turn.
+    The first half of a head is rotated by the row, the second by the column, so attention depends
+    only on differences of positions: a shifted image gives shifted activations. The P prefix
+    tokens, which follow the patches, are not rotated.
     """
 
     cosine: torch.Tensor
@@ -125,12 +126,13 @@ def rotary_table(
     centred: bool = False, prefix_tokens: int = 0,
 ) -> RotaryTable:
     """
-    Return the rotations of a grid, and of tokens of no place after it.
+    Return the rotations of a grid's patches and of the prefix tokens after them.
 
-    A patch turns by its row and column, or where ``centred`` by where its centre lies from -1 to 1
-    on either axis, times 2 pi. A pure function of its arguments, remembered per grid.
+    The angles of a patch are its row and column or, with ``centred``, 2 pi times the position of
+    its centre, which is -1 to 1 on either axis; both times every frequency. Results are cached.
     """
-    with torch.inference_mode(False):  # training may ask for a table that inference made
+    # training may get a table from the cache; one made in inference mode could not be used there
+    with torch.inference_mode(False):
         row, column = (_turns(torch.arange(count), count, centred) for count in (rows, columns))
         row, column = torch.meshgrid(row, column, indexing='ij')
         angles = _angles(row.flatten(), column.flatten(), head_dim)
@@ -143,11 +145,12 @@ def rotary_beyond(
     centred: bool = False, prefix_tokens: int = 0,
 ) -> RotaryTable:
     """
-    Return the rotations of patches (n, 2) of a grid that goes on beyond its border, in float32.
+    Return the rotations, in float32, of patches of a grid that is continued beyond its border.
 
-    ``patches`` are their rows and columns, any whole numbers. The tokens of no place that follow
-    turn like the first patch of a ``view`` of the grid's size does against that of the grid, so
-    that they stand to the patches of the view as they do in ``rotary_table``.
+    ``patches`` (n, 2) are their rows and columns, any whole numbers. ``view`` is the row and
+    column of the first patch of a window of the grid's size. The prefix tokens are rotated by the
+    angle from the grid's first patch to the window's, so that relative to the window's patches
+    they are rotated as in ``rotary_table``.
     """
     starts = torch.tensor([(0, 0), view], device=patches.device)
     places = torch.cat((patches, starts)).double()
@@ -159,12 +162,12 @@ def rotary_beyond(
 
 
 def _turns(patches: torch.Tensor, count: int, centred: bool) -> torch.Tensor:
-    """Return by how much rows or columns turn at frequency 1; ``count`` are in the grid."""
+    """Return the angles of rows or columns at frequency 1; the grid has ``count`` of them."""
     return 2 * math.pi * (2 * (patches + 0.5) / count - 1) if centred else patches
 
 
 def _angles(row: torch.Tensor, column: torch.Tensor, head_dim: int) -> torch.Tensor:
-    """Return the angles (n, head_dim) of tokens by their turns (n,)."""
+    """Return the angles (n, head_dim) of tokens from those of their rows and columns (n,)."""
     frequencies = ROPE_BASE ** -(torch.arange(head_dim // 4) / (head_dim // 4))
     frequencies = frequencies.to(row.device)
     row_angle, column_angle = row[:, None] * frequencies, column[:, None] * frequencies
@@ -175,8 +178,8 @@ class AbsolutePosition(nn.Module):
     """
     A learnt vector per token of a (rows, columns) grid, interpolated for other grids.
 
-    ``interpolation`` is that of the weights' source, see ``architecture.INTERPOLATIONS``: with
-    another one, features differ by a percent.
+    ``interpolation`` is one of ``architecture.INTERPOLATIONS``. It has to be that of the authors
+    of the weights: with another one, features differ by a percent.
     """
 
     def __init__(
@@ -196,7 +199,8 @@ class AbsolutePosition(nn.Module):
         return self._resized(planes, grid).flatten(2).transpose(1, 2)
 
     def _resized(self, planes: torch.Tensor, grid: tuple[int, int]) -> torch.Tensor:
-        if self._variant == 'offset':  # torch then samples by the factors, not by the sizes
+        if self._variant == 'offset':
+            # given factors, torch samples at slightly other places than given the size
             factors = [(size + 0.1) / own for size, own in zip(grid, self.grid)]
             return functional.interpolate(planes, scale_factor=factors, mode=self._mode)
         return functional.interpolate(planes, grid, mode=self._mode, align_corners=False,
@@ -204,7 +208,7 @@ class AbsolutePosition(nn.Module):
 
 
 class PrefixTokens(nn.Module):
-    """The class and register tokens (P, embed_dim), which stand after the patches."""
+    """The class and register tokens (P, embed_dim), which follow the patches in the sequence."""
 
     def __init__(self, count: int, embed_dim: int) -> None:
         super().__init__()
@@ -232,7 +236,7 @@ class Attention(nn.Module):
     def project(
         self, tokens: torch.Tensor, rotary: RotaryTable | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return queries, keys and values (B, heads, N, head_dim), positions turned in."""
+        """Return queries, keys and values (B, heads, N, head_dim), rotated by their positions."""
         batch, count, _ = tokens.shape
         qkv = self.qkv(tokens).view(batch, count, 3, self.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -243,7 +247,7 @@ class Attention(nn.Module):
     def attend(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor
     ) -> torch.Tensor:
-        """Return (B, N, D): what every query makes of all keys and values."""
+        """Return (B, N, D): the projected attention of every query over all keys and values."""
         mixed = functional.scaled_dot_product_attention(query, key, value)
         return self.proj(mixed.transpose(1, 2).flatten(2))
 

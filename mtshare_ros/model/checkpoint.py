@@ -26,7 +26,7 @@ from mtshare_ros.model.weight_files import open_weights, replacing
 from mtshare_ros.tasks import ordered
 
 ALLOWED_DTYPES = ('F16', 'BF16', 'F32')
-"""Of weights, by the names of safetensors; ``model/deltas.py`` says those of positions."""
+"""Of weights, as safetensors names them; those of positions are in ``model/deltas.py``."""
 _LONGEST_ERROR = 1000
 
 
@@ -44,7 +44,7 @@ def save_checkpoint(
     """
     Write weights and header: matrices in the description's dtype, vectors in float32.
 
-    Of the sub-tasks' branches only what then differs from the base task is written.
+    Of the sub-tasks' branches only what differs from the base task in that dtype is written.
     """
     matrices = torch.float32 if description.storage == SINGLE else torch.float16
     tensors = {
@@ -87,9 +87,10 @@ def check_new(path: Path) -> None:
 
 def load_checkpoint(path: Path) -> Checkpoint:
     """
-    Build the network a file describes and load its weights, the sub-tasks' merged with the base's.
+    Build the network that a file describes and load its weights, with all delta weights filled in.
 
-    The network is built only after its weights were found, because a header may name any size.
+    Memory for the network is taken only after its weights were found in the file, because a
+    damaged header may name any size.
     Raises ModelError where the file is missing, not safetensors, damaged, or does not fit.
     """
     with open_weights(path) as file:
@@ -109,13 +110,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
 
 
 def read_description(path: Path) -> ModelDescription:
-    """Read what a file says of itself, without its weights; raise as ``load_checkpoint``."""
+    """Return the description in a model file, without weights; errors as ``load_checkpoint``."""
     with open_weights(path) as file:
         return describe(file.metadata(), path)
 
 
 def describe(header: Mapping[str, str] | None, path: Path) -> ModelDescription:
-    """Return what the header of a file says; raise ModelError where it makes no sense."""
+    """Return the description in the header of a file; raise ModelError where it is invalid."""
     try:
         return from_header(header, str(path))
     except ConfigError as error:
@@ -158,10 +159,11 @@ def _check_whole(
 def _merged(
     network: MultiTaskNetwork, tensors: dict[str, torch.Tensor], path: Path
 ) -> dict[str, torch.Tensor]:
-    """Return the tensors with those of the branches dense; the others are checked before."""
+    """Return the tensors with complete ones for the branches, which are made from the others."""
     bases = network.counterparts()
     rest = {name: value for name, value in _expected(network).items() if name not in bases}
     found = {name: value for name, value in tensors.items() if not name.startswith('branches.')}
+    # before ``expand``, which takes for granted that the base task's tensors are there
     _check_fit(network, rest, found, path)
     return expand(tensors, {name: tensors[base] for name, base in bases.items()}, str(path))
 
@@ -218,7 +220,7 @@ def _shape_of(network: MultiTaskNetwork) -> str:
 
 @dataclass(frozen=True)
 class Storage:
-    """Bytes of the weights in a model file; what the file's header takes is left out."""
+    """Bytes of the weights in a model file, without its header."""
 
     base_bytes: int
     """The stem and the base task's encoder."""
@@ -229,12 +231,12 @@ class Storage:
 
     @property
     def ratio(self) -> float:
-        """The encoders of all tasks to that of the base task, heads left out: 1 or more."""
+        """Bytes of all encoders over those of the base task's, without heads: 1 or more."""
         return 1 + sum(self.delta_bytes.values()) / self.base_bytes
 
 
 def storage_of(path: Path) -> Storage:
-    """Measure a model file; raise ModelError where it is not one."""
+    """Return the bytes of each part of a model file; raise ModelError for any other file."""
     sizes: Counter[tuple[str, str]] = Counter()
     with open_weights(path) as file:
         tasks = ordered(describe(file.metadata(), path).tasks)

@@ -1,7 +1,7 @@
 """
-Delta weights: where the weights of a sub-task's own blocks differ from the base task's.
+Delta weights: the weights of a sub-task's own blocks that differ from the base task's.
 
-A model file holds of a sub-task's tensors only what differs. A tensor NAME of a branch takes the
+Of a sub-task's tensors a model file holds only what differs. A tensor NAME of a branch takes the
 smallest of these forms:
 
 * nothing at all, where it equals the base task's tensor of the same place;
@@ -13,9 +13,9 @@ smallest of these forms:
 
 Rows and elements are lists of steps: the first position plus one, then the distance of every
 position from the one before, in the smallest of uint8, int16 and int32 that holds them all.
-Values are the sub-task's weights themselves, not differences: a weight that is not stored equals
-the base task's to the bit, a stored weight was rounded once, and saving what was loaded changes
-nothing.
+Values are the sub-task's weights themselves, not differences. So a weight that is not stored is
+bit-equal to the base task's, a stored weight was rounded only once, and a model that is loaded and
+saved again does not change.
 """
 
 import copy
@@ -53,8 +53,8 @@ def branch_out(network: MultiTaskNetwork, prefix: int) -> MultiTaskNetwork:
     """
     Return a copy that shares the first ``prefix`` blocks only, and computes the same function.
 
-    Every sub-task gets its own copy of the blocks above. Raises ConfigError where ``prefix`` is
-    not within 0 to the network's own prefix: separate weights cannot be shared again.
+    Every sub-task gets its own copy of the blocks above. Raises ConfigError unless ``prefix`` is 0
+    to the number of blocks that the network shares: separate weights cannot be shared again.
     """
     shared = network.config.shared_depth
     require(0 <= prefix <= shared, 'prefix', prefix,
@@ -79,10 +79,10 @@ def add_random_deltas(
     """
     Add normal noise to a share ``density`` of the linear weights of every branch, in place.
 
-    Stands in for trained delta weights where only cost or correctness matter. ``granularity``:
+    For tests and measurements of cost, which need no trained delta weights. ``granularity``:
     ``row`` changes whole output rows, ``element`` single weights anywhere. The noise has
-    ``scale`` times the standard deviation of the weight it is added to. Biases and norms stay.
-    Raises ConfigError for a network without branches and for values out of range.
+    ``scale`` times the standard deviation of the weight it is added to. Biases and norms are not
+    changed. Raises ConfigError for a network without branches and for values out of range.
     """
     require(0 <= density <= 1, 'density', density, '0 to 1')
     require(granularity in GRANULARITIES, 'granularity', granularity,
@@ -99,7 +99,7 @@ def add_random_deltas(
 
 
 def delta_density(network: MultiTaskNetwork, task: str) -> tuple[DeltaDensity, ...]:
-    """Measure the delta weights of a task, block by block above the prefix; the base's are 0."""
+    """Return a task's delta density for each block above the shared ones; 0 for the base task."""
     return tuple(
         _block_density(own, base) for own, base in
         zip(network.own_blocks(task), network.own_blocks(network.base_task)))
@@ -109,8 +109,8 @@ def delta_share_of_encoder(network: MultiTaskNetwork, task: str) -> float:
     """
     Return the share of a task's encoder weights that differ from the base task's, 0 to 1.
 
-    Its encoder is all blocks, the shared ones too, and the norm after them, biases and norms
-    counted; the stem belongs to no task. 0 for the base task and where every block is shared.
+    Counted are all weights and biases of its blocks, the shared ones too, and of the norm after
+    them; not the stem. 0 for the base task and where every block is shared.
     """
     weights = dict(network.named_parameters())
     changed = sum(
@@ -123,7 +123,7 @@ def delta_share_of_encoder(network: MultiTaskNetwork, task: str) -> float:
 def _disturb(
     weight: nn.Parameter, density: float, rows: bool, scale: float, generator: torch.Generator
 ) -> None:
-    """Draw on the CPU, so that a seed means the same weights on every device."""
+    """Add the noise, drawn on the CPU, so that a seed gives the same weights on every device."""
     units = weight.shape[0] if rows else weight.numel()
     chosen = torch.randperm(units, generator=generator)[:round(density * units)]
     mask = torch.zeros(units)
@@ -153,8 +153,8 @@ def compress(
     """
     Return tensors as they are stored: those named in ``bases`` in the smallest form.
 
-    ``bases`` names for a tensor of a branch the base task's tensor of the same place, which has
-    its shape and dtype (16 or 32 bits).
+    ``bases`` maps the name of every tensor of a branch to that of the base task's tensor in the
+    same place, which has the same shape and dtype (16 or 32 bits).
     """
     stored = {name: value for name, value in tensors.items() if name not in bases}
     for name, base in bases.items():
@@ -166,10 +166,11 @@ def expand(
     stored: Mapping[str, torch.Tensor], bases: Mapping[str, torch.Tensor], source: str
 ) -> dict[str, torch.Tensor]:
     """
-    Return stored tensors with those of the branches dense, float32 where they were sparse.
+    Return stored tensors with complete ones for the branches, float32 where a part was stored.
 
-    ``bases`` holds for the name of every tensor of a branch the base task's of the same place.
-    Other names stay as they are. Raises ModelError naming tensor and ``source`` for damaged ones.
+    ``bases`` maps the name of every tensor of a branch to the base task's tensor in the same
+    place. Other tensors are not changed. Raises ModelError, naming tensor and ``source``, for
+    damaged ones.
     """
     rest = dict(stored)
     dense = {}
@@ -204,12 +205,12 @@ def _smallest_form(
 
 
 def _bits(value: torch.Tensor) -> torch.Tensor:
-    """Return numbers that differ wherever floats do; a NaN equals itself, -0.0 is not 0.0."""
+    """Return the bits of floats as integers, so that NaN equals NaN and -0.0 is not 0.0."""
     return value.contiguous().view(torch.int16 if value.element_size() == 2 else torch.int32)
 
 
 def _steps(chosen: torch.Tensor) -> torch.Tensor:
-    """Return the positions of a mask (N,), not empty, as steps."""
+    """Return where a mask (N,) is true, in at least one place, as steps."""
     positions = chosen.nonzero().flatten()
     steps = positions.diff(prepend=positions.new_tensor([-1]))
     largest = int(steps.max())
@@ -248,14 +249,14 @@ def _dense(
 
 
 def _positions(steps: torch.Tensor, count: int, name: str) -> torch.Tensor:
-    """Return the positions in 0 to ``count`` - 1 that steps lead to."""
+    """Return the positions, each 0 to ``count`` - 1, that are stored as steps."""
     _check_form(steps, STEP_DTYPES, name)
     steps = steps.to(torch.int64)
     positions = steps.cumsum(0) - 1
     if len(steps) and (int(steps.min()) < 1 or int(positions[-1]) >= count):
         raise ModelError(
             f'{name} has steps of {int(steps.min())} to {int(steps.max())} that end at position '
-            f'{int(positions[-1])}; allowed are steps from 1 on (no position stands twice) that '
+            f'{int(positions[-1])}; allowed are steps from 1 on (no position occurs twice) that '
             f'end at {count - 1} or before; the file is damaged, get it again')
     return positions
 
@@ -267,7 +268,7 @@ def _unpacked(bitmap: torch.Tensor, count: int, name: str) -> torch.Tensor:
     needed = (count + 7) // 8
     if len(bitmap) != needed or (len(positions) and int(positions[-1]) >= count):
         raise ModelError(
-            f'{name} has {len(bitmap)} bytes; needed are {needed}, with no bit set behind the '
+            f'{name} has {len(bitmap)} bytes; needed are {needed}, with no bit set after the '
             f'first {count}; the file is damaged, get it again')
     return positions
 

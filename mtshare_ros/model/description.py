@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself."""
+"""The description of a model in the header of its file, and the thresholds in it."""
 
 from dataclasses import dataclass, field, fields, replace
 import json
@@ -12,23 +12,32 @@ from mtshare_ros.tasks import LabelSet, ordered
 
 DEFAULT_TEMPORAL = 0.2
 DEFAULT_TASK = 0.1
-"""For models without calibration: small against the spread of the tokens, not against noise."""
+"""
+Thresholds of models without calibration.
+
+They are small compared to the spread of the tokens, but not compared to noise.
+"""
 
 UNTRAINED_TEMPORAL = 0.1
 """
-The same for public backbones, which were trained without gates.
+The temporal threshold of public backbones, which were trained without gates.
 
 On videos of a street and of hand-held objects, DINOv2 with heads of this package has 3 to 16 %
-less error than at 0.2, for 6 to 30 % more work; below 0.1 hardly any token drops out.
+less error than at 0.2, for 6 to 30 % more work; below 0.1 hardly any token is left out.
 """
 
 UNTRAINED_REFRESH_PERIOD = 7
-"""Frames within which such a network, on a street, stays nearer than the next dense frame is."""
+"""
+The refresh period to advise for such a network.
+
+On videos of a street, maps whose tokens are at most this many frames old differ less from those of
+a whole frame than the maps of two consecutive whole frames differ from each other.
+"""
 
 FORMAT = 'mtshare_ros 1'
 
 SPARSE_FORMAT = 'mtshare_ros 2'
-"""Of branches the file holds only what differs from the base task, see ``model/deltas.py``."""
+"""In files of this format branches hold only delta weights, see ``model/deltas.py``."""
 
 HALF, SINGLE = 'float16', 'float32'
 
@@ -41,9 +50,9 @@ class TaskThresholds:
     One task's thresholds, one number for each block of the network.
 
     Relative to the spread of the block's input tokens (their root mean square distance from their
-    mean) at the last dense frame, so a number means the same in every block and every network; 0:
-    no gate at this block. ``temporal`` gates tokens against the task's own previous value,
-    ``task`` against the base task; the latter is used above the shared blocks only.
+    mean) at the last whole frame, so a number means the same in every block and every network; 0:
+    no gate at this block. ``temporal`` is for the difference from the task's own reference,
+    ``task`` for that from the base task; the latter is used above the shared blocks only.
     """
 
     temporal: tuple[float, ...]
@@ -73,7 +82,8 @@ def block_profile(depth: int) -> tuple[float, ...]:
     """
     Return the thresholds of ``depth`` blocks relative to each other: 1.5 falling to 0.5, mean 1.
 
-    A token that drops out early saves all later blocks. For rooms_vit_tiny at the same output
+    Early thresholds are higher, because a token that is left out early saves all later blocks. For
+    rooms_vit_tiny at the same output
     error this profile needs less work than equal thresholds: 5 % (normals), 9 % (semseg), 22 %
     (edges).
     """
@@ -83,12 +93,12 @@ def block_profile(depth: int) -> tuple[float, ...]:
 
 def never_gated(architecture: ArchitectureConfig) -> bool:
     """Tell whether a network without thresholds has public weights, trained without gates."""
-    # the networks that public weights fit have a stem of one projection
+    # all public weights are of networks whose stem is one projection
     return architecture.stem == 'patch'
 
 
 def default_thresholds(architecture: ArchitectureConfig) -> TaskThresholds:
-    """Return thresholds to begin with where a model has none."""
+    """Return the thresholds for a model that was not calibrated."""
     shared, depth = architecture.shared_depth, architecture.depth
     temporal = UNTRAINED_TEMPORAL if never_gated(architecture) else DEFAULT_TEMPORAL
     return TaskThresholds(tuple(temporal * value for value in block_profile(depth)),
@@ -100,8 +110,8 @@ class WeightSource:
     """
     A file that weights were taken from.
 
-    ``name`` is that of file or folder, ``parts`` say what was taken: ``backbone`` or task ids.
-    ``unused`` are the names of the tensors that nothing here needs.
+    ``name`` is that of the file or folder, ``parts`` say what was taken: ``backbone`` or task ids.
+    ``unused`` are the names of the tensors that were not taken.
     """
 
     name: str
@@ -113,7 +123,7 @@ class WeightSource:
 
 @dataclass(frozen=True)
 class Peak:
-    """The largest magnitude of a weight, or of what a layer took or gave; ``name`` says whose."""
+    """The largest magnitude in the weight, or in the input and output of the layer, ``name``."""
 
     name: str
     value: float
@@ -126,16 +136,16 @@ class ModelDescription:
 
     ``focal_length`` is that of the training images in pixels at ``architecture.input_size``;
     ``depth_range`` is the (nearest, farthest) depth of the training images in metres. Either is
-    None where nobody knows: the images came without a calibration, or without depths.
-    ``depth_scaling`` says by what the network judges distance: ``pixels``, by how many of them
-    things take up, or ``view``, by how much of the picture, whatever its size.
+    None where the images came without a calibration, or without depths.
+    ``depth_scaling`` says from what the network estimates distance: ``pixels``, from the size of
+    things in pixels, or ``view``, from their share of the image, whatever its size.
     ``thresholds`` holds the token gates' thresholds by task, empty where the model was not
     calibrated; ``calibration`` says in a sentence how they were found. ``crossovers`` holds by
-    type of device, ``cpu`` or ``cuda``, the share of tokens above which a frame is faster dense.
-    ``storage`` is the dtype of the matrices in the file. ``sources`` are the files of others that
-    weights came from; ``backbone_sha256`` is the digest of the backbone's tensors, empty where
-    nothing depends on it. ``peaks`` are the largest numbers that the layers reached on a trial
-    picture, the largest first, empty where nobody measured; fp16 may not hold them.
+    type of device, ``cpu`` or ``cuda``, the share of active tokens above which a whole frame is
+    faster. ``storage`` is the dtype of the matrices in the file. ``sources`` are the files of
+    others that weights came from; ``backbone_sha256`` is the digest of the backbone's tensors,
+    empty where nothing depends on it. ``peaks`` are the largest numbers that the layers reached on
+    a trial picture, the largest first, empty where they were not measured; fp16 may not hold them.
     """
 
     architecture: ArchitectureConfig
@@ -172,8 +182,9 @@ class ModelDescription:
 
 
 def usual_depth_scaling(architecture: ArchitectureConfig) -> str:
-    """Return by what a network judges distance, as its positions let it see."""
-    # positions that are stretched to each grid show no more than shares of the view
+    """Return the ``depth_scaling`` that follows from the positions of a network."""
+    # Positions that are stretched to every grid say where a patch is as a share of the view. Only
+    # those of ``rope``, rows and columns, let a network measure in pixels.
     return PIXELS if architecture.position == 'rope' else VIEW
 
 
@@ -198,8 +209,8 @@ def format_of(header: Mapping[str, str] | None, source: str) -> str:
     if found in (FORMAT, SPARSE_FORMAT):
         return found
     reason = ('it was written by a newer version of this package: update it' if is_ours(header)
-              else 'it was not written by this package (timm weights start a training, they do '
-                   'not run)')
+              else 'it was not written by this package (timm weights can only start a '
+                   'training)')
     raise ModelError(
         f'{source}: the header names the format {found!r}, expected {FORMAT!r} or '
         f'{SPARSE_FORMAT!r}; {reason}')

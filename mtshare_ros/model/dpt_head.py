@@ -15,7 +15,7 @@ PYRAMID_SIDE = 8
 
 class DptHead(nn.Module):
     """
-    Four taps, the shallowest first, to a map of ``side`` pixels along a side of a patch.
+    Computes a map of ``side`` pixels along a side of a patch from four taps, shallowest first.
 
     Level k of the pyramid has ``pyramid[k]`` channels at 4, 2, 1 and 1/2 pixels per patch; fused,
     all have ``channels``. With ``class_token`` the class token of every tap is mixed into its
@@ -59,7 +59,7 @@ class Readout(nn.Module):
 
     def __init__(self, embed_dim: int) -> None:
         super().__init__()
-        # the name of the weights in model files
+        # model files name these weights ``cells``
         self.cells = nn.Conv2d(embed_dim, embed_dim, 1)
         self.token = nn.Linear(embed_dim, embed_dim, bias=False)
 
@@ -70,7 +70,7 @@ class Readout(nn.Module):
 
 
 class Fusion(nn.Module):
-    """Adds a level of the pyramid to the coarser ones; the first has none below it."""
+    """Adds a level of the pyramid to the sum of the coarser ones; ``first`` is the coarsest."""
 
     def __init__(self, width: int, *, first: bool) -> None:
         super().__init__()
@@ -82,7 +82,8 @@ class Fusion(nn.Module):
         """Return the fused level, in the size of ``level``."""
         if self.res1 is not None and coarser is not None:
             level = coarser + self.res1(level)
-        # before it is enlarged rather than after: the same numbers for a quarter of the work
+        # A 1x1 convolution before the enlargement gives the numbers of one after it, for a quarter
+        # of the work.
         return self.out(self.res2(level))
 
 
@@ -95,7 +96,7 @@ class ResidualUnit(nn.Module):
         self.conv2 = nn.Conv2d(width, width, 3, padding=1)
 
     def forward(self, level: torch.Tensor) -> torch.Tensor:
-        """Return the shape of ``level``."""
+        """Return (B, C, h, w) for a level (B, C, h, w)."""
         return level + self.conv2(functional.relu(self.conv1(functional.relu(level))))
 
 

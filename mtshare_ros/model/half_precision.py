@@ -12,7 +12,7 @@ HALF_MAX = torch.finfo(torch.float16).max
 """65,504: what is larger is infinite in fp16."""
 
 RESERVE = 4
-"""By how much other pictures may exceed the numbers of the one that was tried."""
+"""How many times the numbers of the trial picture those of other images may reach."""
 
 _LISTED = 3
 _RECTANGLES = 60
@@ -33,10 +33,10 @@ def trial_picture(size: tuple[int, ...]) -> torch.Tensor:
 
 def measure_peaks(network: MultiTaskNetwork, size: tuple[int, ...]) -> tuple[Peak, ...]:
     """
-    Return the largest numbers in half precision, were it used, of a picture of (height, width).
+    Return the largest numbers that half precision would have to hold, the largest first.
 
-    Computed in float32, the largest first, one for each layer. The residual stream counts where a
-    layer reads it only: its sums are float32 in every precision.
+    They are measured in float32 on a trial picture of (height, width), one for each layer. The
+    residual stream counts only where a layer reads it, as its sums are float32 in every precision.
     """
     fused, found = fuse_batch_norm(network).float(), dict[str, float]()
     hooks = [module.register_forward_hook(_noting(found, name))
@@ -66,9 +66,9 @@ def doubt_half(
     """
     Return what the user of fp16 should know of a model's largest weight and activations.
 
-    ``instead`` are the precisions that can be had in its place.
+    ``instead`` names the precisions that the text advises.
     """
-    advice = f'and fp16 ends at {HALF_MAX:,.0f}: set precision to {instead}'
+    advice = f'and fp16 holds at most {HALF_MAX:,.0f}: set precision to {instead}'
     doubts = []
     if not weights.value <= HALF_MAX:
         doubts.append(f'the weight {weights.name} holds {weights.value:,.0f}, {advice}')
@@ -84,8 +84,9 @@ _NORMS = (nn.LayerNorm, nn.BatchNorm2d)
 
 
 def _noting(found: dict[str, float], name: str) -> Callable[..., None]:
-    """Return a hook that notes what a layer takes, where it takes halves, and what it gives."""
+    """Return a hook that stores the largest number in what a layer reads and returns."""
     def note(module: nn.Module, taken: tuple[torch.Tensor, ...], given: torch.Tensor) -> None:
+        # norms read the residual stream, which is never in half precision
         tensors = (given,) if isinstance(module, _NORMS) else (*taken, given)
         found[name] = max(tensor.abs().amax().item() for tensor in tensors)
 
@@ -93,7 +94,7 @@ def _noting(found: dict[str, float], name: str) -> Callable[..., None]:
 
 
 def _largest(values: dict[str, float]) -> list[Peak]:
-    """Return peaks by name, the largest first; what is no number counts as infinite."""
+    """Return peaks by name, the largest first; NaN counts as infinite."""
     peaks = [Peak(name, value if value == value else float('inf'))
              for name, value in values.items()]
     return sorted(peaks, key=lambda peak: -peak.value)

@@ -20,10 +20,10 @@ from mtshare_ros.tasks import channels_of, get_task, ordered
 
 BINS_FLOOR = 0.1
 """
-Added to every bin before the shares are taken, as in DINOv2's depth heads.
+Added to every bin before the bins are divided by their sum, as in DINOv2's depth heads.
 
-Heads with another floor fit too: scale their last layer, since shares do not change where layer
-and floor are scaled together.
+A head with another floor is imported by scaling its last layer: the shares stay the same when
+layer and floor are scaled by one factor.
 """
 
 
@@ -45,8 +45,8 @@ def finish_depth(raw: torch.Tensor, config: HeadConfig) -> torch.Tensor:
     """
     Return the raw output (B, 1, h, w) of a depth head for its last layer (B, C, h, w).
 
-    With bins it is the expectation over them, else metres come from a sigmoid times the farthest
-    depth, and a disparity is what is positive. Other encodings stay as they are.
+    With bins it is their weighted mean. Without bins, metres are a sigmoid times the farthest
+    depth, and a negative disparity becomes 0. Other encodings are not changed.
     """
     if config.bins:
         return _expectation(raw, config)
@@ -65,10 +65,11 @@ def _expectation(logits: torch.Tensor, config: HeadConfig) -> torch.Tensor:
 
 class DecodeHead(nn.Module):
     """
-    Tokens and stem features to one task's raw output, 4x4 pixels for each patch.
+    Computes one task's raw output, 4x4 pixels for each patch, from tokens and stem features.
 
     Every level is projected and rearranged to these pixels (pixel shuffle), summed, and refined by
-    3x3 convolutions: all of it local, so an unchanged neighbourhood keeps its output.
+    3x3 convolutions. All of it is local, so a patch whose neighbourhood did not change keeps its
+    output.
     """
 
     def __init__(self, config: ArchitectureConfig, head: HeadConfig, outputs: int) -> None:
@@ -101,7 +102,7 @@ class DecodeHead(nn.Module):
 
 class LinearHead(nn.Module):
     """
-    One matrix over the taps of a patch, and one over their class tokens if the head reads them.
+    Applies one matrix to the taps of a patch, and one to their class tokens if it reads them.
 
     The class tokens add the same to every patch. A patch's output depends on no other patch,
     except where it is enlarged before bins become metres: then on its eight neighbours.
@@ -122,7 +123,7 @@ class LinearHead(nn.Module):
             tokens = torch.cat([rows[:, 0] for rows in given.prefix], dim=1)
             logits = logits + self.from_class(tokens)[:, :, None, None]
         if self.side > 1:
-            # the same as enlarging what the matrix is applied to, at a fraction of the cost
+            # enlarging the tokens before the matrix gives the same, at many times the cost
             logits = functional.interpolate(
                 logits, scale_factor=self.side, mode='bilinear', align_corners=False)
         return finish_depth(logits, self.config)
@@ -146,7 +147,7 @@ def build_heads(
 
 def _class_of(kind: str) -> Callable[[ArchitectureConfig, HeadConfig, int], nn.Module]:
     if kind == DPT:
-        # only models with public dense heads have one; the shipped models never load it
+        # imported here, because only models with public dense heads have one
         from mtshare_ros.model.dpt_head import DptHead
 
         return DptHead

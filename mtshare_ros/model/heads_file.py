@@ -32,7 +32,7 @@ from mtshare_ros.model.registration import describe_file, folder_for, register
 from mtshare_ros.model.weight_files import open_weights, replacing
 
 BACKBONE = 'backbone'
-"""What a ``WeightSource`` names the encoder, in its ``parts``."""
+"""The name of the backbone in the ``parts`` of a ``WeightSource``."""
 
 
 def write_heads(
@@ -42,13 +42,15 @@ def write_heads(
     Write all of a network's tensors but the backbone's, with the description of the whole model.
 
     Matrices become float16, vectors float32. ``description.backbone_sha256`` is the digest of the
-    backbone that the heads stand on. Raises ModelError where that is another one than the tensors
-    hold, or the file cannot be written.
+    backbone that the heads were trained on. Raises ModelError where the tensors hold another
+    backbone, or the file cannot be written.
     """
     own = backbone_digest(tensors)
     if own != description.backbone_sha256:
-        raise ModelError(f'{path}: the tensors are those of the backbone {own}, the description '
-                         f'names {description.backbone_sha256 or "none"}; train the heads on it')
+        raise ModelError(
+            f'{path}: the backbone in the tensors has the digest {own}, the description names '
+            f'{description.backbone_sha256 or "none"}; train the heads on the backbone of the '
+            'description')
     heads = {
         name: value.detach().cpu().to(torch.float16 if value.ndim > 1 else torch.float32)
         .contiguous()
@@ -57,7 +59,7 @@ def write_heads(
 
 
 def read_heads(path: Path) -> ModelDescription:
-    """Return what a file of heads says of the whole model; raise ModelError where it is none."""
+    """Return the description of the model in a file of heads; raise ModelError for other files."""
     with open_weights(path) as file:
         description = describe(file.metadata(), path)
         complete = any(is_backbone(name) for name in file.keys())
@@ -111,7 +113,7 @@ def _another(
 
 @dataclass(frozen=True)
 class Added:
-    """A model that is in the user's folder now."""
+    """A model that was added to the user's folder."""
 
     path: Path
     entry: ManifestEntry
@@ -124,16 +126,16 @@ def check_heads(name: str) -> ModelFile:
     if name not in catalogue.shipped.heads:
         raise ModelError(
             f'model {name!r} cannot be added: heads ship with the package for '
-            f'{", ".join(catalogue.shipped.heads) or "no model"}; a file of your own needs no '
-            'adding, give its path where a model is asked for')
+            f'{", ".join(catalogue.shipped.heads) or "no model"}; a model file of your '
+            'own need not be added, give its path in place of a name')
     return find_heads(name, catalogue.shipped)
 
 
 def open_backbone(path: Path) -> tuple[Source, Backbone]:
     """
-    Read a backbone from a file or folder of any kind that is known.
+    Read a backbone from a file or folder of any kind that ``open_source`` reads.
 
-    Raises ModelError, or MissingExtraError where reading it needs a library that is not there.
+    Raises ModelError, or MissingExtraError where a library is needed that is not installed.
     """
     if not path.exists():
         raise ModelError(f'{path}: there is no such file or folder; allowed are the folder or the '
@@ -151,8 +153,9 @@ def add_model(name: str, source: Source, backbone: Backbone) -> Added:
     """
     Put the shipped heads of a model and a backbone together in the user's folder.
 
-    One that was added before is replaced. Raises ModelError for another backbone than the heads
-    need, a file of that name that was not added, and where nothing can be written.
+    A model of that name that was added before is replaced. Raises ModelError for another backbone
+    than the heads need, for a file of that name that was not added, and for a folder that cannot
+    be written.
     """
     heads, catalogue, folder = check_heads(name), load_catalogue(), folder_for(name)
     target = folder / f'{name}.safetensors'
@@ -173,9 +176,10 @@ def add_model(name: str, source: Source, backbone: Backbone) -> Added:
 
 
 def _check_target(name: str, target: Path, catalogue: Catalogue) -> None:
-    """Refuse to replace what this did not write; an interrupted call leaves its own."""
+    """Raise ModelError where the target is a file that ``add_model`` did not write."""
     if not target.exists() or name in catalogue.added.models:
         return
+    # a call that was interrupted before ``register`` left a file that names its backbone
     try:
         ours = any(BACKBONE in item.parts for item in read_description(target).sources)
     except ModelError:
@@ -185,7 +189,7 @@ def _check_target(name: str, target: Path, catalogue: Catalogue) -> None:
 
 
 def _carry_quality(heads: ModelFile, model: ModelFile) -> None:
-    """Store what was measured of the heads on their backbone, with the whole file."""
+    """Store the metrics of the heads, measured on their backbone, beside the whole file."""
     quality_path(model.path).unlink(missing_ok=True)
     for known in read_quality(heads):
         store_quality(model, known)

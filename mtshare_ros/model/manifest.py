@@ -21,8 +21,8 @@ class ManifestEntry:
     """
     One model: what a user may want to know before loading it.
 
-    ``heads_sha256`` is the checksum of the shipped file of heads that a model was put together
-    with, empty for models that came in one piece.
+    ``heads_sha256`` is the checksum of the shipped file of heads that a model was made of, empty
+    for models whose file was complete.
     """
 
     file: str
@@ -37,7 +37,7 @@ class ManifestEntry:
     heads_sha256: str = ''
 
     def __post_init__(self) -> None:
-        """Raise ConfigError where the file lies elsewhere than beside the manifest."""
+        """Raise ConfigError unless ``file`` is the name of a file beside the manifest."""
         path = Path(self.file)
         require(path.name == self.file and path.suffix == '.safetensors', 'file', self.file,
                 'the name of a .safetensors file in the folder of the manifest')
@@ -48,9 +48,10 @@ class Manifest:
     """
     The models of one folder by name.
 
-    ``default`` is meant by that word: of the shipped models, unless ``default_when_added`` was
-    added; of the added ones always, empty where the user chose none. ``heads`` are models whose
-    backbone does not ship.
+    ``default`` is the model that users get by the name "default", empty where the user chose none
+    of the added models. What the user chose comes first, then ``default_when_added`` of the
+    shipped models if it was added, then their ``default``. ``heads`` are models whose heads ship
+    without a backbone.
     """
 
     folder: Path
@@ -69,8 +70,8 @@ class Catalogue:
     """
     The models that ship with the package and those that the user added.
 
-    ``damage`` says why the manifest of the added ones cannot be used; the shipped ones can then be
-    used all the same.
+    ``damage`` says why the manifest of the added ones cannot be used, empty where it can; the
+    shipped ones can be used in both cases.
     """
 
     shipped: Manifest
@@ -78,17 +79,17 @@ class Catalogue:
     damage: str = ''
 
     def __iter__(self) -> Iterator[tuple[str, Manifest]]:
-        """Give every name with the manifest it stands in, the added ones last."""
+        """Yield every name with the manifest that lists it, the added ones last."""
         for manifest in (self.shipped, self.added):
             for name in manifest.models:
                 yield name, manifest
 
     @property
     def default(self) -> str:
-        """The name that ``default`` stands for; raise ModelError where that cannot be told."""
+        """The name of the default model; raise ModelError where the user's manifest is damaged."""
         if self.damage:
-            raise ModelError(f'{self.damage}; before, `default` means nothing, and the shipped '
-                             f'models are found by name: {", ".join(self.shipped.models)}')
+            raise ModelError(f'{self.damage}; until then the model `default` is unknown, give a '
+                             f'shipped model by name: {", ".join(self.shipped.models)}')
         preferred = self.shipped.default_when_added
         best = preferred if preferred in self.added.models else self.shipped.default
         return self.added.default or best
@@ -97,7 +98,7 @@ class Catalogue:
 @dataclass(frozen=True)
 class ModelFile:
     """
-    A model file that passed its checksum, or has none to pass.
+    A model file whose checksum was verified, or that no manifest lists.
 
     ``heads_sha256`` as in ``ManifestEntry``.
     """
@@ -152,9 +153,9 @@ def find_model(model: str, catalogue: Catalogue | None = None) -> ModelFile:
     """
     Resolve a name, ``default`` or a path to a file, and verify its checksum.
 
-    A path outside the manifests has no checksum to meet; its sha256 is returned all the same.
-    Raises ModelError for an unknown name, a file that is missing or no model file, and a checksum
-    that differs.
+    A file that no manifest lists has no checksum to compare with; its sha256 is returned too.
+    Raises ModelError for an unknown name, for a file that is missing or no model file, and for a
+    checksum that differs.
     """
     catalogue = catalogue or load_catalogue()
     names = dict(catalogue)
@@ -164,6 +165,7 @@ def find_model(model: str, catalogue: Catalogue | None = None) -> ModelFile:
     path = Path(model).expanduser()
     if not path.is_file():
         raise ModelError(_unknown(model, catalogue))
+    # the path of a listed file is checked like its name
     known = {manifest.path_of(key).resolve(): key for key, manifest in catalogue}
     if path.resolve() in known:
         key = known[path.resolve()]
@@ -211,7 +213,7 @@ def _verified(name: str, manifest: Manifest, catalogue: Catalogue) -> ModelFile:
     shipped = manifest is catalogue.shipped
     advice = ('install the package again or give the path of another model' if shipped else
               f'add it again (mtshare models add {name})' if name in catalogue.shipped.heads else
-              f'register it again, or forget it: mtshare models remove {name}')
+              f'register it again, or remove it: mtshare models remove {name}')
     return _checked(name, path, entry, f'{"shipped" if shipped else "added"} model', advice)
 
 

@@ -28,7 +28,7 @@ from mtshare_ros.tasks import ordered, TASKS
 ModuleT = TypeVar('ModuleT', bound=nn.Module)
 
 BACKBONE_PARTS = ('stem.', 'prefix.', 'position.', 'blocks.', 'norm.')
-"""How the names of a backbone's tensors begin; heads and branches stand on it."""
+"""Prefixes of the names of a backbone's tensors; heads and branches are not part of it."""
 
 
 class Branch(nn.Module):
@@ -53,10 +53,10 @@ class MultiTaskNetwork(nn.Module):
     ``norm``, named as in timm; every sub-task shares the first S = ``config.shared_depth`` blocks
     with it and has a copy of the others in ``branches``: ``branches.depth.blocks.0.*`` is the
     depth's own version of ``blocks.S.*``, ``branches.depth.norm.*`` that of ``norm.*``. Branches
-    begin equal to the base task: all delta weights are zero. No branches where every block is
-    shared.
+    begin equal to the base task: all delta weights are zero. There are no branches where every
+    block is shared.
 
-    Holds weights only: no state passes from one frame to the next.
+    Holds weights only, no state that one frame leaves for the next.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class MultiTaskNetwork(nn.Module):
         self, image: torch.Tensor, tasks: Iterable[str] | None = None
     ) -> dict[str, torch.Tensor]:
         """
-        Return task id to raw output for RGB (B, 3, H, W) in 0-255, any dtype.
+        Return the raw outputs by task id for RGB (B, 3, H, W) in 0-255, any dtype.
 
         A raw output is (B, C, rows x side, columns x side), ``side`` being that of the task's
         head. H and W are multiples of the patch size. ``tasks`` defaults to all the network has.
@@ -110,13 +110,14 @@ class MultiTaskNetwork(nn.Module):
         """
         Return what each task's head reads; the shared blocks run once for all of them.
 
-        ``rotary`` is what ``rotary`` returns for the grid, where that is at hand.
+        ``rotary`` is the table that the method ``rotary`` returns for the grid; without it, it is
+        looked up.
         """
         if rotary is None:
             grid = (features.tokens.shape[2], features.tokens.shape[3])
             rotary = self.rotary(grid, features.tokens.device)
         embedded = self.embed(features.tokens)
-        # the blocks count from 1: number 0 is what enters the first one
+        # taps count from 1: index 0 is the input of the first block
         shared = [embedded, *_outputs(self.shared_blocks, embedded, rotary)]
         encoded = {
             encoder: [*shared, *_outputs(self.own_blocks(encoder), shared[-1], rotary)]
@@ -160,7 +161,7 @@ class MultiTaskNetwork(nn.Module):
         return self._branch(task).norm if task in self.branches else self.norm
 
     def counterparts(self) -> dict[str, str]:
-        """Return for every parameter of a branch, by name, the base task's of the same place."""
+        """Return by name of each branch parameter that of the base task's in the same place."""
         return {
             f'branches.{task}.{name}': _name_in_base(name, self.config.shared_depth)
             for task, branch in self.branches.items() for name, _ in branch.named_parameters()
@@ -185,7 +186,7 @@ class MultiTaskNetwork(nn.Module):
     def rotary_beyond(
         self, grid: tuple[int, int], patches: torch.Tensor, view: tuple[int, int]
     ) -> RotaryTable | None:
-        """As ``rotary`` for patches (n, 2), also beyond the grid; see ``rotary_beyond``."""
+        """As ``rotary`` for patches (n, 2), also beyond the grid; see ``backbone.py``."""
         config = self.config
         if config.position == 'absolute':
             return None
@@ -277,7 +278,7 @@ def backbone_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 def first_difference(
     ours: Mapping[str, torch.Tensor], theirs: Mapping[str, torch.Tensor]
 ) -> str | None:
-    """Return the first backbone tensor that only one has or that differs, None for the same."""
+    """Return the first backbone tensor that differs or only one has, None where all are equal."""
     names = sorted(filter(is_backbone, {*_floating(ours), *_floating(theirs)}))
     return next((name for name in names if name not in ours or name not in theirs
                  or not torch.equal(ours[name], theirs[name])), None)

@@ -1,8 +1,9 @@
 """
 The measured quality of a model at each input size, in a file beside the model.
 
-``NAME.quality.json`` lies beside ``NAME.safetensors`` and holds for the file with the checksum it
-names: a network that was trained at one size is another one at twice that size.
+``NAME.quality.json`` is beside ``NAME.safetensors`` and belongs to the model file whose checksum it
+names. Every input size has metrics of its own, because a network gets worse at sizes far from that
+of its training.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from mtshare_ros.model.weight_files import replacing
 from mtshare_ros.tasks import get_task, ordered
 
 FAR = 1.25
-"""Factor on a side of the input from which on a network is far from what it was trained at."""
+"""A side of the input that is more than this factor off that of the training is far from it."""
 
 _SUFFIX = '.quality.json'
 _LARGEST_FILE = 1 << 20
@@ -32,7 +33,7 @@ class SizeQuality:
     """
     What was measured at one input size.
 
-    ``figures`` holds the main figure of each task; ``measured_on`` says the data in words.
+    ``figures`` holds the main metric of each task; ``measured_on`` names the data.
     """
 
     input_size: tuple[int, ...]
@@ -40,12 +41,12 @@ class SizeQuality:
     measured_on: str
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for a task that is none."""
+        """Raise ConfigError for an unknown task."""
         ordered(self.figures)
 
     @property
     def words(self) -> str:
-        """The figures as a text."""
+        """The metrics as a text."""
         return ', '.join(f'{task} {_WORDS[task].format(self.figures[task])}'
                          for task in ordered(self.figures))
 
@@ -59,15 +60,15 @@ class _Kept:
 
 
 def quality_path(model: Path) -> Path:
-    """Return the file beside a model that holds what was measured of it."""
+    """Return the path of the file with the metrics of a model file, which is beside it."""
     return model.with_name(model.stem + _SUFFIX)
 
 
 def read_quality(file: ModelFile) -> tuple[SizeQuality, ...]:
     """
-    Return what was measured of a model file, nothing where nobody did.
+    Return what was measured of a model file, empty where nothing was.
 
-    Figures of another file of that name do not count. Raises ModelError for a damaged file.
+    Metrics of another model file of that name do not count. Raises ModelError for a damaged file.
     """
     path = quality_path(file.path)
     if not path.is_file():
@@ -77,7 +78,7 @@ def read_quality(file: ModelFile) -> tuple[SizeQuality, ...]:
             raise ValueError(f'it has more than {_LARGEST_FILE} bytes')
         kept = from_values(_Kept, json.loads(path.read_text(encoding='utf-8')), str(path))
     except (OSError, ValueError, RecursionError, ConfigError) as error:
-        raise ModelError(f'{path}: the figures of the model cannot be read: {error}; delete the '
+        raise ModelError(f'{path}: the metrics of the model cannot be read: {error}; delete the '
                          'file and measure again: mtshare evaluate MODEL --store') from error
     return kept.sizes if kept.sha256 == file.sha256 else ()
 
@@ -101,7 +102,7 @@ def store_quality(file: ModelFile, found: SizeQuality) -> Path:
 
 
 def main_figures(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Return the main figure of each task, without those that nothing could be scored for."""
+    """Return the main metric of each task, without those that are NaN for lack of truth."""
     found = {task: float(figures[get_task(task).metric]) for task, figures in metrics.items()}
     return {task: value for task, value in found.items() if value == value}
 
@@ -114,12 +115,12 @@ def is_far(input_size: tuple[int, ...], trained: tuple[int, ...]) -> bool:
 def quality_at(
     known: Iterable[SizeQuality], input_size: tuple[int, ...]
 ) -> SizeQuality | None:
-    """Return what was measured at a size, None where nobody did."""
+    """Return what was measured at a size, None where nothing was."""
     return next((item for item in known if item.input_size == tuple(input_size)), None)
 
 
 def say_quality(known: Iterable[SizeQuality], input_size: tuple[int, ...]) -> str:
-    """Say how good a model is at a size, or that nobody knows and how to find out."""
+    """Return a text: the metrics of a model at a size, or the command that measures them."""
     found = quality_at(known, input_size)
     size = _words_of(input_size)
     if found is None:
@@ -131,7 +132,7 @@ def say_quality(known: Iterable[SizeQuality], input_size: tuple[int, ...]) -> st
 def doubt_size(
     known: Iterable[SizeQuality], input_size: tuple[int, ...], trained: tuple[int, ...]
 ) -> str:
-    """Say what a size far from that of the training costs; empty where it is near."""
+    """Return a warning with metrics for a size far from that of the training, else empty."""
     known = tuple(known)
     if not is_far(input_size, trained):
         return ''

@@ -48,7 +48,7 @@ def describe_file(
 
 
 def entry_text(name: str, entry: ManifestEntry) -> str:
-    """Return an entry as it stands in the manifest, YAML indented by two spaces."""
+    """Return an entry as it is written in the manifest, YAML indented by two spaces."""
     values = {key: list(value) if isinstance(value, tuple) else value
               for key, value in asdict(entry).items() if (key, value) != ('heads_sha256', '')}
     text = str(values.pop('description'))
@@ -69,9 +69,9 @@ def check_name(name: str) -> None:
 
 def folder_for(name: str) -> Path:
     """
-    Return where a model of a name is kept: a shipped one with the package, others with the user's.
+    Return the folder of a model: the package's for shipped models, the user's for others.
 
-    Raises ModelError where the list of the user's models is damaged or there is no place for it.
+    Raises ModelError where the user's manifest is damaged or the user has no folder for models.
     """
     catalogue = load_catalogue()
     if name in catalogue.shipped.models:
@@ -80,17 +80,17 @@ def folder_for(name: str) -> Path:
         raise ModelError(catalogue.damage)
     folder = user_models_directory()
     if folder is None:
-        raise ModelError('this user has no home to keep models in; set the environment variable '
-                         'MTSHARE_MODELS to a folder')
+        raise ModelError('this user has no home folder to keep models in; set the environment '
+                         'variable MTSHARE_MODELS to a folder')
     return folder
 
 
 def register(name: str, entry: ManifestEntry, folder: Path | None = None) -> Path:
     """
-    Put an entry into ``manifest.yaml`` of ``folder``, in place of one of its name.
+    Write an entry into ``manifest.yaml`` of ``folder``, in place of one with its name.
 
     A folder without a manifest gets one. Everything else in the file stays as it is, comments
-    too. The file is replaced in one step, and only when what it says then was checked. Raises
+    too. The file is replaced in one step, after the new text was read back as a check. Raises
     ModelError where there is no such model file or the manifest has a form that cannot be kept,
     ConfigError for a bad name.
     """
@@ -133,6 +133,7 @@ def _check_file(entry: ManifestEntry, manifest: Manifest) -> None:
 
 
 def _with_entry(text: str, name: str, block: str) -> str:
+    # The text is edited by lines, because YAML that is read and written loses its comments.
     lines = text.splitlines(keepends=True)
     if lines and not lines[-1].endswith('\n'):
         lines[-1] += '\n'
@@ -143,6 +144,7 @@ def _with_entry(text: str, name: str, block: str) -> str:
     end = start + 1
     while end < len(lines) and (lines[end].startswith('   ') or not lines[end].strip()):
         end += 1
+    # blank lines after the entry stay where they are
     while not lines[end - 1].strip():
         end -= 1
     return ''.join([*lines[:start], block, *lines[end:]])
@@ -156,7 +158,7 @@ def _appended(lines: list[str], block: str) -> str:
 
 
 def _write(text: str, expected: Manifest, action: str) -> Path:
-    """Write the text of a manifest that says what is expected; otherwise raise ModelError."""
+    """Write the text of a manifest; raise ModelError unless it reads as ``expected``."""
     path = expected.folder / MANIFEST
     try:
         kept = parse_manifest(text, expected.folder) == expected
@@ -174,7 +176,7 @@ def _write(text: str, expected: Manifest, action: str) -> Path:
 
 def remove_model(name: str, catalogue: Catalogue) -> tuple[Path, ...]:
     """
-    Delete an added model with its figures, and return the deleted files.
+    Delete an added model with its metrics, and return the deleted files.
 
     Raises ModelError for a model that ships, one that is not there, and files that cannot be
     deleted.

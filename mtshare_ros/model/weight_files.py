@@ -12,12 +12,12 @@ from safetensors import safe_open, SafetensorError
 from mtshare_ros.errors import ModelError
 
 LARGEST_FILE = 4 << 30
-"""Bytes of a model file; a ViT-B with six tasks of its own blocks takes a quarter of that."""
+"""Bytes of a model file; a ViT-B with blocks of its own for six tasks takes a quarter."""
 LARGEST_HEADER = 4 << 20
 """Bytes of the header, which is parsed as a whole; those of the shipped models take 60 kB."""
 MOST_TENSORS = 10_000
 LONGEST_NAME = 200
-"""Tensors in a file, and characters in the name of one."""
+"""Most tensors in a file, and most characters in the name of one."""
 
 _LENGTH_BYTES = 8
 _PICKLE_STARTS = (b'\x80', b'PK')
@@ -85,7 +85,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def conversion_of(path: Path) -> str:
-    """Return the command that makes a safetensors file of a pickle, without running its code."""
+    """Return a shell command that converts a pickle to safetensors without running its code."""
     code = (
         'import sys, torch; from safetensors.torch import save_file; '
         'found = torch.load(sys.argv[1], "cpu", weights_only=True); '
@@ -98,7 +98,7 @@ def conversion_of(path: Path) -> str:
 
 def _check_start(start: bytes, size: int, path: Path) -> None:
     # A safetensors file begins with the length of its header, which may look like the start of a
-    # pickle; only the brace behind it tells the two apart.
+    # pickle; only the brace after it tells the two apart.
     if start.startswith(_PICKLE_STARTS) and not start.endswith(b'{'):
         raise ModelError(
             f'{path}: this is a pickle (.pt, .pth), which can run code when it is opened, so it '

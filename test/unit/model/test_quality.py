@@ -62,7 +62,7 @@ def test_only_main_figures_of_what_was_scored_are_kept():
                                   '{"colour": 1}, "measured_on": ""}]}'])
 def test_damaged_figures_are_named_and_stop_no_engine(file, text):
     quality_path(file.path).write_text(text)
-    with pytest.raises(ModelError, match='mine.quality.json: the figures of the model cannot be'):
+    with pytest.raises(ModelError, match='mine.quality.json: the metrics of the model cannot be'):
         read_quality(file)
     assert any('mine.quality.json: the figures' in notice for notice in load(file).notices)
 

@@ -203,7 +203,7 @@ def put(suffix, value):
     (put('.rows', lambda rows: rows.float()), 'qkv.weight.rows is torch.float32'),
     (put('.rows', lambda rows: torch.full_like(rows, 90)), 'qkv.weight.rows has steps of 90'),
     (put('.rows', lambda rows: rows.index_fill(0, torch.tensor([1]), 0)),
-     'qkv.weight.rows has steps of 0 .*no position stands twice'),
+     'qkv.weight.rows has steps of 0 .*no position occurs twice'),
     (put('.rows', lambda rows: rows[:-1]), r'qkv.weight.values has the shape .*needs'),
     (put('.values', lambda values: values[:, :-1]), 'qkv.weight.values has the shape'),
     (put('.values', lambda values: values.flatten()), 'qkv.weight.values has the shape'),
