@@ -1,4 +1,4 @@
-"""Configuration as frozen dataclasses, and the one way to read them from YAML or JSON values."""
+"""Reading and writing configurations, which are frozen dataclasses, as YAML or JSON values."""
 
 from dataclasses import asdict, fields, is_dataclass, MISSING, replace
 from pathlib import Path
@@ -56,9 +56,9 @@ def load_config(path: Path, cls: type[T]) -> T:
 
 def override(config: T, settings: list[str]) -> T:
     """
-    Return the configuration with ``key=value`` settings applied; dots reach into nested ones.
+    Return the configuration with ``key=value`` settings applied; ``a.b`` is key b inside a.
 
-    Values are read as YAML. Raises ConfigError for what ``from_values`` refuses.
+    Values are read as YAML. Raises ConfigError for keys and values that are not allowed.
     """
     for setting in settings:
         key, separator, text = setting.partition('=')
@@ -84,7 +84,7 @@ def _set(config: Any, path: list[str], value: Any, source: str) -> Any:
 def _set_entry(
     entries: dict[str, Any], path: list[str], value: Any, source: str
 ) -> dict[str, Any]:
-    """Return a dict of configurations with a value set inside one that it has."""
+    """Return a dict of configurations in which one value of one of them is replaced."""
     if path[0] not in entries or len(path) == 1:
         raise ConfigError(f'{source}: {path[0]!r} holds no value to change; give the whole key, '
                           f'one of {", ".join(f"{key}.<...>" for key in entries) or "none"}')
@@ -92,7 +92,7 @@ def _set_entry(
 
 
 def _convert(hint: Any, value: Any, source: str) -> Any:
-    """Check one value against its annotation: dataclass, tuple, dict, plain type, or None too."""
+    """Return a value as the type of its annotation: dataclass, tuple, dict, plain or optional."""
     if NoneType in get_args(hint):
         return None if value is None else _convert(get_args(hint)[0], value, source)
     if is_dataclass(hint):
@@ -114,7 +114,7 @@ def _convert(hint: Any, value: Any, source: str) -> Any:
 
 
 def _to_float(value: Any, source: str) -> float:
-    """Return a number; YAML reads 5e-4, without a point, as text."""
+    """Return a number, also from text: YAML reads 5e-4, without a point, as text."""
     if isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
             return float(value)

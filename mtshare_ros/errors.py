@@ -1,5 +1,5 @@
 """
-The exceptions a user can meet.
+The exceptions whose messages are written for the user.
 
 Every message says what is wrong, the value, where it came from, what is allowed and what to do.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 
 class MtshareError(Exception):
-    """Something the user can mend; command lines print its text without a traceback."""
+    """An error that the user can correct; commands print its text without a traceback."""
 
 
 class ConfigError(MtshareError):
@@ -25,7 +25,7 @@ class FrameError(MtshareError):
 
 
 class DeviceError(MtshareError):
-    """The requested compute device is not there, or cannot do what is asked of it."""
+    """The requested compute device is missing, or does not support what was requested."""
 
 
 class DatasetError(MtshareError):
@@ -33,7 +33,7 @@ class DatasetError(MtshareError):
 
 
 class DatasetWarning(UserWarning):
-    """A data set holds what can be right, but hardly ever is."""
+    """A data set holds something that is allowed, but is most likely a mistake."""
 
 
 class RecordingError(MtshareError):
@@ -45,15 +45,15 @@ class MissingExtraError(MtshareError):
 
 
 class TrainingError(MtshareError):
-    """A training run cannot go on; what it reached is on disk."""
+    """A training run cannot continue; its last saved state is on disk."""
 
 
 _PROJECTS = {'PIL': 'Pillow', 'skimage': 'scikit-image', 'scipy': 'SciPy'}
-"""Names of libraries, where those of their modules differ."""
+"""Names of libraries by those of their modules, where the two differ."""
 
 
 def import_extra(module: str, purpose: str, extra: str) -> Any:
-    """Import an optional library; raise MissingExtraError, naming the extra, without it."""
+    """Import an optional library; if it is missing, raise MissingExtraError naming the extra."""
     try:
         return import_module(module)
     except ImportError as error:

@@ -16,8 +16,8 @@ def share_directory() -> Path:
     """
     Return the folder that holds ``config/``, ``models/`` and ``launch/``.
 
-    A source checkout comes first, so that edits there act at once; then the prefixes of the ament
-    index, then the prefix of this Python.
+    A source checkout comes first, so that edits there take effect at once; then the prefixes of
+    the ament index, then the prefix of this Python.
     """
     checkout = Path(__file__).resolve().parent.parent
     if (checkout / 'package.xml').is_file():
@@ -37,13 +37,13 @@ def user_models_directory(environment: Mapping[str, str] = os.environ) -> Path |
     """
     Return the folder of the models that the user added, which need not exist.
 
-    It is $MTSHARE_MODELS, else mtshare_ros/models in $XDG_DATA_HOME or in ~/.local/share; None
-    for a user without a home.
+    It is $MTSHARE_MODELS, otherwise mtshare_ros/models in $XDG_DATA_HOME or in ~/.local/share;
+    None for a user without a home folder.
     """
     if chosen := environment.get('MTSHARE_MODELS'):
         return Path(os.path.expanduser(chosen)).absolute()
     data = environment.get('XDG_DATA_HOME', '')
-    if not os.path.isabs(data):  # the standard says that a relative one does not count
+    if not os.path.isabs(data):  # the XDG standard ignores relative paths
         data = os.path.join(environment.get('HOME') or os.path.expanduser('~'), '.local', 'share')
     return Path(data) / PACKAGE / 'models' if os.path.isabs(data) else None
 

@@ -1,4 +1,4 @@
-"""Image files of any kind that Pillow reads, as 8-bit RGB; every command reads images here."""
+"""Reading image files of any kind that Pillow knows as 8-bit RGB, for all commands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ IMAGE_ENDINGS = (
 
 _ORIENTATION = 0x0112
 _DEEP_MODES = ('I', 'F')
-"""Pillow's pixels of more than 8 bits; those of 16 are called I;16 and more."""
+"""Pillow's modes of 32-bit integers and floats; the names of its 16-bit modes begin with I;."""
 
 _SEQUENCES = ('GIF', 'PNG', 'WEBP', 'TIFF', 'AVIF')
-"""Formats whose viewers show all their pictures; the further ones in a phone's JPEG are hidden."""
+"""Formats whose viewers show all pictures of a file; those of JPEG show only the first."""
 
 _FAINT = 16
 """12-bit colours stored in 16 bits stay below this level, as Pillow takes the upper 8 bits."""
@@ -32,10 +32,10 @@ FILE_BITS = (8, 12, 16)
 """Bits that the samples of a file may have, whatever type they are stored in."""
 
 SENSOR_BITS = (12, 16)
-"""Bits of a camera's 16-bit samples; one that never shows more than 12 counts to 4095."""
+"""Bits of a camera's 16-bit samples; without a sample above 4095 it is taken to have 12."""
 
 _LARGEST_FRACTION, _SMALLEST_WHITE = 1.0, 16.0
-"""Floats up to the first are fractions, from the second on levels; in between could be metres."""
+"""A highest float up to the first means fractions, from the second on levels, else metres."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class StoredImage:
     """
     An image as it is stored: (H, W, 3) uint8 RGB, and its orientation.
 
-    ``orientation`` counts from 1, upright, to 8 as in EXIF; ``doubts`` say what else is in the
-    file, or what may be wrong.
+    ``orientation`` counts from 1, upright, to 8 as in EXIF; ``doubts`` are sentences about what
+    was left out or may be wrong.
     """
 
     pixels: np.ndarray
@@ -61,14 +61,14 @@ def read_image_file(path: Path) -> StoredImage:
     Read an image file of any kind.
 
     Grey levels, palettes, print colours, and samples of 16 or 32 bits become 8-bit RGB; alpha is
-    left out. Raises FrameError, naming the file, for what cannot be read, whatever the decoder
-    meets; ImportError without Pillow.
+    left out. Raises FrameError, naming the file, for any error of the decoder; ImportError without
+    Pillow.
     """
     pillow = load_pillow()
     try:
         with pillow.open(path) as image:
             return decode(image)
-    except Exception as error:  # noqa: B902 - decoders meet damaged bytes with errors of any kind
+    except Exception as error:  # noqa: B902 - decoders raise errors of any kind for damaged bytes
         raise FrameError(f'{path}: cannot be read as an image: {why(error)}') from error
 
 
@@ -80,6 +80,7 @@ def decode(image: Any, bits: Sequence[int] = FILE_BITS) -> StoredImage:
     that are no picture.
     """
     doubts = []
+    # asked before ``load``, after which Pillow no longer says how the file stores its samples
     deep = ';16' in str(image.tile[:1])
     image.load()
     pixels = _pixels(image, bits)
@@ -95,7 +96,7 @@ def orientation_of(image: Any) -> int:
     """Return the EXIF orientation of a Pillow image, 1 to 8; 1 if there is none or a bad one."""
     try:
         value = image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # noqa: B902 - damaged EXIF beside whole pixels
+    except Exception:  # noqa: B902 - EXIF may be damaged where the pixels are not
         return 1
     return value if value in range(1, 9) else 1
 
@@ -117,7 +118,7 @@ def why(error: Exception) -> str:
     if kind == 'DecompressionBombError':
         return f'{error} Make it smaller'
     if kind == 'UnidentifiedImageError':
-        return 'its bytes are in no format that is known'
+        return 'its format is unknown'
     return str(error).split(' <_io')[0] or kind
 
 
@@ -125,7 +126,7 @@ def why(error: Exception) -> str:
 def load_pillow() -> Any:
     """Return the module PIL.Image; raise ImportError without it."""
     pillow = importlib.import_module('PIL.Image')
-    # Warnings about odd metadata and large sizes would come in the midst of any output.
+    # warnings about odd metadata and large sizes would appear in the middle of other output
     warnings.filterwarnings('ignore', module=r'PIL\.')
     return pillow
 
@@ -141,9 +142,9 @@ def eight_bits(samples: np.ndarray, bits: Sequence[int] = FILE_BITS) -> np.ndarr
     """
     Return samples of any kind as uint8 levels of the same shape.
 
-    Integers count to the smallest of 2 ^ ``bits`` that holds them all, and their upper 8 bits are
-    taken. Floats are fractions of 1, or levels up to 255 or 65535. Raises FrameError for what
-    cannot be a picture: negative numbers, none at all, others than these.
+    Integers are taken to have the smallest number of ``bits`` that holds them all, and the upper 8
+    of these are returned. Floats are fractions of 1, or levels up to 255 or 65535. Raises
+    FrameError for values that cannot be a picture: negative ones, NaN, infinity and larger ones.
     """
     if samples.dtype == np.uint8 or not samples.size:
         return samples.astype(np.uint8)

@@ -1,5 +1,5 @@
 """
-Camera images on their way to the network's input size, and the camera of the resulting maps.
+Resizing of camera images to the network's input size, and the camera matrix of the maps.
 
 PyTorch is loaded only where an image is resized, so that code that only reads images does not
 load it.
@@ -51,7 +51,7 @@ class Framing:
 
     @property
     def shrink(self) -> float:
-        """How many pixels of the image, along one side, become one pixel of the input."""
+        """How many pixels of the image, along one side, one pixel of the input covers."""
         return min(size / resized for size, resized in zip(self.source_size, self.resized_size))
 
     def scale_intrinsics(self, matrix: np.ndarray) -> np.ndarray:
@@ -150,7 +150,7 @@ def fit_image(image: np.ndarray, framing: Framing) -> np.ndarray:
 
 
 def _resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize with anti-aliasing: without it a shrunk image shimmers and every patch changes."""
+    """Resize with anti-aliasing: without it a shrunk image flickers and every patch changes."""
     import torch
 
     planes = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1)[None]

@@ -21,7 +21,7 @@ DEFAULT_TASKS = ('semseg', 'depth', 'normals', 'edge')
 @dataclass(frozen=True)
 class TaskSpec:
     """
-    One task: what its decode head gives, its loss, its metric, and its names.
+    One task: the raw output of its decode head, its loss, its metric, and its names.
 
     ``channels`` is the width of the head's raw output, 0 where the label set decides it.
     ``encoding`` says what the raw output means: ``class_logits``, ``log_metres`` (natural
@@ -88,7 +88,7 @@ class LabelSet:
     """
     At most 255 class names in the order of their ids, and one RGB colour (0-255) each.
 
-    A model without classes has none.
+    Both are empty for a model without classes.
     """
 
     name: str
@@ -96,7 +96,7 @@ class LabelSet:
     colors: tuple[tuple[int, int, int], ...]
 
     def __post_init__(self) -> None:
-        """Raise ConfigError for what no mask of 8 bits can show."""
+        """Raise ConfigError for more names than 8 bits can number, and for wrong colours."""
         require(len(self.names) <= 255, 'the number of names', len(self.names), '255 at most')
         require(len(self.colors) == len(self.names), 'the number of colors', len(self.colors),
                 f'{len(self.names)}, one for each name')

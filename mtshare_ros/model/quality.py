@@ -1,9 +1,9 @@
 """
 The measured quality of a model at each input size, in a file beside the model.
 
-``NAME.quality.json`` is beside ``NAME.safetensors`` and belongs to the model file whose checksum it
-names. Every input size has metrics of its own, because a network gets worse at sizes far from that
-of its training.
+``NAME.quality.json`` is beside ``NAME.safetensors``, and its metrics are those of the model file
+whose checksum it names. Every input size has metrics of its own, because a network
+gets worse at sizes far from that of its training.
 """
 
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Importing: one multi-task model from public weights that share one backbone."""
+"""Import of public weights that share one backbone as one multi-task model."""
 
 from dataclasses import dataclass, replace
 from typing import Sequence
@@ -59,7 +59,7 @@ class ImportOptions:
 
 @dataclass(frozen=True)
 class Part:
-    """The backbone and heads used of one source, and the names of its unused tensors."""
+    """What was used of one source: its backbone and heads; and the names of its other tensors."""
 
     source: Source
     backbone: Backbone | None
@@ -82,8 +82,8 @@ def combine_sources(
     """
     Return a network of one backbone and every head that the sources have.
 
-    Raises ModelError where there is no backbone or no head, where a backbone has parts of another
-    kind, where backbones differ, and where two sources have a head for one task.
+    Raises ModelError where there is no backbone or no head, where a backbone has parts that the
+    network lacks, where backbones differ, and where two sources have a head for one task.
     """
     for source in sources:
         check_kind(source)
@@ -112,9 +112,9 @@ def _only_backbone(found: Sequence[Backbone], sources: Sequence[Source]) -> Back
         different = first_difference(first.tensors, other.tensors)
         if different is not None:
             raise ModelError(
-                f'{other.source}: {different} differs from that of {first.source}, so their '
-                'backbones are two, which cannot share their work; import each into a model of '
-                'its own')
+                f'{other.source}: {different} differs from that of {first.source}, so '
+                'these are two backbones, whose blocks cannot be shared; import each into a model '
+                'of its own')
     return first
 
 
@@ -122,7 +122,7 @@ def _disagreements(backbones: Sequence[Backbone]) -> list[str]:
     """List settings in which sources of equal tensors differ; the first source's are used."""
     first = backbones[0]
     return [
-        f'{name} of {first.source} is {getattr(first.architecture, name)}, which is taken; that '
+        f'{name} of {first.source} is {getattr(first.architecture, name)}, which is used; that '
         f'of {other.source} is {getattr(other.architecture, name)}'
         for other in backbones[1:] for name in _WITHOUT_WEIGHTS
         if getattr(first.architecture, name) != getattr(other.architecture, name)]
@@ -147,9 +147,9 @@ def _chosen(
         tasks = f' for {", ".join(options.tasks)}' if heads else ''
         raise ModelError(
             f'{", ".join(source.name for source in sources)}: there is a backbone and no head'
-            f'{tasks}, so there is no map to give (normals and edges by geometry need a depth '
-            'head); name files with heads as well, or train heads: `initial:` of a recipe takes '
-            'the same files (docs/training.md)')
+            f'{tasks}, so the model would have no map (normals and edges by geometry need a '
+            'depth head); name files with heads as well, or train heads: `initial:` of a recipe '
+            'takes the same files (docs/training.md)')
     for number, head in enumerate(wanted):
         twin = next((other for other in wanted[:number] if other.task == head.task), None)
         if twin is not None:
@@ -182,16 +182,16 @@ def _with_geometry(
             notes.append(f'no {task}: no head for it was taken{why}')
         else:
             derived[task] = HeadConfig(kind=GEOMETRY)
-            notes.append(f'{task}: worked out from the depth map, by geometry')
+            notes.append(f'{task}: computed from the depth map, by geometry')
     return replace(architecture, heads={**architecture.heads, **derived}), tuple(notes)
 
 
 def _why_not(task: str, depth: ImportedHead | None) -> str:
     """Return why a task cannot be computed from the depth map, empty where it can."""
     if task not in BY_GEOMETRY:
-        return ', and it cannot be worked out from another map'
+        return ', and it cannot be computed from another map'
     if depth is None:
-        return ', and there is no depth to work it out from'
+        return ', and there is no depth to compute it from'
     if task == 'normals' and depth.config.encoding == 'disparity':
         return ', and the depth is relative: without scale and shift it has no surfaces'
     return ''

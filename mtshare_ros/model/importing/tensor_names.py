@@ -42,11 +42,11 @@ _RULES = tuple((re.compile(pattern), ours) for pattern, ours in (
     (rf'{_BLOCK}(?:layer_scale2\.lambda1|ls2\.gamma|gamma_2)', r'blocks.\1.scale2'),
     (rf'(?:layernorm|norm){ENDS}', r'norm.\1'),
 ))
-"""Hugging Face's names of today and of older files, those of timm, Meta, TIPSv2 and MultiMAE."""
+"""From the names of Hugging Face (new and old), timm, Meta, TIPSv2 and MultiMAE to ours."""
 
 _FOREIGN = re.compile(
     rf'{_BLOCK}.+|norm_pre\..+|patch_embed\.norm\..+|dist_token|embeddings\.(layer)?norm\..+')
-"""Parts that change what a backbone computes; those that ``_RULES`` know are not meant."""
+"""Parts that change what a backbone computes, unless one of ``_RULES`` matches them."""
 
 DEPTH_ANYTHING = (
     (rf'neck\.reassemble_stage\.layers\.(\d)\.projection{ENDS}', r'project.\1.\2'),
@@ -87,16 +87,16 @@ TIPS = (
 """TIPSv2, below ``<task>_head.``; ``middle`` and ``last`` become the output layers."""
 
 _UNUSED = 'fuse.0.res1.'
-"""The coarsest level has none below it to be added to, yet some files hold weights for that."""
+"""The coarsest level is added to no other level, yet some files hold weights for that."""
 
 
 def backbone_name(name: str) -> str | None:
-    """Return what a tensor of a backbone is called here, None for any other."""
+    """Return the name in this package of a backbone's tensor, None for any other tensor."""
     return translate(_without_prefix(name), _RULES)
 
 
 def translate(name: str, rules: Iterable[tuple[re.Pattern[str], str]]) -> str | None:
-    """Return what the first rule whose pattern is all of a name makes of it, None for none."""
+    """Return the new name by the first rule that matches the whole name, None without one."""
     for pattern, ours in rules:
         match = pattern.fullmatch(name)
         if match:
@@ -136,7 +136,7 @@ def backbone_tensors(
 def ours_by_theirs(
     names: Iterable[str], rules: Iterable[tuple[str, str]], prefix: str = ''
 ) -> dict[str, str]:
-    """Return what this package calls the tensors of a head, by their names below ``prefix``."""
+    """Return our names of a head's tensors by their names in the source, all below ``prefix``."""
     patterns = [(re.compile(pattern), name) for pattern, name in rules]
     renamed = {}
     for name in names:

@@ -108,7 +108,7 @@ def test_what_two_sources_say_of_one_backbone_differently_is_told(run, public, t
     (other / 'preprocessor_config.json').write_text(
         '{"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}')
     done = run(public / 'dinov2', 'other', public / 'ade20k.safetensors')
-    assert 'image_mean of dinov2 is (123.675, 116.28, 103.53), which is taken; that of other' in \
+    assert 'image_mean of dinov2 is (123.675, 116.28, 103.53), which is used; that of other' in \
         ' '.join(done.stdout.split())
 
 
