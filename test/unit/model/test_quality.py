@@ -64,7 +64,7 @@ def test_damaged_figures_are_named_and_stop_no_engine(file, text):
     quality_path(file.path).write_text(text)
     with pytest.raises(ModelError, match='mine.quality.json: the metrics of the model cannot be'):
         read_quality(file)
-    assert any('mine.quality.json: the figures' in notice for notice in load(file).notices)
+    assert any('mine.quality.json: the metrics' in notice for notice in load(file).notices)
 
 
 @pytest.mark.parametrize('size, far', [
