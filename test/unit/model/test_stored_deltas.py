@@ -240,7 +240,7 @@ def test_damaged_bitmaps_are_refused_with_tensor_and_file(tmp_path, change):
 def test_bits_behind_the_last_weight_are_refused():
     base = torch.zeros(12)
     parts = {'.bitmap': torch.tensor([0, 1], dtype=torch.uint8), '.values': torch.ones(1)}
-    with pytest.raises(ModelError, match='memory: own.bitmap has 2 bytes.*behind the first 12'):
+    with pytest.raises(ModelError, match='memory: own.bitmap has 2 bytes.*after the first 12'):
         read_back(parts, base)
 
 
