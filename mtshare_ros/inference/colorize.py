@@ -73,6 +73,7 @@ def color_disparity(disparity: np.ndarray) -> np.ndarray:
     """
     known = disparity[np.isfinite(disparity)]
     far, near = np.percentile(known, (2, 98)) if known.size else (0.0, 1.0)
+    # a tiny span, because an image of a single disparity would divide by zero
     return color_depth(-disparity, (-float(near), -float(far) + 1e-9))
 
 

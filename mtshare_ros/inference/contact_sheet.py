@@ -213,6 +213,7 @@ class _Canvas:
             font = self._fonts.load_default(size)
         except TypeError:  # before Pillow 10.1 the built-in font has one size
             font = self._fonts.load_default()
+        # the extents of these letters, so that texts beside each other share a baseline
         top, bottom = font.getbbox('Ag')[1::2]
         self._pen.text((left, middle - (top + bottom) // 2), text, fill=color, font=font)
 

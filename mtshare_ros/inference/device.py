@@ -12,6 +12,7 @@ from mtshare_ros.errors import ConfigError, DeviceError
 
 PRECISIONS = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
 
+# without ASCII, \d would also match the digits of other scripts
 _CUDA = re.compile(r'cuda(?::(0|[1-9]\d*))?', re.ASCII)
 
 # Only PyTorch's own allocator raises OutOfMemoryError. The CPU's, the libraries of CUDA and the
@@ -75,6 +76,7 @@ def explained_faults(device: str) -> Iterator[None]:
         try:
             yield
         except RuntimeError as error:
+            # explained_shortage handles the first; the second is no fault of the device
             if is_out_of_memory(error) or 'CUDA' not in str(error):
                 raise
             raise _fault(device, error, 'PyTorch, its CUDA build and the driver must fit the GPU'
@@ -101,6 +103,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error says that the device, or the machine, has no memory left."""
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
+    # explained_shortage has replaced the error, and keeps it as the cause
     if isinstance(error, DeviceError) and error.__cause__ is not None:
         return is_out_of_memory(error.__cause__)
     return isinstance(error, RuntimeError) and any(
@@ -140,6 +143,7 @@ def autocast(device: str, dtype: torch.dtype) -> AbstractContextManager:
     """Return the context in which a network on a device computes in ``dtype``."""
     if dtype == torch.float32:
         return nullcontext()
+    # it takes a type of device, without a number
     return torch.autocast(device.split(':')[0], dtype)
 
 

@@ -132,6 +132,7 @@ class Engine:
         with explained_faults(device):
             engine = cls(checkpoint, device=device, precision=precision, input_size=input_size,
                          file=file, weight_layout=weight_layout, cuda_graphs=cuda_graphs)
+            # with a session: a frame without one takes another path than those of cameras
             first = engine.infer(trial_picture(engine.input_size).numpy(), engine.new_session())
             faults = engine.prepare(engine.new_session())
         engine.notices += (*non_finite_warnings(first.stats.non_finite, engine.dtype), *faults)
@@ -176,7 +177,7 @@ class Engine:
         """Return an engine with the same weights for another input size, in whole patches."""
         engine = copy.copy(self)
         engine.input_size = self._choose_size(input_size)
-        engine._costs = engine._measured_crossover = None
+        engine._costs = engine._measured_crossover = None  # measured at the other size
         return engine
 
     def device_memory_mb(self) -> float | None:

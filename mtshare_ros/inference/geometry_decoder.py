@@ -194,6 +194,7 @@ class GeometryDecoder:
         ``camera`` is ``own_camera``, or its fx, fy, cx and cy as a tensor (4,) float32.
         """
         if patches is None and self._encoding == RELATIVE:
+            # with whole frames only: another floor would change patches that are not computed
             known = depth.nan_to_num(0, 0, 0).clamp(min=0)
             state.floor.copy_(known.mean().double() * _SHALLOW)
         # single patches with their borders may have more pixels than the whole map
@@ -212,6 +213,7 @@ class GeometryDecoder:
         """Return the patches (m,) that the changes can affect; None for all."""
         listed = [changes[task] for task in self.sources]
         known = [patches for patches in listed if patches is not None]
+        # what changed in frames for which this task was not asked is unknown
         missed = state.frame != frame - 1
         if missed or state.camera != camera or len(known) < len(listed):
             return None

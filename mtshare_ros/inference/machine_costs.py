@@ -33,6 +33,7 @@ _SHARES = (0.1, 0.4)
 """Shares of the patches that change in the frames that are timed."""
 
 _ROUNDS = 3
+# no scene cut: it would compute frames whole that are to be timed by their active tokens
 _DENSE = SharingSettings(crossover=0.0, scene_cut_fraction=1.0)
 _SPARSE = SharingSettings(crossover=1.0, scene_cut_fraction=1.0)
 
@@ -103,6 +104,7 @@ def measure_costs(
     patches = size[0] * size[1] // patch_size ** 2
     few, many = (fastest[share] for share in _SHARES)
     few_tokens, many_tokens = (stats.input_fraction * patches for stats in (few, many))
+    # at least a little, because on a busy machine the frame of more tokens may be the faster one
     per_token = max((many.total_ms - few.total_ms) / max(many_tokens - few_tokens, 1.0), 1e-6)
     cost = FrameCost(max(few.total_ms - per_token * few_tokens, 0.0), per_token)
     dense_ms = fastest[1.0].total_ms
@@ -120,6 +122,7 @@ def _changing_images(
     """
     # a generator of its own: measuring must not change the random numbers of other code
     random = np.random.default_rng(0)
+    # noise and colours are below 128 each, so that their sum fits uint8
     noise = random.integers(0, 128, (*size, 3), np.uint8)
     lines, columns = size[0] // patch_size, size[1] // patch_size
     colours = random.integers(0, 128, (lines, columns, 3), np.uint8)

@@ -41,6 +41,7 @@ def assumed_focal_length(
 
 def centred_camera(focal_length: float, size: tuple[int, int]) -> Pinhole:
     """Return a camera whose optical axis is in the middle of maps (height, width)."""
+    # the middle of a pixel has whole numbers, so that the last one is at size - 1
     return Pinhole(focal_length, focal_length, (size[1] - 1) / 2, (size[0] - 1) / 2)
 
 

@@ -72,6 +72,7 @@ def decode_patches(
         values = geometry.enlargement.patches_at(rows, geometry.windows, some)
         strips = geometry.strips.index_select(0, some).view(-1)
         for rows_of_map, found in zip(maps, decode_values(values, encoding)):
+            # the last row is that outside the map, see Level
             target = rows_of_map[:-1].view(-1, geometry.level.side * rows_of_map.shape[1])
             overwrite(target, strips, found.reshape(-1, target.shape[1]))
 
@@ -147,5 +148,6 @@ class MapDecoder:
 
     def maps(self, state: MapState) -> dict[str, np.ndarray]:
         """Return copies of the maps, (H, W) or (H, W, channels), which belong to the caller."""
+        # not cpu(), which on a CPU returns the view itself
         return {name: torch.empty(view.shape, dtype=view.dtype).copy_(view).numpy()
                 for name, view in self.views(state).items()}

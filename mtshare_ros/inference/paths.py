@@ -90,6 +90,7 @@ class Paths:
     def _use(self, sharing: SharingNetwork) -> None:
         self._sharing = sharing
         self.lists = ListPath(sharing, self._frame_decoder)
+        # it holds the network, so it is made anew for another one when a camera next needs it
         self._patches: 'PatchPath | None' = None
         self._moving_path: 'type[MovingPath]'
 

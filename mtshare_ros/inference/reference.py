@@ -41,6 +41,7 @@ def check_reference(engine: Engine, path: Path | None = None) -> str:
             image = arrays['image']
             expected = {name.removeprefix(key): arrays[name].astype(np.float32)
                         for name in arrays if key and name.startswith(key)}
+    # a truncated or damaged archive raises any of these
     except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
         return f'{path}: the reference cannot be read: {error!r}; install the package again'
     if not expected:

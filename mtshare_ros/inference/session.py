@@ -50,6 +50,7 @@ class Session:
     def stop_following(self, reason: str) -> None:
         """Drop the carried maps, and the network's cache where it moves with the view."""
         if self.moving is not None and self.moving.state is not None:
+            # a reset that is already due keeps its own reason
             self.cache.reset(self.cache.reset_reason or reason)
         self.moving = None
 
@@ -73,11 +74,13 @@ class Session:
             self.controller = None
             return free
         budget = self.control(settings, cost, patch_count).budget()
+        # the default bounds compute no frame whole, which with such a budget would miss the target
         return free if budget >= crossover * patch_count else PlanBounds(budget=budget)
 
     def observe(self, stats: FrameStats, tokens: int, most: int) -> None:
         """Adapt a latency target to a frame of some tokens, of which at most ``most`` count."""
         if self.controller is not None and not stats.reset_reason:
+            # a frame with more tokens is computed whole, in the time of about ``most`` tokens
             self.controller.observe(min(tokens, most), stats.total_ms)
 
     def control(

@@ -201,6 +201,7 @@ def _normal_steps(normals: torch.Tensor) -> torch.Tensor:
     middle = _neighbour(normals, 0, 0)
     distances = [(middle - _neighbour(normals, down, right)).square().sum(dim=1)
                  for down, right in _BESIDE]
+    # next to an unknown normal there is no edge
     return torch.stack(distances).nan_to_num_(0.0).amax(dim=0).sqrt()
 
 

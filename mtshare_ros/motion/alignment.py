@@ -188,6 +188,7 @@ def _difference(points: AlignmentPoints, image: np.ndarray, motion: RigidMotion)
     if fit.seen.mean() < _LEAST_SEEN:
         return 1.0
     error = fit.error[fit.seen]
+    # a change of brightness is no difference
     error = np.abs(error - np.median(error))
     return float((error / (error + _HALF_WRONG)).mean())
 
@@ -197,6 +198,7 @@ def _best_turn(points: AlignmentPoints, reference: np.ndarray, image: np.ndarray
     most = min(_LARGEST_SHIFT, min(reference.shape) // 4)
     middle = reference[most:-most, most:-most]
     shifted = np.lib.stride_tricks.sliding_window_view(image, middle.shape)
+    # without the mean, because squares of small numbers lose fewer digits in float32
     windows = shifted.reshape(-1, middle.size) - middle.mean()
     best = int(_squared_contrast(windows, middle.ravel() - middle.mean()).argmin())
     down, right = (place - most for place in divmod(best, shifted.shape[1]))

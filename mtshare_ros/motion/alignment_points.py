@@ -39,12 +39,14 @@ def _half_gray(image: np.ndarray) -> np.ndarray:
     gray = np.add(green, green, dtype=wide)
     np.add(gray, red, out=gray)
     np.add(gray, blue, out=gray)
+    # red, twice green and blue are four times the gray
     return _half(gray) / 4
 
 
 def _half(gray: np.ndarray) -> np.ndarray:
     """Return an image (h, w) half as large, both sides rounded down."""
     height, width = gray.shape[0] // 2 * 2, gray.shape[1] // 2 * 2
+    # the weights of (1, 3, 3, 1) add up to 8 along each side
     rows = _smoothed(gray[0:height:2], gray[1:height:2])
     return _smoothed(rows[:, 0:width:2].T, rows[:, 1:width:2].T).T / np.float32(64)
 

@@ -114,6 +114,7 @@ def weights_of(points: AlignmentPoints, fit: Fit) -> np.ndarray:
 def _usual(sizes: np.ndarray) -> float:
     """Return the standard deviation of a normal distribution with outliers, from sizes (n,)."""
     middle = len(sizes) // 2
+    # 1.4826 times the median size is the standard deviation of a normal distribution
     return 1.4826 * float(np.partition(sizes, middle)[middle]) if len(sizes) else 0.0
 
 
@@ -123,6 +124,7 @@ def _step(
     """Return the change (8,) of the reference's parameters that explains the errors."""
     weights, guess = weights_of(points, fit), fit.guess
     away = np.zeros(PARAMETERS)
+    # in the axes of the reference, which the step moves
     away[3:6] = (guess.motion.translation - expected.translation) @ guess.motion.rotation
     away[6:] = 1 - guess.gain, -guess.bias
     matrix = information(points, weights) + np.diag(PRIOR)
@@ -144,6 +146,7 @@ def _projected(
     row = moved[1] * scale * np.float32(camera.fy) + np.float32(camera.cy)
     seen = ((row >= 0) & (column >= 0) & (row < size[0] - 1) & (column < size[1] - 1)
             & (moved[2] > _NEAREST))
+    # points out of view read the first pixel, because an index must be inside
     row *= seen
     column *= seen
     return row, column, seen

@@ -110,6 +110,8 @@ class Composite:
             # seen on a plane one metre away, the translation becomes part of the matrix
             slant = np.outer(motion.translation, (0.0, 0.0, 1.0))
             step = RigidMotion(motion.rotation + slant, np.zeros(3))
+        # since pixels were last looked for, since new ones were put, and since each kept frame: a
+        # motion too small to look again adds up
         self._pending, self._since = step.after(self._pending), step.after(self._since)
         self._motions = [step.after(earlier) for earlier in self._motions]
         if not is_still(self._pending, camera, self._depth()):

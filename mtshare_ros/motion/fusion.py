@@ -96,6 +96,7 @@ def fuse(
     ``border`` (H, W) is the least share of the old ones, see ``border_share``.
     """
     trust = _trust(old, new, alike, rules)
+    # the newest frame is one of those that an average counts as
     kept = old[WEIGHT].clamp(max=rules.frames - 1) * trust
     fresh = _frame_weight(new)
     weight = kept + fresh
@@ -211,6 +212,7 @@ def _planes(vectors: torch.Tensor) -> torch.Tensor:
 
 
 def _between(old: torch.Tensor, new: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    # from the new value, which stays as it is where the old one is unknown
     return (old - new).nan_to_num_(0.0, 0.0, 0.0).mul_(share).add_(new)
 
 

@@ -125,6 +125,7 @@ class Places:
         height, width = self.size
         row = self.row.round().clamp_(0, height - 1)
         column = self.column.round().clamp_(0, width - 1)
+        # float32 numbers the pixels of one view exactly, but perhaps not those of all frames
         return row.mul_(width).add_(column).int().add_(self._start)
 
     @cached_property
@@ -152,6 +153,7 @@ class Places:
 
     @cached_property
     def _top(self) -> torch.Tensor:
+        # there must be a corner below it
         return self.row.floor().clamp_(0, self.size[0] - 2)
 
     @cached_property

@@ -168,6 +168,7 @@ class MapFollower:
     def __init__(self, size: tuple[int, int]) -> None:
         """Prepare for views of a size (height, width)."""
         self._size = size
+        # each remembers its own last motion: since the frame, and since the last image
         self._aligner, self._step_aligner = Aligner(size), Aligner(size)
         self._before: _ViewBefore | None = None
         self._newest: NetworkFrame | None = None
@@ -258,6 +259,7 @@ class MapFollower:
         """Return the motion from a frame to an image that poses, or earlier images, let expect."""
         there, here = self._poses.at(frame.time_ns).motion, self._poses.at(time_ns).motion
         if pose is not None and self._given is not None:
+            # the two worlds differ, so only the motion since the last image is taken from poses
             tracked, given = self._given
             here = tracked.after(RigidMotion.between(given, pose).inverse())
         return None if there is None or here is None else RigidMotion.between(there, here)
@@ -268,6 +270,7 @@ class MapFollower:
         """Return the pose of an image after its motion from a frame, and remember it."""
         there = self._poses.at(frame.time_ns).motion
         if there is None:
+            # the world only relates poses to each other, so it may begin at any frame
             there = RigidMotion.none()
             self._poses.clear()
             self._poses.add(frame.time_ns, there)

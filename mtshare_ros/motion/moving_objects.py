@@ -133,6 +133,7 @@ def _of_blocks(
     here = _windows(image, corner, first, length)
     there = _windows(expected, corner[:, None] + choices, first, length)
     apart = F.avg_pool2d((there - here[:, None]).abs_(), _BLOCK + 2 * _ABOUT, _BLOCK)
+    # the first choice is no motion
     apart[:, 0] -= _STILL_FIRST
     chosen = apart.argmin(dim=1).flatten(1)
     moved = choices.gather(1, chosen[..., None].expand(-1, -1, 2))

@@ -113,6 +113,7 @@ class PatchChooser:
         rules, count = self._rules, wanted.numel()
         left = rules.share * count - int(wanted.sum())
         turns = min(max(left, count / rules.slowest), count / rules.fastest)
+        # bounded, so that frames without room for refreshes are not followed by a rush of them
         self._owed = min(self._owed + turns, count / rules.fastest)
         due = evidence.ages + rules.inward * evidence.inward.clamp(min=0)
         due = torch.where(wanted, 0.0, due)
@@ -136,10 +137,12 @@ class PatchChooser:
         self._usual += _PACE * (asked - self._usual)
         room = min(int(self._rules.burst * self._usual), most)
         if asked > room:
+            # wanted patches come before refreshed ones, whose ages are far below 1000
             urgency = torch.where(wanted, 1e3 + evidence.scores, evidence.ages)
             urgency = urgency.masked_fill(forced, torch.inf).masked_fill(~patches, -1.0)
             kept = torch.zeros_like(patches).flatten()
             kept[urgency.flatten().topk(max(room, int(forced.sum()))).indices] = True
+            # refreshes for which there was no room
             self._owed += int((refreshed & ~kept.view(patches.shape)).sum())
             patches = patches & kept.view(patches.shape)
         return PatchChoice(patches, refreshed & patches)

@@ -93,6 +93,7 @@ class Points:
         turn, shift = (torch.from_numpy(matrix @ part).to(self.position) for part in (
             motion.rotation, motion.translation))
         right, down, ahead = torch.addmm(shift[:, None], turn, self.position)
+        # such a point falls into the first pixel, where its depth loses against any other
         ahead = torch.where(ahead > NEAREST, ahead, torch.inf)
         return down.div_(ahead), right.div_(ahead), ahead
 
@@ -128,6 +129,7 @@ def sharpen(depth: torch.Tensor) -> torch.Tensor:
     """
     wide = F.pad(depth[None, None], (_SPREAD,) * 4, mode='replicate')[0, 0]
     near, far = _extreme(wide, torch.minimum), _extreme(wide, torch.maximum)
+    # distances are compared as ratios, so the limit between the sides is the geometric mean
     side = torch.where(depth.square() < near * far, near, far)
     return torch.where(far > near * _STEP, side, depth)
 

@@ -67,6 +67,7 @@ class RigidMotion:
         """The angle of the rotation in radians."""
         skew = self.rotation - self.rotation.T
         sine = math.sqrt(skew[2, 1] ** 2 + skew[0, 2] ** 2 + skew[1, 0] ** 2) / 2
+        # the cosine alone would be inaccurate for small angles
         return math.atan2(sine, (np.trace(self.rotation) - 1) / 2)
 
 
@@ -75,6 +76,7 @@ def rotation_about(vector: np.ndarray) -> np.ndarray:
     angle = float(np.linalg.norm(vector))
     x, y, z = vector
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    # the limit of the formula below, which would divide zero by zero
     if angle < _SMALLEST_ANGLE:
         return np.eye(3) + cross
     return (np.eye(3) + math.sin(angle) / angle * cross

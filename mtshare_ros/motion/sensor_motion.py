@@ -53,6 +53,7 @@ class StampedSamples(Generic[Sample]):
             if self._stamps and stamp_ns < self._stamps[-1] - self._kept_ns:
                 self._forget(len(self._stamps))
             place = bisect_left(self._stamps, stamp_ns)
+            # as 1 or 0, the length of the slices below: it replaces a sample or inserts one
             replaced = place < len(self._stamps) and self._stamps[place] == stamp_ns
             self._stamps[place:place + replaced] = [stamp_ns]
             self._samples[place:place + replaced] = [sample]

@@ -71,11 +71,13 @@ class Captured:
             self._work()
             self._ran = True
         else:
+            # right after the capture as well, because capturing does not run the work
             self._graph.replay()
 
     def _try_to_capture(self) -> None:
         try:
             self._graph = self._pool.capture(self._work)
+        # a shortage does not mean that this work cannot be captured; the engine explains it
         except torch.cuda.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -104,6 +106,7 @@ class Upload:
         pinned = torch.empty(buffer.shape, dtype=buffer.dtype, pin_memory=True)
         np.copyto(pinned.numpy(), values, casting='no')
         current = torch.cuda.current_stream(self._device)
+        # earlier work may still read the buffer
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
             buffer.copy_(pinned, non_blocking=True)

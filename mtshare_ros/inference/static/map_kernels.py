@@ -16,6 +16,7 @@ from mtshare_ros.tasks import UNLABELLED
 KINDS = {'log_metres': 0, 'metres': 1, 'disparity': 2, 'direction': 3, 'logit': 4}
 """How enlarged values other than logits of classes are decoded, by encoding."""
 
+# Triton lets kernels read only those globals that are constexpr
 LOGARITHM, METRES, DISPARITY, DIRECTION, LOGIT = (
     tl.constexpr(kind) for kind in KINDS.values())
 
@@ -102,8 +103,10 @@ def _decode_classes_kernel(
         down[:, None], right[:, None], inside[:, None] & (channel < channels), SIDE == TARGET)
     logits = tl.where(channel < channels, logits, -float('inf'))
     apart = logits - tl.max(logits, axis=1)[:, None]
+    # of equal logits the first one, as the decoding by operators chooses
     number = tl.min(tl.where(apart == 0.0, channel, CHANNELS), axis=1)
     total = tl.sum(tl.exp(apart), axis=1)
+    # NaN differs from itself
     known = total == total
     place = _place(patch, pixel, columns, TARGET)
     tl.store(labels + place, tl.where(known, number, NO_CLASS).to(tl.uint8), mask=inside)

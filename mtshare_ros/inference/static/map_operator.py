@@ -101,5 +101,6 @@ class MapSample:
         maps = tuple(self._geometry.level.allocate(field.channels, field.dtype, self._raw.device)
                      for field in self._fields)
         decode(self._geometry, self._encoding, self._raw, self._patches, maps)
+        # as half precision a byte may differ by one; as doubles, classes must be equal
         first, *others = (rows.half() if rows.dtype == torch.uint8 else rows for rows in maps)
         return first.double() if self._encoding == 'class_logits' else first, *others

@@ -186,6 +186,7 @@ class StaticCamera:
         self.network.prepare(self.state, settings)
         controls = Controls.of(settings, bounds, frame=self.frame, factor=factor)
         self._upload.send(np.array(astuple(controls), np.float32), self.state.gate.controls)
+        # not ``frame``: a reset does not make what is known of the camera's noise worthless
         self._frames_seen += 1
         if self._frames_seen == 1:
             self._begin()
@@ -217,6 +218,7 @@ class StaticCamera:
         maps = self._download.fetch(
             {**self._decoder.outputs(self._maps), _REPORT: self._report})
         *sums, oldest = maps.pop(_REPORT).tolist()
+        # a sum may overflow although every number is finite, so those tasks are looked at again
         doubtful = [task for task, total in zip(self.network.tasks, sums)
                     if not math.isfinite(total)]
         return FrameResult(
@@ -229,9 +231,11 @@ class StaticCamera:
 
         ``keep`` is that of ``buckets``. The next frame is the camera's first.
         """
+        # a camera's noise must not be learnt from the random images below
         noise = vars(self.state.gate.change.noise)
         known = {name: value.clone() for name, value in noise.items()}
         self.state.image.random_(256)
+        # in the order of a camera's frames: later steps need what earlier ones leave behind
         steps: list[Callable[[], None]] = [self._begin, *self._looks.values()]
         steps += [partial(self.compute, sizes) for sizes in (None, *self.buckets(keep))]
         steps.append(self._rest)
@@ -251,6 +255,7 @@ class StaticCamera:
         return self.network.raw(self.state, task)
 
     def _compute_nothing(self) -> None:
+        # the sums of the last frame stay in the report, as the raw outputs do
         self.network.rest(self.state)
         self._report[-1].copy_(self.state.gate.oldest)
 

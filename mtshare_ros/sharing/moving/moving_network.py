@@ -134,6 +134,7 @@ class MovingNetwork:
         if camera.kind != KIND:
             raise ConfigError(
                 f'the block kind {camera.kind!r} cannot follow a camera that moves; use {KIND!r}')
+        # the record of patches that heads have still to read is wrong as soon as the view moves
         camera.stale_in_heads.freeze_all()
         ring = RingGrid.at_rest(camera.grid, camera.ages.device)
         rotations = WorldRotations(self._runners.transformer, camera.transformer, ring)

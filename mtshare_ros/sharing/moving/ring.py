@@ -19,6 +19,7 @@ def nearest_rows(
     grid lies, in patches, near the patch itself; ``empty`` (N,) bool are patches without content.
     """
     known = ~places.isnan().any(dim=1)
+    # a NaN has no whole number; its place finds nothing below
     middle = places.where(known[:, None], 0).round().long()
     steps = torch.cartesian_prod(*2 * (torch.arange(-1, 2, device=places.device),))
     around = middle[:, None] + steps

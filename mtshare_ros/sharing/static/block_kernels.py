@@ -12,6 +12,7 @@ import triton.language as tl
 ELEMENTS = 1024
 """Elements of one program, in kernels that treat each element by itself."""
 
+# Triton lets kernels read only those globals that are constexpr
 HALF_ROOT = tl.constexpr(0.5 ** 0.5)
 FORCED = tl.constexpr(torch.finfo(torch.float32).max)
 
@@ -45,6 +46,7 @@ def _launch_norm(
 ) -> None:
     encoders, rows, width = normed.shape
     _residual_norm_kernel[rows, encoders](
+        # what a flag turns off still needs a tensor; with a stride of 0 all encoders read the same
         values.contiguous(), values if update is None else update,
         values if update_bias is None else update_bias, weight, bias, total, normed, rows, width,
         0 if values.shape[0] == 1 else rows * width, 0 if weight.ndim == 1 else width, eps,
@@ -211,6 +213,7 @@ def _enter_kernel(
     apart = x - tl.load(reference + token * width + column, mask=inside, other=0.0)
     score = tl.sqrt(tl.sum(apart * apart, axis=0))
     score = tl.where(tl.load(forced + row) != 0, FORCED, score)
+    # row 0 has none before it, but must not read outside
     before = tl.load(index + tl.maximum(row - 1, 0))
     score = tl.where((row > 0) & (before == token), -1.0, score)
     tl.store(scores + row, score)
@@ -258,6 +261,7 @@ def _norm_store_kernel(
 @triton.jit
 def _normed(x, weight, shift, own, column, inside, width, eps):
     mean = tl.sum(x, axis=0) / width
+    # columns beyond the width hold 0, whose distance from the mean must not count
     apart = tl.where(inside, x - mean, 0.0)
     deviation = tl.sqrt(tl.sum(apart * apart, axis=0) / width + eps)
     scale = tl.load(weight + own + column, mask=inside, other=0.0)

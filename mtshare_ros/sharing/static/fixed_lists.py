@@ -96,6 +96,7 @@ class ListSizes:
 
     patches: int
     kept: int
+    # mappings have no hash; sizes are keys of one camera, where the two numbers tell them apart
     pixels: Mapping[HeadGeometry, tuple[int, ...]] = field(compare=False)
     affected: Mapping[HeadGeometry, int] = field(compare=False)
 

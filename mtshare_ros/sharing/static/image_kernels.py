@@ -21,6 +21,7 @@ _ENTRIES = 256
 _FEWEST = 16
 """Fewest rows and columns of a product of matrices in Triton."""
 
+# Triton lets kernels read only those globals that are constexpr
 LOUD = tl.constexpr(noise_learning.LOUD)
 QUARTER = tl.constexpr(noise_learning.SHARES[1])
 LEAST_SCALE = tl.constexpr(noise_learning.LEAST_SCALE)
@@ -88,6 +89,7 @@ def adapt(
     steps: torch.Tensor, shrinkage: float,
 ) -> None:
     """Do what ``noise_learning.adapt`` does; ``ratio`` stays as it is."""
+    # a single program, because it needs sums over all patches
     _adapt_kernel[(1,)](
         ratio, energy, ordered, growth, weights, places, most, log_variance, steps,
         ratio.shape[0], noise_learning.silence_of(shrinkage),
@@ -136,6 +138,7 @@ def _take_image_kernel(
     for color in tl.static_range(COLORS):
         pixels = tl.load(source + color * color_stride,
                          mask=is_pixel[:, None] & is_pixel[None, :], other=0).to(tl.float32)
+        # ieee, because TF32, the default, keeps 10 bits
         sums = tl.dot(tl.dot(down, pixels, input_precision='ieee'), across,
                       input_precision='ieee')
         last = tl.load(current + target + color, mask=inside, other=0.0)
@@ -217,6 +220,7 @@ def _adapt_kernel(
         inside = row < count
         weight = tl.load(weights + row[:, None] * KNOTS + knot[None, :], mask=inside[:, None],
                          other=0.0)
+        # entries beyond the end read as loud and not silent, so that they count nowhere
         is_quietest = tl.load(ratio + row, mask=inside, other=LOUD) < LOUD
         counts += tl.sum(weight, axis=0)
         quietest += tl.sum(tl.where(is_quietest[:, None], weight, 0.0), axis=0)

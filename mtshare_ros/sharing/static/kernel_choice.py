@@ -43,6 +43,7 @@ class Samples:
         qkv, bias, rotation, cache = (value.to(self._dtype) for value in (
             draw(4, 7, 3 * self._width), draw(4, 1, 3 * self._width),
             draw(7, 2, self._width // self._heads), draw(4, 11, 2 * self._width)))
+        # the index ends with a repetition: of two different writes, either might stay
         qkv[:, -1], rotation[-1] = qkv[:, -2], rotation[-2]
         return operator(qkv, bias, rotation, cache, self._index, self._heads), cache
 
@@ -94,6 +95,7 @@ class Samples:
     def _norm_store(self, operator: Callable[..., None]) -> tuple[torch.Tensor, ...]:
         draw = self._drawer()
         values, buffer = draw(1, 7, self._width), draw(4, 11, 2 * self._width).to(self._dtype)
+        # two entries of the index are equal: of two different writes, either might stay
         values[:, -1] = values[:, -2]
         norm = Norm(draw(4, 1, self._width), draw(4, 1, self._width), 1e-6)
         operator(values, norm, buffer[..., self._width:], self._index)
@@ -180,10 +182,12 @@ class Samples:
         """Return values and their bias, a map, and the rows of it that are overwritten."""
         draw = self._drawer()
         values, bias, rows = draw(4, 6, width).to(self._dtype), draw(4, 3, width), draw(4, 11, 37)
+        # both go to row 8: of two different writes, either might stay
         values[:, -1] = values[:, -4]
         return values, bias, rows, torch.tensor([1, 2, 8, 5, 4, 8], device=self._device)
 
     def _drawer(self) -> Callable[..., torch.Tensor]:
+        # on the CPU, so that kernel and twin get the same numbers and no others change
         generator = torch.Generator().manual_seed(0)
         return lambda *shape: torch.randn(shape, generator=generator).to(self._device)
 

@@ -96,6 +96,7 @@ def predict(
 ) -> None:
     """Do what ``plain_steps.predict`` does; ``values`` stay as they are."""
     (heads, count, width), outputs = values.shape, matrices.shape[2]
+    # 16 is the least side of a product of matrices in Triton
     block = min(_MOST_OUTPUTS, max(16, triton.next_power_of_2(outputs)))
     _predict_kernel[triton.cdiv(count, _PIXELS), triton.cdiv(outputs, block), heads](
         values, values if bias is None else bias, matrices, offsets, rows, index, count, width,
@@ -171,6 +172,7 @@ def _settle_kernel(
     ROWS: tl.constexpr, WIDTH: tl.constexpr, BLOCK: tl.constexpr,
 ):
     program = tl.program_id(0)
+    # one program counts all ages, because it needs the largest; the others copy patches
     if program == 0:
         greatest = tl.zeros([BLOCK], dtype=tl.int32)
         for start in range(0, patches, BLOCK):
@@ -200,6 +202,7 @@ def _gather_kernel(
     entry, channel = place // width, place % width
     inside = entry < named
     listed = tl.load(index + entry // columns, mask=inside, other=0)
+    # 64 bits, because a row times its stride may need more than the 32 of the table
     row = tl.load(table + listed * columns + entry % columns, mask=inside, other=0).to(tl.int64)
     value = tl.load(source + head * head_stride + row * row_stride + channel, mask=inside)
     tl.store(found + head * named * width + place, value, mask=inside)
@@ -247,6 +250,7 @@ def _predict_kernel(
         weight = tl.load(
             matrices + (head * width + channel[:, None]) * outputs + output[None, :],
             mask=(channel < width)[:, None] & wanted[None, :], other=0.0)
+        # ieee, because TF32, the default, keeps 10 bits
         total += tl.dot(x, weight, input_precision='ieee')
     total += tl.load(offsets + head * outputs + output, mask=wanted, other=0.0)[None, :]
     target = tl.load(index + row, mask=listed, other=0)

@@ -21,6 +21,7 @@ KERNELS: dict[str, Callable[..., Any]] = {}
 """What runs on CUDA, by operator."""
 
 
+# imported by the first launch, because these modules need Triton
 def _block_kernels() -> ModuleType:
     from mtshare_ros.sharing.static import block_kernels
     return block_kernels
@@ -142,6 +143,7 @@ def _shape_of_gathered(
 
 def _plain_enter(tokens: torch.Tensor, *others: Any) -> tuple[torch.Tensor, torch.Tensor]:
     values, scores = plain_steps.enter(tokens, *others)
+    # nor may it return the input itself, which tokens in float32 without a position are
     return values.clone() if values is tokens else values, scores
 
 
@@ -157,6 +159,7 @@ def _plain_take(
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     index, rows, normed = plain_steps.take(
         values, patches, places, reference, prefix, prefix_index, Norm(weight, bias, eps), dtype)
+    # where nothing is cut and there is no prefix, these are the input
     return index.clone(), rows.clone(), normed
 
 
@@ -187,6 +190,7 @@ def _shape_of_energies(
             current.new_empty((count, log_variance.shape[0])))
 
 
+# `(a!)` is what the plain steps overwrite, even where the kernels leave it as it is
 define('residual_norm(Tensor values, Tensor update, Tensor? update_bias, Tensor weight, '
        'Tensor bias, float eps, ScalarType dtype) -> (Tensor, Tensor)', _block_kernels,
        plain=_plain_residual_norm, shape=_shape_of_residual_norm)
@@ -242,6 +246,7 @@ def operators_of(calls: Any) -> Operators:
         values: torch.Tensor, update: torch.Tensor | None, update_bias: torch.Tensor | None,
         norm: Norm, dtype: torch.dtype,
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        # an operator of its own, because none may return its input
         if update is None:
             return values, calls.norm(values, norm.weight, norm.bias, norm.eps, dtype)
         return calls.residual_norm(

@@ -67,6 +67,7 @@ def residual_norm(
     if update is not None:
         values = values + update
     if update_bias is not None:
+        # in place, because a bias comes only with an update, whose sum is new memory
         values.add_(update_bias)
     width = values.shape[-1:]
     if norm.differs:
@@ -133,6 +134,7 @@ def enter(
     fill a list up, come last, so that they replace no others.
     """
     values = embed(tokens, position, index)
+    # NaN needs no mark: topk and argsort put it before all numbers
     scores = distance(values, reference.index_select(0, index)).masked_fill_(forced, FORCED)
     scores[1:].masked_fill_(index[1:] == index[:-1], REPEATED)
     return values, scores
@@ -269,6 +271,7 @@ def entries(
     """
     before, last = running.index_select(0, bounds).view(2, -1)
     ranks = torch.minimum(before + ranks, last)
+    # mark number r is the first place where the running sum reaches r
     return numbers.index_select(0, torch.searchsorted(running[1:], ranks))
 
 

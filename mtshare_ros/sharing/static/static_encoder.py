@@ -81,6 +81,7 @@ class StaticTransformer:
         self._reuse = None
         if reuse > 1 and blocks and len(self.encoders) > 1 and network.base_task in self.encoders:
             self._reuse = Reuse(blocks, reuse, self._taps, len(shared), dtype, operators)
+            # views of the same weights: whole frames need no second copy of them
             own = self._reuse.plain
         else:
             own = [StaticBlock(encoders, dtype, operators) for encoders in blocks]

@@ -29,6 +29,7 @@ from mtshare_ros.sharing.static.plain_steps import any_of, marks_of
 CONTROLS = 6
 """How many numbers are in ``Controls``."""
 
+# up to this number float32, the dtype of the controls, holds all whole numbers
 _NEVER = 1 << 24
 """Frames: an age that no patch reaches."""
 
@@ -157,10 +158,12 @@ class StaticGate:
         count, change = grid[0] * grid[1], self._detector.allocate(grid, noise)
         device = change.current.device
         sources = self._pixel_sources(grid)
+        # in the order of the rows of the marks, then that of ``sources``
         row = MaskRow({FIRED: count, DUE: count, ACTIVE: count, PATCHES: count,
                        **{border: table.shape[0] for border, table in sources.items()}}, device)
         mask = torch.zeros(count, dtype=torch.bool, device=device)
         ages = torch.zeros(count, dtype=torch.int32, device=device)
+        # a copy: ``prepare`` overwrites it, and all cameras share the table in the cache
         around = self._around(grid, 1).to(device, copy=True)
         state = GateState(
             grid, change, row, change.current.new_zeros(CONTROLS), due=mask, forced=mask.clone(),
@@ -282,6 +285,7 @@ def _within(state: GateState, scores: torch.Tensor) -> torch.Tensor:
     due = (state.turns == turn) | (state.ages >= due_age)
     urgent = UrgentPatches(raise_due(scores, due, threshold), forced, state.ages, threshold)
     active, budget = urgent.within(budget), budget.long()
+    # patches round active ones are computed too, so that fewer active ones fit the budget
     affected = (active | any_of(active & fired, state.near)).sum().clamp_(min=1)
     active = urgent.within(torch.minimum(budget, (budget * budget).floor_divide_(affected)))
     due = torch.logical_and(due, active, out=state.due)
@@ -291,5 +295,6 @@ def _within(state: GateState, scores: torch.Tensor) -> torch.Tensor:
 def _joined(tables: Collection[torch.Tensor]) -> torch.Tensor:
     """Join tables (n, k) int32 of different k."""
     width = max((table.shape[1] for table in tables), default=1)
+    # without heads on lists there are no tables, and cat takes no empty list
     nothing = torch.zeros(0, width, dtype=torch.int32)
     return torch.cat([nothing, *(widened(table, width) for table in tables)])

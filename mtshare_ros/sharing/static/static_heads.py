@@ -112,6 +112,7 @@ class StaticHeads:
         """Write the sum of each raw output (tasks,), which is not finite if a number is not."""
         for heads, own in zip(self._heads, state.parts):
             for tasks, output in heads.outputs(own).items():
+                # one launch for all tasks that are side by side both here and there
                 for first, place, count in self._runs(tasks):
                     torch.sum(output[first:first + count], dim=(1, 2),
                               out=out[place:place + count])

@@ -160,6 +160,7 @@ class StaticDptHead:
         self._outputs = 1 if head.config.bins else head.out.conv3.out_channels
         self.side = head.out.side
         self._head = head.to(dtype).to(memory_format=torch.channels_last)
+        # from the network's head, because the copy's weights are already rounded
         self._head.out.conv3 = _InFloat32(copy.deepcopy(network.heads[task].out.conv3).float())
         self.geometries: dict[str, HeadGeometry | None] = {task: None}
 

@@ -125,6 +125,7 @@ def _for_centred_pixels(
     convolution = layer[0] if isinstance(layer, nn.Sequential) else layer
     mean, std = (value.view(-1) for value in (normalize.mean, normalize.std))
     scaled = convolution.weight.detach() / std[:, None, None]
+    # the centre is the mean in the dtype of products; the bias makes up for that rounding
     offset = (scaled.sum(dim=(2, 3)) @ (centre.to(mean) - mean))
     bias = offset if convolution.bias is None else convolution.bias.detach() + offset
     convolution.weight, convolution.bias = nn.Parameter(scaled * _UNIT), nn.Parameter(bias)
