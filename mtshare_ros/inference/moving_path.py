@@ -111,10 +111,12 @@ class MovingPath:
         done = self._compute(memory, camera, view, request, clock)
         outcome = done.outcome
         if outcome.non_finite:
+            # NaN and infinity must not be carried into later frames
             memory.moving = None
             return replace(outcome, motion=_stats(view, done))
         camera.put(outcome.maps, view, done.where)
         settings = self.following.settings
+        # only in the moving mode the network's own maps are not valid everywhere
         maps = camera.maps() if settings.fusion or done.mode == MOVING else outcome.maps
         clock.lap('carry')
         return replace(outcome, maps=maps, motion=_stats(view, done))
@@ -140,7 +142,9 @@ class MovingPath:
         if self.patches is None or refusal or view.carried is None or view.still:
             return self._at_rest(memory, camera, view, request, clock, refusal)
         if not view.trusted:
-            return self._whole(memory, camera, request, clock)
+            memory.cache.reset(UNSURE)
+            camera.state = None
+            return _Computed(self.network.run(memory, request, clock), WHOLE, UNSURE, None)
         return self._moving(memory, self.patches, camera, view, view.carried, request, clock)
 
     def _moving(
@@ -162,20 +166,13 @@ class MovingPath:
     ) -> _Computed:
         """Compute the tokens that changed in place, as for a camera at rest."""
         if camera.state is not None:
+            # the cache has moved with the view, which the network at rest cannot use
             memory.cache.reset(STOPPED)
             camera.state = None
         outcome = self.network.run(memory, request, clock)
         reasons = outcome.work.reset_reason, '' if view.trusted else UNSURE, refusal
         return _Computed(outcome, _mode(outcome.work), '; '.join(filter(None, reasons)),
                          self._changed(view, outcome.work))
-
-    def _whole(
-        self, memory: Session, camera: MovingCamera, request: FrameRequest, clock: StageClock
-    ) -> _Computed:
-        """Compute the whole frame."""
-        memory.cache.reset(UNSURE)
-        camera.state = None
-        return _Computed(self.network.run(memory, request, clock), WHOLE, UNSURE, None)
 
     def _changed(self, view: View, work: FrameWork) -> torch.Tensor | None:
         """Return the pixels (H, W) bool whose new maps are used, None for all."""

@@ -136,19 +136,17 @@ class StaticPath:
             return known
         if known is not None:
             memory.release(OTHER_MAPS)
-        memory.static = self._make_camera(request, reuse)
-        return memory.static
-
-    def _make_camera(self, request: FrameRequest, reuse: int) -> StaticCamera:
         decoder = StaticDecoder(self._decoders, request.asked, request.camera)
         network = self._network_for(request, reuse, decoder)
         pool = GraphPool(network.device, enabled=self._graphs)
-        return StaticCamera(request, network, decoder, pool)
+        memory.static = StaticCamera(request, network, decoder, pool)
+        return memory.static
 
     def _network_for(
         self, request: FrameRequest, reuse: int, decoder: StaticDecoder
     ) -> StaticNetwork:
         key = request.asked, reuse
+        # taken out and put back last, so that the first one is the one least recently used
         known = self._networks.pop(key, None)
         if known is None:
             known = StaticNetwork(self._network, request.needed, self._dtype, self._operators,
@@ -170,7 +168,9 @@ class StaticPath:
         factor, count = thresholds.input_factor, camera.patch_count
         if reset_reason:
             camera.start_anew()
+        # also for a whole frame: later images are compared with this one
         camera.observe(request.sharing, bounds, factor)
+        # before the counts are read: that waits for the device, and a whole frame needs none
         if reset_reason or factor == 0:
             return Choice(reset_reason=reset_reason)
         counts = camera.counts()
