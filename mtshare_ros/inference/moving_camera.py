@@ -115,6 +115,7 @@ class MovingCamera:
     def see(self, request: FrameRequest, following: Following) -> View:
         """Estimate how the camera moved since the frame before, and carry the maps along."""
         image = self._tensor(request.image)
+        # at rest the newest maps are not in the composite
         before = self._at_rest or _Latest(self.composite.maps, self.composite.image)
         depth = before.maps.get('depth')
         estimate = self._estimate(request, following, image, before)
@@ -212,6 +213,7 @@ class MovingCamera:
         given = self._given(following)
         if given is not None and following.settings.source == 'pose':
             return MotionEstimate(given, 1.0, 'pose')
+        # where nothing was seen, the expected image is made up
         trusted = self.composite.seen if self._at_rest is None else None
         found = self._aligner.estimate(before.image, before.maps.get('depth'), image,
                                        request.camera, start=given, trusted=trusted)

@@ -129,6 +129,7 @@ class Cloud:
         """
         points = self._as_points()
         pixels = self._pixels
+        # unknown after a turn, which needs no points, and once points have been added
         if pixels is None:
             pixels = pixels_of(points, self._camera, motion, self._size)
         added = self._points_of(depth, origins).select(_numbers(new))

@@ -103,6 +103,7 @@ def fuse(
     share = kept / weight
     if border is not None:
         share = torch.maximum(share, border * trust)
+    # overwritten only here, because the share is of the whole weight
     fused = {WEIGHT: weight.clamp_(max=rules.frames)}
     for name in new:
         if _is_labels(name):

@@ -144,6 +144,7 @@ class PoseBuffer:
 
 def _found(stamp_ns: int, stamps: list[int], poses: list[RigidMotion], late_ns: int) -> Lookup:
     """Return the pose at a stamp from the one or two about it."""
+    # a single pose is both ends of its span
     span = max(stamps[-1] - stamps[0], 1)
     pose = RigidMotion.interpolated(poses[0], poses[-1], (stamp_ns - stamps[0]) / span)
     if not (np.isfinite(pose.rotation).all() and np.isfinite(pose.translation).all()):

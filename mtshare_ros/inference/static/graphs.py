@@ -104,6 +104,7 @@ class Upload:
             return
         # new memory for every frame: PyTorch reuses it once the device has read it
         pinned = torch.empty(buffer.shape, dtype=buffer.dtype, pin_memory=True)
+        # another dtype is a mistake that must not be converted silently
         np.copyto(pinned.numpy(), values, casting='no')
         current = torch.cuda.current_stream(self._device)
         # earlier work may still read the buffer

@@ -133,6 +133,7 @@ class MovingHeads:
         """
         if patches.shape[0] == 0:
             return {task: HeadUpdate(patches, 0) for task in tasks}
+        # of tasks that are not asked as well: their tokens have changed too
         for known in projected.values():
             known.forget(rows.index_select(0, patches))
         plans: dict[MovingGeometry, HeadPlan] = {}

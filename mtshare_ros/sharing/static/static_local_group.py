@@ -243,6 +243,7 @@ class LocalGroup:
     def dense(self, state: LocalGroupState, tokens: torch.Tensor, plan: LocalPlan) -> None:
         """Compute all patches from tokens (H or 1, N, D)."""
         if not self._refine:
+            # without convolutions an update needs no lists of pixels
             return self.update(state, tokens, plan)
         values, bias = self._merge(tokens, plan)
         self._operators.relu_store(values, bias, state.features[0], plan.merged)

@@ -116,6 +116,7 @@ class Reuse:
         _, scores = self._operators.enter(values, None, index, trunk, forced)
         order = scores.argsort(descending=True, stable=True)
         own = math.ceil(count / self._groups)
+        # groups are of equal size: repetitions of the last token fill them up
         more = own * self._groups - count
         return own, torch.cat((order, order[-1:].expand(more))) if more else order
 
