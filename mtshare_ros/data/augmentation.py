@@ -27,6 +27,7 @@ def resize(sample: Sample, scale: float, downscale: int = 1) -> Sample:
     size = tuple(max(1, round(side * scale / downscale)) for side in sample.size)
     maps = sample.maps()
     if 'edges' in maps:
+        # first, because taking the nearest pixels would lose thin outlines
         maps['edges'] = _strongest(maps['edges'], downscale)
     maps = {name: _nearest(values, size) for name, values in maps.items()}
     if 'depth' in maps:

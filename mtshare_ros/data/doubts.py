@@ -25,6 +25,7 @@ MOST_EDGES = 0.5
 MOST_AWAY = 0.1
 """Share of normals that may point away from the camera before other axes are tried."""
 
+# bytes of black and grey pictures, which stand for no normal
 _UNKNOWN_LEVELS = (0, 127, 128)
 _STEP = 8
 _AXES = 'xyz'

@@ -63,13 +63,14 @@ class FolderDataset:
         folders = _frame_folders(tree, split)
         self.tasks = _common_tasks(folders)
         self.labels = _labels(tree.root / LABEL_FILE, self.name, 'semseg' in self.tasks)
-        self.camera = _read_camera(tree.root / CAMERA_FILE)
+        camera = tree.root / CAMERA_FILE
+        self.camera = load_config(camera, Camera) if camera.exists() else None
         self._parts = [FrameFolder(folder, len(self.labels), self.focal_length)
                        for folder in folders]
         self.clips = tuple(part for part, folder in zip(self._parts, folders)
                            if folder.parent.name == _CLIPS)
         self._places = [(part, index) for part in self._parts for index in part.labelled]
-        self._check_camera(tree.root / CAMERA_FILE)
+        self._check_camera(camera)
 
     @property
     def focal_length(self) -> float | None:
@@ -92,10 +93,6 @@ class FolderDataset:
             raise DatasetError(
                 f'{path} is for images of {self.camera.width}x{self.camera.height}, those of '
                 f'{self._parts[0].name} are {width}x{height} (width x height); scale its numbers')
-
-
-def _read_camera(path: Path) -> Camera | None:
-    return load_config(path, Camera) if path.exists() else None
 
 
 def _frame_folders(tree: DatasetTree, split: str) -> list[Path]:

@@ -87,6 +87,7 @@ def laplacian_edges(regions: np.ndarray) -> np.ndarray:
     (H, W) bool; the edges that networks learn on PASCAL-Context. Raises MissingExtraError without
     scikit-image.
     """
+    # reflected, so that the border of the image is no edge
     padded = np.pad(regions.astype(np.int64), 1, mode='reflect')
     around = padded[:-2, 1:-1] + padded[2:, 1:-1] + padded[1:-1, :-2] + padded[1:-1, 2:]
     thin = require_library('skimage.morphology').thin

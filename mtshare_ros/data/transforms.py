@@ -48,9 +48,11 @@ class SampleTrainingSet:
 
     def _augment(self, sample: Sample, input_size: tuple[int, int], downscale: int,
                  random: np.random.Generator) -> Sample:
+        # only evaluation needs the regions
         sample = resize(replace(sample, regions=None), random.uniform(*SCALES), downscale)
         sample = random_crop(sample, input_size, random)
         sample = replace(sample, image=distort_colors(sample.image, random))
+        # padded last, so that the padding keeps the colour that the network takes for nothing
         return pad(sample, input_size)
 
 

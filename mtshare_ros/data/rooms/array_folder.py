@@ -94,6 +94,7 @@ def _resume(directory: Path, wanted: MetaT) -> MetaT:
         directory.mkdir(parents=True, exist_ok=True)
         for name, (shape, kind) in wanted.layout().items():
             np.lib.format.open_memmap(directory / f'{name}.npy', 'w+', kind, shape)
+        # written last: a folder without it is begun again
         replace_json(directory / META_FILE, asdict(wanted))
     found = read_meta(directory, type(wanted))
     expected, present = ({key: value for key, value in asdict(meta).items() if key != 'done'}
@@ -115,6 +116,7 @@ def _rendered(
         for room in rooms:
             yield render_room(directory, meta, room)
         return
+    # not forked, because the threads of PyTorch and numba do not survive that
     with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
         yield from pool.map(render_room, *zip(*((directory, meta, room) for room in rooms)))
 

@@ -99,6 +99,7 @@ def camera_path(room: Room, motion: str, seed: int) -> CameraPath:
     """Return a path of one of the MOTIONS through a room; raise ConfigError for another name."""
     if motion not in _MAKERS:
         raise ConfigError(f'unknown camera motion {motion!r}; allowed: {", ".join(MOTIONS)}')
+    # 311 keeps the numbers apart from those that other code draws for the same seed
     rng = np.random.default_rng((seed, MOTIONS.index(motion), 311))
     return _MAKERS[motion](room, rng)
 
@@ -121,6 +122,7 @@ def _drive(room: Room, rng: np.random.Generator) -> CameraPath:
     """Roll to and fro on a shallow bow, as a robot does; the speed peaks at about 0.3 m/s."""
     stand = _choose_stand(room, rng, rng.uniform(0.6, 1.1))
     course, reach = _free_course(room, stand, rng)
+    # such a sine is fastest in its middle, with reach times rate metres a second
     rate = 0.3 / max(reach, 0.15) * rng.uniform(0.7, 1.0)
     phase = _phase(rng)
     return drive_path(stand, pitch_to_body(stand, rng), course, Wave((reach,), (rate,), (phase,)))
@@ -210,6 +212,7 @@ def _free_course(room: Room, stand: Stand, rng: np.random.Generator) -> tuple[fl
     """Return the course in radians and the reach in metres of the longest free roll found."""
     walks = mover_walks(room)
     best = (stand.yaw, 0.1)
+    # half a turn is enough, because the camera rolls to and fro
     for course in rng.uniform(0.0, math.pi, 16):
         step = np.array([math.cos(course), math.sin(course)])
         for reach in (0.7, 0.5, 0.35, 0.2):

@@ -139,6 +139,8 @@ class Layout:
             turn = float(self._rng.uniform(0.0, 2 * math.pi)) if yaw is None else yaw
             reach = math.hypot(half_width, half_depth) if yaw is None else max(
                 half_width, half_depth)
+            # the upper end is kept above the lower one in rooms that are too small, where the
+            # claim then fails
             x, y = (float(self._rng.uniform(reach, max(size - reach, reach + 1e-6)))
                     for size in self._size)
             spot = Spot(x, y, turn)

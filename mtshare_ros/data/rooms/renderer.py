@@ -89,6 +89,7 @@ class Renderer:
 
     def render(self, room: Room, pose: Pose, time_s: float = 0.0) -> Rendering:
         """Render a room as it is at a time, in seconds."""
+        # not at the top, because the kernels need numba, which nothing else here does
         from mtshare_ros.data.rooms.snapshot import Snapshot
 
         if self._snapshot is None or self._snapshot.room is not room:
@@ -161,6 +162,7 @@ class _Pass:
 
 
 def _kernels() -> Any:
+    # not at the top, because it needs numba, which only rendering needs
     from mtshare_ros.data.rooms.kernels import frame_kernels
 
     return frame_kernels

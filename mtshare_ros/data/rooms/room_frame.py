@@ -69,6 +69,7 @@ def seen_from(points: np.ndarray, first: Pose, second: Pose) -> np.ndarray:
 
 def projected(points: np.ndarray, intrinsics: np.ndarray) -> np.ndarray:
     """Return the pixels (..., 2), column and row, of points (..., 3) of the optical frame."""
+    # points at or behind the camera have no pixel; their numbers only have to stay finite
     depth = np.maximum(points[..., 2:], _NEAREST_METRES)
     return (points[..., :2] / depth) * intrinsics[[0, 1], [0, 1]] + intrinsics[:2, 2]
 

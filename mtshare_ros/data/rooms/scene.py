@@ -9,7 +9,7 @@ from mtshare_ros.data.rooms.furniture.structures import door
 from mtshare_ros.data.rooms.people import cart, Mover, person
 from mtshare_ros.data.rooms.placement import Footprint, Layout, Spot
 from mtshare_ros.data.rooms.primitives import Builder, Primitives
-from mtshare_ros.data.rooms.room_kinds import Item, ROOM_KINDS, RoomKind
+from mtshare_ros.data.rooms.room_kinds import Item, ROOM_KINDS
 from mtshare_ros.data.rooms.site import build_shell, hang_ceiling_lights, Light, Site
 
 GENERATOR_VERSION = 1
@@ -40,14 +40,20 @@ class Room:
 
 def make_room(seed: int) -> Room:
     """Build the room of a seed."""
+    # all draws come from this generator, so one that is added or moved changes every room: count
+    # GENERATOR_VERSION up then
     rng = np.random.default_rng(seed)
     kind = ROOM_KINDS[int(rng.integers(len(ROOM_KINDS)))]
-    site = _empty_site(rng, kind)
+    width, length = float(rng.uniform(*kind.size)), float(rng.uniform(*kind.size))
+    site = Site(rng, width, length, float(rng.uniform(2.35, 3.1)), Layout(rng, width, length),
+                Builder(rng))
     build_shell(site, kind.tiled)
     door(site)
     _furnish(site, kind.anchors)
+    # before the other furniture, which would leave no room to walk
     movers = _add_movers(site)
     _furnish(site, kind.items)
+    # one at least, however many lamps the furniture has
     hang_ceiling_lights(site, MOST_LIGHTS - min(len(site.lights), 2))
     return Room(
         seed=seed,
@@ -59,12 +65,6 @@ def make_room(seed: int) -> Room:
         footprints=tuple(site.layout.footprints),
         ambient=np.full(3, rng.uniform(0.18, 0.42)),
     )
-
-
-def _empty_site(rng: np.random.Generator, kind: RoomKind) -> Site:
-    width, length = float(rng.uniform(*kind.size)), float(rng.uniform(*kind.size))
-    return Site(rng, width, length, float(rng.uniform(2.35, 3.1)), Layout(rng, width, length),
-                Builder(rng))
 
 
 def _furnish(site: Site, items: tuple[Item, ...]) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mtshare_ros.errors import import_extra
 
+# the kernel picks noise and tone by 12 bits
 _STEPS = 4096
 _MASK_64 = (1 << 64) - 1
 
@@ -52,6 +53,7 @@ class SensorModel:
     def expose(self, radiance: np.ndarray, gain: float, seed: int) -> np.ndarray:
         """Return the image (H, W, 3) uint8 of linear radiance; the seed decides the noise."""
         import_extra('numba', 'rendering the procedural rooms', 'rooms')
+        # not at the top, because it needs numba
         from mtshare_ros.data.rooms.kernels.exposure import expose
 
         image = np.empty(radiance.shape, np.uint8)
@@ -85,5 +87,6 @@ def _normal_quantiles() -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _tone_curve(gamma: float) -> np.ndarray:
+    # the kernel looks up the root of the light, which leaves more steps for the dark
     light = (np.arange(_STEPS) / (_STEPS - 1)) ** 2
     return (light ** (1.0 / gamma) * 255.0 + 0.5).astype(np.uint8)

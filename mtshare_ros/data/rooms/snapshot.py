@@ -53,6 +53,7 @@ class Snapshot:
                                np.float32)
         self.radii = _bounding_radii(primitives)
         casts = (primitives.material[:, _GLOW_COLUMN] <= _BRIGHT)
+        # floor, ceiling and walls are around all lights and hide none
         casts[:SHELL_PARTS] = False
         moves = primitives.mover >= 0
         self._moving_rows = np.flatnonzero(casts & moves)
@@ -128,6 +129,7 @@ def _cells() -> tuple[np.ndarray, np.ndarray]:
         for down in (0.0, 0.5, 1.0):
             corner = _octahedral((column + right) / count, (line + down) / count)
             cosines = np.minimum(cosines, (axes * corner).sum(axis=1))
+    # cells a little too wide, so that rounding loses no shadow
     return axes.astype(np.float32), (cosines - 1e-4).astype(np.float32)
 
 

@@ -54,6 +54,8 @@ class RoomVideo:
         return rendering.frame(image, self.intrinsics, pose)
 
     def _noise_seed(self, index: int) -> int:
+        # a video has fewer frames than that, so other rooms and other kinds of motion never get
+        # the same noise; a method, because calibration films a video again with other noise
         return self._noise_stream * 1_000_003 + index
 
     def _meter(self) -> float:

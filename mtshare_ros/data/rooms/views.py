@@ -79,6 +79,7 @@ def shows_something(
 ) -> bool:
     """Tell whether a view is neither blank nor pressed against a surface."""
     counts = np.bincount(rendering.labels.ravel(), minlength=256)
+    # not the least depth, which one pixel could decide
     near = float(np.percentile(rendering.depth, 3))
     return (near >= nearest and counts.max() <= largest_share * rendering.labels.size
             and int((counts > 0).sum()) >= fewest_classes)

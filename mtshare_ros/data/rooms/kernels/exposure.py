@@ -43,12 +43,14 @@ def expose(radiance, gains, vignette, shot, read, deviates, seed, curve, image):
     """
     height, width, _ = radiance.shape
     shot_square, read_square = np.float32(shot * shot), np.float32(read * read)
+    # half, because the squared distance from the middle is 2 in the corners
     fall = np.float32(vignette / 2)
     for y in range(height):
         down = np.float32(2 * y / (height - 1) - 1)
         for x in range(width):
             right = np.float32(2 * x / (width - 1) - 1)
             light = _ONE - fall * (right * right + down * down)
+            # one random number is enough for three channels, of which each takes 12 bits
             bits = _random_bits(seed + np.uint64(y * width + x))
             image[y, x, 0] = _digital(
                 radiance[y, x, 0] * gains[0] * light, deviates[int(bits & _MASK)],

@@ -163,7 +163,7 @@ def shade(depth, seen, normals, asked, geometry, materials, axes, position, rota
             radiance[y, x, 2] = blue * b_ + shine
 
 
-_HALF, _ONE, _TWO, _THREE = (np.float32(value) for value in (0.5, 1, 2, 3))
+_TWO, _THREE = np.float32(2), np.float32(3)
 _FINEST_METRES = np.float32(0.02)
 _OCTAVES = 4
 _LEAST = np.float32(0.1)

@@ -17,7 +17,7 @@ from mtshare_ros.data.rooms.kernels.intersect import box_span, hit, MISS
 CELLS = 64
 LAMP_RADIUS = 0.08
 _ZERO, _ONE, _HALF = np.float32(0), np.float32(1), np.float32(0.5)
-_GLOWING = 0.3
+# metres above the surface at which rays start, so that rounding does not put them below it
 _LIFT = np.float32(2e-3)
 
 

@@ -49,6 +49,7 @@ def screen_rectangles(geometry, position, rotation, focal, height, width, rectan
 def _store(rectangles, row, behind, low_x, high_x, low_y, high_y, height, width):
     if behind == 8:
         rectangles[row, 0] = rectangles[row, 1] = rectangles[row, 2] = rectangles[row, 3] = 0
+    # corners behind the camera have no place in the image, so any pixel may see the primitive
     elif behind > 0:
         rectangles[row, 0], rectangles[row, 1] = 0, width
         rectangles[row, 2], rectangles[row, 3] = 0, height
@@ -125,6 +126,7 @@ def _scan_box(shape, row, axes, focal, y, x0, x1, depth, seen):
         enter, leave = box_span(hx, hy, hz, ox, oy, oz, base_x + slope_x * a,
                                 base_y + slope_y * a, base_z + slope_z * a)
         before = depths[x]
+        # without branches, so that the compiler can vectorise the loop
         covers = (enter <= leave) & (enter > _NEAREST) & (enter < before)
         depths[x] = enter if covers else before
         names[x] = name if covers else names[x]
@@ -172,7 +174,6 @@ def _scan_ellipsoid(shape, row, axes, focal, y, x0, x1, depth, seen):
             names[x] = name
 
 
-_HALF = np.float32(0.5)
 _BRIGHTEST = 1.5
 
 
@@ -194,6 +195,7 @@ def smooth_edges(seen, shaded, geometry, axes, focal, samples, radiance):
                 best = _covering(seen, geometry, axes, focal, x + samples[sample, 0],
                                  y + samples[sample, 1], near_x, near_y, count)
                 v, u = near_y[best], near_x[best]
+                # clipped first, or one sample on a lamp would make the whole pixel white
                 red += min(shaded[v, u, 0], _BRIGHTEST)
                 green += min(shaded[v, u, 1], _BRIGHTEST)
                 blue += min(shaded[v, u, 2], _BRIGHTEST)
