@@ -100,6 +100,7 @@ class CameraStream:
         self._follower: FollowerPipeline | None = None
         self._motion: MotionInput | None = None
         self._image = subscribe(node, transport.message_type, topic, self._receive)
+        # Two, because a calibration may be streamed or sent once; see subscribe_latched.
         self._camera_infos = (
             subscribe(node, CameraInfo, info, infos.add),
             subscribe_latched(node, CameraInfo, info, infos.add))
@@ -140,9 +141,14 @@ class CameraStream:
 
     def _receive(self, message: Any) -> None:
         """Make a job of an image whose maps have subscribers."""
+        # Before anything else: the times that the diagnostics tell begin here.
         arrived_s = time.perf_counter()
         self._statistics.count('received')
-        self._note_arrival()
+        change = self._watch.seen()
+        if change.info:
+            # What the camera sees may have changed completely meanwhile.
+            self.start_anew('the camera was silent')
+        self._log(change)
         settings = self._shared.parameters.settings
         self._choose_motion(settings.motion)
         outputs = self._outputs_wanted(settings)
@@ -154,6 +160,7 @@ class CameraStream:
     def _choose_motion(self, choice: MotionChoice) -> None:
         """Listen to the sensors and follow the maps as the parameters say, from this image on."""
         if choice.posed and self._motion is None:
+            # Not at the top: a camera that is assumed not to move loads none of this.
             from mtshare_ros.nodes.perception.motion_input import MotionInput
             self._motion = MotionInput(self._node, self._camera, self._shared.transforms)
         if self._motion is not None:
@@ -176,13 +183,6 @@ class CameraStream:
             self._statistics.count('skipped')
         if lost:
             self._statistics.count('dropped')
-
-    def _note_arrival(self) -> None:
-        """End a silence: what the camera sees may have changed completely meanwhile."""
-        change = self._watch.seen()
-        if change.info:
-            self.start_anew('the camera was silent')
-        self._log(change)
 
     def _outputs_wanted(self, settings: RuntimeSettings) -> tuple[OutputSpec, ...]:
         engine = self._shared.engine
@@ -247,6 +247,7 @@ class Camera:
 
     def leave(self) -> None:
         """Undo ``follow``; calling it twice does no harm."""
+        # First: where close fails, the transition is undone by another call of leave.
         stream, self.stream = self.stream, None
         if stream is not None:
             stream.close()

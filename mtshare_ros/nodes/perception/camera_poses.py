@@ -22,6 +22,7 @@ IMU_GAP_S, IMU_BEYOND_S = 0.1, 0.05
 
 _KEPT_S = 3.0
 _NAMED = 8
+# A message that nobody filled in has a quaternion of zeros, which is no rotation.
 _SHORTEST_QUATERNION = 1e-6
 
 
@@ -63,10 +64,12 @@ class TransformTree:
         frame, fixed = _bare(frame), _bare(fixed)
         with self._lock:
             chain, other = self._chain(frame), self._chain(fixed)
+            # Poses of these frames are kept from now on; the first look-up finds none yet.
             self._asked.update(chain, other)
         meeting = next((name for name in chain if name in other), None)
         if meeting is None:
             return Lookup(None, reason=self._why_apart(frame, fixed))
+        # Without the lock: links are replaced, never removed, and their buffers have locks.
         down = self._climb(chain[:chain.index(meeting)], stamp_ns)
         up = self._climb(other[:other.index(meeting)], stamp_ns)
         if down.motion is None or up.motion is None:
@@ -79,6 +82,7 @@ class TransformTree:
         if link is None or link.parent != parent:
             if len(self._links) >= MOST_FRAMES and link is None:
                 return
+            # Poses in the former parent say nothing about the new one.
             link = self._links[child] = _Link(parent)
         if not static and child not in self._asked:
             return
@@ -205,6 +209,7 @@ class GyroscopePoses:
         turned = self._imu.rates.between(before, self._stamp_ns)
         if turned.motion is None:
             return turned
+        # From this image to the one before: the inverse turn, as the frame of the camera sees it.
         back = mounted.motion.after(turned.motion.inverse()).after(mounted.motion.inverse())
         self._pose = self._pose.after(back)
         return replace(turned, motion=self._pose)
@@ -216,4 +221,5 @@ class GyroscopePoses:
         found = self._mounting(self._imu.frame, frame, self._stamp_ns or 0)
         if found.motion is None:
             return replace(found, reason=f'how the IMU is mounted is not known: {found.reason}')
+        # The offset between the two is left out: these poses have no position.
         return replace(found, motion=RigidMotion(found.motion.rotation, np.zeros(3)))

@@ -20,6 +20,7 @@ _BASE_TASK = _TASKS[0].name
 
 
 def _check_override(value: float) -> str:
+    # The range of the parameter begins at INHERIT and cannot leave out what lies below 0.
     if value == INHERIT or value >= 0:
         return ''
     return f'it must be {INHERIT} (inherit), or 0.0 or more'

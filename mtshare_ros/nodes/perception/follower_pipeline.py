@@ -36,6 +36,7 @@ class FollowerPipeline:
 
     def keep(self, job: Job, frame: Frame) -> None:
         """Carry the maps that the network made of a job from now on."""
+        # One assignment: the other thread never sees a job with the frame of another.
         self._kept = (job, frame)
 
     def handle(self, job: Job) -> None:

@@ -172,7 +172,9 @@ class PoseWatch:
     def note(self, found: 'Lookup | None') -> None:
         """Note what was found for an image; None where no sensor is used."""
         if found is None or found.motion is not None:
-            self._end()
+            if self.fault:
+                self._notices.state('poses', 'poses of the camera again')
+            self._missing_since_s, self.fault = None, ''
             return
         if self._missing_since_s is None:
             self._missing_since_s = self._clock()
@@ -181,8 +183,3 @@ class PoseWatch:
         first, self.fault = not self.fault, f'{found.reason}; the images decide'
         if first:
             self._notices.state('poses', f'no pose of the camera: {self.fault}', warning=True)
-
-    def _end(self) -> None:
-        if self.fault:
-            self._notices.state('poses', 'poses of the camera again')
-        self._missing_since_s, self.fault = None, ''

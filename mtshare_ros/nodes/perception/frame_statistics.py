@@ -130,6 +130,7 @@ class FrameStatistics:
             self._motion_modes.clear()
             return
         self._motion_source = motion.source
+        # Kept until the next reason: diagnostics come too rarely to show that of one frame.
         self._motion_reason = motion.reason or self._motion_reason
         self._motion_modes.append(motion.mode)
         self._recent['confidence'].add(motion.confidence)

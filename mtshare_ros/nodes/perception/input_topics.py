@@ -108,6 +108,7 @@ def check_overrides(node: Node, inputs: Sequence[str]) -> list[str]:
 
     ``inputs`` are the topics that the node subscribes to, before remapping.
     """
+    # Private, because rclpy tells publicly only of parameters that are declared.
     given = {name: parameter.value for name, parameter in node._parameter_overrides.items()
              if name.startswith(_PREFIX)}
     topics = [node.resolve_topic_name(name) for name in inputs]

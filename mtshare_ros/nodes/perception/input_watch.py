@@ -73,6 +73,7 @@ class SimulatedTime:
             self._reading, self._moved_s = reading, now_s
         if not self.is_active:
             return ''
+        # ROS time reads 0 until the first message on /clock.
         if reading == 0:
             return NO_CLOCK
         return CLOCK_STOPPED if now_s - self._moved_s > _STILL_AFTER_S else ''
@@ -119,6 +120,7 @@ class InputWatch:
         """Note an image; return the end of a silence."""
         now_s = self._clock()
         silent_s, self._last_seen_s = now_s - self._last_seen_s, now_s
+        # The time from the subscription to the first image is no interval between images.
         if not self._is_first:
             self._intervals_s.append(silent_s)
         self._is_first = False
@@ -132,6 +134,7 @@ class InputWatch:
         """Look for a silence longer than the time-out; return a new or changed one."""
         now_s, clock_fault = self._clock(), self._simulated_time.find_fault()
         timeout_s = max(timeout_s, _USUAL_INTERVALS * self._usual_interval_s())
+        # Also since the last check: looking for the cause once in a time-out is enough.
         if now_s - max(self._last_seen_s, self._last_check_s) < timeout_s:
             return InputChange()
         self._last_check_s = now_s
@@ -222,6 +225,7 @@ class AgeMeter:
         fault = self._find_simulated_fault(taken / 1e9, age_s)
         self._faults_in_a_row = self._faults_in_a_row + 1 if fault else 0
         told = fault if self._faults_in_a_row >= _REPORTED_AFTER else ''
+        # Without a clock the time reads 0, and every age would come out as 0.
         return ImageAge(math.nan if fault == NO_CLOCK else max(0.0, age_s * 1e3), told)
 
     def _find_simulated_fault(self, taken_s: float, age_s: float) -> str:
@@ -230,6 +234,7 @@ class AgeMeter:
             return clock_fault
         if -SIMULATED_TOLERANCE_S <= age_s <= OLDEST_S:
             return ''
+        # Before those below, which would name the wrong cause for stamps of another clock.
         if abs(age_s) > OLDEST_S and abs(taken_s - self._wall_clock()) < OLDEST_S:
             return _TIME_OF_DAY
         if age_s > OLDEST_S:

@@ -82,12 +82,15 @@ class MotionInput:
             return
         self.close()
         self._followed = wanted
-        if choice.posed:
+        if choice.posed:  # a gyroscope too: transforms tell how the IMU is mounted
             self._transforms.follow(self._camera)
         if choice.source == TF:
             self.source = lambda: TransformPoses(self._transforms.tree, choice.frame)
         elif choice.source == GYROSCOPE:
-            self.source = self._listen_to_imu()
+            imu = Imu()
+            topic = name_for(self._camera, IMU_TOPIC)
+            self._subscription = subscribe_all(self._node, ImuMessage, topic, imu.add)
+            self.source = lambda: GyroscopePoses(imu, self._transforms.tree.pose)
 
     def close(self) -> None:
         """Unsubscribe."""
@@ -96,9 +99,3 @@ class MotionInput:
             self._node.destroy_subscription(subscription)
         self._transforms.leave(self._camera)
         self.source, self._followed = None, None
-
-    def _listen_to_imu(self) -> Callable[[], CameraPoses]:
-        imu = Imu()
-        topic = name_for(self._camera, IMU_TOPIC)
-        self._subscription = subscribe_all(self._node, ImuMessage, topic, imu.add)
-        return lambda: GyroscopePoses(imu, self._transforms.tree.pose)

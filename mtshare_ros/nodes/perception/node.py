@@ -113,6 +113,7 @@ class PerceptionNode(GuardedLifecycleNode):
                     f'a frame is still being computed after {_STOP_LIMIT_S} s; its outputs are '
                     f'lost')
         if threads:
+            # These names would keep what the threads refer to while memory is freed.
             del thread, threads
             free_memory()
 
@@ -122,6 +123,7 @@ class PerceptionNode(GuardedLifecycleNode):
             camera.withdraw()
         engine, self._engine = self._engine, None
         if engine is not None:
+            # With this last reference to the network, none of its memory could be freed.
             del engine
             free_memory()
 
@@ -141,6 +143,7 @@ class PerceptionNode(GuardedLifecycleNode):
         return self.create_timer(period_s, callback, clock=self._steady_clock)
 
     def _autostart(self) -> None:
+        # Timers of ROS repeat; this one is to run once.
         self.destroy_timer(self._autostart_timer)
         self.autostart()
 

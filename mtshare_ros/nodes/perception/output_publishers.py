@@ -165,6 +165,7 @@ class FramePublisher:
         if arrived_s <= self._newest_s:
             return False  # without waiting until the newer frame is published
         with self._lock:
+            # The other thread may have published a newer frame while this one waited.
             if arrived_s <= self._newest_s:
                 return False
             self._newest_s = arrived_s
@@ -217,6 +218,7 @@ class LabelInfoPublisher:
         if messages is None:
             node.get_logger().warning(f'{topic} is not offered: {absence_of("vision_msgs")}')
             return
+        # Not a lifecycle publisher, which sends nothing before the node is active.
         self._publisher = node.create_publisher(messages.LabelInfo, topic, qos.latched_output())
         stamp = node.get_clock().now().to_msg()
         self._publisher.publish(make_label_info(messages, labels, stamp))

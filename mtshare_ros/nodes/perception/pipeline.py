@@ -69,8 +69,9 @@ class CameraParts:
 
     def colors(self, settings: RuntimeSettings) -> MapColors:
         """Return how maps are coloured."""
-        return MapColors(self.engine.labels.palette(), settings.semantic_color_alpha,
-                    settings.depth_color_range)
+        return MapColors(
+            self.engine.labels.palette(), settings.semantic_color_alpha,
+            settings.depth_color_range)
 
 
 class PoseReader:
@@ -87,6 +88,7 @@ class PoseReader:
 
     def at(self, job: Job, header: Any) -> 'Lookup | None':
         """Return the pose that belongs to an image's header, None where no sensor is used."""
+        # Another function stands for another motion.source: its poses begin anew.
         if job.poses is not self._source:
             self._source, self._poses = job.poses, job.poses() if job.poses else None
         return self._poses.at(header) if self._poses else None
@@ -128,10 +130,12 @@ class Pipeline:
         inference_ms = (time.perf_counter() - read_s) * 1e3
         self._parts.calibrator.bring_to_scale(prediction, calibration)
         frame = Frame(image.header, prediction, calibration, self._parts.colors(job.settings))
+        # Only after depth was scaled in place: another thread reads the maps from here on.
         if job.follower is not None:
             job.follower.keep(job, frame)
         published = self._parts.publisher.publish(frame, job.outputs, job.arrived_s)
         in_all_ms = (time.perf_counter() - job.arrived_s) * 1e3
+        # After publishing: a frame that cannot be published counts as failed, not as computed.
         self._reports.computed(prediction.stats, inference_ms, job.settings.changed)
         if published:
             self._reports.published(image.header, in_all_ms - inference_ms)
@@ -225,6 +229,7 @@ class InferenceThread:
         self._slots: dict[JobHandler, Job] = {}
         self._stopped = False
         self._prepare = prepare
+        # daemon: a frame that hangs in a driver must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
@@ -232,6 +237,7 @@ class InferenceThread:
         """Leave a job for the handler of its camera; return whether it replaced an older one."""
         with self._condition:
             replaced = handler in self._slots
+            # A key of a dict that is set again keeps its place: that of the camera in the line.
             self._slots[handler] = job
             self._condition.notify()
         return replaced
