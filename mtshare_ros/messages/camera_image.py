@@ -75,6 +75,7 @@ class Continuity:
         """Return why an image does not continue the one before, or an empty text."""
         with self._lock:
             interruption, self._interruption = self._interruption, ''
+        # Both, whatever the first one finds: each also keeps its part of this image for the next.
         changed = self._compare_source(image)
         jumped = self._compare_stamp(nanoseconds_of(image.header.stamp) / 1e9)
         return interruption or changed or jumped

@@ -53,6 +53,7 @@ class CameraInfoBuffer:
         size is the image's (height, width). A calibration of another size is scaled to it. The
         result holds a reason instead where that is impossible or the focal length is missing.
         """
+        # A copy, because another thread may add to the deque meanwhile.
         infos = list(self._infos)
         if not infos:
             return CameraInfoMatch(None, f'no camera_info was received{self._source}')
@@ -112,6 +113,7 @@ def fit_camera_info(info: Any, size: tuple[int, int]) -> CameraInfoMatch:
     if whole == size:
         return CameraInfoMatch(info)
     offset, region = _region_of(info)
+    # A binning of 0 means the same as 1.
     sent = (region[0] // max(info.binning_y, 1), region[1] // max(info.binning_x, 1))
     inside = all(start + side <= limit for start, side, limit in zip(offset, region, whole))
     if not inside or not _same_shape(sent, size):
@@ -162,6 +164,7 @@ def scale_camera_info(info: Any, framing: Framing, header: Any) -> Any:
     projection = np.reshape(info.p, (3, 4))
     if projection[0, 0] > 0:
         projection = framing.scale_intrinsics(projection)
+    # Shallow copies are enough: fields are replaced, and the arrays of ``info`` stay unchanged.
     scaled, roi = copy.copy(info), copy.copy(info.roi)
     roi.x_offset = roi.y_offset = roi.height = roi.width = 0
     roi.do_rectify = False

@@ -31,6 +31,7 @@ MOST_SCANS = 100
 
 _JPEG_START, _JPEG_SCAN = b'\xff\xd8', b'\xff\xda'
 _JPEGS = ('JPEG', 'MPO')
+# compressed_depth_image_transport puts 12 bytes before the PNG.
 _PNG_START, _DEPTH_HEADER = b'\x89PNG', 12
 _VIDEO_STARTS = (b'\0\0\0\1', b'\0\0\1')
 _DEPTH_WORDS = re.compile(r'compresseddepth|^\s*(16UC1|32FC1)\b', re.IGNORECASE)
@@ -105,6 +106,7 @@ def _opened(message: Any, max_pixels: int, hints: Hints) -> Iterator[Any]:
 
 def _reduce(image: Any, text: str, input_size: tuple[int, int]) -> None:
     """Decode a JPEG smaller, where that leaves at least twice the pixels that the network sees."""
+    # A smaller image would mix the pixels of a mosaic, whose neighbours have other colours.
     if image.format not in _JPEGS or _BAYER.match(text) or orientation_of(image) != 1:
         return
     shrink = frame_to_cover((image.height, image.width), input_size).shrink

@@ -87,6 +87,7 @@ def view_planes(message: Any, encoding: InputEncoding) -> tuple[np.ndarray, ...]
         shape = (height // plane.shared, width // plane.shared, plane.channels)
         length = shape[1] * shape[2]
         step = length + padding * plane.channels // plane.shared
+        # The last row may come without its padding.
         end = start + step * (shape[0] - 1) + length
         if padding < 0 or len(message.data) < end:
             raise _too_short(message, row, encoding.total_bytes(height, width))

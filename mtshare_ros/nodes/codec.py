@@ -90,6 +90,7 @@ def _lay_out(message: PointCloud2, height: int, width: int) -> None:
         for name, offset in cloud_layout()
     ]
     message.point_step, message.row_step = POINT_STEP, POINT_STEP * width
+    # write_cloud writes little-endian on every machine; points without depth are not dense.
     message.is_bigendian = message.is_dense = False
     del message.data[:]
     message.data.frombytes(bytes(message.row_step * height))

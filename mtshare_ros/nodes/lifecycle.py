@@ -48,6 +48,7 @@ class GuardedLifecycleNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Run ``start``; on failure stop and stay inactive."""
         done = self._attempt('activate', 'active', self.start, self.stop)
+        # rclpy's part lets the lifecycle publishers send: only where the start has succeeded.
         return super().on_activate(state) if done else TransitionCallbackReturn.FAILURE
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -74,6 +75,7 @@ class GuardedLifecycleNode(LifecycleNode):
         """Deactivate where computing cannot succeed; keep the reason until the next start."""
         self.get_logger().error(f'deactivating: {reason}')
         self.trigger_deactivate()
+        # Only now: a transition that succeeds clears it.
         self.transition_error = reason
 
     def destroy_node(self) -> None:

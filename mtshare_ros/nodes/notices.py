@@ -62,6 +62,7 @@ class Notices:
         }
         if subject in self._logged_at or len(self._logged_at) > MOST_SUBJECTS:
             return False
+        # Kept even if it is one too many: then the line below is logged once, not every time.
         self._logged_at[subject] = now
         if len(self._logged_at) <= MOST_SUBJECTS:
             return True

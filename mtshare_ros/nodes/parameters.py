@@ -106,6 +106,7 @@ class ParameterSpec:
 
     def _has_kind(self, value: Any) -> bool:
         expected = _PYTHON_TYPES[self.kind]
+        # Not isinstance: True is an int to it.
         if self.kind.endswith('_array'):
             return isinstance(value, list) and all(type(item) is expected for item in value)
         return type(value) is expected
@@ -222,6 +223,7 @@ class ParameterServer(Generic[Settings]):
         self._startup_problems: dict[str, str] = {}
         for spec in table:
             self._declare(spec)
+        # Last: rclpy calls it for declarations as well, and it reads every parameter of the table.
         node.add_on_set_parameters_callback(self._check)
 
     @property
@@ -250,6 +252,7 @@ class ParameterServer(Generic[Settings]):
         return value if isinstance(value, (bool, int, float, str)) else tuple(value)
 
     def _declare(self, spec: ParameterSpec) -> None:
+        # Private, because rclpy has no public way to see a value before it is declared.
         override = self._node._parameter_overrides.get(spec.name)
         problem = spec.problem(override.value) if override is not None else ''
         if problem:
@@ -265,7 +268,9 @@ class ParameterServer(Generic[Settings]):
     def _check(self, parameters: list[Parameter]) -> SetParametersResult:
         """Refuse what the table does not allow; an exception here would kill the node."""
         try:
-            problem = self._problem({item.name: item.value for item in parameters})
+            changed = {item.name: item.value for item in parameters}
+            problem = self._table.problem(changed) or self._table.conflict(
+                {**self.values(), **changed}, changed)
         except Exception as error:  # noqa: B902
             problem = f'the value could not be checked: {error!r}'
         if not problem:
@@ -274,7 +279,3 @@ class ParameterServer(Generic[Settings]):
         # Read them again later: rclpy sets them after this, unless another callback refuses.
         self._values = self._settings = None
         return SetParametersResult(successful=not problem, reason=problem)
-
-    def _problem(self, changed: dict[str, Any]) -> str:
-        problem = self._table.problem(changed)
-        return problem or self._table.conflict({**self.values(), **changed}, changed)

@@ -24,6 +24,7 @@ class RateLimiter:
         if now_s < self._due_s:
             return False
         period_s = 1 / max_rate_hz
+        # At most one period is made up for: no burst follows a pause of the camera.
         self._due_s = max(self._due_s, now_s - period_s) + period_s
         return True
 
@@ -66,6 +67,7 @@ class RecentValues:
     def __init__(self, clock: Callable[[], float], window_s: float = WINDOW_S) -> None:
         self._clock = clock
         self._window_s = window_s
+        # Bounded, because old values are forgotten only when somebody reads.
         self._items: deque[tuple[float, float]] = deque(maxlen=2048)
 
     def add(self, value: float) -> None:
@@ -88,7 +90,7 @@ class RecentValues:
 
     def rate_hz(self) -> float:
         """Return how many values a second arrived, from the gaps between them."""
-        self._recent()
+        self._recent()  # only to forget the old ones
         if len(self._items) < 2:
             return 0.0
         span = self._items[-1][0] - self._items[0][0]

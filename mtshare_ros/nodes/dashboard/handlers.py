@@ -36,6 +36,7 @@ class Access:
         if self.hosts and host.strip('[]').lower() not in self.hosts:
             return (f'this dashboard is reached as {" or ".join(self.hosts)}, not as {host!r}; '
                     'to use another name, set its parameter address')
+        # Comparing takes equally long for every wrong token, so that guessing learns nothing.
         if self.token and not hmac.compare_digest(token.encode(), self.token.encode()):
             return ('the token is missing or wrong; open the address, token included, that the '
                     'dashboard wrote when it started')
@@ -200,6 +201,7 @@ class SocketHandler(GuardedHandler, WebSocketHandler):
         try:
             self.site.hub.receive(self._page, message)
         except RequestError as error:
+            # A closing frame has room for 123 bytes of reason.
             self.close(_POLICY_VIOLATION, str(error)[:100])
 
     def on_close(self) -> None:
@@ -214,7 +216,7 @@ class SocketHandler(GuardedHandler, WebSocketHandler):
         try:
             await self.write_message(message, binary=isinstance(message, bytes))
         except WebSocketClosedError:
-            return
+            return  # on_close removes the page
 
 
 def make_application(access: Access, hub: Hub) -> Application:

@@ -75,6 +75,7 @@ class OpenPage:
         """Send what waits, one message after the other, until cancelled."""
         while True:
             await self._wake.wait()
+            # Before sending: a message that comes meanwhile sets it again.
             self._wake.clear()
             while self._waiting:
                 await send(self._waiting.pop(next(iter(self._waiting))))
@@ -113,7 +114,7 @@ class Hub:
         self, channels: tuple[Channel, ...], post: Callable[[Callable[[], None]], None]
     ) -> None:
         self._channels = channels
-        self._backend: Backend
+        self._backend: Backend  # set by connect: the backend itself needs the hub to be made
         self._post = post
         self._pages: list[OpenPage] = []
         self._told = {'hello': _encode('hello', describe_channels(channels))}

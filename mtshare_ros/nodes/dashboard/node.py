@@ -23,6 +23,7 @@ class DashboardNode(Node):
 
     def __init__(self) -> None:
         _require_extra()
+        # Imports what the line above looks for, so not at the top.
         from mtshare_ros.nodes.dashboard.web_server import Dashboard
 
         super().__init__('dashboard_node')

@@ -67,6 +67,7 @@ def parse_request(text: str | bytes, channels: Sequence[Channel]) -> Request:
                 return Reset(camera)
             case kind:
                 raise ValueError(f'there is no request {kind!r}')
+    # RecursionError: a page may send thousands of nested brackets.
     except (KeyError, RecursionError, TypeError, ValueError) as error:
         raise RequestError(f'{str(text)[:80]!r} is not a request: {error!r}') from error
 

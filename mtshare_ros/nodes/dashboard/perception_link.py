@@ -27,6 +27,7 @@ class RosInbox:
     """
 
     def __init__(self, node: Node) -> None:
+        # Needs no lock: appending to a deque and popping from it are atomic.
         self._functions: deque[Callable[[], None]] = deque()
         self._bell = node.create_guard_condition(self._run)
 

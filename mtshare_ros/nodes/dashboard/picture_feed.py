@@ -72,6 +72,7 @@ _SMALLEST_SHARE = 0.005
 def encode_picture(message: Any, decode: Decoder = image_to_rgb) -> bytes:
     """Return an image as JPEG; raise FrameError where it cannot be read."""
     picture = PillowImage.fromarray(decode(message, MAX_PIXELS))
+    # Rounded up to a whole number, because Pillow averages whole blocks fastest.
     factor = -(-max(picture.size) // LARGEST_SIDE)
     if factor > 1:
         picture = picture.reduce(factor)
@@ -158,6 +159,7 @@ class PictureFeed:
         return found
 
     def _subscribe_to_camera(self, channel: Channel) -> Subscription:
+        # Until diagnostics tell the topic after remapping, it is taken for the usual one.
         topic, name = self._inputs.get(channel.camera, (channel.topic, 'raw'))
         transport = TRANSPORTS[name]
         draw = partial(self._draw, channel, decode=transport.rgb)

@@ -89,6 +89,7 @@ def make_parameter(descriptor: ParameterDescriptor, given: Any) -> ParameterMess
 
 
 def _convert(descriptor: ParameterDescriptor, given: Any, item_type: type) -> Any:
+    # False for infinity and NaN: dividing them gives NaN, which equals nothing.
     is_whole = isinstance(given, (int, float)) and given == given // 1
     fits = {
         bool: isinstance(given, bool),
@@ -99,7 +100,7 @@ def _convert(descriptor: ParameterDescriptor, given: Any, item_type: type) -> An
     try:
         if fits:
             return item_type(given)
-    except OverflowError:  # infinity as an integer, or an integer beyond every float
+    except OverflowError:  # an integer beyond every float
         pass
     raise _misfit(descriptor, given)
 

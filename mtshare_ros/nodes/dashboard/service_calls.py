@@ -55,6 +55,7 @@ class ServiceCalls:
                 if self._clock() > call.deadline_s]
         for number in late:
             call = self._calls.pop(number)
+            # rclpy itself keeps a request until it is answered, which may be never.
             call.client.remove_pending_request(call.future)
             call.failed(f'no answer from {call.client.srv_name} within {ANSWER_LIMIT_S:g} s')
 
@@ -89,8 +90,5 @@ class ResetServices:
         """Reset a camera; ``reply`` gets the reason why that failed, or ''."""
         self._calls.call(
             self._clients[camera], Trigger.Request(),
-            lambda response: reply(_problem(response)), reply)
-
-
-def _problem(response: Any) -> str:
-    return '' if response.success else response.message or 'the node gave no reason'
+            lambda response: reply(
+                '' if response.success else response.message or 'the node gave no reason'), reply)

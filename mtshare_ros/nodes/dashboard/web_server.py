@@ -30,6 +30,7 @@ class WebServer:
     """
 
     def __init__(self, address: str, port: int) -> None:
+        # In this thread, so that the start of the node tells of a port that is in use.
         self._sockets = _listen(address, port)
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
@@ -58,6 +59,7 @@ class WebServer:
         if self._thread.is_alive():
             self.post(self._stop.set)
             self._thread.join(_STOP_LIMIT_S)
+        # Also where the thread never started or did not end in time.
         for item in self._sockets:
             item.close()
 
@@ -118,13 +120,11 @@ class Dashboard:
         audience = Audience(hub, self._server.post)
         hub.connect(PerceptionLink(node, settings, channels, audience))
         self._server.start(make_application(access, hub))
-        self.url = _url(settings.address, self._server.port, access.token)
+        address = settings.address
+        host = f'[{address}]' if ':' in address else address  # IPv6 needs brackets in a URL
+        self.url = f'http://{host}:{self._server.port}/' + (
+            f'?token={access.token}' if access.token else '')
 
     def close(self) -> None:
         """End the server and its thread."""
         self._server.close()
-
-
-def _url(address: str, port: int, token: str) -> str:
-    host = f'[{address}]' if ':' in address else address
-    return f'http://{host}:{port}/' + (f'?token={token}' if token else '')

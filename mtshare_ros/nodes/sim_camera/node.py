@@ -101,6 +101,7 @@ class FrameAhead:
     def _leave(self, frame: RoomFrame) -> None:
         while not self._closed.is_set():
             try:
+                # With a time-out: nobody takes frames after close, which has to be noticed here.
                 return self._frames.put(frame, timeout=0.1)
             except queue.Full:
                 continue
@@ -132,6 +133,7 @@ class SimCameraNode(Node):
         self._messages = {topic: Image() for topic in topics}
         self._camera_info = self.create_publisher(CameraInfo, 'camera_info', qos.image_output())
         self._rate_watch = RateWatch(self._settings.rate)
+        # Not the node's clock: with use_sim_time it may stop or jump.
         self.create_timer(
             1 / self._settings.rate, self._tick, clock=Clock(clock_type=ClockType.STEADY_TIME)
         )

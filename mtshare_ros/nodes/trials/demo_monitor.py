@@ -153,6 +153,7 @@ class SetCollector:
         found[topic] = message
         if len(found) == len(self._topics):
             self._keep(self._pending.pop(stamp))
+        # Sets of images that the node left out never become complete.
         while len(self._pending) > _PENDING_SETS:
             del self._pending[next(iter(self._pending))]
 

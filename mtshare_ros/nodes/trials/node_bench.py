@@ -83,7 +83,7 @@ def _random_input(encoding: str, height: int, width: int) -> Image:
 
 
 def _time(name: str, repeats: int, function: Callable, argument: object) -> MessageTiming:
-    function(argument)
+    function(argument)  # untimed: the first call allocates buffers that later ones reuse
     times_s = []
     for _ in range(repeats):
         started = time.perf_counter()
@@ -148,7 +148,7 @@ def topic_sets(trial: Trial) -> dict[str, tuple[str, ...]]:
 
 
 def measure_set(trial: Trial, topics: tuple[str, ...]) -> SetTimes:
-    """Subscribe to these topics only and measure for as long as the node's figures look back."""
+    """Subscribe to these topics only and measure for as long as the node's metrics look back."""
     listener = trial.listener
     listener.leave(topic for topic in trial.topics if topic not in topics)
     listener.listen(topics)

@@ -85,6 +85,7 @@ def another_frame(stage: SoakStage, dice: random.Random) -> str:
 def _show_another(stage: SoakStage, look: Look, choice: str) -> str:
     """Send images of another source for a while; the maps must go on."""
     stage.camera.show(look)
+    # Not camera_info and points: without a usable calibration they are rightly withheld.
     topics = [topic for topic in _MAP_TOPICS if topic in stage.trial.topics]
     seconds = stage.trial.wait_for_outputs(LIVENESS_S, topics)
     stage.expect(math.isfinite(seconds), f'no maps of images with {choice}')

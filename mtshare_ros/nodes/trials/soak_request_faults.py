@@ -64,7 +64,7 @@ def _choose_bad(dice: random.Random) -> tuple[ParameterSpec, Any]:
     spec = dice.choice(list(PERCEPTION_PARAMETERS))
     wrong_type = 7 if spec.kind == 'string' else 'text'
     bad: list[Any] = [wrong_type]
-    if spec.read_only:
+    if spec.read_only:  # then even an allowed value is refused
         bad.append(spec.default)
     if spec.limits is not None:
         kind = type(spec.default)

@@ -93,7 +93,11 @@ class TrialCamera:
         self._number += 1
         image = _draw(look, self._number, header)
         look.spoil(image)
-        self._remember(stamp)
+        # Before publishing, which is a part of the time that is measured.
+        self.sent[stamp] = time.monotonic()
+        self.sent.move_to_end(stamp)  # a stamp that came before keeps its old place otherwise
+        while len(self.sent) > _STAMPS_KEPT:
+            self.sent.popitem(last=False)
         self._image.publish(image)
 
     def _calibration(self, header: Header) -> CameraInfo:
@@ -105,17 +109,12 @@ class TrialCamera:
         look.miscalibrate(info)
         return info
 
-    def _remember(self, stamp: int) -> None:
-        self.sent[stamp] = time.monotonic()
-        self.sent.move_to_end(stamp)
-        while len(self.sent) > _STAMPS_KEPT:
-            self.sent.popitem(last=False)
-
 
 def _draw(look: Look, number: int, header: Header) -> Image:
     layout = INPUT_ENCODINGS[look.encoding]
     channels = layout.row_bytes(1)
     rows = layout.total_bytes(look.height, look.width) // layout.row_bytes(look.width)
+    # A copy, because the texture is cached for the next image.
     pixels = _texture(rows, look.width, channels).copy()
     part = pixels[_some(look.height, number), _some(look.width, 3 * number)]
     np.subtract(255, part, out=part)
@@ -224,6 +223,7 @@ class Trial:
     ) -> None:
         self.topics = tuple(
             output.topic for output in offered_outputs(tasks, relative) if not output.latched)
+        # rclpy handles signals for its default context only.
         self._context = Context()
         rclpy.init(context=self._context)
         self.node = rclpy.create_node('trial', context=self._context, namespace=namespace)

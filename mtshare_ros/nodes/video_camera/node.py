@@ -54,6 +54,7 @@ def calibration_of_view(degrees: float, size: tuple[int, int]) -> CameraInfo:
     """Return the calibration of a (height, width) image with this horizontal field of view."""
     height, width = size
     focal = width / 2 / math.tan(math.radians(degrees) / 2)
+    # The first pixel is at 0, so the middle of n pixels is at (n - 1) / 2.
     matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
     return pinhole_camera_info(matrix, size, Header())
 
@@ -154,6 +155,7 @@ class VideoCameraNode(Node):
     def _publish_news(self) -> None:
         if self._player is None:
             return
+        # Before the last frame is taken: read afterwards, it could be true of an unseen frame.
         ended = self._player.ended
         while (frame := self._player.take()) is not None:
             self._publish(frame, self._player.name)
@@ -189,6 +191,7 @@ class VideoCameraNode(Node):
 
 def _accept_number(node: Node, name: str) -> None:
     """Accept the number of a camera, which ROS takes for an integer, as a string."""
+    # Private, because the value has to change before the parameter is declared.
     given = node._parameter_overrides.get(name)
     if given is not None and type(given.value) is int:
         node._parameter_overrides[name] = Parameter(name, value=str(given.value))

@@ -134,6 +134,7 @@ class VideoPlayer:
         self._complaint = ''
         self._frames = self._left_out = 0
         self.ended = False
+        # Where nothing is retried, the start of the node tells of a source that cannot be opened.
         first = None if self._retries else self._open()
         self._thread = threading.Thread(
             target=self._run, args=(first,), name='video', daemon=True)
@@ -221,6 +222,7 @@ class VideoPlayer:
                 self.note(str(error))
             if self._closed.is_set() or not self._settings.loop:
                 return
+            # Otherwise it would be opened again and again without a pause.
             if self._frames == frames:
                 raise RecordingError(f'{self.name}: no frame can be read')
             pace.begin_anew()
