@@ -62,6 +62,7 @@ class Bag:
             others = [self._open(file) for file in folder.others]
             self._files = choose_files(folder, listed, others, self._note)
             self._require_messages(folder)
+        # nobody can close an object whose constructor failed, so unpacked files are removed here
         except BaseException:
             self.close()
             raise
@@ -83,6 +84,7 @@ class Bag:
         if folder.start_ns and folder.start_ns > 0:
             starts.append(folder.start_ns)
         self.start_ns = min(starts, default=0)
+        # metadata.yaml does not count the messages of files that it does not list
         self.lost = count_lost(folder, [item for item in self._files if item in listed])
 
     def __enter__(self) -> 'Bag':
@@ -103,6 +105,7 @@ class Bag:
         self, names: Collection[str], start_s: float | None = None, end_s: float | None = None
     ) -> Iterator[BagMessage]:
         """Yield the messages of topics, from ``start_s`` to before ``end_s`` of the bag's time."""
+        # every reading finds the damages inside the files again
         self.damages = list(self._missing)
         for item in self._files:
             last_ns = None
@@ -110,6 +113,7 @@ class Bag:
                 for message in item.file.messages(names, self._at(start_s), self._at(end_s)):
                     last_ns = message.time_ns
                     yield _unpacked(message)
+            # not raised: the files behind a damaged one may be whole
             except ReadingError as error:
                 seconds = None if last_ns is None else (last_ns - self.start_ns) / 1e9
                 self.damages.append(Damage(str(error), error.place, seconds))
@@ -135,6 +139,7 @@ class Bag:
         try:
             if path.suffix not in PACKED:
                 return OpenedFile(path, kind(path))
+            # not made earlier: bags without packed files need neither zstandard nor a folder
             if self._unpacker is None:
                 self._unpacker = Unpacker()
                 self._note(f'{self.path}: its compressed files are unpacked, one at a time, into '
@@ -169,7 +174,6 @@ class Bag:
         self._say(line)
 
 
-
 def _unpacked(message: BagMessage) -> BagMessage:
     """Return a message without its compression; what cannot be unpacked stays as it is."""
     if message.channel.serialization != CDR:
@@ -188,6 +192,7 @@ def choose_image_topic(topics: Sequence[BagTopic], name: str | None) -> BagTopic
     named = [topic for topic in images if topic.name == name]
     if named:
         return named[0]
+    # a topic that was recorded with both image types is one choice for the user
     names = {topic.name for topic in images}
     if name is None and len(names) == 1:
         return images[0]

@@ -96,6 +96,7 @@ def _read_metadata(path: Path, information: dict[str, Any], found: list[Path]) -
     for entry in information['topics_with_message_count']:
         name = entry['topic_metadata']['name']
         folder.counts[name] = folder.counts.get(name, 0) + int(entry['message_count'])
+    # older versions of metadata.yaml do not list these
     for entry in information.get('files') or ():
         folder.file_counts[_name_of(entry['path'])] = int(entry['message_count'])
     return folder
@@ -107,6 +108,7 @@ def _name_of(text: str) -> str:
 
 
 def _last_part(text: str) -> str:
+    # bags from Windows have backslashes, which Path does not split on Linux
     return text.replace('\\', '/').rpartition('/')[2]
 
 
@@ -157,6 +159,7 @@ def choose_files(
         elif not _overlaps(item, chosen):
             chosen.append(item)
             note(f'{item.path}: is not listed in metadata.yaml, and read as well')
+    # metadata.yaml lists files in the order of recording; files beside it only have their times
     if folder.fault or any(item in others for item in chosen):
         chosen.sort(key=lambda item: (item.file.start_ns is None, item.file.start_ns or 0))
     return chosen
@@ -178,6 +181,7 @@ def find_missing(
                 f'{item.path.name} ({item.count} messages) is not listed in metadata.yaml and '
                 'not used, as it covers the time of other files: give it alone, or move it away'))
     lost = count_lost(folder, [item for item in listed if item in chosen])
+    # files that are missing or damaged are the reason for the loss, and are told already
     if lost and not damages and not any(item.file.note for item in listed):
         damages.append(Damage(f'of the {sum(folder.counts.values())} messages that metadata.yaml '
                               f'counts, the files do not hold {sum(lost.values())}'))
@@ -190,6 +194,7 @@ def count_lost(folder: BagFolder, files: Sequence[OpenedFile]) -> Counter[str]:
     for item in files:
         for channel, count in item.file.counts.items():
             found[channel.topic] += count
+    # negative differences drop out: more messages of one topic do not hide the loss of another
     return Counter(folder.counts) - found
 
 
@@ -209,6 +214,7 @@ def _overlaps(item: OpenedFile, chosen: Sequence[OpenedFile]) -> bool:
         first, last = other.file.start_ns, other.file.end_ns
         if first is not None and last is not None and topics & {
                 channel.topic for channel in other.file.counts}:
+            # with + 1, a file with a single message has a length
             shared += max(min(end, last) - max(start, first) + 1, 0)
     return 2 * shared > end - start + 1
 
@@ -216,6 +222,7 @@ def _overlaps(item: OpenedFile, chosen: Sequence[OpenedFile]) -> bool:
 def _describe_loss(folder: BagFolder, name: str, listed: Sequence[OpenedFile]) -> str:
     """Return the text of how many messages a missing file had, empty where it is unknown."""
     count = folder.file_counts.get(bare_name(Path(name)))
+    # where only one file is missing, it had all that is lost
     if count is None and len(folder.missing) + len(folder.unknown) == 1:
         count = sum(count_lost(folder, listed).values())
     return f' with {count} messages' if count and count > 0 else ''

@@ -176,6 +176,7 @@ def merge_channels(channels: Iterable[Channel]) -> dict[Channel, Channel]:
     """
     merged: dict[tuple[str, str, str, str], Channel] = {}
     keys = {}
+    # an iterator would be used up after the first channel, and each looks at all of them
     found = list(channels)
     for channel in found:
         definition = channel.definition.text or _first_definition(channel, found).text

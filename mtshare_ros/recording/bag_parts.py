@@ -204,6 +204,7 @@ def write_qos(profiles: Sequence[Any]) -> str:
 def reliable_qos(*, latched: bool) -> Any:
     """Return a reliable profile that keeps the last message, for late subscribers if latched."""
     kinds = import_extra('rosbags.interfaces', 'writing a bag', 'bags')
+    # ROS takes 0 s as not given, which is endless
     endless = kinds.QosTime(0, 0)
     durability = kinds.QosDurability
     return kinds.Qos(

@@ -40,6 +40,8 @@ class BagPlan:
     segment: int = 250
     overwrite: bool = False
     camera_matrix: str = 'auto'
+    # a given crossover is not measured; measurements differ from run to run, and the maps would
+    # with them
     sharing: SharingSettings = SharingSettings(crossover=1.0)
     motion: MotionSettings = MotionSettings()
 

@@ -111,6 +111,7 @@ class BagRun:
                 self._close_segment(position)
             self._output.finish()
         finally:
+            # after a finish nothing is left that it would throw away
             self._output.abandon()
 
     def _compute(self, progress: Callable[[int], None]) -> int:
@@ -133,6 +134,8 @@ class BagRun:
             for message in islice(self._bag.messages((topic,)), 1):
                 self._add_calibration(message)
         position = self._output.journal.position
+        # the position counts messages of the same topics and times, which the journal's identity
+        # ensures
         for message in islice(self._input(), position):
             self._add_calibration(message)
         return position
@@ -145,11 +148,14 @@ class BagRun:
 
     def _handle(self, message: BagMessage) -> None:
         """Handle one message of the input."""
+        # a segment begins with its first message, so an input that ends with one adds no empty
+        # file
         if not self._output.is_open:
             self._perception.begin()
             self._continuity = Continuity('new segment')
             self._output.begin(
                 (*dict.fromkeys(self._copied.values()), *self._messages.channels))
+        # copied before it is decoded, so images that cannot be decoded are kept as well
         if message.channel in self._copied:
             self._output.write(self._copied[message.channel], message.time_ns, message.data)
         self._add_calibration(message)
@@ -172,6 +178,7 @@ class BagRun:
         frame = RecordedFrame(image.picture, message.time_ns, name, self._calibration_of(image))
         prediction = self._perception.infer(frame)
         self.statistics.add(prediction.stats)
+        # the number includes frames of interrupted runs, which have written these already
         if not self.frames:
             self._write(message, self._messages.of_bag(image.header))
         self._write(message, self._messages.of_frame(

@@ -39,16 +39,19 @@ def open_images(paths: Sequence[Path]) -> FrameSource:
     Raises RecordingError where there are none, or where a folder cannot be read.
     """
     listings = {path: _list(path) for path in paths}
+    # a file that is given twice, or by a link, is computed once
     files = list({file.resolve(): file for path in paths for file in listings[path][0]}.values())
     notes = [f'{path}: {_left_out(others)}' for path, (_, others) in listings.items() if others]
     if not files:
         raise RecordingError(f'{"; ".join(notes) or paths[0]}: holds no images; their names end '
                              f'with {", ".join(IMAGE_ENDINGS)}')
+    # checked here, so that the run does not fail at its first image
     import_extra('PIL.Image', 'reading images', 'cli')
     names = output_names(files)
     notes += _renamed(names)
 
     def read(listener: Listener) -> Iterator[RecordedFrame]:
+        # only now, because opening a source has no listener
         for note in notes:
             listener.note(note)
         for number, (file, name) in enumerate(names.items()):

@@ -162,6 +162,7 @@ class FrameRun:
         self._source = source
         self._perception = perception
         self._observers = observers
+        # the method of a Listener
         self.note = say
         self.statistics = RunStatistics()
         self.frames = self.skipped = 0

@@ -73,6 +73,7 @@ class McapFile:
         found = 0
         with self._path.open('rb') as file:
             sources = [self._read(file, span) for span in spans]
+            # without the message, because messages of equal times cannot be compared
             for time_ns, _, _, message in heapq.merge(*sources, key=lambda item: item[:3]):
                 if (message is not None and message.channel_id in numbers
                         and (start_ns is None or time_ns >= start_ns)
@@ -109,6 +110,7 @@ class McapFile:
             except Exception as error:  # noqa: B902 - damaged bytes raise anything
                 raise self._explain(error, offset) from error
             offset = file.tell()
+            # a chunk holds messages in the order they were written
             for message in sorted(found, key=lambda item: item.log_time):
                 yield message.log_time, span.offset, number, message
                 number += 1
@@ -148,6 +150,7 @@ class McapFile:
         if summary is None or summary.statistics is None:
             return 'it has no summary'
         statistics = summary.statistics
+        # messages outside chunks are not in the index, so a file of such messages is read whole
         complete = (statistics.chunk_count == len(summary.chunk_indexes)
                     and bool(statistics.chunk_count) == bool(statistics.message_count)
                     and set(statistics.channel_message_counts) <= set(summary.channels)
@@ -192,6 +195,7 @@ class McapFile:
         self.start_ns = first if self.start_ns is None else min(first, self.start_ns)
         self.end_ns = last if self.end_ns is None else max(last, self.end_ns)
         before = self._spans[-1] if self._spans else None
+        # merging by time needs spans whose messages are in the order of time
         if chunk or before is None or not before.count or first < before.end_ns:
             self._spans.append(_Span(first, last, offset, 0 if chunk else 1))
         else:

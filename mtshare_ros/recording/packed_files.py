@@ -10,6 +10,7 @@ from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.recording.bag_parts import BagMessage, Channel, ReadingError, StorageFile
 
 _BLOCK = 8192  # packed bytes; few, as they can become many more
+# bytes to leave free beside an unpacked file
 _SPARE = 2**26
 
 
@@ -63,12 +64,15 @@ class Unpacker:
         return 'the compressed file ends too early' if frame is not None else ''
 
     def _check_space(self, packed: Path, source: BinaryIO) -> None:
+        # the longest header of a zstd frame
         start = source.read(18)
         source.seek(0)
         try:
             size = self._zstd.frame_content_size(start)
         except self._zstd.ZstdError:
             return  # unpacking it reports the same error
+        # the size is -1 where the header does not tell it; then only a disk that is full already
+        # is refused
         free = shutil.disk_usage(self.folder).free
         if size + _SPARE > free:
             raise RecordingError(

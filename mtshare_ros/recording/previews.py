@@ -147,7 +147,9 @@ class VideoWriter:
 
     def _open_stream(self, width: int, height: int) -> Any:
         codec = next(name for name in _CODECS if name in self._av.codecs_available)
+        # the rate is a hint for the encoder: each frame comes with its own time
         stream = self._file.add_stream(codec, rate=30)
+        # many players show no other format than yuv420p
         stream.width, stream.height, stream.pix_fmt = width, height, 'yuv420p'
         stream.time_base = stream.codec_context.time_base = Fraction(1, _TICKS_PER_S)
         return stream

@@ -96,6 +96,7 @@ class SegmentedBag:
         self._bag = self.folder / 'bag'
         with self._writing():
             self._bag.mkdir(parents=True, exist_ok=True)
+            # locked before the journal is read, as another process may be writing it
             self._lock = _lock(self.folder)
         try:
             self.journal = self._load(identity, renew)
@@ -135,6 +136,7 @@ class SegmentedBag:
                 self._keep(writer)
             self.journal.position, self.journal.frames = position, frames
             self.journal.skipped = skipped
+            # the journal comes last: the files that it lists must be complete
             self.journal.save(self._journal_path)
 
     def _keep(self, writer: StorageWriter) -> None:
@@ -161,6 +163,7 @@ class SegmentedBag:
         """Throw the open segment away, if there is one; a later run goes on with the others."""
         writer, self._writer = self._writer, None
         if writer is not None:
+            # the file is thrown away, and an error here would hide the one that led here
             with suppress(Exception):
                 writer.abandon()
         self._lock.close()
@@ -172,6 +175,7 @@ class SegmentedBag:
         text = yaml.safe_dump({_INFORMATION: _merge(self.journal.segments)}, sort_keys=False)
         with self._writing():
             (self._bag / 'metadata.yaml').write_text(text, encoding='utf-8')
+            # a folder cannot replace one that is not empty
             if self._target.exists():
                 shutil.rmtree(self._target)
             self._bag.replace(self._target)
@@ -204,6 +208,7 @@ def _lock(folder: Path) -> Any:
     """Lock an unfinished bag; raise RecordingError where another process has locked it."""
     file = (folder / 'lock').open('w')
     try:
+        # unlike a file that marks a lock, this one ends with the process, even when it is killed
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         file.close()

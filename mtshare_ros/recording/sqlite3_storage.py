@@ -40,6 +40,7 @@ CREATE TABLE messages(
     data BLOB NOT NULL);
 CREATE INDEX timestamp_idx ON messages (timestamp ASC);
 """
+# a rollback journal of a transaction that did not end; after the end it is deleted or zeroed
 _JOURNAL_START = b'\xd9\xd5\x05\xf9\x20\xa1\x63\xd7'
 
 
@@ -105,6 +106,7 @@ class Sqlite3File:
                 self._read_topics(database)
                 for values in database.execute(
                         f'SELECT topic_id, timestamp, {column}, id FROM {table}'):
+                    # columns of sqlite have no fixed types, so damaged rows may hold anything
                     if not (isinstance(values[1], int) and isinstance(values[2], (bytes, int))):
                         raise TypeError('the next row is malformed')
                     yield values[:3]
@@ -148,12 +150,14 @@ class Sqlite3File:
         self.counts.clear()
         self._orphans = 0
         try:
+            # the length only, so that no image is loaded to count it
             for number, time_ns, _ in self._rows('LENGTH(data)', ''):
                 self._count(number, 1)
                 times.append(time_ns)
         except ReadingError:
             pass  # ``messages`` raises it again, if messages behind the damage are wanted
         for channel in self._channels.values():
+            # topics without messages are listed, too
             self.counts[channel] += 0
         if times:
             self.start_ns, self.end_ns = min(times), max(times)
@@ -173,6 +177,7 @@ class Sqlite3File:
             raise ReadingError(
                 'the recorder was stopped within a transaction, which is lost',
                 self._log.path.name)
+        # sqlite puts the journal beside the file that a link points to
         real = self._path.resolve()
         journal = real.with_name(f'{real.name}-journal')
         if journal.is_file():

@@ -41,7 +41,9 @@ _ADVICE = {
 def open_video(path: Path) -> FrameSource:
     """Return the frames of a video file; raise RecordingError where it cannot be opened."""
     name = str(path)
+    # without "file:", FFmpeg would take a path with a colon for another protocol
     container = open_container(f'file:{path}', name)
+    # FFmpeg has 0 where the header does not tell it
     count = container.streams.video[0].frames or None
     return FrameSource(count, True, lambda listener: decode(container, name, listener))
 
@@ -65,6 +67,7 @@ def open_stream(address: str) -> FrameSource:
 
 def device_of(name: str) -> str | None:
     """Return the device of a number or of /dev/video<number>, None for anything else."""
+    # a file or folder may have a number as its name
     if name.isdecimal() and not Path(name).exists():
         return f'/dev/video{int(name)}'
     return name if _DEVICE.fullmatch(name) else None
@@ -185,6 +188,7 @@ class _Pace:
         if self._start_s is None:
             self._start_s = time_s
         else:
+            # the longest step, so that slow frames at the end of a video do not seem to be missing
             self._period_s = max(self._period_s, time_s - self._time_s)
         shown_s = float((getattr(frame, 'duration', 0) or 0) * (frame.time_base or 0))
         self._time_s, self._end_s = time_s, time_s + max(self._period_s, shown_s)
@@ -217,6 +221,7 @@ def _orientation(frame: Any) -> int:
     """Return how a frame is to be turned, as an EXIF orientation."""
     matrix = next((bytes(item) for item in frame.side_data
                    if item.type.name == 'DISPLAYMATRIX'), b'')
+    # nine int32; their signs are enough, because cameras turn by quarters
     if len(matrix) != 36:
         return 1
     a, b, _, c, d = np.sign(np.frombuffer(matrix, np.int32)[:5]).tolist()

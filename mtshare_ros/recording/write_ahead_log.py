@@ -42,6 +42,7 @@ class WriteAheadLog:
     @classmethod
     def beside(cls, database: Path) -> 'WriteAheadLog | None':
         """Read the log of a database; None where there is none."""
+        # sqlite puts the log beside the file that a link points to
         real = database.resolve()
         path = real.with_name(f'{real.name}-wal')
         if not path.is_file() or path.stat().st_size < _HEADER.size:
@@ -53,6 +54,7 @@ class WriteAheadLog:
 def open_with_log(database: Path, log: WriteAheadLog | None) -> Any:
     """Return a read-only connection, of sqlite3 or apsw, that also shows what the log holds."""
     if log is None or not log.pages:
+        # immutable: sqlite locks nothing and looks for no log beside the file
         return sqlite3.connect(f'{database.resolve().as_uri()}?mode=ro&immutable=1', uri=True)
     apsw = import_extra('apsw', f'reading the write-ahead log {log.path}', 'bags')
     log.file_system = log.file_system or _register(apsw, database, log)
@@ -90,11 +92,13 @@ def _read_log(path: Path, file: BinaryIO) -> WriteAheadLog:
         if len(page) < page_size:
             log.unfinished = True
             break
+        # of the header, only number and count are in the check sum, which continues that before
         sums = _checksum(head[:8] + page, order, sums)
         if list(sums) != expected:
             log.unfinished = True
             break
         pending[number] = place
+        # only the frame that commits a transaction has the size of the database
         if count:
             log.pages.update(pending)
             log.page_count = count
@@ -122,6 +126,7 @@ def _checksum(data: bytes, order: str, sums: tuple[int, int]) -> tuple[int, int]
     words = np.frombuffer(data, order).astype(np.uint64).reshape(-1, 2)
     steps = np.stack([words[:, 0], words[:, 0] + words[:, 1]], axis=1)
     powers = _powers(len(words))
+    # sums of uint64 overflow, but modulo 2**64, which leaves the lower 32 bits right
     total = powers[-1] @ np.array(sums, np.uint64)
     total += np.einsum('nij,nj->i', powers[-2::-1], steps)
     return int(total[0]) & _WORD, int(total[1]) & _WORD
@@ -132,6 +137,7 @@ def _powers(count: int) -> np.ndarray:
     """Return (count + 1, 2, 2) uint64: the matrix of a pair to the powers 0 to count."""
     powers = np.empty((count + 1, 2, 2), np.uint64)
     powers[0] = np.eye(2)
+    # s0 becomes s0 + s1 + a, and s1 becomes s1 + (s0 + s1 + a) + b
     step = np.array([[1, 1], [1, 2]], np.uint64)
     for number in range(count):
         powers[number + 1] = (step @ powers[number]) & np.uint64(_WORD)
@@ -140,12 +146,14 @@ def _powers(count: int) -> np.ndarray:
 
 def _register(apsw: Any, database: Path, log: WriteAheadLog) -> str:
     """Make a file system for sqlite that shows the database with the pages of its log."""
+    # defined here, because the base classes exist only where apsw is installed
     class File(apsw.VFSFile):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
             self._database = database.open('rb')
             self._log = log.path.open('rb')
 
         def xRead(self, amount: int, offset: int) -> bytes:  # noqa: N802 - names of sqlite
+            # sqlite never reads across the border of a page
             page, start = divmod(offset, log.page_size)
             file, place = self._database, offset
             if page + 1 in log.pages:
@@ -171,6 +179,7 @@ def _register(apsw: Any, database: Path, log: WriteAheadLog) -> str:
 
     class FileSystem(apsw.VFS):  # type: ignore[misc, name-defined]
         def xOpen(self, name: Any, flags: list[int]) -> Any:  # noqa: N802
+            # temporary files of sqlite have no name
             return File() if name is not None else super().xOpen(name, flags)
 
         def xFullPathname(self, name: str) -> str:  # noqa: N802
