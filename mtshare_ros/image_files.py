@@ -1,4 +1,4 @@
-"""Reading image files of any kind that Pillow knows as 8-bit RGB, for all commands."""
+"""Reading of image files, of any kind that Pillow knows, as 8-bit RGB; for all commands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,7 +35,11 @@ SENSOR_BITS = (12, 16)
 """Bits of a camera's 16-bit samples; without a sample above 4095 it is taken to have 12."""
 
 _LARGEST_FRACTION, _SMALLEST_WHITE = 1.0, 16.0
-"""A highest float up to the first means fractions, from the second on levels, else metres."""
+"""
+The highest float tells fractions, up to the first, from levels, from the second on.
+
+Floats in between could be metres and are refused.
+"""
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def decode(image: Any, bits: Sequence[int] = FILE_BITS) -> StoredImage:
     that are no picture.
     """
     doubts = []
-    # asked before ``load``, after which Pillow no longer says how the file stores its samples
+    # read before ``load``, after which Pillow no longer says how the file stores its samples
     deep = ';16' in str(image.tile[:1])
     image.load()
     pixels = _pixels(image, bits)

@@ -53,7 +53,7 @@ def conv_norm_act(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
 
 @dataclass(frozen=True)
 class StemFeatures:
-    """Tokens (B, D, rows, columns) and, from a convolutional stem, finer ones for the heads."""
+    """Tokens (B, D, rows, columns) and, from a convolutional stem, finer features for heads."""
 
     tokens: torch.Tensor
     eighth: torch.Tensor | None = None
