@@ -19,7 +19,6 @@ from mtshare_ros.training.stage_config import Phase, StagePlan
 T = TypeVar('T')
 
 
-
 @dataclass(frozen=True)
 class Step:
     """One optimiser step: its number from 0, its phase, and the items of its batch."""
@@ -55,6 +54,8 @@ class MixedPlan:
     def __init__(self, plan: StagePlan, seed: int) -> None:
         self._plan = plan
         self._seed = seed
+        # wrapped here and not decorated, so that the cache ends with the plan; several rounds,
+        # because threads that make batches ahead may be in the next one
         self._round = lru_cache(maxsize=4)(self._shuffle)
 
     def step(self, number: int) -> Step:
@@ -67,7 +68,9 @@ class MixedPlan:
         random = np.random.default_rng((self._seed, turn))
         batches = []
         for phase in self._plan.phases:
+            # images that fill no whole batch are left out of this round
             items = random.permutation(phase.images)[:phase.steps * phase.batch_size]
+            # sorted, because the features lie in one large file on disk
             batches += [(phase, tuple(sorted(map(int, batch))))
                         for batch in items.reshape(phase.steps, phase.batch_size)]
         return [batches[place] for place in random.permutation(len(batches))]
@@ -87,7 +90,9 @@ class StepPlan:
         """Return a step of the run by its number."""
         phase, items_before = self._locate(number)
         picks = range(items_before, items_before + phase.batch_size)
-        return Step(number, phase, tuple(self._item(pick) for pick in picks), self._seed)
+        places = (divmod(pick, self._item_count) for pick in picks)
+        indices = tuple(int(self._order(epoch)[place]) for epoch, place in places)
+        return Step(number, phase, indices, self._seed)
 
     def _locate(self, number: int) -> tuple[Phase, int]:
         """Return the phase of a step and how many items the steps before it saw."""
@@ -98,10 +103,6 @@ class StepPlan:
             number -= phase.steps
             items += phase.steps * phase.batch_size
         raise IndexError(f'the stage has {self._plan.steps} steps')
-
-    def _item(self, pick: int) -> int:
-        epoch, place = divmod(pick, self._item_count)
-        return int(self._order(epoch)[place])
 
     def _shuffle(self, epoch: int) -> np.ndarray:
         random = np.random.default_rng((self._seed, epoch, self._item_count))

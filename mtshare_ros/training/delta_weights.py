@@ -16,12 +16,15 @@ from mtshare_ros.training.stage_config import DeltaConfig
 STRETCH = 1.5
 """Gates are drawn in (-STRETCH, STRETCH) and clipped to 0..1, so one is closed at alpha <= 0."""
 
+# random numbers keep this distance from 0 and 1, whose logits are infinite
 _EDGE = 1e-4
+# sigmoid(5), stretched, is beyond 1: the gate for all begins open
 _ALWAYS_OPEN = 5.0
 
 TILE = 16
 """Side of the blocks of weights that share a gate with granularity ``block``."""
 
+# more than a stage has steps, so that no two seeds share the numbers of a step
 _STEPS_APART = 1_000_003
 
 
@@ -93,6 +96,7 @@ class GatedDelta(nn.Module):
         """Expand gates of tiles or rows to the shape of the weights that they switch."""
         if self._tile > 1:
             for axis in range(delta.ndim):
+                # the last tiles may reach beyond the matrix
                 gates = gates.repeat_interleave(self._tile, axis).narrow(axis, 0,
                                                                         delta.shape[axis])
         return gates if gates.ndim == delta.ndim else gates[:, None]
@@ -232,6 +236,7 @@ def merged(network: MultiTaskNetwork) -> MultiTaskNetwork:
     from a copied module also removes it from the original's class.
     """
     plain = build_model(network.config, network.tasks, network.label_count)
+    # read as attributes, because the state_dict has deltas and gates in place of the weights
     plain.load_state_dict({name: attrgetter(name)(network) for name in plain.state_dict()})
     return plain.eval()
 

@@ -58,7 +58,7 @@ class TokenMasks:
         """Return the masks with ``count`` prefix tokens, active if any patch of the image is."""
         everywhere = self.active.any(dim=1, keepdim=True).expand(-1, count)
         return TokenMasks(torch.cat((self.active, everywhere), dim=1),
-                    torch.cat((self.forced, everywhere), dim=1))
+                          torch.cat((self.forced, everywhere), dim=1))
 
 
 @dataclass(frozen=True)

@@ -77,6 +77,7 @@ class InputGate:
         self._detector.transmit_all(state)
         before = now = clip[0]
         entering = forced = torch.zeros_like(ages, dtype=torch.bool)
+        # counted so that the last frame comes at ``turn`` of the schedule
         for number, frame in enumerate(clip[1:], start=turn + 2 - len(clip)):
             plan = self._planner.plan(
                 grid, number % self._settings.refresh_period,
@@ -84,7 +85,8 @@ class InputGate:
                 PlanBounds())
             patches = _mask(plan.transmitted, ages)
             self._detector.transmit(state, patches.nonzero()[:, 0])
-            before, now = now, torch.where(_pixels(patches.view(grid), side), frame, now)
+            pixels = patches.view(grid).repeat_interleave(side, 0).repeat_interleave(side, 1)
+            before, now = now, torch.where(pixels, frame, now)
             entering = _mask(plan.patches, ages)
             forced = torch.zeros_like(entering) if plan.due is None else plan.due
         return before, now, entering, forced
@@ -95,11 +97,6 @@ def _mask(tokens: torch.Tensor | None, like: torch.Tensor) -> torch.Tensor:
     if tokens is None:
         return torch.ones_like(like, dtype=torch.bool)
     return torch.zeros_like(like, dtype=torch.bool).index_fill_(0, tokens, True)
-
-
-def _pixels(patches: torch.Tensor, side: int) -> torch.Tensor:
-    """Return a mask of patches (rows, columns) as a mask of their pixels (H, W)."""
-    return patches.repeat_interleave(side, 0).repeat_interleave(side, 1)
 
 
 @dataclass(frozen=True)
@@ -188,6 +185,7 @@ class GatedPass:
         shared = frame.through(network.shared_blocks, before.shared, thresholds[:depth])
         frame = frame.after(shared)
         is_sub_task = self._task in network.branches
+        # for a sub-task, the base's blocks are frozen and only what it reuses
         with torch.set_grad_enabled(not is_sub_task):
             base = frame.through(
                 network.own_blocks(network.base_task), before.base, thresholds[depth:])

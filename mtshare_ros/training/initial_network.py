@@ -86,7 +86,8 @@ def _left_out(names: Iterable[str]) -> Iterator[str]:
     for name in names:
         kinds.setdefault(_meaning_of(name), []).append(name)
     for meaning, found in kinds.items():
-        yield f'  left out: {_some(found)}: {meaning}'
+        more = f' and {len(found) - 1} more' if len(found) > 1 else ''
+        yield f'  left out: {found[0]}{more}: {meaning}'
 
 
 def _by_chance(names: tuple[str, ...]) -> Iterator[str]:
@@ -99,10 +100,6 @@ def _by_chance(names: tuple[str, ...]) -> Iterator[str]:
 def _meaning_of(name: str) -> str:
     return next((meaning for pattern, meaning in _MEANINGS if re.fullmatch(pattern, name)),
                 'this network has no tensor of that name')
-
-
-def _some(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f'{names[0]} and {len(names) - 1} more'
 
 
 def load_initial_weights(network: MultiTaskNetwork, path: Path) -> LoadReport:
@@ -268,6 +265,7 @@ def set_modes(network: MultiTaskNetwork, run: StageRun) -> None:
     if run.stage.frozen_stem:
         network.stem.eval()
     if run.stage.role == SUB:
+        # in training mode, the gates of its deltas are random
         network.branches[run.task].train()
         network.heads[run.task].train(not run.stage.clips)
 

@@ -88,6 +88,7 @@ class FeatureSet:
         """Return the features and truths of images."""
         rows = list(indices)
         outputs = torch.from_numpy(self.arrays[_OUTPUTS][rows]).float()
+        # without channels, because only its grid is used
         patches = outputs.new_empty((len(rows), 0, *self.meta.grid))
         truth = {task: _restored(task, self.arrays[task][rows]) for task in self.meta.truth}
         return FeatureBatch(dict(zip(self.meta.taps, outputs.unbind(1))), StemFeatures(patches),
@@ -115,6 +116,7 @@ def keep_features(
             arrays[task][index] = _stored(task, values)[0]
         return index
 
+    # one worker is this process itself, which has the network on its device
     fill_folder(folder, meta, 1, keep, workers=1, progress=progress)
     return FeatureSet(meta, open_arrays(folder, FeatureMeta(**{**vars(meta), 'done': count})))
 
@@ -144,6 +146,7 @@ def _outputs(
         for number, block in enumerate(network.blocks, 1):
             tokens = block(tokens, rotary)
             if number in taps:
+                # NumPy has no bfloat16
                 kept.append(tokens[0].float())
     return torch.stack(kept).cpu().numpy()
 
@@ -173,6 +176,7 @@ class PhaseImages:
 
     def one(self, phase: Phase, seed: int, number: int) -> Batch:
         """Return an image by its number; beyond the last one they repeat, augmented anew."""
+        # of the image alone, so that an interrupted run goes on with the same images
         random = np.random.default_rng((seed, number))
         batch = self.images.batch([number % len(self.images)], phase.size, phase.downscale, random)
         if 'depth' not in batch.truth:

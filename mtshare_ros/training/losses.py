@@ -57,6 +57,7 @@ def _task_loss(
 ) -> PartialLoss:
     spec = TASKS[task]
     enlarged = functional.interpolate(
+        # float32, because sums over all pixels need more digits than bf16 has
         raw.float(), truth.shape[-2:], mode='bilinear', align_corners=False)
     loss = LOSSES[choice.loss or spec.loss](enlarged, truth)
     return PartialLoss(loss.total * (choice.weight or spec.loss_weight), loss.count)
@@ -77,6 +78,8 @@ def _balanced_dice(logits: torch.Tensor, labels: torch.Tensor) -> PartialLoss:
     """
     known = labels != UNLABELLED
     if not known.any():
+        # a zero with a gradient, so that a process without labels can still take part in the
+        # backward pass
         return PartialLoss(logits.sum() * 0, known.sum())
     pixels = torch.bincount(labels[known], minlength=logits.shape[1]).float()
     share = pixels / pixels.sum()
@@ -101,6 +104,7 @@ def _dice(logits: torch.Tensor, labels: torch.Tensor, pixels: torch.Tensor) -> t
 
 def _log_l1(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
     valid = depth > 0
+    # invalid depths are 0, whose logarithm is infinite; they are left out afterwards
     error = (log_metres[:, 0] - depth.clamp(min=1e-3).log())[valid].abs()
     return PartialLoss(error.sum(), valid.sum())
 
@@ -157,6 +161,7 @@ def _berhu(log_metres: torch.Tensor, depth: torch.Tensor) -> PartialLoss:
     error = (log_metres[:, 0].exp() - depth)[valid].abs()
     if not error.numel():
         return PartialLoss(error.sum(), valid.sum())
+    # at least 1e-6, so that a perfect estimate does not divide by zero
     knee = (_BERHU_SHARE * error.detach().amax()).clamp(min=1e-6)
     bent = torch.where(error <= knee, error, (error.square() + knee.square()) / (2 * knee))
     return PartialLoss(bent.sum(), valid.sum())
@@ -172,6 +177,7 @@ def _chord(direction: torch.Tensor, normals: torch.Tensor) -> PartialLoss:
     """Sum the lengths of differences of unit vectors: close to the angle, which is the metric."""
     valid = normals.square().sum(dim=1) > 0
     difference = (functional.normalize(direction, dim=1) - normals).square().sum(dim=1)[valid]
+    # the gradient of a square root is infinite at 0
     return PartialLoss((difference + 1e-6).sqrt().sum(), valid.sum())
 
 

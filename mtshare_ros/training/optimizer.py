@@ -37,6 +37,7 @@ class AveragedNetwork:
             if value.is_floating_point():
                 own.lerp_(value, 1 - decay)
             else:
+                # the counters of batch norms are whole numbers
                 own.copy_(value)
 
 
@@ -95,6 +96,7 @@ def _choices(
 ) -> Iterator[tuple[nn.Parameter, _Choice]]:
     """Yield every parameter once with its learning rate and decay."""
     config = plan.optimizer
+    # by id, because tensors compare element by element
     gates = {id(parameter) for module in network.modules() if isinstance(module, HardConcrete)
              for parameter in module.parameters()}
     deltas = {id(parameter) for parameter in _deltas(network)}

@@ -58,6 +58,7 @@ class Processes:
         """Return a module whose gradients become the mean over all processes."""
         if self.count == 1:
             return objective
+        # the batch norms agree already, see SharedBatchNorm2d, and other buffers are constant
         return DistributedDataParallel(objective, broadcast_buffers=False)
 
     def means(self, losses: Mapping[str, PartialLoss]) -> dict[str, torch.Tensor]:
@@ -110,6 +111,7 @@ def joined_processes(device: str) -> Iterator[Processes]:
     on_cuda = choice.name.startswith('cuda')
     if on_cuda:
         own = resolve_device(f'cuda:{local_rank}', cuda_devices=cuda_device_count())
+        # NCCL communicates by the current device, which is GPU 0 in every process at first
         torch.cuda.set_device(own.name)
     distributed.init_process_group('nccl' if on_cuda else 'gloo', timeout=_PATIENCE)
     try:
@@ -132,9 +134,12 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         per_channel = values.float().transpose(0, 1).flatten(1)
         sums = torch.cat([per_channel.sum(1), per_channel.square().sum(1),
                           per_channel.new_tensor([float(per_channel.shape[1])])])
+        # of torch.distributed.nn, because the all_reduce of torch.distributed has no gradient
         total, squares, count = all_reduce(sums).split([self.num_features] * 2 + [1])
         mean = total / count
+        # rounding may take it below 0
         variance = (squares / count - mean.square()).clamp(min=0)
+        # as in PyTorch, the running variance is the unbiased one
         self._follow(mean.detach(), variance.detach() * count.item() / (count.item() - 1))
         scale = self.weight * (variance + self.eps).rsqrt()
         shift = self.bias - mean * scale
@@ -151,4 +156,6 @@ def share_batch_norms(network: nn.Module) -> None:
     """Make the batch norms of a network use the images of all processes, in place."""
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
+            # changed and not replaced, so that weights and their names stay; subclasses were
+            # excluded above
             module.__class__ = SharedBatchNorm2d

@@ -35,6 +35,7 @@ def assemble(
     for task, part in sub_tasks.items():
         _check_description(task, part.description, base.description, sub_tasks)
         own = part.network.state_dict()
+        # not ``state``, which has other sub-tasks by now
         _check_base(task, own, base.network.state_dict())
         state |= {name: value for name, value in own.items()
                   if name.startswith((f'branches.{task}.', f'heads.{task}.'))}
@@ -123,6 +124,7 @@ class RunDirectory:
 
     def finish(self) -> None:
         """Mark the run as finished, and delete the state that an interrupted run resumes from."""
+        # written first, so that an interruption leaves at least one of the two files
         self._end.write_text(
             'this stage is trained; delete the folder to train it anew\n', encoding='utf-8')
         self._state.unlink(missing_ok=True)
@@ -151,6 +153,7 @@ class RunDirectory:
         if not self._state.is_file():
             return None
         try:
+            # weights_only: nothing in the file is run as code
             return torch.load(self._state, weights_only=True, map_location='cpu')
         except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
             raise TrainingError(

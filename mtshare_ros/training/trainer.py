@@ -39,6 +39,7 @@ from mtshare_ros.training.processes import Processes, share_batch_norms
 from mtshare_ros.training.recipe import StageRun
 from mtshare_ros.training.run_directory import RunDirectory
 
+# many times the refresh period, so that every position in it is as likely
 _TURNS = 1 << 16
 
 STEPS_PER_POINT = 20
@@ -90,6 +91,7 @@ class Trainer:
         self._plan: Steps = (
             MixedPlan(run.plan, run.recipe.seed) if run.stage.kept_features
             else StepPlan(run.plan, run.recipe.seed, len(source)))
+        # before the network is built, because parts of it may start from random weights
         torch.manual_seed(run.recipe.seed)
         prepared = prepare_network(run, len(description.labels), start)
         network, self._gates, self.initial = prepared.network, prepared.gates, prepared.initial
@@ -99,6 +101,7 @@ class Trainer:
         if self.processes.count > 1:
             share_batch_norms(network)
         self._network = network.to(self.device, memory_format=torch.channels_last)
+        # made after the move, so that average and optimiser are on the device
         self._averaged = AveragedNetwork(self._network, run.plan.optimizer.ema_decay)
         self._optimizer = build_optimizer(self._network, run.plan)
         self._objective = self.processes.wrap(self._make_objective())
@@ -166,7 +169,10 @@ class Trainer:
         self._check({f'the loss of {name}': value for name, value in values.items()}, number)
         self._optimizer.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()
-        norm = nn.utils.clip_grad_norm_(self._learning(), plan.optimizer.gradient_clip)
+        learning = [parameter for group in self._optimizer.param_groups
+                    for parameter in group['params']]
+        norm = nn.utils.clip_grad_norm_(learning, plan.optimizer.gradient_clip)
+        # checked before the step, so that weights which are not finite are never saved
         self._check({'the gradient': float(norm)}, number)
         self._optimizer.step()
         self._averaged.update(self._network, number)
@@ -191,10 +197,6 @@ class Trainer:
         step = self._plan.step(number)
         return [int(step.random(place).integers(_TURNS))
                 for place, _ in self.processes.share(step.indices)]
-
-    def _learning(self) -> list[nn.Parameter]:
-        return [parameter for group in self._optimizer.param_groups
-                for parameter in group['params']]
 
     def _check(self, values: dict[str, float], number: int) -> None:
         wrong = [name for name, value in values.items() if not math.isfinite(value)]

@@ -30,7 +30,7 @@ from mtshare_ros.model.description import (
     SINGLE,
     usual_depth_scaling,
 )
-from mtshare_ros.tasks import LabelSet, load_labels
+from mtshare_ros.tasks import load_labels
 from mtshare_ros.training.batch_plan import BatchSource, ClipSource, ImageSource
 from mtshare_ros.training.kept_features import open_features, PhaseImages
 from mtshare_ros.training.recipe import StageRun
@@ -93,7 +93,7 @@ def describe_stage(run: StageRun, places: Places) -> ModelDescription:
     else:
         samples = open_samples(data.name, _root(data, places), 'train')
         depth, focal = _sample_depths(samples), samples.focal_length
-        labels = _labels(run, samples)
+        labels = samples.labels if len(samples.labels) else load_labels(run.recipe.labels)
     architecture = replace(run.recipe.architecture, shared_blocks=run.shared_blocks)
     start = f' from the weights of {run.recipe.initial}' if run.recipe.initial else ''
     text = f'{run.images_in_all} images of {data.name}{start}, stage {run.stage.name}'
@@ -131,7 +131,9 @@ def _phase_images(
     """Return the images of a phase of a frozen backbone; rooms are rendered at its size."""
     data = run.recipe.data
     if data.name == ROOMS:
-        frames = _frames(_sized(data, phase), _sized_places(places, phase), progress)
+        height, width = phase.size
+        sized = replace(data, frames=phase.images, height=height, width=width)
+        frames = _frames(sized, _sized_places(places, phase), progress)
         factor = _depth_factor(run, phase, _rooms_focal(run) / frames.meta.fx)
         return PhaseImages(RoomsTrainingSet(frames), factor)
     samples = open_samples(data.name, _root(data, places), 'train')
@@ -151,11 +153,6 @@ def _depth_factor(run: StageRun, phase: Phase, by_pixels: float) -> float:
         return by_pixels
     return assumed_focal_length(
         by_pixels, trained_size=architecture.input_size, size=phase.size)
-
-
-def _sized(data: DataConfig, phase: Phase) -> DataConfig:
-    height, width = phase.size
-    return replace(data, frames=phase.images, height=height, width=width)
 
 
 def _sized_places(places: Places, phase: Phase) -> Places:
@@ -199,11 +196,6 @@ def _clips(data: DataConfig, root: Path) -> Sequence[SampleClip]:
     return FolderDataset(root, 'train').clips
 
 
-def _labels(run: StageRun, samples: SampleSet) -> LabelSet:
-    """Return the classes of the data set, or the recipe's where it has none."""
-    return samples.labels if len(samples.labels) else load_labels(run.recipe.labels)
-
-
 def _depth_range(depths: np.ndarray, count: int) -> tuple[float, float] | None:
     chosen = np.linspace(0, count - 1, min(_SAMPLED, count)).astype(int)
     return _range_of(np.concatenate([depths[index][::8, ::8].ravel() for index in chosen]))
@@ -213,6 +205,7 @@ def _sample_depths(samples: SampleSet) -> tuple[float, float] | None:
     """Return the range of valid depths in some samples, None where none has depths."""
     if 'depth' not in samples.tasks:
         return None
+    # fewer than of rendered frames, because samples are decoded from files
     chosen = np.linspace(0, len(samples) - 1, min(_SAMPLED // 10, len(samples))).astype(int)
     values = [depth[depth > 0] for index in chosen
               if (depth := samples[int(index)].depth) is not None]
