@@ -201,8 +201,8 @@ class SocketHandler(GuardedHandler, WebSocketHandler):
         try:
             self.site.hub.receive(self._page, message)
         except RequestError as error:
-            # A closing frame has room for 123 bytes of reason.
-            self.close(_POLICY_VIOLATION, str(error)[:100])
+            # A closing frame has room for 123 bytes of reason, of UTF-8.
+            self.close(_POLICY_VIOLATION, str(error).encode()[:123].decode(errors='ignore'))
 
     def on_close(self) -> None:
         """Remove the page from the hub."""

@@ -112,9 +112,11 @@ class TransformTree:
         return Lookup(motion, late_ns)
 
     def _why_apart(self, frame: str, fixed: str) -> str:
-        if not self._links:
+        with self._lock:  # another thread may add links while these are walked through
+            links = dict(self._links)
+        if not links:
             return 'no transform has come yet'
-        known = set(self._links) | {link.parent for link in self._links.values()}
+        known = set(links) | {link.parent for link in links.values()}
         unknown = next((name for name in (fixed, frame) if name not in known), None)
         if unknown is None:
             return f'no transforms connect {quote(frame)} with {quote(fixed)}'

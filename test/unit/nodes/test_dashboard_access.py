@@ -164,6 +164,7 @@ def test_no_other_method_does_anything(site, method):
     '{"kind":"set","name":1,"value":1}', '{"kind":"reset","camera":"other"}',
     '{"kind":"seen","channel":-1}', '{"kind":"set","name":"' + 'a' * 300 + '","value":1}',
     pytest.param('[' * 2000, id='deeply nested'),
+    pytest.param('\U0001d54f' * 100, id='four bytes a character'),
 ])
 def test_a_page_that_makes_no_sense_is_closed(site, request_text):
     messages, code = site.talk(request_text, count=2)
