@@ -119,13 +119,15 @@ class Cloud:
         return replace(self._origins, row=row, column=column)
 
     def add(
-        self, new: torch.Tensor, depth: torch.Tensor, origins: PixelOrigins, motion: RigidMotion
+        self, new: torch.Tensor, depth: torch.Tensor, origins: PixelOrigins, motion: RigidMotion,
+        frame: int,
     ) -> None:
         """
         Add the pixels that are ``new`` (H, W) in the view after a motion.
 
-        They come from the kept frame that was written last; points of its former content are
-        dropped. So are points that fall into new pixels, and those that have left the view.
+        They come from the kept ``frame``, which was written last; points of its former content
+        are dropped. So are points that fall into new pixels, and those that have left the view.
+        There may be no new pixels.
         """
         points = self._as_points()
         pixels = self._pixels
@@ -134,7 +136,7 @@ class Cloud:
             pixels = pixels_of(points, self._camera, motion, self._size)
         added = self._points_of(depth, origins).select(_numbers(new))
         gone = F.pad(new, (1, 1, 1, 1), value=True).view(-1).index_select(0, pixels)
-        gone |= points.frame == added.frame[:1]
+        gone |= points.frame == frame
         self._points = points.select(_numbers(~gone)).moved(motion).joined(added)
         self._pixels, self._added = None, True
 

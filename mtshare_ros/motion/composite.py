@@ -145,7 +145,7 @@ class Composite:
         self._origins = self._origins.replaced(new, replace(here, computed=computed))
         self.seen = self.seen | where
         if self._cloud is not None:
-            self._cloud.add(new, self._depth(), self._origins, self._since)
+            self._cloud.add(new, self._depth(), self._origins, self._since, self._newest)
 
     def _look(self, camera: Pinhole) -> None:
         """Find the pixels of the present view."""

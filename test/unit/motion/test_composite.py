@@ -159,6 +159,17 @@ def test_only_what_is_put_is_replaced():
     assert made.seen[where].all()
 
 
+def test_maps_of_no_pixel_change_nothing():
+    made = composite()
+    new = along(made, path, 1)
+    before = made.maps
+
+    put(made, new, torch.zeros(SIZE, dtype=torch.bool))
+
+    assert all(torch.equal(made.maps[name], before[name]) for name in before)
+    assert (made.ages[made.seen] == 1).all()
+
+
 def test_the_place_of_each_pixel_when_it_was_computed_is_kept():
     made = composite()
     made.move(RigidMotion.turned([0.0, 0.0, 0.0], [0.2, 0.0, 0.0]), CAMERA)
