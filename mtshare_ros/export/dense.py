@@ -144,6 +144,7 @@ def _decode_classes(logits: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Return the best class and its probability (H, W) uint8 for logits (C, H, W)."""
     best = logits.argmax(dim=0).float()
     probability = logits.softmax(dim=0).amax(dim=0)
+    # false where it is NaN
     known = probability == probability
     return _to_byte(best, known, UNLABELLED), _to_byte(probability * 255, known, 0)
 
@@ -219,6 +220,7 @@ def _replace_in(parent: nn.Module, kept: set[int]) -> None:
             setattr(parent, name, _SingleInput(child))
         elif isinstance(child, _PRODUCTS):
             setattr(parent, name, _HalfProduct(child))
+        # the stem has its half product already
         elif not isinstance(child, _HalfProduct):
             _replace_in(child, kept)
 

@@ -69,6 +69,7 @@ class ListInputs:
 
     def read(self, given: Sequence[torch.Tensor]) -> FrameLists:
         """Return the lists of a frame, given in the order of ``lengths``."""
+        # PyTorch indexes with int64
         lists = {name: value if name == 'forced' else value.long()
                  for name, value in zip(self.lengths, given)}
         cells = lists['cells']
@@ -147,6 +148,7 @@ def _rotate_and_store(
 def _rotated(rows: torch.Tensor, rotation: torch.Tensor, heads: int) -> torch.Tensor:
     vectors = rows.unflatten(-1, (heads, -1))
     first, second, third, fourth = vectors.chunk(4, dim=-1)
+    # the signs of the exchanged parts are in the table's sines
     turned = torch.cat((second, first, fourth, third), dim=-1)
     return (vectors * rotation[:, :1] + turned * rotation[:, 1:]).flatten(-2)
 

@@ -52,6 +52,7 @@ class Graph:
     def results(self) -> tuple[torch.Tensor, ...]:
         """What PyTorch computes from the examples."""
         with torch.no_grad():
+            # copies, because a module may write into its inputs
             return self.module(*(value.clone() for value in self.examples))
 
 
@@ -172,6 +173,7 @@ def write_onnx(
                          'format of the file holds 2 GB; give --precision fp16')
     content = model.SerializeToString()
     difference = compare_with_torch(content, graph)
+    # said with "not", so that NaN does not pass
     if difference is not None and not difference <= TOLERANCES[precision]:
         raise ModelError(f'{path}: not written, because ONNX Runtime computes something else than '
                          f'PyTorch: the difference is {difference:.1e}, allowed is '
@@ -227,6 +229,7 @@ def _index_copy(rows: Any, dim: int, index: Any, values: Any) -> Any:
     """
     helper = _import('onnx').numpy_helper
     operators = _import('onnxscript').opset18
+    # the dimension may be negative
     if dim % len(rows.shape) == 0:
         return operators.ScatterND(
             rows, operators.Unsqueeze(index, operators.Constant(value_ints=[-1])), values)

@@ -109,6 +109,7 @@ class UpdateNetwork:
         # tables may be inference tensors of an engine, which cannot be exported
         usable = {name: value.clone() for name, value in tensors.items()}
         self.memory = with_tensors(self.memory, usable)
+        # PyTorch counts in it how often a tensor was written to
         before = {name: value._version for name, value in usable.items()}
         self.whole(example_image(self.size), self.memory)
         self._tables = {name: value for name, value in usable.items()
@@ -143,6 +144,7 @@ class _Update(nn.Module):
     ) -> tuple[torch.Tensor, ...]:
         """Return the outputs and the states of the next frame."""
         network, count = self._network, len(self._lists.lengths)
+        # the states are written to, and the inputs of a file cannot be
         memory = network.memory_of([value.clone() for value in given[count:]])
         outputs = network.update(
             image, self._lists.read(given[:count]), self._lists.sizes.kept, memory)
