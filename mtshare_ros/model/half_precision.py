@@ -86,7 +86,7 @@ _NORMS = (nn.LayerNorm, nn.BatchNorm2d)
 def _noting(found: dict[str, float], name: str) -> Callable[..., None]:
     """Return a hook that stores the largest number in what a layer reads and returns."""
     def note(module: nn.Module, taken: tuple[torch.Tensor, ...], given: torch.Tensor) -> None:
-        # norms read the residual stream, which is never in half precision
+        # layer norms read the residual stream, whose sums are float32 in every precision
         tensors = (given,) if isinstance(module, _NORMS) else (*taken, given)
         found[name] = max(tensor.abs().amax().item() for tensor in tensors)
 

