@@ -36,19 +36,6 @@ from mtshare_ros.tasks import load_labels  # noqa: E402
 ADJUSTABLE = [spec for spec in PERCEPTION_PARAMETERS if not spec.read_only]
 
 
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 @pytest.fixture
 def watch(clock):
     return NodeWatch('/robot/perception_node', clock)

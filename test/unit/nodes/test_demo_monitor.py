@@ -23,19 +23,6 @@ MAPS = {'mask': ('mono8', np.uint8, ()), 'depth': ('32FC1', np.float32, ()),
         'normals': ('32FC3', np.float32, (3,)), 'edges': ('mono8', np.uint8, ())}
 
 
-class Clock:
-    def __init__(self):
-        self.now = 100.0
-
-    def __call__(self):
-        return self.now
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
 def message(encoding, dtype=np.uint8, channels=(), value=0):
     image = Image()
     fill_image(image, np.full((4, 6, *channels), value, dtype), encoding)
