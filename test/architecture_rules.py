@@ -22,8 +22,9 @@ MAY_IMPORT = {
     'training': ('data', 'evaluation', 'model', 'sharing'),
     'messages': ('foundation',),
     'recording': ('messages', 'inference'),
+    'fleet': ('recording', 'evaluation', 'report'),
     'nodes': ('messages', 'inference'),
-    'cli': ('training', 'report', 'nodes', 'recording'),
+    'cli': ('training', 'fleet', 'nodes'),
 }
 """The arrows between the layers; what is reachable along them may be imported."""
 
