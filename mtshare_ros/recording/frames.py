@@ -22,13 +22,18 @@ class RecordedFrame:
     One frame of a recording: its image, the time it was taken, and the name of its files.
 
     ``picture`` is (H, W, 3) uint8 RGB, or an object that decodes it when it is needed.
-    ``calibration`` is the CameraInfo of its maps, None without one.
+    ``calibration`` is the CameraInfo of its maps, None without one. ``stamp_ns`` and ``frame_id``
+    are those of the header, None and empty for a frame without one. ``number`` counts the images
+    of the recording from 0, those that cannot be decoded too.
     """
 
     picture: np.ndarray | Picture
     time_ns: int
     name: str
     calibration: Any = None
+    stamp_ns: int | None = None
+    frame_id: str = ''
+    number: int = 0
 
 
 class Listener(Protocol):
