@@ -196,7 +196,8 @@ def _plan(
     sharing: 'SharingSettings | None', rules: 'MetricRules',
 ) -> 'ClipPlan':
     """Return what to compute; raise ConfigError for a model that does not fit the data."""
-    from mtshare_ros.evaluation.clip_evaluation import ClipPlan, delta_blocks
+    from mtshare_ros.evaluation.activity import delta_blocks
+    from mtshare_ros.evaluation.clip_evaluation import ClipPlan
     from mtshare_ros.evaluation.datasets import tasks_to_score
     from mtshare_ros.model.checkpoint import load_checkpoint
     from mtshare_ros.tasks import TASKS

@@ -10,7 +10,8 @@ from mtshare_ros.cli.output import print_table
 if TYPE_CHECKING:
     import numpy as np
 
-    from mtshare_ros.evaluation.clip_evaluation import ClipPlan, ClipReport, SharingActivity
+    from mtshare_ros.evaluation.activity import SharingActivity
+    from mtshare_ros.evaluation.clip_evaluation import ClipPlan, ClipReport
     from mtshare_ros.evaluation.datasets import EvaluationSet
     from mtshare_ros.evaluation.scorer import Baseline, Change, Metrics
     from mtshare_ros.evaluation.truth_and_rules import MetricRules, Truth

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.errors import DatasetError
-from mtshare_ros.evaluation.clip_evaluation import ActivityAccount
+from mtshare_ros.evaluation.activity import ActivityAccount
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.model.backbone import to_tensor

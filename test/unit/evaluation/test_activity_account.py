@@ -5,7 +5,7 @@ import pytest
 from tiny import TINY
 import torch
 
-from mtshare_ros.evaluation.clip_evaluation import ActivityAccount, delta_blocks
+from mtshare_ros.evaluation.activity import ActivityAccount, delta_blocks
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.model.deltas import branch_out
 from mtshare_ros.model.network import build_model

@@ -8,7 +8,7 @@ from mtshare_ros.benchmark.bench_report import ContenderReport
 from mtshare_ros.benchmark.comparison import MotionReport
 from mtshare_ros.benchmark.latency import LatencyReport, LatencyRun
 from mtshare_ros.benchmark.timing import ActiveReport, Times
-from mtshare_ros.evaluation.clip_evaluation import SharingActivity
+from mtshare_ros.evaluation.activity import SharingActivity
 from mtshare_ros.report.results import ReportPlan, TrainedRun
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 from mtshare_ros.tasks import DEFAULT_TASKS
