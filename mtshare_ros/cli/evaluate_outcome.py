@@ -236,15 +236,13 @@ class Gallery:
 
     def __init__(self, passing: int, wanted: int) -> None:
         wanted = min(passing, wanted)
-        self._places = {number * passing // wanted for number in range(wanted)}
-        self._passed = 0
+        self.places = frozenset(number * passing // wanted for number in range(wanted))
         self._rows: list['SheetRow'] = []
 
-    def see(self, truth: 'Truth', found: Mapping[str, 'Prediction']) -> None:
-        """Count a frame, and keep it with its predictions by mode if it is one of those shown."""
-        if self._passed in self._places:
+    def see(self, number: int, truth: 'Truth', found: Mapping[str, 'Prediction']) -> None:
+        """Keep a frame with its predictions by mode if it is one of those shown."""
+        if number in self.places:
             self._rows += _rows(truth, found)
-        self._passed += 1
 
     def draw(self, labels: 'LabelSet') -> Any:
         """Return the sheet of the kept frames."""

@@ -7,6 +7,7 @@ from typing import Mapping, Sequence
 import numpy as np
 import torch
 
+from mtshare_ros.evaluation.truth_and_rules import OrderedSum
 from mtshare_ros.inference.prediction import FrameStats
 from mtshare_ros.model.backbone import Block
 from mtshare_ros.model.network import MultiTaskNetwork
@@ -44,12 +45,16 @@ class SharingActivity:
 
 
 class ActivityAccount:
-    """Sums up what sharing computed; ``delta_blocks`` is from the function of that name."""
+    """
+    Sums up what sharing computed; ``delta_blocks`` is from the function of that name.
+
+    Accounts of parts merge as metrics do.
+    """
 
     def __init__(self, delta_blocks: Mapping[str, Sequence[int]]) -> None:
         self._delta_blocks = dict(delta_blocks)
-        self._taken = dict.fromkeys(delta_blocks, 0.0)
-        self._processed = dict.fromkeys(delta_blocks, 0.0)
+        self._taken = {task: OrderedSum() for task in delta_blocks}
+        self._processed = {task: OrderedSum() for task in delta_blocks}
         self._gated: dict[str, list[float]] = {}
         self._changed: list[float] = []
         self._active: list[float] = []
@@ -69,14 +74,28 @@ class ActivityAccount:
             if changed is not None:
                 self._changed.append(changed)
 
+    def merge(self, other: 'ActivityAccount') -> None:
+        """Add the frames of another account of the same model, which follow those of this one."""
+        for task in self._delta_blocks:
+            self._taken[task].merge(other._taken[task])
+            self._processed[task].merge(other._processed[task])
+        for task, shares in other._gated.items():
+            self._gated.setdefault(task, []).extend(shares)
+        self._changed += other._changed
+        self._active += other._active
+        self._macs += other._macs
+        self._dense_macs += other._dense_macs
+        self._resets += other._resets
+
     def result(self) -> SharingActivity:
         """Return the activity over all frames so far."""
         gated = {task: _mean(shares) for task, shares in self._gated.items()}
         every = [share for share in gated.values() if share is not None]
+        taken = {task: terms.total() for task, terms in self._taken.items()}
+        processed = {task: terms.total() for task, terms in self._processed.items()}
         return SharingActivity(
-            reused=_ratio(sum(self._taken.values()), sum(self._processed.values())),
-            reused_by_task={task: _ratio(self._taken[task], self._processed[task])
-                                for task in self._delta_blocks},
+            reused=_ratio(sum(taken.values()), sum(processed.values())),
+            reused_by_task={task: _ratio(taken[task], processed[task]) for task in taken},
             gated=_mean(every), gated_by_task=gated, changed=_mean(self._changed),
             active_fraction=_mean(self._active), macs_share=_ratio(self._macs, self._dense_macs),
             resets=dict(self._resets))
@@ -85,8 +104,8 @@ class ActivityAccount:
         for task, blocks in self._delta_blocks.items():
             for block in blocks if task in stats.active else ():
                 taken = stats.reused[task][block]
-                self._taken[task] += taken
-                self._processed[task] += taken + stats.active[task][block]
+                self._taken[task].add(taken)
+                self._processed[task].add(taken + stats.active[task][block])
 
     def _add_gated(self, stats: FrameStats) -> None:
         for task, computed in stats.active.items():

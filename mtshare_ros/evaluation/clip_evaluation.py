@@ -8,7 +8,7 @@ import numpy as np
 from mtshare_ros.evaluation.activity import ActivityAccount, SharingActivity
 from mtshare_ros.evaluation.metrics import MetricRules, ROOMS_RULES
 from mtshare_ros.evaluation.scorer import Metrics, Scorer
-from mtshare_ros.evaluation.truth_and_rules import camera_of, Truth
+from mtshare_ros.evaluation.truth_and_rules import bring_to_scale, camera_of, Truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.sharing.sharing_settings import SharingSettings
@@ -86,81 +86,133 @@ class ClipPlan:
     rules: MetricRules = ROOMS_RULES
     activity: bool = False
 
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes that are computed."""
+        return (DENSE,) * self.dense + (SHARING,) * (self.sharing is not None)
+
+
+Observe = Callable[[int, Truth, Mapping[str, Prediction]], None]
+"""Called with the number of a frame, counted over all clips, and its predictions by mode."""
+
 
 def evaluate_clips(
     engine: Engine,
     clips: Sequence[EvaluationClip],
     plan: ClipPlan,
     *,
-    observe: Callable[[Truth, Mapping[str, Prediction]], None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    observe: Observe | None = None,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> ClipReport:
     """
     Compute and score every frame of every clip in the modes that the plan includes.
 
     The first frame of a clip, and every other whole frame, counts like the rest. ``observe`` is
-    called with each frame and its predictions by mode, ``progress`` with the number of frames
-    done. Raises DatasetError where there are no frames, or where one has another size than the
-    engine's maps.
+    called with each frame, ``progress`` with the number of frames done. Raises DatasetError where
+    there are no frames, or where one has another size than the engine's maps.
     """
-    modes = _make_modes(engine, plan)
-    account = ActivityAccount(plan.delta_blocks)
-    done = 0
+    scored = ScoredFrames.none(engine, plan)
     for clip in clips:
-        for mode in modes.values():
-            mode.start()
-        for frame in clip.frames(engine.input_size):
-            found = {name: mode.run(frame.truth) for name, mode in modes.items()}
-            if SHARING in found:
-                account.add(found[SHARING].stats, frame.changed)
-            done += 1
-            if observe is not None:
-                observe(frame.truth, found)
-            if progress is not None:
-                progress(done)
-    return ClipReport(done, {name: mode.report() for name, mode in modes.items()},
-                      account.result() if SHARING in modes else None)
+        scored.merge(evaluate_clip(engine, clip, plan, first=scored.frames, observe=observe,
+                                   progress=progress))
+    return scored.report()
+
+
+def evaluate_clip(
+    engine: Engine,
+    clip: EvaluationClip,
+    plan: ClipPlan,
+    *,
+    first: int = 0,
+    observe: Observe | None = None,
+    progress: Callable[[int], None] = lambda done: None,
+) -> 'ScoredFrames':
+    """
+    Compute and score the frames of one clip; ``first`` is the number of frames before it.
+
+    The other arguments and the errors are those of ``evaluate_clips``.
+    """
+    scored = ScoredFrames.none(engine, plan, first)
+    modes = _make_modes(engine, plan)
+    for frame in clip.frames(engine.input_size):
+        found = {name: mode.run(frame.truth) for name, mode in modes.items()}
+        scored.add(frame, found)
+        if observe is not None:
+            observe(first + scored.frames - 1, frame.truth, found)
+        progress(first + scored.frames)
+    return scored
+
+
+class ScoredFrames:
+    """
+    Frames that were computed and scored, by mode.
+
+    Those of the clips merge, in the order of the clips, to the same bits as if all frames had been
+    scored one after another; so each clip may be computed in a process of its own.
+    """
+
+    def __init__(self, scorers: Mapping[str, Scorer], account: ActivityAccount | None) -> None:
+        self._scorers = dict(scorers)
+        self._account = account
+        self._milliseconds: dict[str, list[float]] = {name: [] for name in scorers}
+        self.frames = 0
+
+    @classmethod
+    def none(cls, engine: Engine, plan: ClipPlan, first: int = 0) -> 'ScoredFrames':
+        """Return no frames yet; ``first`` is the number of the first one, for errors."""
+        scorers = {name: Scorer(plan.tasks, len(engine.labels), plan.rules, first)
+                   for name in plan.modes}
+        return cls(scorers, ActivityAccount(plan.delta_blocks) if SHARING in scorers else None)
+
+    def add(self, frame: ClipFrame, found: Mapping[str, Prediction]) -> None:
+        """Score a frame; ``found`` are its predictions by mode, with depth in metres."""
+        for name, prediction in found.items():
+            self._scorers[name].add(prediction, frame.truth)
+            self._milliseconds[name].append(prediction.stats.total_ms)
+        if self._account is not None:
+            self._account.add(found[SHARING].stats, frame.changed)
+        self.frames += 1
+
+    def merge(self, other: 'ScoredFrames') -> None:
+        """Add frames that follow these."""
+        for name, scorer in other._scorers.items():
+            self._scorers[name].merge(scorer)
+            self._milliseconds[name] += other._milliseconds[name]
+        if self._account is not None and other._account is not None:
+            self._account.merge(other._account)
+        self.frames += other.frames
+
+    def report(self) -> ClipReport:
+        """Return the results; raise DatasetError without any frames."""
+        modes = {name: ModeReport(scorer.metrics(), float(np.median(self._milliseconds[name])))
+                 for name, scorer in self._scorers.items()}
+        activity = None if self._account is None else self._account.result()
+        return ClipReport(self.frames, modes, activity)
 
 
 def _make_modes(engine: Engine, plan: ClipPlan) -> dict[str, '_Mode']:
-    def scorer() -> Scorer:
-        return Scorer(engine, plan.tasks, plan.rules)
-
     modes = {}
     if plan.dense:
-        settings = InferenceSettings(plan.tasks, _NOTHING_SHARED)
-        modes[DENSE] = _Mode(engine, settings, scorer(), alone=True)
+        modes[DENSE] = _Mode(engine, InferenceSettings(plan.tasks, _NOTHING_SHARED), alone=True)
     if plan.sharing is not None:
         settings = InferenceSettings(plan.tasks, plan.sharing, activity=plan.activity)
-        modes[SHARING] = _Mode(engine, settings, scorer(), alone=False)
+        modes[SHARING] = _Mode(engine, settings, alone=False)
     return modes
 
 
 class _Mode:
-    """Computes and scores frames in one mode; ``alone`` keeps nothing from frame to frame."""
+    """Computes the frames of a clip in one mode; ``alone`` keeps nothing from frame to frame."""
 
-    def __init__(
-        self, engine: Engine, settings: InferenceSettings, scorer: Scorer, *, alone: bool
-    ) -> None:
-        self._engine, self._settings, self._scorer = engine, settings, scorer
+    def __init__(self, engine: Engine, settings: InferenceSettings, *, alone: bool) -> None:
+        self._engine, self._settings = engine, settings
         self._alone = alone
         self._session = engine.new_session()
-        self._milliseconds: list[float] = []
-
-    def start(self) -> None:
-        """Begin a clip."""
-        self._session = self._engine.new_session()
 
     def run(self, truth: Truth) -> Prediction:
-        """Compute and score a frame."""
+        """Compute a frame, its depth in metres of the camera that took it."""
         if self._alone:  # a reset session keeps its buffers; no session would allocate them anew
             self._session.reset(_ALONE)
         prediction = self._engine.infer(
             truth.image, self._session, self._settings, camera_of(truth))
-        self._milliseconds.append(prediction.stats.total_ms)
-        self._scorer.add(prediction, truth)
+        bring_to_scale(self._engine, prediction, truth)
         return prediction
-
-    def report(self) -> ModeReport:
-        metrics = self._scorer.metrics()
-        return ModeReport(metrics, float(np.median(self._milliseconds)))

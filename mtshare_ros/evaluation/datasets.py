@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any, Iterator, Sequence, TypeVar
 
 import numpy as np
 
 from mtshare_ros.config import require
 from mtshare_ros.data.disk_datasets import open_samples
 from mtshare_ros.data.folder import FolderDataset, FrameFolder
+from mtshare_ros.data.rooms.views import View
+from mtshare_ros.data.sample import SampleSet
 from mtshare_ros.data.transforms import fit_for_evaluation
 from mtshare_ros.errors import ConfigError, DatasetError
 from mtshare_ros.evaluation.clip_evaluation import ClipFrame, EvaluationClip
@@ -19,7 +21,7 @@ from mtshare_ros.evaluation.room_data import (
     room_clips,
     room_labels,
 )
-from mtshare_ros.evaluation.truth_and_rules import tasks_with_truth, Truth
+from mtshare_ros.evaluation.truth_and_rules import tasks_with_truth
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.tasks import DEFAULT_TASKS, LabelSet, ordered
 
@@ -28,13 +30,16 @@ INPUT_SIZES = {'nyud': (448, 576), 'pascal': (512, 512)}
 
 _FOLDERS = {'validation': 'val', 'test': 'test'}
 
+T = TypeVar('T')
+
 
 @dataclass(frozen=True)
 class EvaluationSet:
     """
     The frames of a data set that are evaluated; ``labels`` are the classes of its masks.
 
-    Single images are one clip whose frames are evaluated one by one: ``in_motion`` is False.
+    Single images are clips of a few frames that are evaluated one by one: ``in_motion`` is False.
+    Clips can be pickled, and evaluated apart from each other.
     """
 
     dataset: str
@@ -57,19 +62,38 @@ class EvaluationSet:
                 'clips': names}
 
 
-@dataclass(frozen=True)
-class _Images:
-    """Single images as one clip: ``render`` yields all ``length`` of them at (height, width)."""
+_IMAGES_TOGETHER = 8
+"""Single images that are evaluated by one process in a row: the views of two rooms."""
 
-    length: int
-    render: Callable[[tuple[int, int]], Iterator[Truth]]
+
+@dataclass(frozen=True)
+class _RoomViews:
+    """Views of rooms, each evaluated alone."""
+
+    views: Sequence[View]
+    name: str = 'views'
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def frames(self, size: tuple[int, int]) -> Iterator[ClipFrame]:
+        return map(ClipFrame, render_fixed_views(list(self.views), size=size))
+
+
+@dataclass(frozen=True)
+class _StoredImages:
+    """Single images of a data set on disk, each evaluated alone."""
+
+    samples: SampleSet
+    places: Sequence[int]
     name: str = 'images'
 
     def __len__(self) -> int:
-        return self.length
+        return len(self.places)
 
     def frames(self, size: tuple[int, int]) -> Iterator[ClipFrame]:
-        return map(ClipFrame, self.render(size))
+        for place in self.places:
+            yield ClipFrame(fit_for_evaluation(self.samples[place], size))
 
 
 @dataclass(frozen=True)
@@ -103,16 +127,12 @@ def open_images(
     root, split = _checked_root(dataset, root), split or _usual_split(dataset)
     if root is None:
         views = fixed_views(split, count)
-        images = _Images(len(views), lambda size: render_fixed_views(views, size=size))
-        return EvaluationSet(dataset, split, DEFAULT_TASKS, room_labels(), [images], False)
+        return EvaluationSet(dataset, split, DEFAULT_TASKS, room_labels(),
+                             [_RoomViews(part) for part in _together(views)], False)
     samples = open_samples(dataset, root, _FOLDERS[split])
-    places = _places(len(samples), count)
-
-    def fitted(size: tuple[int, int]) -> Iterator[Truth]:
-        return (fit_for_evaluation(samples[place], size) for place in places)
-
+    places = _places(len(samples), count).tolist()
     return EvaluationSet(dataset, split, samples.tasks, samples.labels,
-                         [_Images(len(places), fitted)], False)
+                         [_StoredImages(samples, part) for part in _together(places)], False)
 
 
 def open_clips(
@@ -194,6 +214,11 @@ def _checked_root(dataset: str, root: Path | None) -> Path | None:
 
 def _usual_split(dataset: str) -> str:
     return 'test' if dataset == 'rooms' else 'validation'
+
+
+def _together(images: Sequence[T]) -> list[Sequence[T]]:
+    return [images[start:start + _IMAGES_TOGETHER]
+            for start in range(0, len(images), _IMAGES_TOGETHER)]
 
 
 def _places(length: int, count: int | None) -> np.ndarray:

@@ -148,6 +148,12 @@ class BoundaryMetric:
         self._correct += level_counts(found[dilate(actual, EDGE_TOLERANCE)])
         self._reached += level_counts(around[actual])
 
+    def merge(self, other: 'BoundaryMetric') -> None:
+        """Add the pixels that another metric counted."""
+        self._predicted += other._predicted
+        self._correct += other._correct
+        self._reached += other._reached
+
     def result(self) -> dict[str, float]:
         """Return ``f`` (%) and the ``threshold`` (0-1) at which it is reached."""
         levels = np.floor(EDGE_THRESHOLDS * 255 + 1e-6).astype(int) + 1
@@ -216,6 +222,12 @@ class OdsMetric:
             found = thinned(probability > threshold)
             self._found[place] += found.sum()
             self._pairs[place] += count_pairs(found, actual, distance)
+
+    def merge(self, other: 'OdsMetric') -> None:
+        """Add the pixels that another metric counted at the same thresholds."""
+        self._actual += other._actual
+        self._found += other._found
+        self._pairs += other._pairs
 
     def result(self) -> dict[str, float]:
         """Return ``f`` (%) and the ``threshold`` (0-1) at which it is reached."""

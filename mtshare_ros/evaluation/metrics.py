@@ -22,6 +22,7 @@ from mtshare_ros.evaluation.truth_and_rules import (
     Metric,
     metric_rules,
     MetricRules,
+    OrderedSum,
     ratio,
     ROOMS_RULES,
     Truth,
@@ -59,6 +60,10 @@ class LabelMetric:
         self._counts += np.bincount(index, minlength=self._counts.size).reshape(
             self._counts.shape)
 
+    def merge(self, other: 'LabelMetric') -> None:
+        """Add the pixels that another metric counted."""
+        self._counts += other._counts
+
     def result(self) -> dict[str, float]:
         """Return ``miou``, ``pixel_accuracy`` (%) and ``classes``: how many the truth has."""
         hits = np.diagonal(self._counts)
@@ -83,6 +88,8 @@ class LabelMetric:
 SMALLEST_DEPTH = 1e-9
 """Smallest predicted depth in metres; smaller ones are raised to it, for their logarithm."""
 
+_DEPTH_SUMS = ('squares', 'log_squares', 'relative', 'relative_squares')
+
 
 class DepthMetric:
     """
@@ -94,7 +101,7 @@ class DepthMetric:
     def __init__(self) -> None:
         self._pixels = 0
         self._near = 0
-        self._squares = self._log_squares = self._relative = self._relative_squares = 0.0
+        self._sums = {name: OrderedSum() for name in _DEPTH_SUMS}
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
         """Add the pixels of a frame whose true depth is finite and above 0."""
@@ -106,11 +113,17 @@ class DepthMetric:
         found = found.clip(min=SMALLEST_DEPTH)
         error = np.abs(found - actual)
         self._pixels += actual.size
-        self._squares += float((error ** 2).sum())
-        self._log_squares += float((np.log(found / actual) ** 2).sum())
-        self._relative += float((error / actual).sum())
-        self._relative_squares += float((error ** 2 / actual).sum())
+        terms = (error ** 2, np.log(found / actual) ** 2, error / actual, error ** 2 / actual)
+        for name, term in zip(_DEPTH_SUMS, terms):
+            self._sums[name].add(float(term.sum()))
         self._near += int((np.maximum(found / actual, actual / found) < 1.25).sum())
+
+    def merge(self, other: 'DepthMetric') -> None:
+        """Add the pixels of another metric, whose frames follow those of this one."""
+        self._pixels += other._pixels
+        self._near += other._near
+        for name, terms in other._sums.items():
+            self._sums[name].merge(terms)
 
     def result(self) -> dict[str, float]:
         """
@@ -119,12 +132,13 @@ class DepthMetric:
         ``rmse`` (m) and ``log_rmse`` (of natural logarithms), ``abs_rel`` (|error| / truth),
         ``sq_rel`` (error squared / truth, m) and ``delta1`` (% within a factor of 1.25).
         """
+        means = {name: ratio(terms.total(), self._pixels) for name, terms in self._sums.items()}
         return {
-            'rmse': ratio(self._squares, self._pixels) ** 0.5,
-            'abs_rel': ratio(self._relative, self._pixels),
+            'rmse': means['squares'] ** 0.5,
+            'abs_rel': means['relative'],
             'delta1': 100 * ratio(self._near, self._pixels),
-            'log_rmse': ratio(self._log_squares, self._pixels) ** 0.5,
-            'sq_rel': ratio(self._relative_squares, self._pixels),
+            'log_rmse': means['log_squares'] ** 0.5,
+            'sq_rel': means['relative_squares'],
         }
 
 
@@ -144,7 +158,7 @@ class NormalsMetric:
 
     def __init__(self) -> None:
         self._histogram = np.zeros(180 * _ANGLE_BINS_PER_DEGREE, np.int64)
-        self._sum = 0.0
+        self._sum = OrderedSum()
         self._within = dict.fromkeys(ANGLE_LIMITS, 0)
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
@@ -157,15 +171,22 @@ class NormalsMetric:
         bins = (angles * _ANGLE_BINS_PER_DEGREE).astype(np.int64)
         self._histogram += np.bincount(
             bins.clip(max=self._histogram.size - 1), minlength=self._histogram.size)
-        self._sum += float(angles.sum(dtype=np.float64))
+        self._sum.add(float(angles.sum(dtype=np.float64)))
         for name, limit in ANGLE_LIMITS.items():
             self._within[name] += int((angles < limit).sum())
+
+    def merge(self, other: 'NormalsMetric') -> None:
+        """Add the pixels of another metric, whose frames follow those of this one."""
+        self._histogram += other._histogram
+        self._sum.merge(other._sum)
+        for name, count in other._within.items():
+            self._within[name] += count
 
     def result(self) -> dict[str, float]:
         """Return ``mean``, ``median`` (degrees) and the share (%) below each of ANGLE_LIMITS."""
         pixels = int(self._histogram.sum())
         return {
-            'mean': ratio(self._sum, pixels),
+            'mean': ratio(self._sum.total(), pixels),
             'median': self._median(pixels),
             **{name: 100 * ratio(count, pixels) for name, count in self._within.items()},
         }
@@ -224,6 +245,11 @@ class SaliencyMetric:
         levels = map_of(prediction, 'saliency')
         self._found += level_counts(levels[is_scored(marks)])
         self._correct += level_counts(levels[is_marked(marks)])
+
+    def merge(self, other: 'SaliencyMetric') -> None:
+        """Add the pixels that another metric counted."""
+        self._found += other._found
+        self._correct += other._correct
 
     def result(self) -> dict[str, float]:
         """Return ``maxf`` (%) and the ``threshold`` (0-1) at which it is reached."""

@@ -19,26 +19,37 @@ Metrics = dict[str, dict[str, float]]
 
 
 class Scorer:
-    """Computes the metrics of some tasks of a model, frame by frame."""
+    """
+    Computes the metrics of some tasks, frame by frame.
+
+    ``class_count`` is the number of labels; ``first`` is the number of the first frame, for
+    errors. Scorers of parts of the frames merge as metrics do.
+    """
 
     def __init__(
-        self, engine: Engine, tasks: Sequence[str], rules: MetricRules = ROOMS_RULES
+        self, tasks: Sequence[str], class_count: int, rules: MetricRules = ROOMS_RULES,
+        first: int = 0,
     ) -> None:
-        self._engine = engine
-        self._metrics = {task: make_metric(task, len(engine.labels), rules) for task in tasks}
+        self._metrics = {task: make_metric(task, class_count, rules) for task in tasks}
+        self._first = first
         self.frames = 0
 
     def add(self, prediction: Prediction, truth: Truth) -> None:
         """
-        Score a frame's maps, after its depth is scaled, in place, to metres of its camera.
+        Score a frame's maps, whose depth is in metres of its camera.
 
         Raises DatasetError where the truth has another size than the maps.
         """
-        _check_size(truth, prediction.framing.input_size, self.frames)
-        bring_to_scale(self._engine, prediction, truth)
+        _check_size(truth, prediction.framing.input_size, self._first + self.frames)
         for metric in self._metrics.values():
             metric.update(prediction, truth)
         self.frames += 1
+
+    def merge(self, other: 'Scorer') -> None:
+        """Add the frames of another scorer, which follow those of this one."""
+        for task, metric in other._metrics.items():
+            self._metrics[task].merge(metric)
+        self.frames += other.frames
 
     def metrics(self) -> Metrics:
         """Return the metrics of all frames by task; raise DatasetError without any frames."""
@@ -63,9 +74,10 @@ def evaluate(
     engine's maps.
     """
     settings = InferenceSettings(engine.tasks if tasks is None else tuple(tasks))
-    scorer = Scorer(engine, settings.tasks, rules)
+    scorer = Scorer(settings.tasks, len(engine.labels), rules)
     for truth in frames:
         prediction = engine.infer(truth.image, None, settings, camera_of(truth))
+        bring_to_scale(engine, prediction, truth)
         scorer.add(prediction, truth)
         if progress is not None:
             progress(scorer.frames)

@@ -1,7 +1,9 @@
 """The truth of a frame, the rules of a data set, and functions that the metrics share."""
 
 from dataclasses import dataclass
-from typing import Protocol
+import functools
+import operator
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -106,14 +108,49 @@ LEVELS = 256
 """Number of values of a probability that is stored as a byte."""
 
 
+T = TypeVar('T')
+
+
 class Metric(Protocol):
-    """A metric over frames, which ``update`` adds one by one."""
+    """
+    A metric over frames, which ``update`` adds one by one.
+
+    Parts of the frames may be counted apart, and merged in the order of the frames: the result is
+    then that of all frames counted one after another, to the last bit.
+    """
 
     def update(self, prediction: Prediction, truth: Truth) -> None:
         """Add one frame; a frame without truth for the task changes nothing."""
 
+    def merge(self: T, other: T) -> None:
+        """Add the frames of another metric of the same kind, which follow those of this one."""
+
     def result(self) -> dict[str, float]:
         """Return the metrics of all frames so far by name."""
+
+
+class OrderedSum:
+    """
+    A sum of floats that keeps its terms.
+
+    Sums of parts would differ from the sum of all terms by rounding, depending on how the terms
+    were divided; added up from the first term to the last, they do not.
+    """
+
+    def __init__(self) -> None:
+        self._terms: list[float] = []
+
+    def add(self, term: float) -> None:
+        """Add a term."""
+        self._terms.append(term)
+
+    def merge(self, other: 'OrderedSum') -> None:
+        """Add the terms of another sum, after those of this one."""
+        self._terms += other._terms
+
+    def total(self) -> float:
+        """Return the sum; ``sum`` rounds otherwise from Python 3.12 on."""
+        return functools.reduce(operator.add, self._terms, 0.0)
 
 
 def camera_of(truth: Truth) -> Pinhole | None:

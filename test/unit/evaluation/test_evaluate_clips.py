@@ -110,7 +110,7 @@ def test_the_second_clip_remembers_nothing_of_the_first(engine, film):
     for clips in ([film], [other, film]):
         found = []
         evaluate_clips(engine, clips, ClipPlan(engine.tasks),
-                       observe=lambda truth, modes, found=found: found.append(modes[SHARING]))
+                       observe=lambda *seen, found=found: found.append(seen[-1][SHARING]))
         seen[len(clips)] = found[-1].depth
 
     assert np.array_equal(seen[1], seen[2])
@@ -127,10 +127,11 @@ def test_who_observes_sees_every_frame_in_both_ways_and_progress_counts_them(eng
 
     report = evaluate_clips(
         engine, [film, film], ClipPlan(engine.tasks, activity=True), progress=counted.append,
-        observe=lambda truth, modes: seen.append((truth, list(modes))))
+        observe=lambda number, truth, modes: seen.append((number, truth, tuple(modes))))
 
-    assert [truth for truth, _ in seen] == [frame.truth for frame in film.kept] * 2
-    assert {tuple(modes) for _, modes in seen} == {(DENSE, SHARING)}
+    assert [number for number, _, _ in seen] == list(range(2 * FRAMES))
+    assert [truth for _, truth, _ in seen] == [frame.truth for frame in film.kept] * 2
+    assert {modes for _, _, modes in seen} == {(DENSE, SHARING)}
     assert counted == list(range(1, report.frames + 1)) == list(range(1, 2 * FRAMES + 1))
 
 
