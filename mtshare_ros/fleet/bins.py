@@ -1,0 +1,96 @@
+"""What is counted so that counts of segments add up exactly: fixed bins, sampled pixels."""
+
+from dataclasses import dataclass
+import math
+from typing import Mapping
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Bins:
+    """
+    ``count`` intervals from ``low`` to ``high``, on a logarithmic scale or a linear one.
+
+    They have the numbers 1 to ``count``; 0 is what is below ``low`` and ``count + 1`` what is
+    ``high`` or above. Counts are stored sparsely, by the number as a text, as JSON needs it.
+    """
+
+    low: float
+    high: float
+    count: int
+    logarithmic: bool = False
+
+    def numbers(self, values: np.ndarray) -> np.ndarray:
+        """Return the numbers of the intervals of finite values, on a logarithmic scale above 0."""
+        low, high = self._scaled(self.low), self._scaled(self.high)
+        scaled = np.log(values) if self.logarithmic else values
+        found = np.floor((scaled - low) * (self.count / (high - low)))
+        return found.clip(-1, self.count).astype(np.intp) + 1
+
+    def number(self, value: float) -> str:
+        """Return the number of one value's interval, as it is stored."""
+        below = self.logarithmic and value <= 0
+        return '0' if below else str(int(self.numbers(np.asarray(value, np.float64))))
+
+    def dense(self, counts: Mapping[str, int]) -> np.ndarray:
+        """Return stored counts as (count + 2,) int64."""
+        found = np.zeros(self.count + 2, np.int64)
+        for number, count in counts.items():
+            found[int(number)] += count
+        return found
+
+    def edge(self, number: float) -> float:
+        """Return where an interval begins: 1 is ``low``, ``count + 1`` is ``high``."""
+        low, high = self._scaled(self.low), self._scaled(self.high)
+        at = low + (number - 1) / self.count * (high - low)
+        return math.exp(at) if self.logarithmic else at
+
+    def quantile(self, counts: Mapping[str, int], share: float) -> float:
+        """
+        Return the value below which a share of the counted values lies, NaN where there are none.
+
+        It is exact to one interval; a value outside all of them counts as the nearest end.
+        """
+        found = self.dense(counts)
+        below = found.cumsum()
+        if below[-1] == 0:
+            return math.nan
+        wanted = share * below[-1]
+        number = int(np.searchsorted(below, wanted))
+        if not 1 <= number <= self.count:
+            return self.low if number < 1 else self.high
+        inside = (wanted - below[number - 1]) / found[number]
+        return self.edge(number + inside)
+
+    def _scaled(self, value: float) -> float:
+        return math.log(value) if self.logarithmic else value
+
+
+def sparse(counts: np.ndarray) -> dict[str, int]:
+    """Return the counts (N,) that are not 0, by their number as a text."""
+    return {str(number): int(counts[number]) for number in np.flatnonzero(counts)}
+
+
+DEPTH = Bins(0.1, 100.0, 60, logarithmic=True)
+"""Metres; an interval is 12 % wide."""
+
+MILLISECONDS = Bins(0.1, 1e5, 240, logarithmic=True)
+"""Of one frame; an interval is 6 % wide, so percentiles are exact to that."""
+
+MILLION = 1_000_000
+"""Shares are stored as whole millionths: sums of floats would depend on their order."""
+
+SAMPLES = 5000
+"""About how many pixels of a frame are counted, so that the cost does not grow with its size."""
+
+
+def sample_step(size: tuple[int, ...]) -> int:
+    """Return n for maps of (height, width): every n-th row and column gives about SAMPLES."""
+    return max(round((size[0] * size[1] / SAMPLES) ** 0.5), 1)
+
+
+def sampled(values: np.ndarray) -> np.ndarray:
+    """Return about SAMPLES pixels of a map (H, W) as (N,)."""
+    step = sample_step(values.shape)
+    return values[step // 2::step, step // 2::step].ravel()
