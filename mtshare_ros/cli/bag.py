@@ -154,7 +154,7 @@ def _run(
             with progress_bar('computing', total) as progress:
                 run.run(progress)
         except KeyboardInterrupt:
-            warn(f'{run.safe} images are in complete files; the same command goes on after them')
+            warn(f'{run.images} images are in complete files; the same command goes on after them')
             raise
     damages = [str(damage) for damage in opened.damages]
     if run.missing:

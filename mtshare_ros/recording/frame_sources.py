@@ -16,7 +16,7 @@ from mtshare_ros.recording.video_source import (
     open_video,
 )
 
-_IMAGE_PERIOD_NS = 500_000_000
+IMAGE_PERIOD_NS = 500_000_000
 """The time between images in a video of them, as image files have no times."""
 
 _NAMED = 5
@@ -62,7 +62,8 @@ def open_images(paths: Sequence[Path]) -> FrameSource:
                 continue
             for doubt in stored.doubts:
                 listener.note(f'{file}: {doubt}')
-            yield RecordedFrame(stored.upright(), number * _IMAGE_PERIOD_NS, name)
+            yield RecordedFrame(
+                stored.upright(), number * IMAGE_PERIOD_NS, name, number=number)
 
     return FrameSource(len(files), False, read)
 

@@ -76,6 +76,27 @@ _WRITERS: dict[str, type[McapWriter | Sqlite3Writer]] = {
 _INFORMATION = 'rosbag2_bagfile_information'
 
 
+def writer_of(storage: str) -> type[McapWriter | Sqlite3Writer]:
+    """Return the class that writes files of a storage, one of STORAGES."""
+    return _WRITERS[storage]
+
+
+def file_name(bag: str, number: int, storage: str) -> str:
+    """Return the name of a bag's file, counted without segments in which nothing was written."""
+    return f'{bag}_{number}{STORAGES[storage]}'
+
+
+def write_metadata(folder: Path, files: Sequence[Mapping[str, Any]]) -> None:
+    """
+    Write the metadata.yaml of a bag in a folder.
+
+    ``files`` are in the order of recording, each with its name, ``file``, and what its writer
+    returned as ``metadata``, which may name it otherwise.
+    """
+    text = yaml.safe_dump({_INFORMATION: _merge(files)}, sort_keys=False)
+    (folder / 'metadata.yaml').write_text(text, encoding='utf-8')
+
+
 class SegmentedBag:
     """
     An unfinished bag in the folder ``<target>.part`` beside its target.
@@ -110,17 +131,11 @@ class SegmentedBag:
                 path.unlink()
         self._writer: StorageWriter | None = None
 
-    @property
-    def is_open(self) -> bool:
-        """Whether a segment is being written."""
-        return self._writer is not None
-
     def begin(self, channels: Sequence[Channel]) -> None:
         """Begin a segment with these channels."""
-        name = f'{self._target.name}_{len(self.journal.segments)}{STORAGES[self._storage]}'
+        name = file_name(self._target.name, len(self.journal.segments), self._storage)
         with self._writing():
-            self._writer = _WRITERS[self._storage](
-                self._bag / name, self._storage, channels)
+            self._writer = writer_of(self._storage)(self._bag / name, self._storage, channels)
 
     def write(self, channel: Channel, time_ns: int, data: bytes) -> None:
         """Write one message, recorded at a time in ns since the epoch."""
@@ -159,22 +174,25 @@ class SegmentedBag:
                 f'{self.folder}: cannot be written: {reason}; make room, or give another OUT; '
                 'the same command goes on after the last complete file') from error
 
-    def abandon(self) -> None:
-        """Throw the open segment away, if there is one; a later run goes on with the others."""
+    def drop(self) -> None:
+        """Throw the open segment away, if there is one."""
         writer, self._writer = self._writer, None
         if writer is not None:
             # the file is thrown away, and an error here would hide the one that led here
             with suppress(Exception):
                 writer.abandon()
+
+    def abandon(self) -> None:
+        """End without a bag; a later run goes on with the complete segments."""
+        self.drop()
         self._lock.close()
         if not self.journal.frames:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def finish(self) -> None:
         """Write metadata.yaml and give the bag its name."""
-        text = yaml.safe_dump({_INFORMATION: _merge(self.journal.segments)}, sort_keys=False)
         with self._writing():
-            (self._bag / 'metadata.yaml').write_text(text, encoding='utf-8')
+            write_metadata(self._bag, self.journal.segments)
             # a folder cannot replace one that is not empty
             if self._target.exists():
                 shutil.rmtree(self._target)

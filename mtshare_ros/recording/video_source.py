@@ -167,9 +167,9 @@ class _Decoding:
             self._number += 1
             return
         for frame in frames:
-            time_s = self._pace.see(frame)
+            time_ns = round(self._pace.see(frame) * 1e9)
             rgb = turn_upright(frame.to_ndarray(format='rgb24'), _orientation(frame))
-            yield RecordedFrame(rgb, round(time_s * 1e9), f'{self._number:06d}')
+            yield RecordedFrame(rgb, time_ns, f'{self._number:06d}', number=self._number)
             self._number += 1
 
 

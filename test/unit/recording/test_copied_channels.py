@@ -187,9 +187,9 @@ def test_the_copy_of_a_message_in_a_compressed_bag_is_not_compressed(run_bag, tm
 
 
 def test_an_image_that_makes_the_decoder_fail_costs_no_other(run_bag, tmp_path, monkeypatch):
-    from mtshare_ros.recording import bag_run
+    from mtshare_ros.recording import segment_run
 
-    read_image = bag_run.read_image
+    read_image = segment_run.read_image
 
     def fail_at_the_second(*arguments):
         image = read_image(*arguments)
@@ -199,7 +199,7 @@ def test_an_image_that_makes_the_decoder_fail_costs_no_other(run_bag, tmp_path, 
 
     pictures = [picture(number).copy() for number in range(3)]
     pictures[1][0, 0, 0] = 77
-    monkeypatch.setattr(bag_run, 'read_image', fail_at_the_second)
+    monkeypatch.setattr(segment_run, 'read_image', fail_at_the_second)
     said = []
     found = run_bag(write_bag(tmp_path / 'in', [
         (IMAGE, START_NS + number, image_message(pixels, START_NS + number))
