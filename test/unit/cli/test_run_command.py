@@ -14,7 +14,7 @@ from typer.testing import CliRunner  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
-from mtshare_ros.recording.map_files import depth_to_png, normals_to_png  # noqa: E402
+from mtshare_ros.recording.map_encoding import depth_to_png, normals_to_png  # noqa: E402
 
 HEIGHT, WIDTH = 96, 128
 
