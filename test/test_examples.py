@@ -65,16 +65,36 @@ def test_the_shell_reads_every_example():
         assert not result.stderr, f'{example}: {result.stderr}'
 
 
+def write_shards(folder, model):
+    """Write the shards of two recordings in both formats."""
+    pytest.importorskip('webdataset', reason='fleets need the extra [fleet]')
+    from shard_files import FORMATS, infer, make_context, make_frames, write_shard
+
+    from mtshare_ros.inference.engine import Engine
+
+    folder.mkdir(parents=True)
+    engine, frames = Engine.load(str(model), device='cpu'), make_frames(3)
+    predictions = infer(engine, frames)
+    for name in ('monday', 'tuesday'):
+        for kind, ending in FORMATS.items():
+            write_shard(kind, folder / f'{name}-00000{ending}', frames, predictions,
+                        make_context(engine, name=name))
+
+
 @pytest.mark.parametrize('example', examples('python'), ids=str)
-def test_a_python_example_runs(example, tmp_path, monkeypatch):
+def test_a_python_example_runs(example, tmp_path, monkeypatch, tiny_model):
     image_module = pytest.importorskip('PIL.Image', reason='pictures need Pillow')
     image_module.new('RGB', (320, 240), 'grey').save(tmp_path / 'photo.jpg')
+    if 'maps/shards' in example.text:
+        write_shards(tmp_path / 'maps/shards', tiny_model)
     monkeypatch.chdir(tmp_path)
     if 'import rclpy' in example.text:
         pytest.importorskip('rclpy', reason='ROS 2 is neither sourced nor installed as wheels')
 
     # under another name than __main__, so that a node is defined but not spun
     warnings.simplefilter('error')
+    if 'import webdataset' in example.text:  # which leaves the closing of files to Python
+        warnings.simplefilter('ignore', ResourceWarning)
     exec(compile(example.text, str(example), 'exec'), {'__name__': 'example'})  # noqa: S102
 
 
