@@ -40,6 +40,10 @@ class RecordingError(MtshareError):
     """A bag, a video or an image file cannot be read, or an output cannot be written."""
 
 
+class PlaceError(RecordingError):
+    """The output of a fleet cannot be read or written; the recordings are not at fault."""
+
+
 class MissingExtraError(MtshareError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 import math
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Callable, Sequence
 
 import yaml
@@ -62,7 +62,7 @@ def folders_with_bags(path: Path) -> list[Path]:
     return sorted({file.parent for file in path.glob('*/*') if storage_of(file)})
 
 
-def bare_name(path: Path) -> str:
+def bare_name(path: PurePath) -> str:
     """Return the name of a storage file without the ending that compression adds."""
     return path.stem if path.suffix in PACKED else path.name
 

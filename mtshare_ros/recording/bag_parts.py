@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Collection, Iterator, Protocol, Sequence
 
 from mtshare_ros.errors import import_extra
@@ -179,7 +179,7 @@ class StorageWriter(ABC):
         """Put a message into the file."""
 
 
-def storage_of(path: Path) -> str:
+def storage_of(path: PurePath) -> str:
     """Return the storage of a file, compressed or not, by its ending; empty for other files."""
     name = path.stem if path.suffix in PACKED else path.name
     return next((kind for kind, ending in STORAGES.items() if name.endswith(ending)), '')

@@ -1,0 +1,83 @@
+"""Copies of remote recordings on this machine, to read them from."""
+
+from pathlib import Path
+import shutil
+
+from mtshare_ros.errors import RecordingError
+from mtshare_ros.fleet.addresses import Address, reaching
+from mtshare_ros.fleet.listings import list_address, ListedFile, tree_of
+from mtshare_ros.fleet.recording_files import file_recording, find_recordings, FoundRecording
+from mtshare_ros.fleet.sources import Source
+
+_SPARE = 2**26
+"""Bytes to leave free beside a copy."""
+
+
+def fetch(source: Source, folder: Path) -> Path:
+    """
+    Return a local path to read a recording from: its own, or that of a copy in a folder.
+
+    Raises RecordingError where it is not there any more, has changed, does not fit, or where a
+    file does not arrive whole; nothing of it stays in the folder then.
+    """
+    if source.is_local:
+        return Path(source.location)
+    recording = _find(source)
+    _check_space(source, folder)
+    # readers know the files of a bag by the name of their folder
+    target = folder / source.location.rpartition('/')[2]
+    try:
+        _copy(source, recording.files, target)
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        target.unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _find(source: Source) -> FoundRecording:
+    """Return the files of a recording as they are now."""
+    files = list_address(Address(source.location))
+    if len(files) == 1 and files[0].location == source.location:
+        found = [file_recording(files[0])]
+    else:
+        found = [*find_recordings(tree_of(source.location, files)).recordings]
+    for recording in found:
+        if recording and (recording.location, recording.kind) == (source.location, source.kind):
+            if recording.version == source.version:
+                return recording
+            raise RecordingError(f'{source.location}: has changed since the command began; run '
+                                 'it again when the recording is complete')
+    raise RecordingError(f'{source.location}: is not there any more')
+
+
+def _check_space(source: Source, folder: Path) -> None:
+    free = shutil.disk_usage(folder).free
+    if source.bytes + _SPARE > free:
+        raise RecordingError(
+            f'{source.location}: takes {source.bytes / 1e9:.1f} GB, {folder} has '
+            f'{free / 1e9:.1f} GB free; set TMPDIR to a folder with more space, or use fewer '
+            'workers')
+
+
+def _copy(source: Source, files: tuple[ListedFile, ...], target: Path) -> None:
+    """Copy the files into a folder, or to the path of the only one."""
+    alone = files[0].location == source.location
+    copies = {file: target if alone else target / file.name for file in files}
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not alone:
+        target.mkdir()
+    system = Address(source.location).system
+    with reaching(source.location, 'downloaded'):
+        try:
+            # together, as folders of images have thousands of small files
+            system.get([Address(file.location).path for file in copies],
+                       [str(copy) for copy in copies.values()])
+        except FileNotFoundError as error:
+            raise RecordingError(f'{source.location}: a file is not there any more: {error}'
+                                 ) from error
+    for file, copy in copies.items():
+        size = copy.stat().st_size if copy.is_file() else 0
+        if size != file.size:
+            raise RecordingError(f'{file.location}: {size} of its {file.size} bytes arrived; run '
+                                 'the command again')
