@@ -7,6 +7,9 @@ Every message says what is wrong, the value, where it came from, what is allowed
 from importlib import import_module
 from typing import Any
 
+LONGEST_QUOTE = 60
+"""Characters shown of a text from a message; a publisher may send one of any length."""
+
 
 class MtshareError(Exception):
     """An error that the user can correct; commands print its text without a traceback."""
@@ -54,6 +57,13 @@ class TrainingError(MtshareError):
 
 _PROJECTS = {'PIL': 'Pillow', 'skimage': 'scikit-image', 'scipy': 'SciPy'}
 """Names of libraries by those of their modules, where the two differ."""
+
+
+def quote(text: str) -> str:
+    """Return a text from a message in quotes, on one line of at most LONGEST_QUOTE characters."""
+    if len(text) <= LONGEST_QUOTE:
+        return repr(text)
+    return f'{text[:LONGEST_QUOTE]!r}... ({len(text)} characters)'
 
 
 def import_extra(module: str, purpose: str, extra: str) -> Any:

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from mtshare_ros.errors import quote
 from mtshare_ros.image_frame import Picture, size_of
-from mtshare_ros.messages.image_messages import quote
+from mtshare_ros.stamps import nanoseconds_of
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,6 @@ class CameraImage:
 LONGEST_GAP_S = 1.0
 LONGEST_GAP_PERIODS = 10
 _PERIODS_KEPT = 9
-
-
-def nanoseconds_of(stamp: Any) -> int:
-    """Return a stamp in nanoseconds, also a negative one, which rclpy's Time refuses."""
-    return int(stamp.sec * 1_000_000_000 + stamp.nanosec)
 
 
 class Continuity:

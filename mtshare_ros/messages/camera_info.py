@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mtshare_ros.errors import quote
 from mtshare_ros.image_frame import Framing, Pinhole
-from mtshare_ros.messages.image_messages import quote
 
 CAMERA_MATRICES = ('auto', 'K', 'P')
 """Which matrix of a CameraInfo is the image's: K where it is raw, P where it is rectified."""

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.errors import FrameError, MissingExtraError
+from mtshare_ros.errors import FrameError, MissingExtraError, quote
 from mtshare_ros.image_files import decode, load_pillow, orientation_of, SENSOR_BITS, why
 from mtshare_ros.image_frame import fit_image, frame_to_cover, Framing, Picture
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS
-from mtshare_ros.messages.image_messages import check_size, Hints, MAX_PIXELS, NODE_HINTS, quote
+from mtshare_ros.messages.image_messages import check_size, Hints, MAX_PIXELS, NODE_HINTS
 
 CODECS = ('JPEG', 'PNG', 'WEBP', 'TIFF', 'BMP')
 """The formats that are decoded, by Pillow's names."""

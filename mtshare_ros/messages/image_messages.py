@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mtshare_ros.errors import FrameError
+from mtshare_ros.errors import FrameError, quote
 from mtshare_ros.image_files import eight_bits, SENSOR_BITS
 from mtshare_ros.image_frame import fit_image, Framing, Pinhole
 from mtshare_ros.messages.encodings import INPUT_ENCODINGS, InputEncoding, OUTPUT_ENCODINGS, Planes
@@ -21,20 +21,10 @@ MAX_PIXELS = 16_777_216
 POINT_STEP = 16
 """Bytes of a point: x, y, z, rgb without padding, half of what PCL keeps in memory."""
 
-LONGEST_QUOTE = 60
-"""Characters shown of a text from a message; a publisher may send one of any length."""
-
 _NUMBERS = re.compile(r'(8|16|32|64)[USF]C\d*', re.IGNORECASE)
 _COMPRESSED = re.compile('jpe?g|png|h26[45]|hevc', re.IGNORECASE)
 _BY_NAME = {name.lower(): encoding for name, encoding in INPUT_ENCODINGS.items()}
 _COLOR_OFFSET = 12
-
-
-def quote(text: str) -> str:
-    """Return a text from a message in quotes, on one line of at most LONGEST_QUOTE characters."""
-    if len(text) <= LONGEST_QUOTE:
-        return repr(text)
-    return f'{text[:LONGEST_QUOTE]!r}... ({len(text)} characters)'
 
 
 @dataclass(frozen=True)

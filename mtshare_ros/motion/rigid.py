@@ -92,6 +92,14 @@ def rotation_vector(rotation: np.ndarray) -> np.ndarray:
     return 2 * math.atan2(length, scalar) / length * vector
 
 
+def rotation_of(quaternion: np.ndarray) -> np.ndarray:
+    """Return the rotation (3, 3) of a unit quaternion x, y, z, w."""
+    vector, scalar = quaternion[:3], quaternion[3]
+    x, y, z = vector
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.eye(3) + 2 * scalar * cross + 2 * cross @ cross
+
+
 def _quaternion(rotation: np.ndarray) -> tuple[float, np.ndarray]:
     """Return scalar >= 0 and vector (3,) of the unit quaternion, accurate up to half a turn."""
     squares = np.append(np.diag(rotation), np.trace(rotation))

@@ -9,7 +9,7 @@ from mtshare_ros.errors import FrameError, MtshareError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import task_of
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
-from mtshare_ros.messages.camera_image import CameraImage, Continuity, nanoseconds_of
+from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.recording.bag import Bag
 from mtshare_ros.recording.bag_messages import (
     choose_copied,
@@ -25,6 +25,7 @@ from mtshare_ros.recording.frames import Perception, RecordedFrame, RunStatistic
 from mtshare_ros.recording.notices import Notices
 from mtshare_ros.recording.recorded_calibrations import RecordedCalibrations
 from mtshare_ros.recording.segments import Segment
+from mtshare_ros.stamps import nanoseconds_of
 
 
 @dataclass

@@ -5,11 +5,12 @@ import time
 from mtshare_ros.errors import FrameError
 from mtshare_ros.image_frame import fit_frame, frame_to_cover
 from mtshare_ros.inference.prediction import FrameStats, Prediction
-from mtshare_ros.messages.camera_image import CameraImage, Continuity, nanoseconds_of
+from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.messages.camera_info import pinhole_of
 from mtshare_ros.motion.map_follower import FollowedView, MapFollower, NetworkFrame
 from mtshare_ros.nodes.perception.output_publishers import Frame
 from mtshare_ros.nodes.perception.pipeline import CameraParts, Job, PoseReader
+from mtshare_ros.stamps import nanoseconds_of
 
 
 class FollowerPipeline:

@@ -13,8 +13,8 @@ from rclpy.qos import DurabilityPolicy, qos_check_compatible, QoSCompatibility, 
 from rclpy.subscription import Subscription
 from rclpy.topic_endpoint_info import TopicEndpointInfo
 
-from mtshare_ros.messages.camera_image import nanoseconds_of
 from mtshare_ros.nodes.perception.input_topics import TRANSPORTS
+from mtshare_ros.stamps import nanoseconds_of
 
 FUTURE_TOLERANCE_S = 0.1
 """How far the clocks of two machines may differ before the node reports it."""

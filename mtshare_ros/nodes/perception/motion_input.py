@@ -6,6 +6,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import Imu as ImuMessage
 
+from mtshare_ros.motion.transform_tree import TransformTree
 from mtshare_ros.nodes import qos
 from mtshare_ros.nodes.node_environment import optional_messages
 from mtshare_ros.nodes.perception.camera_poses import (
@@ -13,7 +14,6 @@ from mtshare_ros.nodes.perception.camera_poses import (
     GyroscopePoses,
     Imu,
     TransformPoses,
-    TransformTree,
 )
 from mtshare_ros.nodes.perception.engine_parameters import GYROSCOPE, MotionChoice, TF
 from mtshare_ros.nodes.perception.input_topics import IMU_TOPIC, name_for, subscribe_all

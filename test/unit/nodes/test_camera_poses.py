@@ -9,14 +9,9 @@ from std_msgs.msg import Header
 
 from mtshare_ros.motion.rigid import RigidMotion, rotation_vector
 from mtshare_ros.motion.sensor_motion import Lookup
+from mtshare_ros.motion.transform_tree import BEYOND_S, MOST_FRAMES, TransformTree
 from mtshare_ros.nodes.notices import Notices
-from mtshare_ros.nodes.perception.camera_poses import (
-    BEYOND_S,
-    GyroscopePoses,
-    Imu,
-    MOST_FRAMES,
-    TransformTree,
-)
+from mtshare_ros.nodes.perception.camera_poses import GyroscopePoses, Imu
 from mtshare_ros.nodes.perception.frame_reports import PATIENCE_S, PoseWatch
 
 SECOND = 1_000_000_000
