@@ -55,6 +55,10 @@ class TrainingError(MtshareError):
     """A training run cannot continue; its last saved state is on disk."""
 
 
+class FleetError(MtshareError):
+    """The workers of a fleet, or the cluster they shall run on, cannot be used; or one failed."""
+
+
 _PROJECTS = {'PIL': 'Pillow', 'skimage': 'scikit-image', 'scipy': 'SciPy'}
 """Names of libraries by those of their modules, where the two differ."""
 
