@@ -3,11 +3,11 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Sequence, TYPE_CHECKING
+from typing import Annotated, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.calibrate_recording import calibrate_on
+from mtshare_ros.cli.calibrate_recording import calibrate_on, recordings_of
 from mtshare_ros.cli.options import (
     DeviceOption,
     JsonOption,
@@ -20,7 +20,7 @@ from mtshare_ros.cli.output import check_folder, print_table, progress_bar, writ
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.calibration import Calibration, CalibrationSettings
     from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
-    from mtshare_ros.evaluation.room_data import ClipSpec, RenderedClip
+    from mtshare_ros.evaluation.room_data import CalibrationClips
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ManifestEntry, ModelFile
@@ -36,12 +36,13 @@ RoomsOption = Annotated[int, typer.Option(
                              'result is checked in as many others.')]
 FramesOption = Annotated[int, typer.Option(
     min=2, metavar='N', help='Frames of a clip; more than the refresh period.')]
-BagOption = Annotated[Path | None, typer.Option(
-    metavar='BAG', help='Calibrate on this bag instead of rooms.')]
-VideoOption = Annotated[Path | None, typer.Option(
-    metavar='FILE', help='Calibrate on this video instead of rooms.')]
+BagOption = Annotated[list[Path] | None, typer.Option(
+    metavar='BAG', help='Calibrate on this bag instead of rooms; several times, also with '
+                        '--video, for the frames of all of them.')]
+VideoOption = Annotated[list[Path] | None, typer.Option(
+    metavar='FILE', help='Calibrate on this video instead of rooms; several times as well.')]
 ImageTopicOption = Annotated[str | None, typer.Option(
-    metavar='TOPIC', help='The images of the bag, where it has several.')]
+    metavar='TOPIC', help='The images of the bags, where they have several.')]
 OutputOption = Annotated[Path | None, typer.Option(
     metavar='FILE', help='The new model file; it must not exist yet. Default: '
                          'NAME_calibrated.safetensors in this folder.')]
@@ -54,6 +55,7 @@ mtshare calibrate default
 mtshare calibrate my.safetensors --target-error 0.03 --output my_exact.safetensors
 mtshare calibrate default --register rooms_calibrated
 mtshare calibrate default --video street.mp4 --target-error 0.2
+mtshare calibrate default --bag monday --bag tuesday --target-error 0.2
 """
 
 NOTES = """\
@@ -91,24 +93,25 @@ def calibrate(
     changed; its entry for models/manifest.yaml is printed. The share of active tokens above which
     a whole frame is faster on this device is timed, too: close other programs before.
 
-    With --bag or --video it calibrates on that recording: it finds the refresh period and the
-    factor on the thresholds over time that keep the difference to dense frames with least work.
+    With --bag or --video it calibrates on recordings: it finds the refresh period and the factor
+    on the thresholds over time that keep the difference to dense frames with least work, in 95 %
+    of the frames of all recordings together.
     """
     from mtshare_ros.evaluation.calibration import CalibrationSettings
     from mtshare_ros.evaluation.room_data import plan_clips
     from mtshare_ros.model.manifest import find_model
 
-    settings, plan = CalibrationSettings(target_error, temporal_share), plan_clips(rooms)
+    settings, plan = CalibrationSettings(target_error, temporal_share), plan_clips(rooms, frames)
+    recordings = recordings_of(bag, video, image_topic)
     check_folder(json)
     target = _target(file := find_model(model), output, register)
     engine = load_engine(model, device, precision)
     result: 'Calibration | RecordedCalibration'
-    if bag is None and video is None:
-        clips = _film((*plan.calibration, *plan.held_out), frames, engine.input_size)
-        result = _run(engine, clips[:rooms], clips[rooms:], settings)
-        _print_result(result, settings)
+    if recordings:
+        result = calibrate_on(engine, recordings, target_error)
     else:
-        result = calibrate_on(engine, bag, video, image_topic, target_error)
+        result = _run(engine, plan, settings)
+        _print_result(result, settings)
     crossovers = _measure_crossover(engine)
     entry = _save(file, replace(engine.description, crossovers=crossovers), target, result)
     _carry_quality(engine, target)
@@ -140,24 +143,22 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
     return target
 
 
-def _film(
-    specs: 'Sequence[ClipSpec]', frames: int, size: tuple[int, int]
-) -> 'list[RenderedClip]':
-    from mtshare_ros.evaluation.room_data import render_clips
-
-    with progress_bar('rendering', len(specs) * frames) as progress:
-        return render_clips(specs, frames=frames, size=size, progress=progress)
-
-
 def _run(
-    engine: 'Engine', clips: 'list[RenderedClip]', held_out: 'list[RenderedClip]',
-    settings: 'CalibrationSettings',
+    engine: 'Engine', plan: 'CalibrationClips', settings: 'CalibrationSettings'
 ) -> 'Calibration':
     from mtshare_ros.evaluation.calibration import calibrate as find_thresholds, count_frames
+    from mtshare_ros.evaluation.measurements import MeasuredHere
+    from mtshare_ros.evaluation.output_error import ClipMeter
+    from mtshare_ros.evaluation.room_data import render_clips
 
-    total = count_frames(engine.description.architecture, engine.network_tasks, clips, held_out)
+    with progress_bar('rendering', len(plan.specs) * plan.frames) as progress:
+        clips = render_clips(plan.specs, frames=plan.frames, size=engine.input_size,
+                             progress=progress)
+    spread = MeasuredHere(lambda tick: [ClipMeter(engine, clip, settings.sharing, tick)
+                                        for clip in clips])
+    total = count_frames(engine.description.architecture, engine.network_tasks, plan)
     with progress_bar('calibrating', total) as progress:
-        return find_thresholds(engine, clips, held_out, settings, progress)
+        return find_thresholds(engine, plan, settings, spread, progress)
 
 
 def _print_result(result: 'Calibration', settings: 'CalibrationSettings') -> None:

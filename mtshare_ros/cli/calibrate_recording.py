@@ -1,8 +1,7 @@
-"""``mtshare calibrate`` on a bag or a video."""
+"""``mtshare calibrate`` on bags and videos."""
 
-from itertools import islice
 from pathlib import Path
-from typing import Iterator, TYPE_CHECKING
+from typing import Sequence, TYPE_CHECKING
 
 import typer
 
@@ -10,78 +9,44 @@ from mtshare_ros.cli.output import print_table, progress_bar
 from mtshare_ros.cli.recordings import warn
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
     from mtshare_ros.inference.engine import Engine
-
-MOST_FRAMES = 120
-"""How many frames of a recording are used: four of the longest refresh periods."""
+    from mtshare_ros.recording.calibration_frames import RecordingChoice
 
 
-class _Listener:
-    """Prints messages about single frames."""
+def recordings_of(
+    bags: Sequence[Path] | None, videos: Sequence[Path] | None, image_topic: str | None
+) -> 'tuple[RecordingChoice, ...]':
+    """Return the recordings to calibrate on, the bags before the videos."""
+    from mtshare_ros.recording.calibration_frames import RecordingChoice
 
-    def skip(self, line: str) -> None:
-        """Print that a frame is left out."""
-        warn(f'skipped {line}')
-
-    def note(self, line: str) -> None:
-        """Print any other message."""
-        warn(line)
+    return (*(RecordingChoice(path.absolute(), True, image_topic) for path in bags or ()),
+            *(RecordingChoice(path.absolute(), False) for path in videos or ()))
 
 
 def calibrate_on(
-    engine: 'Engine', bag: Path | None, video: Path | None, image_topic: str | None,
-    target_error: float,
+    engine: 'Engine', recordings: 'Sequence[RecordingChoice]', target_error: float
 ) -> 'RecordedCalibration':
-    """Choose refresh period and thresholds on a bag or a video, and print what was tried."""
-    from mtshare_ros.errors import ConfigError
-    from mtshare_ros.evaluation.recorded_calibration import calibrate_recorded, count_frames
+    """Choose refresh period and thresholds on recordings, and print what was tried."""
+    from mtshare_ros.evaluation.measurements import MeasuredHere
+    from mtshare_ros.evaluation.recorded_calibration import (
+        calibrate_recorded,
+        count_frames,
+        RecordingMeter,
+    )
 
-    source = bag or video
-    if source is None or (bag is not None and video is not None):
-        raise ConfigError(f'--bag is {bag} and --video is {video}; give one of them')
-    frames = _bag_frames(source, image_topic, engine) if bag else _video_frames(source, engine)
-    images = list(islice(frames, MOST_FRAMES))
-    with progress_bar('calibrating', count_frames(images)) as progress:
-        done = iter(range(1, count_frames(images) + 1))
-        found = calibrate_recorded(engine, images, target_error, source.name,
-                                   lambda: progress(next(done)))
-    _print(found, target_error)
+    films = [recording.frames(engine.input_size, warn) for recording in recordings]
+    names = [recording.path.name for recording in recordings]
+    spread = MeasuredHere(lambda tick: [RecordingMeter(engine, images, name, tick)
+                                        for images, name in zip(films, names)])
+    with progress_bar('calibrating', count_frames(sum(map(len, films)))) as progress:
+        found = calibrate_recorded(engine, names, target_error, spread, progress)
+    print_recorded(found, target_error)
     return found
 
 
-def _video_frames(path: Path, engine: 'Engine') -> 'Iterator[np.ndarray]':
-    from mtshare_ros.image_frame import fit_frame, frame_to_cover, size_of
-    from mtshare_ros.recording.frame_sources import open_source
-
-    for frame in open_source([str(path)]).read(_Listener()):
-        framing = frame_to_cover(size_of(frame.picture), engine.input_size)
-        yield fit_frame(frame.picture, framing).copy()
-
-
-def _bag_frames(path: Path, image_topic: str | None, engine: 'Engine') -> 'Iterator[np.ndarray]':
-    from mtshare_ros.errors import FrameError
-    from mtshare_ros.image_frame import fit_frame, frame_to_cover
-    from mtshare_ros.recording.bag import Bag, choose_image_topic
-    from mtshare_ros.recording.bag_messages import MessageTypes, read_image, require_decoder
-
-    with Bag(path, warn) as opened:
-        topic = choose_image_topic(opened.topics, image_topic)
-        require_decoder(topic.message_type)
-        types = MessageTypes()
-        for message in opened.messages((topic.name,)):
-            try:
-                image = read_image(types, message.data, topic.message_type, engine.input_size)
-            except FrameError as error:
-                warn(f'skipped an image: {error}')
-                continue
-            framing = frame_to_cover((image.height, image.width), engine.input_size)
-            yield fit_frame(image.picture, framing).copy()
-
-
-def _print(found: 'RecordedCalibration', target: float) -> None:
+def print_recorded(found: 'RecordedCalibration', target: float) -> None:
+    """Print what was tried and what the node needs beside the new model."""
     tasks = list(found.consecutive)
     rows = [(f'{trial.refresh_period}{" *" if trial is found.chosen else ""}',
              f'{trial.factor:.2f}', f'{trial.macs_fraction:.0%}',
@@ -92,7 +57,7 @@ def _print(found: 'RecordedCalibration', target: float) -> None:
                 f'{target:g}; * is chosen',
                 ('refresh period', 'factor', 'work', *tasks), rows)
     if max(found.consecutive.values()) < target:
-        warn('little changes in this recording, so these values may be wrong where more moves; '
+        warn('little changes in what was recorded, so these values may be wrong where more moves; '
              'calibrate on a recording of the camera in use')
     typer.echo('for the node, beside the new model file:\n\n/**:\n  ros__parameters:\n'
                f'    temporal.refresh_period: {found.chosen.refresh_period}\n')

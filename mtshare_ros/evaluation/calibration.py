@@ -4,15 +4,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Callable, Mapping, Sequence
 
+import numpy as np
+
 from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.evaluation.output_error import (
-    compare,
-    Comparison,
-    noise_response,
-    UngatedReference,
-)
-from mtshare_ros.evaluation.room_data import RenderedClip
+from mtshare_ros.evaluation.measurements import CountedSpread, Spread
+from mtshare_ros.evaluation.output_error import ClipMeter, Comparison, ErrorMetrics, joined
+from mtshare_ros.evaluation.room_data import CalibrationClips, ClipSpec
 from mtshare_ros.evaluation.search import largest_within
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.architecture import ArchitectureConfig
@@ -71,18 +69,18 @@ class Calibration:
 
 
 def count_frames(
-    architecture: ArchitectureConfig, tasks: Sequence[str], clips: Sequence[RenderedClip],
-    held_out: Sequence[RenderedClip],
+    architecture: ArchitectureConfig, tasks: Sequence[str], clips: CalibrationClips
 ) -> int:
     """Return the largest number of frames that ``calibrate`` may compute."""
     searches = len(tasks) + len(_with_own_blocks(architecture, tasks))
-    noise = 2 * sum(len(clip.again) for clip in clips)
-    return noise + (1 + searches * STEPS + 3) * _frames(clips) + 3 * _frames(held_out)
+    count, held_out = len(clips.calibration), len(clips.held_out)
+    return count * 2 * clips.noisy_frames + clips.frames * (
+        (1 + searches * STEPS + 3) * count + 3 * held_out)
 
 
 def calibrate(
-    engine: Engine, clips: Sequence[RenderedClip], held_out: Sequence[RenderedClip],
-    settings: CalibrationSettings, progress: Callable[[int], None] = lambda done: None,
+    engine: Engine, clips: CalibrationClips, settings: CalibrationSettings, spread: Spread,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> Calibration:
     """
     Find the largest thresholds with which the p95 error of every task is within what is allowed.
@@ -90,42 +88,50 @@ def calibrate(
     The temporal thresholds come first, task by task and without reuse, then the thresholds for
     reusing updates of the base task. Each search finds one number for all blocks, because
     thresholds are relative to the spread of the tokens in each block; temporal thresholds are that
-    number times ``block_profile``. At the end all tasks run together, over ``clips`` and over
-    ``held_out``; ``progress`` is called with the number of frames done. Raises ConfigError where
-    even the smallest threshold exceeds the target.
+    number times ``block_profile``. At the end all tasks run together, over the clips that were
+    calibrated on and over those held out. ``spread`` measures on all of them, the held-out clips
+    numbered after the others, with a ClipMeter of ``settings.sharing`` each. ``progress`` is
+    called with the number of frames done. Raises ConfigError where even the smallest threshold
+    exceeds the target.
     """
-    done = _Done(progress)
-    noise = noise_response(engine, clips, done.tick)
-    thresholds = _Search(engine, clips, settings, noise, done).run()
-    calibrated = engine.with_thresholds(thresholds)
-    found = compare(calibrated, clips, settings.sharing, done.tick)
-    check = compare(calibrated, held_out, settings.sharing, done.tick)
-    result = Calibration(thresholds, noise, found, check, '')
-    return replace(result, sentence=_sentence(settings, result, clips, held_out))
+    counted = CountedSpread(spread, progress)
+    count, held_out = len(clips.calibration), len(clips.held_out)
+    found = counted.measure(range(count), 2 * clips.noisy_frames * count, ClipMeter.noise)
+    noise = {task: float(np.mean(joined(clip[task] for clip in found)))
+             for task in engine.network_tasks}
+    thresholds = _Search(engine, clips, settings, noise, counted).run()
+    here, elsewhere = (
+        Comparison.of(counted.measure(part, 3 * clips.frames * len(part), ClipMeter.compare,
+                                      thresholds))
+        for part in (range(count), range(count, count + held_out)))
+    result = Calibration(thresholds, noise, here, elsewhere, '')
+    return replace(result, sentence=_sentence(settings, result, clips))
 
 
 class _Search:
     """Searches the thresholds of an engine, for one task and one kind of gate after another."""
 
     def __init__(
-        self, engine: Engine, clips: Sequence[RenderedClip], settings: CalibrationSettings,
-        noise: Mapping[str, float], done: '_Done',
+        self, engine: Engine, clips: CalibrationClips, settings: CalibrationSettings,
+        noise: Mapping[str, float], counted: CountedSpread,
     ) -> None:
-        self._engine = engine
+        self._tasks = engine.network_tasks
         self._settings = settings
         self._noise = noise
-        self._done = done
-        self._reference = UngatedReference(engine, clips, settings.sharing, done.tick)
+        self._clips = range(len(clips.calibration))
+        self._frames = clips.frames * len(self._clips)
+        self._counted = counted
         self._shape = engine.description.architecture
         none = (0.0,) * self._shape.depth
-        self._thresholds = {task: TaskThresholds(none, none) for task in engine.network_tasks}
+        self._thresholds = {task: TaskThresholds(none, none) for task in self._tasks}
         self._first = {'temporal': FIRST, 'task': FIRST}
 
     def run(self) -> dict[str, TaskThresholds]:
         """Return the thresholds of every task."""
-        reusing = _with_own_blocks(self._shape, self._engine.network_tasks)
+        self._counted.measure(self._clips, self._frames, ClipMeter.prepare)
+        reusing = _with_own_blocks(self._shape, self._tasks)
         share = self._settings.temporal_share
-        for task in self._engine.network_tasks:
+        for task in self._tasks:
             self._settle(task, 'temporal', share if task in reusing else 1.0)
         for task in reusing:
             self._settle(task, 'task', 1.0)
@@ -133,11 +139,12 @@ class _Search:
 
     def _settle(self, task: str, kind: str, share: float) -> None:
         allowed = share * self._settings.allowed(self._noise[task])
-        self._done.begin()
+        start = self._counted.frames
         found = largest_within(
             lambda value: self._error(task, kind, value), allowed,
             first=self._first[kind], low=SMALLEST, high=LARGEST, steps=STEPS)
-        self._done.end(STEPS * _frames(self._reference.clips))
+        # a search that ended early counts as a full one
+        self._counted.advance_to(start + STEPS * self._frames)
         if not found.within:
             raise ConfigError(
                 f'target_error is {self._settings.target_error:g}; with the smallest {kind} '
@@ -150,9 +157,9 @@ class _Search:
 
     def _error(self, task: str, kind: str, value: float) -> float:
         trial = {**self._thresholds, task: self._with(task, kind, value)}
-        sharing = replace(self._settings.sharing, task=kind == 'task')
-        engine = self._engine.with_thresholds(trial)
-        return self._reference.added_by(engine, task, sharing, self._done.tick).p95
+        errors = self._counted.measure(
+            self._clips, self._frames, ClipMeter.added_by, trial, task, kind == 'task')
+        return ErrorMetrics.of(joined(errors)).p95
 
     def _with(self, task: str, kind: str, value: float) -> TaskThresholds:
         prefix, depth = self._shape.shared_depth, self._shape.depth
@@ -163,39 +170,12 @@ class _Search:
                        task=(0.0,) * prefix + (round(value, 4),) * (depth - prefix))
 
 
-class _Done:
-    """Counts frames for a progress bar; a search that ends early counts as a full one."""
-
-    def __init__(self, report: Callable[[int], None]) -> None:
-        self._report = report
-        self._frames = self._start = 0
-
-    def tick(self) -> None:
-        """Count a frame."""
-        self._frames += 1
-        self._report(self._frames)
-
-    def begin(self) -> None:
-        """Remember the count at which a search begins."""
-        self._start = self._frames
-
-    def end(self, frames: int) -> None:
-        """Set the count to that at the beginning of the search plus ``frames``."""
-        self._frames = self._start + frames
-        self._report(self._frames)
-
-
-def _frames(clips: Sequence[RenderedClip]) -> int:
-    return sum(len(clip.images) for clip in clips)
-
-
 def _with_own_blocks(shape: ArchitectureConfig, tasks: Sequence[str]) -> tuple[str, ...]:
     return tuple(tasks[1:]) if shape.shared_depth < shape.depth else ()
 
 
 def _sentence(
-    settings: CalibrationSettings, result: Calibration, clips: Sequence[RenderedClip],
-    held_out: Sequence[RenderedClip],
+    settings: CalibrationSettings, result: Calibration, clips: CalibrationClips
 ) -> str:
     """Return how thresholds were calibrated and the errors with them, as text for the model."""
     sharing = settings.sharing
@@ -207,13 +187,14 @@ def _sentence(
     return (
         f'Relative L2 error that thresholds add to the raw output, 95th percentile over frames, '
         f'at most {settings.target_error:g} or what the noise of the sensor makes of a dense '
-        f'output: {reached}; {_described(clips)}; other rooms: {_described(held_out)}; '
+        f'output: {reached}; {_described(clips.calibration, clips.frames)}; '
+        f'other rooms: {_described(clips.held_out, clips.frames)}; '
         f'{sharing.block} block, {sharing.policy} refresh, period {sharing.refresh_period}.')
 
 
-def _described(clips: Sequence[RenderedClip]) -> str:
-    seeds = [clip.spec.seed for clip in clips]
-    motions = Counter(clip.spec.motion for clip in clips)
+def _described(clips: Sequence[ClipSpec], frames: int) -> str:
+    seeds = [clip.seed for clip in clips]
+    motions = Counter(clip.motion for clip in clips)
     named = ', '.join(f'{count} {motion}' for motion, count in motions.items())
-    return (f'{len(clips)} clips of {len(clips[0].images)} frames, rooms {min(seeds)} to '
-            f'{max(seeds)} ({named})')
+    return (f'{len(clips)} clips of {frames} frames, rooms {min(seeds)} to {max(seeds)} '
+            f'({named})')

@@ -1,11 +1,13 @@
 """How much the raw outputs of an engine that shares differ from others of the same network."""
 
 from dataclasses import dataclass, replace
-from typing import Callable, Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 
+from mtshare_ros.evaluation.measurements import Tick
 from mtshare_ros.evaluation.room_data import NOISE_STEP, RenderedClip
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings
@@ -56,6 +58,16 @@ class Comparison:
     errors: Mapping[str, TaskErrors]
     macs_fraction: float
 
+    @classmethod
+    def of(cls, clips: Sequence['ClipDifferences']) -> 'Comparison':
+        """Summarise the errors of all frames of some clips."""
+        errors = {}
+        for task in clips[0].errors:
+            of_clips = zip(*(clip.errors[task] for clip in clips))
+            errors[task] = TaskErrors(*(ErrorMetrics.of(joined(lists)) for lists in of_clips))
+        return cls(errors, sum(clip.macs for clip in clips)
+                   / sum(clip.dense_macs for clip in clips))
+
 
 @dataclass(frozen=True)
 class FrameOutputs:
@@ -63,6 +75,11 @@ class FrameOutputs:
 
     raw: Mapping[str, torch.Tensor]
     stats: FrameStats
+
+
+def joined(lists: Iterable[Sequence[float]]) -> list[float]:
+    """Return the items of some lists in one."""
+    return list(chain.from_iterable(lists))
 
 
 def relative_error(found: torch.Tensor, expected: torch.Tensor) -> float:
@@ -89,63 +106,91 @@ def without_thresholds(engine: Engine) -> Engine:
 
 
 def outputs(
-    engine: Engine, clip: RenderedClip, tasks: tuple[str, ...], sharing: SharingSettings,
-    tick: Callable[[], None],
+    engine: Engine, images: Sequence[np.ndarray], tasks: tuple[str, ...],
+    sharing: SharingSettings, tick: Tick,
 ) -> Iterator[FrameOutputs]:
-    """Run an engine over a clip; each output is valid until the next one is yielded."""
+    """Run an engine over images in one session; an output is valid until the next one."""
     session, settings = engine.new_session(), InferenceSettings(tasks, sharing)
     tasks = settings.tasks
-    for image in clip.images:
+    for image in images:
         stats = engine.infer(image, session, settings).stats
         tick()
         yield FrameOutputs({task: engine.raw(session, task) for task in tasks}, stats)
 
 
-class UngatedReference:
-    """The raw outputs for some clips of sharing without thresholds, kept on the CPU."""
+@dataclass(frozen=True)
+class ClipDifferences:
+    """
+    The errors in the frames of one clip by task, in the order of the fields of TaskErrors.
+
+    ``macs`` were done of the ``dense_macs`` of dense frames. The first frame does not count.
+    """
+
+    errors: Mapping[str, tuple[list[float], ...]]
+    macs: int
+    dense_macs: int
+
+
+class ClipMeter:
+    """
+    Measures on one clip how much the raw outputs of an engine differ from each other.
+
+    What they are compared with, the outputs of sharing without thresholds, is kept on the CPU.
+    ``tick`` is called after each frame.
+    """
 
     def __init__(
-        self, engine: Engine, clips: Sequence[RenderedClip], sharing: SharingSettings,
-        tick: Callable[[], None],
+        self, engine: Engine, clip: RenderedClip, sharing: SharingSettings, tick: Tick
     ) -> None:
-        self.clips = tuple(clips)
-        engine, sharing = without_thresholds(engine), gated(sharing)
-        self._raw = [
-            [{task: raw.float().cpu().clone() for task, raw in frame.raw.items()}
-             for frame in outputs(engine, clip, engine.network_tasks, sharing, tick)]
-            for clip in self.clips]
+        self._engine, self._clip, self._tick = engine, clip, tick
+        self._sharing = gated(sharing)
+        self._ungated: list[dict[str, torch.Tensor]] | None = None
+
+    def noise(self) -> dict[str, list[float]]:
+        """Return by task the differences of dense outputs between two draws of the noise."""
+        tasks = self._engine.network_tasks
+        errors: dict[str, list[float]] = {task: [] for task in tasks}
+        first, second = self._clip.images[::NOISE_STEP], self._clip.again
+        for one, other in zip(self._run(self._engine, first, tasks, DENSE),
+                              self._run(self._engine, second, tasks, DENSE)):
+            for task, found in errors.items():
+                found.append(relative_error(other.raw[task], one.raw[task]))
+        return errors
+
+    def prepare(self) -> None:
+        """Compute and keep what outputs are compared with."""
+        engine = without_thresholds(self._engine)
+        self._ungated = [
+            {task: raw.float().cpu().clone() for task, raw in frame.raw.items()}
+            for frame in self._run(engine, self._clip.images, engine.network_tasks, self._sharing)]
 
     def added_by(
-        self, engine: Engine, task: str, sharing: SharingSettings, tick: Callable[[], None],
-    ) -> ErrorMetrics:
+        self, thresholds: Mapping[str, TaskThresholds], task: str, reuse: bool
+    ) -> list[float]:
         """
-        Return the error that the thresholds of an engine add to a task.
+        Return the errors that thresholds add to a task; the first frame does not count.
 
         The task runs alone, or together with the base task where it may reuse its updates.
         """
-        tasks = (engine.network_tasks[0], task) if sharing.task else (task,)
-        errors = []
-        for clip, references in zip(self.clips, self._raw):
-            frames = outputs(engine, clip, tasks, gated(sharing), tick)
-            found = [relative_error(frame.raw[task], reference[task])
-                     for frame, reference in zip(frames, references)]
-            errors += found[1:]
-        return ErrorMetrics.of(errors)
+        if self._ungated is None:
+            self.prepare()
+        engine = self._engine.with_thresholds(thresholds)
+        tasks = (engine.network_tasks[0], task) if reuse else (task,)
+        frames = self._run(engine, self._clip.images, tasks, replace(self._sharing, task=reuse))
+        found = [relative_error(frame.raw[task], reference[task])
+                 for frame, reference in zip(frames, self._ungated or ())]
+        return found[1:]
 
-
-def compare(
-    engine: Engine, clips: Sequence[RenderedClip], sharing: SharingSettings,
-    tick: Callable[[], None],
-) -> Comparison:
-    """Compare three runs frame by frame: with an engine's thresholds, without them, and dense."""
-    none, sharing, tasks = without_thresholds(engine), gated(sharing), engine.network_tasks
-    errors: dict[str, tuple[list[float], ...]] = {task: ([], [], []) for task in tasks}
-    done = dense = 0
-    for clip in clips:
-        frames = zip(outputs(engine, clip, tasks, sharing, tick),
-                     outputs(none, clip, tasks, sharing, tick),
-                     outputs(engine, clip, tasks, DENSE, tick))
-        for number, (ours, ungated, full) in enumerate(frames):
+    def compare(self, thresholds: Mapping[str, TaskThresholds]) -> ClipDifferences:
+        """Compare three runs frame by frame: with thresholds, without them, and dense."""
+        tasks, images = self._engine.network_tasks, self._clip.images
+        errors: dict[str, tuple[list[float], ...]] = {task: ([], [], []) for task in tasks}
+        done = dense = 0
+        runs = zip(
+            self._run(self._engine.with_thresholds(thresholds), images, tasks, self._sharing),
+            self._run(without_thresholds(self._engine), images, tasks, self._sharing),
+            self._run(self._engine, images, tasks, DENSE))
+        for number, (ours, ungated, full) in enumerate(runs):
             if number == 0:
                 continue
             done, dense = done + ours.stats.macs, dense + ours.stats.dense_macs
@@ -153,20 +198,10 @@ def compare(
                 added.append(relative_error(ours.raw[task], ungated.raw[task]))
                 total.append(relative_error(ours.raw[task], full.raw[task]))
                 without.append(relative_error(ungated.raw[task], full.raw[task]))
-    return Comparison({task: TaskErrors(*map(ErrorMetrics.of, found))
-                       for task, found in errors.items()}, done / dense)
+        return ClipDifferences(errors, done, dense)
 
-
-def noise_response(
-    engine: Engine, clips: Sequence[RenderedClip], tick: Callable[[], None]
-) -> dict[str, float]:
-    """Return by task how much dense outputs differ between two draws of the sensor's noise."""
-    errors: dict[str, list[float]] = {task: [] for task in engine.network_tasks}
-    for clip in clips:
-        first = replace(clip, images=clip.images[::NOISE_STEP])
-        second = replace(clip, images=clip.again)
-        for one, other in zip(outputs(engine, first, engine.network_tasks, DENSE, tick),
-                              outputs(engine, second, engine.network_tasks, DENSE, tick)):
-            for task, found in errors.items():
-                found.append(relative_error(other.raw[task], one.raw[task]))
-    return {task: float(np.mean(found)) for task, found in errors.items()}
+    def _run(
+        self, engine: Engine, images: Sequence[np.ndarray], tasks: tuple[str, ...],
+        sharing: SharingSettings,
+    ) -> Iterator[FrameOutputs]:
+        return outputs(engine, images, tasks, sharing, self._tick)

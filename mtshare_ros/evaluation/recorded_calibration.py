@@ -1,22 +1,25 @@
-"""Choose the refresh period and thresholds of a model on a user's own recording."""
+"""Choose the refresh period and thresholds of a model on a user's own recordings."""
 
 from dataclasses import dataclass, replace
 from typing import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
+import torch
 
 from mtshare_ros.config import require
 from mtshare_ros.errors import ConfigError, DatasetError
+from mtshare_ros.evaluation.measurements import CountedSpread, Spread, Tick
 from mtshare_ros.evaluation.output_error import (
     DENSE,
     ErrorMetrics,
     FrameOutputs,
     gated,
+    joined,
+    outputs,
     relative_error,
 )
 from mtshare_ros.evaluation.search import largest_within
 from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.model.description import TaskThresholds
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
@@ -64,37 +67,103 @@ class RecordedCalibration:
     sentence: str
 
 
-def count_frames(images: Sequence[np.ndarray]) -> int:
-    """Return the largest number of frames that ``calibrate_recorded`` may compute."""
-    return len(images) * (1 + len(PERIODS) * STEPS)
+def count_frames(frames: int) -> int:
+    """Return the largest number of frames computed to calibrate on recordings of ``frames``."""
+    return frames * (1 + len(PERIODS) * STEPS)
+
+
+@dataclass(frozen=True)
+class SharedFrames:
+    """
+    By task the relative differences of the raw outputs of frames with sharing to dense ones.
+
+    ``macs`` were done of the ``dense_macs`` of dense frames. The first frame does not count.
+    """
+
+    errors: Mapping[str, list[float]]
+    macs: int
+    dense_macs: int
+
+
+class RecordingMeter:
+    """
+    Measures on one recording how much sharing changes the raw outputs.
+
+    ``images`` (H, W, 3) uint8 are its consecutive frames, ``source`` is its name. Dense outputs
+    are computed once and kept on the CPU. ``tick`` is called after each frame.
+    """
+
+    def __init__(
+        self, engine: Engine, images: Sequence[np.ndarray], source: str, tick: Tick
+    ) -> None:
+        self._engine, self._images, self._source, self._tick = engine, images, source, tick
+        self._dense: list[dict[str, torch.Tensor]] = []
+
+    def check(self) -> int:
+        """Return the number of frames; raise DatasetError for too few of them or equal ones."""
+        _check(self._images, self._source)
+        return len(self._images)
+
+    def prepare(self) -> dict[str, list[float]]:
+        """Compute the dense outputs; return by task how much those of neighbours differ."""
+        # half precision halves the memory; its rounding is far below any target error
+        self._dense = [{task: values.half().cpu() for task, values in frame.raw.items()}
+                       for frame in self._run(self._engine, DENSE)]
+        return {task: [relative_error(one[task], other[task])
+                       for one, other in zip(self._dense, self._dense[1:])]
+                for task in self._engine.network_tasks}
+
+    def measure(
+        self, thresholds: Mapping[str, TaskThresholds], refresh_period: int
+    ) -> SharedFrames:
+        """Compare frames with sharing to dense ones."""
+        if not self._dense:
+            self.prepare()
+        sharing = gated(SharingSettings(refresh_period=refresh_period))
+        errors: dict[str, list[float]] = {task: [] for task in self._engine.network_tasks}
+        done = dense = 0
+        frames = self._run(self._engine.with_thresholds(thresholds), sharing)
+        for number, frame in enumerate(frames):
+            if number == 0:  # the first frame is computed whole
+                continue
+            done, dense = done + frame.stats.macs, dense + frame.stats.dense_macs
+            for task, found in errors.items():
+                found.append(relative_error(frame.raw[task], self._dense[number][task]))
+        return SharedFrames(errors, done, dense)
+
+    def _run(self, engine: Engine, sharing: SharingSettings) -> Iterator[FrameOutputs]:
+        return outputs(engine, self._images, engine.network_tasks, sharing, self._tick)
 
 
 def calibrate_recorded(
-    engine: Engine, images: Sequence[np.ndarray], target_error: float, source: str,
-    tick: Callable[[], None] = lambda: None,
+    engine: Engine, sources: Sequence[str], target_error: float, spread: Spread,
+    progress: Callable[[int], None] = lambda done: None,
 ) -> RecordedCalibration:
     """
     Find the refresh period and factor on thresholds that keep a target error at the least cost.
 
-    ``images`` (H, W, 3) uint8 are the consecutive frames of the recording. Raises DatasetError for
-    a recording of too few frames or of equal ones, ConfigError where no trial keeps the target.
+    The error of a task is the 95th percentile over the frames of all recordings together, each of
+    which is computed in a session of its own and whose first frame does not count; a recording of
+    more frames has more weight. ``spread`` measures with a RecordingMeter for each of the
+    ``sources``, the names of the recordings. ``progress`` is called with the number of frames
+    done. Raises DatasetError for a recording of too few frames or of equal ones, ConfigError where
+    no trial keeps the target.
     """
     require(0 < target_error < 1, 'target_error', target_error,
             'above 0 and below 1, such as 0.05')
-    _check(images, source)
-    search = _Search(engine, images, target_error, tick)
+    search = _Search(engine, len(sources), target_error, CountedSpread(spread, progress))
     trials = tuple(search.try_period(period) for period in PERIODS)
     within = [trial for trial in trials if trial.within]
     if not within:
         best = min(trials, key=lambda trial: max(trial.errors.values()))
         raise ConfigError(
-            f'target_error is {target_error:g}; on {source} the least that was reached is '
-            f'{max(best.errors.values()):.3f}, with a refresh period of {best.refresh_period}; '
+            f'target_error is {target_error:g}; on {listed(sources)} the least that was reached '
+            f'is {max(best.errors.values()):.3f}, with a refresh period of {best.refresh_period}; '
             'ask for at least that')
     chosen = min(within, key=lambda trial: trial.macs_fraction)
     return RecordedCalibration(
         trials, chosen, search.consecutive, scaled(engine, chosen.factor),
-        _sentence(chosen, search.consecutive, target_error, source, len(images)))
+        _sentence(chosen, search.consecutive, target_error, listed(sources), search.frames))
 
 
 def scaled(engine: Engine, factor: float) -> dict[str, TaskThresholds]:
@@ -105,20 +174,17 @@ def scaled(engine: Engine, factor: float) -> dict[str, TaskThresholds]:
 
 
 class _Search:
-    """Compares frames with sharing to dense ones, which are computed once."""
+    """Searches factors on the thresholds of an engine; ``frames`` are those of all recordings."""
 
     def __init__(
-        self, engine: Engine, images: Sequence[np.ndarray], target: float,
-        tick: Callable[[], None],
+        self, engine: Engine, recordings: int, target: float, counted: CountedSpread
     ) -> None:
-        self._engine, self._images, self._target, self._tick = engine, images, target, tick
-        # half precision halves the memory; its rounding is far below any target error
-        self._dense = [{task: values.half().cpu() for task, values in frame.raw.items()}
-                       for frame in self._run(engine, DENSE)]
-        self.consecutive = {
-            task: ErrorMetrics.of([relative_error(one[task], other[task]) for one, other in
-                                   zip(self._dense, self._dense[1:])]).p95
-            for task in engine.network_tasks}
+        self._engine, self._target, self._counted = engine, target, counted
+        self._recordings = range(recordings)
+        self.frames = sum(counted.measure(self._recordings, 0, RecordingMeter.check))
+        found = counted.measure(self._recordings, self.frames, RecordingMeter.prepare)
+        self.consecutive = {task: ErrorMetrics.of(joined(one[task] for one in found)).p95
+                            for task in engine.network_tasks}
 
     def try_period(self, period: int) -> PeriodTrial:
         """Return the trial with the largest factor that keeps the target with a refresh period."""
@@ -133,27 +199,22 @@ class _Search:
         return tried[found.value]
 
     def _measure(self, period: int, factor: float) -> PeriodTrial:
-        sharing = gated(SharingSettings(refresh_period=period))
-        engine = self._engine.with_thresholds(scaled(self._engine, factor))
-        errors: dict[str, list[float]] = {task: [] for task in engine.network_tasks}
-        done = dense = 0
-        for number, frame in enumerate(self._run(engine, sharing)):
-            if number == 0:  # the first frame is computed whole
-                continue
-            done, dense = done + frame.stats.macs, dense + frame.stats.dense_macs
-            for task, found in errors.items():
-                found.append(relative_error(frame.raw[task], self._dense[number][task]))
-        p95 = {task: ErrorMetrics.of(found).p95 for task, found in errors.items()}
-        return PeriodTrial(period, factor, p95, done / dense, max(p95.values()) <= self._target)
+        found: list[SharedFrames] = self._counted.measure(
+            self._recordings, self.frames, RecordingMeter.measure,
+            scaled(self._engine, factor), period)
+        p95 = {task: ErrorMetrics.of(joined(one.errors[task] for one in found)).p95
+               for task in self._engine.network_tasks}
+        macs_fraction = sum(one.macs for one in found) / sum(one.dense_macs for one in found)
+        return PeriodTrial(period, factor, p95, macs_fraction, max(p95.values()) <= self._target)
 
-    def _run(self, engine: Engine, sharing: SharingSettings) -> Iterator[FrameOutputs]:
-        """Compute the recording in one session; an output is valid until the next one."""
-        session, tasks = engine.new_session(), engine.network_tasks
-        settings = InferenceSettings(tasks, sharing)
-        for image in self._images:
-            stats = engine.infer(image, session, settings).stats
-            self._tick()
-            yield FrameOutputs({task: engine.raw(session, task) for task in tasks}, stats)
+
+_MOST_NAMES = 3
+
+
+def listed(sources: Sequence[str]) -> str:
+    """Return the names of recordings, not more than a few."""
+    more = len(sources) - _MOST_NAMES
+    return ', '.join(sources[:_MOST_NAMES]) + (f' and {more} more' if more > 0 else '')
 
 
 def _check(images: Sequence[np.ndarray], source: str) -> None:

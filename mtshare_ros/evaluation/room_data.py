@@ -108,24 +108,39 @@ class RenderedClip:
 
 @dataclass(frozen=True)
 class CalibrationClips:
-    """Clips to calibrate on, and as many clips of other rooms to check the result on."""
+    """
+    Clips to calibrate on, and as many clips of other rooms to check the result on.
+
+    Each has ``frames`` images.
+    """
 
     calibration: tuple[ClipSpec, ...]
     held_out: tuple[ClipSpec, ...]
+    frames: int
+
+    @property
+    def specs(self) -> tuple[ClipSpec, ...]:
+        """All clips, those held out after the others."""
+        return (*self.calibration, *self.held_out)
+
+    @property
+    def noisy_frames(self) -> int:
+        """Number of images of a clip that have a second draw of noise."""
+        return len(range(0, self.frames, NOISE_STEP))
 
 
-def plan_clips(rooms: int) -> CalibrationClips:
+def plan_clips(rooms: int, frames: int) -> CalibrationClips:
     """
     Return clips of ``rooms`` rooms to calibrate on and of as many further rooms to check on.
 
-    The motions alternate from room to room. Raises ConfigError for more rooms than the validation
-    split has.
+    Each has ``frames`` images. The motions alternate from room to room. Raises ConfigError for
+    more rooms than the validation split has.
     """
     seeds = split_seeds('validation')[FIRST_ROOM:]
     require(1 <= rooms <= len(seeds) // 2, 'rooms', rooms, f'1 to {len(seeds) // 2}')
     specs = [ClipSpec(seed, MOTIONS[number % len(MOTIONS)])
              for start in (0, rooms) for number, seed in enumerate(seeds[start:start + rooms])]
-    return CalibrationClips(tuple(specs[:rooms]), tuple(specs[rooms:]))
+    return CalibrationClips(tuple(specs[:rooms]), tuple(specs[rooms:]), frames)
 
 
 def render_clips(

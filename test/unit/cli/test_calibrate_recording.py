@@ -20,9 +20,13 @@ from bag_files import (  # noqa: E402
 )
 
 from mtshare_ros.errors import ConfigError, DatasetError  # noqa: E402
+from mtshare_ros.evaluation.measurements import MeasuredHere  # noqa: E402
 from mtshare_ros.evaluation.recorded_calibration import (  # noqa: E402
     calibrate_recorded,
+    listed,
     PERIODS,
+    RecordingMeter,
+    scaled,
 )
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.model.checkpoint import load_checkpoint  # noqa: E402
@@ -42,7 +46,16 @@ def images():
 
 @pytest.fixture(scope='module')
 def found(engine, images):
-    return calibrate_recorded(engine, images, 0.3, 'walk.mp4')
+    return calibrated(engine, 0.3, images)
+
+
+def calibrated(engine, target, *recordings):
+    """Calibrate on recordings: walk.mp4, or a.mp4, b.mp4 and so on."""
+    names = ['walk.mp4'] if len(recordings) == 1 else [
+        f'{letter}.mp4' for letter, _ in zip('abcdef', recordings)]
+    spread = MeasuredHere(lambda tick: [RecordingMeter(engine, images, name, tick)
+                                        for images, name in zip(recordings, names)])
+    return calibrate_recorded(engine, names, target, spread)
 
 
 def test_the_cheapest_trial_within_the_target_is_chosen(found):
@@ -65,23 +78,50 @@ def test_the_sentence_says_what_it_was_measured_on_and_beside_what(found):
 
 
 def test_a_smaller_error_takes_more_work(engine, images, found):
-    strict = calibrate_recorded(engine, images, 0.1, 'walk.mp4')
+    strict = calibrated(engine, 0.1, images)
     assert strict.chosen.macs_fraction >= found.chosen.macs_fraction
 
 
 def test_an_error_that_cannot_be_kept_is_refused_with_the_least_that_was_reached(engine, images):
     with pytest.raises(ConfigError, match='target_error is 1e-06; on walk.mp4 the least'):
-        calibrate_recorded(engine, images, 1e-6, 'walk.mp4')
+        calibrated(engine, 1e-6, images)
 
 
 def test_a_recording_that_is_too_short_is_refused(engine, images):
     with pytest.raises(DatasetError, match='20 frames are too few to calibrate on; at least 24'):
-        calibrate_recorded(engine, images[:20], 0.3, 'walk.mp4')
+        calibrated(engine, 0.3, images[:20])
 
 
 def test_a_camera_of_which_all_frames_are_equal_is_refused(engine, images):
     with pytest.raises(DatasetError, match='all 25 frames are equal'):
-        calibrate_recorded(engine, images[:1] * FRAMES, 0.3, 'walk.mp4')
+        calibrated(engine, 0.3, images[:1] * FRAMES)
+
+
+def test_the_error_on_several_recordings_is_that_of_all_their_frames(engine, images):
+    other = [picture(number) for number in range(40, 70)]
+    both = calibrated(engine, 0.3, images, other)
+
+    apart = [RecordingMeter(engine, film, 'film', lambda: None).measure(
+        scaled(engine, both.chosen.factor), both.chosen.refresh_period)
+        for film in (images, other)]
+    for task, error in both.chosen.errors.items():
+        errors = [error for part in apart for error in part.errors[task]]
+        assert len(errors) == len(images) + len(other) - 2
+        assert error == np.percentile(errors, 95) <= 0.3
+    assert both.chosen.macs_fraction == (
+        sum(part.macs for part in apart) / sum(part.dense_macs for part in apart))
+    assert 'over 55 frames of a.mp4, b.mp4, at most' in both.sentence
+
+
+def test_of_several_recordings_the_one_that_is_too_short_is_named(engine, images):
+    with pytest.raises(DatasetError, match='b.mp4: 20 frames are too few'):
+        calibrated(engine, 0.3, images, images[:20])
+
+
+def test_of_many_recordings_a_few_are_named():
+    names = [f'{letter}.mp4' for letter in 'abcde']
+    assert listed(names) == 'a.mp4, b.mp4, c.mp4 and 2 more'
+    assert listed(names[:3]) == 'a.mp4, b.mp4, c.mp4'
 
 
 def test_a_bag_gives_a_new_model_and_the_parameters_of_the_node(command, tiny_model, tmp_path):
@@ -111,8 +151,17 @@ def test_a_video_is_calibrated_on_as_well(command, tiny_model, tmp_path):
         tmp_path / 'tiny_calibrated.safetensors').description.calibration
 
 
+def test_several_bags_are_calibrated_on_together(command, tiny_model, tmp_path):
+    for name in ('monday', 'tuesday'):
+        write_camera_bag(tmp_path / name, FRAMES)
+    result = command('calibrate', tiny_model, '--bag', 'monday', '--bag', 'tuesday',
+                     '--target-error', 0.3)
+    assert result.returncode == 0, result.stderr
+    assert '50 frames of monday, tuesday' in load_checkpoint(
+        tmp_path / 'tiny_calibrated.safetensors').description.calibration
+
+
 @pytest.mark.parametrize('words, complaint', [
-    (['--bag', 'walk', '--video', 'walk.mp4'], 'give one of them'),
     (['--bag', 'talk'], 'the bag has no topic with images'),
     (['--bag', 'walk', '--image-topic', '/nowhere'], "no image topic '/nowhere'"),
     (['--bag', 'walk'], '2 frames are too few'),
