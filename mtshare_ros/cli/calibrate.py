@@ -74,13 +74,9 @@ def calibrate(
     temporal_share: ShareOption = 0.75,
     rooms: RoomsOption = 8,
     frames: FramesOption = 48,
-    bag: BagOption = None,
-    video: VideoOption = None,
-    image_topic: ImageTopicOption = None,
-    output: OutputOption = None,
-    register: RegisterOption = None,
-    device: DeviceOption = 'auto',
-    precision: PrecisionOption = 'auto',
+    bag: BagOption = None, video: VideoOption = None, image_topic: ImageTopicOption = None,
+    output: OutputOption = None, register: RegisterOption = None,
+    device: DeviceOption = 'auto', precision: PrecisionOption = 'auto',
     json: JsonOption = None,
 ) -> None:
     """
