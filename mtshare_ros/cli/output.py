@@ -133,9 +133,24 @@ def progress_bar(text: str, total: int | None) -> Iterator[Callable[[int], None]
         yield lambda done: progress.update(task, completed=done)
 
 
+class LineTimes:
+    """When lines of progress are due: after 5 s, then 5 s to a minute after the one before."""
+
+    def __init__(self) -> None:
+        self._due_s = _SHORTEST_WAIT_S
+
+    def due(self, elapsed_s: float) -> bool:
+        """Tell whether a line is due now; if so, it counts as printed."""
+        if elapsed_s < self._due_s:
+            return False
+        wait_s = min(max(_WAIT_SHARE * elapsed_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
+        self._due_s = elapsed_s + wait_s
+        return True
+
+
 class ProgressLines:
     """
-    Progress as lines: the first after 5 s, the others 5 s to a minute after the one before.
+    Progress as lines, at the times that LineTimes tells.
 
     ``clock`` returns seconds.
     """
@@ -147,7 +162,7 @@ class ProgressLines:
         self._total = total
         self._clock = clock
         self._start_s = clock()
-        self._due_s = _SHORTEST_WAIT_S
+        self._times = LineTimes()
         self._done_before: int | None = None
 
     def update(self, done: int) -> None:
@@ -155,11 +170,8 @@ class ProgressLines:
         if self._done_before is None:
             self._done_before = done - 1
         elapsed_s = self._clock() - self._start_s
-        if elapsed_s < self._due_s:
-            return
-        wait_s = min(max(_WAIT_SHARE * elapsed_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
-        self._due_s = elapsed_s + wait_s
-        warn(f'{self._text}: {self._describe(done, elapsed_s)}')
+        if self._times.due(elapsed_s):
+            warn(f'{self._text}: {self._describe(done, elapsed_s)}')
 
     def _describe(self, done: int, elapsed_s: float) -> str:
         took = f'in {elapsed_s:.0f} s'
