@@ -137,7 +137,7 @@ class PoseBuffer:
             return f'the oldest pose is {seconds(stamps[0] - stamp_ns)} newer than the image'
         if late_ns > self._beyond_ns:
             return f'the newest pose is {seconds(late_ns)} older than the image'
-        if stamp_ns != stamps[0] and stamps[-1] - stamps[0] > self._gap_ns:
+        if stamp_ns not in (stamps[0], stamps[-1]) and stamps[-1] - stamps[0] > self._gap_ns:
             return f'the poses about the image are {seconds(stamps[-1] - stamps[0])} apart'
         return ''
 

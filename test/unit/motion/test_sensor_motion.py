@@ -68,6 +68,13 @@ def test_poses_far_apart_are_not_interpolated(poses):
         'the poses about the image are 1.900 s apart')
 
 
+@pytest.mark.parametrize('at, after', [(0.2, 100), (1.0, 2_000)])
+def test_a_pose_far_from_the_others_holds_at_its_stamp(poses, at, after):
+    poses.add(START + 2_000 * MILLISECOND, pose(1.0, 2.0))
+
+    assert same(poses.at(START + after * MILLISECOND), pose(at, 1.5 if at < 1 else 2.0))
+
+
 def test_without_any_pose_that_is_said():
     assert PoseBuffer().at(START).reason == 'no pose has come yet'
 
