@@ -85,7 +85,8 @@ def rotation_about(vector: np.ndarray) -> np.ndarray:
 
 def rotation_vector(rotation: np.ndarray) -> np.ndarray:
     """Return the axis (3,) of a rotation (3, 3), as long as its angle in radians."""
-    scalar, vector = _quaternion(rotation)
+    quaternion = quaternion_of(rotation)
+    vector, scalar = quaternion[:3], float(quaternion[3])
     length = float(np.linalg.norm(vector))
     if length < _SMALLEST_ANGLE:
         return 2 * vector
@@ -100,8 +101,12 @@ def rotation_of(quaternion: np.ndarray) -> np.ndarray:
     return np.eye(3) + 2 * scalar * cross + 2 * cross @ cross
 
 
-def _quaternion(rotation: np.ndarray) -> tuple[float, np.ndarray]:
-    """Return scalar >= 0 and vector (3,) of the unit quaternion, accurate up to half a turn."""
+def quaternion_of(rotation: np.ndarray) -> np.ndarray:
+    """
+    Return the unit quaternion (4,) x, y, z, w of a rotation, w >= 0.
+
+    It is accurate up to half a turn.
+    """
     squares = np.append(np.diag(rotation), np.trace(rotation))
     # divided by the largest component, so that no rotation divides by nearly nothing
     largest = int(np.argmax(squares))
@@ -115,5 +120,4 @@ def _quaternion(rotation: np.ndarray) -> tuple[float, np.ndarray]:
         whole[j] = rotation[j, i] + rotation[i, j]
         whole[k] = rotation[k, i] + rotation[i, k]
         whole[3] = rotation[k, j] - rotation[j, k]
-    whole /= np.linalg.norm(whole) if whole[3] >= 0 else -np.linalg.norm(whole)
-    return float(whole[3]), whole[:3]
+    return whole / (np.linalg.norm(whole) if whole[3] >= 0 else -np.linalg.norm(whole))

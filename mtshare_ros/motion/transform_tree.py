@@ -1,6 +1,6 @@
 """The frames of a robot: how they stand to each other, from the transforms in its messages."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any, Sequence
 
@@ -28,9 +28,8 @@ class _Link:
     """A frame's parent and its pose there: a static one, or poses at some stamps."""
 
     parent: str
+    moving: PoseBuffer
     static: RigidMotion | None = None
-    moving: PoseBuffer = field(
-        default_factory=lambda: PoseBuffer(kept_s=_KEPT_S, beyond_s=BEYOND_S))
 
     def at(self, stamp_ns: int) -> Lookup:
         """Return the motion that maps points of the frame to its parent."""
@@ -45,7 +44,9 @@ class TransformTree:
     parent is kept. One thread may add while others look up.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, beyond_s: float = BEYOND_S) -> None:
+        """Let motion be extrapolated for up to ``beyond_s`` after the newest transform."""
+        self._beyond_s = beyond_s
         self._links: dict[str, _Link] = {}
         self._asked: set[str] = set()
         self._lock = Lock()
@@ -56,13 +57,20 @@ class TransformTree:
             for transform in transforms:
                 self._add(transform, static)
 
+    def ask(self, frame: str, fixed: str) -> bool:
+        """Keep the poses of what connects two frames; return whether some were not kept yet."""
+        with self._lock:
+            before = len(self._asked)
+            self._asked.update(self._chain(_bare(frame)), self._chain(_bare(fixed)))
+            return len(self._asked) > before
+
     def pose(self, frame: str, fixed: str, stamp_ns: int) -> Lookup:
         """Return the motion from a frame to the fixed one at a stamp in nanoseconds."""
+        # poses of these frames are kept from now on; the first look-up finds none yet
+        self.ask(frame, fixed)
         frame, fixed = _bare(frame), _bare(fixed)
         with self._lock:
             chain, other = self._chain(frame), self._chain(fixed)
-            # Poses of these frames are kept from now on; the first look-up finds none yet.
-            self._asked.update(chain, other)
         meeting = next((name for name in chain if name in other), None)
         if meeting is None:
             return Lookup(None, reason=self._why_apart(frame, fixed))
@@ -80,7 +88,8 @@ class TransformTree:
             if len(self._links) >= MOST_FRAMES and link is None:
                 return
             # Poses in the former parent say nothing about the new one.
-            link = self._links[child] = _Link(parent)
+            link = self._links[child] = _Link(
+                parent, PoseBuffer(kept_s=_KEPT_S, beyond_s=self._beyond_s))
         if not static and child not in self._asked:
             return
         motion = rigid_motion_of(transform.transform)

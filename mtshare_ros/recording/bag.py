@@ -107,6 +107,18 @@ class Bag:
         """Yield the messages of topics, from ``start_s`` to before ``end_s`` of the bag's time."""
         # every reading finds the damages inside the files again
         self.damages = list(self._missing)
+        yield from self._read(names, start_s, end_s, self.damages)
+
+    def messages_beside(
+        self, names: Collection[str], start_s: float | None = None, end_s: float | None = None
+    ) -> Iterator[BagMessage]:
+        """Yield messages as ``messages`` does, which goes on; damages are left to that."""
+        yield from self._read(names, start_s, end_s, [])
+
+    def _read(
+        self, names: Collection[str], start_s: float | None, end_s: float | None,
+        damages: list[Damage],
+    ) -> Iterator[BagMessage]:
         for item in self._files:
             last_ns = None
             try:
@@ -116,7 +128,7 @@ class Bag:
             # not raised: the files behind a damaged one may be whole
             except ReadingError as error:
                 seconds = None if last_ns is None else (last_ns - self.start_ns) / 1e9
-                self.damages.append(Damage(str(error), error.place, seconds))
+                damages.append(Damage(str(error), error.place, seconds))
 
     def _at(self, seconds: float | None) -> int | None:
         return None if seconds is None else self.start_ns + round(seconds * 1e9)
