@@ -3,15 +3,24 @@
 from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, TYPE_CHECKING
+from typing import Annotated, Sequence, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.calibrate_recording import calibrate_on, recordings_of
+from mtshare_ros.cli.calibrate_fleet import calibrate_on_fleet, calibrate_recorded_on_fleet
+from mtshare_ros.cli.calibrate_recording import calibrate_on, print_recorded, recordings_of
+from mtshare_ros.cli.fleet_options import (
+    AddressOption,
+    fleet_of,
+    FleetOption,
+    WorkerGpusOption,
+    WorkersOption,
+    WorkerThreadsOption,
+)
+from mtshare_ros.cli.fleet_workers import ModelChoice, Workers
 from mtshare_ros.cli.options import (
     DeviceOption,
     JsonOption,
-    load_engine,
     ModelArgument,
     PrecisionOption,
 )
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ManifestEntry, ModelFile
+    from mtshare_ros.recording.calibration_frames import RecordingChoice
 
 ErrorOption = Annotated[float, typer.Option(
     metavar='E', help='Relative error that thresholds may add to a raw output, in 95 % of the '
@@ -56,6 +66,8 @@ mtshare calibrate my.safetensors --target-error 0.03 --output my_exact.safetenso
 mtshare calibrate default --register rooms_calibrated
 mtshare calibrate default --video street.mp4 --target-error 0.2
 mtshare calibrate default --bag monday --bag tuesday --target-error 0.2
+mtshare calibrate default --rooms 32 --fleet
+mtshare calibrate default --bag monday --bag tuesday --fleet --address auto
 """
 
 NOTES = """\
@@ -77,6 +89,8 @@ def calibrate(
     bag: BagOption = None, video: VideoOption = None, image_topic: ImageTopicOption = None,
     output: OutputOption = None, register: RegisterOption = None,
     device: DeviceOption = 'auto', precision: PrecisionOption = 'auto',
+    fleet: FleetOption = False, workers: WorkersOption = None, address: AddressOption = None,
+    gpus_per_worker: WorkerGpusOption = 0.0, threads: WorkerThreadsOption = None,
     json: JsonOption = None,
 ) -> None:
     """
@@ -101,13 +115,11 @@ def calibrate(
     recordings = recordings_of(bag, video, image_topic)
     check_folder(json)
     target = _target(file := find_model(model), output, register)
-    engine = load_engine(model, device, precision)
-    result: 'Calibration | RecordedCalibration'
-    if recordings:
-        result = calibrate_on(engine, recordings, target_error)
-    else:
-        result = _run(engine, plan, settings)
-        _print_result(result, settings)
+    choice = ModelChoice(model, device, precision)
+    team = choice.workers(fleet_of(fleet, workers, address, gpus_per_worker, threads))
+    engine = choice.load(team)
+    result = _calibrate_recorded(engine, recordings, target_error, team) if recordings else \
+        _calibrate(engine, plan, settings, team)
     crossovers = _measure_crossover(engine)
     entry = _save(file, replace(engine.description, crossovers=crossovers), target, result)
     _carry_quality(engine, target)
@@ -139,7 +151,29 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
     return target
 
 
-def _run(
+def _calibrate_recorded(
+    engine: 'Engine', recordings: 'Sequence[RecordingChoice]', target_error: float,
+    workers: Workers | None,
+) -> 'RecordedCalibration':
+    """Calibrate on recordings, here or with workers, and print what was tried."""
+    found = calibrate_on(engine, recordings, target_error) if workers is None else \
+        calibrate_recorded_on_fleet(workers, engine, recordings, target_error)
+    print_recorded(found, target_error)
+    return found
+
+
+def _calibrate(
+    engine: 'Engine', plan: 'CalibrationClips', settings: 'CalibrationSettings',
+    workers: Workers | None,
+) -> 'Calibration':
+    """Calibrate on rooms, here or with workers, and print the result."""
+    found = _calibrate_here(engine, plan, settings) if workers is None else \
+        calibrate_on_fleet(workers, engine, plan, settings)
+    _print_result(found, settings)
+    return found
+
+
+def _calibrate_here(
     engine: 'Engine', plan: 'CalibrationClips', settings: 'CalibrationSettings'
 ) -> 'Calibration':
     from mtshare_ros.evaluation.calibration import calibrate as find_thresholds, count_frames

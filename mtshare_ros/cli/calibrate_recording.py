@@ -27,7 +27,7 @@ def recordings_of(
 def calibrate_on(
     engine: 'Engine', recordings: 'Sequence[RecordingChoice]', target_error: float
 ) -> 'RecordedCalibration':
-    """Choose refresh period and thresholds on recordings, and print what was tried."""
+    """Choose refresh period and thresholds on recordings."""
     from mtshare_ros.evaluation.measurements import MeasuredHere
     from mtshare_ros.evaluation.recorded_calibration import (
         calibrate_recorded,
@@ -40,9 +40,7 @@ def calibrate_on(
     spread = MeasuredHere(lambda tick: [RecordingMeter(engine, images, name, tick)
                                         for images, name in zip(films, names)])
     with progress_bar('calibrating', count_frames(sum(map(len, films)))) as progress:
-        found = calibrate_recorded(engine, names, target_error, spread, progress)
-    print_recorded(found, target_error)
-    return found
+        return calibrate_recorded(engine, names, target_error, spread, progress)
 
 
 def print_recorded(found: 'RecordedCalibration', target: float) -> None:

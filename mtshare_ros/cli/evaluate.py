@@ -1,24 +1,39 @@
 """``mtshare evaluate``: a model against the truth."""
 
-from dataclasses import replace
-from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, TYPE_CHECKING
+from typing import Annotated, Sequence, TYPE_CHECKING
 
 import typer
 
+from mtshare_ros.cli.evaluate_fleet import measure_on_fleet
 from mtshare_ros.cli.evaluate_outcome import Gallery, Outcome, print_outcome, SHEET_FRAMES
+from mtshare_ros.cli.evaluate_settings import (
+    Dataset,
+    rules_for,
+    Saliency,
+    Sharing,
+    sharing_settings,
+    size_for,
+    Split,
+)
+from mtshare_ros.cli.fleet_options import (
+    AddressOption,
+    fleet_of,
+    FleetOption,
+    WorkerGpusOption,
+    WorkersOption,
+    WorkerThreadsOption,
+)
+from mtshare_ros.cli.fleet_workers import ModelChoice, Workers
 from mtshare_ros.cli.options import (
     DeviceOption,
     input_size_option,
     JsonOption,
-    load_engine,
     ModelArgument,
     motion_option,
     MOTIONS_HELP,
     offer_task_list,
     PrecisionOption,
-    read_input_size,
     read_list,
     REFRESH_PERIOD,
     SheetOption,
@@ -38,41 +53,9 @@ from mtshare_ros.errors import ConfigError
 if TYPE_CHECKING:
     from mtshare_ros.evaluation.clip_evaluation import ClipPlan
     from mtshare_ros.evaluation.datasets import EvaluationSet
-    from mtshare_ros.evaluation.scorer import Baseline
     from mtshare_ros.evaluation.truth_and_rules import MetricRules
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.sharing.sharing_settings import SharingSettings
-
-
-class Dataset(str, Enum):
-    """What a model can be measured on."""
-
-    ROOMS = 'rooms'
-    NYUD = 'nyud'
-    PASCAL = 'pascal'
-    FOLDER = 'folder'
-
-
-class Split(str, Enum):
-    """Parts of a data set that no model was trained on."""
-
-    VALIDATION = 'validation'
-    TEST = 'test'
-
-
-class Sharing(str, Enum):
-    """Whether clips are computed with sharing, dense, or in both ways."""
-
-    ON = 'on'
-    OFF = 'off'
-    BOTH = 'both'
-
-
-class Saliency(str, Enum):
-    """What the thresholds of saliency are compared with."""
-
-    PROBABILITY = 'probability'
-    INVPT = 'invpt'
 
 
 DatasetOption = Annotated[Dataset, typer.Option(
@@ -123,6 +106,8 @@ mtshare evaluate default --clips --motion drive --temporal-threshold 0.5 --sheet
 mtshare evaluate nyud.safetensors --dataset nyud --root ~/data/NYUDv2
 mtshare evaluate pascal.safetensors --tasks normals,edge
 mtshare evaluate my.safetensors --input-size 480x640 --store
+mtshare evaluate nyud.safetensors --dataset nyud --root ~/data/NYUDv2 --fleet
+mtshare evaluate default --clips --fleet --workers 6 --threads 2
 mtshare evaluate default --baseline multi_task.json
 mtshare evaluate default --baseline semseg=a.json --baseline depth=b.json
 """
@@ -141,6 +126,8 @@ def evaluate(
     tasks: TasksOption = None, edge_thresholds: ThresholdsOption = None,
     saliency: SaliencyOption = Saliency.PROBABILITY, store: StoreOption = False,
     device: DeviceOption = 'auto', precision: PrecisionOption = 'auto',
+    fleet: FleetOption = False, workers: WorkersOption = None, address: AddressOption = None,
+    gpus_per_worker: WorkerGpusOption = 0.0, threads: WorkerThreadsOption = None,
     json: JsonOption = None, sheet: SheetOption = None,
 ) -> None:
     """
@@ -152,7 +139,6 @@ def evaluate(
     rooms, so metrics on real images are worse. Metrics of nyud and pascal are the literature's.
     """
     from mtshare_ros.evaluation.datasets import open_clips, open_images
-    from mtshare_ros.evaluation.scorer import read_baseline
 
     check_folder(json)
     check_picture_path(sheet)
@@ -160,24 +146,33 @@ def evaluate(
         _refuse_for_images(motion, frames, None if sharing is Sharing.OFF else sharing,
                            temporal_threshold, task_threshold, refresh_period)
     _check_store(store, sharing)
-    settings = None
-    if clips and sharing is not Sharing.OFF:
-        settings = _sharing_settings(temporal_threshold, task_threshold, refresh_period)
-    parts = dataset.value, root, split and split.value, count
+    settings = None if not clips or sharing is Sharing.OFF else sharing_settings(
+        temporal_threshold, task_threshold, refresh_period)
+    pool = fleet_of(fleet, workers, address, gpus_per_worker, threads)
+    # the current folder of workers is another one
+    parts = dataset.value, root.absolute() if pool and root else root, split and split.value, count
     data = open_clips(*parts, motion, frames) if clips else open_images(*parts)
-    engine = load_engine(model, device, precision, _size_for(dataset, input_size, model))
+    choice = ModelChoice(model, device, precision, size_for(dataset, input_size, model))
+    team = choice.workers(pool)
+    engine = choice.load(team)
     plan = _plan(engine, data, tasks, sharing is not Sharing.ON, settings,
-                 _rules_for(dataset, edge_thresholds, saliency))
-    against = read_baseline(baseline or (), plan.tasks, {
-        **data.origin, 'input_size': list(engine.input_size)})
-    outcome, picture = _measure(engine, data, plan, against, SHEET_FRAMES if sheet else 0)
+                 rules_for(dataset, edge_thresholds, saliency))
+    gallery = Gallery(data.length, SHEET_FRAMES if sheet else 0)
+    outcome = _measure(engine, data, plan, baseline or (), gallery, team)
     print_outcome(outcome)
+    _write(outcome, gallery, store, json, sheet)
+
+
+def _write(
+    outcome: Outcome, gallery: Gallery, store: bool, json: Path | None, sheet: Path | None
+) -> None:
+    """Write the files that were asked for."""
     if store:
         _store(outcome)
     if json is not None:
         write_json(json, {'command': command_line(), **outcome.values()})
     if sheet is not None:
-        save_picture(sheet, picture)
+        save_picture(sheet, gallery.draw(outcome.engine.labels))
 
 
 def _store(outcome: Outcome) -> None:
@@ -211,32 +206,21 @@ def _plan(
 
 
 def _measure(
-    engine: 'Engine', data: 'EvaluationSet', plan: 'ClipPlan', baseline: 'Baseline', shown: int
-) -> tuple[Outcome, Any]:
-    """Return the outcome, and a contact sheet of ``shown`` frames, None for 0."""
+    engine: 'Engine', data: 'EvaluationSet', plan: 'ClipPlan', baselines: Sequence[str],
+    gallery: Gallery, workers: Workers | None,
+) -> Outcome:
+    """Evaluate here or with workers; ``gallery`` gets the frames of the contact sheet."""
     from mtshare_ros.evaluation.clip_evaluation import evaluate_clips
+    from mtshare_ros.evaluation.scorer import read_baseline
 
-    gallery = Gallery(data.length, shown)
+    baseline = read_baseline(baselines, plan.tasks, {
+        **data.origin, 'input_size': list(engine.input_size)})
+    if workers is not None:
+        found = measure_on_fleet(workers, engine, data, plan, gallery)
+        return Outcome(engine, data, plan, found.report, baseline, found.computed_with)
     with progress_bar('evaluating', data.length) as progress:
         report = evaluate_clips(engine, data.clips, plan, observe=gallery.see, progress=progress)
-    return (Outcome(engine, data, plan, report, baseline),
-            gallery.draw(engine.labels) if shown else None)
-
-
-def _sharing_settings(
-    temporal_threshold: float | None, task_threshold: float | None, refresh_period: int | None
-) -> 'SharingSettings':
-    """Return the settings of clips; an option that was not given has its default."""
-    from mtshare_ros.sharing.sharing_settings import SharingSettings as Usual
-
-    period = Usual.refresh_period if refresh_period is None else refresh_period
-    return Usual(
-        temporal_threshold=Usual.temporal_threshold if temporal_threshold is None else
-        temporal_threshold,
-        task_threshold=Usual.task_threshold if task_threshold is None else task_threshold,
-        refresh_period=period, max_age=max(Usual.max_age, period),
-        # metrics must not depend on how fast the machine computes whole frames
-        crossover=1.0)
+    return Outcome(engine, data, plan, report, baseline)
 
 
 def _refuse_for_images(*options: object) -> None:
@@ -253,29 +237,3 @@ def _check_store(store: bool, sharing: Sharing | None) -> None:
     if store and sharing is Sharing.ON:
         raise ConfigError('--store keeps the metrics of dense frames, and --sharing on computes '
                           'none; leave one of them out')
-
-
-def _rules_for(
-    dataset: Dataset, edge_thresholds: int | None, saliency: Saliency
-) -> 'MetricRules':
-    """Return how the metrics of a data set are computed."""
-    from mtshare_ros.evaluation.truth_and_rules import metric_rules
-
-    rules = replace(metric_rules(dataset.value), legacy_sigmoid=saliency is Saliency.INVPT)
-    return rules if edge_thresholds is None else replace(rules, edge_thresholds=edge_thresholds)
-
-
-def _size_for(dataset: Dataset, text: str | None, model: str) -> tuple[int, int] | None:
-    """Return the (height, width) of the input; None is the model's own."""
-    from mtshare_ros.evaluation.datasets import INPUT_SIZES
-    from mtshare_ros.model.architecture import nearest_input_size
-    from mtshare_ros.model.checkpoint import read_description
-    from mtshare_ros.model.manifest import find_model
-
-    if text is not None:
-        return read_input_size(text)
-    usual = INPUT_SIZES.get(dataset.value)
-    if usual is None:
-        return None
-    shape = read_description(find_model(model).path).architecture
-    return nearest_input_size(usual, shape.patch_size)

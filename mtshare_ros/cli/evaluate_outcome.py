@@ -1,6 +1,6 @@
 """The outcome of ``mtshare evaluate``: its tables, its JSON report and its picture."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Mapping, TYPE_CHECKING
 
 import typer
@@ -65,7 +65,7 @@ class Outcome:
 
     In its report ``metrics`` are those of the dense frames, or with sharing where nothing ran
     dense. Per cent are 0 to 100, shares (reused, gated, changed, active_fraction, macs_share)
-    0 to 1.
+    0 to 1. ``workers_with`` is what the workers of a fleet computed with, empty without a fleet.
     """
 
     engine: 'Engine'
@@ -73,6 +73,7 @@ class Outcome:
     plan: 'ClipPlan'
     report: 'ClipReport'
     baseline: 'Baseline'
+    workers_with: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -116,16 +117,17 @@ class Outcome:
         from mtshare_ros.inference.machine_costs import choices_of
 
         main = next(iter(self.metrics))
+        computed_with = dict(
+            self.workers_with or choices_of(self.engine, self.plan.sharing or DENSE))
         return {
             'metrics': self.metrics[main], **self._changes(main), 'metrics_of': main,
             'model': self.model, 'sha256': self.engine.file.sha256 if self.engine.file else None,
             **self.data.origin, 'views': None if self.data.in_motion else self.data.length,
-            'device': self.engine.device,
-            'precision': str(self.engine.dtype).removeprefix('torch.'),
+            'device': computed_with['device'], 'precision': computed_with['precision'],
             'input_size': self.engine.input_size, 'rules': asdict(self.plan.rules),
             'baseline': self.baseline.files or None,
             'ms_p50': self.report.modes[main].ms_p50, 'sharing': self._sharing(),
-            'computed_with': choices_of(self.engine, self.plan.sharing or DENSE),
+            'computed_with': computed_with,
         }
 
     def _changes(self, mode: str) -> dict[str, Any]:

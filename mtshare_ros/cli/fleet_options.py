@@ -1,5 +1,6 @@
 """Options of the commands that compute on many workers; no import of Ray or PyTorch is needed."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -20,22 +21,31 @@ AddressOption = Annotated[str | None, typer.Option(
 WorkerGpusOption = Annotated[float, typer.Option(
     '--gpus-per-worker', min=0.0, metavar='N',
     help='GPUs of each worker; 0.5 lets two share one. Default: 0, none.')]
-WorkerThreadsOption = Annotated[int, typer.Option(
-    '--threads', min=1, metavar='N', help='CPU threads of each worker.')]
+WorkerThreadsOption = Annotated[int | None, typer.Option(
+    '--threads', min=1, metavar='N', help='CPU threads of each worker, 1 by default.')]
 
 
 def pool_options(
-    workers: int | None, address: str | None, gpus: float, threads: int
+    workers: int | None, address: str | None, gpus: float, threads: int | None
 ) -> PoolOptions:
     """Return the options of a pool; raise ConfigError for GPUs that cannot be divided so."""
     if gpus > 1 and gpus != int(gpus):
         raise ConfigError(f'--gpus-per-worker is {gpus}; allowed is a whole number, or a part of '
                           'one GPU such as 0.5')
-    return PoolOptions(address=address, workers=workers, gpus=gpus, threads=threads)
+    return PoolOptions(address=address, workers=workers, gpus=gpus, threads=threads or 1)
 
 
-def check_without_fleet(workers: int | None, gpus: float) -> None:
-    """Refuse options of a fleet in a command that was given them without ``--fleet``."""
-    for option, given in (('--workers', workers is not None), ('--gpus-per-worker', gpus > 0)):
-        if given:
-            raise ConfigError(f'{option} is for fleets; add --fleet')
+def fleet_of(
+    fleet: bool, workers: int | None, address: str | None, gpus: float, threads: int | None
+) -> PoolOptions | None:
+    """Return the options of the pool of a command, None without ``--fleet``; refuse them then."""
+    if fleet:
+        return pool_options(workers, address, gpus, threads)
+    # an address in the environment is for all commands
+    given = {'--workers': workers, '--threads': threads, '--gpus-per-worker': gpus or None,
+             '--address': None if address == os.environ.get('RAY_ADDRESS') else address}
+    for option, value in given.items():
+        if value is not None:
+            raise ConfigError(f'{option} is {value}, but it is for the workers of a fleet; add '
+                              '--fleet')
+    return None

@@ -50,6 +50,7 @@ def test_the_result_is_a_new_file_with_its_manifest_entry(command, tiny_model, t
     (['--register', 'default'], "the name of the model is 'default'"),
     (['--register', 'new', '--output', 'new.safetensors'], 'is kept beside its manifest'),
     (['--json', 'absent/figures.json'], 'there is no folder'),
+    (['--threads', '2'], '--threads is 2, but it is for the workers of a fleet; add --fleet'),
     (['--device', 'abacus'], "device is 'abacus'; allowed are"),
 ])
 def test_what_cannot_be_done_is_refused_before_the_work(

@@ -233,6 +233,8 @@ def test_a_model_of_other_classes_is_scored_for_tasks_that_need_none(tiny_model,
     (['--tasks', 'depth,saliency'], 'saliency is not in both; leave it out of --tasks'),
     (['--tasks', 'colour'], "--tasks is 'colour'; allowed is a list, with commas, of semseg"),
     (['--clips', '--sharing', 'on', '--store'], '--store keeps the metrics of dense frames'),
+    (['--workers', '2'], '--workers is 2, but it is for the workers of a fleet; add --fleet'),
+    (['--fleet', '--device', 'cuda'], '--device is cuda and --gpus-per-worker is 0; allowed'),
 ])
 def test_what_cannot_be_done_is_refused_before_the_work(tiny_model, words, complaint):
     result = evaluate(tiny_model, *words)

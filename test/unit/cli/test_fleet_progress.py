@@ -92,6 +92,16 @@ def test_a_worker_cannot_have_one_and_a_half_gpus():
         fleet_options.pool_options(workers=None, address=None, gpus=1.5, threads=1)
 
 
-def test_options_of_workers_without_a_fleet_are_refused():
-    with pytest.raises(ConfigError, match='--workers is for fleets; add --fleet'):
-        fleet_options.check_without_fleet(workers=2, gpus=0.0)
+@pytest.mark.parametrize('given, text', [
+    ({'workers': 2}, '--workers is 2'), ({'threads': 1}, '--threads is 1'),
+    ({'gpus': 0.5}, '--gpus-per-worker is 0.5'), ({'address': 'auto'}, '--address is auto')])
+def test_options_of_workers_without_a_fleet_are_refused(given, text):
+    none = {'workers': None, 'address': None, 'gpus': 0.0, 'threads': None}
+    with pytest.raises(ConfigError, match=f'{text}, but it is for the workers of a fleet; add'):
+        fleet_options.fleet_of(False, **{**none, **given})
+
+
+def test_an_address_in_the_environment_makes_no_fleet(monkeypatch):
+    monkeypatch.setenv('RAY_ADDRESS', 'auto')
+    assert fleet_options.fleet_of(False, None, 'auto', 0.0, None) is None
+    assert fleet_options.fleet_of(True, None, 'auto', 0.0, None).address == 'auto'
