@@ -17,6 +17,10 @@ PINHOLE_MODELS = ('', 'none', 'pinhole', 'plumb_bob', 'rational_polynomial')
 """Distortion models of lenses that map straight lines to nearly straight ones."""
 
 
+CALIBRATIONS_KEPT = 8
+"""How many calibrations are kept for images that come after theirs."""
+
+
 @dataclass(frozen=True)
 class CameraInfoMatch:
     """The calibration that belongs to a frame, or the reason why there is none."""
@@ -33,7 +37,9 @@ class CameraInfoBuffer:
     is named in the reason where no calibration came.
     """
 
-    def __init__(self, size: int = 8, *, rectified: bool = False, topic: str = '') -> None:
+    def __init__(
+        self, size: int = CALIBRATIONS_KEPT, *, rectified: bool = False, topic: str = ''
+    ) -> None:
         self._infos: deque[Any] = deque(maxlen=size)
         self._source = f' on {topic}' if topic else ''
         self._rectified = rectified

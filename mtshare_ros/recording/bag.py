@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Callable, Collection, Iterable, Iterator, Sequence
@@ -24,8 +25,10 @@ from mtshare_ros.recording.bag_parts import (
     Channel,
     Damage,
     explain_ros1,
+    IndexEntry,
     is_ros1_bag,
     PACKED,
+    Place,
     ReadingError,
     storage_of,
     StorageFile,
@@ -50,6 +53,8 @@ class Bag:
     topic those that metadata.yaml counts and no file holds. Raises RecordingError for what is no
     bag.
     """
+
+    continuous = True
 
     def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
         self.path = path
@@ -107,22 +112,51 @@ class Bag:
         """Yield the messages of topics, from ``start_s`` to before ``end_s`` of the bag's time."""
         # every reading finds the damages inside the files again
         self.damages = list(self._missing)
-        yield from self._read(names, start_s, end_s, self.damages)
+        yield from self._read(names, self._all_from(start_s), end_s, self.damages)
 
     def messages_beside(
         self, names: Collection[str], start_s: float | None = None, end_s: float | None = None
     ) -> Iterator[BagMessage]:
         """Yield messages as ``messages`` does, which goes on; damages are left to that."""
-        yield from self._read(names, start_s, end_s, [])
+        yield from self._read(names, self._all_from(start_s), end_s, [])
+
+    def messages_from(self, names: Collection[str], place: Place) -> Iterator[BagMessage]:
+        """Yield the messages of topics from a place on that their index has."""
+        self.damages = list(self._missing)
+        first, *others = self._files[place.file:]
+        files = [(first, place.time_ns), *((item, None) for item in others)]
+        yield from islice(self._read(names, files, None, self.damages), place.skip, None)
+
+    def index(self, names: Collection[str]) -> Sequence[IndexEntry] | None:
+        """
+        Return the index of the messages of topics, in the order of ``messages``.
+
+        Returns None where it is not certain, as for damaged and compressed files.
+        """
+        entries: list[IndexEntry] = []
+        for number, item in enumerate(self._files):
+            listed = None if self.damages else item.file.index(names)
+            if listed is None:
+                return None
+            before, skip = None, 0
+            for channel, time_ns in listed:
+                skip = skip + 1 if time_ns == before else 0
+                before = time_ns
+                entries.append(IndexEntry(channel, time_ns, Place(number, time_ns, skip)))
+        return entries
+
+    def _all_from(self, start_s: float | None) -> list[tuple[OpenedFile, int | None]]:
+        return [(item, self._at(start_s)) for item in self._files]
 
     def _read(
-        self, names: Collection[str], start_s: float | None, end_s: float | None,
-        damages: list[Damage],
+        self, names: Collection[str], files: Sequence[tuple[OpenedFile, int | None]],
+        end_s: float | None, damages: list[Damage],
     ) -> Iterator[BagMessage]:
-        for item in self._files:
+        """Yield the messages of topics of files, each with the time from which on it is read."""
+        for item, start_ns in files:
             last_ns = None
             try:
-                for message in item.file.messages(names, self._at(start_s), self._at(end_s)):
+                for message in item.file.messages(names, start_ns, self._at(end_s)):
                     last_ns = message.time_ns
                     yield _unpacked(message)
             # not raised: the files behind a damaged one may be whole

@@ -25,7 +25,7 @@ from mtshare_ros.recording.bag_parts import CDR, Channel, Definition, reliable_q
 from mtshare_ros.tasks import LabelSet
 
 if TYPE_CHECKING:
-    from mtshare_ros.recording.bag import Bag
+    from mtshare_ros.recording.recording import Recording
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -142,7 +142,7 @@ def read_image(
 
 
 def choose_copied(
-    bag: 'Bag', outputs: Collection[str], say: Callable[[str], None]
+    bag: 'Recording', outputs: Collection[str], say: Callable[[str], None]
 ) -> dict[Channel, Channel]:
     """
     Return, for each channel to copy, the channel of the new bag that gets its messages.

@@ -4,9 +4,9 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any, Collection, Iterator, Protocol, Sequence
+from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 
-from mtshare_ros.errors import import_extra
+from mtshare_ros.errors import import_extra, RecordingError
 
 STORAGES = {'mcap': '.mcap', 'sqlite3': '.db3'}
 """The storages of rosbag2 and the endings of their files."""
@@ -57,11 +57,16 @@ class BagTopic:
 
 @dataclass(frozen=True)
 class BagMessage:
-    """One recorded message: its channel, the time it was recorded, and its bytes."""
+    """
+    One recorded message: its channel, the time it was recorded, and its bytes.
+
+    ``fault`` says why an image has none, empty for any other message.
+    """
 
     channel: Channel
     time_ns: int
     data: bytes
+    fault: str = ''
 
     @property
     def topic(self) -> str:
@@ -88,6 +93,31 @@ class Damage:
             return self.reason
         when = 'from its beginning' if self.time_s is None else f'after {self.time_s:.3f} s'
         return f'damaged {when} ({self.place}): {self.reason}'
+
+
+class Place(NamedTuple):
+    """
+    Where to begin reading: behind ``skip`` messages of those from ``time_ns`` on in a file.
+
+    ``file`` is the number of the file in the recording, ``time_ns`` a time at which a message was
+    recorded, None for the file's beginning.
+    """
+
+    file: int = 0
+    time_ns: int | None = None
+    skip: int = 0
+
+
+class IndexEntry(NamedTuple):
+    """What an index says of a message: its channel, its time, and where reading begins with it."""
+
+    channel: Channel
+    time_ns: int
+    place: Place
+
+
+class WrongIndexError(RecordingError):
+    """A recording does not hold what its index says, so it must be read from its beginning."""
 
 
 class ReadingError(Exception):
@@ -121,6 +151,14 @@ class StorageFile(Protocol):
         Yield the messages of topics that were recorded from ``start_ns`` to before ``stop_ns``.
 
         They come in the order of their times. Raises ReadingError where the rest cannot be read.
+        """
+        ...
+
+    def index(self, topics: Collection[str]) -> Sequence[tuple[Channel, int]] | None:
+        """
+        Return channels and times of the messages of topics, in the order of ``messages``.
+
+        Returns None where this cannot be told for certain without reading the messages.
         """
         ...
 

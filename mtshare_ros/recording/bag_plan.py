@@ -24,7 +24,8 @@ class BagPlan:
     ``image_topic`` and ``calibration_topic`` are topics of the input, the latter empty for none.
     ``outputs`` are relative topics, put below ``namespace``. ``start_s`` and ``end_s`` count from
     the input's beginning. ``segment`` is the number of images in a file of the new bag, which a
-    later run keeps once it is complete. ``camera_matrix`` is one of CAMERA_MATRICES.
+    later run keeps once it is complete; ``warm_up`` that of the images before each of them that
+    are computed first and not written. ``camera_matrix`` is one of CAMERA_MATRICES.
     """
 
     source: Path
@@ -38,6 +39,7 @@ class BagPlan:
     start_s: float | None = None
     end_s: float | None = None
     segment: int = 250
+    warm_up: int = 0
     overwrite: bool = False
     camera_matrix: str = 'auto'
     # a given crossover is not measured; measurements differ from run to run, and the maps would
@@ -62,7 +64,7 @@ class BagPlan:
             'image topic': self.image_topic, 'camera_info topic': self.calibration_topic,
             'topics': list(self.outputs), 'namespace': self.namespace,
             'copied input': self.copy_input, 'start': self.start_s, 'end': self.end_s,
-            'segment': self.segment, 'camera matrix': self.camera_matrix,
+            'segment': self.segment, 'warm-up': self.warm_up, 'camera matrix': self.camera_matrix,
             'sharing': repr(self.sharing), 'motion': repr(self.motion),
             **{name.replace('_', ' '): value
                for name, value in choices_of(engine, self.sharing).items()},

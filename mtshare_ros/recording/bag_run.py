@@ -1,4 +1,4 @@
-"""The engine over a bag: reads its images, writes their maps into a new bag."""
+"""The engine over a recording: reads its images, writes their maps into a new bag."""
 
 from collections import Counter
 from typing import Callable, Sequence
@@ -6,19 +6,19 @@ from typing import Callable, Sequence
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.recording.bag import Bag
-from mtshare_ros.recording.bag_messages import IMAGE_TYPES
 from mtshare_ros.recording.bag_parts import Channel
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.frames import Observer, RecordedFrame, RunStatistics
-from mtshare_ros.recording.segment_run import SegmentResult, SegmentRun
+from mtshare_ros.recording.recording import Recording
+from mtshare_ros.recording.segment_output import SegmentResult
+from mtshare_ros.recording.segment_run import SegmentRun
 from mtshare_ros.recording.segmented_bag import SegmentedBag
-from mtshare_ros.recording.segments import Segment
+from mtshare_ros.recording.segments import count_missing, Segment
 
 
 class BagRun:
     """
-    Reads one bag and writes another, segment by segment.
+    Reads a recording and writes a new bag, segment by segment.
 
     As every segment begins with a new session, an interrupted run, which goes on after the last
     complete segment, ends with the same bag as one that was not interrupted. ``say`` gets messages
@@ -26,13 +26,14 @@ class BagRun:
     """
 
     def __init__(
-        self, bag: Bag, plan: BagPlan, engine: Engine, *, observers: Sequence[Observer] = (),
+        self, recording: Recording, plan: BagPlan, engine: Engine, *,
+        observers: Sequence[Observer] = (),
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
-        self._bag = bag
+        self._recording = recording
         self._plan = plan
         self._observers = observers
-        self._segments = SegmentRun(bag, plan, engine, activity=bool(observers), say=say)
+        self._segments = SegmentRun(recording, plan, engine, activity=bool(observers), say=say)
         self._output = SegmentedBag(
             plan.target, plan.storage, plan.identity(engine), renew=plan.overwrite)
         self.resumed_at = self.images
@@ -65,12 +66,7 @@ class BagRun:
     @property
     def missing(self) -> int | None:
         """How many images the input should have besides, None where only a part is wanted."""
-        if self._plan.start_s is not None or self._plan.end_s is not None:
-            return None
-        name = self._plan.image_topic
-        recorded = sum(topic.count for topic in self._bag.topics
-                       if topic.name == name and topic.message_type in IMAGE_TYPES)
-        return max(recorded + self._bag.lost[name] - self.images, 0)
+        return count_missing(self._recording, self._plan, self.images)
 
     def run(self, progress: Callable[[int], None] = lambda done: None) -> None:
         """
@@ -93,13 +89,13 @@ class BagRun:
             self._output.abandon()
 
     def _begin(self, number: int, channels: Sequence[Channel]) -> '_Segment':
-        self._output.begin(channels)
+        self._output.begin(number, channels)
         return _Segment(self._output, self._observers)
 
     def _require_frames(self) -> None:
         if self.frames:
             return
-        damages = ''.join(f'; {damage}' for damage in self._bag.damages)
+        damages = ''.join(f'; {damage}' for damage in self._recording.damages)
         raise RecordingError(
             f'{self._plan.source}: not one image of {self._plan.image_topic} could be used '
             f'({self.skipped} could not be read){damages}')

@@ -16,6 +16,7 @@ from mtshare_ros.recording.bag_parts import (
     StorageWriter,
     write_qos,
 )
+from mtshare_ros.recording.mcap_index import read_message_times
 
 
 @dataclass
@@ -44,6 +45,7 @@ class McapFile:
         self._schemas: dict[int, Any] = {}
         self._channels: dict[int, Channel] = {}
         self._spans: list[_Span] = []
+        self._chunks: Sequence[Any] = ()
         self._fault: ReadingError | None = None
         self._numbers: Counter[int] = Counter()
         self.start_ns: int | None = None
@@ -87,6 +89,17 @@ class McapFile:
             raise self._fault
         if start_ns is None and stop_ns is None:
             self._check_count(found, sum(self._numbers[number] for number in numbers))
+
+    def index(self, topics: Collection[str]) -> Sequence[tuple[Channel, int]] | None:
+        """Return channels and times of the messages of topics, from the indexes of chunks."""
+        numbers = {key for key, channel in self._channels.items() if channel.topic in topics}
+        if self.note:
+            return None
+        with self._path.open('rb') as file:
+            found = read_message_times(file, self._chunks, numbers)
+        if found is None or len(found) != sum(self._numbers[number] for number in numbers):
+            return None
+        return [(self._channels[number], time_ns) for number, time_ns in found]
 
     def _check_count(self, found: int, counted: int) -> None:
         if found < counted:
@@ -162,6 +175,7 @@ class McapFile:
         self._channels = {
             key: self._describe(channel) for key, channel in summary.channels.items()}
         self._numbers.update(statistics.channel_message_counts)
+        self._chunks = summary.chunk_indexes
         self._spans = [
             _Span(item.message_start_time, item.message_end_time, item.chunk_start_offset,
                   channels=tuple(item.message_index_offsets))

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 import shutil
 from tempfile import TemporaryDirectory
-from typing import Any, BinaryIO, Callable, Collection, Iterator
+from typing import Any, BinaryIO, Callable, Collection, Iterator, Sequence
 
 from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.recording.bag_parts import BagMessage, Channel, ReadingError, StorageFile
@@ -102,6 +102,10 @@ class PackedFile:
         yield from self._file.messages(topics, start_ns, stop_ns)
         if self._fault:
             raise ReadingError(self._fault, self._path.name)
+
+    def index(self, topics: Collection[str]) -> Sequence[tuple[Channel, int]] | None:
+        """Return None: the whole file is unpacked for any part of it."""
+        return None
 
 
 def unpack_message(data: bytes) -> bytes:

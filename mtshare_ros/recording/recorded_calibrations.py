@@ -1,6 +1,7 @@
 """The calibrations that are recorded beside images, matched to these."""
 
 from collections import Counter
+from typing import Any
 
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
@@ -40,27 +41,38 @@ class RecordedCalibrations:
         self._infos = CameraInfoBuffer(
             rectified=shows_rectified(plan.image_topic, plan.camera_matrix))
 
-    def add(self, message: BagMessage, time_s: float) -> None:
-        """Keep a message of the calibration topic, at a time of the recording; or no other."""
+    def clear(self) -> None:
+        """Forget all."""
+        self._infos.clear()
+
+    def add(self, message: BagMessage, time_s: float) -> bool:
+        """
+        Keep a calibration that was recorded at a time, and no other message.
+
+        Returns False for one that cannot be read.
+        """
         wanted = self._plan.calibration_topic, CAMERA_INFO
         if (message.topic, message.channel.message_type) != wanted:
-            return
+            return True
         try:
             self._infos.add(self._types.read(message.data, CAMERA_INFO))
         except Exception as error:  # noqa: B902 - rosbags raises anything for malformed bytes
             self._notices.say_once(
                 f'left out a calibration at {time_s:.3f} s that cannot be read: {error}',
                 str(error))
+            return False
+        return True
 
     def match(self, image: CameraImage) -> CameraInfoMatch:
-        """Return the CameraInfo of the maps of an image; its reason tells why it may be None."""
-        size = (image.height, image.width)
-        found = self._infos.match(image.header, size)
-        if found.info is None:
-            return found
-        framing = frame_to_cover(size, self._engine.input_size)
-        return CameraInfoMatch(
-            scale_camera_info(found.info, framing, image.header), found.reason)
+        """Return the CameraInfo of an image; its reason tells why it may be None."""
+        return self._infos.match(image.header, (image.height, image.width))
+
+    def scale(self, match: CameraInfoMatch, image: CameraImage) -> Any:
+        """Return the CameraInfo of the maps of an image, None without one; raise FrameError."""
+        if match.info is None:
+            return None
+        framing = frame_to_cover((image.height, image.width), self._engine.input_size)
+        return scale_camera_info(match.info, framing, image.header)
 
     def left_out(self, match: CameraInfoMatch) -> Counter[str]:
         """Count the outputs that a frame lacks, and say, once for each reason, which and why."""

@@ -1,85 +1,57 @@
 """The engine over the segments of a recording: reads their images, gives away their maps."""
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, deque
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import chain, islice
-from typing import Callable, Iterator, Protocol, Sequence
+from typing import Callable, Iterator, Sequence
 
 from mtshare_ros.errors import FrameError, MtshareError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.map_outputs import task_of
 from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.messages.camera_image import CameraImage, Continuity
-from mtshare_ros.recording.bag import Bag
+from mtshare_ros.messages.camera_info import CameraInfoMatch
 from mtshare_ros.recording.bag_messages import (
     choose_copied,
-    IMAGE_TYPES,
     MessageTypes,
     OutputMessages,
     read_image,
     require_decoder,
 )
-from mtshare_ros.recording.bag_parts import BagMessage, Channel
+from mtshare_ros.recording.bag_parts import BagMessage, Channel, WrongIndexError
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.frames import Perception, RecordedFrame, RunStatistics
 from mtshare_ros.recording.notices import Notices
 from mtshare_ros.recording.recorded_calibrations import RecordedCalibrations
-from mtshare_ros.recording.segments import Segment
+from mtshare_ros.recording.recording import Recording
+from mtshare_ros.recording.segment_output import SegmentOutput, SegmentResult
+from mtshare_ros.recording.segments import input_topics, is_image, Segment, Start
 from mtshare_ros.stamps import nanoseconds_of
 
 
-@dataclass
-class SegmentResult:
-    """
-    What was computed of one segment.
+@dataclass(frozen=True)
+class _Image:
+    """An image that was read, and the calibration that it had then."""
 
-    ``frames`` are in its output, ``skipped`` images could not be read. ``end_position`` is the
-    number of messages of the input up to its end. ``left_out`` counts for each topic the frames
-    that lack it because their calibration does not allow it.
-    """
-
-    number: int
-    first_image: int
-    end_position: int
-    frames: int = 0
-    skipped: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-    statistics: RunStatistics = field(default_factory=RunStatistics)
-
-    @property
-    def images(self) -> int:
-        """How many images it has, decodable or not."""
-        return self.frames + self.skipped
-
-
-class SegmentOutput(Protocol):
-    """What takes the messages and the frames of one segment."""
-
-    def write(self, channel: Channel, time_ns: int, data: bytes) -> None:
-        """Take a message of the new bag, recorded at a time in ns since the epoch."""
-
-    def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
-        """Take a frame, whose messages were written before."""
-
-    def finish(self, result: SegmentResult) -> None:
-        """Keep everything: the segment is whole."""
-
-    def abandon(self) -> None:
-        """Throw everything away: the segment will not become whole."""
+    image: CameraImage
+    match: CameraInfoMatch
+    time_ns: int
 
 
 class SegmentRun:
     """
     Computes segments of one recording.
 
-    Every segment begins with a new session, so its maps do not depend on those before it.
+    Every segment begins with a new session, so its maps depend on its images and those that it is
+    warmed up with alone, and are the same whichever segments are computed before it.
     ``activity`` also computes the maps of what was recomputed, for people. ``say`` gets messages
     for the user, one line each. ``statistics`` and ``left_out`` are those of all segments. Raises
     RecordingError where the recording has topics of the names of the outputs and is to be copied.
     """
 
     def __init__(
-        self, recording: Bag, plan: BagPlan, engine: Engine, *, activity: bool = False,
+        self, recording: Recording, plan: BagPlan, engine: Engine, *, activity: bool = False,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self._recording = recording
@@ -99,6 +71,7 @@ class SegmentRun:
         self._continuity = Continuity('new segment')
         self._calibrations = RecordedCalibrations(
             plan, engine, self._types, self._messages, self._notices)
+        self._recent: deque[_Image | None] = deque(maxlen=plan.warm_up)
         self._names_classes = False
         self._done = 0
         self.statistics = RunStatistics()
@@ -114,8 +87,11 @@ class SegmentRun:
 
         ``open_output`` gets the number of a segment and the channels of its messages;
         ``progress`` the number of images of this call so far. Of a damaged recording all that can
-        be read is used; its ``damages`` then say what is missing.
+        be read is used; its ``damages`` then say what is missing. Raises WrongIndexError where
+        ``first`` was found in an index and ``count`` is given, but the recording does not hold
+        what the index says: then only ``first.from_beginning()`` without a count is certain.
         """
+        wanted = first if count is not None and first.start is not None else None
         self._names_classes, self._done = first.names_classes, 0
         messages = self._messages_from(first)
         number, image, position = first.number, first.first_image, first.position
@@ -123,11 +99,13 @@ class SegmentRun:
             # a segment begins with its first message, so an input that ends with one adds no
             # empty segment
             message = next(messages, None)
-            if message is None:
-                return
             result = SegmentResult(number, image, position)
+            if message is None:
+                self._check(result, wanted)
+                return
             self._compute(chain((message,), messages), result,
-                          open_output(number, self._channels), progress)
+                          open_output(number, self._channels), progress, wanted)
+            wanted = None
             number, image, position = number + 1, image + result.images, result.end_position
 
     @property
@@ -135,48 +113,96 @@ class SegmentRun:
         return *dict.fromkeys(self._copied.values()), *self._messages.channels
 
     def _messages_from(self, first: Segment) -> Iterator[BagMessage]:
-        """Return the messages from a segment on, after the calibrations before it were read."""
-        plan = self._plan
-        if plan.calibration_topic:
-            # images that were recorded shortly before the first calibration have it, too
-            for message in islice(self._recording.messages((plan.calibration_topic,)), 1):
-                self._add_calibration(message)
-        names = {plan.image_topic, plan.calibration_topic,
-                 *(channel.topic for channel in self._copied)}
-        messages = self._recording.messages(names, plan.start_s, plan.end_s)
-        for message in islice(messages, first.position):
+        """Return the messages from a segment on, after what it needs of those before was read."""
+        self._recent.clear()
+        self._read_calibrations(first.start)
+        names = input_topics(self._recording, self._plan)
+        if first.start is None:
+            lead = first.position
+            messages = self._recording.messages(names, self._plan.start_s, self._plan.end_s)
+        else:
+            lead = first.start.lead
+            messages = self._recording.messages_from(names, first.start.place)
+        for message in islice(messages, lead):
             self._add_calibration(message)
+            if self._plan.warm_up and is_image(message.channel, self._plan):
+                with suppress(FrameError):
+                    self._read(message)
         return messages
+
+    def _read_calibrations(self, start: Start | None) -> None:
+        """Read the calibrations that the first message from a place on may belong to."""
+        self._calibrations.clear()
+        topic = self._plan.calibration_topic
+        if not topic:
+            return
+        # images that were recorded shortly before the first calibration have it, too
+        for message in islice(self._recording.messages((topic,)), 1):
+            self._add_calibration(message)
+        if start is None or not start.calibrations:
+            return
+        recent = self._recording.messages_from((topic,), start.calibration_place)
+        # a list, so that all are read, also behind one that cannot be
+        if all([self._add_calibration(message) for message in islice(recent, start.calibrations)]):
+            return
+        # those that cannot be read are replaced by earlier ones
+        for message in islice(self._recording.messages((topic,)), start.all_calibrations):
+            self._add_calibration(message)
 
     def _compute(
         self, messages: Iterator[BagMessage], result: SegmentResult, output: SegmentOutput,
-        progress: Callable[[int], None],
+        progress: Callable[[int], None], wanted: Segment | None,
     ) -> None:
-        """Compute one segment into its output."""
-        self._perception.begin()
-        self._continuity = Continuity('new segment')
+        """Compute one segment into its output; ``wanted`` is what an index says of it."""
         try:
+            self._begin()
+            time_ns = None
             for message in messages:
                 self._handle(message, result, output)
                 result.end_position += 1
-                if _is_image(message, self._plan):
+                time_ns = message.time_ns
+                if is_image(message.channel, self._plan):
                     self._done += 1
                     progress(self._done)
                     if result.images == self._plan.segment:
                         break
+            self._check(result, wanted, time_ns)
             output.finish(result)
         # whatever ends it, Ctrl-C as well, leaves nothing that looks like a whole segment
         except BaseException:
             output.abandon()
             raise
 
+    def _begin(self) -> None:
+        """Take a new session, and warm it up with the images before."""
+        self._perception.begin()
+        self._continuity = Continuity('new segment')
+        for read in self._recent:
+            if read is not None:
+                with suppress(FrameError):
+                    self._perception.infer(self._frame(read))
+
+    def _check(
+        self, result: SegmentResult, wanted: Segment | None, end_ns: int | None = None
+    ) -> None:
+        """Raise WrongIndexError where a segment is not what an index says."""
+        if wanted is None:
+            return
+        found = result.images, result.end_position, end_ns
+        if self._recording.damages or found != (
+                wanted.images, wanted.end_position, wanted.end_ns):
+            raise WrongIndexError(
+                f'{self._recording.path}: does not hold what its index says of images '
+                f'{wanted.first_image} to {wanted.first_image + (wanted.images or 0)}; read it '
+                'from its beginning')
+
     def _handle(self, message: BagMessage, result: SegmentResult, output: SegmentOutput) -> None:
         """Handle one message of the input."""
         # copied before it is decoded, so images that cannot be decoded are kept as well
-        if message.channel in self._copied:
+        if message.channel in self._copied and not message.fault:
             output.write(self._copied[message.channel], message.time_ns, message.data)
         self._add_calibration(message)
-        if not _is_image(message, self._plan):
+        if not is_image(message.channel, self._plan):
             return
         try:
             self._compute_maps(message, result, output)
@@ -189,18 +215,11 @@ class SegmentRun:
     def _compute_maps(
         self, message: BagMessage, result: SegmentResult, output: SegmentOutput,
     ) -> None:
-        image = self._decode(message)
-        reason = self._continuity.check(image)
-        if reason:
-            self._perception.forget(reason)
-        match = self._calibrations.match(image)
-        header = image.header
-        frame = RecordedFrame(
-            image.picture, message.time_ns, f'{header.stamp.sec}.{header.stamp.nanosec:09d}',
-            match.info, nanoseconds_of(header.stamp), header.frame_id,
-            result.first_image + result.images)
+        read = self._read(message)
+        header = read.image.header
+        frame = self._frame(read, result.first_image + result.images)
         prediction = self._perception.infer(frame)
-        self._count(prediction, self._calibrations.left_out(match), result)
+        self._count(prediction, self._calibrations.left_out(read.match), result)
         outputs = self._messages.of_frame(prediction, header, frame.calibration)
         if self._names_classes:
             outputs = chain(self._messages.of_bag(header), outputs)
@@ -208,6 +227,27 @@ class SegmentRun:
         for channel, data in outputs:
             output.write(channel, message.time_ns, data)
         output.see(frame, prediction)
+
+    def _read(self, message: BagMessage) -> _Image:
+        """Return the image of a message, kept for the warm-up of the next segment."""
+        read = None
+        try:
+            image = self._decode(message)
+            read = _Image(image, self._calibrations.match(image), message.time_ns)
+            return read
+        finally:
+            self._recent.append(read)
+
+    def _frame(self, read: _Image, number: int = 0) -> RecordedFrame:
+        """Return the frame to infer next, for which the session is reset if it does not follow."""
+        reason = self._continuity.check(read.image)
+        if reason:
+            self._perception.forget(reason)
+        header = read.image.header
+        return RecordedFrame(
+            read.image.picture, read.time_ns, f'{header.stamp.sec}.{header.stamp.nanosec:09d}',
+            self._calibrations.scale(read.match, read.image), nanoseconds_of(header.stamp),
+            header.frame_id, number)
 
     def _count(
         self, prediction: Prediction, left_out: Counter[str], result: SegmentResult
@@ -218,6 +258,8 @@ class SegmentRun:
 
     def _decode(self, message: BagMessage) -> CameraImage:
         """Return the image of a message; raise FrameError for whatever a decoder raises."""
+        if message.fault:
+            raise FrameError(message.fault)
         try:
             return read_image(self._types, message.data, message.channel.message_type,
                               self._engine.input_size)
@@ -226,12 +268,8 @@ class SegmentRun:
         except Exception as error:  # noqa: B902 - decoders raise anything for malformed bytes
             raise FrameError(f'the decoder failed: {error!r}') from error
 
-    def _add_calibration(self, message: BagMessage) -> None:
-        self._calibrations.add(message, self._seconds(message))
+    def _add_calibration(self, message: BagMessage) -> bool:
+        return self._calibrations.add(message, self._seconds(message))
 
     def _seconds(self, message: BagMessage) -> float:
         return (message.time_ns - self._recording.start_ns) / 1e9
-
-
-def _is_image(message: BagMessage, plan: BagPlan) -> bool:
-    return message.topic == plan.image_topic and message.channel.message_type in IMAGE_TYPES

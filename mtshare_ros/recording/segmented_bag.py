@@ -82,7 +82,7 @@ def writer_of(storage: str) -> type[McapWriter | Sqlite3Writer]:
 
 
 def file_name(bag: str, number: int, storage: str) -> str:
-    """Return the name of a bag's file, counted without segments in which nothing was written."""
+    """Return the name of the file of a segment; one in which nothing is written has no file."""
     return f'{bag}_{number}{STORAGES[storage]}'
 
 
@@ -131,9 +131,9 @@ class SegmentedBag:
                 path.unlink()
         self._writer: StorageWriter | None = None
 
-    def begin(self, channels: Sequence[Channel]) -> None:
-        """Begin a segment with these channels."""
-        name = file_name(self._target.name, len(self.journal.segments), self._storage)
+    def begin(self, number: int, channels: Sequence[Channel]) -> None:
+        """Begin segment ``number`` of the bag with these channels."""
+        name = file_name(self._target.name, number, self._storage)
         with self._writing():
             self._writer = writer_of(self._storage)(self._bag / name, self._storage, channels)
 

@@ -1,6 +1,31 @@
 """The segments of a recording: what a file of the new bag is computed from."""
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
+from typing import Sequence
+
+from mtshare_ros.messages.camera_info import CALIBRATIONS_KEPT
+from mtshare_ros.recording.bag_messages import CAMERA_INFO, IMAGE_TYPES
+from mtshare_ros.recording.bag_parts import CDR, Channel, IndexEntry, Place
+from mtshare_ros.recording.bag_plan import BagPlan
+from mtshare_ros.recording.recording import Recording
+
+
+@dataclass(frozen=True)
+class Start:
+    """
+    Where to begin reading for a segment, without everything before it.
+
+    ``lead`` is the number of messages from ``place`` on that come before the segment; they have
+    the images it is warmed up with. The last ``calibrations`` messages of the calibration topic
+    before ``place`` begin at ``calibration_place``; there are ``all_calibrations`` before it.
+    """
+
+    place: Place
+    lead: int = 0
+    calibration_place: Place = Place()
+    calibrations: int = 0
+    all_calibrations: int = 0
 
 
 @dataclass(frozen=True)
@@ -10,12 +35,113 @@ class Segment:
 
     ``number`` counts segments from 0. ``first_image`` is the number of its first image in the
     recording, decodable or not; ``images`` how many it holds, None to the recording's end.
-    ``position`` is the number of messages of the input before it. ``names_classes`` says that its
-    first frame comes with the message of the classes' names, which a bag holds once.
+    ``position`` is the number of messages of the input before it, ``end_position`` that up to its
+    end, and ``end_ns`` the time of the last one. ``names_classes`` says that its first frame comes
+    with the message of the classes' names, which a bag holds once. Without ``start`` the recording
+    is read from its beginning.
     """
 
     number: int = 0
     first_image: int = 0
     images: int | None = None
     position: int = 0
+    end_position: int | None = None
+    end_ns: int | None = None
     names_classes: bool = True
+    start: Start | None = None
+
+    def from_beginning(self) -> 'Segment':
+        """Return this segment and everything behind it, for a recording whose index is wrong."""
+        return replace(self, images=None, end_position=None, end_ns=None, start=None)
+
+
+def input_topics(recording: Recording, plan: BagPlan) -> set[str]:
+    """Return the topics that a run reads."""
+    copied = {channel.topic for channel in recording.channels if _is_copied(channel, plan)}
+    return {plan.image_topic, plan.calibration_topic, *copied}
+
+
+def is_image(channel: Channel, plan: BagPlan) -> bool:
+    """Return whether the messages of a channel are images to be computed."""
+    return channel.topic == plan.image_topic and channel.message_type in IMAGE_TYPES
+
+
+def count_missing(recording: Recording, plan: BagPlan, images: int) -> int | None:
+    """
+    Return how many images a recording should have besides those that were read.
+
+    Returns None where only a part is wanted.
+    """
+    if plan.start_s is not None or plan.end_s is not None:
+        return None
+    recorded = sum(topic.count for topic in recording.topics
+                   if topic.name == plan.image_topic and topic.message_type in IMAGE_TYPES)
+    return max(recorded + recording.lost[plan.image_topic] - images, 0)
+
+
+def find_segments(recording: Recording, plan: BagPlan) -> tuple[Segment, ...]:
+    """
+    Return the segments of a recording, found in its index alone, in their order.
+
+    Each can be computed on its own, with the result that it has after those before it. Returns
+    nothing where the recording must be read in one go: only a part of it is wanted, or its index
+    is missing, damaged or not certain.
+    """
+    if plan.start_s is not None or plan.end_s is not None:
+        return ()
+    entries = recording.index(input_topics(recording, plan))
+    calibrations = recording.index((plan.calibration_topic,)) if plan.calibration_topic else ()
+    if entries is None or calibrations is None:
+        return ()
+    return _Cutting(entries, calibrations, plan).segments()
+
+
+class _Cutting:
+    """Cuts the messages of an index into segments."""
+
+    def __init__(
+        self, entries: Sequence[IndexEntry], calibrations: Sequence[IndexEntry], plan: BagPlan
+    ) -> None:
+        self._plan = plan
+        self._entries = entries
+        self._images = [number for number, entry in enumerate(entries)
+                        if is_image(entry.channel, plan)]
+        # both lists have these messages in the same order
+        self._topic = [number for number, entry in enumerate(entries)
+                       if entry.channel.topic == plan.calibration_topic]
+        self._calibrations = calibrations
+        self._infos = [number for number, entry in enumerate(calibrations)
+                       if entry.channel.message_type == CAMERA_INFO]
+
+    def segments(self) -> tuple[Segment, ...]:
+        length = self._plan.segment
+        ends = [number + 1 for number in self._images[length - 1::length]]
+        begins = [0, *ends]
+        # the messages behind the last image of a whole segment are one without images
+        rest = self._entries[begins[-1]:]
+        if rest and (len(self._images) % length
+                     or any(_is_copied(entry.channel, self._plan) for entry in rest)):
+            ends.append(len(self._entries))
+        return tuple(self._segment(number, *span) for number, span in enumerate(zip(begins, ends)))
+
+    def _segment(self, number: int, begin: int, end: int) -> Segment:
+        first = number * self._plan.segment
+        lead = begin
+        if self._plan.warm_up and first:
+            lead = self._images[max(first - self._plan.warm_up, 0)]
+        return Segment(
+            number, first, min(self._plan.segment, len(self._images) - first), begin, end,
+            self._entries[end - 1].time_ns, number == 0, self._start(lead, begin - lead))
+
+    def _start(self, begin: int, lead: int) -> Start:
+        before = bisect_left(self._topic, begin)
+        known = bisect_left(self._infos, before)
+        place = self._entries[begin].place
+        if not known:
+            return Start(place, lead)
+        first = self._infos[max(known - CALIBRATIONS_KEPT, 0)]
+        return Start(place, lead, self._calibrations[first].place, before - first, before)
+
+
+def _is_copied(channel: Channel, plan: BagPlan) -> bool:
+    return plan.copy_input and channel.serialization == CDR

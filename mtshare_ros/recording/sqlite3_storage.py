@@ -92,6 +92,19 @@ class Sqlite3File:
         if stop_ns is None or self.end_ns is None or stop_ns > self.end_ns:
             self._check_ending()
 
+    def index(self, topics: Collection[str]) -> Sequence[tuple[Channel, int]] | None:
+        """Return channels and times of the messages of topics, without reading their data."""
+        numbers = [key for key, channel in self._channels.items() if channel.topic in topics]
+        where = f'WHERE topic_id IN ({", ".join(map(str, numbers))})'
+        counted = sum(count for channel, count in self.counts.items() if channel.topic in topics)
+        try:
+            found = [(self._channels[number], time_ns)
+                     for number, time_ns, _ in self._rows('id', where)]
+            self._check_ending()
+        except ReadingError:
+            return None
+        return found if len(found) == counted and not self.note else None
+
     def _connect(self) -> Any:
         database = open_with_log(self._path, self._log)
         database.execute(_ALLOW_TRUNCATED)
