@@ -1,6 +1,6 @@
 """Small bags for tests, written and read by way of rosbags."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import os
 from pathlib import Path
 import sqlite3
@@ -194,7 +194,11 @@ class Row:
 
 def image_rows(images):
     """Return the rows of a camera without its calibrations."""
-    kind = 'sensor_msgs/msg/Image'
-    text, _ = STORE.generate_msgdef(kind, ros_version=2)
-    return [Row(topic, time_ns, to_cdr(message), kind, text)
-            for topic, time_ns, message in camera_messages(images) if topic == IMAGE]
+    return [replace(row, key='') for row in camera_rows(images) if row.topic == IMAGE]
+
+
+def camera_rows(images):
+    """Return the rows of a camera: images and their calibrations."""
+    return [Row(topic, time_ns, to_cdr(message), message.__msgtype__,
+                STORE.generate_msgdef(message.__msgtype__, ros_version=2)[0], topic)
+            for topic, time_ns, message in camera_messages(images) if topic in (IMAGE, INFO)]

@@ -1,4 +1,4 @@
-"""``mtshare bag``: computes the maps of a recorded bag."""
+"""``mtshare bag``: computes the maps of a recording into a bag."""
 
 from enum import Enum
 from pathlib import Path
@@ -12,8 +12,8 @@ from mtshare_ros.cli.recordings import Outcome, Previews
 
 if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
-    from mtshare_ros.recording.bag import Bag
     from mtshare_ros.recording.bag_plan import BagPlan
+    from mtshare_ros.recording.recording import Recording
 
 EXAMPLES = """
 mtshare bag drive/ maps/
@@ -21,6 +21,8 @@ mtshare bag drive.mcap maps/ --image-topic /camera/image_raw --video maps.mp4
 mtshare bag drive/ maps/ --topics semantic/mask,depth/image,depth/camera_info
 mtshare bag drive/ all/ --copy-input --namespace perception --storage sqlite3
 mtshare bag drive/ cut/ --start 10 --end 20 --sheet maps.png --json results.json
+mtshare bag walk.mp4 maps/ --copy-input
+mtshare bag photos/ maps/
 """
 
 
@@ -40,7 +42,8 @@ class CameraMatrix(str, Enum):
 
 
 SourceArgument = Annotated[Path, typer.Argument(
-    metavar='IN', help='A rosbag2 folder, or one .mcap or .db3 file.')]
+    metavar='IN', help='A rosbag2 folder, one .mcap or .db3 file, a video, or a folder of '
+                       'images.')]
 TargetArgument = Annotated[Path, typer.Argument(metavar='OUT', help='The folder of the new bag.')]
 ImageTopicOption = Annotated[str | None, typer.Option(
     metavar='TOPIC', help='The images; needed where the bag has several such topics.')]
@@ -65,6 +68,9 @@ EndOption = Annotated[float | None, typer.Option(
 SegmentOption = Annotated[int, typer.Option(
     min=1, metavar='N', help='Images in a file of the new bag; an interrupted run loses no more '
                              'than these.')]
+WarmUpOption = Annotated[int, typer.Option(
+    '--warm-up', min=0, metavar='N',
+    help='Images before each file of the new bag that are computed first and not written.')]
 OverwriteOption = Annotated[bool, typer.Option(
     '--overwrite', help='Replace a bag OUT, and what another command left unfinished there.')]
 
@@ -81,9 +87,10 @@ def bag(
     copy_input: CopyOption = False,
     start: StartOption = None, end: EndOption = None,
     segment: SegmentOption = 250,
+    warm_up: WarmUpOption = 0,
     overwrite: OverwriteOption = False,
     model: options.ModelOption = 'default',
-    sharing: recordings.SharingOption = True,
+    sharing: recordings.SharingOption = None,
     temporal_threshold: options.TemporalThresholdOption = 1.0,
     task_threshold: options.TaskThresholdOption = 1.0,
     refresh_period: options.RefreshPeriodOption = 30,
@@ -96,10 +103,10 @@ def bag(
     video: recordings.VideoOption = None, rerun: recordings.RerunOption = None,
 ) -> None:
     """
-    Compute the maps of a recorded bag and write them into a new one, without ROS.
+    Compute the maps of a bag, a video or images and write them into a new bag, without ROS.
 
     Outputs, stamps and frames are those of the perception node. The same command goes on after an
-    interruption. Of a damaged bag all that can be read is used, with exit code 1.
+    interruption. Of a damaged input all that can be read is used, with exit code 1.
     """
     from mtshare_ros.recording.bag_plan import BagPlan
 
@@ -110,10 +117,12 @@ def bag(
         plan = BagPlan(
             source, target, storage.value if storage else opened.storage, images, infos,
             namespace=namespace.strip('/'), copy_input=copy_input, start_s=start, end_s=end,
-            segment=segment, overwrite=overwrite, camera_matrix=camera_matrix.value,
+            segment=segment, warm_up=warm_up, overwrite=overwrite,
+            camera_matrix=camera_matrix.value,
             sharing=recordings.sharing_settings(
-                sharing, temporal_threshold, task_threshold, refresh_period),
-            motion=recordings.motion_settings(fusion))
+                opened.continuous if sharing is None else sharing, temporal_threshold,
+                task_threshold, refresh_period),
+            motion=recordings.motion_settings(fusion, continuous=opened.continuous))
         # before the model is loaded, which takes seconds: only the outputs depend on it
         plan.prepare_target()
         engine = recordings.load_network(model, device, precision, input_size, threads)
@@ -121,15 +130,15 @@ def bag(
     recordings.report(outcome, json)
 
 
-def _open(source: Path) -> 'Bag':
+def _open(source: Path) -> 'Recording':
     """Open the input; print how it is read where that is not the usual way."""
-    from mtshare_ros.recording.bag import Bag
+    from mtshare_ros.recording.recording import open_recording
 
-    return Bag(source, warn)
+    return open_recording(source, warn)
 
 
 def _choose_topics(
-    opened: 'Bag', image_topic: str | None, camera_info_topic: str | None
+    opened: 'Recording', image_topic: str | None, camera_info_topic: str | None
 ) -> tuple[str, str]:
     """Return the topics of images and calibrations."""
     from mtshare_ros.recording.bag import choose_calibration_topic, choose_image_topic
@@ -140,7 +149,7 @@ def _choose_topics(
 
 
 def _run(
-    opened: 'Bag', plan: 'BagPlan', engine: 'Engine', previews: Previews
+    opened: 'Recording', plan: 'BagPlan', engine: 'Engine', previews: Previews
 ) -> Outcome:
     from mtshare_ros.recording.bag_run import BagRun
 
@@ -166,8 +175,8 @@ def _run(
         left_out=dict(run.left_out), missing=run.missing)
 
 
-def _count_images(opened: 'Bag', plan: 'BagPlan') -> int | None:
-    """Return the number of images, None where only a part of the bag is read."""
+def _count_images(opened: 'Recording', plan: 'BagPlan') -> int | None:
+    """Return the number of images, None where only a part is read or it is unknown."""
     if plan.start_s is not None or plan.end_s is not None:
         return None
-    return next(topic.count for topic in opened.topics if topic.name == plan.image_topic)
+    return next(topic.count for topic in opened.topics if topic.name == plan.image_topic) or None

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from mtshare_ros.recording.frames import Observer
     from mtshare_ros.sharing.sharing_settings import SharingSettings
 
-SharingOption = Annotated[bool, typer.Option(
-    '--sharing/--no-sharing', help='Compute only what changed, or every frame whole.')]
+SharingOption = Annotated[bool | None, typer.Option(
+    '--sharing/--no-sharing', help='Compute only what changed, or every frame whole. Default: '
+                                   'what changed, but single images whole.')]
 FusionOption = Annotated[bool, typer.Option(
     '--fusion/--no-fusion', help="Average the maps over time, along the camera's motion, which is "
                                  'found from the images.')]

@@ -43,9 +43,6 @@ ArraysOption = Annotated[Arrays, typer.Option(
     '--arrays', help='Depth and normals: png (millimetres, 8 bits) or npy (float32, exact).')]
 FramesOption = Annotated[int | None, typer.Option(
     '--frames', min=1, metavar='N', help='Only the first N frames.')]
-SharingOption = Annotated[bool | None, typer.Option(
-    '--sharing/--no-sharing', help='Compute only what changed, or every frame whole. Default: '
-                                   'what changed in videos and cameras, images whole.')]
 OverwriteOption = Annotated[bool, typer.Option(
     '--overwrite', help='Write into a folder that is not empty.')]
 
@@ -58,7 +55,7 @@ def run(
     frames: FramesOption = None,
     overwrite: OverwriteOption = False,
     model: options.ModelOption = 'default',
-    sharing: SharingOption = None,
+    sharing: recordings.SharingOption = None,
     temporal_threshold: options.TemporalThresholdOption = 1.0,
     task_threshold: options.TaskThresholdOption = 1.0,
     refresh_period: options.RefreshPeriodOption = 30,

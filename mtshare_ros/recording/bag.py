@@ -55,6 +55,7 @@ class Bag:
     """
 
     continuous = True
+    counted = True
 
     def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
         self.path = path

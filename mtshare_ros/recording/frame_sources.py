@@ -1,6 +1,7 @@
 """Where frames without a bag come from: image files and folders of them, a video, a camera."""
 
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 from typing import Callable, Iterator, Sequence
 
@@ -38,23 +39,39 @@ def open_images(paths: Sequence[Path]) -> FrameSource:
 
     Raises RecordingError where there are none, or where a folder cannot be read.
     """
-    listings = {path: _list(path) for path in paths}
-    # a file that is given twice, or by a link, is computed once
-    files = list({file.resolve(): file for path in paths for file in listings[path][0]}.values())
-    notes = [f'{path}: {_left_out(others)}' for path, (_, others) in listings.items() if others]
-    if not files:
-        raise RecordingError(f'{"; ".join(notes) or paths[0]}: holds no images; their names end '
-                             f'with {", ".join(IMAGE_ENDINGS)}')
-    # checked here, so that the run does not fail at its first image
-    import_extra('PIL.Image', 'reading images', 'cli')
-    names = output_names(files)
-    notes += _renamed(names)
+    files = ImageFiles(paths)
+    return FrameSource(len(files.names), False, files.read)
 
-    def read(listener: Listener) -> Iterator[RecordedFrame]:
+
+class ImageFiles:
+    """
+    The images among files and directly inside folders, folders in natural order.
+
+    ``names`` has, for each file, the name of its maps. Raises RecordingError where there are no
+    images, or where a folder cannot be read.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        listings = {path: _list(path) for path in paths}
+        # a file that is given twice, or by a link, is computed once
+        files = list(
+            {file.resolve(): file for path in paths for file in listings[path][0]}.values())
+        self._notes = [
+            f'{path}: {_left_out(others)}' for path, (_, others) in listings.items() if others]
+        if not files:
+            raise RecordingError(f'{"; ".join(self._notes) or paths[0]}: holds no images; their '
+                                 f'names end with {", ".join(IMAGE_ENDINGS)}')
+        # checked here, so that the run does not fail at its first image
+        import_extra('PIL.Image', 'reading images', 'cli')
+        self.names = output_names(files)
+        self._notes += _renamed(self.names)
+
+    def read(self, listener: Listener, first: int = 0) -> Iterator[RecordedFrame]:
+        """Yield the images from number ``first`` on."""
         # only now, because opening a source has no listener
-        for note in notes:
+        for note in self._notes:
             listener.note(note)
-        for number, (file, name) in enumerate(names.items()):
+        for number, (file, name) in islice(enumerate(self.names.items()), first, None):
             try:
                 stored = read_image_file(file)
             except FrameError as error:
@@ -64,8 +81,6 @@ def open_images(paths: Sequence[Path]) -> FrameSource:
                 listener.note(f'{file}: {doubt}')
             yield RecordedFrame(
                 stored.upright(), number * IMAGE_PERIOD_NS, name, number=number)
-
-    return FrameSource(len(files), False, read)
 
 
 def output_names(files: Sequence[Path]) -> dict[Path, str]:

@@ -11,6 +11,7 @@ import numpy as np
 from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.image_files import turn_upright
 from mtshare_ros.recording.frames import FrameSource, Listener, RecordedFrame
+from mtshare_ros.recording.video_index import packets_from
 
 _LONGEST_ENDING_S = 1.0
 """How much shorter a video may be than its header says, as that is rounded or of the sound."""
@@ -119,9 +120,16 @@ def open_container(
     return container
 
 
-def decode(container: Any, name: str, listener: Listener) -> Iterator[RecordedFrame]:
-    """Yield the frames of a container, called ``name`` in messages, and close it."""
-    return _Decoding(container, name, listener).run()
+def decode(
+    container: Any, name: str, listener: Listener, begin_ns: int | None = None
+) -> Iterator[RecordedFrame]:
+    """
+    Yield the frames of a container, called ``name`` in messages, and close it.
+
+    With ``begin_ns`` decoding begins with the key frame before that time, and frames that are
+    shown earlier are left out.
+    """
+    return _Decoding(container, name, listener, begin_ns).run()
 
 
 def _reason(error: Exception) -> str:
@@ -134,7 +142,10 @@ def _reason(error: Exception) -> str:
 class _Decoding:
     """One pass through a PyAV container, which is called ``name`` in messages."""
 
-    def __init__(self, container: Any, name: str, listener: Listener) -> None:
+    def __init__(
+        self, container: Any, name: str, listener: Listener, begin_ns: int | None
+    ) -> None:
+        self._begin_ns = begin_ns
         self._error = import_extra('av', 'reading a video', 'video').error.FFmpegError
         self._container = container
         self._stream = container.streams.video[0]
@@ -146,9 +157,9 @@ class _Decoding:
     def run(self) -> Iterator[RecordedFrame]:
         """Decode the frames and close the container."""
         try:
-            for packet in self._container.demux(self._stream):
+            for packet in self._packets():
                 yield from self._decode(packet)
-            missing = self._pace.missing(_length_s(self._container), self._number)
+            missing = self._missing()
         except self._error as error:
             raise RecordingError(f'{self._name} cannot be read any further after {self._number} '
                                  f'frames: {_reason(error)}') from error
@@ -157,6 +168,18 @@ class _Decoding:
         if missing:
             raise RecordingError(f'{self._name} cannot be read any further after {self._number} '
                                  f'frames: {missing}')
+
+    def _packets(self) -> Iterator[Any]:
+        if self._begin_ns is None:
+            packets: Iterator[Any] = self._container.demux(self._stream)
+            return packets
+        return packets_from(self._container, self._begin_ns)
+
+    def _missing(self) -> str:
+        # the frames before a place in the middle were not counted
+        if self._begin_ns is not None:
+            return ''
+        return self._pace.missing(length_of(self._container), self._number)
 
     def _decode(self, packet: Any) -> Iterator[RecordedFrame]:
         """Decode the frames of one packet; a damaged packet is skipped."""
@@ -168,6 +191,8 @@ class _Decoding:
             return
         for frame in frames:
             time_ns = round(self._pace.see(frame) * 1e9)
+            if self._begin_ns is not None and time_ns < self._begin_ns:
+                continue
             rgb = turn_upright(frame.to_ndarray(format='rgb24'), _orientation(frame))
             yield RecordedFrame(rgb, time_ns, f'{self._number:06d}', number=self._number)
             self._number += 1
@@ -204,8 +229,8 @@ class _Pace:
         return f'it ends at {end_s:.1f} s of the {length_s:.1f} s that it should have'
 
 
-def _length_s(container: Any) -> float:
-    """Return the length of a video's frames, 0 where only that of the sound may be known."""
+def length_of(container: Any) -> float:
+    """Return the length of a video's frames in s, 0 where only the sound's may be known."""
     stream = container.streams.video[0]
     if stream.duration is not None:
         return float(stream.duration * stream.time_base)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from mtshare_ros.recording.recording import open_recording
 from mtshare_ros.recording.segment_run import SegmentRun
 from mtshare_ros.recording.segmented_bag import file_name, write_metadata, writer_of
 from mtshare_ros.recording.segments import find_segments
@@ -33,7 +34,7 @@ class File:
         self._writer.path.unlink()
 
 
-def compute_alone(open_recording, plan, engine, segment, count=1):
+def compute_alone(plan, engine, segment, count=1):
     """Compute a segment from a recording that is opened for it; return the last output."""
     opened = []
 
@@ -49,17 +50,24 @@ def compute_alone(open_recording, plan, engine, segment, count=1):
     return opened[-1]
 
 
-def compute_segments(open_recording, plan, engine, order=reversed):
+def compute_segments(plan, engine, order=reversed):
     """Write the bag of a plan from its segments, in an order; return them and their outputs."""
     plan.target.mkdir(parents=True)
     with open_recording(plan.source) as recording:
         segments = find_segments(recording, plan)
-    outputs = {segment.number: compute_alone(open_recording, plan, engine, segment)
+    outputs = {segment.number: compute_alone(plan, engine, segment)
                for segment in order(segments)}
     first = next((segment for segment in segments if outputs[segment.number].result.frames), None)
     if first is not None and not first.names_classes:
         outputs[first.number] = compute_alone(
-            open_recording, plan, engine, replace(first, names_classes=True))
+            plan, engine, replace(first, names_classes=True))
     entries = [outputs[segment.number].entry for segment in segments]
     write_metadata(plan.target, [entry for entry in entries if entry is not None])
     return segments, outputs
+
+
+def files_of(folder):
+    """Return the bytes of the files of a bag by their names."""
+    found = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert len(found) > 1
+    return found

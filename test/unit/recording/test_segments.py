@@ -10,61 +10,25 @@ pytest.importorskip('rosbags', reason='bags need the extra [bags]')
 
 from bag_files import (  # noqa: E402
     camera_messages,
+    camera_rows,
     IMAGE,
     INFO,
     info_message,
-    Row,
     START_NS,
-    storage_file,
-    STORE,
     to_cdr,
     write_bag,
     write_camera_bag,
     write_database,
     write_mcap,
 )
-from lone_segments import compute_alone, compute_segments  # noqa: E402
-from split_bags import change_metadata, pack, split_bag  # noqa: E402
+from lone_segments import compute_alone, files_of  # noqa: E402
+from split_bags import change_metadata, split_bag  # noqa: E402
 
 from mtshare_ros.recording.bag import Bag  # noqa: E402
 from mtshare_ros.recording.bag_parts import WrongIndexError  # noqa: E402
-from mtshare_ros.recording.bag_plan import BagPlan  # noqa: E402
-from mtshare_ros.recording.bag_run import BagRun  # noqa: E402
 from mtshare_ros.recording.segments import find_segments  # noqa: E402
 
 STORAGES = pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
-OUTPUTS = ('semantic/mask', 'semantic/label_info', 'depth/image', 'depth/camera_info')
-
-
-@pytest.fixture
-def plan(tmp_path):
-    """Return a function that plans a run over a bag, with the new bag in a folder."""
-    def make(source, folder='whole', storage='mcap', **options):
-        values = {'image_topic': IMAGE, 'calibration_topic': INFO, 'outputs': OUTPUTS,
-                  'segment': 3, **options}
-        return BagPlan(source, tmp_path / folder / 'out', storage, **values)
-    return make
-
-
-@pytest.fixture
-def require_equal(engine, plan):
-    """Return a function that compares the segments of a bag with a run over all of it."""
-    def compare(source, *, order=reversed, **options):
-        whole, parts = plan(source, **options), plan(source, 'parts', **options)
-        whole.target.parent.mkdir()
-        with Bag(source) as bag:
-            BagRun(bag, whole, engine).run()
-        segments, outputs = compute_segments(Bag, parts, engine, order)
-        assert files_of(parts.target) == files_of(whole.target)
-        return segments, outputs
-    return compare
-
-
-def files_of(folder):
-    """Return the bytes of the files in a folder by their names."""
-    found = {path.name: path.read_bytes() for path in folder.iterdir()}
-    assert len(found) > 1
-    return found
 
 
 def shuffled(segments):
@@ -187,17 +151,9 @@ def test_a_warm_up_changes_the_maps_behind_it(require_equal, tmp_path):
         warm[1].result.statistics.values()['active_fraction'])
 
 
-def rows(images, kept=(IMAGE, INFO)):
-    """Return the rows of a camera for an mcap file."""
-    for topic, time_ns, message in camera_messages(images):
-        if topic in kept:
-            text, _ = STORE.generate_msgdef(message.__msgtype__, ros_version=2)
-            yield Row(topic, time_ns, to_cdr(message), message.__msgtype__, text, key=topic)
-
-
 @pytest.mark.parametrize('chunk_size', [1, 50_000, 200_000])
 def test_segments_of_chunks_of_any_size_and_order(require_equal, tmp_path, chunk_size):
-    found = list(rows(12))
+    found = camera_rows(12)
     random.Random(1).shuffle(found)
     same = [replace(row, time_ns=START_NS + row.time_ns % 7) for row in found]
 
@@ -209,7 +165,7 @@ def test_segments_of_chunks_of_any_size_and_order(require_equal, tmp_path, chunk
 
 
 def test_a_later_segment_reads_nothing_of_the_images_before(engine, plan, tmp_path):
-    source = write_mcap(tmp_path / 'in.mcap', rows(30), chunk_size=50_000)
+    source = write_mcap(tmp_path / 'in.mcap', camera_rows(30), chunk_size=50_000)
     with Bag(source) as bag:
         segments = find_segments(bag, plan(source, segment=10))
     data = bytearray(source.read_bytes())
@@ -219,9 +175,9 @@ def test_a_later_segment_reads_nothing_of_the_images_before(engine, plan, tmp_pa
     planned = plan(source, segment=10)
     planned.target.mkdir(parents=True)
 
-    assert compute_alone(Bag, planned, engine, segments[2]).frames == list(range(20, 30))
+    assert compute_alone(planned, engine, segments[2]).frames == list(range(20, 30))
     with pytest.raises(WrongIndexError, match='images 0 to 10; read it from its beginning'):
-        compute_alone(Bag, planned, engine, segments[0])
+        compute_alone(planned, engine, segments[0])
     assert [path.name for path in planned.target.iterdir()] == ['out_2.mcap']
 
 
@@ -234,7 +190,7 @@ def test_a_segment_that_is_not_as_its_index_says_is_refused(engine, plan, tmp_pa
         segment = find_segments(bag, planned)[1]
 
     with pytest.raises(WrongIndexError, match='does not hold what its index says'):
-        compute_alone(Bag, planned, engine, replace(segment, **change))
+        compute_alone(planned, engine, replace(segment, **change))
     assert not list(planned.target.iterdir())
 
 
@@ -246,64 +202,9 @@ def test_the_rest_of_a_recording_from_a_segment_on(engine, plan, require_equal, 
 
     again = plan(source, 'again', storage)
     again.target.mkdir(parents=True)
-    compute_alone(Bag, again, engine, rest, count=None)
+    compute_alone(again, engine, rest, count=None)
 
     assert files_of(again.target).items() <= files_of(plan(source, 'parts').target).items()
-
-
-def lose_half(source):
-    file = storage_file(source)
-    file.write_bytes(file.read_bytes()[:file.stat().st_size // 2])
-
-
-def lose_summary(source):
-    file = storage_file(source)
-    file.write_bytes(file.read_bytes()[:-100])
-
-
-def lose_file(source):
-    sorted(source.glob('in_*'))[1].unlink()
-
-
-@pytest.mark.parametrize('storage, change', [
-    ('sqlite3', lose_half), ('mcap', lose_summary),
-    ('mcap', lambda source: pack(storage_file(source))),
-    ('sqlite3', lambda source: pack(storage_file(source))),
-    ('mcap', lambda source: change_metadata(source, lambda information: information[
-        'topics_with_message_count'][0].update(message_count=99))),
-])
-def test_a_recording_whose_index_is_not_certain_is_read_in_one_go(
-        plan, tmp_path, storage, change):
-    source = write_camera_bag(tmp_path / 'in', 9, storage)
-    change(source)
-
-    with Bag(source) as bag:
-        assert find_segments(bag, plan(source)) == ()
-
-
-def test_a_bag_of_which_a_file_is_missing_is_read_in_one_go(plan, tmp_path):
-    source = split_bag(tmp_path / 'in')
-    lose_file(source)
-
-    with Bag(source) as bag:
-        assert find_segments(bag, plan(source)) == ()
-
-
-@pytest.mark.parametrize('options', [{'start_s': 0.0}, {'end_s': 100.0}])
-def test_a_part_of_a_recording_is_read_in_one_go(plan, tmp_path, options):
-    source = write_camera_bag(tmp_path / 'in', 9)
-
-    with Bag(source) as bag:
-        assert find_segments(bag, plan(source, **options)) == ()
-
-
-def test_chunks_without_indexes_of_messages_are_read_in_one_go(plan, tmp_path):
-    from mcap.writer import IndexType
-
-    source = write_mcap(tmp_path / 'in.mcap', rows(9), index_types=IndexType.CHUNK)
-
-    with Bag(source) as bag:
-        assert find_segments(bag, plan(source)) == ()
 
 
 def test_segments_of_a_database_with_a_write_ahead_log(require_equal, tmp_path):
