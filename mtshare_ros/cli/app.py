@@ -17,6 +17,7 @@ COMMANDS = {
     'demo': 'Show the node at work, with a simulated camera or a video.',
     'bag': 'Compute the maps of a recorded bag, without ROS.',
     'run': 'Compute the maps of images, a video or a camera, into files.',
+    'fleet': 'Compute the maps of thousands of recordings, on many workers.',
     'bench': 'Measure how fast this machine is.',
     'soak': 'Inject faults into the real node, and check that it keeps its promises.',
     'evaluate': 'Measure how good a model is, against the truth.',

@@ -90,7 +90,7 @@ def calibrate(
     output: OutputOption = None, register: RegisterOption = None,
     device: DeviceOption = 'auto', precision: PrecisionOption = 'auto',
     fleet: FleetOption = False, workers: WorkersOption = None, address: AddressOption = None,
-    gpus_per_worker: WorkerGpusOption = 0.0, threads: WorkerThreadsOption = None,
+    gpus_per_worker: WorkerGpusOption = None, threads: WorkerThreadsOption = None,
     json: JsonOption = None,
 ) -> None:
     """
@@ -116,7 +116,8 @@ def calibrate(
     check_folder(json)
     target = _target(file := find_model(model), output, register)
     choice = ModelChoice(model, device, precision)
-    team = choice.workers(fleet_of(fleet, workers, address, gpus_per_worker, threads))
+    team = choice.workers(fleet_of(
+        fleet, workers, address, gpus_per_worker, threads, device))
     engine = choice.load(team)
     result = _calibrate_recorded(engine, recordings, target_error, team) if recordings else \
         _calibrate(engine, plan, settings, team)

@@ -127,7 +127,7 @@ def evaluate(
     saliency: SaliencyOption = Saliency.PROBABILITY, store: StoreOption = False,
     device: DeviceOption = 'auto', precision: PrecisionOption = 'auto',
     fleet: FleetOption = False, workers: WorkersOption = None, address: AddressOption = None,
-    gpus_per_worker: WorkerGpusOption = 0.0, threads: WorkerThreadsOption = None,
+    gpus_per_worker: WorkerGpusOption = None, threads: WorkerThreadsOption = None,
     json: JsonOption = None, sheet: SheetOption = None,
 ) -> None:
     """
@@ -148,7 +148,8 @@ def evaluate(
     _check_store(store, sharing)
     settings = None if not clips or sharing is Sharing.OFF else sharing_settings(
         temporal_threshold, task_threshold, refresh_period)
-    pool = fleet_of(fleet, workers, address, gpus_per_worker, threads)
+    pool = fleet_of(
+        fleet, workers, address, gpus_per_worker, threads, device)
     # the current folder of workers is another one
     parts = dataset.value, root.absolute() if pool and root else root, split and split.value, count
     data = open_clips(*parts, motion, frames) if clips else open_images(*parts)

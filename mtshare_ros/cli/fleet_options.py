@@ -1,4 +1,4 @@
-"""Options of the commands that compute on many workers; no import of Ray or PyTorch is needed."""
+"""Options of the commands that compute on many workers; Ray is not imported."""
 
 import os
 from typing import Annotated
@@ -18,17 +18,25 @@ AddressOption = Annotated[str | None, typer.Option(
     '--address', metavar='ADDRESS', envvar='RAY_ADDRESS',
     help='The Ray cluster to compute on: auto, host:port or ray://host:port. Default: this '
          'machine alone.')]
-WorkerGpusOption = Annotated[float, typer.Option(
+WorkerGpusOption = Annotated[float | None, typer.Option(
     '--gpus-per-worker', min=0.0, metavar='N',
-    help='GPUs of each worker; 0.5 lets two share one. Default: 0, none.')]
+    help='GPUs of each worker; 0.5 lets two share one. Default: 1 if this machine has any, 0 on '
+         'a cluster.')]
 WorkerThreadsOption = Annotated[int | None, typer.Option(
     '--threads', min=1, metavar='N', help='CPU threads of each worker, 1 by default.')]
 
 
 def pool_options(
-    workers: int | None, address: str | None, gpus: float, threads: int | None
+    workers: int | None, address: str | None, gpus: float | None, threads: int | None,
+    device: str,
 ) -> PoolOptions:
-    """Return the options of a pool; raise ConfigError for GPUs that cannot be divided so."""
+    """
+    Return the options of a pool that computes on ``device``.
+
+    Raises ConfigError for GPUs that cannot be divided so.
+    """
+    if gpus is None:
+        gpus = _usual_gpus(address, device)
     if gpus > 1 and gpus != int(gpus):
         raise ConfigError(f'--gpus-per-worker is {gpus}; allowed is a whole number, or a part of '
                           'one GPU such as 0.5')
@@ -36,16 +44,26 @@ def pool_options(
 
 
 def fleet_of(
-    fleet: bool, workers: int | None, address: str | None, gpus: float, threads: int | None
+    fleet: bool, workers: int | None, address: str | None, gpus: float | None,
+    threads: int | None, device: str,
 ) -> PoolOptions | None:
     """Return the options of the pool of a command, None without ``--fleet``; refuse them then."""
     if fleet:
-        return pool_options(workers, address, gpus, threads)
+        return pool_options(workers, address, gpus, threads, device)
     # an address in the environment is for all commands
-    given = {'--workers': workers, '--threads': threads, '--gpus-per-worker': gpus or None,
+    given = {'--workers': workers, '--threads': threads, '--gpus-per-worker': gpus,
              '--address': None if address == os.environ.get('RAY_ADDRESS') else address}
     for option, value in given.items():
         if value is not None:
             raise ConfigError(f'{option} is {value}, but it is for the workers of a fleet; add '
                               '--fleet')
     return None
+
+
+def _usual_gpus(address: str | None, device: str) -> float:
+    """Return the GPUs of a worker where none are given: those of a cluster are not known."""
+    if address is not None or device == 'cpu':
+        return 0.0
+    from mtshare_ros.inference.device import cuda_device_count
+
+    return float(cuda_device_count() > 0)

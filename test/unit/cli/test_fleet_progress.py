@@ -89,14 +89,14 @@ def test_on_a_terminal_a_bar_shows_the_same():
 
 def test_a_worker_cannot_have_one_and_a_half_gpus():
     with pytest.raises(ConfigError, match='--gpus-per-worker is 1.5; allowed is'):
-        fleet_options.pool_options(workers=None, address=None, gpus=1.5, threads=1)
+        fleet_options.pool_options(workers=None, address=None, gpus=1.5, threads=1, device='auto')
 
 
 @pytest.mark.parametrize('given, text', [
     ({'workers': 2}, '--workers is 2'), ({'threads': 1}, '--threads is 1'),
     ({'gpus': 0.5}, '--gpus-per-worker is 0.5'), ({'address': 'auto'}, '--address is auto')])
 def test_options_of_workers_without_a_fleet_are_refused(given, text):
-    none = {'workers': None, 'address': None, 'gpus': 0.0, 'threads': None}
+    none = {'workers': None, 'address': None, 'gpus': None, 'threads': None, 'device': 'auto'}
     with pytest.raises(ConfigError, match=f'{text}, but it is for the workers of a fleet; add'):
         fleet_options.fleet_of(False, **{**none, **given})
 

@@ -1,0 +1,86 @@
+"""What a fleet computes of every recording."""
+
+from dataclasses import asdict, dataclass, replace
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mtshare_ros.fleet.worker_model import WorkerModel
+from mtshare_ros.motion.motion_settings import MotionSettings
+from mtshare_ros.recording.bag import choose_calibration_topic, choose_image_topic
+from mtshare_ros.recording.bag_plan import BagPlan
+from mtshare_ros.recording.recorded_poses import PoseChoice
+from mtshare_ros.recording.recording import Recording
+from mtshare_ros.sharing.sharing_settings import SharingSettings
+
+BAG, PARQUET, WEBDATASET, SUMMARY = 'bag', 'parquet', 'webdataset', 'summary'
+FORMATS = (BAG, PARQUET, WEBDATASET, SUMMARY)
+"""What is written of a recording: a bag, shards of columns, or nothing but its statistics."""
+
+
+@dataclass(frozen=True)
+class FleetSettings:
+    """
+    The options of a fleet that its results depend on; every worker gets them.
+
+    ``sharing`` None computes only what changed in bags and videos, and images of a folder whole.
+    ``topics`` is the text of ``--topics``, None for the default. ``threads`` are those of a
+    worker. ``compare`` is a second model, None for none.
+    """
+
+    model: WorkerModel
+    output_format: str = BAG
+    topics: str | None = None
+    image_topic: str | None = None
+    camera_info_topic: str | None = None
+    camera_matrix: str = 'auto'
+    namespace: str = ''
+    storage: str | None = None
+    copy_input: bool = False
+    segment: int = 250
+    warm_up: int = 0
+    sharing: bool | None = None
+    shared: SharingSettings = SharingSettings(crossover=1.0)
+    motion: MotionSettings = MotionSettings()
+    threads: int = 1
+    compare: WorkerModel | None = None
+    pose: PoseChoice = PoseChoice()
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must be equal for a run to go on with an interrupted one, by name."""
+        values = {**asdict(self), 'model': _identity_of(self.model),
+                  'compare': _identity_of(self.compare) if self.compare else None}
+        return {name.replace('_', ' '): value for name, value in values.items()}
+
+    def digest(self) -> str:
+        """Return a digest of the identity."""
+        text = json.dumps(self.identity(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def plan(self, recording: Recording, kind: str, target: Path) -> BagPlan:
+        """
+        Return the plan of a recording; its outputs are still to be chosen.
+
+        ``kind`` is that of its source, ``target`` gives the files of the new bag their name.
+        Raises RecordingError where the recording has no such topics.
+        """
+        images = choose_image_topic(recording.topics, self.image_topic)
+        infos = choose_calibration_topic(
+            recording.topics, self.camera_info_topic, images.name)
+        return BagPlan(
+            recording.path, target, self.storage or recording.storage, images.name,
+            infos.name if infos is not None else '', namespace=self.namespace,
+            copy_input=self.copy_input, segment=self.segment, warm_up=self.warm_up,
+            camera_matrix=self.camera_matrix, sharing=self._sharing_of(kind),
+            motion=self.motion if kind != 'images' else MotionSettings())
+
+    def _sharing_of(self, kind: str) -> SharingSettings:
+        """Return the settings of sharing; images of a folder have no order in time."""
+        shares = kind != 'images' if self.sharing is None else self.sharing
+        return replace(self.shared, temporal=shares, task=shares)
+
+
+def _identity_of(model: WorkerModel) -> dict[str, Any]:
+    """Return what is to be equal of a model, not its name: the file may lie elsewhere."""
+    return {name: value for name, value in asdict(model).items() if name != 'name'}

@@ -1,0 +1,202 @@
+"""A worker of a fleet: it opens recordings and computes segments with an engine that it keeps."""
+
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+import platform
+from tempfile import TemporaryDirectory
+
+from mtshare_ros.errors import PlaceError
+from mtshare_ros.fleet.comparison import Comparison
+from mtshare_ros.fleet.digests import digest
+from mtshare_ros.fleet.fetching import fetch
+from mtshare_ros.fleet.identity import read_identity
+from mtshare_ros.fleet.layout import (
+    bag_file,
+    bag_folder,
+    shard,
+    SHARD_ENDINGS,
+    unfinished_folder,
+)
+from mtshare_ros.fleet.manifest_rows import ManifestRow
+from mtshare_ros.fleet.places import Place
+from mtshare_ros.fleet.segment_files import BagFile, NoFile, SegmentFile, ShardFile
+from mtshare_ros.fleet.segment_summary import SegmentSummary
+from mtshare_ros.fleet.segment_writer import SegmentWriter
+from mtshare_ros.fleet.settings import BAG, FleetSettings, SUMMARY
+from mtshare_ros.fleet.shard_writer import ShardContext
+from mtshare_ros.fleet.shards import open_shard
+from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.work import Computed, RecordingFacts, Work, WorkerFacts
+from mtshare_ros.inference.machine_costs import choices_of
+from mtshare_ros.inference.map_outputs import task_of
+from mtshare_ros.inference.prediction import InferenceSettings
+from mtshare_ros.recording.bag import Bag
+from mtshare_ros.recording.bag_parts import Channel, WrongIndexError
+from mtshare_ros.recording.bag_plan import BagPlan
+from mtshare_ros.recording.recorded_poses import RecordedPoses
+from mtshare_ros.recording.recording import open_recording, Recording
+from mtshare_ros.recording.segment_run import SegmentRun
+from mtshare_ros.recording.segments import count_missing, find_segments
+
+Report = Callable[[Hashable, int], None]
+"""Tells how many images of the work under a key are done, computed or skipped."""
+
+
+@dataclass(frozen=True)
+class MakeWorker:
+    """Makes the worker of a process."""
+
+    settings: FleetSettings
+    place: Place
+
+    def __call__(self, report: Report) -> 'Worker':
+        """Load the models; raise MtshareError where this machine lacks what is needed."""
+        return Worker(self.settings, self.place, report)
+
+
+class Worker:
+    """Opens recordings and computes their segments, one at a time."""
+
+    def __init__(self, settings: FleetSettings, place: Place, report: Report) -> None:
+        _check_sees(place)
+        self._settings, self._place, self._report = settings, place, report
+        self._engine = settings.model.load()
+        self._other = settings.compare.load() if settings.compare is not None else None
+        self._reader = RecordingReader()
+
+    def describe(self) -> WorkerFacts:
+        """Return what it computes with."""
+        notices = filter(None, (self._engine.rooms_only_warning, *self._engine.notices))
+        return WorkerFacts(choices_of(self._engine, self._settings.shared), tuple(notices))
+
+    def open(self, source: Source) -> RecordingFacts:
+        """Open a recording; raise MtshareError where it cannot be computed."""
+        recording = self._reader.open(source)
+        plan = self._plan(recording, source)
+        images = sum(topic.count for topic in recording.topics if topic.name == plan.image_topic)
+        # only a recording that every machine sees can be given to several workers
+        segments = find_segments(recording, plan) if source.is_local else ()
+        return RecordingFacts(digest(source), segments, images)
+
+    def compute(self, work: Work) -> Computed:
+        """Compute a segment, or all of a recording; raise MtshareError where that fails."""
+        try:
+            return self._compute(work)
+        except PlaceError as error:
+            return Computed(unwritable=str(error))
+        except WrongIndexError as error:
+            return Computed(damage=str(error))
+
+    def _compute(self, work: Work) -> Computed:
+        recording = self._reader.open(work.source)
+        plan = self._plan(recording, work.source)
+        notices: list[str] = []
+        poses = self._poses(recording, notices.append)
+        writer = SegmentWriter(
+            work, self._place, self._blank_row(work),
+            lambda number, channels: self._open_file(work, plan, poses, number, channels),
+            lambda: SegmentSummary(self._engine.labels, self._comparison(plan)), notices)
+        first = writer.resume() if work.in_one_go else work.segment
+        if first is None:
+            return Computed(writer.rows, writer.damage)
+        run = SegmentRun(recording, plan, self._engine, say=notices.append)
+        before = writer.images
+        run.run(first, None if work.in_one_go else 1, writer.open,
+                lambda images: self._report(work.key, before + images))
+        writer.end(_describe_damage(recording, plan, writer.images) if work.in_one_go else '')
+        return Computed(writer.rows, writer.damage)
+
+    def _plan(self, recording: Recording, source: Source) -> BagPlan:
+        plan = self._settings.plan(recording, source.kind, Path(source.name))
+        return plan.with_outputs(self._settings.topics, self._engine)
+
+    def _blank_row(self, work: Work) -> ManifestRow:
+        """Return what is the same in the rows of all segments of a recording."""
+        source, settings = work.source, self._settings
+        return ManifestRow(
+            source=source.location, name=source.name, kind=source.kind,
+            input_digest=work.digest, input_version=source.version, input_bytes=source.bytes,
+            model_digest=settings.model.sha256, settings_digest=settings.digest())
+
+    def _open_file(
+        self, work: Work, plan: BagPlan, poses: RecordedPoses | None, number: int,
+        channels: Sequence[Channel],
+    ) -> SegmentFile:
+        """Begin the file of a segment."""
+        name, kind = work.source.name, self._settings.output_format
+        if kind == SUMMARY:
+            return NoFile()
+        if kind == BAG:
+            file = bag_file(name, number, plan.storage)
+            draft = self._place.draft(f'{unfinished_folder(self._place, name)}/{file}')
+            return BagFile(draft, f'{bag_folder(name)}/{file}', plan.storage, channels)
+        path = shard(name, number, kind)
+        draft = self._place.draft(path)
+        return ShardFile(draft, path, open_shard(kind, draft.path, ShardContext(
+            name, work.source.location, number, self._engine.labels, plan.outputs,
+            self._settings.model.sha256, self._settings.identity(),
+            poses.begin() if poses is not None else None)))
+
+    def _poses(
+        self, recording: Recording, say: Callable[[str], None]
+    ) -> RecordedPoses | None:
+        """Return where the poses of the camera are read from, None where none are written."""
+        wanted = self._settings.pose.given and self._settings.output_format in SHARD_ENDINGS
+        # videos and images have no topics with poses
+        return (RecordedPoses(recording, self._settings.pose, say)
+                if wanted and isinstance(recording, Bag) else None)
+
+    def _comparison(self, plan: BagPlan) -> Comparison | None:
+        if self._other is None:
+            return None
+        return Comparison(self._engine, self._other, InferenceSettings.to_show(
+            map(task_of, plan.outputs), self._engine.tasks, plan.sharing, motion=plan.motion))
+
+
+class RecordingReader:
+    """
+    Opens recordings, remote ones after fetching them.
+
+    The last one stays open, as its next segment is likely to come.
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._opened: tuple[Source, Recording] | None = None
+
+    def open(self, source: Source) -> Recording:
+        """Return the recording of a source; raise RecordingError where it cannot be read."""
+        if self._opened is not None and self._opened[0] == source:
+            return self._opened[1]
+        self.close()
+        path = Path(source.location)
+        if not source.is_local:
+            folder = self._stack.enter_context(TemporaryDirectory(prefix='mtshare_fleet_'))
+            path = fetch(source, Path(folder))
+        recording = self._stack.enter_context(open_recording(path))
+        self._opened = source, recording
+        return recording
+
+    def close(self) -> None:
+        """Close the recording that is open, and remove what was fetched."""
+        self._opened = None
+        self._stack.close()
+
+
+def _describe_damage(recording: Recording, plan: BagPlan, images: int) -> str:
+    """Return what is missing of a recording of which ``images`` were read, empty for nothing."""
+    damages = [str(damage) for damage in recording.damages]
+    missing = count_missing(recording, plan, images)
+    if missing:
+        damages.append(f'{missing} of {images + missing} images are missing')
+    return '; '.join(damages)
+
+
+def _check_sees(place: Place) -> None:
+    """Raise PlaceError where this machine does not see the output of the driver."""
+    if read_identity(place) is None:
+        raise PlaceError(
+            f'{place.text}: the worker on {platform.node()} does not see what the command wrote '
+            'there; give a folder that all machines share at that path, or a URL')
