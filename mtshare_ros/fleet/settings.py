@@ -58,27 +58,25 @@ class FleetSettings:
         text = json.dumps(self.identity(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def plan(self, recording: Recording, kind: str, target: Path) -> BagPlan:
+    def plan(self, recording: Recording, target: Path) -> BagPlan:
         """
         Return the plan of a recording; its outputs are still to be chosen.
 
-        ``kind`` is that of its source, ``target`` gives the files of the new bag their name.
-        Raises RecordingError where the recording has no such topics.
+        ``target`` gives the files of the new bag their name. Raises RecordingError where the
+        recording has no such topics.
         """
         images = choose_image_topic(recording.topics, self.image_topic)
         infos = choose_calibration_topic(
             recording.topics, self.camera_info_topic, images.name)
+        shares = recording.continuous if self.sharing is None else self.sharing
         return BagPlan(
             recording.path, target, self.storage or recording.storage, images.name,
             infos.name if infos is not None else '', namespace=self.namespace,
             copy_input=self.copy_input, segment=self.segment, warm_up=self.warm_up,
-            camera_matrix=self.camera_matrix, sharing=self._sharing_of(kind),
-            motion=self.motion if kind != 'images' else MotionSettings())
-
-    def _sharing_of(self, kind: str) -> SharingSettings:
-        """Return the settings of sharing; images of a folder have no order in time."""
-        shares = kind != 'images' if self.sharing is None else self.sharing
-        return replace(self.shared, temporal=shares, task=shares)
+            camera_matrix=self.camera_matrix,
+            sharing=replace(self.shared, temporal=shares, task=shares),
+            # images of a folder have no order in time
+            motion=self.motion if recording.continuous else MotionSettings())
 
 
 def _identity_of(model: WorkerModel) -> dict[str, Any]:

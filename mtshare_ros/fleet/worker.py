@@ -109,7 +109,7 @@ class Worker:
         return Computed(writer.rows, writer.damage)
 
     def _plan(self, recording: Recording, source: Source) -> BagPlan:
-        plan = self._settings.plan(recording, source.kind, Path(source.name))
+        plan = self._settings.plan(recording, Path(source.name))
         return plan.with_outputs(self._settings.topics, self._engine)
 
     def _blank_row(self, work: Work) -> ManifestRow:
@@ -175,7 +175,7 @@ class RecordingReader:
         if not source.is_local:
             folder = self._stack.enter_context(TemporaryDirectory(prefix='mtshare_fleet_'))
             path = fetch(source, Path(folder))
-        recording = self._stack.enter_context(open_recording(path))
+        recording = self._stack.enter_context(open_recording(path, kind=source.kind))
         self._opened = source, recording
         return recording
 

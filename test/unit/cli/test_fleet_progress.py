@@ -103,5 +103,5 @@ def test_options_of_workers_without_a_fleet_are_refused(given, text):
 
 def test_an_address_in_the_environment_makes_no_fleet(monkeypatch):
     monkeypatch.setenv('RAY_ADDRESS', 'auto')
-    assert fleet_options.fleet_of(False, None, 'auto', 0.0, None) is None
-    assert fleet_options.fleet_of(True, None, 'auto', 0.0, None).address == 'auto'
+    assert fleet_options.fleet_of(False, None, 'auto', None, None, 'auto') is None
+    assert fleet_options.fleet_of(True, None, 'auto', None, None, 'auto').address == 'auto'
