@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ManifestEntry, ModelFile
-    from mtshare_ros.recording.calibration_frames import RecordingChoice
+    from mtshare_ros.recording.calibration_frames import CalibrationRecording
 
+SourcesArgument = Annotated[list[str] | None, typer.Argument(
+    metavar='[SOURCES]...', show_default=False,
+    help='Calibrate on these recordings instead of rooms: bags, videos, folders of them, globs, '
+         'addresses in object storage.')]
 ErrorOption = Annotated[float, typer.Option(
     metavar='E', help='Relative error that thresholds may add to a raw output, in 95 % of the '
                       'frames; on a recording, the difference to dense frames.')]
@@ -67,7 +71,7 @@ mtshare calibrate default --register rooms_calibrated
 mtshare calibrate default --video street.mp4 --target-error 0.2
 mtshare calibrate default --bag monday --bag tuesday --target-error 0.2
 mtshare calibrate default --rooms 32 --fleet
-mtshare calibrate default --bag monday --bag tuesday --fleet --address auto
+mtshare calibrate default recordings s3://robots/2026-11 --fleet --address auto
 """
 
 NOTES = """\
@@ -81,7 +85,7 @@ to dense   difference of sharing with these thresholds to dense outputs, in the 
 
 
 def calibrate(
-    model: ModelArgument = 'default',
+    model: ModelArgument = 'default', sources: SourcesArgument = None,
     target_error: ErrorOption = 0.05,
     temporal_share: ShareOption = 0.75,
     rooms: RoomsOption = 8,
@@ -112,7 +116,7 @@ def calibrate(
     from mtshare_ros.model.manifest import find_model
 
     settings, plan = CalibrationSettings(target_error, temporal_share), plan_clips(rooms, frames)
-    recordings = recordings_of(bag, video, image_topic)
+    recordings = recordings_of(bag, video, sources, image_topic)
     check_folder(json)
     target = _target(file := find_model(model), output, register)
     choice = ModelChoice(model, device, precision)
@@ -153,7 +157,7 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
 
 
 def _calibrate_recorded(
-    engine: 'Engine', recordings: 'Sequence[RecordingChoice]', target_error: float,
+    engine: 'Engine', recordings: 'Sequence[CalibrationRecording]', target_error: float,
     workers: Workers | None,
 ) -> 'RecordedCalibration':
     """Calibrate on recordings, here or with workers, and print what was tried."""

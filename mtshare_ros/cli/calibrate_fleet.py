@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mtshare_ros.evaluation.room_data import CalibrationClips
     from mtshare_ros.fleet.calibration_worker import PoolSpread
     from mtshare_ros.inference.engine import Engine
-    from mtshare_ros.recording.calibration_frames import RecordingChoice
+    from mtshare_ros.recording.calibration_frames import CalibrationRecording
 
 
 def calibrate_on_fleet(
@@ -30,7 +30,7 @@ def calibrate_on_fleet(
 
 
 def calibrate_recorded_on_fleet(
-    workers: 'Workers', engine: 'Engine', recordings: 'Sequence[RecordingChoice]',
+    workers: 'Workers', engine: 'Engine', recordings: 'Sequence[CalibrationRecording]',
     target_error: float,
 ) -> 'RecordedCalibration':
     """Choose refresh period and thresholds on recordings with workers."""
@@ -41,7 +41,8 @@ def calibrate_recorded_on_fleet(
     total = count_frames(MOST_FRAMES * len(recordings))
     work = RecordingWorkers(workers.model, tuple(recordings))
     with _spread(workers, work, total) as (spread, progress):
-        return calibrate_recorded(engine, work.names, target_error, spread, progress)
+        return calibrate_recorded(engine, work.names, target_error, spread, progress=progress,
+                                  say=warn)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """``mtshare calibrate`` on bags and videos."""
 
 from pathlib import Path
-from typing import Sequence, TYPE_CHECKING
+from typing import Callable, Sequence, TYPE_CHECKING
 
 import typer
 
@@ -9,23 +9,30 @@ from mtshare_ros.cli.output import print_table, progress_bar
 from mtshare_ros.cli.recordings import warn
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
     from mtshare_ros.inference.engine import Engine
-    from mtshare_ros.recording.calibration_frames import RecordingChoice
+    from mtshare_ros.recording.calibration_frames import CalibrationRecording
 
 
 def recordings_of(
-    bags: Sequence[Path] | None, videos: Sequence[Path] | None, image_topic: str | None
-) -> 'tuple[RecordingChoice, ...]':
-    """Return the recordings to calibrate on, the bags before the videos."""
+    bags: Sequence[Path] | None, videos: Sequence[Path] | None, sources: Sequence[str] | None,
+    image_topic: str | None,
+) -> 'list[CalibrationRecording]':
+    """Return the recordings to calibrate on: bags, videos, then what is found for sources."""
+    from mtshare_ros.fleet.calibration_worker import FetchedRecording
+    from mtshare_ros.fleet.sources import find_sources
     from mtshare_ros.recording.calibration_frames import RecordingChoice
 
-    return (*(RecordingChoice(path.absolute(), True, image_topic) for path in bags or ()),
-            *(RecordingChoice(path.absolute(), False) for path in videos or ()))
+    found = find_sources(sources, {}, warn) if sources else ()
+    return [*(RecordingChoice(path.absolute(), True, image_topic) for path in bags or ()),
+            *(RecordingChoice(path.absolute(), False) for path in videos or ()),
+            *(FetchedRecording(source, image_topic) for source in found)]
 
 
 def calibrate_on(
-    engine: 'Engine', recordings: 'Sequence[RecordingChoice]', target_error: float
+    engine: 'Engine', recordings: 'Sequence[CalibrationRecording]', target_error: float
 ) -> 'RecordedCalibration':
     """Choose refresh period and thresholds on recordings."""
     from mtshare_ros.evaluation.measurements import MeasuredHere
@@ -34,13 +41,18 @@ def calibrate_on(
         count_frames,
         RecordingMeter,
     )
+    from mtshare_ros.recording.calibration_frames import MOST_FRAMES
 
-    films = [recording.frames(engine.input_size, warn) for recording in recordings]
-    names = [recording.path.name for recording in recordings]
-    spread = MeasuredHere(lambda tick: [RecordingMeter(engine, images, name, tick)
-                                        for images, name in zip(films, names)])
-    with progress_bar('calibrating', count_frames(sum(map(len, films)))) as progress:
-        return calibrate_recorded(engine, names, target_error, spread, progress)
+    def reader(recording: 'CalibrationRecording') -> 'Callable[[], list[np.ndarray]]':
+        return lambda: recording.frames(
+            engine.input_size, lambda line: warn(f'{recording.name}: {line}'))
+
+    names = [recording.name for recording in recordings]
+    spread = MeasuredHere(lambda tick: [RecordingMeter(engine, reader(recording), tick)
+                                        for recording in recordings])
+    with progress_bar('calibrating', count_frames(MOST_FRAMES * len(names))) as progress:
+        return calibrate_recorded(engine, names, target_error, spread, progress=progress,
+                                  say=warn)
 
 
 def print_recorded(found: 'RecordedCalibration', target: float) -> None:

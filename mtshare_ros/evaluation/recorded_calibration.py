@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from mtshare_ros.config import require
-from mtshare_ros.errors import ConfigError, DatasetError
+from mtshare_ros.errors import ConfigError, DatasetError, MtshareError
 from mtshare_ros.evaluation.measurements import CountedSpread, Spread, Tick
 from mtshare_ros.evaluation.output_error import (
     DENSE,
@@ -85,24 +85,35 @@ class SharedFrames:
     dense_macs: int
 
 
+@dataclass(frozen=True)
+class RecordingCheck:
+    """Number of frames of a recording; ``fault`` says why it cannot be used, '' where it can."""
+
+    frames: int
+    fault: str = ''
+
+
 class RecordingMeter:
     """
     Measures on one recording how much sharing changes the raw outputs.
 
-    ``images`` (H, W, 3) uint8 are its consecutive frames, ``source`` is its name. Dense outputs
-    are computed once and kept on the CPU. ``tick`` is called after each frame.
+    ``read`` returns its consecutive frames (H, W, 3) uint8, and is called once. Dense outputs are
+    computed once, too, and kept on the CPU. ``tick`` is called after each frame.
     """
 
     def __init__(
-        self, engine: Engine, images: Sequence[np.ndarray], source: str, tick: Tick
+        self, engine: Engine, read: Callable[[], Sequence[np.ndarray]], tick: Tick
     ) -> None:
-        self._engine, self._images, self._source, self._tick = engine, images, source, tick
+        self._engine, self._read, self._tick = engine, read, tick
+        self._images: Sequence[np.ndarray] | None = None
         self._dense: list[dict[str, torch.Tensor]] = []
 
-    def check(self) -> int:
-        """Return the number of frames; raise DatasetError for too few of them or equal ones."""
-        _check(self._images, self._source)
-        return len(self._images)
+    def check(self) -> RecordingCheck:
+        """Read the recording, and say whether thresholds can be calibrated on it."""
+        try:
+            return RecordingCheck(len(self._frames), _fault_of(self._frames))
+        except MtshareError as error:
+            return RecordingCheck(0, str(error))
 
     def prepare(self) -> dict[str, list[float]]:
         """Compute the dense outputs; return by task how much those of neighbours differ."""
@@ -131,39 +142,65 @@ class RecordingMeter:
                 found.append(relative_error(frame.raw[task], self._dense[number][task]))
         return SharedFrames(errors, done, dense)
 
+    @property
+    def _frames(self) -> Sequence[np.ndarray]:
+        if self._images is None:
+            self._images = self._read()
+        return self._images
+
     def _run(self, engine: Engine, sharing: SharingSettings) -> Iterator[FrameOutputs]:
-        return outputs(engine, self._images, engine.network_tasks, sharing, self._tick)
+        return outputs(engine, self._frames, engine.network_tasks, sharing, self._tick)
 
 
 def calibrate_recorded(
-    engine: Engine, sources: Sequence[str], target_error: float, spread: Spread,
+    engine: Engine, names: Sequence[str], target_error: float, spread: Spread, *,
     progress: Callable[[int], None] = lambda done: None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> RecordedCalibration:
     """
     Find the refresh period and factor on thresholds that keep a target error at the least cost.
 
     The error of a task is the 95th percentile over the frames of all recordings together, each of
     which is computed in a session of its own and whose first frame does not count; a recording of
-    more frames has more weight. ``spread`` measures with a RecordingMeter for each of the
-    ``sources``, the names of the recordings. ``progress`` is called with the number of frames
-    done. Raises DatasetError for a recording of too few frames or of equal ones, ConfigError where
-    no trial keeps the target.
+    more frames has more weight. ``spread`` measures with a RecordingMeter for each recording, in
+    the order of their ``names``. ``progress`` is called with the number of frames done, ``say``
+    with a line for each recording that is left out: too few frames, equal ones, or an error.
+    Raises DatasetError where no recording is left, ConfigError where no trial keeps the target.
     """
     require(0 < target_error < 1, 'target_error', target_error,
             'above 0 and below 1, such as 0.05')
-    search = _Search(engine, len(sources), target_error, CountedSpread(spread, progress))
+    counted = CountedSpread(spread, progress)
+    checks = counted.measure(range(len(names)), 0, RecordingMeter.check)
+    used = _usable(names, checks, say)
+    sources, frames = listed([names[place] for place in used]), sum(
+        checks[place].frames for place in used)
+    search = _Search(engine, used, frames, target_error, counted)
     trials = tuple(search.try_period(period) for period in PERIODS)
     within = [trial for trial in trials if trial.within]
     if not within:
         best = min(trials, key=lambda trial: max(trial.errors.values()))
         raise ConfigError(
-            f'target_error is {target_error:g}; on {listed(sources)} the least that was reached '
-            f'is {max(best.errors.values()):.3f}, with a refresh period of {best.refresh_period}; '
+            f'target_error is {target_error:g}; on {sources} the least that was reached is '
+            f'{max(best.errors.values()):.3f}, with a refresh period of {best.refresh_period}; '
             'ask for at least that')
     chosen = min(within, key=lambda trial: trial.macs_fraction)
     return RecordedCalibration(
         trials, chosen, search.consecutive, scaled(engine, chosen.factor),
-        _sentence(chosen, search.consecutive, target_error, listed(sources), search.frames))
+        _sentence(chosen, search.consecutive, target_error, sources, frames))
+
+
+def _usable(
+    names: Sequence[str], checks: Sequence[RecordingCheck], say: Callable[[str], None]
+) -> list[int]:
+    """Return the numbers of the recordings that can be used; say which cannot, and why."""
+    faults = [f'{name}: {check.fault}' for name, check in zip(names, checks) if check.fault]
+    if len(faults) == len(names):
+        raise DatasetError(faults[0] if len(faults) == 1 else
+                           f'none of {len(faults)} recordings can be used; the first is '
+                           f'{faults[0]}')
+    for fault in faults:
+        say(f'left out {fault}')
+    return [place for place, check in enumerate(checks) if not check.fault]
 
 
 def scaled(engine: Engine, factor: float) -> dict[str, TaskThresholds]:
@@ -174,15 +211,15 @@ def scaled(engine: Engine, factor: float) -> dict[str, TaskThresholds]:
 
 
 class _Search:
-    """Searches factors on the thresholds of an engine; ``frames`` are those of all recordings."""
+    """Searches factors on the thresholds of an engine, with the recordings of some numbers."""
 
     def __init__(
-        self, engine: Engine, recordings: int, target: float, counted: CountedSpread
+        self, engine: Engine, recordings: Sequence[int], frames: int, target: float,
+        counted: CountedSpread,
     ) -> None:
         self._engine, self._target, self._counted = engine, target, counted
-        self._recordings = range(recordings)
-        self.frames = sum(counted.measure(self._recordings, 0, RecordingMeter.check))
-        found = counted.measure(self._recordings, self.frames, RecordingMeter.prepare)
+        self._recordings, self._frames = recordings, frames
+        found = counted.measure(recordings, frames, RecordingMeter.prepare)
         self.consecutive = {task: ErrorMetrics.of(joined(one[task] for one in found)).p95
                             for task in engine.network_tasks}
 
@@ -200,7 +237,7 @@ class _Search:
 
     def _measure(self, period: int, factor: float) -> PeriodTrial:
         found: list[SharedFrames] = self._counted.measure(
-            self._recordings, self.frames, RecordingMeter.measure,
+            self._recordings, self._frames, RecordingMeter.measure,
             scaled(self._engine, factor), period)
         p95 = {task: ErrorMetrics.of(joined(one.errors[task] for one in found)).p95
                for task in self._engine.network_tasks}
@@ -211,20 +248,21 @@ class _Search:
 _MOST_NAMES = 3
 
 
-def listed(sources: Sequence[str]) -> str:
-    """Return the names of recordings, not more than a few."""
-    more = len(sources) - _MOST_NAMES
-    return ', '.join(sources[:_MOST_NAMES]) + (f' and {more} more' if more > 0 else '')
+def listed(names: Sequence[str]) -> str:
+    """Return the names of recordings as text, not more than a few."""
+    more = len(names) - _MOST_NAMES
+    return ', '.join(names[:_MOST_NAMES]) + (f' and {more} more' if more > 0 else '')
 
 
-def _check(images: Sequence[np.ndarray], source: str) -> None:
-    """Raise DatasetError for too few frames, or for frames that are all equal."""
+def _fault_of(images: Sequence[np.ndarray]) -> str:
+    """Return why frames cannot be calibrated on: too few, or all equal; '' where they can."""
     if len(images) < FEWEST_FRAMES:
-        raise DatasetError(f'{source}: {len(images)} frames are too few to calibrate on; at least '
-                           f'{FEWEST_FRAMES} that follow each other are needed')
+        return (f'{len(images)} frames are too few to calibrate on; at least {FEWEST_FRAMES} that '
+                'follow each other are needed')
     if all(np.array_equal(images[0], image) for image in images[1:]):
-        raise DatasetError(f'{source}: all {len(images)} frames are equal, so every threshold '
-                           'would keep the target; record a camera at work, in a scene that moves')
+        return (f'all {len(images)} frames are equal, so every threshold would keep the target; '
+                'record a camera at work, in a scene that moves')
+    return ''
 
 
 def _sentence(

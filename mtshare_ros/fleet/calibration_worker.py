@@ -1,21 +1,28 @@
 """Calibrate thresholds with many workers, which measure on clips or on recordings."""
 
-from collections import OrderedDict
 from dataclasses import dataclass
+from pathlib import Path
+import tempfile
 from typing import Any, Callable, Sequence
+
+import numpy as np
 
 from mtshare_ros.evaluation.measurements import Measurement, Tick
 from mtshare_ros.evaluation.output_error import ClipMeter
 from mtshare_ros.evaluation.recorded_calibration import RecordingMeter
 from mtshare_ros.evaluation.room_data import CalibrationClips, render_clips
+from mtshare_ros.fleet.fetching import fetch
 from mtshare_ros.fleet.ordered_results import in_order
 from mtshare_ros.fleet.pool import Pool, Report, Task
+from mtshare_ros.fleet.sources import Source
 from mtshare_ros.fleet.worker_model import WorkerModel
-from mtshare_ros.recording.calibration_frames import RecordingChoice
+from mtshare_ros.recording.calibration_frames import CalibrationRecording, RecordingChoice
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
-_KEPT = 8
+_KEPT = 40
 """Clips that a worker keeps with the outputs of their frames, about 50 MB each at 240x320."""
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,7 @@ class RoomWorkers:
         """Return a worker, in the process it runs in."""
         engine = self.model.load()
 
-        def make(number: int, tick: Tick, say: Callable[[str], None]) -> ClipMeter:
+        def make(number: int, tick: Tick, say: Say) -> ClipMeter:
             clip, = render_clips([self.clips.specs[number]], frames=self.clips.frames,
                                  size=engine.input_size)
             return ClipMeter(engine, clip, self.sharing, tick)
@@ -53,24 +60,45 @@ class RoomWorkers:
 
 
 @dataclass(frozen=True)
+class FetchedRecording:
+    """A recording that a worker fetches, where it is not a file of its machine; as its choice."""
+
+    source: Source
+    image_topic: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in messages and in the model."""
+        return self.source.name
+
+    def frames(self, size: tuple[int, int], say: Say) -> list[np.ndarray]:
+        """Return the first frames; see CalibrationRecording."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = fetch(self.source, Path(folder))
+            return RecordingChoice(path, self.source.kind == 'bag', self.image_topic).frames(
+                size, say)
+
+
+@dataclass(frozen=True)
 class RecordingWorkers:
     """Makes workers that measure on recordings, which they read."""
 
     model: WorkerModel
-    recordings: Sequence[RecordingChoice]
+    recordings: Sequence[CalibrationRecording]
 
     @property
     def names(self) -> list[str]:
         """The names of the recordings."""
-        return [recording.path.name for recording in self.recordings]
+        return [recording.name for recording in self.recordings]
 
     def __call__(self, report: Report) -> 'MeasuringWorker':
         """Return a worker, in the process it runs in."""
         engine = self.model.load()
 
-        def make(number: int, tick: Tick, say: Callable[[str], None]) -> RecordingMeter:
-            images = self.recordings[number].frames(engine.input_size, say)
-            return RecordingMeter(engine, images, self.names[number], tick)
+        def make(number: int, tick: Tick, say: Say) -> RecordingMeter:
+            recording = self.recordings[number]
+            return RecordingMeter(engine, lambda: recording.frames(
+                engine.input_size, lambda line: say(f'{recording.name}: {line}')), tick)
 
         return MeasuringWorker(make, report)
 
@@ -80,26 +108,31 @@ class MeasuringWorker:
     Does measurements in its process.
 
     ``make_meter`` returns what measures on the clip of a number, given the tick to call and a
-    function for lines to the user. The last clips are kept: a search measures on each many times.
+    function for lines to the user. It is kept, as a search measures on each clip many times; when
+    ``kept`` are, those of further clips are made anew each time.
     """
 
     def __init__(
-        self, make_meter: Callable[[int, Tick, Callable[[str], None]], Any], report: Report
+        self, make_meter: Callable[[int, Tick, Say], Any], report: Report, kept: int = _KEPT
     ) -> None:
-        self._make, self._report = make_meter, report
-        self._meters: OrderedDict[int, Any] = OrderedDict()
+        self._make, self._report, self._kept = make_meter, report, kept
+        self._meters: dict[int, Any] = {}
         self._key, self._frames = '', 0
+        self._lines: list[str] = []
 
     def measure(self, key: str, measurement: Measurement) -> Measured:
         """Do a measurement on its clip."""
-        self._key, self._frames = key, 0
-        lines: list[str] = []
-        meter = self._meters.pop(measurement.clip, None) or self._make(
-            measurement.clip, self._tick, lines.append)
-        self._meters[measurement.clip] = meter
-        if len(self._meters) > _KEPT:
-            self._meters.popitem(last=False)
-        return Measured(measurement.on(meter), self._frames, tuple(lines))
+        self._key, self._frames, self._lines = key, 0, []
+        return Measured(measurement.on(self._meter(measurement.clip)), self._frames,
+                        tuple(self._lines))
+
+    def _meter(self, clip: int) -> Any:
+        if clip in self._meters:
+            return self._meters[clip]
+        meter = self._make(clip, self._tick, lambda line: self._lines.append(line))
+        if len(self._meters) < self._kept:
+            self._meters[clip] = meter
+        return meter
 
     def _tick(self) -> None:
         self._frames += 1
@@ -114,7 +147,7 @@ class PoolSpread:
     """
 
     def __init__(
-        self, pool: Pool, names: Sequence[str], say: Callable[[str], None] = lambda line: None
+        self, pool: Pool, names: Sequence[str], say: Say = lambda line: None
     ) -> None:
         self._pool, self._names, self._say = pool, names, say
         self._said: set[str] = set()

@@ -1,9 +1,9 @@
-"""The first frames of a bag or a video, which thresholds are calibrated on."""
+"""The first frames of a recording, which thresholds are calibrated on."""
 
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, Protocol
 
 import numpy as np
 
@@ -19,17 +19,12 @@ MOST_FRAMES = 120
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class RecordingChoice:
-    """
-    A bag or a video to calibrate on.
+class CalibrationRecording(Protocol):
+    """A recording to calibrate on, which can be pickled."""
 
-    ``image_topic`` has the images of a bag; None is the only one that it has.
-    """
-
-    path: Path
-    is_bag: bool
-    image_topic: str | None = None
+    @property
+    def name(self) -> str:
+        """Its name in messages and in the model."""
 
     def frames(self, size: tuple[int, int], say: Say) -> list[np.ndarray]:
         """
@@ -38,7 +33,28 @@ class RecordingChoice:
         ``say`` is called with a line for each image that is left out. Raises RecordingError for a
         recording that cannot be read, MissingExtraError where a library for it is missing.
         """
-        frames = self._of_bag(size, say) if self.is_bag else self._of_video(size, say)
+
+
+@dataclass(frozen=True)
+class RecordingChoice:
+    """
+    A bag, a video or a folder of images to calibrate on.
+
+    ``image_topic`` has the images of a bag; None is the only one that it has.
+    """
+
+    path: Path
+    is_bag: bool
+    image_topic: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name in messages and in the model."""
+        return self.path.name
+
+    def frames(self, size: tuple[int, int], say: Say) -> list[np.ndarray]:
+        """Return the first frames; see CalibrationRecording."""
+        frames = self._of_bag(size, say) if self.is_bag else self._of_files(size, say)
         return list(islice(frames, MOST_FRAMES))
 
     def _of_bag(self, size: tuple[int, int], say: Say) -> Iterator[np.ndarray]:
@@ -54,7 +70,7 @@ class RecordingChoice:
                     continue
                 yield _fitted(image.picture, (image.height, image.width), size)
 
-    def _of_video(self, size: tuple[int, int], say: Say) -> Iterator[np.ndarray]:
+    def _of_files(self, size: tuple[int, int], say: Say) -> Iterator[np.ndarray]:
         for frame in open_source([str(self.path)]).read(_Listener(say)):
             yield _fitted(frame.picture, size_of(frame.picture), size)
 

@@ -49,13 +49,16 @@ def found(engine, images):
     return calibrated(engine, 0.3, images)
 
 
-def calibrated(engine, target, *recordings):
+def calibrated(engine, target, *recordings, say=lambda line: None):
     """Calibrate on recordings: walk.mp4, or a.mp4, b.mp4 and so on."""
     names = ['walk.mp4'] if len(recordings) == 1 else [
         f'{letter}.mp4' for letter, _ in zip('abcdef', recordings)]
-    spread = MeasuredHere(lambda tick: [RecordingMeter(engine, images, name, tick)
-                                        for images, name in zip(recordings, names)])
-    return calibrate_recorded(engine, names, target, spread)
+    spread = MeasuredHere(lambda tick: [meter(engine, images, tick) for images in recordings])
+    return calibrate_recorded(engine, names, target, spread, say=say)
+
+
+def meter(engine, images, tick=lambda: None):
+    return RecordingMeter(engine, lambda: images, tick)
 
 
 def test_the_cheapest_trial_within_the_target_is_chosen(found):
@@ -101,7 +104,7 @@ def test_the_error_on_several_recordings_is_that_of_all_their_frames(engine, ima
     other = [picture(number) for number in range(40, 70)]
     both = calibrated(engine, 0.3, images, other)
 
-    apart = [RecordingMeter(engine, film, 'film', lambda: None).measure(
+    apart = [meter(engine, film).measure(
         scaled(engine, both.chosen.factor), both.chosen.refresh_period)
         for film in (images, other)]
     for task, error in both.chosen.errors.items():
@@ -113,9 +116,20 @@ def test_the_error_on_several_recordings_is_that_of_all_their_frames(engine, ima
     assert 'over 55 frames of a.mp4, b.mp4, at most' in both.sentence
 
 
-def test_of_several_recordings_the_one_that_is_too_short_is_named(engine, images):
-    with pytest.raises(DatasetError, match='b.mp4: 20 frames are too few'):
-        calibrated(engine, 0.3, images, images[:20])
+def test_of_several_recordings_those_that_cannot_be_used_are_left_out_with_the_reason(
+        engine, images, found):
+    said = []
+    some = calibrated(engine, 0.3, images[:20], images, images[:1] * 30, say=said.append)
+
+    assert some.trials == found.trials and 'over 25 frames of b.mp4, at' in some.sentence
+    assert [line.partition(' frames')[0] for line in said] == [
+        'left out a.mp4: 20', 'left out c.mp4: all 30']
+
+
+def test_if_no_recording_can_be_used_the_first_reason_is_given(engine, images):
+    with pytest.raises(DatasetError, match='none of 2 recordings can be used; the first is '
+                                           'a.mp4: 20 frames are too few'):
+        calibrated(engine, 0.3, images[:20], images[:2])
 
 
 def test_of_many_recordings_a_few_are_named():
@@ -161,11 +175,22 @@ def test_several_bags_are_calibrated_on_together(command, tiny_model, tmp_path):
         tmp_path / 'tiny_calibrated.safetensors').description.calibration
 
 
+def test_recordings_are_found_in_folders(command, tiny_model, tmp_path):
+    for name in ('monday', 'tuesday'):
+        write_camera_bag(tmp_path / 'week' / name, FRAMES if name == 'monday' else 3)
+    result = command('calibrate', tiny_model, 'week', '--target-error', 0.3)
+    assert result.returncode == 0, result.stderr
+    assert 'left out tuesday: 3 frames are too few' in result.stderr
+    assert '25 frames of monday,' in load_checkpoint(
+        tmp_path / 'tiny_calibrated.safetensors').description.calibration
+
+
 @pytest.mark.parametrize('words, complaint', [
     (['--bag', 'talk'], 'the bag has no topic with images'),
     (['--bag', 'walk', '--image-topic', '/nowhere'], "no image topic '/nowhere'"),
     (['--bag', 'walk'], '2 frames are too few'),
     (['--video', 'absent.mp4'], 'there is no such file'),
+    (['nowhere'], 'nowhere'),
 ])
 def test_a_recording_that_is_none_is_refused(command, tiny_model, tmp_path, words, complaint):
     write_camera_bag(tmp_path / 'walk', 2)

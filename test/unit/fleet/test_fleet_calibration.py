@@ -1,12 +1,14 @@
 """Calibrating with workers finds the thresholds that one process finds."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 import os
 from pathlib import Path
 import signal
 import sys
 import tempfile
 
+import numpy as np
 import pytest
 
 ray = pytest.importorskip('ray', reason='ray is not installed: pip install -e ".[fleet]"')
@@ -24,7 +26,6 @@ from bag_files import (  # noqa: E402
 from tiny import TINY  # noqa: E402
 import torch  # noqa: E402
 
-from mtshare_ros.errors import FleetError  # noqa: E402
 from mtshare_ros.evaluation.calibration import (  # noqa: E402
     calibrate,
     CalibrationSettings,
@@ -38,12 +39,14 @@ from mtshare_ros.evaluation.recorded_calibration import (  # noqa: E402
 )
 from mtshare_ros.evaluation.room_data import plan_clips, render_clips  # noqa: E402
 from mtshare_ros.fleet.calibration_worker import (  # noqa: E402
+    FetchedRecording,
     MeasuringWorker,
     PoolSpread,
     RecordingWorkers,
     RoomWorkers,
 )
 from mtshare_ros.fleet.pool import Pool, PoolOptions  # noqa: E402
+from mtshare_ros.fleet.sources import find_sources  # noqa: E402
 from mtshare_ros.fleet.worker_model import WorkerModel  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
@@ -127,7 +130,7 @@ class Meter:
         return self.count
 
 
-def test_a_worker_keeps_its_last_clips_and_counts_their_frames():
+def test_a_worker_keeps_some_clips_and_counts_the_frames_of_all():
     made, reported = [], []
 
     def make(number, tick, say):
@@ -135,24 +138,25 @@ def test_a_worker_keeps_its_last_clips_and_counts_their_frames():
         say(f'{number} is made')
         return Meter(tick)
 
-    worker = MeasuringWorker(make, lambda *report: reported.append(report))
+    worker = MeasuringWorker(make, lambda *report: reported.append(report), kept=2)
     found = [worker.measure(f'clip {clip}', Measurement(clip, Meter.measure))
-             for clip in (*range(9), 8, 0)]
+             for clip in (0, 1, 2, 0, 1, 2)]
 
-    assert made == [*range(9), 0]
-    assert [each.value for each in found] == [1] * 9 + [2, 1]
-    assert reported[-1] == ('clip 0', 1) and {each.frames for each in found} == {1}
-    assert (found[-1].lines, found[-2].lines) == (('0 is made',), ())
+    assert made == [0, 1, 2, 2]
+    assert [each.value for each in found] == [1, 1, 1, 2, 2, 1]
+    assert reported[-1] == ('clip 2', 1) and {each.frames for each in found} == {1}
+    assert (found[-1].lines, found[-2].lines) == (('2 is made',), ())
 
 
 def write_bags(folder):
-    """Write two bags, of which the first holds an image that cannot be read."""
+    """Write bags: one with an image that cannot be read, one without, one that is too short."""
     rows = list(camera_messages(26))
     bad = image_message(picture(0), START_NS, 'rgb8')
     bad.encoding = '32FC1'
     rows.insert(4, (rows[0][0], rows[4][1], bad))
     return [RecordingChoice(path, True) for path in (
-        write_bag(folder / 'monday', rows), write_camera_bag(folder / 'tuesday', 24))]
+        write_bag(folder / 'monday', rows), write_camera_bag(folder / 'tuesday', 24),
+        write_camera_bag(folder / 'short', 3))]
 
 
 @pytest.mark.slow
@@ -162,22 +166,24 @@ def test_recordings_that_workers_read_give_the_same_period_and_thresholds(
     work = RecordingWorkers(model, recordings)
 
     with Pool(TWO, work) as pool:
-        found = calibrate_recorded(engine, work.names, 0.3, PoolSpread(pool, work.names,
-                                                                        said.append))
+        spread = PoolSpread(pool, work.names, said.append)
+        found = calibrate_recorded(engine, work.names, 0.3, spread, say=said.append)
 
-    films = [recording.frames(SIZE, noted.append) for recording in recordings]
-    alone = calibrate_recorded(engine, work.names, 0.3, MeasuredHere(
-        lambda tick: [RecordingMeter(engine, images, name, tick)
-                      for images, name in zip(films, work.names)]))
+    films = [recording.frames(SIZE, noted.append) for recording in recordings[:2]]
+    alone = calibrate_recorded(engine, work.names[:2], 0.3, MeasuredHere(
+        lambda tick: [RecordingMeter(engine, partial(list, images), tick) for images in films]))
     assert found == alone
     assert 'over 50 frames of monday, tuesday' in found.sentence
-    assert said == noted and len(said) == 1 and 'skipped an image' in said[0]
+    assert said[:-1] == [f'monday: {line}' for line in noted] and len(noted) == 1
+    assert said[-1].startswith('left out short: 3 frames are too few')
 
 
-@pytest.mark.slow
-def test_a_recording_that_workers_cannot_use_is_named(tmp_path, model, engine):
-    recordings = [RecordingChoice(write_camera_bag(tmp_path / 'short', 3), True)]
-    work = RecordingWorkers(model, recordings)
+def test_a_recording_in_object_storage_is_fetched_and_read(tmp_path, s3, s3_server):
+    write_camera_bag(tmp_path / 'monday', 3)
+    s3_server.S3FileSystem().put(str(tmp_path / 'monday'), f'{s3}/monday', recursive=True)
+    source, = find_sources([s3], {})
 
-    with Pool(TWO, work) as pool, pytest.raises(FleetError, match='short: 3 frames are too few'):
-        calibrate_recorded(engine, work.names, 0.3, PoolSpread(pool, work.names))
+    there = FetchedRecording(source).frames(SIZE, pytest.fail)
+    here = RecordingChoice(tmp_path / 'monday', True).frames(SIZE, pytest.fail)
+
+    assert len(there) == 3 and np.array_equal(there, here)

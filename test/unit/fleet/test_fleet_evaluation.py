@@ -72,10 +72,12 @@ def measured(report):
 @pytest.mark.slow
 @pytest.mark.parametrize('words', [
     ('--clips', '--split', 'validation', '--count', 3, '--frames', 4, '--input-size', '48x64'),
-    ('--dataset', 'folder', '--root', 'mine', '--tasks', 'depth')])
+    ('--dataset', 'folder', '--root', 'mine', '--tasks', 'depth'),
+    ('--dataset', 'nyud', '--root', 'nyud', '--edge-thresholds', 3, '--input-size', '48x64')])
 def test_the_report_and_the_sheet_are_those_of_one_process(tmp_path, monkeypatch, model, words):
     monkeypatch.chdir(tmp_path)
     trees.write_frames(tmp_path / 'mine/val', 11, tasks=['depth'])
+    trees.write_nyud(tmp_path / 'nyud')
     words = ('evaluate', model, *words)
 
     run(*words, '--json', 'one.json', '--sheet', 'one.png')
