@@ -1,5 +1,6 @@
 """``mtshare train``: trains the stages of a recipe, and joins them to the model of all tasks."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
 
@@ -70,6 +71,7 @@ def train(
 
     from mtshare_ros.config import override
     from mtshare_ros.file_paths import check_new_folder
+    from mtshare_ros.training.machines import check_folder_of_runs, check_recipes
     from mtshare_ros.training.processes import joined_processes
     from mtshare_ros.training.recipe import load_recipe, runs_of
     from mtshare_ros.training.run_directory import Family
@@ -80,11 +82,20 @@ def train(
     plan = override(load_recipe(recipe), settings or [])
     check_new_folder(output)
     family, places = Family(plan, output), Places(data, root, output)
-    with joined_processes(device) as processes:
-        for run in runs_of(plan, stage, task):
+    runs = runs_of(plan, stage, task)
+    with joined_processes(device, _end) as processes:
+        check_recipes(processes, plan, runs, device)
+        check_folder_of_runs(processes, family, runs)
+        for run in runs:
             _train_stage(family, run, places, processes, device, workers)
         if processes.writes and family.is_complete():
             _assemble(family)
+
+
+def _end(reason: str) -> None:
+    """End a process whose main thread waits, perhaps for ever, in a function of PyTorch."""
+    typer.echo(f'mtshare: error: {reason}', err=True)
+    os._exit(1)
 
 
 def _train_stage(
@@ -93,6 +104,7 @@ def _train_stage(
 ) -> None:
     """Train one stage to its end; only one process of several shows and logs it."""
     from mtshare_ros.training.initial_network import explain
+    from mtshare_ros.training.machines import check_data
     from mtshare_ros.training.trainer import Recorder, run_training, Trainer
     from mtshare_ros.training.training_data import (
         describe_stage,
@@ -101,16 +113,17 @@ def _train_stage(
     )
 
     directory = family.directory(run)
-    if directory.finished:
+    if processes.decided(lambda: directory.finished):
         if processes.writes:
             typer.echo(f'{run.folder}: finished already')
         return
-    start = family.start_of(run)
+    start = family.start_of(run) if processes.writes else None
     with TrainingView(run, shown=processes.writes) as view:
-        with processes.one_first():
-            source = open_batch_source(run, places, view.preparing, processes.device(device))
-        trainer = Trainer(run, describe_stage(run, places), source, directory, start=start,
-                          device=device, processes=processes, ahead=workers)
+        source = open_batch_source(run, places, view.preparing, processes.device(device))
+        description = describe_stage(run, places)
+        check_data(processes, run, source, description)
+        trainer = Trainer(run, description, source, directory, start=start, device=device,
+                          processes=processes, ahead=workers)
         if trainer.initial is not None and processes.writes:
             typer.echo(f'mtshare: {explain(trainer.initial, run.recipe.initial)}', err=True)
         view.begin(trainer.step)

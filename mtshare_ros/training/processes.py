@@ -1,11 +1,12 @@
 """One training in several processes: how they divide batches and combine losses."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+import io
 import os
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import distributed, nn
@@ -13,13 +14,15 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn.parallel import DistributedDataParallel
 
 from mtshare_ros.config import require
+from mtshare_ros.errors import TrainingError
 from mtshare_ros.inference.device import cuda_device_count, resolve_device
+from mtshare_ros.training.heartbeat import Heartbeat
 from mtshare_ros.training.losses import PartialLoss
 
 T = TypeVar('T')
 
 _PATIENCE = timedelta(days=1)
-"""How long processes wait for the one that renders or evaluates; torchrun ends all if it fails."""
+"""How long processes wait for the one that renders or evaluates, as long as it is alive."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class Processes:
     """
     This process among those that train together, as ``torchrun`` started them.
 
-    ``rank`` 0 writes files and reports. A single process needs no communication.
+    ``rank`` 0 writes files and reports; the others may run on machines that do not see its files.
+    A single process needs no communication.
     """
 
     rank: int = 0
@@ -85,14 +89,39 @@ class Processes:
         if self.count > 1:
             distributed.barrier()
 
-    @contextmanager
-    def one_first(self) -> Iterator[None]:
-        """Run the process that writes first; the others then find its files on disk."""
-        if not self.writes:
-            self.wait()
-        yield
-        if self.writes:
-            self.wait()
+    def decided(self, question: Callable[[], bool]) -> bool:
+        """Return the answer of the process that writes, the only one that is asked."""
+        return bool(self._from_first(lambda: b'yes' if question() else b''))
+
+    def state_of_first(self, state: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the tensors and numbers of the process that writes, the only one asked."""
+        def packed() -> bytes:
+            buffer = io.BytesIO()
+            torch.save(state(), buffer)
+            return buffer.getvalue()
+
+        # weights_only: nothing that is received is run as code
+        return torch.load(io.BytesIO(self._from_first(packed)), weights_only=True,
+                          map_location='cpu')
+
+    def gather(self, text: str) -> list[str]:
+        """Return the texts of all processes, by rank."""
+        return [text if self.count == 1 else self._sent(text.encode(), rank).decode()
+                for rank in range(self.count)]
+
+    def _from_first(self, read: Callable[[], bytes]) -> bytes:
+        data = read() if self.writes else b''
+        return data if self.count == 1 else self._sent(data, 0)
+
+    def _sent(self, data: bytes, sender: int) -> bytes:
+        """Return the data of the process ``sender``; the others' are ignored."""
+        size = torch.tensor([len(data)])
+        distributed.broadcast(size, sender)
+        values = torch.empty(int(size), dtype=torch.uint8)
+        if self.rank == sender and data:
+            values = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        distributed.broadcast(values, sender)
+        return values.numpy().tobytes()
 
     def _add_up(self, values: torch.Tensor) -> None:
         if self.count > 1:
@@ -100,8 +129,13 @@ class Processes:
 
 
 @contextmanager
-def joined_processes(device: str) -> Iterator[Processes]:
-    """Join the processes that ``torchrun`` started; without torchrun there is only this one."""
+def joined_processes(device: str, end: Callable[[str], None]) -> Iterator[Processes]:
+    """
+    Join the processes that ``torchrun`` started; without torchrun there is only this one.
+
+    Raises TrainingError where another process is lost; ``end`` has to end this one, with a reason,
+    where it waits for the other in a function of PyTorch and cannot raise.
+    """
     count = int(os.environ.get('WORLD_SIZE', '1'))
     if count == 1:
         yield Processes()
@@ -113,11 +147,19 @@ def joined_processes(device: str) -> Iterator[Processes]:
         own = resolve_device(f'cuda:{local_rank}', cuda_devices=cuda_device_count())
         # NCCL communicates by the current device, which is GPU 0 in every process at first
         torch.cuda.set_device(own.name)
-    distributed.init_process_group('nccl' if on_cuda else 'gloo', timeout=_PATIENCE)
+    # also on GPUs, what is no tensor of the training travels between CPUs
+    distributed.init_process_group('cpu:gloo,cuda:nccl' if on_cuda else 'gloo',
+                                   timeout=_PATIENCE)
+    heartbeat = Heartbeat(count, end)
     try:
         yield Processes(distributed.get_rank(), count, local_rank)
-    finally:
-        distributed.destroy_process_group()
+    except RuntimeError as error:
+        if reason := heartbeat.lost():
+            raise TrainingError(reason) from error
+        raise
+    heartbeat.stop()
+    # not after an error: the others would be waited for
+    distributed.destroy_process_group()
 
 
 class SharedBatchNorm2d(nn.BatchNorm2d):

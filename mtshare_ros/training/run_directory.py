@@ -122,6 +122,11 @@ class RunDirectory:
         """Return whether the run came to its end."""
         return self._end.is_file()
 
+    @property
+    def begun(self) -> bool:
+        """Return whether the folder holds a finished run, or one that can be continued."""
+        return self.finished or self._state.is_file()
+
     def finish(self) -> None:
         """Mark the run as finished, and delete the state that an interrupted run resumes from."""
         # written first, so that an interruption leaves at least one of the two files

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import json
 import math
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -65,6 +65,8 @@ class Trainer:
     Trains one stage; a run that was stopped continues from its last saved state.
 
     ``source`` gives the batches and ``start`` is the model of the stage that this one continues.
+    Of several processes only the one that writes needs ``start`` and reads ``directory``; the
+    others begin with its network and its saved state.
     Raises ConfigError for a batch size that the processes cannot divide, TrainingError where a
     loss or a gradient is not finite, naming the items of the batch.
     """
@@ -106,9 +108,10 @@ class Trainer:
         self._optimizer = build_optimizer(self._network, run.plan)
         self._objective = self.processes.wrap(self._make_objective())
         self._batches = Prefetcher(self._batch, run.plan.steps, ahead)
-        with self.processes.one_first():
+        if self.processes.writes:
             directory.bind(run)
-        self.step = self._resume()
+        self.step = 0
+        self._resume()
 
     def checkpoint(self) -> Checkpoint:
         """Return a copy of the averaged network on the CPU with its description."""
@@ -128,12 +131,7 @@ class Trainer:
     def save(self) -> None:
         """Write the resumable state and the averaged weights."""
         if self.processes.writes:
-            self.directory.save_state({
-                'step': self.step,
-                'network': self._network.state_dict(),
-                'averaged': self._averaged.network.state_dict(),
-                'optimizer': self._optimizer.state_dict(),
-            })
+            self.directory.save_state(self._state())
             save_checkpoint(self.directory.model, self.checkpoint().network, self.description)
         self.processes.wait()
 
@@ -151,14 +149,25 @@ class Trainer:
         return ImageObjective(
             self._network, self.run.trained, recipe.losses, self._gates, dtype)
 
-    def _resume(self) -> int:
-        state = self.directory.load_state()
+    def _state(self) -> dict[str, Any]:
+        return {
+            'step': self.step,
+            'network': self._network.state_dict(),
+            'averaged': self._averaged.network.state_dict(),
+            'optimizer': self._optimizer.state_dict(),
+        }
+
+    def _resume(self) -> None:
+        state = self.directory.load_state() if self.processes.writes else None
+        if self.processes.count > 1:
+            # of a run that begins, too: only the first has the model that the stage continues
+            state = self.processes.state_of_first(lambda: state or self._state())
         if state is None:
-            return 0
+            return
         self._network.load_state_dict(state['network'])
         self._averaged.network.load_state_dict(state['averaged'])
         self._optimizer.load_state_dict(state['optimizer'])
-        return state['step']
+        self.step = state['step']
 
     def _advance(self, number: int) -> StepReport:
         plan = self.run.plan

@@ -2,18 +2,23 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
+import fcntl
 import json
 from multiprocessing import get_context
 import os
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from time import sleep
+from typing import Any, IO, Literal, Protocol, TypeVar
 
 import numpy as np
 
 from mtshare_ros.errors import DatasetError
 
 META_FILE = 'meta.json'
+_LOCK_FILE = '.lock'
+_LOOK_AGAIN_S = 0.5
 Progress = Callable[[int, int], None]
 
 
@@ -43,15 +48,25 @@ def fill_folder(
     Let ``render_room(directory, meta, index)`` fill the rows of each room that are missing.
 
     Rooms are finished in order, so the result depends neither on interruptions nor on
-    ``workers``, the number of processes. Raises DatasetError where the folder holds other rows.
+    ``workers``, the number of processes. Where several programs want the same folder, on one
+    machine or on several that share it, one fills it and the others wait. Raises DatasetError
+    where the folder holds other rows.
     """
-    done = _resume(directory, wanted).done
-    rooms = range(-(-done // rows_per_room), -(-wanted.count // rows_per_room))
-    for room in _rendered(render_room, directory, wanted, rooms, workers):
-        done = min((room + 1) * rows_per_room, wanted.count)
-        replace_json(directory / META_FILE, {**asdict(wanted), 'done': done})
+    def tell(done: int) -> None:
         if progress is not None:
             progress(done, wanted.count)
+
+    if _rows_done(directory, wanted) == wanted.count:
+        return  # without a lock, because the folder may be read-only
+    with _locked(directory, lambda: tell(_rows_done(directory, wanted))):
+        done = _resume(directory, wanted)
+        rooms = range(-(-done // rows_per_room), -(-wanted.count // rows_per_room))
+        for room in _rendered(render_room, directory, wanted, rooms, workers):
+            done = min((room + 1) * rows_per_room, wanted.count)
+            if done == wanted.count:
+                _store(directory, wanted)
+            replace_json(directory / META_FILE, {**asdict(wanted), 'done': done})
+            tell(done)
 
 
 def read_meta(directory: Path, kind: type[MetaT]) -> MetaT:
@@ -88,14 +103,50 @@ def open_array(directory: Path, meta: FolderMeta, name: str,
     return array
 
 
-def _resume(directory: Path, wanted: MetaT) -> MetaT:
-    """Return what the folder holds, created where it is new."""
+@contextmanager
+def _locked(directory: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Keep other programs out of a folder, created where it is new; the system frees it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / _LOCK_FILE).open('w') as file:
+        while not _lock(file, directory):
+            waiting()
+            sleep(_LOOK_AGAIN_S)
+        yield
+
+
+def _lock(file: IO[str], directory: Path) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise DatasetError(f'{directory}: its file system has no locks ({error.strerror}), which '
+                           'keep two programs from filling one folder; choose a folder on '
+                           'another file system') from error
+    return True
+
+
+def _store(directory: Path, meta: FolderMeta) -> None:
+    """Write the rows to the disk, or to the server, from which other machines read them."""
+    for name in meta.layout():
+        with (directory / f'{name}.npy').open('rb') as file:
+            os.fsync(file.fileno())
+
+
+def _resume(directory: Path, wanted: MetaT) -> int:
+    """Return how many rows are finished in a folder, begun where it is new."""
     if not (directory / META_FILE).exists():
-        directory.mkdir(parents=True, exist_ok=True)
         for name, (shape, kind) in wanted.layout().items():
             np.lib.format.open_memmap(directory / f'{name}.npy', 'w+', kind, shape)
         # written last: a folder without it is begun again
         replace_json(directory / META_FILE, asdict(wanted))
+    return _rows_done(directory, wanted)
+
+
+def _rows_done(directory: Path, wanted: MetaT) -> int:
+    """Return how many rows are finished; raise DatasetError where the folder holds others."""
+    if not (directory / META_FILE).exists():
+        return 0
     found = read_meta(directory, type(wanted))
     expected, present = ({key: value for key, value in asdict(meta).items() if key != 'done'}
                          for meta in (wanted, found))
@@ -104,7 +155,7 @@ def _resume(directory: Path, wanted: MetaT) -> MetaT:
                               for key in expected if present[key] != expected[key])
         raise DatasetError(f'{directory} holds other frames ({differing}); choose another folder '
                            'or delete this one')
-    return found
+    return found.done
 
 
 def _rendered(

@@ -1,15 +1,12 @@
 """Two processes that share a batch train the network that one would train."""
 
-import os
 from pathlib import Path
-import socket
-import subprocess
-import sys
 
 import pytest
 from safetensors.torch import load_file, save_file
 import torch
 from toys import clip_plan, image_plan, make_trainer, toy_rooms, toy_run, train
+from two_machines import end_machines, start_machines
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.tasks import DEFAULT_TASKS, UNLABELLED
@@ -17,7 +14,6 @@ from mtshare_ros.training.delta_weights import HardConcrete
 from mtshare_ros.training.processes import joined_processes, Processes
 from mtshare_ros.training.stage_config import DeltaConfig
 
-ROOT = Path(__file__).parents[3]
 DELTAS = DeltaConfig(initial_log_alpha=0.0, penalty=1e-6)
 RUNS = {
     'multi-task': toy_run('multi-task', image_plan(steps=4), tasks=DEFAULT_TASKS),
@@ -25,7 +21,7 @@ RUNS = {
     'base-temporal': toy_run('base-temporal', clip_plan(steps=3)),
     'delta-activations': toy_run('delta-activations', clip_plan(steps=3)),
 }
-PROCESS = 'import sys, test_distributed; test_distributed.train_in_a_process(sys.argv[1])\n'
+PROCESS = 'import test_distributed; test_distributed.train_in_a_process()\n'
 
 
 def uneven_rooms():
@@ -59,35 +55,27 @@ def tensors_of(trainer):
             yield f'drawn {key}', module._uniform
 
 
-def train_in_a_process(folder):
+def train_in_a_process():
+    """Train in the folder of a machine."""
     torch.set_num_threads(1)
-    with joined_processes('cpu') as processes:
-        found = train_all(Path(folder), processes)
+    with joined_processes('cpu', pytest.fail) as processes:
+        found = train_all(Path(), processes)
         save_file({name: value.contiguous() for name, value in found.items()},
-                  Path(folder) / f'{processes.rank}.safetensors')
-
-
-def run_two_processes(script, *arguments):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    paths = [ROOT, ROOT / 'test', Path(__file__).parent]
-    environment = {**os.environ, 'OMP_NUM_THREADS': '1',
-                   'PYTHONPATH': os.pathsep.join(map(str, paths))}
-    return subprocess.run(
-        [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2',
-         '--master-addr', '127.0.0.1', '--master-port', str(port), script, *map(str, arguments)],
-        env=environment, capture_output=True, text=True, timeout=300)
+                  'found.safetensors')
 
 
 @pytest.fixture(scope='module')
 def two(tmp_path_factory):
-    """Return what each of two processes ended with."""
-    folder = tmp_path_factory.mktemp('two')
-    (folder / 'process.py').write_text(PROCESS)
-    result = run_two_processes(folder / 'process.py', folder)
-    assert result.returncode == 0, result.stderr
-    return [load_file(folder / f'{rank}.safetensors') for rank in range(2)]
+    """Return what each of two processes, on machines of their own, ended with."""
+    folders = [tmp_path_factory.mktemp(name) for name in ('first', 'second')]
+    for folder in folders:
+        (folder / 'process.py').write_text(PROCESS)
+    machines = start_machines(folders, 'process.py')
+    try:
+        assert [machine.wait() for machine in machines] == [0, 0], machines[0].said()
+    finally:
+        end_machines(machines)
+    return [load_file(folder / 'found.safetensors') for folder in folders]
 
 
 @pytest.fixture(scope='module')
