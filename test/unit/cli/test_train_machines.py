@@ -136,8 +136,8 @@ def test_only_the_first_machine_writes_runs_and_reports_them(two):
 
 def test_each_machine_prepares_rooms_clips_and_features_of_its_own(two):
     for machine in two:
-        assert (machine.folder / 'rooms/frames/image.npy').is_file()
-        assert (machine.folder / 'rooms/clips/clip.npy').is_file()
+        assert (machine.folder / 'rooms/frames/depth.npy').is_file()
+        assert (machine.folder / 'rooms/clips/depth.npy').is_file()
         assert (machine.folder / 'run/heads/features/0_48x64/outputs.npy').is_file()
 
 
