@@ -26,7 +26,8 @@ def without_scheme(text: str) -> str:
 
 def check_address(text: str) -> None:
     """Raise RecordingError for an address with a secret in it, which messages would show."""
-    if _PASSWORD.search(text) or (text.startswith('http') and '?' in text):
+    if _PASSWORD.search(text) or (
+            text.lower().startswith('http') and '?' in text):
         shown = _PASSWORD.sub('://…@', text).partition('?')[0]
         raise RecordingError(
             f'{shown}: the address holds a password or a signature, which the manifest and '

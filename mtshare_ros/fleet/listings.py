@@ -18,7 +18,7 @@ _CONTENT_TAGS = ('md5Hash', 'content_md5')
 """Checksums of contents, under the names that Google's and Azure's file systems have for them."""
 
 _TAGS = ('ETag', 'etag', 'generation', 'LastModified', 'last_modified', 'updated', 'mtime',
-         'created')
+         'created', 'Last-Modified')
 """What changes with the contents of a file, the surest first."""
 
 
@@ -104,26 +104,34 @@ def _listed(path: str, status: os.stat_result) -> ListedFile:
     return ListedFile(path, status.st_size, str(status.st_mtime_ns))
 
 
-def list_address(address: Address) -> list[ListedFile]:
+def list_address(address: Address, *, direct: bool = False) -> list[ListedFile]:
     """
     Return all files below an address, or the file that it names; empty where there is nothing.
 
-    An object store answers with a thousand files for each request.
+    With ``direct``, only those directly in the folder. An object store answers with a thousand
+    files for each request.
     """
     with reaching(address.url, 'listed'):
-        system = address.system
+        system, path = address.system, address.path
         try:
-            found = system.find(address.path, detail=True)
+            found = {path: system.info(path)} if is_web(address.url) else system.find(
+                path, detail=True, maxdepth=1 if direct else None)
         except FileNotFoundError:
             return []
         return [_remote(system, path, info or system.info(path)) for path, info in found.items()
                 if not path.endswith('/') and info.get('type') != 'directory']
 
 
+def is_web(url: str) -> bool:
+    """Return whether a URL is one of the web, where files are known only by their addresses."""
+    # fsspec would read whole files in search of links to others
+    return url.startswith(('http://', 'https://'))
+
+
 def _remote(system: Any, path: str, info: Mapping[str, Any]) -> ListedFile:
     location = system.unstrip_protocol(path)
     content = next((str(info[key]) for key in _CONTENT_TAGS if info.get(key)), '')
-    if not content and location.startswith(('s3://', 's3a://')):
+    if not content and location.startswith('s3://'):
         content = str(info.get('ETag') or '')
     tag = next((str(info[key]) for key in _TAGS if info.get(key)), '')
     return ListedFile(location, int(info.get('size') or 0), content or tag, bool(content))

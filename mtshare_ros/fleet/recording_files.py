@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import PurePosixPath
 
-from mtshare_ros.fleet.listings import ListedFile, parent_of, Tree
+from mtshare_ros.fleet.listings import ListedFile, Tree
 from mtshare_ros.image_files import IMAGE_ENDINGS
 from mtshare_ros.recording.bag_folder import bare_name, METADATA
 from mtshare_ros.recording.bag_parts import storage_of
@@ -45,7 +45,7 @@ class FoundRecording:
         for file in sorted(self.files, key=lambda file: file.name):
             # the name of a recording that is a single file is not part of its contents
             name = file.name if file.location != self.location else ''
-            digest.update(f'{name}\0{file.size}\0{file.tag}\n'.encode())
+            digest.update(f'{name}\0{file.size}\0{file.tag}\n'.encode(errors='surrogateescape'))
         if not known:
             # times do not tell two files of equal size apart, so the place counts as well
             digest.update(self.location.encode())
@@ -83,17 +83,17 @@ def find_recordings(tree: Tree) -> Contents:
 def _in_folder(folder: str, files: Sequence[ListedFile]) -> Contents:
     """Return the recordings that are directly in a folder, or the one that it is."""
     storage = [file for file in files if kind_by_name(file.name) == 'bag']
-    recordings = []
-    used: set[ListedFile] = set()
+    images = tuple(file for file in files if is_image_name(file.name))
+    recordings = [FoundRecording(file.location, 'video', (file,)) for file in files
+                  if kind_by_name(file.name) == 'video']
     if storage and is_bag_folder(folder, [file.name for file in files]):
         listing = [file for file in files if file.name == METADATA]
         recordings.append(FoundRecording(folder, 'bag', tuple(storage + listing)))
-        used.update(storage, listing)
-    recordings += [FoundRecording(file.location, kind, (file,)) for file in files
-                   if file not in used and (kind := kind_by_name(file.name))]
-    if images := tuple(file for file in files if is_image_name(file.name)):
-        recordings.append(FoundRecording(folder, 'images', images))
-    used.update(file for recording in recordings for file in recording.files)
+    else:
+        recordings += [FoundRecording(file.location, 'bag', (file,)) for file in storage]
+        if images:
+            recordings.append(FoundRecording(folder, 'images', images))
+    used = {file for recording in recordings for file in recording.files}
     return Contents(tuple(recordings), tuple(file for file in files if file not in used))
 
 
@@ -126,15 +126,3 @@ def count_endings(files: Iterable[ListedFile], most: int = 5) -> str:
     parts = [f'{ending} {count}' for ending, count in counts.most_common(most)]
     rest = ', …' if len(counts) > most else ''
     return f'{total} other file{"s" if total > 1 else ""} ({", ".join(parts)}{rest})'
-
-
-def holder_of(file: str, contents: Contents) -> FoundRecording | None:
-    """Return the recording that a file is part of."""
-    return next((recording for recording in contents.recordings
-                 if any(item.location == file for item in recording.files)), None)
-
-
-def folder_of(recording: FoundRecording) -> str:
-    """Return the folder that a recording is, or that it lies in."""
-    first = recording.files[0].location
-    return parent_of(first)

@@ -133,8 +133,7 @@ def _read_texts(location: str) -> Iterator[str]:
         else:
             rows = csv.DictReader(io.StringIO(data.decode())) if location.endswith(
                 '.csv') else map(json.loads, _lines(data))
-            for row in rows:
-                yield str(row[COLUMN])
+            yield from (str(row[COLUMN]) for row in rows if row[COLUMN])
     except MtshareError:
         raise
     except (KeyError, TypeError) as error:

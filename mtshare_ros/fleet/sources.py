@@ -51,6 +51,8 @@ def find_sources(
     wanted = Expansion(texts)
     search = Search(wanted.wanted, absolute(output, os.getcwd()) if output else '')
     faults = [*wanted.faults, *search.faults]
+    faults += [f'{item.location!a}: its name is no UTF-8, which manifests need; rename it'
+               for item in search.found if not _is_utf8(item.location)]
     if not texts:
         faults = ['no sources are given']
     if faults:
@@ -101,6 +103,13 @@ def _located(item: FoundRecording, root: str) -> Located:
     packed = re.search(r'\.(mcap|db3)\.\w+$', name)
     ending = packed[0] if packed else os.path.splitext(name)[1]
     return Located(item.location, root, ending if is_file else '')
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        return bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _describe(faults: Sequence[str]) -> str:
