@@ -1,23 +1,27 @@
 """The manifest of a fleet: what became of every segment, and where it is."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 import time
 from typing import Any
 import uuid
 
+import numpy as np
+
 from mtshare_ros.errors import import_extra, PlaceError
 from mtshare_ros.fleet.manifest_rows import (
+    COLUMNS,
     ManifestRow,
     parquet_bytes,
     read_parquet,
+    REMOVED,
     rows_of,
     schema,
     StoredTable,
     table_of,
 )
+from mtshare_ros.fleet.manifest_totals import SUMMED, total, Totals
 from mtshare_ros.fleet.places import Place
 
 MANIFEST = 'manifest.parquet'
@@ -28,8 +32,9 @@ _ENDING = '.parquet'
 _READERS = 16
 _MOST_PARTS = 256
 
-_WRITTEN, _IDENTITY, _MERGED = 'written_ns', 'part', 'merged'
-"""Notes of the files: when it was written, which it is, and which ones it contains."""
+_WRITTEN, _IDENTITY, _NAMED, _MERGED = 'written_ns', 'part', 'named', 'merged'
+"""Notes of files: when a part was written, which it is, whether its name was given; the parts
+that the merged file contains."""
 
 
 def part_name(name: str) -> str:
@@ -39,7 +44,7 @@ def part_name(name: str) -> str:
 
 def write_part(place: Place, name: str, rows: Iterable[ManifestRow]) -> None:
     """Write rows as a part of a given name, which replaces an earlier one of that name."""
-    _write(place, part_name(name), rows, time.time_ns())
+    _write(place, part_name(name), table_of(rows), time.time_ns(), named=True)
 
 
 def read_part(place: Place, name: str) -> tuple[ManifestRow, ...]:
@@ -53,20 +58,6 @@ def read_part(place: Place, name: str) -> tuple[ManifestRow, ...]:
         return ()
 
 
-@dataclass(frozen=True)
-class Totals:
-    """Sums over a manifest: recordings by what became of them, segments, images, bytes."""
-
-    recordings: int = 0
-    segments: int = 0
-    frames: int = 0
-    skipped: int = 0
-    output_bytes: int = 0
-    seconds: float = 0.0
-    failed: int = 0
-    duplicates: int = 0
-
-
 class Manifest:
     """
     The rows of a fleet, one for each segment and for each recording as a whole.
@@ -78,14 +69,18 @@ class Manifest:
 
     def __init__(self, place: Place) -> None:
         self._place = place
-        # rows that were read or merged, sorted, each key once; None before the first
-        self._table: Any = None
+        # rows that were read or merged, sorted, each key once; where those of a source are
+        self._table: Any = schema().empty_table()
         self._slices: dict[str, tuple[int, int]] = {}
+        # rows that were added since: those that are written, and all of them to be found
+        self._flushed: list[Any] = []
         self._rows: dict[str, dict[int, ManifestRow]] = defaultdict(dict)
         self._waiting: dict[tuple[str, int], ManifestRow] = {}
-        # files of parts, and what they are
+        # files of parts, and which they are; those that are in the merged file already; those
+        # that workers may be writing again
         self._parts: dict[str, str] = {}
-        self._stale: list[str] = []
+        self._stale: dict[str, str] = {}
+        self._named: set[str] = set()
         self._last_ns = 0
         self.damaged: tuple[str, ...] = ()
 
@@ -109,15 +104,18 @@ class Manifest:
             if isinstance(part, str):
                 manifest.damaged += (f'{place.text}/{name}: is damaged ({part}); it is left out, '
                                      'and its segments are computed again',)
-            elif part.notes.get(_IDENTITY) in merged:
-                manifest._stale.append(name)
+                continue
+            if part.notes.get(_NAMED) == str(True):
+                manifest._named.add(name)
+            if (identity := part.notes.get(_IDENTITY, '')) in merged:
+                manifest._stale[name] = identity
             else:
                 parts.append((int(part.notes.get(_WRITTEN, 0)), name, part))
         for written_ns, name, part in sorted(parts, key=lambda item: item[:2]):
             manifest._parts[name] = part.notes.get(_IDENTITY, '')
             manifest._last_ns = max(manifest._last_ns, written_ns)
             tables.append(part.table)
-        manifest._set_table(tables)
+        manifest._merge(tables)
         for line in manifest.damaged:
             say(line)
         return manifest
@@ -130,7 +128,7 @@ class Manifest:
     def remove(self, source: str, segments: Iterable[int]) -> None:
         """Forget rows, say of segments of a recording that has changed."""
         for segment in segments:
-            self.add(ManifestRow(source=source, segment=segment, state='removed'))
+            self.add(ManifestRow(source=source, segment=segment, state=REMOVED))
 
     def flush(self) -> None:
         """Write the rows that were added since the last time."""
@@ -139,28 +137,35 @@ class Manifest:
         # later than all before, also where the clock was set back
         self._last_ns = max(time.time_ns(), self._last_ns + 1)
         name = part_name(f'{self._last_ns}-{uuid.uuid4().hex[:8]}')
-        self._parts[name] = _write(self._place, name, self._waiting.values(), self._last_ns)
+        table = table_of(self._waiting.values())
+        self._parts[name] = _write(self._place, name, table, self._last_ns)
+        self._flushed.append(table)
         self._waiting.clear()
         if len(self._parts) >= _MOST_PARTS:
-            self.compact()
+            self._compact(keep=self._named)
 
     def compact(self) -> None:
         """
         Write all rows into one file, and remove the parts that were loaded or flushed.
 
-        Parts that others wrote meanwhile stay as they are.
+        Workers must not write parts of the same names meanwhile.
         """
-        self._clear_stale()
-        rows = [row for rows in self._rows.values() for row in rows.values()]
-        self._set_table([self._table, table_of(rows)] if self._table is not None
-                        else [table_of(rows)])
-        self._rows.clear()
-        notes = {_MERGED: ','.join(filter(None, self._parts.values()))}
+        self._compact(keep=frozenset())
+
+    def _compact(self, keep: Collection[str]) -> None:
+        """Write all rows into one file, and remove the parts that it contains, but some."""
+        self._merge([*self._flushed, table_of(self._waiting.values())])
+        contained = {**self._stale, **self._parts}
+        notes = {_MERGED: ','.join(filter(None, contained.values()))}
         self._place.write_bytes(MANIFEST, parquet_bytes(self._table, notes))
+        self._flushed.clear()
+        self._rows.clear()
         self._waiting.clear()
-        # parts that a kill leaves are in the notes, and not read again
-        self._stale, self._parts = list(self._parts), {}
-        self._clear_stale()
+        # those that stay, or that a kill leaves, are in the notes, and not read again
+        self._stale, self._parts = contained, {}
+        for name in [name for name in contained if name not in keep]:
+            self._place.remove(name)
+            del self._stale[name]
 
     def rows(self) -> Iterator[ManifestRow]:
         """Yield all rows, sorted by source and segment."""
@@ -174,7 +179,7 @@ class Manifest:
                 } if stop > start else {}
         rows.update(self._rows.get(source, {}))
         return {segment: rows[segment] for segment in sorted(rows)
-                if rows[segment].state != 'removed'}
+                if rows[segment].state != REMOVED}
 
     def done(self, source: str, digest: str, settings_digest: str) -> dict[int, ManifestRow]:
         """Return the done segments of a recording with these contents and settings."""
@@ -184,75 +189,75 @@ class Manifest:
 
     def failed(self) -> tuple[ManifestRow, ...]:
         """Return the rows of what failed."""
-        return tuple(row for row in self.rows() if row.state == 'failed')
+        compute = import_extra('pyarrow.compute', 'a manifest', 'fleet')
+        table = self._current()
+        return tuple(rows_of(table.filter(compute.equal(table['state'], 'failed'))))
 
     def names(self) -> dict[str, str]:
         """Return the names of recordings by their locations."""
-        names: dict[str, str] = {}
-        if self._table is not None:
-            starts = [start for start, _ in self._slices.values()]
-            taken = self._table['name'].take(_indices(starts)).to_pylist()
-            names.update(zip(self._slices, taken))
+        starts = [start for start, _ in self._slices.values()]
+        names = dict(zip(self._slices, self._table['name'].take(starts).to_pylist()))
         for source, rows in self._rows.items():
-            names.update((source, row.name) for row in rows.values() if row.name)
-        return {source: name for source, name in names.items() if name}
+            names.update((source, row.name) for row in rows.values() if row.state != REMOVED)
+        return names
 
     def totals(self) -> Totals:
         """Return sums over all rows."""
-        rows = list(self.rows())
-        segments = [row for row in rows if row.segment >= 0 and row.state == 'done']
-        return Totals(
-            recordings=len({row.source for row in rows}), segments=len(segments),
-            frames=sum(row.frames for row in segments),
-            skipped=sum(row.skipped for row in segments),
-            output_bytes=sum(row.output_bytes for row in segments),
-            seconds=sum(row.seconds for row in segments),
-            failed=len({row.source for row in rows if row.state == 'failed'}),
-            duplicates=len({row.source for row in rows if row.state == 'duplicate'}))
+        return total(self._current(SUMMED))
 
-    def _set_table(self, tables: list[Any]) -> None:
-        """Keep the newest row of each key, of tables from the oldest to the newest."""
+    def _current(self, columns: Sequence[str] = tuple(COLUMNS)) -> Any:
+        """Return a table of some columns, those of keys and states among them, of all rows."""
         arrow = import_extra('pyarrow', 'a manifest', 'fleet')
-        self._table = _newest(arrow.concat_tables([schema().empty_table(), *tables]))
-        sources = self._table['source'].combine_chunks().dictionary_encode() if len(
-            self._table) else None
-        self._slices = {}
-        if sources is not None:
-            counts = arrow.compute.value_counts(self._table['source'])
-            start = 0
-            # sorted, so equal sources follow each other
-            for item in counts.to_pylist():
-                self._slices[item['values']] = (start, start + item['counts'])
-                start += item['counts']
+        tables = [table.select(columns) for table in (
+            self._table, *self._flushed, table_of(self._waiting.values()))]
+        return _newest(arrow.concat_tables(tables)) if self._rows else tables[0]
 
-    def _clear_stale(self) -> None:
-        for name in self._stale:
-            self._place.remove(name)
-        self._stale = []
-
-
-def _indices(values: list[int]) -> Any:
-    arrow = import_extra('pyarrow', 'a manifest', 'fleet')
-    return arrow.array(values, arrow.int64())
+    def _merge(self, tables: Sequence[Any]) -> None:
+        """Put tables, from the oldest to the newest, over the one that is kept."""
+        arrow = import_extra('pyarrow', 'a manifest', 'fleet')
+        compute = import_extra('pyarrow.compute', 'a manifest', 'fleet')
+        self._table = _newest(arrow.concat_tables([self._table, *tables]))
+        self._slices, start = {}, 0
+        # in the order of the table, which is sorted by them
+        for item in compute.value_counts(self._table['source']).to_pylist():
+            self._slices[item['values']] = (start, start + item['counts'])
+            start += item['counts']
 
 
 def _newest(table: Any) -> Any:
     """Return the last row of each source and segment, sorted by them, removed ones left out."""
     arrow = import_extra('pyarrow', 'a manifest', 'fleet')
     compute = import_extra('pyarrow.compute', 'a manifest', 'fleet')
-    keys = arrow.table({'source': table['source'], 'segment': table['segment'],
-                        'row': arrow.array(range(len(table)), arrow.int64())})
-    last = keys.group_by(['source', 'segment']).aggregate([('row', 'max')])
-    last = last.sort_by([('source', 'ascending'), ('segment', 'ascending')])
-    newest = table.take(last['row_max'])
-    return newest.filter(compute.not_equal(newest['state'], 'removed')).combine_chunks()
+    sources, segments = _ranks(table['source']), table['segment'].to_numpy()
+    # the sort is stable, so the newest of equal keys is the last
+    order = np.lexsort((segments, sources))
+    changes = (np.diff(sources[order]) != 0) | (np.diff(segments[order]) != 0)
+    rows = order[np.append(changes, True)] if len(order) else order
+    # nothing is copied where nothing changes
+    if not np.array_equal(rows, np.arange(len(table))):
+        table = table.take(arrow.array(rows))
+    kept = compute.not_equal(table['state'], REMOVED)
+    return table if compute.all(kept, min_count=0).as_py() else table.filter(kept)
 
 
-def _write(place: Place, name: str, rows: Iterable[ManifestRow], written_ns: int) -> str:
+def _ranks(texts: Any) -> np.ndarray:
+    """Return a number for each text, which sorts as the text does."""
+    arrow = import_extra('pyarrow', 'a manifest', 'fleet')
+    compute = import_extra('pyarrow.compute', 'a manifest', 'fleet')
+    encoded = arrow.concat_arrays(
+        texts.chunks or [arrow.array([], texts.type)]).dictionary_encode()
+    ranks = np.empty(len(encoded.dictionary), np.int64)
+    ranks[compute.sort_indices(encoded.dictionary).to_numpy()] = np.arange(len(ranks))
+    return ranks[encoded.indices.to_numpy()]
+
+
+def _write(
+    place: Place, name: str, table: Any, written_ns: int, *, named: bool = False
+) -> str:
     """Write a part and return which it is."""
     identity = uuid.uuid4().hex
-    notes = {_WRITTEN: str(written_ns), _IDENTITY: identity}
-    place.write_bytes(name, parquet_bytes(table_of(rows), notes))
+    notes = {_WRITTEN: str(written_ns), _IDENTITY: identity, _NAMED: str(named)}
+    place.write_bytes(name, parquet_bytes(table, notes))
     return identity
 
 

@@ -11,8 +11,11 @@ from mtshare_ros.errors import import_extra
 WHOLE = -1
 """The segment of rows about a whole recording."""
 
-STATES = ('done', 'failed', 'duplicate', 'removed')
-"""What became of a segment or a recording; removed rows are left out when the file is written."""
+STATES = ('done', 'failed', 'duplicate')
+"""What became of a segment or a recording."""
+
+REMOVED = 'removed'
+"""The state of rows that stand for the removal of earlier ones."""
 
 
 def column(text: str, default: Any) -> Any:
@@ -80,7 +83,18 @@ def table_of(rows: Iterable[ManifestRow]) -> Any:
     arrow = import_extra('pyarrow', 'a manifest', 'fleet')
     rows = list(rows)
     values = {name: [getattr(row, name) for row in rows] for name in COLUMNS}
-    return arrow.table(values, schema=schema())
+    try:
+        return arrow.table(values, schema=schema())
+    except UnicodeEncodeError:
+        # names of files in messages may be no UTF-8
+        return arrow.table({name: list(map(_encodable, texts)) for name, texts in values.items()},
+                           schema=schema())
+
+
+def _encodable(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_encodable, value))
+    return value.encode(errors='replace').decode() if isinstance(value, str) else value
 
 
 def rows_of(table: Any) -> Iterator[ManifestRow]:
