@@ -1,9 +1,11 @@
 """Copies of remote recordings on this machine, to read them from."""
 
+from collections.abc import Mapping, Sequence
+import errno
 from pathlib import Path
 import shutil
 
-from mtshare_ros.errors import RecordingError
+from mtshare_ros.errors import PlaceError, RecordingError
 from mtshare_ros.fleet.addresses import Address, reaching
 from mtshare_ros.fleet.listings import list_address, ListedFile, tree_of
 from mtshare_ros.fleet.recording_files import file_recording, find_recordings, FoundRecording
@@ -12,25 +14,26 @@ from mtshare_ros.fleet.sources import Source
 _SPARE = 2**26
 """Bytes to leave free beside a copy."""
 
+_ADVICE = 'set TMPDIR to a folder with more space, or use fewer workers'
+
 
 def fetch(source: Source, folder: Path) -> Path:
     """
     Return a local path to read a recording from: its own, or that of a copy in a folder.
 
-    Raises RecordingError where it is not there any more, has changed, does not fit, or where a
-    file does not arrive whole; nothing of it stays in the folder then.
+    Raises RecordingError where it is not there any more, has changed, or does not arrive whole,
+    PlaceError where it does not fit; nothing of it stays in the folder then.
     """
     if source.is_local:
         return Path(source.location)
     recording = _find(source)
-    _check_space(source, folder)
+    _make_room(source, folder)
     # readers know the files of a bag by the name of their folder
     target = folder / source.location.rpartition('/')[2]
     try:
         _copy(source, recording.files, target)
     except BaseException:
-        shutil.rmtree(target, ignore_errors=True)
-        target.unlink(missing_ok=True)
+        _remove(target)
         raise
     return target
 
@@ -51,33 +54,52 @@ def _find(source: Source) -> FoundRecording:
     raise RecordingError(f'{source.location}: is not there any more')
 
 
-def _check_space(source: Source, folder: Path) -> None:
-    free = shutil.disk_usage(folder).free
+def _make_room(source: Source, folder: Path) -> None:
+    """Make the folder of a copy; raise RecordingError where it has too little space."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise PlaceError(f'{folder}: cannot be written: {error.strerror}; {_ADVICE}') from error
     if source.bytes + _SPARE > free:
-        raise RecordingError(
-            f'{source.location}: takes {source.bytes / 1e9:.1f} GB, {folder} has '
-            f'{free / 1e9:.1f} GB free; set TMPDIR to a folder with more space, or use fewer '
-            'workers')
+        raise PlaceError(f'{source.location}: takes {source.bytes / 1e9:.1f} GB, {folder} has '
+                         f'{free / 1e9:.1f} GB free; {_ADVICE}')
 
 
-def _copy(source: Source, files: tuple[ListedFile, ...], target: Path) -> None:
+def _copy(source: Source, files: Sequence[ListedFile], target: Path) -> None:
     """Copy the files into a folder, or to the path of the only one."""
     alone = files[0].location == source.location
     copies = {file: target if alone else target / file.name for file in files}
-    target.parent.mkdir(parents=True, exist_ok=True)
     if not alone:
-        target.mkdir()
-    system = Address(source.location).system
-    with reaching(source.location, 'downloaded'):
-        try:
-            # together, as folders of images have thousands of small files
-            system.get([Address(file.location).path for file in copies],
-                       [str(copy) for copy in copies.values()])
-        except FileNotFoundError as error:
-            raise RecordingError(f'{source.location}: a file is not there any more: {error}'
-                                 ) from error
+        target.mkdir(exist_ok=True)
+    try:
+        with reaching(source.location, 'downloaded'):
+            _download(source, copies)
+    except FileNotFoundError as error:
+        raise RecordingError(f'{source.location}: a file is not there any more: {error}'
+                             ) from error
     for file, copy in copies.items():
         size = copy.stat().st_size if copy.is_file() else 0
         if size != file.size:
             raise RecordingError(f'{file.location}: {size} of its {file.size} bytes arrived; run '
                                  'the command again')
+
+
+def _download(source: Source, copies: Mapping[ListedFile, Path]) -> None:
+    try:
+        # together, as folders of images have thousands of small files
+        Address(source.location).system.get(
+            [Address(file.location).path for file in copies],
+            [str(copy) for copy in copies.values()])
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise PlaceError(f'{source.location}: does not fit: {error.strerror}; {_ADVICE}'
+                         ) from error
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
