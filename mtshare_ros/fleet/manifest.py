@@ -195,7 +195,7 @@ class Manifest:
 
     def names(self) -> dict[str, str]:
         """Return the names of recordings by their locations."""
-        starts = [start for start, _ in self._slices.values()]
+        starts = np.array([start for start, _ in self._slices.values()], np.int64)
         names = dict(zip(self._slices, self._table['name'].take(starts).to_pylist()))
         for source, rows in self._rows.items():
             names.update((source, row.name) for row in rows.values() if row.state != REMOVED)

@@ -112,8 +112,10 @@ def parquet_bytes(table: Any, notes: Mapping[str, str]) -> bytes:
     parquet = import_extra('pyarrow.parquet', 'writing a manifest', 'fleet')
     buffer = io.BytesIO()
     # without Arrow's own schema, so that other readers see plain texts
-    parquet.write_table(table.replace_schema_metadata(dict(notes)), buffer, compression='zstd',
-                        store_schema=False)
+    with parquet.ParquetWriter(buffer, table.schema, compression='zstd',
+                               store_schema=False) as writer:
+        writer.write_table(table)
+        writer.add_key_value_metadata(dict(notes))
     return buffer.getvalue()
 
 
