@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mtshare_ros.recording.calibration_frames import CalibrationRecording
 
 SourcesArgument = Annotated[list[str] | None, typer.Argument(
-    metavar='[SOURCES]...', show_default=False,
+    metavar='SOURCES', show_default=False,
     help='Calibrate on these recordings instead of rooms: bags, videos, folders of them, globs, '
          'addresses in object storage.')]
 ErrorOption = Annotated[float, typer.Option(
@@ -107,9 +107,9 @@ def calibrate(
     changed; its entry for models/manifest.yaml is printed. The share of active tokens above which
     a whole frame is faster on this device is timed, too: close other programs before.
 
-    With --bag or --video it calibrates on recordings: it finds the refresh period and the factor
-    on the thresholds over time that keep the difference to dense frames with least work, in 95 %
-    of the frames of all recordings together.
+    Of recordings (SOURCES, --bag, --video) it finds the refresh period and the factor on the
+    thresholds over time that keep the difference to dense frames with least work, in 95 % of the
+    frames of all recordings together.
     """
     from mtshare_ros.evaluation.calibration import CalibrationSettings
     from mtshare_ros.evaluation.room_data import plan_clips

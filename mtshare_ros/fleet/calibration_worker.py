@@ -20,7 +20,7 @@ from mtshare_ros.recording.calibration_frames import CalibrationRecording, Recor
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 _KEPT = 40
-"""Clips that a worker keeps with the outputs of their frames, about 50 MB each at 240x320."""
+"""Clips that a worker keeps with the outputs of their frames, 50 to 80 MB each at 240x320."""
 
 Say = Callable[[str], None]
 
@@ -61,7 +61,7 @@ class RoomWorkers:
 
 @dataclass(frozen=True)
 class FetchedRecording:
-    """A recording that a worker fetches, where it is not a file of its machine; as its choice."""
+    """A source of a fleet; where it is in object storage, a copy is read, and removed again."""
 
     source: Source
     image_topic: str | None = None
