@@ -86,8 +86,7 @@ def bag(
     storage: StorageOption = None,
     copy_input: CopyOption = False,
     start: StartOption = None, end: EndOption = None,
-    segment: SegmentOption = 250,
-    warm_up: WarmUpOption = 0,
+    segment: SegmentOption = 250, warm_up: WarmUpOption = 0,
     overwrite: OverwriteOption = False,
     model: options.ModelOption = 'default',
     sharing: recordings.SharingOption = None,
@@ -96,8 +95,7 @@ def bag(
     refresh_period: options.RefreshPeriodOption = 30,
     fusion: recordings.FusionOption = False,
     input_size: options.InputSizeOption = None,
-    device: options.DeviceOption = 'auto',
-    precision: options.PrecisionOption = 'auto',
+    device: options.DeviceOption = 'auto', precision: options.PrecisionOption = 'auto',
     threads: recordings.ThreadsOption = None,
     json: options.JsonOption = None, sheet: options.SheetOption = None,
     video: recordings.VideoOption = None, rerun: recordings.RerunOption = None,
@@ -118,8 +116,7 @@ def bag(
             source, target, storage.value if storage else opened.storage, images, infos,
             namespace=namespace.strip('/'), copy_input=copy_input, start_s=start, end_s=end,
             segment=segment, warm_up=warm_up, overwrite=overwrite,
-            camera_matrix=camera_matrix.value,
-            sharing=recordings.sharing_settings(
+            camera_matrix=camera_matrix.value, sharing=recordings.sharing_settings(
                 opened.continuous if sharing is None else sharing, temporal_threshold,
                 task_threshold, refresh_period),
             motion=recordings.motion_settings(fusion, continuous=opened.continuous))

@@ -170,8 +170,8 @@ class Bag:
 
     def _list(self) -> BagFolder:
         if not self.path.exists():
-            raise RecordingError(f'{self.path}: there is no such bag; give a rosbag2 folder, or '
-                                 'an .mcap or .db3 file')
+            raise RecordingError(f'{self.path}: there is no such bag; give a rosbag2 folder, an '
+                                 '.mcap or .db3 file, a video, or a folder of images')
         if self.path.is_file() and is_ros1_bag(self.path):
             raise RecordingError(explain_ros1(self.path))
         folder = list_files(self.path)
@@ -205,7 +205,7 @@ class Bag:
         reason = '; '.join(reasons) or 'it holds no .mcap and no .db3 file'
         raise RecordingError(
             f'{self.path}: nothing can be read from it: {reason}; give a rosbag2 folder '
-            '(with .mcap or .db3 files), or such a file')
+            '(with .mcap or .db3 files), such a file, a video, or a folder of images')
 
     def _note_reading(self, folder: BagFolder) -> None:
         if folder.fault:

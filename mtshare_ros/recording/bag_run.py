@@ -1,19 +1,20 @@
 """The engine over a recording: reads its images, writes their maps into a new bag."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Callable, Sequence
 
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.recording.bag_parts import Channel
+from mtshare_ros.recording.bag_parts import Channel, WrongIndexError
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.frames import Observer, RecordedFrame, RunStatistics
 from mtshare_ros.recording.recording import Recording
 from mtshare_ros.recording.segment_output import SegmentResult
 from mtshare_ros.recording.segment_run import SegmentRun
 from mtshare_ros.recording.segmented_bag import SegmentedBag
-from mtshare_ros.recording.segments import count_missing, Segment
+from mtshare_ros.recording.segments import count_missing, find_segments, Segment
 
 
 class BagRun:
@@ -75,18 +76,35 @@ class BagRun:
         Of a damaged input all that can be read is used; its ``damages`` then say what is missing.
         Raises RecordingError where not one image could be used.
         """
-        journal = self._output.journal
-        rest = Segment(
-            number=self.resumed_at // self._plan.segment, first_image=self.resumed_at,
-            position=journal.position, names_classes=not journal.frames)
+        rest = self._rest()
         try:
-            self._segments.run(
-                rest, None, self._begin, lambda done: progress(self.resumed_at + done))
+            try:
+                self._compute(rest, progress)
+            # raised before the first message, so nothing is computed twice
+            except WrongIndexError:
+                self._compute(rest.from_beginning(), progress)
             self._require_frames()
             self._output.finish()
         finally:
             # after a finish nothing is left that it would throw away
             self._output.abandon()
+
+    def _rest(self) -> Segment:
+        """Return what no earlier run has computed, with its place where an index tells it."""
+        journal = self._output.journal
+        rest = Segment(
+            number=self.resumed_at // self._plan.segment, first_image=self.resumed_at,
+            position=journal.position, names_classes=not journal.frames)
+        if not rest.position:
+            return rest
+        start = next((segment.start for segment in find_segments(self._recording, self._plan)
+                      if segment.position == rest.position
+                      and segment.first_image == rest.first_image), None)
+        return replace(rest, start=start)
+
+    def _compute(self, rest: Segment, progress: Callable[[int], None]) -> None:
+        self._segments.run(
+            rest, None, self._begin, lambda done: progress(self.resumed_at + done))
 
     def _begin(self, number: int, channels: Sequence[Channel]) -> '_Segment':
         self._output.begin(number, channels)

@@ -7,6 +7,7 @@ pytest.importorskip('rosbags', reason='bags need the extra [bags]')
 pytest.importorskip('PIL.Image', reason='images need the extra [cli]')
 
 from bag_files import picture, read_bag, stamps_ns, STORE  # noqa: E402
+from lone_segments import files_of  # noqa: E402
 
 from mtshare_ros.image_files import read_image_file  # noqa: E402
 from mtshare_ros.recording.bag_parts import Place, WrongIndexError  # noqa: E402
@@ -51,6 +52,15 @@ def write_video(path, codec='mpeg4', options=None, frames=32):
             file.mux(stream.encode(av.VideoFrame.from_ndarray(picture(5 * number), 'rgb24')))
         file.mux(stream.encode())
     return path
+
+
+def run(planned, engine, progress=lambda done: None):
+    """Write the bag of a plan; return the run."""
+    planned.target.parent.mkdir(exist_ok=True)
+    with open_recording(planned.source) as recording:
+        made = BagRun(recording, planned, engine)
+        made.run(progress)
+    return made
 
 
 def read(recording, place=None):
@@ -116,6 +126,28 @@ def test_segments_of_a_video(require_equal, tmp_path, copy_input, warm_up):
     assert sum(output.result.frames for output in outputs.values()) == 14
 
 
+@pytest.mark.parametrize('warm_up', [0, 2])
+@pytest.mark.parametrize('kind', ['video', 'images'])
+def test_an_interrupted_run_goes_on_and_ends_with_the_same_bag(
+        plan, engine, photos, tmp_path, kind, warm_up):
+    def stop(done):
+        if done == 8:
+            raise KeyboardInterrupt
+
+    source = photos
+    if kind == 'video':
+        source = write_video(tmp_path / 'walk.mp4', 'libx264', {'bf': '2', 'g': '6'}, frames=10)
+    run(plan(source, warm_up=warm_up, **OPTIONS), engine)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan(source, 'again', warm_up=warm_up, **OPTIONS), engine, stop)
+
+    resumed = run(plan(source, 'again', warm_up=warm_up, **OPTIONS), engine)
+
+    assert resumed.resumed_at == 6
+    assert resumed.statistics.values()['computed'] == 4
+    assert files_of(tmp_path / 'again/out') == files_of(tmp_path / 'whole/out')
+
+
 def test_copied_images_are_those_that_can_be_decoded(require_equal, photos, tmp_path):
     require_equal(photos, copy_input=True, **OPTIONS)
 
@@ -128,10 +160,10 @@ def test_an_image_that_cannot_be_decoded_is_named_and_counted(plan, engine, phot
     planned = plan(photos, **OPTIONS)
     planned.target.parent.mkdir()
     with open_recording(photos, said.append) as images:
-        run = BagRun(images, planned, engine, say=said.append)
-        run.run()
+        made = BagRun(images, planned, engine, say=said.append)
+        made.run()
 
-    assert (run.frames, run.skipped, run.missing) == (9, 1, 0)
+    assert (made.frames, made.skipped, made.missing) == (9, 1, 0)
     assert any('skipped an image at 2.000 s' in line and 'photo_4.png' in line for line in said)
     assert sum('left out notes.txt' in line for line in said) == 1
 
@@ -144,11 +176,11 @@ def test_a_video_that_ends_too_early_is_read_in_one_go_and_reported(plan, engine
 
     with open_recording(path) as video:
         assert find_segments(video, planned) == ()
-        run = BagRun(video, planned, engine)
-        run.run()
-        assert [str(damage) for damage in video.damages]
+        made = BagRun(video, planned, engine)
+        made.run()
+        assert 'the video cannot be read any further after' in str(video.damages[0])
 
-    assert 30 < run.frames < 70
+    assert 30 < made.frames < 70
 
 
 @pytest.mark.parametrize('time_ns', [1, 26_000_000, 10**12])

@@ -1,5 +1,6 @@
 """Segments that are computed alone, in any order, are those of a run over the whole recording."""
 
+from contextlib import suppress
 from dataclasses import replace
 import random
 import shutil
@@ -26,6 +27,7 @@ from split_bags import change_metadata, split_bag  # noqa: E402
 
 from mtshare_ros.recording.bag import Bag  # noqa: E402
 from mtshare_ros.recording.bag_parts import WrongIndexError  # noqa: E402
+from mtshare_ros.recording.bag_run import BagRun  # noqa: E402
 from mtshare_ros.recording.segments import find_segments  # noqa: E402
 
 STORAGES = pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
@@ -179,6 +181,27 @@ def test_a_later_segment_reads_nothing_of_the_images_before(engine, plan, tmp_pa
     with pytest.raises(WrongIndexError, match='images 0 to 10; read it from its beginning'):
         compute_alone(planned, engine, segments[0])
     assert [path.name for path in planned.target.iterdir()] == ['out_2.mcap']
+
+
+def test_an_interrupted_run_reads_nothing_of_what_it_has(engine, plan, tmp_path):
+    def stop(done):
+        if done == 25:
+            raise KeyboardInterrupt
+
+    source = write_mcap(tmp_path / 'in.mcap', camera_rows(30), chunk_size=50_000)
+    for folder, progress in (('whole', lambda done: None), ('again', stop)):
+        planned = plan(source, folder, segment=10)
+        planned.target.parent.mkdir()
+        with Bag(source) as bag, suppress(KeyboardInterrupt):
+            BagRun(bag, planned, engine).run(progress)
+    data = bytearray(source.read_bytes())
+    data[len(data) // 6:len(data) // 6 + 500] = bytes(500)
+    source.write_bytes(data)
+
+    with Bag(source) as bag:
+        BagRun(bag, planned, engine).run()
+        assert not bag.damages
+    assert files_of(planned.target) == files_of(plan(source).target)
 
 
 @pytest.mark.parametrize('change', [
