@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.fleet.bins import Bins, MILLION, MILLISECONDS, sample_step
+from mtshare_ros.fleet.counting import Bins, MILLION, MILLISECONDS, sample_step
 from mtshare_ros.fleet.map_differences import (
     camera_of_second,
     CommonClasses,
@@ -27,8 +27,10 @@ APART_NS = 1_000_000_000
 """Of frames that are nearer to each other, only the most different one is kept."""
 
 DIFFERENCE_BINS = {
-    'semseg': Bins(0.0, 1.0, 50), 'depth': Bins(0.0, 1.5, 60), 'normals': Bins(0.0, 90.0, 45),
-    'edge': Bins(0.0, 1.0, 50),
+    'semseg': Bins(1e-3, 1.0, 45, logarithmic=True),
+    'depth': Bins(1e-3, 5.0, 55, logarithmic=True),
+    'normals': Bins(0.1, 180.0, 49, logarithmic=True),
+    'edge': Bins(1e-3, 1.0, 45, logarithmic=True),
 }
 """Histograms over frames by task, in the unit of ``Disagreement.by_task``."""
 
@@ -95,9 +97,9 @@ class Comparison:
         * ``compared_pixels`` and ``differing_pixels``, see Disagreement
         * for each task a histogram over frames in DIFFERENCE_BINS, its number of frames
           ``<task>_frames``, and the sum of the differences in millionths ``<task>_ppm``
-        * ``most_different``: frames by ``time_ns`` and ``name``, in bags the stamp, with
-          ``score_ppm``, the ``task`` whose maps the ``picture`` shows, and each task's difference
-          in millionths
+        * ``most_different``: frames by ``time_ns``, ``stamp_ns`` and ``image``, the number in the
+          recording, with ``score_ppm``, the ``task`` whose maps the ``picture`` shows, and each
+          task's difference in millionths
         """
         most = [self._entry(number, item) for number, item in enumerate(self._ranked())]
         return {**self._sums, **{name: dict(counts) for name, counts in self._counts.items()},
@@ -130,13 +132,15 @@ class Comparison:
 
     def _keep(self, item: _Differing) -> None:
         """Keep a frame if it differs more than one that is kept, and than those near to it."""
-        near = [kept for kept in self._kept
-                if abs(kept.frame.time_ns - item.frame.time_ns) < APART_NS]
+        near: list[_Differing] = []
+        far: list[_Differing] = []
+        for kept in self._kept:
+            apart = abs(kept.frame.time_ns - item.frame.time_ns)
+            (near if apart < APART_NS else far).append(kept)
         if item.first.image is None or not item.found.by_task or any(
                 kept.found.score >= item.found.score for kept in near):
             return
-        others = [kept for kept in self._kept if kept not in near]
-        self._kept = [*others, item]
+        self._kept = [*far, item]
         self._kept = self._ranked()[:MOST]
 
     def _ranked(self) -> list[_Differing]:
@@ -144,7 +148,8 @@ class Comparison:
 
     def _entry(self, number: int, item: _Differing) -> dict[str, Any]:
         found = item.found
-        return {'time_ns': item.frame.time_ns, 'name': item.frame.name,
+        return {'time_ns': item.frame.time_ns, 'stamp_ns': item.frame.stamp_ns,
+                'image': item.frame.number,
                 'score_ppm': round(found.score * MILLION), 'task': _shown(found),
                 'picture': _suffix(number),
                 **{f'{task}_ppm': round(value * MILLION)

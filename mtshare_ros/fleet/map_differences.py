@@ -15,7 +15,7 @@ from mtshare_ros.tasks import LabelSet, UNLABELLED
 @dataclass(frozen=True)
 class Difference:
     """
-    How the differences of a task's maps are called and written.
+    How the differences of a task's maps are called and written: times ``factor``, with a unit.
 
     ``scale`` is what a frame's score counts as a whole unit of it, see ``Disagreement.score``.
     """
@@ -25,14 +25,18 @@ class Difference:
     factor: float
     scale: float
 
+    def written(self, value: float) -> str:
+        """Return a difference with its unit."""
+        return f'{value * self.factor:.2f}{"" if self.unit == "°" else " "}{self.unit}'
+
 
 DIFFERENCES = {
     'semseg': Difference('pixels of another class', '%', 100.0, 1.0),
-    'depth': Difference('median |ln(depth / depth)|', '', 1.0, math.log(2)),
+    'depth': Difference('median difference of depth', '%', 100.0, math.log(2)),
     'normals': Difference('mean angle between normals', '°', 1.0, 90.0),
     'edge': Difference('mean difference of edge probability', '%', 100.0, 1.0),
 }
-"""By task; the numbers of ``Disagreement`` are written multiplied by ``factor``."""
+"""By task."""
 
 
 @dataclass(frozen=True)

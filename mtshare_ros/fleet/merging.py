@@ -15,21 +15,32 @@ def merge(summaries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """
     total: dict[str, Any] = {}
     for summary in summaries:
-        _add(total, summary)
+        add(total, summary)
     return total
 
 
-def _add(total: dict[str, Any], values: Mapping[str, Any]) -> None:
+def add(total: dict[str, Any], values: Mapping[str, Any]) -> None:
+    """Add a summary to a total, which changes."""
     for name, value in values.items():
-        if isinstance(value, Mapping):
-            _add(total.setdefault(name, {}), value)
-        elif isinstance(value, list):
-            total[name] = most_different([*total.get(name, ()), *value])[:MOST_DIFFERENT]
-        else:
+        if isinstance(value, int):
             total[name] = total.get(name, 0) + value
+        elif isinstance(value, list):
+            total[name] = _most_different(total.get(name, []), value)
+        else:
+            add(total.setdefault(name, {}), value)
 
 
-def most_different(frames: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return frames with the most different first, equally different ones by their text."""
-    return sorted(frames, key=lambda frame: (-frame['score_ppm'], sorted(
-        (name, str(value)) for name, value in frame.items())))
+def _most_different(
+    kept: list[dict[str, Any]], frames: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Return the MOST_DIFFERENT of all frames, the most different first."""
+    if len(kept) == MOST_DIFFERENT:
+        least = kept[-1]['score_ppm']
+        frames = [frame for frame in frames if frame['score_ppm'] >= least]
+    return sorted([*kept, *frames], key=_rank)[:MOST_DIFFERENT] if frames else kept
+
+
+def _rank(frame: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what frames are sorted by; no two frames of a fleet agree in all of it."""
+    return (-frame['score_ppm'], frame.get('recording', ''), frame.get('segment', 0),
+            frame['time_ns'], frame['image'])

@@ -2,12 +2,18 @@
 
 from collections import Counter
 from dataclasses import replace
-import re
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
 
-from mtshare_ros.fleet.bins import DEPTH, MILLION, MILLISECONDS, sampled, sparse
+from mtshare_ros.fleet.counting import (
+    DEPTH,
+    MILLION,
+    MILLISECONDS,
+    sampled,
+    sparse,
+    without_numbers,
+)
 from mtshare_ros.fleet.pictures import draw_frame, small_jpeg
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.recording.frames import RecordedFrame
@@ -112,7 +118,7 @@ class SegmentSummary:
         self._counts['ms'][MILLISECONDS.number(stats.total_ms)] += 1
         self._counts['non_finite'].update(stats.non_finite)
         if stats.reset_reason:
-            self._counts['resets'][re.sub(r'\d+(\.\d+)?', 'N', stats.reset_reason)] += 1
+            self._counts['resets'][without_numbers(stats.reset_reason)] += 1
 
     def _count_depth(self, depth: np.ndarray) -> None:
         valid = depth[depth > 0]  # not NaN either

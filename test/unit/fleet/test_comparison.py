@@ -53,7 +53,7 @@ def compare(first, second, pictures, step_ns=10**8, settings=SETTINGS):
     found = []
     for number, image in enumerate(pictures):
         prediction = first.infer(image, session, settings)
-        frame = RecordedFrame(image, number * step_ns, str(number))
+        frame = RecordedFrame(image, number * step_ns, str(number), number=number)
         found.append(comparison.see(frame, prediction))
     return comparison, found
 
@@ -94,8 +94,8 @@ def test_the_frames_that_differ_most_have_a_time_and_a_picture(first, make_engin
     scores = sorted((item.score for item in found), reverse=True)
     assert [item['score_ppm'] for item in most] == [
         round(1e6 * score) for score in scores[:MOST]]
-    assert all(found[int(item['name'])].score == pytest.approx(item['score_ppm'] / 1e6, abs=1e-6)
-               and item['time_ns'] == int(item['name']) * APART_NS for item in most)
+    assert all(found[item['image']].score == pytest.approx(item['score_ppm'] / 1e6, abs=1e-6)
+               and item['time_ns'] == item['image'] * APART_NS for item in most)
     pictures = comparison.pictures()
     assert set(pictures) == {item['picture'] for item in most}
     assert Image.open(io.BytesIO(pictures['-different-1'])).size == (256, 192)
@@ -106,6 +106,14 @@ def test_of_frames_next_to_each_other_only_the_most_different_is_kept(first, mak
 
     most, = comparison.values()['most_different']
     assert most['score_ppm'] == round(1e6 * max(item.score for item in found))
+
+
+def test_frames_that_are_kept_are_a_second_apart(first, make_engine):
+    comparison, found = compare(first, make_engine(), images(12), step_ns=APART_NS // 4)
+
+    times = sorted(item['time_ns'] for item in comparison.values()['most_different'])
+    assert len(times) >= 2
+    assert all(later - earlier >= APART_NS for earlier, later in zip(times, times[1:]))
 
 
 def test_classes_are_matched_by_name_and_others_are_named(first, make_engine, tiny_description):

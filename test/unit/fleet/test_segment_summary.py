@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from mtshare_ros.fleet.bins import Bins, DEPTH, MILLISECONDS, sampled
+from mtshare_ros.fleet.counting import Bins, DEPTH, MILLISECONDS, sampled
 from mtshare_ros.fleet.merging import merge
 from mtshare_ros.fleet.segment_summary import SegmentSummary
 from mtshare_ros.image_frame import frame_to_cover

@@ -1,7 +1,8 @@
-"""What is counted so that counts of segments add up exactly: fixed bins, sampled pixels."""
+"""How segments are counted so that their counts add up: fixed bins, samples, whole numbers."""
 
 from dataclasses import dataclass
 import math
+import re
 from typing import Mapping
 
 import numpy as np
@@ -94,3 +95,8 @@ def sampled(values: np.ndarray) -> np.ndarray:
     """Return about SAMPLES pixels of a map (H, W) as (N,)."""
     step = sample_step(values.shape)
     return values[step // 2::step, step // 2::step].ravel()
+
+
+def without_numbers(text: str) -> str:
+    """Return a text with N in place of numbers, so that texts of one kind are equal."""
+    return re.sub(r'\d+(\.\d+)?', 'N', text)
