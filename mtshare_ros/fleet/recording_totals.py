@@ -80,6 +80,8 @@ def add_up(rows: Iterable['ManifestRow']) -> FleetTotals:
     by_source: dict[str, list['ManifestRow']] = {}
     fleet, latest = FleetTotals(), None
     for row in rows:
+        if row.state not in (DONE, FAILED, DUPLICATE):
+            continue
         by_source.setdefault(row.source, []).append(row)
         fleet.notices.update({without_numbers(line) for line in row.notices})
         if row.finished_at is not None and (latest is None or row.finished_at > latest):

@@ -104,6 +104,10 @@ def test_a_recording_of_which_a_part_failed_has_failed(place):
     assert make_page(place, fleet, RUN).state == 'warn'
 
 
+def test_removed_rows_count_for_nothing():
+    assert add_up([row_of('a'), row_of('b', state='removed')]).total('frames') == 50
+
+
 def test_failures_are_grouped_by_what_they_have_in_common(place):
     rows = [ManifestRow(source=f'/data/{name}', name=name, state='failed',
                         reason=f'/data/{name}: the file ends at byte {number}')
