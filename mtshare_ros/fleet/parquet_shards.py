@@ -63,7 +63,7 @@ class ParquetShard(ShardWriter):
         types = {
             'text': arrow.string(), 'integer': arrow.int64(), 'real': real, FILE: arrow.binary(),
             'camera': arrow.struct([(name, real) for name in ('fx', 'fy', 'cx', 'cy')]),
-            'pose': arrow.struct([('parent', arrow.string()), ('position', arrow.list_(real, 3)),
-                                  ('quaternion', arrow.list_(real, 4))]),
+            'pose': arrow.struct([('parent', arrow.string()), ('position', arrow.list_(real)),
+                                  ('quaternion', arrow.list_(real))]),
         }
         return types[kind]

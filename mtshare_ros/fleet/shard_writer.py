@@ -17,9 +17,6 @@ from mtshare_ros.recording.map_encoding import MapEncoder
 from mtshare_ros.recording.recorded_poses import Pose
 from mtshare_ros.tasks import LabelSet
 
-_PNG_LEVEL = 1
-"""zlib's level: files are 14 % larger than at the usual 6, in less than half the time."""
-
 
 @dataclass(frozen=True)
 class ShardContext:
@@ -61,7 +58,7 @@ class ShardWriter(ABC):
         self.path = path
         self.context = context
         self.columns = columns_of(context.outputs)
-        self._encoder = MapEncoder(level=_PNG_LEVEL)
+        self._encoder = MapEncoder()
         self._colors = MapColors(context.labels.palette())
         self._prefix = _quote(context.name)
         with self._writing():

@@ -6,6 +6,6 @@ A ``recording`` is read by ``bag`` from the files of a bag (``bag_folder``, ``mc
 ``frame_sources``). ``segments`` finds its segments in its index. ``segment_run`` decodes the
 images (``bag_messages``), computes their maps (``frames``) and makes messages of these
 (``bag_messages``), segment by segment; ``bag_run`` writes them into a ``segmented_bag``. What is
-to be done is in a ``bag_plan``. Frames that are no bag can also become ``map_files``. Both can
-show what they do in ``previews``.
+to be done is in a ``bag_plan``; ``recorded_poses`` tells where the camera was. Frames that are no
+bag can also become ``map_files``. Both can show what they do in ``previews``.
 """
