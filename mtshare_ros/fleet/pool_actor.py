@@ -7,6 +7,7 @@ import socket
 import traceback
 from typing import Any, Callable, Hashable
 
+from mtshare_ros import __version__
 from mtshare_ros.errors import MtshareError
 from mtshare_ros.threads import waiting_variables
 
@@ -23,6 +24,7 @@ class Start:
 
     host: str
     pid: int
+    version: str
     error: str = ''
     final: bool = False
 
@@ -64,7 +66,7 @@ class PoolActor:
             error, final = str(failure), True
         except Exception as failure:
             error = describe(failure)
-        return Start(socket.gethostname(), os.getpid(), error, final)
+        return Start(socket.gethostname(), os.getpid(), __version__, error, final)
 
     def run(self, ticket: int, method: str, arguments: tuple) -> Outcome:
         """Call a method of the worker."""

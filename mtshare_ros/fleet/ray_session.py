@@ -5,34 +5,40 @@ from dataclasses import dataclass
 import math
 import os
 from pathlib import Path
-import shutil
+import secrets
 import signal
-import tempfile
+import socket
+import sys
 import threading
 from typing import Any, Callable, Iterator
 
 from mtshare_ros.errors import FleetError, import_extra
+from mtshare_ros.fleet.ray_folder import ray_folder
 
-_LONGEST_FOLDER = 40
-"""Ray's sockets lie in the folder; a path of a socket has at most 107 bytes."""
-
-_QUIET = {
-    # Without it Ray prints lines of its own for each worker that dies.
+_CONNECT_S = 10.0
+_OBJECT_STORE_BYTES = 100_000_000
+_VARIABLES = {
+    # Without it Ray prints long lines of its own for each worker that dies.
     'RAY_DEDUP_LOGS_SKIP_REGEX': '.',
     'RAY_USAGE_STATS_ENABLED': '0',
     # Workers without a GPU see none, and Ray does not announce that this will change.
     'RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO': '1',
 }
-_OBJECT_STORE_BYTES = 100_000_000
+"""Read when Ray is imported; what the user has set stays."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class RaySession:
-    """A connected Ray: its module, the URL of its dashboard ('' without) and its folder."""
+    """
+    A connected Ray: its module, the URL of its dashboard ('' without), where its logs are.
+
+    ``keep_logs`` can be set, if the user will want to read them.
+    """
 
     ray: Any
     dashboard: str
-    folder: Path | None
+    logs: Path | None = None
+    keep_logs: bool = False
 
 
 @contextmanager
@@ -40,38 +46,42 @@ def local_ray(
     cpus: int, folder: Path | None, dashboard: bool, say: Callable[[str], None]
 ) -> Iterator[RaySession]:
     """
-    Start a Ray on this machine; it ends with the block, and also if this process is killed.
+    Start a Ray on this machine, for workers on so many CPUs.
 
-    It keeps its files in a temporary folder (in ``folder``, where given), which is removed unless
-    the block raises. Call it in the main thread, or in one that lives as long as the block: the
-    processes of Ray end with the thread that started them.
+    It ends with the block; if this process is killed, it ends within seconds, too. What it writes
+    is in a temporary folder (in ``folder``, where given), which is removed in the end unless
+    ``keep_logs`` was set. Call it in the main thread, or in one that lives as long as the block:
+    the processes of Ray end with the thread that started them.
     """
+    if 'ray' not in sys.modules:
+        # Ray listens on every interface, and would keep a token in the home, if it can write there
+        os.environ.setdefault('RAY_AUTH_MODE', 'token')
+        os.environ.setdefault('RAY_AUTH_TOKEN', secrets.token_hex(32))
     ray = _import_ray()
-    own = _temporary_folder(folder)
-    try:
-        with _connected(ray, address='local', num_cpus=cpus, include_dashboard=dashboard,
-                        object_store_memory=_OBJECT_STORE_BYTES, _temp_dir=str(own)) as context:
-            yield RaySession(ray, _url(context), own)
-    except Exception:
-        say(f'what Ray and the workers wrote is in {own}/session_latest/logs')
-        raise
-    except BaseException:
-        shutil.rmtree(own, ignore_errors=True)
-        raise
-    shutil.rmtree(own, ignore_errors=True)
+    with ray_folder(folder, say) as own:
+        settings = {'num_cpus': cpus, 'object_store_memory': _OBJECT_STORE_BYTES,
+                    'include_dashboard': dashboard, '_temp_dir': str(own.path)}
+        with _connected(ray, 'local', **settings) as context:
+            session = RaySession(ray, _url(context), own.logs)
+            try:
+                yield session
+            finally:
+                own.keep = session.keep_logs
 
 
 @contextmanager
 def joined_ray(address: str) -> Iterator[RaySession]:
     """Join a cluster, which goes on after the block; raise FleetError if it cannot be reached."""
     ray = _import_ray()
+    _check_reachable(address)
     with ExitStack() as stack:
         try:
-            context = stack.enter_context(_connected(ray, address=address))
+            context = stack.enter_context(_connected(ray, address))
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-            raise FleetError(f'--address {address}: the cluster cannot be joined: {error}'
-                             ) from error
-        yield RaySession(ray, _url(context), None)
+            # where Ray or Python have other versions there, Ray's text names those of both sides
+            raise FleetError(f'--address {address}: the cluster cannot be joined: '
+                             f'{" ".join(str(error).split())}') from error
+        yield RaySession(ray, _url(context))
 
 
 def usable_cpus() -> int:
@@ -85,29 +95,33 @@ def usable_cpus() -> int:
 
 
 def _import_ray() -> Any:
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)  # read when Ray is imported
+    for name, value in _VARIABLES.items():
+        os.environ.setdefault(name, value)
     return import_extra('ray', 'a fleet', 'fleet')
 
 
-def _temporary_folder(folder: Path | None) -> Path:
-    if folder is None and len(tempfile.gettempdir()) + 20 > _LONGEST_FOLDER:
-        folder = Path('/tmp')
-    own = Path(tempfile.mkdtemp(prefix='mtshare_', dir=folder)).resolve()
-    if len(str(own)) > _LONGEST_FOLDER:
-        own.rmdir()
-        raise FleetError(f'{own.parent}: too long a path for the sockets of Ray; allowed are '
-                         f'{_LONGEST_FOLDER - len(own.name) - 1} characters')
-    return own
+def _check_reachable(address: str) -> None:
+    """Refuse a host that does not answer at once; Ray would try for minutes."""
+    host, colon, port = address.removeprefix('ray://').partition('/')[0].rpartition(':')
+    if not colon or not port.isdecimal():  # auto, or something that Ray refuses
+        return
+    try:
+        socket.create_connection((host.strip('[]'), int(port)), _CONNECT_S).close()
+    except OSError as error:
+        raise FleetError(f'--address {address}: nothing answers at {host}, port {port} ({error}); '
+                         'is it the head of a Ray cluster? See: ray start --help') from error
 
 
 @contextmanager
-def _connected(ray: Any, **settings: Any) -> Iterator[Any]:
+def _connected(ray: Any, address: str, **settings: Any) -> Iterator[Any]:
     """Connect, keep what the caller does at SIGTERM, and disconnect."""
+    if not address.startswith('ray://'):
+        # Otherwise workers search the folder that the command was typed in for modules first.
+        settings['job_config'] = ray.job_config.JobConfig(_client_job=True)
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:
-        context = ray.init(log_to_driver=False, logging_level='ERROR', **settings)
+        context = ray.init(address, log_to_driver=False, logging_level='ERROR', **settings)
         if main:
             # Ray has set its own. By default a process that gets SIGTERM ends at once.
             signal.signal(signal.SIGTERM, _exit if before is signal.SIG_DFL else before)

@@ -49,8 +49,11 @@ class Worker:
             time.sleep(0.01)
 
 
-def options(**changes):
-    return PoolOptions(workers=2, temp_folder=Path(tempfile.gettempdir()), **changes)
+@pytest.fixture(scope='module')
+def folder():
+    """Return a folder whose path is short enough for sockets, unlike tmp_path's."""
+    with tempfile.TemporaryDirectory(prefix='pool', dir='/tmp') as folder:
+        yield Path(folder)
 
 
 @pytest.fixture(scope='module')
@@ -59,8 +62,8 @@ def said():
 
 
 @pytest.fixture(scope='module')
-def pool(said):
-    with Pool(options(), Worker, said.append) as pool:
+def pool(folder, said):
+    with Pool(PoolOptions(workers=2, temp_folder=folder), Worker, said.append) as pool:
         yield pool
 
 
