@@ -73,7 +73,7 @@ class Pool:
     def _ray(self) -> AbstractContextManager[RaySession]:
         options = self._options
         if options.address not in (None, 'local'):
-            return joined_ray(str(options.address))
+            return joined_ray(str(options.address), self._say)
         cpus = usable_cpus()
         if options.threads > cpus:
             raise FleetError(f'each worker shall have {options.threads} threads (--threads); this '

@@ -70,7 +70,7 @@ def local_ray(
 
 
 @contextmanager
-def joined_ray(address: str) -> Iterator[RaySession]:
+def joined_ray(address: str, say: Callable[[str], None]) -> Iterator[RaySession]:
     """Join a cluster, which goes on after the block; raise FleetError if it cannot be reached."""
     ray = _import_ray()
     _check_reachable(address)
@@ -81,7 +81,13 @@ def joined_ray(address: str) -> Iterator[RaySession]:
             # where Ray or Python have other versions there, Ray's text names those of both sides
             raise FleetError(f'--address {address}: the cluster cannot be joined: '
                              f'{" ".join(str(error).split())}') from error
-        yield RaySession(ray, _url(context))
+        session = RaySession(ray, _url(context))
+        try:
+            yield session
+        finally:
+            if session.keep_logs:
+                say('what the workers wrote is in the logs of Ray on their machines, by default '
+                    'in /tmp/ray/session_latest/logs')
 
 
 def usable_cpus() -> int:
