@@ -81,8 +81,8 @@ class RecordedPoses:
     """
     The poses in a bag; ``begin`` starts looking them up.
 
-    ``say`` is told once where an image has none. Raises RecordingError where the bag lacks the
-    topics of the choice.
+    ``say`` is told once where images have none, as all of a bag without transforms. Raises
+    RecordingError where the chosen topic is missing or holds no poses.
     """
 
     def __init__(
@@ -96,10 +96,6 @@ class RecordedPoses:
         self._topic = choice.topic or MOVING
         if choice.topic:
             self._require_poses(choice.topic)
-        elif TRANSFORMS not in (self._kinds.get(MOVING), self._kinds.get(STATIC)):
-            raise RecordingError(f'{bag.path}: --pose-frame {choice.frame!r} needs transforms, '
-                                 f'and the bag has neither {MOVING} nor {STATIC}; leave it out, '
-                                 f'or name a --pose-topic: {self._list_poses()}')
         self.static = self._read_static()
 
     def begin(self) -> 'CameraPoses':
@@ -107,7 +103,9 @@ class RecordedPoses:
         return CameraPoses(self)
 
     def read_from(self, time_ns: int) -> Iterator[BagMessage]:
-        """Yield the messages with moving poses that were recorded from a time on."""
+        """Return the messages with moving poses that were recorded from a time on."""
+        if self._topic not in self._kinds:
+            return iter(())
         start_s = (time_ns - self._bag.start_ns) / NANOSECONDS
         return self._bag.messages_beside((self._topic,), max(start_s, 0.0))
 

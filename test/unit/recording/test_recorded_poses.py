@@ -257,9 +257,13 @@ def test_a_topic_that_is_not_there_is_refused(opened):
         opened(camera_messages(1), ODOMETRY)
 
 
-def test_a_frame_is_refused_where_there_are_no_transforms(opened):
-    with pytest.raises(RecordingError, match="--pose-frame 'map' needs transforms.*: none"):
-        opened(camera_messages(1))
+def test_without_transforms_there_are_no_poses_and_that_is_said(opened):
+    said = []
+    poses = opened(camera_messages(1), MAP, said.append).begin()
+
+    assert poses(frame(0.0)) is None
+    assert said == [
+        'there are images without a pose; the first is 0.0: no transform has come yet']
 
 
 def test_two_sources_of_poses_are_refused():
