@@ -21,7 +21,7 @@ def test_validation_clips_are_held_apart_from_training_and_calibration():
 
     assert len(seeds) == 8 and all(seed in split_seeds('validation') for seed in seeds)
     assert not seeds & {view.room_seed for view in validation_views()}
-    assert max(seeds) < min(spec.seed for spec in plan_clips(100).calibration)
+    assert max(seeds) < min(spec.seed for spec in plan_clips(100, 2).calibration)
 
 
 def test_test_clips_are_rooms_of_the_benchmark():
