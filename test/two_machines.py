@@ -38,11 +38,16 @@ class Machine:
         return int(listed.read_text().split()[0])
 
 
-def start_machines(folders, *words):
-    """Start ``words``, what torchrun is to run, as one training in several folders."""
+def free_port():
+    """Return a port on which nothing listens."""
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def start_machines(folders, *words):
+    """Start ``words``, what torchrun is to run, as one training in several folders."""
+    port = free_port()
     environment = {**os.environ, 'OMP_NUM_THREADS': '1', 'COLUMNS': '200',
                    'PYTHONPATH': os.pathsep.join(map(str, PATHS))}
     return [_start(folder, environment, [

@@ -2,8 +2,13 @@
 
 from dataclasses import replace
 import json
+import os
 import signal
+import subprocess
+import sys
+from tempfile import TemporaryDirectory
 
+from doc_pages import examples
 import pytest
 from safetensors.torch import load_file
 import torch
@@ -14,7 +19,13 @@ pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 pytest.importorskip('tensorboard', reason='the log needs the extra [train]')
 
 from tiny import TINY  # noqa: E402
-from two_machines import end_machines, start_machines, wait_for  # noqa: E402
+from two_machines import (  # noqa: E402
+    end_machines,
+    free_port,
+    PATHS,
+    start_machines,
+    wait_for,
+)
 
 from mtshare_ros.config import to_values  # noqa: E402
 from mtshare_ros.model.architecture import HeadConfig  # noqa: E402
@@ -162,3 +173,40 @@ def test_a_training_whose_machine_was_killed_goes_on_as_if_it_had_not_been(two, 
     whole, resumed = (load_file(folder / 'run' / LONG / 'model.safetensors')
                       for folder in (two[0].folder, tmp_path / 'first'))
     assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Start a Ray cluster of two nodes."""
+    cluster_utils = pytest.importorskip('ray.cluster_utils', reason='Ray: the extra [fleet]')
+    # a folder of its own, with a short path, because Ray's sockets are in it
+    with TemporaryDirectory() as folder:
+        monkeypatch.setenv('RAY_TMPDIR', folder)
+        cluster = cluster_utils.Cluster(
+            initialize_head=True, head_node_args={'num_cpus': 1, 'include_dashboard': False})
+        cluster.add_node(num_cpus=1)
+        try:
+            yield cluster
+        finally:
+            cluster.shutdown()
+
+
+def test_the_script_for_ray_clusters_trains(cluster, two, tmp_path):
+    script, = (example.text for example in examples('python') if 'train_on_ray' in example.text)
+    (tmp_path / 'train_on_ray.py').write_text(script.replace('29500', str(free_port())))
+    folder = two[0].folder
+    words = [*TRAIN[1:], '--stage', 'single-task']
+    words[words.index('tiny.yaml')] = folder / 'tiny.yaml'
+    words[words.index('rooms')] = folder / 'rooms'
+    words[words.index('run')] = tmp_path / 'run'
+
+    result = subprocess.run(
+        [sys.executable, 'train_on_ray.py', *map(str, words), '--set',
+         f'initial={folder / "tiny.safetensors"}'],
+        cwd=tmp_path, capture_output=True, text=True, timeout=200,
+        env={**os.environ, 'RAY_ADDRESS': cluster.address, 'OMP_NUM_THREADS': '1',
+             'PYTHONPATH': os.pathsep.join(map(str, PATHS))})
+
+    assert result.returncode == 0, result.stderr
+    assert distance(*(path / 'depth/single-task/model.safetensors'
+                      for path in (folder / 'run', tmp_path / 'run'))) == 0
