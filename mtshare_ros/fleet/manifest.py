@@ -11,7 +11,6 @@ import numpy as np
 
 from mtshare_ros.errors import import_extra, PlaceError
 from mtshare_ros.fleet.manifest_rows import (
-    COLUMNS,
     ManifestRow,
     parquet_bytes,
     read_parquet,
@@ -21,7 +20,6 @@ from mtshare_ros.fleet.manifest_rows import (
     StoredTable,
     table_of,
 )
-from mtshare_ros.fleet.manifest_totals import SUMMED, total, Totals
 from mtshare_ros.fleet.places import Place
 
 MANIFEST = 'manifest.parquet'
@@ -181,18 +179,6 @@ class Manifest:
         return {segment: rows[segment] for segment in sorted(rows)
                 if rows[segment].state != REMOVED}
 
-    def done(self, source: str, digest: str, settings_digest: str) -> dict[int, ManifestRow]:
-        """Return the done segments of a recording with these contents and settings."""
-        return {segment: row for segment, row in self.of(source).items()
-                if segment >= 0 and row.state == 'done' and row.input_digest == digest
-                and row.settings_digest == settings_digest}
-
-    def failed(self) -> tuple[ManifestRow, ...]:
-        """Return the rows of what failed."""
-        compute = import_extra('pyarrow.compute', 'a manifest', 'fleet')
-        table = self._current()
-        return tuple(rows_of(table.filter(compute.equal(table['state'], 'failed'))))
-
     def names(self) -> dict[str, str]:
         """Return the names of recordings by their locations."""
         starts = np.array([start for start, _ in self._slices.values()], np.int64)
@@ -200,17 +186,6 @@ class Manifest:
         for source, rows in self._rows.items():
             names.update((source, row.name) for row in rows.values() if row.state != REMOVED)
         return names
-
-    def totals(self) -> Totals:
-        """Return sums over all rows."""
-        return total(self._current(SUMMED))
-
-    def _current(self, columns: Sequence[str] = tuple(COLUMNS)) -> Any:
-        """Return a table of some columns, those of keys and states among them, of all rows."""
-        arrow = import_extra('pyarrow', 'a manifest', 'fleet')
-        tables = [table.select(columns) for table in (
-            self._table, *self._flushed, table_of(self._waiting.values()))]
-        return _newest(arrow.concat_tables(tables)) if self._rows else tables[0]
 
     def _merge(self, tables: Sequence[Any]) -> None:
         """Put tables, from the oldest to the newest, over the one that is kept."""

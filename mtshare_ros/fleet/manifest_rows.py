@@ -11,9 +11,6 @@ from mtshare_ros.errors import import_extra
 WHOLE = -1
 """The segment of rows about a whole recording."""
 
-STATES = ('done', 'failed', 'duplicate')
-"""What became of a segment or a recording."""
-
 REMOVED = 'removed'
 """The state of rows that stand for the removal of earlier ones."""
 

@@ -10,13 +10,7 @@ from mtshare_ros.fleet.listings import ListedFile, Tree
 from mtshare_ros.image_files import IMAGE_ENDINGS
 from mtshare_ros.recording.bag_folder import bare_name, METADATA
 from mtshare_ros.recording.bag_parts import storage_of
-
-VIDEO_ENDINGS = (
-    '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.m2v', '.ts', '.mts',
-    '.m2ts', '.wmv', '.asf', '.flv', '.ogv', '.3gp', '.h264', '.264', '.h265', '.265', '.hevc',
-    '.mjpeg', '.mjpg', '.ivf', '.y4m',
-)
-"""How the names of video files end, in small letters."""
+from mtshare_ros.recording.recording import VIDEO_ENDINGS
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,6 @@ class Wanted:
     is_pattern: bool
     origin: str = ''
 
-    def __str__(self) -> str:
-        return f'{self.location}{self.origin}'
-
 
 class Expansion:
     """

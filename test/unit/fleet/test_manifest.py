@@ -82,51 +82,34 @@ def test_rows_that_are_removed_are_gone(place):
     assert list(manifest.of('a')) == [0, 1, 2]
 
 
-def test_what_is_done_depends_on_contents_and_settings(place):
+def test_names_are_known_before_and_after_they_are_written(place):
     manifest = Manifest.load(place)
-    wanted = {'input_digest': 'i', 'settings_digest': 's'}
-    for segment, changes in enumerate([{}, {'input_digest': 'x'}, {'settings_digest': 'x'},
-                                       {'state': 'failed'}, {}]):
-        manifest.add(row(segment=segment, **{**wanted, **changes}))
-    manifest.add(row(segment=-1, **wanted))
-    manifest.add(row('b', segment=7, **wanted))
-
-    assert list(manifest.done('a', 'i', 's')) == [0, 4]
+    for source, segment in (('b', 0), ('a', 0), ('a', 1), ('c', -1)):
+        manifest.add(row(source, segment))
+    manifest.remove('c', [-1])
+    assert manifest.names() == {'a': 'name of a', 'b': 'name of b'}
     manifest.compact()
-    assert list(manifest.done('a', 'i', 's')) == [0, 4]
+
+    assert manifest.names() == Manifest.load(place).names() == {
+        'a': 'name of a', 'b': 'name of b'}
 
 
-def test_sums_names_and_failures_are_the_same_before_and_after_it_is_written(place):
+def test_rows_are_sorted_by_source_and_segment(place):
     manifest = Manifest.load(place)
-    for source in ('a', 'b'):
-        for segment in range(3):
-            manifest.add(row(source, segment, frames=10, skipped=1, output_bytes=5, seconds=0.5))
-    manifest.flush()
-    manifest.add(row('b', 2, state='failed', reason='broken', frames=3))
-    manifest.add(row('c', -1, state='duplicate'))
-    manifest.add(row('d', -1))
-    manifest.add(row('e', -1))
-    manifest.remove('e', [-1])
-    totals = manifest.totals()
+    keys = [('b', 2), ('a', 10), ('b', -1), ('ä', 0), ('a', 9)]
+    for source, segment in keys:
+        manifest.add(row(source, segment))
 
-    assert (totals.recordings, totals.segments, totals.failed, totals.duplicates) == (4, 5, 1, 1)
-    assert (totals.frames, totals.skipped, totals.output_bytes, totals.seconds) == (50, 5, 25, 2.5)
-    assert [found.reason for found in manifest.failed()] == ['broken']
-    assert manifest.names() == {source: f'name of {source}' for source in 'abcd'}
-    before = list(manifest.rows())
+    assert [found.key for found in manifest.rows()] == sorted(keys)
     manifest.compact()
-    for again in (manifest, Manifest.load(place)):
-        assert again.totals() == totals and list(again.rows()) == before
-        assert again.names() == {source: f'name of {source}' for source in 'abcd'}
-        assert [found.reason for found in again.failed()] == ['broken']
+    assert [found.key for found in manifest.rows()] == sorted(keys)
 
 
-def test_an_empty_manifest_has_sums_of_zero(place):
+def test_an_empty_manifest_has_no_rows(place):
     manifest = Manifest.load(place)
     manifest.flush()
 
-    assert not list(manifest.rows()) and not manifest.names() and not manifest.failed()
-    assert manifest.totals().frames == 0 and manifest.totals().seconds == 0
+    assert not list(manifest.rows()) and not manifest.names()
     assert dict(place.list()) == {}
     manifest.compact()
     assert not list(Manifest.load(place).rows())
