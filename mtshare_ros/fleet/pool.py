@@ -12,7 +12,14 @@ from mtshare_ros.fleet.pool_queue import Flight, TaskQueue
 from mtshare_ros.fleet.pool_room import room_for_workers
 from mtshare_ros.fleet.pool_slot import DeadWorkerError, Slot
 from mtshare_ros.fleet.pool_tasks import Done, PoolOptions, Task
-from mtshare_ros.fleet.ray_session import joined_ray, local_ray, RaySession, usable_cpus
+from mtshare_ros.fleet.ray_session import (
+    is_connected,
+    joined_ray,
+    local_ray,
+    present_ray,
+    RaySession,
+    usable_cpus,
+)
 
 _DEATHS_OF_A_TASK = 3
 _FAILED_STARTS = 3
@@ -30,7 +37,8 @@ class Pool:
 
     ``make_worker`` must be picklable and is called in each worker's process with a ``Report``;
     its value has the methods that tasks name. ``say`` gets lines for the user. Workers are started
-    when there are tasks for them, ``workers`` at most.
+    when there are tasks for them, ``workers`` at most. Where this process is connected to a Ray
+    already, the workers run there.
     """
 
     def __init__(
@@ -72,6 +80,8 @@ class Pool:
 
     def _ray(self) -> AbstractContextManager[RaySession]:
         options = self._options
+        if is_connected():
+            return present_ray()
         if options.address not in (None, 'local'):
             return joined_ray(str(options.address), self._say)
         cpus = usable_cpus()

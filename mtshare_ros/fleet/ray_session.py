@@ -90,6 +90,17 @@ def joined_ray(address: str, say: Callable[[str], None]) -> Iterator[RaySession]
                     'in /tmp/ray/session_latest/logs')
 
 
+def is_connected() -> bool:
+    """Return whether this process has connected to a Ray itself, before the pool."""
+    return 'ray' in sys.modules and sys.modules['ray'].is_initialized()
+
+
+@contextmanager
+def present_ray() -> Iterator[RaySession]:
+    """Use the Ray that this process is connected to, and leave it as it is."""
+    yield RaySession(_import_ray(), '')
+
+
 def usable_cpus() -> int:
     """Return how many CPUs this process may use: its affinity, and the quota of its container."""
     count = len(os.sched_getaffinity(0))

@@ -1,5 +1,6 @@
 """A pool of workers over a real Ray: results, errors, deaths, progress, and how it ends."""
 
+import ctypes
 import os
 from pathlib import Path
 import signal
@@ -32,6 +33,9 @@ class Worker:
 
     def fail(self, error):
         raise error
+
+    def crash(self):
+        ctypes.string_at(0)
 
     def die(self, marker):
         """Kill the process, the first time or, without a marker, every time."""
@@ -110,6 +114,14 @@ def test_the_tasks_of_a_worker_that_dies_run_again(pool, said, tmp_path):
     assert len([line for line in said if 'died while it computed deadly' in line]) == 1
 
 
+@pytest.mark.slow
+def test_how_a_worker_crashed_is_told(pool):
+    done = run(pool, Task('crash', 'crash'))['crash']
+
+    assert done.lost and 'Segmentation fault, File ' in done.error and 'string_at' in done.error
+
+
+@pytest.mark.slow
 def test_a_task_that_always_kills_its_worker_is_lost_and_no_other_task_is(pool):
     tasks = [Task(number, 'square', (number,)) for number in range(9)]
 

@@ -59,11 +59,19 @@ def folder():
 
 
 @pytest.fixture
-def driver(folder):
-    """Start a driver whose workers compute; return its process, in a session of its own."""
-    process = subprocess.Popen([sys.executable, '-c', DRIVER, str(folder)], text=True,
+def driver(folder, tmp_path):
+    """
+    Start a driver whose workers compute; return its process, in a session of its own.
+
+    It runs in a folder with a module that workers must not take for PyTorch.
+    """
+    driver_file = tmp_path / 'driver.py'
+    driver_file.write_text(DRIVER)
+    (tmp_path / 'there').mkdir()
+    (tmp_path / 'there' / 'torch.py').write_text('raise SystemExit("not PyTorch")')
+    process = subprocess.Popen([sys.executable, driver_file, str(folder)], text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               start_new_session=True)
+                               start_new_session=True, cwd=tmp_path / 'there')
     assert process.stdout.readline() == 'working\n', process.stderr.read()
     yield process
     for left in processes_of(process):
