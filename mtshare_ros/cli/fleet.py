@@ -144,7 +144,10 @@ def _run(
     from mtshare_ros.fleet.outcome import find_outcome
     from mtshare_ros.fleet.places import open_place
     from mtshare_ros.fleet.sources import find_sources
+    from mtshare_ros.fleet.summary import PAGE, RunFacts, write_summary
 
+    # before the work, as it refuses models that cannot be compared
+    facts = RunFacts.of(settings)
     place = open_place(output)
     with place.lock():
         begin_fleet(place, settings.identity(), overwrite=overwrite)
@@ -160,6 +163,8 @@ def _run(
         # read anew, because workers write rows of their own
         manifest = Manifest.load(place, warn)
         manifest.compact()
+        write_summary(place, manifest.rows(), facts)
+        typer.echo(f'wrote {place.text}/{PAGE}')
     return find_outcome(manifest, found)
 
 def _compute(

@@ -4,12 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mtshare_ros.errors import ConfigError
+from mtshare_ros.fleet.comparable import Comparable, NamedModel
 from mtshare_ros.fleet.counting import Bins, MILLION, MILLISECONDS, sample_step
 from mtshare_ros.fleet.map_differences import (
     camera_of_second,
-    CommonClasses,
-    DIFFERENCES,
     Disagreement,
     disagreement,
 )
@@ -51,23 +49,16 @@ class Comparison:
     """
     A second engine with a session of its own, which sees the same frames as the first.
 
-    ``settings`` are those of the first engine; the tasks that only one of both has are left out,
-    and so is a depth that is relative in one of them. ``notices`` say what is left out. Where the
-    first session was reset, the second is too. Raises ConfigError where there is nothing to
-    compare.
+    ``settings`` are those of the first engine. ``tasks``, ``classes`` and ``notices`` are those of
+    ``Comparable``. Where the first session was reset, the second is too. Raises ConfigError where
+    there is nothing to compare.
     """
 
     def __init__(self, first: Engine, second: Engine, settings: InferenceSettings) -> None:
         self._engine = second
         self._labels = first.labels, second.labels
-        self.classes = CommonClasses.of(first.labels, second.labels)
-        self.tasks = _comparable(first, second, settings.tasks, self.classes)
-        self.notices = _notices(first, second, settings.tasks, self.classes)
-        if not self.tasks:
-            raise ConfigError(
-                f'--compare is {_name(second)!r}, which cannot be compared with {_name(first)!r}: '
-                f'{"; ".join(self.notices)}; give a model that has a task of '
-                f'{", ".join(settings.tasks)}')
+        found = Comparable.of(_named(first), _named(second), settings.tasks)
+        self.tasks, self.classes, self.notices = found.tasks, found.classes, found.notices
         self._settings = replace(settings, tasks=self.tasks, activity=False)
         self.begin()
 
@@ -165,42 +156,6 @@ def _shown(found: Disagreement) -> str:
     return max(found.shares, key=lambda task: found.shares[task])
 
 
-def _name(engine: Engine) -> str:
-    return engine.file.name if engine.file is not None else 'the model'
-
-
-def _relative(engine: Engine) -> bool:
-    return engine.description.architecture.relative_depth
-
-
-def _comparable(
-    first: Engine, second: Engine, tasks: tuple[str, ...], classes: CommonClasses
-) -> tuple[str, ...]:
-    """Return the tasks whose maps can be compared."""
-    relative = _relative(first) or _relative(second)
-    impossible = {task for task, holds in (('semseg', not classes.names), ('depth', relative))
-                  if holds}
-    return tuple(task for task in tasks if task in DIFFERENCES and task in second.tasks
-                 and task not in impossible)
-
-
-def _notices(
-    first: Engine, second: Engine, tasks: tuple[str, ...], classes: CommonClasses
-) -> tuple[str, ...]:
-    """Return what is left out of the comparison, one line each."""
-    lines = [f'{_name(second)} has no {task}' for task in tasks
-             if task in DIFFERENCES and task not in second.tasks]
-    both = set(tasks) & set(second.tasks)
-    if 'semseg' in both and not classes.names:
-        lines.append(f'no class of {_name(second)} has the name of one of {_name(first)}, so '
-                     'classes are not compared')
-    elif 'semseg' in both:
-        for engine, names in zip((first, second), classes.left_out(first.labels, second.labels)):
-            if names:
-                lines.append(f'only {_name(engine)} has the classes {", ".join(names)}: their '
-                             'pixels are not compared')
-    relative = [_name(engine) for engine in (first, second) if _relative(engine)]
-    if 'depth' in both and relative:
-        lines.append(f'the depth of {" and ".join(relative)} is relative, so depth is not '
-                     'compared')
-    return tuple(lines)
+def _named(engine: Engine) -> NamedModel:
+    return NamedModel(engine.file.name if engine.file is not None else 'the model',
+                      engine.description)

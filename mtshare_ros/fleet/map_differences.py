@@ -1,42 +1,15 @@
 """How much the maps that two models give for one frame differ."""
 
 from dataclasses import dataclass
-import math
 from typing import Mapping
 
 import numpy as np
 
 from mtshare_ros.evaluation.metrics import angles_between
+from mtshare_ros.fleet.comparable import CommonClasses, DIFFERENCES
 from mtshare_ros.image_frame import Framing, Pinhole
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.tasks import LabelSet, UNLABELLED
-
-
-@dataclass(frozen=True)
-class Difference:
-    """
-    How the differences of a task's maps are called and written: times ``factor``, with a unit.
-
-    ``scale`` is what a frame's score counts as a whole unit of it, see ``Disagreement.score``.
-    """
-
-    name: str
-    unit: str
-    factor: float
-    scale: float
-
-    def written(self, value: float) -> str:
-        """Return a difference with its unit."""
-        return f'{value * self.factor:.2f}{"" if self.unit == "°" else " "}{self.unit}'
-
-
-DIFFERENCES = {
-    'semseg': Difference('pixels of another class', '%', 100.0, 1.0),
-    'depth': Difference('median difference of depth', '%', 100.0, math.log(2)),
-    'normals': Difference('mean angle between normals', '°', 1.0, 90.0),
-    'edge': Difference('mean difference of edge probability', '%', 100.0, 1.0),
-}
-"""By task."""
+from mtshare_ros.tasks import UNLABELLED
 
 
 @dataclass(frozen=True)
@@ -63,38 +36,6 @@ class Disagreement:
     def score(self) -> float:
         """The mean of the shares: 0 for equal maps, 1 for maps with nothing in common."""
         return sum(self.shares.values()) / len(self.by_task) if self.by_task else 0.0
-
-
-@dataclass(frozen=True)
-class CommonClasses:
-    """
-    The classes that two label sets both name, in the order of the first.
-
-    ``first`` and ``second`` (256,) uint8 turn class ids into numbers of ``names``, and ids of
-    other classes into UNLABELLED.
-    """
-
-    names: tuple[str, ...]
-    first: np.ndarray
-    second: np.ndarray
-
-    @classmethod
-    def of(cls, first: LabelSet, second: LabelSet) -> 'CommonClasses':
-        """Match classes by name; capital letters and spaces at the ends do not count."""
-        known = {name.strip().casefold() for name in second.names}
-        names = tuple(name for name in first.names if name.strip().casefold() in known)
-        numbers = {name.strip().casefold(): number for number, name in enumerate(names)}
-        tables = [np.full(256, UNLABELLED, np.uint8) for _ in range(2)]
-        for table, labels in zip(tables, (first, second)):
-            for number, name in enumerate(labels.names):
-                table[number] = numbers.get(name.strip().casefold(), UNLABELLED)
-        return cls(names, *tables)
-
-    def left_out(self, first: LabelSet, second: LabelSet) -> tuple[tuple[str, ...], ...]:
-        """Return the names that only the first has, and those that only the second has."""
-        return tuple(
-            tuple(name for number, name in enumerate(labels.names) if table[number] == UNLABELLED)
-            for labels, table in ((first, self.first), (second, self.second)))
 
 
 class Overlap:

@@ -5,7 +5,8 @@ import io
 import numpy as np
 
 from mtshare_ros.errors import import_extra
-from mtshare_ros.fleet.map_differences import CommonClasses, DIFFERENCES, level_of, Overlap
+from mtshare_ros.fleet.comparable import CommonClasses, DIFFERENCES
+from mtshare_ros.fleet.map_differences import level_of, Overlap
 from mtshare_ros.inference.colorize import color_depth, color_mask, color_normals
 from mtshare_ros.inference.map_outputs import MapColors
 from mtshare_ros.inference.prediction import Prediction

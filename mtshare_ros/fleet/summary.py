@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Iterable, Mapping, TYPE_CHECKING
+from typing import Any, Iterable, Mapping, TYPE_CHECKING
 
 from mtshare_ros import __version__
 from mtshare_ros.errors import MtshareError
+from mtshare_ros.fleet.comparable import Comparable, NamedModel
+from mtshare_ros.fleet.layout import picture, PICTURES
 from mtshare_ros.fleet.outliers import find_outliers, RULE
 from mtshare_ros.fleet.recording_totals import (
     add_up,
@@ -19,6 +21,8 @@ from mtshare_ros.fleet.summary_failures import problem_section
 from mtshare_ros.fleet.summary_maps import classes_section, cost_section, depth_section
 from mtshare_ros.fleet.summary_recordings import recordings_section
 from mtshare_ros.fleet.summary_texts import bytes_text, counted, hours, PicturesOf
+from mtshare_ros.model.checkpoint import read_description
+from mtshare_ros.model.manifest import find_model
 from mtshare_ros.report.fleet_page import (
     Figure,
     FleetPage,
@@ -31,10 +35,10 @@ from mtshare_ros.tasks import LabelSet
 if TYPE_CHECKING:
     from mtshare_ros.fleet.manifest_rows import ManifestRow
     from mtshare_ros.fleet.places import Place
+    from mtshare_ros.fleet.settings import FleetSettings
+    from mtshare_ros.fleet.worker_model import WorkerModel
 
 PAGE = 'summary.html'
-PICTURES = 'summary'
-"""The folder of the pictures."""
 
 _SAMPLES = 12
 _MOST_OUTLIERS = 12
@@ -44,13 +48,8 @@ _WHAT_PICTURES_SHOW = (
     'and what was recomputed.')
 
 
-def picture_name(recording: str, segment: int, suffix: str = '') -> str:
-    """Return the name in the output of a picture of a segment, see SegmentSummary.pictures."""
-    return f'{PICTURES}/{recording}-{segment:05d}{suffix}.jpg'
-
-
 @dataclass(frozen=True)
-class FleetRun:
+class RunFacts:
     """
     How a fleet was computed.
 
@@ -65,16 +64,48 @@ class FleetRun:
     compared_with: str = ''
     notices: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, settings: 'FleetSettings') -> 'RunFacts':
+        """
+        Return the facts of a fleet with some settings.
 
-def write_summary(place: 'Place', rows: 'Iterable[ManifestRow]', run: FleetRun) -> None:
+        Raises ConfigError where the second model cannot be compared with the first.
+        """
+        first, other = _named(settings.model), settings.compare
+        second = _named(other) if other is not None else None
+        notices = Comparable.of(first, second, first.description.tasks).notices if second else ()
+        shown = {name: _text(value) for name, value in settings.identity().items()}
+        return cls(first.name, settings.model.sha256, first.description.labels, shown,
+                   second.name if second else '', notices)
+
+
+def _named(model: 'WorkerModel') -> NamedModel:
+    file = find_model(model.name)
+    return NamedModel(file.name, read_description(file.path))
+
+
+def _text(value: Any) -> str:
+    """Return a setting as people read it."""
+    if isinstance(value, Mapping):
+        # the checksum of a model has a row of its own
+        return ', '.join(f'{name.replace("_", " ")} {_text(item)}'
+                         for name, item in value.items() if name != 'sha256') or 'none'
+    if isinstance(value, (list, tuple)):
+        return ' '.join(map(_text, value)) or 'none'
+    if isinstance(value, bool):
+        return 'yes' if value else 'no'
+    return 'default' if value is None else str(value) or 'none'
+
+
+def write_summary(place: 'Place', rows: 'Iterable[ManifestRow]', facts: RunFacts) -> None:
     """Write the page about the rows of a manifest into the output; raises PlaceError."""
-    page = make_page(place, add_up(rows), run)
+    page = make_page(place, add_up(rows), facts)
     place.write_bytes(PAGE, write_fleet_page(page).encode('utf-8'))
 
 
-def make_page(place: 'Place', fleet: FleetTotals, run: FleetRun) -> FleetPage:
+def make_page(place: 'Place', fleet: FleetTotals, facts: RunFacts) -> FleetPage:
     """Return what the page says; pictures that the output does not have are left out."""
-    pictures = PicturesOf(lambda name: _read(place, name), picture_name)
+    pictures = PicturesOf(lambda name: _read(place, name), picture)
     failed = len(fleet.of_state(FAILED))
     damaged = sum(bool(item.damage) for item in fleet.recordings)
     problems = [f'{counted(count)} {word}' for count, word in (
@@ -82,11 +113,11 @@ def make_page(place: 'Place', fleet: FleetTotals, run: FleetRun) -> FleetPage:
         (len(fleet.of_state(DUPLICATE)), 'given twice')) if count]
     message = f'{counted(len(fleet.recordings))} recordings'
     sections = (
-        _totals_section(fleet), problem_section(fleet), classes_section(fleet, run.labels),
+        _totals_section(fleet), problem_section(fleet), classes_section(fleet, facts.labels),
         depth_section(fleet), cost_section(fleet),
-        comparison_section(fleet, pictures, run.model, run.compared_with),
+        comparison_section(fleet, pictures, facts.model, facts.compared_with),
         _outlier_section(fleet, pictures), _picture_section(fleet, pictures),
-        recordings_section(fleet), _run_section(fleet, run))
+        recordings_section(fleet), _run_section(fleet, facts))
     now = datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
     return FleetPage(
         place=place.text, state='warn' if failed or damaged else 'ok',
@@ -140,7 +171,7 @@ def _outlier_section(fleet: FleetTotals, pictures: PicturesOf) -> Section | None
         [(item.recording.name, item.what, f'{100 * item.distance:.1f}',
           counted(item.recording.frames)) for item in shown], frozenset((2, 3)))
     return Section('outliers', 'Unlike the others', (RULE,), tables=(table,), pictures=[
-        picture for item in shown if (picture := pictures.of_recording(
+        jpeg for item in shown if (jpeg := pictures.of_recording(
             item.recording, f'{100 * item.distance:.1f} % of {item.what} differ'))])
 
 
@@ -148,8 +179,8 @@ def _picture_section(fleet: FleetTotals, pictures: PicturesOf) -> Section | None
     known = [item for item in fleet.recordings if item.middle is not None]
     count = min(len(known), _SAMPLES)
     chosen = [known[number * len(known) // count] for number in range(count)]
-    found = [picture for item in chosen
-             if (picture := pictures.of_recording(item, f'{counted(item.frames)} frames'))]
+    found = [shown for item in chosen
+             if (shown := pictures.of_recording(item, f'{counted(item.frames)} frames'))]
     if not found:
         return None
     more = f' They are of {len(found)} recordings, evenly spread over the list of their names; ' \
@@ -157,10 +188,10 @@ def _picture_section(fleet: FleetTotals, pictures: PicturesOf) -> Section | None
     return Section('pictures', 'Pictures', (_WHAT_PICTURES_SHOW + more,), pictures=found)
 
 
-def _run_section(fleet: FleetTotals, run: FleetRun) -> Section:
-    rows = [('model', run.model), ('sha256 of the model', run.model_digest),
-            *((('compared with', run.compared_with),) if run.compared_with else ()),
-            *run.settings.items(), ('last segment finished', fleet.finished or 'unknown')]
+def _run_section(fleet: FleetTotals, facts: RunFacts) -> Section:
+    rows = [('name of the model', facts.model), ('sha256 of the model', facts.model_digest),
+            *((('compared with', facts.compared_with),) if facts.compared_with else ()),
+            *facts.settings.items(), ('last segment finished', fleet.finished or 'unknown')]
     texts = ['Pixels are counted on every n-th row and column, about 5,000 of a frame. '
              'Percentiles of times are exact to 6 %, those of depth to 12 %.']
     if fleet.unreadable:
@@ -170,5 +201,5 @@ def _run_section(fleet: FleetTotals, run: FleetRun) -> Section:
         texts.append('No depth in metres was computed, so there is no chart of it.')
     if not fleet.summary.get('class_pixels'):
         texts.append('No classes were computed, so there is no chart of them.')
-    return Section('run', 'How it was computed', [*texts, *run.notices], tables=(
+    return Section('run', 'How it was computed', [*texts, *facts.notices], tables=(
         Table('Settings', ('setting', 'value'), rows),))

@@ -9,17 +9,20 @@ import numpy as np
 import pytest
 from summary_rows import row_of, summary_of
 
+from mtshare_ros.fleet.layout import picture
 from mtshare_ros.fleet.manifest_rows import ManifestRow
 from mtshare_ros.fleet.merging import merge, MOST_DIFFERENT
 from mtshare_ros.fleet.outliers import distances_to_all, FEWEST_RECORDINGS, find_outliers
 from mtshare_ros.fleet.pictures import LARGEST_PICTURE
 from mtshare_ros.fleet.places import open_place
 from mtshare_ros.fleet.recording_totals import add_up
-from mtshare_ros.fleet.summary import FleetRun, make_page, picture_name, write_summary
+from mtshare_ros.fleet.settings import FleetSettings
+from mtshare_ros.fleet.summary import make_page, RunFacts, write_summary
+from mtshare_ros.fleet.worker_model import WorkerModel
 from mtshare_ros.report.fleet_page import write_fleet_page
 from mtshare_ros.tasks import load_labels
 
-RUN = FleetRun('tiny', 'abc', load_labels('nyu40'), {'segment': '250 images'})
+RUN = RunFacts('tiny', 'abc', load_labels('nyu40'), {'segment': '250 images'})
 
 _counts = st.dictionaries(st.sampled_from('0123456789'), st.integers(0, 10**12))
 _frames = st.lists(st.fixed_dictionaries(
@@ -187,12 +190,12 @@ def test_of_many_recordings_those_that_changed_most_and_least_are_listed(place):
 
 
 def test_pictures_of_recordings_are_those_of_the_output(place):
-    place.write_bytes(picture_name('a/b', 1), b'jpeg')
+    place.write_bytes(picture('a/b', 1, ''), b'jpeg')
 
     section = page_of(place, row_of('a/b', 0), row_of('a/b', 1), row_of('c'))['pictures']
 
-    picture, = section.pictures
-    assert (picture.jpeg, picture.title) == (b'jpeg', 'a/b')
+    shown, = section.pictures
+    assert (shown.jpeg, shown.title) == (b'jpeg', 'a/b')
     assert 'pictures' not in page_of(place, row_of('c'))
 
 
@@ -204,14 +207,14 @@ def test_the_most_different_frames_name_their_recording_and_have_its_picture(pla
             'frames': 50, 'us': 1, 'ms': {'100': 50}, 'depth': {'11': 50}, 'depth_frames': 50,
             'depth_ppm': 50 * 100_000, 'most_different': [frame]})
 
-    place.write_bytes(picture_name('b', 3, '-different-1'), b'jpeg')
+    place.write_bytes(picture('b', 3, '-different-1'), b'jpeg')
     rows = [row_of('a', summary=compared(100_000)), row_of('b', 3, summary=compared(900_000))]
 
     section = page_of(place, *rows, run=replace(RUN, compared_with='other'))['comparison']
 
-    picture, = section.pictures
-    assert picture.title == 'b'
-    assert 'image 7, 5.000 s' in picture.caption and '69.31 %' in picture.caption
+    shown, = section.pictures
+    assert shown.title == 'b'
+    assert 'image 7, 5.000 s' in shown.caption and '69.31 %' in shown.caption
     assert section.figures[0].value == '10.00 %'
 
 
@@ -223,6 +226,18 @@ def test_what_was_not_computed_is_said(place):
     text = ' '.join(page['run'].texts)
     assert 'No depth in metres' in text and 'No classes' in text and '1 finished segments' in text
     assert not {'classes', 'depth', 'comparison', 'outliers'} & set(page)
+
+
+def test_the_facts_of_a_run_are_its_settings_in_words(tiny_model):
+    model = WorkerModel.choose(str(tiny_model), device='cpu', gpus=0, precision='auto')
+
+    facts = RunFacts.of(FleetSettings(model, threads=1, compare=model))
+
+    assert facts.settings['threads'] == '1' and facts.settings['copy input'] == 'no'
+    assert facts.settings['topics'] == 'default' and facts.settings['namespace'] == 'none'
+    assert (facts.model_digest, facts.compared_with) == (model.sha256, facts.model)
+    assert 'device cpu' in facts.settings['model'] and model.sha256 not in facts.settings['model']
+    assert facts.labels.names and facts.notices == ()
 
 
 def test_an_empty_manifest_gives_a_page(place):
@@ -238,7 +253,7 @@ def test_the_page_says_when_the_last_segment_was_finished(place):
 
     settings = dict(page['run'].tables[0].rows)
     assert settings['last segment finished'] == '2026-03-09 12:00 UTC'
-    assert settings['segment'] == '250 images' and settings['model'] == 'tiny'
+    assert settings['segment'] == '250 images' and settings['name of the model'] == 'tiny'
 
 
 @pytest.mark.slow
