@@ -133,6 +133,21 @@ def test_a_fleet_makes_the_bags_that_bag_makes(fleet, recordings, alone, tmp_pat
     assert 'nothing.mcap' in text and 'truncated' in text
 
 
+def test_a_fleet_ends_with_a_page_about_both_models(fleet, recordings, tmp_path):
+    output = tmp_path / 'out'
+
+    code, text = fleet(recordings / 'monday' / 'mcap_25', recordings / 'tuesday' / 'nothing.mcap',
+                       '--output', output, '--format', 'summary',
+                       '--compare', 'rooms_vit_tiny')
+
+    assert code == 1 and f'wrote {output}/summary.html' in text, text
+    page = (output / 'summary.html').read_text(encoding='utf-8')
+    assert 'rooms_vit_tiny saw the same 25 frames as tiny' in page
+    assert 'not a valid MCAP file' in page and page.count('data:image/jpeg') >= 2
+    assert len(list((output / 'summary').rglob('*-different-1.jpg'))) == 3
+    assert not (output / 'bags').exists()
+
+
 def test_the_same_command_again_computes_nothing(fleet, recordings, tmp_path):
     fleet(recordings / 'monday' / 'mcap_25', '--output', tmp_path / 'out')
     before = rows_of(tmp_path / 'out')
