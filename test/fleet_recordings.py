@@ -2,7 +2,15 @@
 
 import shutil
 
-from bag_files import camera_messages, IMAGE, picture, storage_file, write_bag, write_camera_bag
+from bag_files import (
+    camera_messages,
+    camera_rows,
+    IMAGE,
+    picture,
+    write_bag,
+    write_camera_bag,
+    write_mcap,
+)
 from PIL import Image
 
 MCAP_IMAGES = (3, 8, 10, 11, 20, 25, 37)
@@ -21,7 +29,7 @@ def write_recordings(folder):
     write_images(folder / 'photos', 7)
     write_uncalibrated(folder / 'monday' / 'uncalibrated', 12)
     shutil.copytree(folder / 'monday' / 'mcap_20', folder / 'tuesday' / 'copy_of_mcap_20')
-    truncate(write_camera_bag(folder / 'monday' / 'truncated', 30))
+    truncate(write_mcap(folder / 'monday' / 'truncated.mcap', camera_rows(30), chunk_size=40_000))
     (folder / 'tuesday' / 'nothing.mcap').write_bytes(b'not a bag at all')
     write_camera_bag(folder / 'other size', 14, height=120, width=160)
     return folder
@@ -52,7 +60,7 @@ def write_uncalibrated(folder, count):
     return write_bag(folder, messages)
 
 
-def truncate(folder):
-    """Cut off the end of a bag's file, as a full disk does."""
-    file = storage_file(folder)
-    file.write_bytes(file.read_bytes()[:-len(file.read_bytes()) // 3])
+def truncate(file):
+    """Cut off the last third of a file, as a full disk does."""
+    data = file.read_bytes()
+    file.write_bytes(data[:len(data) * 2 // 3])

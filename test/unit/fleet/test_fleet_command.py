@@ -129,7 +129,7 @@ def test_a_fleet_makes_the_bags_that_bag_makes(fleet, recordings, alone, tmp_pat
     found = json.loads((tmp_path / 'out.json').read_text())
     assert (found['complete'], found['duplicates'], found['unfinished']) == (COMPLETE, 1, 0)
     assert [Path(name).name for name in found['failed']] == ['nothing.mcap']
-    assert [Path(name).name for name in found['damaged']] == ['truncated']
+    assert [Path(name).name for name in found['damaged']] == ['truncated.mcap']
     assert 'nothing.mcap' in text and 'truncated' in text
 
 
