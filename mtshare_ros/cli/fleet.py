@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Sequence, TYPE_CHECKING
 
@@ -94,11 +95,10 @@ def fleet(
     model: options.ModelOption = 'default', sharing: SharingOption = None,
     temporal_threshold: options.TemporalThresholdOption = 1.0,
     task_threshold: options.TaskThresholdOption = 1.0,
-    refresh_period: options.RefreshPeriodOption = 30,
-    fusion: recordings.FusionOption = False, input_size: options.InputSizeOption = None,
+    refresh_period: options.RefreshPeriodOption = 30, fusion: recordings.FusionOption = False,
+    input_size: options.InputSizeOption = None,
     device: options.DeviceOption = 'auto', precision: options.PrecisionOption = 'auto',
-    workers: fleet_options.WorkersOption = None,
-    threads: fleet_options.WorkerThreadsOption = None,
+    workers: fleet_options.WorkersOption = None, threads: fleet_options.WorkerThreadsOption = None,
     gpus_per_worker: fleet_options.WorkerGpusOption = None,
     address: fleet_options.AddressOption = None, dashboard: DashboardOption = False,
     json: options.JsonOption = None,
@@ -116,21 +116,19 @@ def fleet(
     check_folder(json)
     team = replace(fleet_options.pool_options(workers, address, gpus_per_worker, threads, device),
                    dashboard=dashboard)
-
-    def choose(name: str, size: str | None) -> WorkerModel:
-        return WorkerModel.choose(
-            name, device=device, gpus=team.gpus, precision=precision,
-            input_size=options.read_input_size(size) if size is not None else None)
-
+    size = options.read_input_size(input_size) if input_size is not None else None
+    choose = partial(WorkerModel.choose, device=device, gpus=team.gpus, precision=precision)
     settings = FleetSettings(
-        choose(model, input_size), output_format.value, topics, image_topic, camera_info_topic,
-        camera_matrix.value, namespace.strip('/'), storage.value if storage else None, copy_input,
-        segment, warm_up, sharing, recordings.sharing_settings(
+        choose(model, input_size=size), output_format.value, topics=topics,
+        image_topic=image_topic, camera_info_topic=camera_info_topic,
+        camera_matrix=camera_matrix.value, namespace=namespace.strip('/'),
+        storage=storage.value if storage else None, copy_input=copy_input, segment=segment,
+        warm_up=warm_up, sharing=sharing, shared=recordings.sharing_settings(
             True, temporal_threshold, task_threshold, refresh_period),
-        recordings.motion_settings(fusion), team.threads,
+        motion=recordings.motion_settings(fusion), threads=team.threads,
         # of its own size, as another network may not take that of the first
-        choose(compare, None) if compare is not None else None,
-        PoseChoice(pose_topic or '', pose_frame or ''))
+        compare=choose(compare) if compare is not None else None,
+        pose=PoseChoice(pose_topic or '', pose_frame or ''))
     _report(_run(sources, output, settings, team, overwrite), output, json)
 
 

@@ -39,10 +39,9 @@ def picture(name: str, number: int, suffix: str) -> str:
     return f'{PICTURES}/{name}-{number:05d}{suffix}.jpg'
 
 
-def is_there(place: Place, output: str, size: int, name: str) -> bool:
-    """Return whether the file of a segment is there, in the bag or in the unfinished one."""
-    if place.size(output) == size:
-        return True
+def places_of(place: Place, output: str) -> tuple[str, ...]:
+    """Return the names that the file of a segment may have: in a bag or an unfinished one."""
     folder, _, file = output.rpartition('/')
-    return folder == bag_folder(name) and (
-        place.size(f'{unfinished_folder(place, name)}/{file}') == size)
+    if not folder.startswith(f'{BAGS}/'):
+        return (output,)
+    return output, f'{unfinished_folder(place, folder.removeprefix(f"{BAGS}/"))}/{file}'

@@ -9,7 +9,7 @@ from mtshare_ros import __version__
 from mtshare_ros.errors import PlaceError
 from mtshare_ros.fleet.digests import digest
 from mtshare_ros.fleet.finished_bag import finish_bag, is_finished
-from mtshare_ros.fleet.layout import is_there
+from mtshare_ros.fleet.layout import BAGS, places_of, SHARDS
 from mtshare_ros.fleet.manifest import Manifest
 from mtshare_ros.fleet.manifest_rows import ManifestRow, WHOLE
 from mtshare_ros.fleet.places import Place
@@ -53,6 +53,8 @@ class FleetRun:
         self.facts: WorkerFacts | None = None
         self._flush_due_s = 0.0
         self._refusals = 0
+        # listed once: asking a store for each file of an earlier run would take hours
+        self._files = {**place.list(BAGS), **place.list(SHARDS)}
         self._waiting = deque(self._settle(sources))
 
     @property
@@ -132,8 +134,8 @@ class FleetRun:
         return [row for row in self._manifest.of(source.location).values()
                 if row.segment != WHOLE and row.state == 'done'
                 and row.settings_digest == self._settings_digest
-                and (not row.output or is_there(
-                    self._place, row.output, row.output_bytes, row.name))]
+                and (not row.output or row.output_bytes in map(
+                    self._files.get, places_of(self._place, row.output)))]
 
     def _handle(self, done: Done) -> None:
         """Take the result of a task."""

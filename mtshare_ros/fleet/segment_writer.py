@@ -7,10 +7,10 @@ import json
 import os
 import platform
 import time
-from typing import Callable, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 from mtshare_ros import __version__
-from mtshare_ros.fleet.layout import is_there, picture
+from mtshare_ros.fleet.layout import picture, places_of
 from mtshare_ros.fleet.manifest import read_part, write_part
 from mtshare_ros.fleet.manifest_rows import ManifestRow
 from mtshare_ros.fleet.places import Place
@@ -29,7 +29,8 @@ class SegmentWriter:
     Writes the segments of one piece of work, and keeps a row about each that is whole.
 
     The rows begin as ``blank``, which has what is the same in all of them; messages for the user
-    are taken from ``notices`` into the row of the next segment. Of a recording that is
+    are taken from ``notices`` into the row of the next segment. ``computed_with`` is what the bits
+    of the maps depend on besides settings and model, see ``choices_of``. Of a recording that is
     read in one go, each row is also written at once: when its worker dies, the next one goes on
     behind the last of them. ``damage`` says what could not be read, empty where everything could.
     """
@@ -38,10 +39,11 @@ class SegmentWriter:
         self, work: Work, place: Place, blank: ManifestRow,
         open_file: Callable[[int, Sequence[Channel]], SegmentFile],
         make_summary: Callable[[], SegmentSummary], notices: list[str],
+        computed_with: Mapping[str, Any],
     ) -> None:
         self._work, self._place, self._blank = work, place, blank
         self._open_file, self._make_summary = open_file, make_summary
-        self._notices = notices
+        self._notices, self._computed_with = notices, computed_with
         self._rows: list[ManifestRow] = []
         self.damage = ''
 
@@ -86,7 +88,9 @@ class SegmentWriter:
             skipped=result.skipped, end_position=result.end_position, output=file.name,
             output_bytes=file.size, metadata=_json(file.metadata),
             summary=_json(summary.values()),
-            statistics=_json({**result.statistics.values(), 'left_out': dict(result.left_out)}),
+            statistics=_json({
+                **result.statistics.values(), 'left_out': dict(result.left_out),
+                'computed_with': self._computed_with}),
             notices=tuple(self._notices), seconds=seconds,
             worker=f'{platform.node()}:{os.getpid()}', finished_at=datetime.now(timezone.utc),
             version=__version__))
@@ -109,8 +113,8 @@ class SegmentWriter:
         rows = read_part(self._place, self._part(number))
         fitting = (row for row in rows if row.input_digest == self._blank.input_digest
                    and row.settings_digest == self._blank.settings_digest
-                   and (not row.output or is_there(
-                       self._place, row.output, row.output_bytes, row.name)))
+                   and (not row.output or row.output_bytes in map(
+                       self._place.size, places_of(self._place, row.output))))
         return next(fitting, None)
 
     def _part(self, number: int) -> str:

@@ -97,7 +97,8 @@ class Worker:
         writer = SegmentWriter(
             work, self._place, self._blank_row(work),
             lambda number, channels: self._open_file(work, plan, poses, number, channels),
-            lambda: SegmentSummary(self._engine.labels, self._comparison(plan)), notices)
+            lambda: SegmentSummary(self._engine.labels, self._comparison(plan)), notices,
+            choices_of(self._engine, plan.sharing))
         first = writer.resume() if work.in_one_go else work.segment
         if first is None:
             return Computed(writer.rows, writer.damage)
