@@ -1,5 +1,6 @@
 """``mtshare train``: trains the stages of a recipe, and joins them to the model of all tasks."""
 
+from collections.abc import Sequence
 import os
 from pathlib import Path
 from typing import Annotated, Any, TYPE_CHECKING
@@ -71,8 +72,6 @@ def train(
 
     from mtshare_ros.config import override
     from mtshare_ros.file_paths import check_new_folder
-    from mtshare_ros.training.machines import check_folder_of_runs, check_recipes
-    from mtshare_ros.training.processes import joined_processes
     from mtshare_ros.training.recipe import load_recipe, runs_of
     from mtshare_ros.training.run_directory import Family
     from mtshare_ros.training.training_data import Places
@@ -81,10 +80,19 @@ def train(
         torch.set_num_threads(threads)
     plan = override(load_recipe(recipe), settings or [])
     check_new_folder(output)
-    family, places = Family(plan, output), Places(data, root, output)
-    runs = runs_of(plan, stage, task)
+    _train_runs(Family(plan, output), runs_of(plan, stage, task), Places(data, root, output),
+                device, workers)
+
+
+def _train_runs(
+    family: 'Family', runs: 'Sequence[StageRun]', places: 'Places', device: str, workers: int
+) -> None:
+    """Train stage after stage, with the other processes that ``torchrun`` started."""
+    from mtshare_ros.training.machines import check_folder_of_runs, check_recipes
+    from mtshare_ros.training.processes import joined_processes
+
     with joined_processes(device, _end) as processes:
-        check_recipes(processes, plan, runs, device)
+        check_recipes(processes, family.recipe, runs, device)
         check_folder_of_runs(processes, family, runs)
         for run in runs:
             _train_stage(family, run, places, processes, device, workers)
