@@ -10,6 +10,7 @@ from typing import Iterable
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.map_outputs import MAPS, OutputSpec
+from mtshare_ros.recording.map_encoding import ending_of
 
 FILE = 'file'
 """The kind of a column that holds the bytes of a file: a picture, or an array of numpy."""
@@ -51,7 +52,7 @@ _TEXTS = {'depth/image': _MILLIMETRES, 'normals/image': _LEVELS}
 
 def _map_column(row: OutputSpec) -> Column:
     return Column(row.topic.replace('/', '_'), FILE, _TEXTS.get(row.topic, row.text),
-                  _UNITS.get(row.topic, ''), 'npy' if row.relative else 'png', row)
+                  _UNITS.get(row.topic, ''), ending_of(row), row)
 
 
 COLUMNS = (

@@ -14,6 +14,12 @@ _LARGEST_MILLIMETRES = np.iinfo(np.uint16).max
 _FLOATS = ('32FC1', '32FC3')
 
 
+def ending_of(row: OutputSpec, *, npy: bool = False) -> str:
+    """Return the ending of the files of a map; ``npy`` keeps floats as they are."""
+    # a relative depth has no unit, so no scale would fit it into 16 bits
+    return 'npy' if row.encoding in _FLOATS and (npy or row.relative) else 'png'
+
+
 class MapEncoder:
     """
     Makes files of maps, which are read back without loss but for the rounding to PNG's integers.
@@ -30,8 +36,7 @@ class MapEncoder:
 
     def ending_of(self, row: OutputSpec) -> str:
         """Return the ending of the files of a map."""
-        # a relative depth has no unit, so no scale would fit it into 16 bits
-        return 'npy' if row.encoding in _FLOATS and (self._npy or row.relative) else 'png'
+        return ending_of(row, npy=self._npy)
 
     def encode(self, row: OutputSpec, values: np.ndarray) -> bytes:
         """Return a file of the map that a row of the outputs describes."""
