@@ -56,15 +56,13 @@ class LocalPlace:
         with self._accessing(prefix, 'listed'):
             while waiting:
                 folder = waiting.pop()
-                # a worker may remove a folder meanwhile
-                with suppress(FileNotFoundError, NotADirectoryError):
-                    for entry in sorted(os.scandir(self._path(folder)), key=lambda e: e.name):
-                        name = f'{folder}/{entry.name}' if folder else entry.name
-                        if entry.name.startswith('.'):
-                            continue
-                        if entry.is_dir():
-                            waiting.append(name)
-                        else:
+                for entry in _entries(self._path(folder)):
+                    name = f'{folder}/{entry.name}' if folder else entry.name
+                    if entry.is_dir():
+                        waiting.append(name)
+                    else:
+                        # a worker may remove it meanwhile
+                        with suppress(FileNotFoundError):
                             found[name] = entry.stat().st_size
         return dict(sorted(found.items()))
 
@@ -171,6 +169,13 @@ class LocalPlace:
             raise PlaceError(
                 f'{path}: cannot be {what}: {error.strerror or error}; {advice}; {_GO_ON}'
             ) from error
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what is in a folder but hidden files, nothing where it is not there."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith('.')]
+    return []
 
 
 def _sync(path: Path) -> None:

@@ -15,6 +15,7 @@ from mtshare_ros.fleet.listings import (
     is_web,
     list_address,
     list_directly,
+    list_file,
     list_folder,
     ListedFile,
     parent_of,
@@ -81,7 +82,17 @@ def _list_local(wanted: Sequence[Wanted]) -> Iterator[Listing | Fault]:
         except RecordingError as error:
             yield Fault(item, str(error))
     for folder, items in files.items():
-        yield _of_files(items, list_directly(folder))
+        yield _of_files(items, _list_around(folder, items))
+
+
+def _list_around(folder: str, wanted: Sequence[Wanted]) -> list[ListedFile]:
+    """Return the files of a local folder, at least the wanted ones: hidden, or without others."""
+    try:
+        files = list_directly(folder)
+    except PermissionError:
+        files = []
+    listed = {file.location for file in files}
+    return files + [list_file(item.location) for item in wanted if item.location not in listed]
 
 
 def _of_files(wanted: Sequence[Wanted], beside: Sequence[ListedFile]) -> Listing:

@@ -11,6 +11,7 @@ from source_files import DRIVES, FOUND, found, names, touch, upload
 
 from mtshare_ros.errors import MissingExtraError, RecordingError
 from mtshare_ros.fleet.addresses import Address
+from mtshare_ros.fleet.fetching import fetch
 from mtshare_ros.fleet.sources import find_sources
 
 
@@ -83,7 +84,7 @@ def test_the_version_changes_with_a_file_and_is_equal_for_a_copy_in_the_store(s3
     assert version(str(tmp_path)) != before
 
 
-def test_a_file_on_the_web_is_a_recording(tmp_path):
+def test_a_file_on_the_web_is_found_and_fetched(tmp_path):
     touch(tmp_path, 'a.mp4', text='film')
     handler = partial(SimpleHTTPRequestHandler, directory=tmp_path)
     handler.log_message = lambda *_: None
@@ -92,11 +93,13 @@ def test_a_file_on_the_web_is_a_recording(tmp_path):
         thread.start()
         try:
             [source] = find_sources([f'http://127.0.0.1:{server.server_port}/a.mp4'], {})
+            copy = fetch(source, tmp_path / 'new')
         finally:
             server.shutdown()
             thread.join()
 
     assert (source.name, source.kind, source.bytes) == ('a', 'video', 4)
+    assert copy.read_text() == 'film'
 
 
 def test_many_recordings_of_one_folder_are_found_by_one_listing_of_it(s3):

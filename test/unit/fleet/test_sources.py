@@ -55,6 +55,10 @@ def test_a_file_of_a_bag_stands_for_the_bag_and_this_is_said(tmp_path, s3):
     assert len(lines) == 2 and all('computed whole' in line for line in lines)
 
 
+def test_a_hidden_file_is_taken_where_it_is_given_itself(tmp_path):
+    assert names(touch(tmp_path, '.a.mcap', 'b.mcap') / '.a.mcap') == ['_a']
+
+
 def test_other_files_are_counted_in_one_message(tmp_path):
     lines = []
 
