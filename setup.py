@@ -51,7 +51,8 @@ ROOMS = ['numba']
 CLI = ['jinja2', 'pillow', 'psutil', 'rich', 'typer']
 BAGS = ['apsw', 'mcap>=1.1', 'rosbags>=0.11,<0.12', 'zstandard'] + CLI
 VIDEO = ['av>=11']
-FLEET = ['fsspec>=2024.2', 'pyarrow>=16', 'ray[default]>=2.10',
+# Ray 2.52 is the first that asks a token of those who connect to its ports.
+FLEET = ['fsspec>=2024.2', 'pyarrow>=16', 'ray[default]>=2.52',
          'webdataset>=0.2.86'] + BAGS + VIDEO
 REAL = ['onnx>=1.14']
 EXPORT = ['onnx>=1.16', 'onnxruntime>=1.18', 'onnxscript>=0.2']
