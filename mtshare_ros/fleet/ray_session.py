@@ -17,6 +17,10 @@ from mtshare_ros.fleet.ray_folder import ray_folder
 
 _CONNECT_S = 10.0
 _OBJECT_STORE_BYTES = 100_000_000
+_CONTROL_GROUP = Path('/sys/fs/cgroup')
+_QUOTAS = (('cpu.max',), ('cpu/cpu.cfs_quota_us', 'cpu/cpu.cfs_period_us'))
+"""Files with the microseconds of CPU time in a period, and the period: versions 2 and 1."""
+
 _VARIABLES = {
     # Without it Ray prints long lines of its own for each worker that dies.
     'RAY_DEDUP_LOGS_SKIP_REGEX': '.',
@@ -104,11 +108,15 @@ def present_ray() -> Iterator[RaySession]:
 def usable_cpus() -> int:
     """Return how many CPUs this process may use: its affinity, and the quota of its container."""
     count = len(os.sched_getaffinity(0))
-    try:
-        quota, period = Path('/sys/fs/cgroup/cpu.max').read_text(encoding='ascii').split()
-        return count if quota == 'max' else max(1, min(count, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):
-        return count
+    for names in _QUOTAS:
+        try:
+            text = ' '.join((_CONTROL_GROUP / name).read_text(encoding='ascii') for name in names)
+            quota, period = (int(word) for word in text.split())
+        except (OSError, ValueError):  # another kind of control group, or no quota
+            continue
+        if quota > 0 and period > 0:
+            return max(1, min(count, math.ceil(quota / period)))
+    return count
 
 
 def _import_ray() -> Any:

@@ -13,7 +13,7 @@ from mtshare_ros.errors import FleetError, ModelError
 from mtshare_ros.fleet.pool import Pool, PoolOptions, Task
 from mtshare_ros.fleet.pool_room import room_for_workers
 from mtshare_ros.fleet.ray_folder import ray_folder
-from mtshare_ros.fleet.ray_session import joined_ray, local_ray
+from mtshare_ros.fleet.ray_session import joined_ray, local_ray, usable_cpus
 
 ray = pytest.importorskip('ray', reason='ray is not installed: pip install -e ".[fleet]"')
 # the workers' processes do not have the path of this file
@@ -121,6 +121,15 @@ def test_more_gpus_or_threads_than_any_machine_has_are_refused():
 def test_as_many_workers_fit_as_their_threads_leave_room_for(ray_of_two_cpus):
     assert room_for_workers(ray_of_two_cpus.ray, threads=1, gpus=0.0) == 2
     assert room_for_workers(ray_of_two_cpus.ray, threads=2, gpus=0.0) == 1
+
+
+def test_the_cpus_that_this_process_may_not_use_do_not_count():
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(allowed)})
+    try:
+        assert usable_cpus() == 1
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 @pytest.mark.parametrize('address', ['127.0.0.1:1', 'ray://127.0.0.1:1'])
