@@ -76,13 +76,11 @@ class BagRun:
         Of a damaged input all that can be read is used; its ``damages`` then say what is missing.
         Raises RecordingError where not one image could be used.
         """
-        rest = self._rest()
         try:
             try:
-                self._compute(rest, progress)
-            # raised before the first message, so nothing is computed twice
+                self._compute(self._in_index(self._rest()), progress)
             except WrongIndexError:
-                self._compute(rest.from_beginning(), progress)
+                self._compute(self._rest(), progress)
             self._require_frames()
             self._output.finish()
         finally:
@@ -90,11 +88,13 @@ class BagRun:
             self._output.abandon()
 
     def _rest(self) -> Segment:
-        """Return what no earlier run has computed, with its place where an index tells it."""
+        """Return what is not in complete segments yet."""
         journal = self._output.journal
-        rest = Segment(
-            number=self.resumed_at // self._plan.segment, first_image=self.resumed_at,
-            position=journal.position, names_classes=not journal.frames)
+        return Segment(number=self.images // self._plan.segment, first_image=self.images,
+                       position=journal.position, names_classes=not journal.frames)
+
+    def _in_index(self, rest: Segment) -> Segment:
+        """Return the rest with its place, where an index tells it."""
         if not rest.position:
             return rest
         start = next((segment.start for segment in find_segments(self._recording, self._plan)
@@ -104,7 +104,7 @@ class BagRun:
 
     def _compute(self, rest: Segment, progress: Callable[[int], None]) -> None:
         self._segments.run(
-            rest, None, self._begin, lambda done: progress(self.resumed_at + done))
+            rest, None, self._begin, lambda done: progress(rest.first_image + done))
 
     def _begin(self, number: int, channels: Sequence[Channel]) -> '_Segment':
         self._output.begin(number, channels)

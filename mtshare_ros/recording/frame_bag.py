@@ -141,25 +141,23 @@ class VideoBag(FrameBag):
         last_ns = None
         try:
             for frame in decode(self._open(self.path), 'the video', skipped, place.time_ns):
-                faults = skipped.take()
                 if last_ns is None:
-                    self._require(place, faults, frame.time_ns)
+                    self._require(place, frame.time_ns)
                 # files of bags hold no times before the epoch
                 last_ns = max(frame.time_ns, 0)
-                yield from self._without_data(faults, last_ns)
+                yield from self._without_data(skipped.take(), last_ns)
                 yield self._message(replace(frame, time_ns=last_ns))
         except WrongIndexError:
             raise
         except RecordingError as error:
             self.damages.append(Damage(str(error)))
-        faults = skipped.take()
         if last_ns is None:
-            self._require(place, faults, None)
-        yield from self._without_data(faults, last_ns or 0)
+            self._require(place, None)
+        yield from self._without_data(skipped.take(), last_ns or 0)
 
-    def _require(self, place: Place, faults: Sequence[str], first_ns: int | None) -> None:
+    def _require(self, place: Place, first_ns: int | None) -> None:
         """Raise WrongIndexError unless reading begins with the frame of a place."""
-        if place.time_ns is not None and (faults or first_ns != place.time_ns):
+        if place.time_ns is not None and first_ns != place.time_ns:
             raise WrongIndexError(
                 f'{self.path}: its frame at {place.time_ns / 1e9:.3f} s cannot be decoded from '
                 'the key frame before it; read it from its beginning')

@@ -64,7 +64,7 @@ class Recording(Protocol):
         """
         Yield the messages of topics from a place on that their index has.
 
-        Raises WrongIndexError before the first message where the index proves wrong.
+        Raises WrongIndexError where the index proves wrong.
         """
 
     def index(self, names: Collection[str]) -> Sequence[IndexEntry] | None:

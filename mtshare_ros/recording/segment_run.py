@@ -88,8 +88,8 @@ class SegmentRun:
         ``open_output`` gets the number of a segment and the channels of its messages;
         ``progress`` the number of images of this call so far. Of a damaged recording all that can
         be read is used; its ``damages`` then say what is missing. Raises WrongIndexError where
-        ``first`` was found in an index and ``count`` is given, but the recording does not hold
-        what the index says: then only ``first.from_beginning()`` without a count is certain.
+        ``first`` was found in an index, but the recording does not hold what the index says: then
+        only ``first.from_beginning()`` without a count is certain.
         """
         wanted = first if count is not None and first.start is not None else None
         self._names_classes, self._done = first.names_classes, 0

@@ -18,9 +18,10 @@ def read_frame_times(container: Any, length_s: float) -> list[int] | None:
     Return the times of the frames in ns, in the order in which they are shown.
 
     They are read from the packets, and nothing is decoded. ``length_s`` is the length that the
-    header tells. Returns None where decoding from a key frame on might give other frames than
-    decoding from the beginning: packets without times or with equal ones, damaged or discarded
-    packets, frames that follow a key frame and are shown before an earlier one.
+    header tells. Returns None where these may not be the times of the decoded frames, or where
+    decoding from a key frame on might give other frames than decoding from the beginning: packets
+    without times or with equal ones, damaged or discarded packets, frames behind a key frame that
+    are shown before an earlier one.
     """
     stream = container.streams.video[0]
     error = import_extra('av', 'reading a video', 'video').error.FFmpegError
@@ -40,7 +41,11 @@ def read_frame_times(container: Any, length_s: float) -> list[int] | None:
             times.append(packet.pts)
     except error:
         return None
-    times.sort()
+    in_order = sorted(times)
+    # AVI has no times of its own: those of frames that are shown in another order are wrong
+    if in_order == times and stream.codec_context.has_b_frames:
+        return None
+    times = in_order
     shown_s = float((times[-1] - times[0]) * stream.time_base) if times else 0.0
     complete = len(times) == stream.frames if stream.frames else (
         length_s - shown_s <= _LONGEST_ENDING_S)
@@ -58,9 +63,13 @@ def packets_from(container: Any, begin_ns: int) -> Iterator[Any]:
     """
     Return the packets from a key frame on that is not shown after ``begin_ns``.
 
-    Raises WrongIndexError where none is found.
+    Decoding them fails at damage. Raises WrongIndexError where there is no such key frame.
     """
     stream = container.streams.video[0]
+    # without these, most decoders show something in place of what is damaged and do not say so;
+    # that of H.264 does, and would take the frames for damaged that belong to an earlier key frame
+    if stream.codec_context.name != 'h264':
+        stream.codec_context.options = {'err_detect': 'crccheck+bitstream+buffer+explode'}
     for step_s in _STEPS_BACK_S:
         target = int((begin_ns / 1e9 - step_s) / stream.time_base)
         container.seek(max(target, 0), stream=stream)

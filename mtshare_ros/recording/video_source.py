@@ -10,6 +10,7 @@ import numpy as np
 
 from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.image_files import turn_upright
+from mtshare_ros.recording.bag_parts import WrongIndexError
 from mtshare_ros.recording.frames import FrameSource, Listener, RecordedFrame
 from mtshare_ros.recording.video_index import packets_from
 
@@ -127,7 +128,8 @@ def decode(
     Yield the frames of a container, called ``name`` in messages, and close it.
 
     With ``begin_ns`` decoding begins with the key frame before that time, and frames that are
-    shown earlier are left out.
+    shown earlier are left out. Then a damaged frame raises WrongIndexError: what a decoder shows
+    in its place depends on all frames before it.
     """
     return _Decoding(container, name, listener, begin_ns).run()
 
@@ -186,16 +188,22 @@ class _Decoding:
         try:
             frames = packet.decode()
         except self._error as error:
+            self._refuse_damage(True)
             self._listener.skip(f'{self._name}, frame {self._number}: {error.strerror}')
             self._number += 1
             return
         for frame in frames:
             time_ns = round(self._pace.see(frame) * 1e9)
+            self._refuse_damage(frame.is_corrupt)
             if self._begin_ns is not None and time_ns < self._begin_ns:
                 continue
             rgb = turn_upright(frame.to_ndarray(format='rgb24'), _orientation(frame))
             yield RecordedFrame(rgb, time_ns, f'{self._number:06d}', number=self._number)
             self._number += 1
+
+    def _refuse_damage(self, found: bool) -> None:
+        if found and self._begin_ns is not None:
+            raise WrongIndexError(f'{self._name} has damaged frames; read it from its beginning')
 
 
 class _Pace:

@@ -77,12 +77,35 @@ def test_a_video_read_from_any_frame_on_has_the_same_bytes(tmp_path, name, codec
         expected = read(video)
         entries = video.index((TOPIC,))
         assert len(expected) == 32 and len({data for _, data, _ in expected}) == 32
-        if name.endswith(('.avi', '.mpg', '.ts')) and entries is None:
-            pytest.skip('the times of its packets are not certain, so it is read in one go')
 
         assert [entry.time_ns for entry in entries] == [time_ns for time_ns, _, _ in expected]
         for number, entry in enumerate(entries):
             assert read(video, entry.place) == expected[number:]
+
+
+@pytest.mark.parametrize('name', ['walk.avi', 'walk.h264'])
+def test_a_video_without_times_of_its_own_is_read_in_one_go(plan, tmp_path, name):
+    path = write_video(tmp_path / name, 'libx264', {'bf': '2', 'g': '8'})
+
+    with open_recording(path) as video:
+        assert len(read(video)) == 32
+        assert find_segments(video, plan(path, **OPTIONS)) == ()
+
+
+@pytest.mark.parametrize('codec', ['mjpeg', 'mpeg4'])
+def test_a_damaged_frame_is_only_decoded_after_all_before_it(tmp_path, codec):
+    path = write_video(tmp_path / 'walk.mkv', codec, {'g': '4', 'bf': '0'})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2:len(data) // 2 + 200] = bytes(200)
+    path.write_bytes(data)
+
+    with open_recording(path) as video:
+        first, *_, last = video.index((TOPIC,))
+        expected = read(video)
+        assert len(expected) == 32
+        assert read(video, last.place) == expected[-1:]
+        with pytest.raises(WrongIndexError, match='has damaged frames; read it from its begin'):
+            read(video, first.place)
 
 
 def test_a_folder_read_from_any_image_on_has_the_same_bytes(photos):
