@@ -102,7 +102,8 @@ class Worker:
         first = writer.resume() if work.in_one_go else work.segment
         if first is None:
             return Computed(writer.rows, writer.damage)
-        run = SegmentRun(recording, plan, self._engine, say=notices.append)
+        # the picture of the segment also shows what was recomputed
+        run = SegmentRun(recording, plan, self._engine, activity=True, say=notices.append)
         before = writer.images
         run.run(first, None if work.in_one_go else 1, writer.open,
                 lambda images: self._report(work.key, before + images))

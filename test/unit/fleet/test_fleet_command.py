@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -58,10 +59,8 @@ def start(tiny_model):
     begun = []
 
     def start_fleet(*words):
-        command = [sys.executable, '-m', 'mtshare_ros.cli.main', 'fleet', *words, '--model',
-                   tiny_model, '--device', 'cpu', '--workers', 2, '--segment', SEGMENT]
         process = subprocess.Popen(
-            list(map(str, command)), env={**os.environ, 'PYTHONPATH': str(ROOT)},
+            command(tiny_model, *words), env={**os.environ, 'PYTHONPATH': str(ROOT)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         begun.append(process)
         return process
@@ -79,6 +78,12 @@ def fleet(start):
         text, _ = process.communicate(timeout=PATIENCE_S)
         return process.returncode, text
     return run
+
+
+def command(model, *words):
+    return list(map(str, (
+        sys.executable, '-m', 'mtshare_ros.cli.main', 'fleet', *words, '--model', model,
+        '--device', 'cpu', '--workers', 2, '--segment', SEGMENT)))
 
 
 def files_below(folder):
@@ -239,3 +244,29 @@ def test_a_fleet_reads_from_and_writes_to_an_object_store(
     assert code == 0, text
     store.get(f'{s3}/out/bags', str(tmp_path / 'bags'), recursive=True)
     assert files_below(tmp_path / 'bags' / 'mcap_25') == files_below(alone / 'monday' / 'mcap_25')
+
+
+def test_a_full_disk_ends_the_run_and_with_more_room_it_goes_on(
+    recordings, alone, tiny_model, tmp_path
+):
+    source, disk, kept = recordings / 'monday' / 'mcap_37', tmp_path / 'disk', tmp_path / 'kept'
+    disk.mkdir()
+    run = shlex.join(command(tiny_model, source, '--output', disk / 'out'))
+    script = f"""
+        mount -t tmpfs -o size=3m tmpfs {disk} || exit 77
+        {run}; echo "code $?"
+        mount -o remount,size=100m {disk} || exit 77
+        {run}; echo "code $?"
+        cp -r {disk}/out {kept}
+    """
+
+    result = subprocess.run(
+        ['unshare', '--map-root-user', '--mount', 'sh', '-c', script], capture_output=True,
+        text=True, env={**os.environ, 'PYTHONPATH': str(ROOT)}, timeout=PATIENCE_S)
+
+    if result.returncode == 77:
+        pytest.skip(f'no disk can be mounted here: {result.stderr}')
+    text = result.stdout + result.stderr
+    assert [line for line in text.splitlines() if line.startswith('code')] == ['code 1', 'code 0']
+    assert 'No space left' in text
+    assert files_below(kept / 'bags' / 'mcap_37') == files_below(alone / 'monday' / 'mcap_37')

@@ -17,7 +17,7 @@ ROW = ManifestRow(
     source='s3://b/a.mcap', name='a', kind='bag', segment=3, segments=9, first_image=750,
     images=250, frames=249, skipped=1, input_digest='d', input_version='v', model_digest='m',
     settings_digest='s', output='bags/a/a_3.mcap', output_bytes=10**12, end_position=2000,
-    metadata='{"message_count": 1}', notices=('ä', ''), seconds=1.5, attempts=2,
+    metadata='{"message_count": 1}', notices=('ä', ''), seconds=1.5,
     finished_at=datetime(2026, 1, 2, 3, 4, 5, 678901, timezone.utc), version='1.0')
 
 
@@ -172,13 +172,13 @@ def test_a_damaged_merged_file_is_an_error_as_everything_is_in_it(place):
 
 def test_columns_that_an_older_version_did_not_write_have_defaults(place):
     buffer = io.BytesIO()
-    table = table_of([ROW]).drop_columns(['attempts', 'notices', 'finished_at', 'name'])
+    table = table_of([ROW]).drop_columns(['worker', 'notices', 'finished_at', 'name'])
     pa.parquet.write_table(table.append_column('extra', [[1]]), buffer)
     place.write_bytes('manifest.parquet', buffer.getvalue())
 
     [found] = Manifest.load(place).rows()
 
-    assert (found.attempts, found.notices, found.finished_at, found.name) == (1, (), None, '')
+    assert (found.worker, found.notices, found.finished_at, found.name) == ('', (), None, '')
     assert found.seconds == ROW.seconds
 
 
