@@ -7,9 +7,10 @@ from typing import Any, Iterator, Protocol, Sequence
 
 from mtshare_ros.errors import PlaceError, RecordingError
 from mtshare_ros.fleet.drafts import Draft
+from mtshare_ros.fleet.shard_writer import ShardWriter
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.recording.bag_parts import Channel
-from mtshare_ros.recording.frames import Observer, RecordedFrame
+from mtshare_ros.recording.frames import RecordedFrame
 from mtshare_ros.recording.segmented_bag import writer_of
 
 
@@ -83,7 +84,7 @@ class BagFile:
 class ShardFile:
     """A segment as one shard of columns, which ``writer`` makes, to be published as ``name``."""
 
-    def __init__(self, draft: Draft, name: str, writer: Observer) -> None:
+    def __init__(self, draft: Draft, name: str, writer: ShardWriter) -> None:
         self._draft, self._name, self._writer = draft, name, writer
         self._frames = 0
 
@@ -110,7 +111,7 @@ class ShardFile:
     def discard(self) -> None:
         """Throw the shard away."""
         with suppress(Exception):
-            self._writer.close()
+            self._writer.abandon()
         self._draft.discard()
 
 

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from mtshare_ros.fleet.columns import columns_of
+from mtshare_ros.fleet.shards import FORMATS as SHARD_FORMATS
 from mtshare_ros.fleet.worker_model import WorkerModel
 from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.recording.bag import choose_calibration_topic, choose_image_topic
@@ -46,6 +48,11 @@ class FleetSettings:
     threads: int = 1
     compare: WorkerModel | None = None
     pose: PoseChoice = PoseChoice()
+
+    def __post_init__(self) -> None:
+        """Refuse topics that shards have no columns for, before any work."""
+        if self.output_format in SHARD_FORMATS and self.topics is not None:
+            columns_of(self.topics.split(','))
 
     def identity(self) -> dict[str, Any]:
         """Return what must be equal for a run to go on with an interrupted one, by name."""
