@@ -178,8 +178,9 @@ def _compute(
     if run.is_done:
         return
     with StopRequest() as stop, Pool(team, MakeWorker(settings, place), warn) as pool:
-        workers = f'{pool.workers} workers of {team.threads} threads'
-        warn(f'{workers}; Ray\'s dashboard: {pool.dashboard or "off, see --dashboard"}')
+        dashboard = pool.dashboard or 'off, see --dashboard'
+        warn(f'workers: {pool.workers}, threads of each: {team.threads}, '
+             f"Ray's dashboard: {dashboard}")
         with fleet_progress(None) as bar:
             def show(now: 'Progress') -> None:
                 if stop.requested:

@@ -24,13 +24,15 @@ def begin_fleet(place: Place, wanted: Mapping[str, Any], *, overwrite: bool = Fa
     # as it will be read: JSON has lists only, and no integer keys
     wanted = json.loads(json.dumps(dict(wanted)))
     before = read_identity(place)
-    if before is not None and not (overwrite and before != wanted):
-        check_identity(before, wanted, place.text)
-        return
     if before is None:
         _check_empty(place)
-    else:
+    elif before == wanted:
+        return
+    # a command that ended before it wrote anything, say for a wrong option, is in nobody's way
+    elif overwrite or not _outputs_in(place):
         clear_fleet(place)
+    else:
+        check_identity(before, wanted, place.text)
     text = json.dumps(wanted, indent=1, ensure_ascii=False)
     place.write_bytes(FLEET_FILE, f'{text}\n'.encode())
 
@@ -69,8 +71,12 @@ def clear_fleet(place: Place) -> None:
 
 
 def _check_empty(place: Place) -> None:
-    taken = sorted(place.entries().intersection(OUTPUTS))
+    taken = _outputs_in(place)
     if taken:
         raise RecordingError(
             f'{place.text}: holds {", ".join(taken)}, but no {FLEET_FILE}, so it is not the '
             'output of a fleet; give another --output')
+
+
+def _outputs_in(place: Place) -> list[str]:
+    return sorted(place.entries().intersection(OUTPUTS))

@@ -46,7 +46,8 @@ class ManifestRow:
     end_position: int = column('messages of the recording before the end of the segment', 0)
     metadata: str = column('JSON of the rosbag2 metadata of the file', '')
     summary: str = column('JSON of what the summary shows of it', '')
-    statistics: str = column('JSON of its milliseconds, tokens and resets, and of what it was computed with', '')
+    statistics: str = column('JSON of milliseconds, tokens, resets, and what it was computed with',
+                             '')
     notices: tuple[str, ...] = column('notices, a list of texts', ())
     seconds: float = column('time it took to compute', 0.0)
     worker: str = column('the worker that computed it', '')

@@ -30,7 +30,7 @@ from mtshare_ros.fleet.shards import open_shard
 from mtshare_ros.fleet.sources import Source
 from mtshare_ros.fleet.work import Computed, RecordingFacts, Work, WorkerFacts
 from mtshare_ros.inference.machine_costs import choices_of
-from mtshare_ros.inference.map_outputs import task_of
+from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs, task_of
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.recording.bag import Bag
 from mtshare_ros.recording.bag_parts import Channel, WrongIndexError
@@ -63,6 +63,9 @@ class Worker:
         _check_sees(place)
         self._settings, self._place, self._report = settings, place, report
         self._engine = settings.model.load()
+        # here, so that a wrong --topics ends the run and not each recording
+        choose_outputs(settings.topics, offered_outputs(
+            self._engine.tasks, self._engine.description.architecture.relative_depth), '--topics')
         self._other = settings.compare.load() if settings.compare is not None else None
         self._reader = RecordingReader()
 

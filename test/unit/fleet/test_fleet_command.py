@@ -161,7 +161,7 @@ def test_the_same_command_again_computes_nothing(fleet, recordings, tmp_path):
 
     assert code == 0, text
     assert rows_of(tmp_path / 'out') == before
-    assert 'workers' not in text
+    assert 'workers:' not in text
 
 
 def test_what_failed_is_tried_again(fleet, recordings, tmp_path):

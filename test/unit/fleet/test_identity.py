@@ -36,6 +36,7 @@ def test_the_same_command_goes_on(place):
 ])
 def test_another_command_is_refused_and_the_first_difference_named(place, change, message):
     begin_fleet(place, WANTED)
+    place.write_bytes('manifest/1.parquet', b'1')
 
     with pytest.raises(RecordingError, match=f'{message}.*--output.*--overwrite'):
         begin_fleet(place, {**WANTED, **change})
@@ -43,9 +44,18 @@ def test_another_command_is_refused_and_the_first_difference_named(place, change
 
 def test_an_option_that_is_no_longer_given_is_a_difference(place):
     begin_fleet(place, {**WANTED, 'topics': 'all'})
+    place.write_bytes('manifest/1.parquet', b'1')
 
     with pytest.raises(RecordingError, match="topics was 'all', now it is None"):
         begin_fleet(place, WANTED)
+
+
+def test_a_command_that_wrote_nothing_is_replaced_by_another_one(place):
+    begin_fleet(place, {**WANTED, 'topics': 'nonsense'})
+
+    begin_fleet(place, WANTED)
+
+    assert 'topics' not in read_identity(place)
 
 
 def test_another_command_may_overwrite_what_a_fleet_wrote_and_nothing_else(place):
