@@ -123,6 +123,7 @@ class Pool:
                     yield from self._settle(reference)
             if time.monotonic() >= self._progress_due_s:
                 self._progress_due_s = time.monotonic() + _PROGRESS_S
+                self._session.check()
                 self._watch_start()
                 progress(self._amount())
 
@@ -217,6 +218,7 @@ class Pool:
 
     def _replace(self, slot: Slot, reason: str) -> Iterator[Done]:
         """Start another worker in place of a dead one; what it had been given runs again."""
+        self._session.check()
         if slot.start is None:
             self._restart(slot, reason)
             return

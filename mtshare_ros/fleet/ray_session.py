@@ -36,13 +36,29 @@ class RaySession:
     """
     A connected Ray: its module, the URL of its dashboard ('' without), where its logs are.
 
-    ``keep_logs`` can be set, if the user will want to read them.
+    ``keep_logs`` can be set, if the user will want to read them. ``process`` is the one of Ray
+    that starts and watches the workers, of a Ray on this machine.
     """
 
     ray: Any
     dashboard: str
     logs: Path | None = None
     keep_logs: bool = False
+    process: Any = None
+
+    def check(self) -> None:
+        """Raise FleetError if Ray has ended; a while later it would end this process as well."""
+        if self.process is None:
+            return
+        psutil = import_extra('psutil', 'a fleet', 'fleet')
+        try:
+            ended = self.process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            ended = True
+        if ended:
+            self.keep_logs = True
+            raise FleetError('Ray on this machine has ended, because it was killed or crashed; '
+                             'run the command again')
 
 
 @contextmanager
@@ -66,7 +82,9 @@ def local_ray(
         settings = {'num_cpus': cpus, 'object_store_memory': _OBJECT_STORE_BYTES,
                     'include_dashboard': dashboard, '_temp_dir': str(own.path)}
         with _connected(ray, 'local', **settings) as context:
-            session = RaySession(ray, _url(context), own.logs)
+            children = import_extra('psutil', 'a fleet', 'fleet').Process().children()
+            raylet = next((child for child in children if child.name() == 'raylet'), None)
+            session = RaySession(ray, _url(context), own.logs, process=raylet)
             try:
                 yield session
             finally:

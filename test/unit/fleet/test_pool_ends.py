@@ -117,3 +117,12 @@ def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_its_files(
         time.sleep(0.1)
     with ray_folder(folder, print) as own:
         assert list(folder.iterdir()) == [own.path]
+
+
+@pytest.mark.slow
+def test_where_ray_itself_is_killed_the_driver_says_so(driver):
+    next(each for each in processes_of(driver) if each.name() == 'raylet').kill()
+
+    errors = driver.communicate(timeout=60)[1]
+
+    assert 'FleetError: Ray on this machine has ended' in errors
