@@ -232,7 +232,7 @@ def prepare_network(run: StageRun, label_count: int, source: Path | None) -> Pre
     network = build_model(architecture, run.tasks, label_count)
     initial = None
     if run.recipe.initial:
-        initial = load_initial_weights(network, _initial_path(run.recipe.initial))
+        initial = load_initial_weights(network, initial_path(run.recipe.initial))
     if source is not None:
         load_initial_weights(network, source)
         initial = None
@@ -245,7 +245,7 @@ def prepare_network(run: StageRun, label_count: int, source: Path | None) -> Pre
     return Prepared(network, gates, initial)
 
 
-def _initial_path(initial: str) -> Path:
+def initial_path(initial: str) -> Path:
     """Return the file of a model by name or path, or a folder of public weights."""
     path = Path(initial).expanduser()
     return path if path.is_dir() and (path / 'config.json').is_file() else \

@@ -1,6 +1,7 @@
 """What has to be equal on all machines of a training; found before it would spoil the result."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 import json
 import platform
 from typing import Any
@@ -12,7 +13,9 @@ from mtshare_ros.config import to_values
 from mtshare_ros.errors import TrainingError
 from mtshare_ros.inference.device import cuda_device_count, resolve_device
 from mtshare_ros.model.description import ModelDescription
+from mtshare_ros.model.weight_files import open_weights
 from mtshare_ros.training.batch_plan import BatchSource
+from mtshare_ros.training.initial_network import initial_path
 from mtshare_ros.training.processes import Processes
 from mtshare_ros.training.recipe import Recipe, StageRun
 from mtshare_ros.training.run_directory import Family
@@ -26,9 +29,12 @@ def check_recipes(
 
     Raises TrainingError in every process, naming the first difference and the machine.
     """
+    if processes.count == 1:
+        return
     _check_equal(processes, {
         'mtshare_ros': __version__, 'torch': str(torch.__version__), 'device': _kind_of(device),
-        'recipe': to_values(recipe), 'runs': ', '.join(run.folder for run in runs)})
+        'recipe': to_values(recipe), 'runs': ', '.join(run.folder for run in runs),
+        'sha256 of initial': _digest_of(recipe.initial) if recipe.initial else ''})
 
 
 def check_data(
@@ -75,6 +81,17 @@ def _check_equal(processes: Processes, facts: Mapping[str, Any]) -> None:
 
 def _kind_of(device: str) -> str:
     return resolve_device(device, cuda_devices=cuda_device_count()).name.partition(':')[0]
+
+
+def _digest_of(initial: str) -> str:
+    """Return the sha256 of tensors and their names; files with the same ones may differ."""
+    path, digest = initial_path(initial), sha256()
+    for file in sorted(path.glob('*.safetensors')) if path.is_dir() else [path]:
+        with open_weights(file) as weights:
+            for name in sorted(weights.keys()):
+                values = weights.get_tensor(name).reshape(-1).view(torch.uint8)
+                digest.update(name.encode() + values.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _all_facts(processes: Processes, facts: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -8,6 +8,8 @@ import signal
 from time import sleep
 
 import pytest
+from safetensors.torch import save_file
+import torch
 from toys import image_plan, toy_clips, toy_description, toy_recipe, toy_source
 from two_machines import end_machines, start_machines, wait_for
 
@@ -35,7 +37,8 @@ def talk(folder):
     """Do in each process what the tests below look at; write down what came of it."""
     with joined_processes('cpu', pytest.fail) as processes:
         rank = processes.rank
-        own = replace(RECIPE, seed=rank)
+        own, from_file = replace(RECIPE, seed=rank), replace(RECIPE, initial='own.safetensors')
+        save_file({'weight': torch.full((2, 2), float(rank))}, 'own.safetensors')
         rooms = toy_source(RUNS[0], rooms=toy_clips(6 - rank))
         description = toy_description(RUNS[0])
         family = Family(RECIPE, Path(folder) / str(rank))
@@ -45,6 +48,7 @@ def talk(folder):
         found = {
             'same': refusal(check_recipes, processes, RECIPE, RUNS, 'cpu'),
             'recipes': refusal(check_recipes, processes, own, RUNS, 'cpu'),
+            'initial': refusal(check_recipes, processes, from_file, RUNS, 'cpu'),
             'runs': refusal(check_recipes, processes, RECIPE, RUNS[:1 - rank], 'cpu'),
             'data': refusal(check_data, processes, RUNS[0], rooms, description),
             'folder': refusal(check_folder_of_runs, processes, family, RUNS),
@@ -103,6 +107,7 @@ def test_equal_recipes_are_accepted(talked):
 @pytest.mark.slow
 @pytest.mark.parametrize('what, words', [
     ('recipes', r'recipe.seed is 1 on .* \(process 1\), and 0 on .* \(process 0\); all machines'),
+    ('initial', r'sha256 of initial is \w{64} on .* \(process 1\), and \w{64} on .* \(process 0'),
     ('runs', r'runs is  on .* \(process 1\), and semseg/base on .* \(process 0\)'),
     ('data', r'semseg/base: data.items is 5 on .* \(process 1\), and 6 on .* \(process 0\)'),
     ('folder', r'the run semseg/base was begun on .* \(process 1\), in .*, but the first process '
