@@ -43,6 +43,7 @@ Begin with  mtshare demo
 With ROS 2  ros2 launch mtshare_ros perception.launch.py image:=/camera/image
 Its models  mtshare models list
 Recordings  mtshare bag IN OUT, mtshare run VIDEO --output DIR
+Thousands   mtshare fleet FOLDER --output DIR
 How good    mtshare evaluate default --dataset rooms --split test
 How fast    mtshare bench
 How robust  mtshare soak
