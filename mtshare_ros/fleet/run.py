@@ -18,7 +18,7 @@ from mtshare_ros.fleet.recording_work import RecordingWork
 from mtshare_ros.fleet.run_progress import Progress, ProgressAccount
 from mtshare_ros.fleet.settings import BAG, FleetSettings
 from mtshare_ros.fleet.sources import Source
-from mtshare_ros.fleet.work import Computed, RecordingFacts, Work, WorkerFacts
+from mtshare_ros.fleet.work import Computed, RecordingFacts, Work
 
 _AHEAD = 4
 """Recordings that are opened or computed at a time, for each worker."""
@@ -34,8 +34,8 @@ class FleetRun:
     """
     Computes recordings with the workers of a pool, and enters what became of them in a manifest.
 
-    What is done according to the manifest is not computed again. ``facts`` are those of a worker,
-    None before the first. ``say`` gets messages for the user, one line each.
+    What is done according to the manifest is not computed again. ``say`` gets messages for the
+    user, one line each.
     """
 
     def __init__(
@@ -50,7 +50,6 @@ class FleetRun:
         self._working: dict[str, RecordingWork] = {}
         # the location of the first recording of the same contents, by their digest
         self._first: dict[str, str] = {}
-        self.facts: WorkerFacts | None = None
         self._flush_due_s = 0.0
         self._refusals = 0
         # listed once: asking a store for each file of an earlier run would take hours
@@ -76,7 +75,7 @@ class FleetRun:
         def report(images: int) -> None:
             progress(self._account.progress(images))
 
-        pool.submit(Task('what it computes with', 'describe'))
+        pool.submit(Task('notices of its model', 'notices'))
         try:
             self._begin_some()
             for done in pool.finished(report):
@@ -106,16 +105,16 @@ class FleetRun:
                 self._finish(work)
             else:
                 waiting.append(source)
-        duplicates = [source for source in waiting if self._is_known_duplicate(source)]
-        for source in duplicates:
-            self._account.closed(source.location)
-        return [source for source in waiting if source not in set(duplicates)]
+        return [source for source in waiting if not self._is_known_duplicate(source)]
 
     def _is_known_duplicate(self, source: Source) -> bool:
         """Return whether an earlier run has found that another recording has its contents."""
         row = self._manifest.of(source.location).get(WHOLE)
-        return (row is not None and row.state == 'duplicate'
-                and row.input_version == source.version and row.input_digest in self._first)
+        known = (row is not None and row.state == 'duplicate'
+                 and row.input_version == source.version and row.input_digest in self._first)
+        if known:
+            self._account.closed(source.location)
+        return known
 
     def _begin_some(self) -> None:
         """Begin recordings while the workers have little to do."""
@@ -139,11 +138,9 @@ class FleetRun:
 
     def _handle(self, done: Done) -> None:
         """Take the result of a task."""
-        if isinstance(done.value, WorkerFacts):
-            self.facts = done.value
-            for notice in done.value.notices:
-                self._say(notice)
         if not done.task.arguments:
+            for notice in done.value or ():
+                self._say(notice)
             return
         asked = done.task.arguments[0]
         if isinstance(asked, Source):

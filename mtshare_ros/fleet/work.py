@@ -1,19 +1,10 @@
 """What the driver of a fleet and its workers tell each other."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from mtshare_ros.fleet.manifest_rows import ManifestRow, WHOLE
 from mtshare_ros.fleet.sources import Source
 from mtshare_ros.recording.segments import Segment
-
-
-@dataclass(frozen=True)
-class WorkerFacts:
-    """What a worker computes with, by name, and what its user should know."""
-
-    computed_with: dict[str, Any]
-    notices: tuple[str, ...]
 
 
 @dataclass(frozen=True)

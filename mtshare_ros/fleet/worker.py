@@ -28,7 +28,7 @@ from mtshare_ros.fleet.settings import BAG, FleetSettings, SUMMARY
 from mtshare_ros.fleet.shard_writer import ShardContext
 from mtshare_ros.fleet.shards import open_shard
 from mtshare_ros.fleet.sources import Source
-from mtshare_ros.fleet.work import Computed, RecordingFacts, Work, WorkerFacts
+from mtshare_ros.fleet.work import Computed, RecordingFacts, Work
 from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs, task_of
 from mtshare_ros.inference.prediction import InferenceSettings
@@ -69,10 +69,9 @@ class Worker:
         self._other = settings.compare.load() if settings.compare is not None else None
         self._reader = RecordingReader()
 
-    def describe(self) -> WorkerFacts:
-        """Return what it computes with."""
-        notices = filter(None, (self._engine.rooms_only_warning, *self._engine.notices))
-        return WorkerFacts(choices_of(self._engine, self._settings.shared), tuple(notices))
+    def notices(self) -> tuple[str, ...]:
+        """Return what the user of its model should know."""
+        return tuple(filter(None, (self._engine.rooms_only_warning, *self._engine.notices)))
 
     def open(self, source: Source) -> RecordingFacts:
         """Open a recording; raise MtshareError where it cannot be computed."""
