@@ -92,7 +92,7 @@ class FleetRun:
     def _writes_bags(self) -> bool:
         return self._settings.output_format == BAG
 
-    def _settle(self, sources: Sequence[Source]) -> list[Source]:
+    def _settle(self, sources: Sequence[Source]) -> list[RecordingWork]:
         """Finish recordings that an earlier run has computed whole; return the others."""
         waiting = []
         for source in sources:
@@ -104,8 +104,8 @@ class FleetRun:
                 self._working[source.location] = work
                 self._finish(work)
             else:
-                waiting.append(source)
-        return [source for source in waiting if not self._is_known_duplicate(source)]
+                waiting.append(work)
+        return [work for work in waiting if not self._is_known_duplicate(work.source)]
 
     def _is_known_duplicate(self, source: Source) -> bool:
         """Return whether an earlier run has found that another recording has its contents."""
@@ -119,8 +119,9 @@ class FleetRun:
     def _begin_some(self) -> None:
         """Begin recordings while the workers have little to do."""
         while self._waiting and len(self._working) < _AHEAD * self._pool.workers:
-            source = self._waiting.popleft()
-            work = self._working[source.location] = RecordingWork(source, self._done_of(source))
+            work = self._waiting.popleft()
+            source = work.source
+            self._working[source.location] = work
             if source.is_local:
                 self._pool.submit(
                     Task(source.name, 'open', (source,), near=source.location))

@@ -16,9 +16,8 @@ from mtshare_ros.recording.recorded_poses import PoseChoice
 from mtshare_ros.recording.recording import Recording
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
-BAG, PARQUET, WEBDATASET, SUMMARY = 'bag', 'parquet', 'webdataset', 'summary'
-FORMATS = (BAG, PARQUET, WEBDATASET, SUMMARY)
-"""What is written of a recording: a bag, shards of columns, or nothing but its statistics."""
+BAG, SUMMARY = 'bag', 'summary'
+"""What is written of a recording besides SHARD_FORMATS: a bag, or nothing but its statistics."""
 
 
 @dataclass(frozen=True)
