@@ -27,6 +27,15 @@ def branched(prefix=2, tasks=DEFAULT_TASKS, **deltas):
     return network
 
 
+def write_branched(folder, description, tasks):
+    """Write a tiny model whose sub-tasks have a block with delta weights, and return its file."""
+    network = branch_out(build(tasks, TINY), 1)
+    add_random_deltas(network, density=0.3)
+    path = folder / 'branched.safetensors'
+    save_checkpoint(path, network, replace(description, architecture=network.config, tasks=tasks))
+    return path
+
+
 def describe(network, **values):
     return ModelDescription(**{
         'architecture': network.config, 'tasks': network.tasks, 'labels': load_labels('nyu40'),

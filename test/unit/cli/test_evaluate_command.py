@@ -1,6 +1,5 @@
 """``mtshare evaluate``."""
 
-from dataclasses import replace
 import json
 
 import numpy as np
@@ -10,16 +9,12 @@ pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 Image = pytest.importorskip('PIL.Image', reason='the sheet needs the extra [cli]')
 
-from tiny import TINY  # noqa: E402
-import torch  # noqa: E402
+from branching import write_branched  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 import yaml  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.cli.evaluate_outcome import METRICS  # noqa: E402
-from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
-from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
-from mtshare_ros.model.network import build_model  # noqa: E402
 
 TASKS = ('depth', 'normals', 'edge')  # untrained, it finds no class: a mIoU of 0 has no change
 SHORT = ('--clips', '--split', 'validation', '--count', 1, '--frames', 4, '--input-size', '48x64')
@@ -28,12 +23,7 @@ SHORT = ('--clips', '--split', 'validation', '--count', 1, '--frames', 4, '--inp
 @pytest.fixture(scope='module')
 def branched_model(tmp_path_factory, tiny_description):
     """Write a tiny model whose sub-tasks have a block with delta weights of their own."""
-    torch.manual_seed(0)
-    network = branch_out(build_model(TINY, TASKS, 40), 1)
-    add_random_deltas(network, density=0.3)
-    path = tmp_path_factory.mktemp('models') / 'branched.safetensors'
-    save_checkpoint(path, network, replace(tiny_description, architecture=network.config,
-                                           tasks=TASKS))
+    path = write_branched(tmp_path_factory.mktemp('models'), tiny_description, TASKS)
     return path
 
 

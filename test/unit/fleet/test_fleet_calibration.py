@@ -1,6 +1,6 @@
 """Calibrating with workers finds the thresholds that one process finds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 import os
 from pathlib import Path
@@ -23,8 +23,7 @@ from bag_files import (  # noqa: E402
     write_bag,
     write_camera_bag,
 )
-from tiny import TINY  # noqa: E402
-import torch  # noqa: E402
+from branching import write_branched  # noqa: E402
 
 from mtshare_ros.evaluation.calibration import (  # noqa: E402
     calibrate,
@@ -49,9 +48,6 @@ from mtshare_ros.fleet.pool import Pool, PoolOptions  # noqa: E402
 from mtshare_ros.fleet.sources import find_sources  # noqa: E402
 from mtshare_ros.fleet.worker_model import WorkerModel  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
-from mtshare_ros.model.checkpoint import save_checkpoint  # noqa: E402
-from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
-from mtshare_ros.model.network import build_model  # noqa: E402
 from mtshare_ros.recording.calibration_frames import RecordingChoice  # noqa: E402
 
 # the workers' processes do not have the path of this file
@@ -67,12 +63,7 @@ TWO = PoolOptions(workers=2, temp_folder=Path(tempfile.gettempdir()))
 @pytest.fixture(scope='module')
 def model(tmp_path_factory, tiny_description):
     """Write a tiny model whose sub-task has a block of its own, and choose it for workers."""
-    torch.manual_seed(0)
-    network = branch_out(build_model(TINY, TASKS, 40), 1)
-    add_random_deltas(network, density=0.3)
-    path = tmp_path_factory.mktemp('models') / 'branched.safetensors'
-    save_checkpoint(path, network, replace(tiny_description, architecture=network.config,
-                                           tasks=TASKS))
+    path = write_branched(tmp_path_factory.mktemp('models'), tiny_description, TASKS)
     return WorkerModel.choose(str(path), device='cpu', gpus=0.0, precision='auto',
                               input_size=SIZE)
 

@@ -14,8 +14,7 @@ ray = pytest.importorskip('ray', reason='ray is not installed: pip install -e ".
 pytest.importorskip('numba', reason='the rooms need the extra [rooms]')
 trees = pytest.importorskip('dataset_trees', reason='data sets need the extra [train]')
 
-from tiny import TINY  # noqa: E402
-import torch  # noqa: E402
+from branching import write_branched  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
@@ -31,9 +30,7 @@ from mtshare_ros.fleet.evaluation_worker import evaluate_with, EvaluationWorkers
 from mtshare_ros.fleet.pool import Pool, PoolOptions  # noqa: E402
 from mtshare_ros.fleet.worker_model import WorkerModel  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
-from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint  # noqa: E402
-from mtshare_ros.model.deltas import add_random_deltas, branch_out  # noqa: E402
-from mtshare_ros.model.network import build_model  # noqa: E402
+from mtshare_ros.model.checkpoint import load_checkpoint  # noqa: E402
 from mtshare_ros.sharing.sharing_settings import SharingSettings  # noqa: E402
 
 # the workers' processes do not have the path of this file
@@ -47,12 +44,7 @@ TWO = PoolOptions(workers=2, temp_folder=Path(tempfile.gettempdir()))
 @pytest.fixture(scope='module')
 def model(tmp_path_factory, tiny_description):
     """Write a tiny model whose sub-tasks have a block with delta weights of their own."""
-    torch.manual_seed(0)
-    network = branch_out(build_model(TINY, TASKS, 40), 1)
-    add_random_deltas(network, density=0.3)
-    path = tmp_path_factory.mktemp('models') / 'branched.safetensors'
-    save_checkpoint(path, network, replace(tiny_description, architecture=network.config,
-                                           tasks=TASKS))
+    path = write_branched(tmp_path_factory.mktemp('models'), tiny_description, TASKS)
     return path
 
 
