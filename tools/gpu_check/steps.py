@@ -1,4 +1,4 @@
-"""All steps in the order in which they run, with the seconds that each may take."""
+"""All steps in the order in which they run, with the seconds that each may take on a GPU."""
 
 from functools import partial
 
