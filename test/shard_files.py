@@ -5,8 +5,8 @@ from dataclasses import replace
 from bag_files import info_message, PERIOD_NS, picture, START_NS
 import numpy as np
 
-from mtshare_ros.fleet.shard_writer import ShardContext
-from mtshare_ros.fleet.shards import FORMATS, open_shard
+from mtshare_ros.fleet.shards.formats import FORMATS, open_shard
+from mtshare_ros.fleet.shards.shard_writer import ShardContext
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.recording.frames import Perception, RecordedFrame
 from mtshare_ros.sharing.sharing_settings import SharingSettings

@@ -1,7 +1,7 @@
 """Folders and buckets with empty recordings, and what is found in them."""
 
-from mtshare_ros.fleet.places import open_place
-from mtshare_ros.fleet.sources import find_sources
+from mtshare_ros.fleet.output.places import open_place
+from mtshare_ros.fleet.sources.sources import find_sources
 
 DRIVES = (
     'drives/a/a_0.mcap', 'drives/a/a_1.mcap', 'drives/a/metadata.yaml', 'drives/k/k_0.db3',

@@ -22,7 +22,7 @@ def recordings_of(
 ) -> 'list[CalibrationRecording]':
     """Return the recordings to calibrate on: bags, videos, then what is found for sources."""
     from mtshare_ros.fleet.calibration_worker import FetchedRecording
-    from mtshare_ros.fleet.sources import find_sources
+    from mtshare_ros.fleet.sources.sources import find_sources
     from mtshare_ros.recording.calibration_frames import RecordingChoice
 
     found = find_sources(sources, {}, warn) if sources else ()

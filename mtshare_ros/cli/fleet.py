@@ -23,13 +23,13 @@ from mtshare_ros.cli.fleet_progress import fleet_progress
 from mtshare_ros.cli.output import check_folder, print_table, StopRequest, warn, write_json
 
 if TYPE_CHECKING:
-    from mtshare_ros.fleet.manifest import Manifest
     from mtshare_ros.fleet.outcome import Outcome
-    from mtshare_ros.fleet.places import Place
+    from mtshare_ros.fleet.output.manifest import Manifest
+    from mtshare_ros.fleet.output.places import Place
     from mtshare_ros.fleet.pool import PoolOptions
     from mtshare_ros.fleet.run_progress import Progress
     from mtshare_ros.fleet.settings import FleetSettings
-    from mtshare_ros.fleet.sources import Source
+    from mtshare_ros.fleet.sources.sources import Source
 
 EXAMPLES = """
 mtshare fleet drives/ --output maps/
@@ -137,12 +137,12 @@ def _run(
     overwrite: bool,
 ) -> 'Outcome':
     """Compute everything and write the page about it."""
-    from mtshare_ros.fleet.identity import begin_fleet
-    from mtshare_ros.fleet.manifest import Manifest
     from mtshare_ros.fleet.outcome import find_outcome
-    from mtshare_ros.fleet.places import open_place
-    from mtshare_ros.fleet.sources import find_sources
-    from mtshare_ros.fleet.summary import PAGE, RunFacts, write_summary
+    from mtshare_ros.fleet.output.identity import begin_fleet
+    from mtshare_ros.fleet.output.manifest import Manifest
+    from mtshare_ros.fleet.output.places import open_place
+    from mtshare_ros.fleet.sources.sources import find_sources
+    from mtshare_ros.fleet.summary.page import PAGE, RunFacts, write_summary
 
     # before the work, as it refuses models that cannot be compared
     facts = RunFacts.of(settings)

@@ -14,7 +14,7 @@ from mtshare_ros.evaluation.room_data import CalibrationClips, render_clips
 from mtshare_ros.fleet.fetching import fetch
 from mtshare_ros.fleet.ordered_results import in_order
 from mtshare_ros.fleet.pool import Pool, Report, Task
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.fleet.worker_model import WorkerModel
 from mtshare_ros.recording.calibration_frames import CalibrationRecording, RecordingChoice
 from mtshare_ros.sharing.sharing_settings import SharingSettings

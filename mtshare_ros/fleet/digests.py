@@ -4,9 +4,13 @@ import hashlib
 from pathlib import Path
 
 from mtshare_ros.errors import RecordingError
-from mtshare_ros.fleet.listings import list_directly, list_file
-from mtshare_ros.fleet.recording_files import file_recording, find_recordings, FoundRecording
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.sources.listings import list_directly, list_file
+from mtshare_ros.fleet.sources.recording_files import (
+    file_recording,
+    find_recordings,
+    FoundRecording,
+)
+from mtshare_ros.fleet.sources.sources import Source
 
 _BLOCK = 2**22
 """Bytes read at a time."""

@@ -7,9 +7,13 @@ import shutil
 
 from mtshare_ros.errors import PlaceError, RecordingError
 from mtshare_ros.fleet.addresses import Address, reaching
-from mtshare_ros.fleet.listings import list_address, ListedFile, tree_of
-from mtshare_ros.fleet.recording_files import file_recording, find_recordings, FoundRecording
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.sources.listings import list_address, ListedFile, tree_of
+from mtshare_ros.fleet.sources.recording_files import (
+    file_recording,
+    find_recordings,
+    FoundRecording,
+)
+from mtshare_ros.fleet.sources.sources import Source
 
 _SPARE = 2**26
 """Bytes to leave free beside a copy."""

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mtshare_ros.fleet.manifest import Manifest
-from mtshare_ros.fleet.manifest_rows import WHOLE
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.output.manifest import Manifest
+from mtshare_ros.fleet.output.manifest_rows import WHOLE
+from mtshare_ros.fleet.sources.sources import Source
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from dataclasses import replace
 import json
 from typing import Any
 
-from mtshare_ros.fleet.manifest_rows import ManifestRow
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
+from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.fleet.work import Work
 from mtshare_ros.recording.segments import Segment
 

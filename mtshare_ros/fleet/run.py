@@ -8,16 +8,16 @@ import time
 from mtshare_ros import __version__
 from mtshare_ros.errors import PlaceError
 from mtshare_ros.fleet.digests import digest
-from mtshare_ros.fleet.finished_bag import finish_bag, is_finished
-from mtshare_ros.fleet.layout import BAGS, places_of, SHARDS
-from mtshare_ros.fleet.manifest import Manifest
-from mtshare_ros.fleet.manifest_rows import ManifestRow, WHOLE
-from mtshare_ros.fleet.places import Place
+from mtshare_ros.fleet.output.finished_bag import finish_bag, is_finished
+from mtshare_ros.fleet.output.layout import BAGS, places_of, SHARDS
+from mtshare_ros.fleet.output.manifest import Manifest
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow, WHOLE
+from mtshare_ros.fleet.output.places import Place
 from mtshare_ros.fleet.pool import Done, Pool, Task
 from mtshare_ros.fleet.recording_work import RecordingWork
 from mtshare_ros.fleet.run_progress import Progress, ProgressAccount
 from mtshare_ros.fleet.settings import BAG, FleetSettings
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.fleet.work import Computed, RecordingFacts, Work
 
 _AHEAD = 4

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.sources.sources import Source
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ import sqlite3
 from typing import Any, Iterator, Protocol, Sequence
 
 from mtshare_ros.errors import PlaceError, RecordingError
-from mtshare_ros.fleet.drafts import Draft
-from mtshare_ros.fleet.shard_writer import ShardWriter
+from mtshare_ros.fleet.output.drafts import Draft
+from mtshare_ros.fleet.shards.shard_writer import ShardWriter
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.recording.bag_parts import Channel
 from mtshare_ros.recording.frames import RecordedFrame

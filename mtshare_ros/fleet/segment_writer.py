@@ -10,12 +10,12 @@ import time
 from typing import Any, Callable, Mapping, Sequence
 
 from mtshare_ros import __version__
-from mtshare_ros.fleet.layout import picture, places_of
-from mtshare_ros.fleet.manifest import read_part, write_part
-from mtshare_ros.fleet.manifest_rows import ManifestRow
-from mtshare_ros.fleet.places import Place
+from mtshare_ros.fleet.output.layout import picture, places_of
+from mtshare_ros.fleet.output.manifest import read_part, write_part
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
+from mtshare_ros.fleet.output.places import Place
 from mtshare_ros.fleet.segment_files import PublishedFile, SegmentFile
-from mtshare_ros.fleet.segment_summary import SegmentSummary
+from mtshare_ros.fleet.summary.segment_summary import SegmentSummary
 from mtshare_ros.fleet.work import Work
 from mtshare_ros.inference.prediction import Prediction
 from mtshare_ros.recording.bag_parts import Channel

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from mtshare_ros.fleet.columns import columns_of
-from mtshare_ros.fleet.shards import FORMATS as SHARD_FORMATS
+from mtshare_ros.fleet.shards.columns import columns_of
+from mtshare_ros.fleet.shards.formats import FORMATS as SHARD_FORMATS
 from mtshare_ros.fleet.worker_model import WorkerModel
 from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.recording.bag import choose_calibration_topic, choose_image_topic

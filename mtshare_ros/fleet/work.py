@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from mtshare_ros.fleet.manifest_rows import ManifestRow, WHOLE
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow, WHOLE
+from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.recording.segments import Segment
 
 

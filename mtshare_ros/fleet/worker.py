@@ -8,26 +8,26 @@ import platform
 from tempfile import TemporaryDirectory
 
 from mtshare_ros.errors import PlaceError
-from mtshare_ros.fleet.comparison import Comparison
 from mtshare_ros.fleet.digests import digest
 from mtshare_ros.fleet.fetching import fetch
-from mtshare_ros.fleet.identity import read_identity
-from mtshare_ros.fleet.layout import (
+from mtshare_ros.fleet.output.identity import read_identity
+from mtshare_ros.fleet.output.layout import (
     bag_file,
     bag_folder,
     shard,
     SHARD_ENDINGS,
     unfinished_folder,
 )
-from mtshare_ros.fleet.manifest_rows import ManifestRow
-from mtshare_ros.fleet.places import Place
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
+from mtshare_ros.fleet.output.places import Place
 from mtshare_ros.fleet.segment_files import BagFile, NoFile, SegmentFile, ShardFile
-from mtshare_ros.fleet.segment_summary import SegmentSummary
 from mtshare_ros.fleet.segment_writer import SegmentWriter
 from mtshare_ros.fleet.settings import BAG, FleetSettings, SUMMARY
-from mtshare_ros.fleet.shard_writer import ShardContext
-from mtshare_ros.fleet.shards import open_shard
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.shards.formats import open_shard
+from mtshare_ros.fleet.shards.shard_writer import ShardContext
+from mtshare_ros.fleet.sources.sources import Source
+from mtshare_ros.fleet.summary.comparison import Comparison
+from mtshare_ros.fleet.summary.segment_summary import SegmentSummary
 from mtshare_ros.fleet.work import Computed, RecordingFacts, Work
 from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs, task_of

@@ -2,7 +2,7 @@
 
 import json
 
-from mtshare_ros.fleet.manifest_rows import ManifestRow
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
 
 
 def summary_of(frames=50, classes=(90, 10), depth_bin=30, active=0.25, **changes):

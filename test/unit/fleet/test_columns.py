@@ -19,8 +19,8 @@ from shard_files import (  # noqa: E402
 )
 
 from mtshare_ros.errors import ConfigError, RecordingError  # noqa: E402
-from mtshare_ros.fleet.columns import COLUMNS, columns_of  # noqa: E402
-from mtshare_ros.fleet.shards import open_shard  # noqa: E402
+from mtshare_ros.fleet.shards.columns import COLUMNS, columns_of  # noqa: E402
+from mtshare_ros.fleet.shards.formats import open_shard  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.inference.map_outputs import MAPS as EVERY_MAP  # noqa: E402
 

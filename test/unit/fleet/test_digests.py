@@ -8,7 +8,7 @@ from source_files import touch, upload
 
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.fleet.digests import digest, digest_files
-from mtshare_ros.fleet.sources import find_sources
+from mtshare_ros.fleet.sources.sources import find_sources
 
 
 def bag(folder):

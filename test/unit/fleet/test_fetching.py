@@ -8,8 +8,8 @@ from source_files import touch, upload
 
 from mtshare_ros.errors import PlaceError, RecordingError
 from mtshare_ros.fleet.fetching import fetch
-from mtshare_ros.fleet.places import open_place
-from mtshare_ros.fleet.sources import find_sources
+from mtshare_ros.fleet.output.places import open_place
+from mtshare_ros.fleet.sources.sources import find_sources
 
 
 def source_of(text):

@@ -45,7 +45,7 @@ from mtshare_ros.fleet.calibration_worker import (  # noqa: E402
     RoomWorkers,
 )
 from mtshare_ros.fleet.pool import Pool, PoolOptions  # noqa: E402
-from mtshare_ros.fleet.sources import find_sources  # noqa: E402
+from mtshare_ros.fleet.sources.sources import find_sources  # noqa: E402
 from mtshare_ros.fleet.worker_model import WorkerModel  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.recording.calibration_frames import RecordingChoice  # noqa: E402

@@ -24,7 +24,7 @@ import pyarrow.parquet as parquet  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
-from mtshare_ros.fleet.sources import find_sources  # noqa: E402
+from mtshare_ros.fleet.sources.sources import find_sources  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 300.0

@@ -9,9 +9,9 @@ import pyarrow.parquet
 import pytest
 
 from mtshare_ros.errors import PlaceError
-from mtshare_ros.fleet.manifest import Manifest, part_name, read_part, write_part
-from mtshare_ros.fleet.manifest_rows import COLUMNS, ManifestRow, table_of
-from mtshare_ros.fleet.places import open_place
+from mtshare_ros.fleet.output.manifest import Manifest, part_name, read_part, write_part
+from mtshare_ros.fleet.output.manifest_rows import COLUMNS, ManifestRow, table_of
+from mtshare_ros.fleet.output.places import open_place
 
 ROW = ManifestRow(
     source='s3://b/a.mcap', name='a', kind='bag', segment=3, segments=9, first_image=750,

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from mtshare_ros.errors import PlaceError, RecordingError
-from mtshare_ros.fleet.identity import begin_fleet, read_identity
-from mtshare_ros.fleet.places import open_place
+from mtshare_ros.fleet.output.identity import begin_fleet, read_identity
+from mtshare_ros.fleet.output.places import open_place
 
 WANTED = {'model': 'abc', 'sizes': (240, 320), 'threads': 1, 'labels': {1: 'wall'}}
 

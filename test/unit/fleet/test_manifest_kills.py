@@ -6,10 +6,10 @@ import tempfile
 
 from hypothesis import example, given, settings, strategies as st
 
-from mtshare_ros.fleet import manifest as manifest_module
-from mtshare_ros.fleet.manifest import Manifest, write_part
-from mtshare_ros.fleet.manifest_rows import ManifestRow
-from mtshare_ros.fleet.places import open_place
+from mtshare_ros.fleet.output import manifest as manifest_module
+from mtshare_ros.fleet.output.manifest import Manifest, write_part
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
+from mtshare_ros.fleet.output.places import open_place
 
 
 class Killed(BaseException):

@@ -11,9 +11,9 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.errors import ConfigError
-from mtshare_ros.fleet.comparable import CommonClasses
-from mtshare_ros.fleet.comparison import APART_NS, Comparison, MOST
-from mtshare_ros.fleet.map_differences import camera_of_second, Overlap
+from mtshare_ros.fleet.summary.comparable import CommonClasses
+from mtshare_ros.fleet.summary.comparison import APART_NS, Comparison, MOST
+from mtshare_ros.fleet.summary.map_differences import camera_of_second, Overlap
 from mtshare_ros.image_frame import frame_to_cover, Pinhole
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.inference.prediction import FrameStats, InferenceSettings, Prediction

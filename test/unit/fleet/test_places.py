@@ -12,12 +12,12 @@ import tempfile
 import pytest
 
 from mtshare_ros.errors import PlaceError
-from mtshare_ros.fleet.places import open_place
+from mtshare_ros.fleet.output.places import open_place
 
 WAIT = """
 import sys, time
 from pathlib import Path
-from mtshare_ros.fleet.places import open_place
+from mtshare_ros.fleet.output.places import open_place
 place = open_place(sys.argv[1])
 """
 
@@ -175,7 +175,7 @@ def test_what_does_not_fit_leaves_the_old_file_and_says_what_to_do(tmp_path):
 def test_a_full_disk_is_an_error_that_says_what_to_do(tmp_path):
     code = f"""
 from mtshare_ros.errors import PlaceError
-from mtshare_ros.fleet.places import open_place
+from mtshare_ros.fleet.output.places import open_place
 place = open_place('{tmp_path}')
 place.write_bytes('a.bin', b'old')
 try:

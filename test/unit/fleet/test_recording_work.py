@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from mtshare_ros.fleet.manifest_rows import ManifestRow
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
 from mtshare_ros.fleet.recording_work import RecordingWork
 from mtshare_ros.fleet.run_progress import ProgressAccount
-from mtshare_ros.fleet.sources import Source
+from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.recording.segments import Segment
 
 SOURCE = Source('/drives/one', 'one', 'bag', 1000, 'state:1')

@@ -12,7 +12,7 @@ from source_files import DRIVES, FOUND, found, names, touch, upload
 from mtshare_ros.errors import MissingExtraError, RecordingError
 from mtshare_ros.fleet.addresses import Address
 from mtshare_ros.fleet.fetching import fetch
-from mtshare_ros.fleet.sources import find_sources
+from mtshare_ros.fleet.sources.sources import find_sources
 
 
 def record_requests(url):

@@ -22,7 +22,7 @@ from bag_files import (  # noqa: E402
 )
 from shard_files import make_context, MAPS  # noqa: E402
 
-from mtshare_ros.fleet.shards import open_shard  # noqa: E402
+from mtshare_ros.fleet.shards.formats import open_shard  # noqa: E402
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.messages.image_messages import read_map  # noqa: E402
 from mtshare_ros.recording.bag import Bag  # noqa: E402

@@ -2,7 +2,7 @@
 
 from hypothesis import given, settings, strategies as st
 
-from mtshare_ros.fleet.source_names import give_names, Located, safe
+from mtshare_ros.fleet.sources.recording_names import give_names, Located, safe
 
 PARTS = st.one_of(
     st.text(min_size=1, max_size=12).filter(lambda text: '/' not in text),

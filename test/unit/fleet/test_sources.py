@@ -7,10 +7,10 @@ import pytest
 from source_files import DRIVES, FOUND, found, names, touch, upload
 
 from mtshare_ros.errors import RecordingError
-from mtshare_ros.fleet.manifest import Manifest
-from mtshare_ros.fleet.manifest_rows import ManifestRow
-from mtshare_ros.fleet.places import open_place
-from mtshare_ros.fleet.sources import find_sources
+from mtshare_ros.fleet.output.manifest import Manifest
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
+from mtshare_ros.fleet.output.places import open_place
+from mtshare_ros.fleet.sources.sources import find_sources
 
 
 def test_a_folder_is_searched_for_bags_videos_and_images(tmp_path):

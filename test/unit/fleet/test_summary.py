@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from summary_rows import row_of, summary_of
 
-from mtshare_ros.fleet.layout import picture
-from mtshare_ros.fleet.manifest_rows import ManifestRow
-from mtshare_ros.fleet.merging import merge, MOST_DIFFERENT
-from mtshare_ros.fleet.outliers import distances_to_all, FEWEST_RECORDINGS, find_outliers
-from mtshare_ros.fleet.pictures import LARGEST_PICTURE
-from mtshare_ros.fleet.places import open_place
-from mtshare_ros.fleet.recording_totals import add_up
+from mtshare_ros.fleet.output.layout import picture
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
+from mtshare_ros.fleet.output.places import open_place
 from mtshare_ros.fleet.settings import FleetSettings
-from mtshare_ros.fleet.summary import make_page, RunFacts, write_summary
+from mtshare_ros.fleet.summary.merging import merge, MOST_DIFFERENT
+from mtshare_ros.fleet.summary.outliers import distances_to_all, FEWEST_RECORDINGS, find_outliers
+from mtshare_ros.fleet.summary.page import make_page, RunFacts, write_summary
+from mtshare_ros.fleet.summary.pictures import LARGEST_PICTURE
+from mtshare_ros.fleet.summary.recording_totals import add_up
 from mtshare_ros.fleet.worker_model import WorkerModel
 from mtshare_ros.report.fleet_page import write_fleet_page
 from mtshare_ros.tasks import load_labels

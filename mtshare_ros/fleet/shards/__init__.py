@@ -1,0 +1,1 @@
+"""Shards: files of images and maps, one for each segment, for the training of networks."""

@@ -1,0 +1,1 @@
+"""What a fleet counts of its frames and shows on its page."""
