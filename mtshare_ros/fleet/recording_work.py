@@ -37,9 +37,13 @@ class RecordingWork:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the rows of an earlier run are all of the recording, as it still is."""
+        """
+        Whether the rows of an earlier run are all of the recording, as it still is.
+
+        One of which not one image could be used has all its rows, too, but has failed.
+        """
         total = max((row.segments for row in self._rows.values()), default=-1)
-        return total > 0 and all(
+        return total > 0 and self.frames > 0 and all(
             number in self._rows and self._rows[number].input_version == self.source.version
             for number in range(total))
 
@@ -62,6 +66,11 @@ class RecordingWork:
     def images(self) -> int:
         """The number of images in segments that are done, computed or not."""
         return sum(row.images for row in self._rows.values())
+
+    @property
+    def first_notice(self) -> str:
+        """What was said first about what is done, such as why an image was skipped; or empty."""
+        return next((line for row in self.rows for line in row.notices), '')
 
     @property
     def damage(self) -> str:

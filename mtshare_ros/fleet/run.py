@@ -206,9 +206,9 @@ class FleetRun:
         elif work.failure:
             self._close(work, 'failed', work.failure, work.digest)
         elif not work.frames:
-            damage = f'; {work.damage}' if work.damage else ''
+            why = ''.join(f'; {text}' for text in (work.first_notice, work.damage) if text)
             self._close(work, 'failed', f'{work.source.location}: not one image could be used '
-                        f'({work.images} could not be read){damage}', work.digest)
+                        f'({work.images} could not be read){why}', work.digest)
         else:
             self._finish(work)
 
