@@ -45,8 +45,9 @@ def make_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> Any:
 
 
 def warn(line: str) -> None:
-    """Print a line on standard error."""
-    typer.echo(f'mtshare: {line}', err=True)
+    """Print a line on standard error, above a bar that is shown there."""
+    # not typer.echo, which would write past the stream that moves the bar out of the way
+    print(f'mtshare: {line}', file=sys.stderr, flush=True)
 
 
 def write_json(path: Path | None, values: Any) -> None:

@@ -1,13 +1,21 @@
 """Progress is shown on the terminal and in log files; a request to stop is noted."""
 
+import io
 import os
+import re
 import signal
+import sys
 
 import pytest
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
-from mtshare_ros.cli.output import progress_bar, ProgressLines, StopRequest  # noqa: E402
+from mtshare_ros.cli.output import (  # noqa: E402
+    progress_bar,
+    ProgressLines,
+    StopRequest,
+    warn,
+)
 
 
 class Clock:
@@ -62,6 +70,26 @@ def test_no_terminal_gets_lines_instead_of_a_bar(capsys, monkeypatch):
         progress(1)
 
     assert 'computing: 1 of 2 done in 60 s' in capsys.readouterr().err
+
+
+class Terminal(io.TextIOWrapper):
+    """A stream that takes itself for a terminal, with bytes below its text as a real one has."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_line_on_a_terminal_appears_above_the_bar(monkeypatch):
+    screen = io.BytesIO()
+    monkeypatch.setenv('TERM', 'xterm')
+    monkeypatch.setattr(sys, 'stderr', Terminal(screen, encoding='utf-8'))
+
+    with progress_bar('computing', 3) as progress:
+        progress(1)
+        warn('a recording is damaged')
+
+    line_of_its_own = r'\r\x1b\[2Kmtshare: a recording is damaged *\r?\n'
+    assert re.search(line_of_its_own, screen.getvalue().decode())
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
