@@ -2,13 +2,13 @@
 
 import pytest
 
-from mtshare_ros.fleet.manifest import Manifest
-from mtshare_ros.fleet.manifest_rows import ManifestRow
-from mtshare_ros.fleet.places import open_place
+from mtshare_ros.fleet.output.manifest import Manifest
+from mtshare_ros.fleet.output.manifest_rows import ManifestRow
+from mtshare_ros.fleet.output.places import open_place
 from mtshare_ros.fleet.pool import Done
 from mtshare_ros.fleet.run import FleetRun
 from mtshare_ros.fleet.settings import FleetSettings
-from mtshare_ros.fleet.sources import find_sources
+from mtshare_ros.fleet.sources.sources import find_sources
 from mtshare_ros.fleet.work import Computed, RecordingFacts
 from mtshare_ros.fleet.worker_model import WorkerModel
 
