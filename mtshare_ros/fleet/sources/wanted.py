@@ -56,7 +56,7 @@ class Expansion:
     def _add(self, text: str, folder: str, origin: str, *, literal: bool = False) -> None:
         try:
             location = absolute(text, folder)
-        except RecordingError as error:
+        except MtshareError as error:
             self.faults.append(f'{error}{origin}')
             return
         is_pattern = not literal and is_glob(location)
@@ -91,7 +91,9 @@ def absolute(text: str, folder: str) -> str:
     """
     if is_address(text):
         check_address(text)
-        return Address(text).canonical
+        # some file systems connect, or start Java, when they are made
+        with reaching(text, 'opened'):
+            return Address(text).canonical
     path = os.path.expanduser(without_scheme(text))
     if not path or '\0' in path:
         raise RecordingError(f'{text!r}: is no path')
@@ -128,7 +130,8 @@ def _read_texts(location: str) -> Iterator[str]:
         elif location.endswith('.parquet'):
             yield from _parquet(data)
         else:
-            rows = csv.DictReader(io.StringIO(data.decode())) if location.endswith(
+            # Excel begins a file with a byte order mark
+            rows = csv.DictReader(io.StringIO(data.decode('utf-8-sig'))) if location.endswith(
                 '.csv') else map(json.loads, _lines(data))
             yield from (str(row[COLUMN]) for row in rows if row[COLUMN])
     except MtshareError:

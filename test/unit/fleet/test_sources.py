@@ -82,8 +82,19 @@ def test_the_place_in_a_list_is_named_where_a_source_is_wrong(tmp_path):
         found(tmp_path / 'list.txt')
 
 
+def test_a_server_that_cannot_be_reached_is_named_beside_the_other_faults(tmp_path):
+    (tmp_path / 'list.txt').write_text('ftp://127.0.0.1:1/a.mcap\nnowhere.mcap\n')
+
+    with pytest.raises(RecordingError) as caught:
+        found(tmp_path / 'list.txt')
+
+    assert 'ftp://127.0.0.1:1/a.mcap: cannot be opened: ' in str(caught.value)
+    assert 'nowhere.mcap: there is no such file' in str(caught.value)
+
+
 @pytest.mark.parametrize('name, text', [
     ('m.csv', 'source,score\ndrives/2.mcap,1\ndrives/[1].mcap,2\n'),
+    ('excel.csv', '\ufeffsource,score\r\ndrives/2.mcap,1\r\ndrives/[1].mcap,2\r\n'),
     ('m.jsonl', '{"source": "drives/2.mcap"}\n{"source": "drives/[1].mcap"}\n'),
 ])
 def test_a_manifest_names_sources_in_a_column(tmp_path, name, text):
