@@ -7,7 +7,6 @@ from typing import Any, Callable, Iterator
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
 
 from pretended_cuda import current, placement
 from pretended_cuda.conflicts import check_writes
@@ -20,6 +19,7 @@ from pretended_cuda.operators import is_masked, Operator, operator, waits
 from pretended_cuda.ordering import Use, use_blocks
 from pretended_cuda.streams import KERNEL_MS, PretendedStream
 from pretended_cuda.tensor import PretendedTensor
+from pretended_cuda.trees import leaves_of, map_leaves
 
 
 class PretendedMode(TorchDispatchMode):
@@ -48,8 +48,10 @@ class PretendedMode(TorchDispatchMode):
 
     def run(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run an operator where its operands are."""
-        args, kwargs = tree_map(self._with_index, (args, kwargs))
-        leaves = tree_leaves((args, kwargs))
+        leaves = leaves_of((args, kwargs))
+        if any(isinstance(leaf, torch.device) for leaf in leaves):
+            args, kwargs = map_leaves(self._with_index, (args, kwargs))
+            leaves = leaves_of((args, kwargs))
         tensors = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         pretended = [tensor for tensor in tensors if isinstance(tensor, PretendedTensor)]
         asked = next((leaf for leaf in leaves if isinstance(leaf, torch.device)), None)
@@ -77,7 +79,7 @@ class PretendedMode(TorchDispatchMode):
         if kind:
             self.machine.wait(kind, stream)
         count = launches(op.name, args, kwargs, tensors, masked=is_masked(op.name, args))
-        run_args, run_kwargs = tree_map(_data, (args, kwargs))
+        run_args, run_kwargs = map_leaves(_data, (args, kwargs))
         if 'device' in run_kwargs:
             run_kwargs = {**run_kwargs, 'device': torch.device('cpu')}
         if op.is_view:
@@ -98,7 +100,7 @@ class PretendedMode(TorchDispatchMode):
         if writes:
             check_writes(op.name, run_args, run_kwargs, result, line())
         step = None if stream.capture is None else _again(
-            op.name, func, tree_map(_frozen, (args, kwargs)), made)
+            op.name, func, map_leaves(_frozen, (args, kwargs)), made)
         self.work(op.name, count, stream, step, reads,
                   [*(tensor.block for tensor in writes), *new_blocks])
         return wrapped
@@ -164,7 +166,7 @@ class PretendedMode(TorchDispatchMode):
                 made.append((place, value))
             return self.new(value, stream)
 
-        return tree_map(wrapped, result)
+        return map_leaves(wrapped, result)
 
     @contextlib.contextmanager
     def _inside(self) -> Iterator[None]:
@@ -187,7 +189,7 @@ def _used(
     written: list[Any], tensors: list[torch.Tensor]
 ) -> tuple[list[Block], list[PretendedTensor]]:
     """Return the blocks that an operator only reads, and one tensor of each that it writes."""
-    overwritten = {id(leaf): leaf for leaf in tree_leaves(written)
+    overwritten = {id(leaf): leaf for leaf in leaves_of(written)
                    if isinstance(leaf, PretendedTensor)}
     writes = {tensor.block: tensor for tensor in overwritten.values()}
     reads = [tensor.block for tensor in tensors
@@ -206,7 +208,7 @@ def _again(name: str, func: Any, frozen: Any,
 
     def step() -> None:
         result = func(*args, **kwargs)
-        results = tree_leaves(result)
+        results = leaves_of(result)
         for place, data in made:
             data.copy_(results[place])
         if not made:
@@ -216,7 +218,7 @@ def _again(name: str, func: Any, frozen: Any,
 
 
 def _blocks(wrapped: Any, made: list[tuple[int, torch.Tensor]]) -> list[Block]:
-    leaves = tree_leaves(wrapped)
+    leaves = leaves_of(wrapped)
     return [leaves[place].block for place, _ in made]
 
 
