@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_S
 
 pytest.importorskip('xdist', reason='tests in several processes need the extra [test]')
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMIT_S = 120
 GOOD = 'def test_one(): pass\ndef test_two(): pass\n'
 CRASH = """
 import os, signal, pytest
@@ -41,7 +41,7 @@ def run_as_make_does(folder, culprit, *options):
     words = re.search(r'^PYTEST = \S+ (.+)', makefile, re.MULTILINE)[1].split()
     return subprocess.run(
         [sys.executable, *words, '-p', 'time_limit', *options], cwd=folder, capture_output=True,
-        text=True, timeout=LIMIT_S, env={**os.environ, 'PYTHONPATH': str(ROOT / 'test')})
+        text=True, timeout=PATIENCE_S, env={**os.environ, 'PYTHONPATH': str(ROOT / 'test')})
 
 
 def test_a_process_that_crashes_ends_the_run_and_its_test_is_named(tmp_path):

@@ -16,8 +16,8 @@ _STDERR = pytest.StashKey()
 
 
 def pytest_addoption(parser):
-    # Longer than any test takes on a busy machine: the longest wait inside one is 400 s.
-    parser.addini('hung_after', 'seconds after which a test counts as hung', default='900')
+    # Longer than any test takes on a slow, busy machine, and than a wait inside one (waiting.py).
+    parser.addini('hung_after', 'seconds after which a test counts as hung', default='1800')
 
 
 def pytest_configure(config):

@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-from time import monotonic, sleep
+
+from waiting import PATIENCE_S, wait_until
 
 ROOT = Path(__file__).parents[1]
 PATHS = (ROOT, ROOT / 'test', ROOT / 'test/unit/training')
@@ -22,7 +23,7 @@ class Machine:
 
     def wait(self):
         """Return the exit code of torchrun."""
-        return self.torchrun.wait(timeout=300)
+        return self.torchrun.wait(timeout=PATIENCE_S)
 
     def said(self):
         """Return what torchrun and its process wrote."""
@@ -73,7 +74,6 @@ def end_machines(machines):
 
 def wait_for(path, machine):
     """Wait until a file exists that a machine is to write."""
-    until = monotonic() + 120
-    while not path.exists():
-        assert monotonic() < until and machine.torchrun.poll() is None, machine.said()
-        sleep(0.01)
+    wait_until(lambda: path.exists() or machine.torchrun.poll() is not None, path, machine.said,
+               pause_s=0.01)
+    assert path.exists(), machine.said()

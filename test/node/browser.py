@@ -6,7 +6,7 @@ from pathlib import Path
 import shutil
 
 import pytest
-from ros_processes import wait_until
+from waiting import wait_until
 
 WIDE, NARROW = (1440, 900), (390, 844)
 

@@ -13,8 +13,9 @@ from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from ros_messages import profile, stamped
-from ros_processes import free_domain, NodeRunner, PATIENCE_S
+from ros_processes import free_domain, NodeRunner
 from sensor_msgs.msg import Image
+from waiting import PATIENCE_S
 
 from mtshare_ros.nodes.node_environment import node_environment
 

@@ -8,15 +8,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 from ros_memory import remove_orphans, segments_of
+from waiting import PATIENCE_S, wait_until
 
 from mtshare_ros.cli.node_process import node_module
 from mtshare_ros.nodes.node_environment import node_environment
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE_S = 60.0
 
 
 @contextmanager
@@ -162,11 +161,3 @@ def as_arguments(parameters):
         text = str(value).lower() if isinstance(value, bool) else str(value)
         words += ['-p', f'{name.replace("__", ".")}:={text}']
     return words
-
-
-def wait_until(condition, what, detail=lambda: ''):
-    """Poll until the condition holds; fail with what was waited for."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f'waited in vain for {what}\n{detail()}'
-        time.sleep(0.02)

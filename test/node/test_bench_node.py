@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_S
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
@@ -16,7 +17,6 @@ from mtshare_ros.nodes.trials.node_bench import TOPIC_SETS  # noqa: E402
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 300
 
 
 @pytest.fixture(scope='module')
@@ -28,7 +28,7 @@ def result(tiny_model, tmp_path_factory):
     done = subprocess.run(
         [sys.executable, '-m', 'mtshare_ros.cli.main', 'bench', '--node', '--model',
          str(tiny_model), '--input-size', '96x128', '--json', 'node.json'],
-        cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT_S)
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
     assert done.returncode == 0, done.stderr
     return json.loads((folder / 'node.json').read_text()), done.stdout
 

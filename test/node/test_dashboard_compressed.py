@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ros_messages import profile, stamped
 from sensor_msgs.msg import CompressedImage
+from waiting import PATIENCE_S
 
 websocket = pytest.importorskip(
     'tornado.websocket', reason='the dashboard needs the extra [dashboard]')
@@ -85,4 +86,4 @@ def test_every_camera_shows_as_jpeg_or_png_on_the_topic_that_the_node_was_given(
     dashboard.wait_for_output('the dashboard is at')
     url = dashboard.output.split('the dashboard is at http://')[1].split()[0]
 
-    assert asyncio.run(asyncio.wait_for(watch(url, observer), 30.0)) == TOPICS
+    assert asyncio.run(asyncio.wait_for(watch(url, observer), PATIENCE_S)) == TOPICS

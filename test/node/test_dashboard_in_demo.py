@@ -12,6 +12,7 @@ import urllib.request
 from absent_modules import block
 import pytest
 from ros_processes import bound_to_tests
+from waiting import PATIENCE_S
 
 pytest.importorskip('rclpy', reason='the demo needs ROS 2')
 pytest.importorskip('numba', reason='the simulated camera needs the extra [rooms]')
@@ -19,7 +20,6 @@ pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 pytest.importorskip('tornado', reason='the dashboard needs the extra [dashboard]')
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 120
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def start(tmp_path, tiny_model):
     yield run
     for process in started:
         process.terminate()
-        process.communicate(timeout=LIMIT_S)
+        process.communicate(timeout=PATIENCE_S)
 
 
 def read_up_to(process, text):
@@ -65,7 +65,7 @@ def test_the_address_that_the_demo_prints_shows_the_dashboard_until_the_end(star
         assert b'Perception' in page.read()
 
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=LIMIT_S)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, errors
     with pytest.raises(OSError):
         urllib.request.urlopen(url)
@@ -75,7 +75,7 @@ def test_a_port_in_use_ends_the_demo_with_its_number(start):
     with socket.create_server(('127.0.0.1', 0)) as taken:
         port = taken.getsockname()[1]
 
-        _, errors = start('--port', port).communicate(timeout=LIMIT_S)
+        _, errors = start('--port', port).communicate(timeout=PATIENCE_S)
 
     assert f'port {port} on 127.0.0.1 is in use' in errors
 
@@ -86,7 +86,7 @@ def test_without_the_extra_the_demo_runs_and_says_what_is_missing(start):
 
     read_up_to(process, 'inference')
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=LIMIT_S)
+    _, errors = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 0
     assert "pip install 'mtshare_ros[dashboard]'" in errors

@@ -7,6 +7,7 @@ import socket
 
 from absent_modules import block
 import pytest
+from waiting import PATIENCE_S
 
 pytest.importorskip('tornado', reason='the dashboard needs the extra [dashboard]')
 pytest.importorskip('PIL', reason='the dashboard needs the extra [dashboard]')
@@ -35,7 +36,7 @@ def leave_out(stage, folder, *modules):
 
 
 def status_of(host, path='/'):
-    connection = http.client.HTTPConnection(host, timeout=10)
+    connection = http.client.HTTPConnection(host, timeout=PATIENCE_S)
     connection.request('GET', path)
     return connection.getresponse().status
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
-import time
 
 from absent_modules import block
 import pytest
 from ros_processes import bound_to_tests
 from video_files import write_numbered
+from waiting import PATIENCE_S, wait_until
 
 pytest.importorskip('rclpy', reason='the demo needs ROS 2')
 pytest.importorskip('numba', reason='the simulated camera needs the extra [rooms]')
@@ -22,7 +22,6 @@ psutil = pytest.importorskip('psutil', reason='looking for orphans needs psutil'
 from mtshare_ros.inference.map_outputs import METRIC_OUTPUTS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 120
 
 
 @pytest.fixture
@@ -47,24 +46,25 @@ def start(tmp_path):
     for process in started:
         if process.poll() is None:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE_S)
 
 
 def finish(process):
     """Wait for the end and return (standard output, standard error)."""
-    return process.communicate(timeout=LIMIT_S)
+    return process.communicate(timeout=PATIENCE_S)
 
 
 def wait_for_nodes(process):
     """Wait until both nodes run and return their processes."""
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        nodes = [child for child in process.children(recursive=True)
-                 if 'mtshare_ros.nodes.' in ' '.join(child.cmdline())]
-        if len(nodes) == 2:
-            return nodes
-        time.sleep(0.05)
-    raise AssertionError('the nodes did not start')
+    nodes = []
+
+    def both_run():
+        nodes[:] = [child for child in process.children(recursive=True)
+                    if 'mtshare_ros.nodes.' in ' '.join(child.cmdline())]
+        return len(nodes) == 2
+
+    wait_until(both_run, 'the nodes')
+    return nodes
 
 
 def wait_for_line(process, text):

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 
-from ros_processes import wait_until
+from waiting import wait_until
 
 CRASHING_TESTS = """
 import os, signal, sys

@@ -6,10 +6,10 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 from ros_processes import bound_to_tests
+from waiting import PATIENCE_S, wait_until
 
 pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 psutil = pytest.importorskip('psutil', reason='looking for orphans needs psutil')
@@ -18,7 +18,6 @@ from mtshare_ros.nodes.trials.soak_input_faults import INPUT_FAULTS  # noqa: E40
 from mtshare_ros.nodes.trials.soak_request_faults import REQUEST_FAULTS  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT_S = 400
 
 
 @pytest.fixture
@@ -40,18 +39,20 @@ def start(tmp_path):
     for process in started:
         if process.poll() is None:
             process.terminate()
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_S)
 
 
 def wait_for_the_node(process):
     """Wait until the node runs and return its process."""
-    deadline = time.monotonic() + LIMIT_S
-    while time.monotonic() < deadline:
-        for child in process.children():
-            if 'perception_node' in ' '.join(child.cmdline()):
-                return child
-        time.sleep(0.05)
-    raise AssertionError('the node did not start')
+    found = []
+
+    def runs():
+        found[:] = [child for child in process.children()
+                    if 'perception_node' in ' '.join(child.cmdline())]
+        return found
+
+    wait_until(runs, 'the node')
+    return found[0]
 
 
 def wait_for_faults(process):
@@ -67,7 +68,7 @@ def wait_for_faults(process):
 def test_a_minute_of_faults_breaks_no_promise(start, tiny_model, tmp_path):
     process = start('--duration', 60, '--model', tiny_model, '--json', 'soak.json')
 
-    output, errors = process.communicate(timeout=LIMIT_S)
+    output, errors = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 0, output + errors
     assert 'Every promise holds.' in output
@@ -84,7 +85,7 @@ def test_the_death_of_the_node_is_a_broken_promise(start, tiny_model):
     wait_for_faults(process)
 
     node.kill()
-    output, errors = process.communicate(timeout=LIMIT_S)
+    output, errors = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 1, errors
     assert 'perception_node ended with code -9' in output
@@ -98,7 +99,7 @@ def test_ctrl_c_ends_a_soak_with_its_figures_and_without_orphan(start, tiny_mode
     wait_for_faults(process)
 
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=LIMIT_S)
+    output, errors = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 130, errors
     assert 'Faults, seed 0' in output
@@ -111,7 +112,7 @@ def test_a_damaged_model_ends_a_soak_with_the_words_of_the_node(start, tmp_path)
     path.write_bytes(b'x' * 100)
 
     process = start('--model', path)
-    _, errors = process.communicate(timeout=LIMIT_S)
+    _, errors = process.communicate(timeout=PATIENCE_S)
 
     assert process.returncode == 1
     assert 'damaged.safetensors' in errors and 'Traceback' not in errors

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -61,7 +62,7 @@ def run_without(module, folder, arguments):
     environment = {**os.environ, 'PYTHONPATH': f'{blocker}{os.pathsep}{ROOT}', 'COLUMNS': '100',
                    'OMP_NUM_THREADS': '1'}
     return subprocess.run([sys.executable, '-m', 'mtshare_ros.cli.main', *arguments], cwd=folder,
-                          env=environment, capture_output=True, text=True, timeout=180)
+                          env=environment, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope='session')

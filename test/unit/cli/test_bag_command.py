@@ -6,7 +6,6 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -25,11 +24,11 @@ from bag_files import (  # noqa: E402
     write_camera_bag,
 )
 from typer.testing import CliRunner  # noqa: E402
+from waiting import PATIENCE_S, wait_until  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 120.0
 
 
 @pytest.fixture
@@ -63,11 +62,12 @@ def start_in_a_process(model, *words):
 def wait_for_segments(target, count, process):
     """Wait until so many segments of an unfinished bag are safe."""
     journal = Path(f'{target}.part/journal.json')
-    deadline = time.monotonic() + PATIENCE_S
-    while not journal.exists() or len(json.loads(journal.read_text())['segments']) < count:
+
+    def are_safe():
         assert process.poll() is None, process.stdout.read()
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
+        return journal.exists() and len(json.loads(journal.read_text())['segments']) >= count
+
+    wait_until(are_safe, f'{count} segments', pause_s=0.005)
 
 
 def test_figures_go_to_the_terminal_and_the_json_file(bag, tmp_path):

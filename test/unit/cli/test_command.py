@@ -9,10 +9,10 @@ import shlex
 import signal
 import subprocess
 import sys
-import time
 import warnings
 
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 from mtshare_ros import __version__
 
@@ -162,7 +162,7 @@ def run_python(code, *words):
     """Run ``main`` with words in a process that something was done to before."""
     start = f'import sys\nfrom mtshare_ros.cli.main import main\nsys.argv[1:] = {words}\n'
     return subprocess.run([sys.executable, '-c', start + code], capture_output=True, text=True,
-                          env={**os.environ, 'PYTHONPATH': str(ROOT)}, timeout=120)
+                          env={**os.environ, 'PYTHONPATH': str(ROOT)}, timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize('words', [['--help'], ['models', 'list'], ['models', 'info']])
@@ -170,7 +170,7 @@ def test_a_reader_that_has_gone_is_no_error(words):
     read, write = os.pipe()
     os.close(read)
     result = subprocess.run([sys.executable, '-m', 'mtshare_ros.cli.main', *words], stdout=write,
-                            stderr=subprocess.PIPE, text=True, timeout=120,
+                            stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S,
                             env={**os.environ, 'PYTHONPATH': str(ROOT)})
     os.close(write)
 
@@ -182,7 +182,7 @@ def test_a_full_disk_is_named_without_a_traceback():
     with open('/dev/full', 'w') as full:
         result = subprocess.run(
             [sys.executable, '-m', 'mtshare_ros.cli.main', 'models', 'list'], stdout=full,
-            stderr=subprocess.PIPE, text=True, timeout=120,
+            stderr=subprocess.PIPE, text=True, timeout=PATIENCE_S,
             env={**os.environ, 'PYTHONPATH': str(ROOT)})
 
     assert result.returncode == 1
@@ -212,17 +212,14 @@ def test_ctrl_c_ends_with_code_130_and_the_work_can_go_on(tmp_path):
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=dict(os.environ))
     wait_for_frames(tmp_path / 'frames' / 'meta.json')
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, errors
     assert 'Traceback' not in errors
 
 
-def wait_for_frames(meta, limit_s=30):
+def wait_for_frames(meta):
     """Wait for rendering, beyond the loading of its kernels: numba may swallow an interrupt."""
-    deadline = time.monotonic() + limit_s
-    while not meta.exists() or not json.loads(meta.read_text())['done']:
-        assert time.monotonic() < deadline, f'{meta} tells of no frame'
-        time.sleep(0.05)
+    wait_until(lambda: meta.exists() and json.loads(meta.read_text())['done'], f'frames in {meta}')
 
 
 def test_a_doubtful_data_set_is_one_line_on_standard_error(monkeypatch):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from waiting import PATIENCE_S
 
 typer = pytest.importorskip('typer', reason='the command line needs the extra [cli]')
 
@@ -25,7 +26,7 @@ def ask(line, *, start=START, **environment):
     """Return the answer when TAB is pressed at the end of a line, as bash asks for it."""
     words = line.split(' ')
     result = subprocess.run(
-        start, capture_output=True, text=True, timeout=120,
+        start, capture_output=True, text=True, timeout=PATIENCE_S,
         env={**os.environ, 'PYTHONPATH': str(ROOT), '_MTSHARE_COMPLETE': 'complete_bash',
              'COMP_WORDS': line, 'COMP_CWORD': str(len(words) - 1), **environment})
     assert result.returncode == 0, result.stderr
@@ -88,7 +89,8 @@ def test_other_shells_also_show_what_a_command_is_for(shell, expected):
     environment = {**os.environ, 'PYTHONPATH': str(ROOT),
                    '_MTSHARE_COMPLETE': f'complete_{shell}', '_TYPER_COMPLETE_ARGS': 'mtshare be',
                    '_TYPER_COMPLETE_FISH_ACTION': 'get-args'}
-    result = subprocess.run(START, capture_output=True, text=True, env=environment, timeout=120)
+    result = subprocess.run(
+        START, capture_output=True, text=True, env=environment, timeout=PATIENCE_S)
 
     assert expected in result.stdout
 
@@ -122,6 +124,6 @@ def test_bash_completes_with_the_script_that_is_installed(tmp_path):
 def run_bash(bash, script, environment):
     # a second command keeps bash from giving its process to the first: it is asked which shell
     result = subprocess.run([bash, '-c', f'{script}; exit $?'], capture_output=True, text=True,
-                            env=environment, timeout=120)
+                            env=environment, timeout=PATIENCE_S)
     assert result.returncode == 0, result.stderr
     return result

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from waiting import PATIENCE_S
 
 from mtshare_ros.cli.soak_record import (
     after_warm_up,
@@ -160,7 +161,7 @@ def test_a_process_that_has_ended_takes_nothing():
     process = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE)
     log = UsageLog(process.pid)
     process.stdin.close()
-    psutil.wait_procs([psutil.Process(process.pid)], timeout=30)
+    psutil.wait_procs([psutil.Process(process.pid)], timeout=PATIENCE_S)
     log.sample()
     process.wait()
     log.sample()

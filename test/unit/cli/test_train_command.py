@@ -19,6 +19,7 @@ pytest.importorskip('numba', reason='rendering needs the extra [rooms]')
 pytest.importorskip('tensorboard', reason='the log needs the extra [train]')
 
 from tiny import TINY  # noqa: E402
+from waiting import PATIENCE_S  # noqa: E402
 
 from mtshare_ros.cli.train import train as train_command  # noqa: E402
 from mtshare_ros.config import to_values  # noqa: E402
@@ -167,7 +168,7 @@ def test_two_processes_render_once_and_train_stage_after_stage(tmp_path):
          '127.0.0.1', '--master-port', str(port), '-m', 'mtshare_ros.cli.main', 'train',
          'two.yaml', '--output', 'run', '--data', 'rooms', '--device', 'cpu', '--threads', '1'],
         cwd=tmp_path, env={**os.environ, 'PYTHONPATH': str(ROOT), 'OMP_NUM_THREADS': '1'},
-        capture_output=True, text=True, timeout=300)
+        capture_output=True, text=True, timeout=PATIENCE_S)
 
     assert result.returncode == 0, result.stderr
     assert result.stdout.count('base/model.safetensors') == 1

@@ -26,6 +26,7 @@ from two_machines import (  # noqa: E402
     start_machines,
     wait_for,
 )
+from waiting import PATIENCE_S  # noqa: E402
 
 from mtshare_ros.config import to_values  # noqa: E402
 from mtshare_ros.model.architecture import HeadConfig  # noqa: E402
@@ -203,7 +204,7 @@ def test_the_script_for_ray_clusters_trains(cluster, two, tmp_path):
     result = subprocess.run(
         [sys.executable, 'train_on_ray.py', *map(str, words), '--set',
          f'initial={folder / "tiny.safetensors"}'],
-        cwd=tmp_path, capture_output=True, text=True, timeout=200,
+        cwd=tmp_path, capture_output=True, text=True, timeout=PATIENCE_S,
         env={**os.environ, 'RAY_ADDRESS': cluster.address, 'OMP_NUM_THREADS': '1',
              'PYTHONPATH': os.pathsep.join(map(str, PATHS))})
 

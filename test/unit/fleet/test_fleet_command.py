@@ -22,12 +22,12 @@ from fleet_recordings import write_recordings  # noqa: E402
 import psutil  # noqa: E402
 import pyarrow.parquet as parquet  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
+from waiting import PATIENCE_S  # noqa: E402
 
 from mtshare_ros.cli.app import app  # noqa: E402
 from mtshare_ros.fleet.sources.sources import find_sources  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE_S = 300.0
 SEGMENT = 10
 COMPLETE = 18
 """Recordings of the twenty that are neither a copy of another one nor no recording at all."""

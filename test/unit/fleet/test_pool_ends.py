@@ -6,10 +6,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 import psutil
 import pytest
+from waiting import PATIENCE_S, wait_until
 
 from mtshare_ros.fleet.ray_folder import ray_folder
 
@@ -98,7 +98,7 @@ def test_a_signal_ends_the_driver_and_leaves_neither_processes_nor_files(driver,
     assert len(processes_of(driver)) > 2
     os.killpg(driver.pid, number)  # as a terminal does, and systemd
 
-    errors = driver.communicate(timeout=60)[1]
+    errors = driver.communicate(timeout=PATIENCE_S)[1]
 
     assert driver.returncode != 0
     assert not errors or errors.endswith('KeyboardInterrupt\n')
@@ -111,10 +111,9 @@ def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_its_files(
     driver.kill()
     driver.wait()
 
-    deadline = time.monotonic() + 60
-    while [left for left in processes_of(driver) if left.name() not in AGENTS]:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    wait_until(
+        lambda: not [left for left in processes_of(driver) if left.name() not in AGENTS],
+        'the end of the workers', pause_s=0.1)
     with ray_folder(folder, print) as own:
         assert list(folder.iterdir()) == [own.path]
 
@@ -123,6 +122,6 @@ def test_a_driver_that_is_killed_takes_its_workers_along_and_the_next_its_files(
 def test_where_ray_itself_is_killed_the_driver_says_so(driver):
     next(each for each in processes_of(driver) if each.name() == 'raylet').kill()
 
-    errors = driver.communicate(timeout=60)[1]
+    errors = driver.communicate(timeout=PATIENCE_S)[1]
 
     assert 'FleetError: Ray on this machine has ended' in errors

@@ -10,6 +10,7 @@ pytest.importorskip('rclpy', reason='the settings of the dashboard are parameter
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest  # noqa: E402
 from tornado.websocket import websocket_connect  # noqa: E402
+from waiting import PATIENCE_S  # noqa: E402
 
 from mtshare_ros.errors import ConfigError  # noqa: E402
 from mtshare_ros.nodes.dashboard.channels import list_channels  # noqa: E402
@@ -77,7 +78,7 @@ class Site:
             while len(messages) < count and None not in messages:
                 messages.append(await socket.read_message())
             return messages, socket.close_code
-        return asyncio.run(asyncio.wait_for(converse(), 20))
+        return asyncio.run(asyncio.wait_for(converse(), PATIENCE_S))
 
 
 def settings(**values):

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 import sys
-import time
 from types import ModuleType
 
 import pytest
@@ -12,6 +11,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from std_msgs.msg import Header
+from waiting import wait_until
 
 from mtshare_ros.inference.map_outputs import offered_outputs
 from mtshare_ros.nodes import qos
@@ -45,10 +45,7 @@ def node():
 
 def eventually(condition):
     """Poll until a condition holds: the middleware tells changes of the graph a little later."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline, 'waited in vain'
-        time.sleep(0.01)
+    wait_until(condition, 'a change of the graph', pause_s=0.01)
 
 
 def topics_of(node):

@@ -3,11 +3,10 @@
 import threading
 
 import pytest
+from waiting import PATIENCE_S
 
 from mtshare_ros.nodes.perception.pipeline import InferenceThread
 from mtshare_ros.nodes.sim_camera.node import FrameAhead
-
-PATIENCE_S = 15.0
 
 
 class Camera:

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_S
 
 from mtshare_ros.data.rooms.renderer import FULL, LIVE, Quality, Renderer
 from mtshare_ros.data.rooms.room_frame import Pose
@@ -224,6 +225,6 @@ def test_an_unknown_number_of_edge_samples_is_refused():
 
 def test_without_numba_the_extra_is_named_and_the_rest_can_be_imported():
     result = subprocess.run([sys.executable, '-c', WITHOUT_NUMBA], capture_output=True,
-                            text=True, timeout=60)
+                            text=True, timeout=PATIENCE_S)
 
     assert "pip install 'mtshare_ros[rooms]'" in result.stdout, result.stderr

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_S
 
 from mtshare_ros.data.rooms.clips import read_clip, write_clip
 from mtshare_ros.data.rooms.training_frames import open_frames, render_frames
@@ -58,7 +59,7 @@ def test_rendered_normals_are_127_times_the_unit_vector(finished):
 
 def test_rendering_goes_on_after_a_kill_and_changes_nothing(finished, tmp_path):
     folder = tmp_path / 'frames'
-    subprocess.run([sys.executable, '-c', KILLED_AFTER_ONE_ROOM, str(folder)], timeout=120)
+    subprocess.run([sys.executable, '-c', KILLED_AFTER_ONE_ROOM, str(folder)], timeout=PATIENCE_S)
     assert len(open_frames(folder)) == 2
     calls = []
 

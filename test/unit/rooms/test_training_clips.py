@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from waiting import PATIENCE_S
 
 from mtshare_ros.data.rooms.training_clips import (
     LENGTH,
@@ -45,7 +46,7 @@ def test_rendered_films_have_the_documented_arrays(finished):
 
 def test_rendering_goes_on_after_a_kill_and_changes_nothing(finished, tmp_path):
     folder = tmp_path / 'clips'
-    subprocess.run([sys.executable, '-c', KILLED_AFTER_ONE_ROOM, str(folder)], timeout=120)
+    subprocess.run([sys.executable, '-c', KILLED_AFTER_ONE_ROOM, str(folder)], timeout=PATIENCE_S)
     assert len(open_training_clips(folder)) == 2
     calls = []
 
