@@ -152,11 +152,11 @@ def _run(
         place.remove_drafts()
         manifest = Manifest.load(place, warn)
         found = find_sources(texts, manifest.names(), warn, output=output)
-        warn(f'{len(found)} recordings')
+        warn(f'{len(found):,} recording{"s" if len(found) != 1 else ""}')
         try:
             _compute(settings, place, manifest, found, team)
         except KeyboardInterrupt:
-            warn('the same command goes on where this one was interrupted')
+            warn(f'{find_outcome(manifest, found).so_far()}; the same command goes on')
             raise
         # read anew, because workers write rows of their own
         manifest = Manifest.load(place, warn)

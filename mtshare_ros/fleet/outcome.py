@@ -21,9 +21,9 @@ class Outcome:
     """
     What became of the recordings that were asked for.
 
-    ``complete`` are in the output with all that could be read of them; ``damaged`` are those
-    among them that miss something. ``unfinished`` are neither complete, failed nor duplicates:
-    the run ended before. ``frames`` were computed, ``skipped`` images cannot be decoded.
+    ``complete`` are in the output as a whole, ``damaged`` with all that could be read of them.
+    ``unfinished`` are neither these, nor failed nor duplicates: the run ended before. Each
+    recording is one of these. ``frames`` were computed, ``skipped`` images cannot be decoded.
     """
 
     complete: int
@@ -34,6 +34,15 @@ class Outcome:
     frames: int
     skipped: int
     output_bytes: int
+
+    def so_far(self) -> str:
+        """Return a sentence about a run that was interrupted."""
+        ended = self.complete + len(self.damaged)
+        count = ended + len(self.failed) + self.duplicates + self.unfinished
+        parts = [f'{ended:,} of {count:,} recordings are done', f'{self.frames:,} frames']
+        if self.failed:
+            parts.append(f'{len(self.failed):,} failed')
+        return ', '.join(parts)
 
     def values(self) -> dict[str, object]:
         """Return everything as it is written to the JSON file."""
@@ -64,9 +73,9 @@ def find_outcome(manifest: Manifest, sources: Iterable[Source]) -> Outcome:
             duplicates += 1
         elif not done or len(done) != max(row.segments for row in done):
             unfinished += 1
+        elif damage:
+            damaged.append(Problem(source.location, damage))
         else:
             complete += 1
-            if damage:
-                damaged.append(Problem(source.location, damage))
     return Outcome(complete, tuple(damaged), tuple(failed), duplicates, unfinished, frames,
                    skipped, output_bytes)
