@@ -15,6 +15,9 @@ from mtshare_ros.recording.bag_folder import METADATA
 FLEET_FILE = 'fleet.json'
 """The file that marks the output of a fleet."""
 
+OUTPUTS = ('manifest.parquet', 'manifest', 'bags', 'shards', 'summary', 'summary.html')
+"""What a fleet writes, besides ``FLEET_FILE``."""
+
 _ALLOWED = ('recordings are bags (folders, .mcap, .db3, also packed by zstd), videos, and folders '
             'of images')
 
@@ -96,11 +99,22 @@ class Search:
     def _prune(self, tree: Tree) -> Tree:
         """Return a tree without outputs of fleets."""
         outputs = {folder for folder, files in tree.items()
-                   if any(file.name == FLEET_FILE for file in files)}
+                   if any(file.name == FLEET_FILE for file in files)
+                   and _has_outputs(folder, tree)}
         self._outputs |= outputs - {self._output}
         outputs.add(self._output)
         return {folder: files for folder, files in tree.items()
                 if folder not in outputs and outputs.isdisjoint(ancestors(folder))}
+
+
+def _has_outputs(folder: str, tree: Tree) -> bool:
+    """
+    Return whether a fleet has written anything into its output.
+
+    It has not where the folder of the recordings was given as the output, which is refused.
+    """
+    return any(file.name in OUTPUTS for file in tree[folder]) or any(
+        below(other, f'{folder}/{name}') for name in OUTPUTS for other in tree)
 
 
 def _within(listing: Listing) -> Callable[[str], bool]:

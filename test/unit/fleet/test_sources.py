@@ -138,6 +138,16 @@ def test_outputs_of_fleets_are_left_out(tmp_path):
         found(tmp_path / 'out/bags', output=str(tmp_path / 'out'))
 
 
+def test_recordings_are_found_where_they_were_once_given_as_the_output(tmp_path, s3):
+    touch(tmp_path, 'drives/fleet.json', 'drives/a.mcap', 'drives/day/b.mcap')
+    upload(s3, 'drives/fleet.json', 'drives/a.mcap', 'drives/day/b.mcap')
+
+    for root in (tmp_path, s3):
+        with pytest.raises(RecordingError, match='lies in the output'):
+            found(f'{root}/drives', output=f'{root}/drives')
+        assert names(f'{root}/drives') == ['a', 'day/b']
+
+
 def test_all_sources_that_do_not_exist_are_named_before_any_work(tmp_path, s3):
     touch(tmp_path, 'a.mcap', 'b.pdf', 'empty/x.pdf')
 
