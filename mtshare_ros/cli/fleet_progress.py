@@ -41,6 +41,8 @@ class FleetProgress:
 
     def describe(self) -> str:
         """Return all of it as one line."""
+        if self.frames is None and not self.done and not self.failures:
+            return 'the workers start, and open the first recordings'
         of_all = f' of {self.frames:,}' if self.frames else ''
         parts = [f'{self.done:,}{of_all} frames']
         rate = self._rate()

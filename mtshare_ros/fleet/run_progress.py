@@ -1,5 +1,6 @@
 """How far a run of a fleet is."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,16 +25,18 @@ class ProgressAccount:
     """
     Counts images of recordings.
 
-    Recordings that are not opened yet are taken to have as many images for each byte as the
-    others have.
+    Recordings that are not opened yet are taken to have as many images for each byte as the others
+    of their kind, or, where none of their kind is opened, as all others: a second of a video has
+    a hundredth of the bytes that it has in a bag.
     """
 
     def __init__(self, sources: Iterable[Source]) -> None:
-        self._bytes = {source.location: source.bytes for source in sources}
-        self._all_bytes = sum(self._bytes.values())
-        self._known: dict[str, int] = {}
+        self._sources = {source.location: (source.kind, source.bytes) for source in sources}
         # sums are kept, as a run may have a hundred thousand recordings
-        self._known_images = self._known_bytes = 0
+        self._all_bytes = _bytes_by_kind(self._sources.values())
+        self._known_bytes: Counter[str] = Counter()
+        self._known_images: Counter[str] = Counter()
+        self._known: dict[str, int] = {}
         self._done: dict[str, int] = {}
         self._all_done = 0
         self._failed: set[str] = set()
@@ -59,13 +62,25 @@ class ProgressAccount:
         return Progress(self._all_done + in_flight, self._total(), len(self._failed))
 
     def _know(self, location: str, images: int) -> None:
+        kind, size = self._sources[location]
         if location not in self._known:
-            self._known_bytes += self._bytes[location]
-        self._known_images += images - self._known.get(location, 0)
+            self._known_bytes[kind] += size
+        self._known_images[kind] += images - self._known.get(location, 0)
         self._known[location] = images
 
     def _total(self) -> int | None:
+        known_bytes, known_images = self._known_bytes.total(), self._known_images.total()
         rest = self._all_bytes - self._known_bytes
-        if not self._known_bytes:
-            return None if rest else self._known_images
-        return self._known_images + round(self._known_images / self._known_bytes * rest)
+        if not known_bytes:
+            return None if rest else known_images
+        return known_images + round(sum(
+            size * (self._known_images[kind] / self._known_bytes[kind]
+                    if self._known_bytes[kind] else known_images / known_bytes)
+            for kind, size in rest.items()))
+
+
+def _bytes_by_kind(sources: Iterable[tuple[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for kind, size in sources:
+        total[kind] += size
+    return total

@@ -53,6 +53,12 @@ def test_before_the_first_frame_no_rate_is_told():
     assert described(300, (0, 0, 0), (9, 0, 1)) == '0 of 300 frames, 1 failed'
 
 
+def test_before_a_recording_is_opened_the_line_says_what_is_waited_for():
+    assert described(None, (0, 0, 0), (9, 0, 0)) == (
+        'the workers start, and open the first recordings')
+    assert described(None, (0, 0, 0), (9, 0, 1)) == '0 frames, 1 failed'
+
+
 def test_the_total_grows_while_recordings_are_opened():
     progress = FleetProgress(None, Clock())
     progress.total(250)

@@ -95,6 +95,19 @@ def test_the_total_is_estimated_by_bytes_until_all_recordings_are_opened():
     assert account.progress(8).done == 58
 
 
+def test_videos_have_more_images_in_their_bytes_than_bags():
+    account = ProgressAccount([
+        SOURCE, replace(SOURCE, location='/drives/two', bytes=3000),
+        *(replace(SOURCE, location=f'/{number}.mp4', kind='video', bytes=100)
+          for number in range(3))])
+
+    account.opened('/drives/one', 10)
+    assert account.progress(0).total == 10 + 30 + 3
+
+    account.opened('/0.mp4', 90)
+    assert account.progress(0).total == 10 + 30 + 3 * 90
+
+
 def test_images_that_will_not_be_computed_do_not_count_in_the_total():
     account = ProgressAccount([SOURCE])
     account.opened('/drives/one', 50)
