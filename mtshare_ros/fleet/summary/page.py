@@ -11,7 +11,7 @@ from mtshare_ros.fleet.summary.comparable import Comparable, NamedModel
 from mtshare_ros.fleet.summary.comparison_section import comparison_section
 from mtshare_ros.fleet.summary.map_sections import classes_section, cost_section, depth_section
 from mtshare_ros.fleet.summary.outliers import find_outliers, RULE
-from mtshare_ros.fleet.summary.problem_section import problem_section
+from mtshare_ros.fleet.summary.recording_sections import problem_section, recordings_section
 from mtshare_ros.fleet.summary.recording_totals import (
     add_up,
     DONE,
@@ -19,7 +19,6 @@ from mtshare_ros.fleet.summary.recording_totals import (
     FAILED,
     FleetTotals,
 )
-from mtshare_ros.fleet.summary.recordings_section import recordings_section
 from mtshare_ros.fleet.summary.texts import bytes_text, counted, hours, PicturesOf
 from mtshare_ros.model.checkpoint import read_description
 from mtshare_ros.model.manifest import find_model

@@ -7,8 +7,14 @@ from typing import Any, Iterable, Mapping, Sequence, TYPE_CHECKING
 
 import numpy as np
 
-from mtshare_ros.fleet.summary.counting import DEPTH, MILLION, MILLISECONDS, without_numbers
-from mtshare_ros.fleet.summary.merging import add, merge
+from mtshare_ros.fleet.summary.counting import (
+    add,
+    DEPTH,
+    merge,
+    MILLION,
+    MILLISECONDS,
+    without_numbers,
+)
 from mtshare_ros.tasks import UNLABELLED
 
 if TYPE_CHECKING:

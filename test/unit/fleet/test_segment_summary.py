@@ -8,8 +8,7 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from mtshare_ros.fleet.summary.counting import Bins, DEPTH, MILLISECONDS, sampled
-from mtshare_ros.fleet.summary.merging import merge
+from mtshare_ros.fleet.summary.counting import Bins, DEPTH, merge, MILLISECONDS, sampled
 from mtshare_ros.fleet.summary.segment_summary import SegmentSummary
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine

@@ -13,7 +13,7 @@ from mtshare_ros.fleet.output.layout import picture
 from mtshare_ros.fleet.output.manifest_rows import ManifestRow
 from mtshare_ros.fleet.output.places import open_place
 from mtshare_ros.fleet.settings import FleetSettings
-from mtshare_ros.fleet.summary.merging import merge, MOST_DIFFERENT
+from mtshare_ros.fleet.summary.counting import merge, MOST_DIFFERENT
 from mtshare_ros.fleet.summary.outliers import distances_to_all, FEWEST_RECORDINGS, find_outliers
 from mtshare_ros.fleet.summary.page import make_page, RunFacts, write_summary
 from mtshare_ros.fleet.summary.pictures import LARGEST_PICTURE
