@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Protocol
 
 from mtshare_ros.fleet.addresses import is_address
+from mtshare_ros.fleet.locations import absolute
 from mtshare_ros.fleet.output.drafts import Draft
 from mtshare_ros.fleet.output.local_place import LocalPlace
 from mtshare_ros.fleet.output.remote_place import RemotePlace
-from mtshare_ros.fleet.sources.wanted import absolute
 
 
 class Place(Protocol):

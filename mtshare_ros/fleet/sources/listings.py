@@ -1,12 +1,13 @@
 """What folders hold, on this machine or behind an address, without reading the files."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 import os
 from typing import Any
 
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.fleet.addresses import Address, reaching
+from mtshare_ros.fleet.locations import parent_of
 
 PART = '.part'
 """The ending of folders that hold unfinished bags."""
@@ -39,11 +40,6 @@ class ListedFile:
     def name(self) -> str:
         """The last part of the location."""
         return self.location.rpartition('/')[2]
-
-
-def parent_of(location: str) -> str:
-    """Return the folder of a location."""
-    return location.rpartition('/')[0]
 
 
 def is_shown(name: str) -> bool:
@@ -145,14 +141,3 @@ def tree_of(root: str, files: Iterable[ListedFile]) -> Tree:
         if all(map(is_shown, inner)):
             tree.setdefault(parent_of(file.location), []).append(file)
     return tree
-
-
-def below(location: str, folder: str) -> bool:
-    """Return whether a location is a folder or lies in it."""
-    return location == folder or location.startswith(f'{folder.rstrip("/")}/')
-
-
-def ancestors(location: str) -> Iterator[str]:
-    """Yield the folders above a location, the nearest first."""
-    while (location := parent_of(location)) and not location.endswith(':/'):
-        yield location

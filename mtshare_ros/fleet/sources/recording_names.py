@@ -7,7 +7,8 @@ import hashlib
 import re
 import unicodedata
 
-from mtshare_ros.fleet.sources.listings import ancestors, PART
+from mtshare_ros.fleet.locations import ancestors
+from mtshare_ros.fleet.sources.listings import PART
 
 LONGEST_PART = 120
 """The most bytes between two slashes of a name; file systems allow 255, endings included."""

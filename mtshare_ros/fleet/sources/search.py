@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from mtshare_ros.fleet.sources.listings import ancestors, below, ListedFile, Tree
+from mtshare_ros.fleet.locations import ancestors, below
+from mtshare_ros.fleet.sources.listings import ListedFile, Tree
 from mtshare_ros.fleet.sources.recording_files import (
     count_endings,
     find_recordings,

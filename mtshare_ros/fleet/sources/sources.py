@@ -7,10 +7,11 @@ import re
 
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.fleet.addresses import is_address
+from mtshare_ros.fleet.locations import absolute
 from mtshare_ros.fleet.sources.recording_files import FoundRecording
 from mtshare_ros.fleet.sources.recording_names import give_names, Located
 from mtshare_ros.fleet.sources.search import Search
-from mtshare_ros.fleet.sources.wanted import absolute, Expansion
+from mtshare_ros.fleet.sources.wanted import Expansion
 
 _NAMED = 10
 """How many wrong sources an error names."""

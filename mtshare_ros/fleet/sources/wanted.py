@@ -9,14 +9,8 @@ import os
 import re
 
 from mtshare_ros.errors import import_extra, MtshareError, RecordingError
-from mtshare_ros.fleet.addresses import (
-    Address,
-    check_address,
-    is_address,
-    reaching,
-    without_scheme,
-)
-from mtshare_ros.fleet.sources.listings import parent_of
+from mtshare_ros.fleet.addresses import Address, is_address, reaching
+from mtshare_ros.fleet.locations import absolute, parent_of
 
 LIST = '.txt'
 MANIFESTS = ('.parquet', '.csv', '.jsonl')
@@ -81,27 +75,6 @@ class Expansion:
             self.faults.append(f'{location}{origin}: names no sources')
         for text in texts:
             self._add(text, parent_of(location), f' (from {location})', literal=literal)
-
-
-def absolute(text: str, folder: str) -> str:
-    """
-    Return the absolute path or the URL that a text means, relative ones to a folder.
-
-    Raises RecordingError for a text that can mean neither.
-    """
-    if is_address(text):
-        check_address(text)
-        # some file systems connect, or start Java, when they are made
-        with reaching(text, 'opened'):
-            return Address(text).canonical
-    path = os.path.expanduser(without_scheme(text))
-    if not path or '\0' in path:
-        raise RecordingError(f'{text!r}: is no path')
-    if is_address(folder) and not os.path.isabs(path):
-        return f'{folder}/{path.rstrip("/").removeprefix("./")}'
-    path = os.path.join(folder, path)
-    # .. after a link leads to the folder of what the link means
-    return os.path.realpath(path) if '..' in path.split('/') else os.path.abspath(path)
 
 
 def is_glob(location: str) -> bool:

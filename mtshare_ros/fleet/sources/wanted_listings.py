@@ -10,6 +10,7 @@ import re
 
 from mtshare_ros.errors import import_extra, RecordingError
 from mtshare_ros.fleet.addresses import Address, is_address
+from mtshare_ros.fleet.locations import parent_of
 from mtshare_ros.fleet.sources.listings import (
     is_shown,
     is_web,
@@ -18,7 +19,6 @@ from mtshare_ros.fleet.sources.listings import (
     list_file,
     list_folder,
     ListedFile,
-    parent_of,
     Tree,
     tree_of,
 )
