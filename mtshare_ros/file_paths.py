@@ -77,5 +77,10 @@ def _try(path: Path, folder: Path) -> None:
 
 def natural_key(path: Path) -> tuple[Any, ...]:
     """Return a key that sorts numbers in names by their value, frame_2 before frame_10."""
-    parts = re.findall(r'([^0-9]*)([0-9]*)', path.stem)
-    return [(text, int(number or 0)) for text, number in parts], path.name
+    return natural_order(path.stem), path.name
+
+
+def natural_order(text: str) -> list[tuple[str, int]]:
+    """Return a key that sorts numbers in texts by their value; texts may have equal ones."""
+    parts = re.findall(r'([^0-9]*)([0-9]*)', text)
+    return [(letters, int(digits or 0)) for letters, digits in parts]

@@ -5,14 +5,14 @@ from dataclasses import replace
 from bag_files import info_message, PERIOD_NS, picture, START_NS
 import numpy as np
 
-from mtshare_ros.fleet.shards.formats import FORMATS, open_shard
+from mtshare_ros.fleet.shards.formats import open_shard, SHARD_FORMATS
 from mtshare_ros.fleet.shards.shard_writer import ShardContext
 from mtshare_ros.inference.prediction import InferenceSettings
 from mtshare_ros.recording.frames import Perception, RecordedFrame
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
 MAPS = ('semantic/mask', 'semantic/confidence', 'depth/image', 'normals/image', 'edges/image')
-FORMAT_NAMES = tuple(FORMATS)
+FORMAT_NAMES = tuple(SHARD_FORMATS)
 
 
 def make_frames(count):

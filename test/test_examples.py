@@ -68,7 +68,7 @@ def test_the_shell_reads_every_example():
 def write_shards(folder, model):
     """Write the shards of two recordings in both formats."""
     pytest.importorskip('webdataset', reason='fleets need the extra [fleet]')
-    from shard_files import FORMATS, infer, make_context, make_frames, write_shard
+    from shard_files import infer, make_context, make_frames, SHARD_FORMATS, write_shard
 
     from mtshare_ros.inference.engine import Engine
 
@@ -76,7 +76,7 @@ def write_shards(folder, model):
     engine, frames = Engine.load(str(model), device='cpu'), make_frames(3)
     predictions = infer(engine, frames)
     for name in ('monday', 'tuesday'):
-        for kind, ending in FORMATS.items():
+        for kind, ending in SHARD_FORMATS.items():
             write_shard(kind, folder / f'{name}-00000{ending}', frames, predictions,
                         make_context(engine, name=name))
 

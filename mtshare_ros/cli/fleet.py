@@ -139,10 +139,11 @@ def _run(
     """Compute everything and write the page about it."""
     from mtshare_ros.fleet.outcome import find_outcome
     from mtshare_ros.fleet.output.identity import begin_fleet
+    from mtshare_ros.fleet.output.layout import PAGE
     from mtshare_ros.fleet.output.manifest import Manifest
     from mtshare_ros.fleet.output.places import open_place
     from mtshare_ros.fleet.sources.sources import find_sources
-    from mtshare_ros.fleet.summary.page import PAGE, RunFacts, write_summary
+    from mtshare_ros.fleet.summary.page import RunFacts, write_summary
 
     # before the work, as it refuses models that cannot be compared
     facts = RunFacts.of(settings)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mtshare_ros.fleet.output.manifest import Manifest
-from mtshare_ros.fleet.output.manifest_rows import WHOLE
+from mtshare_ros.fleet.output.manifest_rows import FAILED, WHOLE
 from mtshare_ros.fleet.sources.sources import Source
 
 
@@ -67,7 +67,7 @@ def find_outcome(manifest: Manifest, sources: Iterable[Source]) -> Outcome:
         skipped += sum(row.skipped for row in done)
         output_bytes += sum(row.output_bytes for row in done)
         damage = '; '.join(row.damage for row in done if row.damage)
-        if whole is not None and whole.state == 'failed':
+        if whole is not None and whole.state == FAILED:
             failed.append(Problem(source.location, whole.reason))
         elif whole is not None:
             duplicates += 1

@@ -9,9 +9,9 @@ from mtshare_ros import __version__
 from mtshare_ros.errors import PlaceError
 from mtshare_ros.fleet.digests import digest
 from mtshare_ros.fleet.output.finished_bag import finish_bag, is_finished
-from mtshare_ros.fleet.output.layout import BAGS, places_of, SHARDS
+from mtshare_ros.fleet.output.layout import BAGS, possible_names, SHARDS
 from mtshare_ros.fleet.output.manifest import Manifest
-from mtshare_ros.fleet.output.manifest_rows import ManifestRow, WHOLE
+from mtshare_ros.fleet.output.manifest_rows import DONE, DUPLICATE, FAILED, ManifestRow, WHOLE
 from mtshare_ros.fleet.output.places import Place
 from mtshare_ros.fleet.pool import Done, Pool, Task
 from mtshare_ros.fleet.recording_work import RecordingWork
@@ -110,7 +110,7 @@ class FleetRun:
     def _is_known_duplicate(self, source: Source) -> bool:
         """Return whether an earlier run has found that another recording has its contents."""
         row = self._manifest.of(source.location).get(WHOLE)
-        known = (row is not None and row.state == 'duplicate'
+        known = (row is not None and row.state == DUPLICATE
                  and row.input_version == source.version and row.input_digest in self._first)
         if known:
             self._account.closed(source.location)
@@ -132,10 +132,10 @@ class FleetRun:
     def _done_of(self, source: Source) -> list[ManifestRow]:
         """Return the rows of segments that are done with the same settings, and still there."""
         return [row for row in self._manifest.of(source.location).values()
-                if row.segment != WHOLE and row.state == 'done'
+                if row.segment != WHOLE and row.state == DONE
                 and row.settings_digest == self._settings_digest
                 and (not row.output or row.output_bytes in map(
-                    self._files.get, places_of(self._place, row.output)))]
+                    self._files.get, possible_names(self._place, row.output)))]
 
     def _handle(self, done: Done) -> None:
         """Take the result of a task."""
@@ -162,7 +162,7 @@ class FleetRun:
         location = work.source.location
         first = self._first.setdefault(facts.digest, location)
         if first != location:
-            self._close(work, 'duplicate', f'has the same contents as {first}', facts.digest)
+            self._close(work, DUPLICATE, f'has the same contents as {first}', facts.digest)
             return
         missing = work.cut(facts.digest, facts.segments)
         self._account.opened(location, facts.images)
@@ -204,10 +204,10 @@ class FleetRun:
         if again is not None:
             self._submit(again)
         elif work.failure:
-            self._close(work, 'failed', work.failure, work.digest)
+            self._close(work, FAILED, work.failure, work.digest)
         elif not work.frames:
             why = ''.join(f'; {text}' for text in (work.first_notice, work.damage) if text)
-            self._close(work, 'failed', f'{work.source.location}: not one image could be used '
+            self._close(work, FAILED, f'{work.source.location}: not one image could be used '
                         f'({work.images} could not be read){why}', work.digest)
         else:
             self._finish(work)
@@ -232,4 +232,4 @@ class FleetRun:
             settings_digest=self._settings_digest, finished_at=datetime.now(timezone.utc),
             version=__version__))
         del self._working[source.location]
-        self._account.closed(source.location, failed=state == 'failed')
+        self._account.closed(source.location, failed=state == FAILED)

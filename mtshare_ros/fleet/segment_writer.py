@@ -10,7 +10,7 @@ import time
 from typing import Any, Callable, Mapping, Sequence
 
 from mtshare_ros import __version__
-from mtshare_ros.fleet.output.layout import picture, places_of
+from mtshare_ros.fleet.output.layout import picture, possible_names
 from mtshare_ros.fleet.output.manifest import read_part, write_part
 from mtshare_ros.fleet.output.manifest_rows import ManifestRow
 from mtshare_ros.fleet.output.places import Place
@@ -114,7 +114,7 @@ class SegmentWriter:
         fitting = (row for row in rows if row.input_digest == self._blank.input_digest
                    and row.settings_digest == self._blank.settings_digest
                    and (not row.output or row.output_bytes in map(
-                       self._place.size, places_of(self._place, row.output))))
+                       self._place.size, possible_names(self._place, row.output))))
         return next(fitting, None)
 
     def _part(self, number: int) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.fleet.shards.columns import columns_of
-from mtshare_ros.fleet.shards.formats import FORMATS as SHARD_FORMATS
+from mtshare_ros.fleet.shards.formats import SHARD_FORMATS
 from mtshare_ros.fleet.worker_model import WorkerModel
 from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.recording.bag import Bag, choose_calibration_topic, choose_image_topic

@@ -15,7 +15,6 @@ from mtshare_ros.fleet.output.layout import (
     bag_file,
     bag_folder,
     shard,
-    SHARD_ENDINGS,
     unfinished_folder,
 )
 from mtshare_ros.fleet.output.manifest_rows import ManifestRow
@@ -23,7 +22,7 @@ from mtshare_ros.fleet.output.places import Place
 from mtshare_ros.fleet.segment_files import BagFile, NoFile, SegmentFile, ShardFile
 from mtshare_ros.fleet.segment_writer import SegmentWriter
 from mtshare_ros.fleet.settings import BAG, FleetSettings, SUMMARY
-from mtshare_ros.fleet.shards.formats import open_shard
+from mtshare_ros.fleet.shards.formats import open_shard, SHARD_FORMATS
 from mtshare_ros.fleet.shards.shard_writer import ShardContext
 from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.fleet.summary.comparison import Comparison
@@ -147,7 +146,7 @@ class Worker:
         self, recording: Recording, say: Callable[[str], None]
     ) -> RecordedPoses | None:
         """Return where the poses of the camera are read from, None where none are written."""
-        wanted = self._settings.pose.given and self._settings.output_format in SHARD_ENDINGS
+        wanted = self._settings.pose.given and self._settings.output_format in SHARD_FORMATS
         # videos and images have no topics with poses
         return (RecordedPoses(recording, self._settings.pose, say)
                 if wanted and isinstance(recording, Bag) else None)

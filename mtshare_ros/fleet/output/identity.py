@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 from mtshare_ros.errors import PlaceError, RecordingError
+from mtshare_ros.fleet.output.layout import FLEET_FILE, OUTPUTS
 from mtshare_ros.fleet.output.places import Place
-from mtshare_ros.fleet.sources.search import FLEET_FILE, OUTPUTS
 
 
 def begin_fleet(place: Place, wanted: Mapping[str, Any], *, overwrite: bool = False) -> None:

@@ -1,10 +1,20 @@
-"""Where the files of a fleet lie in its output."""
+"""Where the files of a fleet lie in its output, by names relative to that."""
 
 from mtshare_ros.fleet.output.places import Place
-from mtshare_ros.fleet.shards.formats import FORMATS as SHARD_ENDINGS
+from mtshare_ros.fleet.shards.formats import SHARD_FORMATS
 from mtshare_ros.recording.segmented_bag import file_name
 
-BAGS, SHARDS, PICTURES = 'bags', 'shards', 'summary'
+FLEET_FILE = 'fleet.json'
+"""The file that marks the output of a fleet."""
+
+MANIFEST, PAGE = 'manifest.parquet', 'summary.html'
+PARTS, BAGS, SHARDS, PICTURES = 'manifest', 'bags', 'shards', 'summary'
+
+OUTPUTS = (MANIFEST, PARTS, BAGS, SHARDS, PICTURES, PAGE)
+"""What a fleet writes, besides ``FLEET_FILE``."""
+
+PART = '.part'
+"""The ending of folders that hold unfinished bags."""
 
 
 def bag_folder(name: str) -> str:
@@ -21,7 +31,7 @@ def unfinished_folder(place: Place, name: str) -> str:
     complete when its metadata.yaml is there, which is written last.
     """
     folder = bag_folder(name)
-    return folder if place.local_path(folder) is None else f'{folder}.part'
+    return folder if place.local_path(folder) is None else f'{folder}{PART}'
 
 
 def bag_file(name: str, number: int, storage: str) -> str:
@@ -31,7 +41,7 @@ def bag_file(name: str, number: int, storage: str) -> str:
 
 def shard(name: str, number: int, kind: str) -> str:
     """Return the shard of one segment."""
-    return f'{SHARDS}/{name}-{number:05d}{SHARD_ENDINGS[kind]}'
+    return f'{SHARDS}/{name}-{number:05d}{SHARD_FORMATS[kind]}'
 
 
 def picture(name: str, number: int, suffix: str) -> str:
@@ -39,7 +49,7 @@ def picture(name: str, number: int, suffix: str) -> str:
     return f'{PICTURES}/{name}-{number:05d}{suffix}.jpg'
 
 
-def places_of(place: Place, output: str) -> tuple[str, ...]:
+def possible_names(place: Place, output: str) -> tuple[str, ...]:
     """Return the names that the file of a segment may have: in a bag or an unfinished one."""
     folder, _, file = output.rpartition('/')
     if not folder.startswith(f'{BAGS}/'):

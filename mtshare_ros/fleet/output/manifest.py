@@ -10,6 +10,7 @@ import uuid
 import numpy as np
 
 from mtshare_ros.errors import import_extra, PlaceError
+from mtshare_ros.fleet.output.layout import MANIFEST, PARTS
 from mtshare_ros.fleet.output.manifest_rows import (
     ManifestRow,
     parquet_bytes,
@@ -21,10 +22,6 @@ from mtshare_ros.fleet.output.manifest_rows import (
     table_of,
 )
 from mtshare_ros.fleet.output.places import Place
-
-MANIFEST = 'manifest.parquet'
-PARTS = 'manifest'
-"""The folder of rows that were written since ``MANIFEST``."""
 
 _ENDING = '.parquet'
 _READERS = 16

@@ -11,6 +11,9 @@ from mtshare_ros.errors import import_extra
 WHOLE = -1
 """The segment of rows about a whole recording."""
 
+DONE, FAILED, DUPLICATE = 'done', 'failed', 'duplicate'
+"""The states of rows."""
+
 REMOVED = 'removed'
 """The state of rows that stand for the removal of earlier ones."""
 
@@ -33,7 +36,7 @@ class ManifestRow:
     images: int = column('images in it, those included that cannot be decoded', 0)
     frames: int = column('computed images', 0)
     skipped: int = column('images that cannot be decoded', 0)
-    state: str = column('`done`, `failed` or `duplicate`', 'done')
+    state: str = column('`done`, `failed` or `duplicate`', DONE)
     reason: str = column('why it failed, or of what it is a duplicate', '')
     damage: str = column('what is damaged of the recording and left out', '')
     input_digest: str = column('digest of the files of the recording', '')

@@ -12,7 +12,7 @@ from mtshare_ros.errors import ConfigError, import_extra
 from mtshare_ros.fleet.shards.columns import Column, FILE
 from mtshare_ros.fleet.shards.shard_writer import ShardContext, ShardWriter
 
-FORMATS = {'parquet': '.parquet', 'webdataset': '.tar'}
+SHARD_FORMATS = {'parquet': '.parquet', 'webdataset': '.tar'}
 """The formats and the endings of their files."""
 
 ROW_GROUP = 64
@@ -111,5 +111,6 @@ _WRITERS: dict[str, type[ShardWriter]] = {
 def open_shard(name: str, path: Path, context: ShardContext) -> ShardWriter:
     """Return a writer of a new file in the format of a name; raise ConfigError for another."""
     if name not in _WRITERS:
-        raise ConfigError(f'there is no format {name!r} of shards; allowed: {", ".join(FORMATS)}')
+        raise ConfigError(f'there is no format {name!r} of shards; allowed: '
+                          f'{", ".join(SHARD_FORMATS)}')
     return _WRITERS[name](path, context)

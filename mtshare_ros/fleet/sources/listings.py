@@ -8,9 +8,7 @@ from typing import Any
 from mtshare_ros.errors import RecordingError
 from mtshare_ros.fleet.addresses import Address, reaching
 from mtshare_ros.fleet.locations import parent_of
-
-PART = '.part'
-"""The ending of folders that hold unfinished bags."""
+from mtshare_ros.fleet.output.layout import PART
 
 Tree = dict[str, list['ListedFile']]
 """The files that are directly in each folder, by the folder's location."""

@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 from mtshare_ros.fleet.locations import ancestors
-from mtshare_ros.fleet.sources.listings import PART
+from mtshare_ros.fleet.output.layout import PART
 
 LONGEST_PART = 120
 """The most bytes between two slashes of a name; file systems allow 255, endings included."""
@@ -32,7 +32,7 @@ class Located:
     ending: str = ''
 
 
-def give_names(places: Sequence[Located], known: Mapping[str, str]) -> dict[str, str]:
+def give_names(recordings: Sequence[Located], known: Mapping[str, str]) -> dict[str, str]:
     """
     Return a name for each location.
 
@@ -42,15 +42,16 @@ def give_names(places: Sequence[Located], known: Mapping[str, str]) -> dict[str,
     """
     taken = _Taken()
     kept = {location: name for location, name in known.items() if taken.take(name)}
-    names = {place.location: kept[place.location] for place in places if place.location in kept}
-    waiting = {place: _candidates(place) for place in places if place.location not in names}
+    names = {found.location: kept[found.location] for found in recordings
+             if found.location in kept}
+    waiting = {found: _candidates(found) for found in recordings if found.location not in names}
     while waiting:
-        wishes = {place: next(candidates) for place, candidates in waiting.items()}
+        wishes = {found: next(candidates) for found, candidates in waiting.items()}
         counts = Counter(map(_folded, wishes.values()))
-        for place, wish in wishes.items():
+        for found, wish in wishes.items():
             if counts[_folded(wish)] == 1 and taken.take(wish):
-                names[place.location] = wish
-                del waiting[place]
+                names[found.location] = wish
+                del waiting[found]
     return names
 
 
@@ -85,21 +86,21 @@ def _safe_part(text: str) -> str:
     return part
 
 
-def _candidates(place: Located) -> Iterator[str]:
-    """Yield names for a place, the shortest first, at the end such as no other place has."""
-    inner = place.location[len(place.root):].strip('/') if place.location.startswith(
-        place.root) else ''
+def _candidates(found: Located) -> Iterator[str]:
+    """Yield names for a recording, the shortest first, at the end such as no other one has."""
+    inner = found.location[len(found.root):].strip('/') if found.location.startswith(
+        found.root) else ''
     if not inner:
-        inner = place.location.rpartition('/')[2]
-    stem = inner.removesuffix(place.ending)
+        inner = found.location.rpartition('/')[2]
+    stem = inner.removesuffix(found.ending)
     yield safe(stem)
-    yield safe(f'{stem}_{place.ending[1:]}')
+    yield safe(f'{stem}_{found.ending[1:]}')
     yield safe(stem.replace('/', '_'))
-    for folder in ancestors(place.root):
-        above = place.location[len(folder):].strip('/')
-        yield safe(above.removesuffix(place.ending))
+    for folder in ancestors(found.root):
+        above = found.location[len(folder):].strip('/')
+        yield safe(above.removesuffix(found.ending))
     for length in range(_MARK, 65, _MARK):
-        yield safe(f'{stem.replace("/", "_")[:80]}-{_mark(place.location, length)}')
+        yield safe(f'{stem.replace("/", "_")[:80]}-{_mark(found.location, length)}')
 
 
 def _mark(text: str, length: int = _MARK) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 
 from mtshare_ros.fleet.locations import ancestors, below
+from mtshare_ros.fleet.output.layout import FLEET_FILE, OUTPUTS
 from mtshare_ros.fleet.sources.listings import ListedFile, Tree
 from mtshare_ros.fleet.sources.recording_files import (
     count_endings,
@@ -12,12 +13,6 @@ from mtshare_ros.fleet.sources.recording_files import (
 from mtshare_ros.fleet.sources.wanted import Wanted
 from mtshare_ros.fleet.sources.wanted_listings import Fault, list_wanted, Listing
 from mtshare_ros.recording.bag_folder import METADATA
-
-FLEET_FILE = 'fleet.json'
-"""The file that marks the output of a fleet."""
-
-OUTPUTS = ('manifest.parquet', 'manifest', 'bags', 'shards', 'summary', 'summary.html')
-"""What a fleet writes, besides ``FLEET_FILE``."""
 
 _ALLOWED = ('recordings are bags (folders, .mcap, .db3, also packed by zstd), videos, and folders '
             'of images')

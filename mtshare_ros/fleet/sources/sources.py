@@ -6,6 +6,7 @@ import os
 import re
 
 from mtshare_ros.errors import RecordingError
+from mtshare_ros.file_paths import natural_order
 from mtshare_ros.fleet.addresses import is_address
 from mtshare_ros.fleet.locations import absolute
 from mtshare_ros.fleet.sources.recording_files import FoundRecording
@@ -64,14 +65,7 @@ def find_sources(
     names = give_names([_located(item, root) for item, root in found.items()], known)
     sources = (Source(item.location, names[item.location], item.kind, item.size, item.version)
                for item in found)
-    return tuple(sorted(sources, key=lambda source: natural_order(source.name)))
-
-
-def natural_order(text: str) -> tuple[object, ...]:
-    """Return a key that sorts drive_2 before drive_10."""
-    parts = re.split(r'([0-9]+)', text)
-    # texts and numbers alternate, so that equal places hold equal types
-    return tuple(int(part) if index % 2 else part for index, part in enumerate(parts)), text
+    return tuple(sorted(sources, key=lambda source: (natural_order(source.name), source.name)))
 
 
 def _once(

@@ -2,24 +2,21 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Iterable, Mapping, TYPE_CHECKING
+from typing import Any, Iterable, Mapping
 
 from mtshare_ros import __version__
-from mtshare_ros.errors import MtshareError
-from mtshare_ros.fleet.output.layout import picture, PICTURES
+from mtshare_ros.fleet.output.layout import PAGE, PICTURES
+from mtshare_ros.fleet.output.manifest_rows import DONE, DUPLICATE, FAILED, ManifestRow
+from mtshare_ros.fleet.output.places import Place
+from mtshare_ros.fleet.settings import FleetSettings
 from mtshare_ros.fleet.summary.comparable import Comparable, NamedModel
 from mtshare_ros.fleet.summary.comparison_section import comparison_section
 from mtshare_ros.fleet.summary.map_sections import classes_section, cost_section, depth_section
 from mtshare_ros.fleet.summary.outliers import find_outliers, RULE
 from mtshare_ros.fleet.summary.recording_sections import problem_section, recordings_section
-from mtshare_ros.fleet.summary.recording_totals import (
-    add_up,
-    DONE,
-    DUPLICATE,
-    FAILED,
-    FleetTotals,
-)
+from mtshare_ros.fleet.summary.recording_totals import add_up, FleetTotals
 from mtshare_ros.fleet.summary.texts import bytes_text, counted, hours, PicturesOf
+from mtshare_ros.fleet.worker_model import WorkerModel
 from mtshare_ros.model.checkpoint import read_description
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.report.fleet_page import (
@@ -30,14 +27,6 @@ from mtshare_ros.report.fleet_page import (
     write_fleet_page,
 )
 from mtshare_ros.tasks import LabelSet
-
-if TYPE_CHECKING:
-    from mtshare_ros.fleet.output.manifest_rows import ManifestRow
-    from mtshare_ros.fleet.output.places import Place
-    from mtshare_ros.fleet.settings import FleetSettings
-    from mtshare_ros.fleet.worker_model import WorkerModel
-
-PAGE = 'summary.html'
 
 _SAMPLES = 12
 _MOST_OUTLIERS = 12
@@ -64,7 +53,7 @@ class RunFacts:
     notices: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, settings: 'FleetSettings') -> 'RunFacts':
+    def of(cls, settings: FleetSettings) -> 'RunFacts':
         """
         Return the facts of a fleet with some settings.
 
@@ -78,7 +67,7 @@ class RunFacts:
                    second.name if second else '', notices)
 
 
-def _named(model: 'WorkerModel') -> NamedModel:
+def _named(model: WorkerModel) -> NamedModel:
     file = find_model(model.name)
     return NamedModel(file.name, read_description(file.path))
 
@@ -96,15 +85,15 @@ def _text(value: Any) -> str:
     return 'default' if value is None else str(value) or 'none'
 
 
-def write_summary(place: 'Place', rows: 'Iterable[ManifestRow]', facts: RunFacts) -> None:
+def write_summary(place: Place, rows: Iterable[ManifestRow], facts: RunFacts) -> None:
     """Write the page about the rows of a manifest into the output; raises PlaceError."""
     page = make_page(place, add_up(rows), facts)
     place.write_bytes(PAGE, write_fleet_page(page).encode('utf-8'))
 
 
-def make_page(place: 'Place', fleet: FleetTotals, facts: RunFacts) -> FleetPage:
+def make_page(place: Place, fleet: FleetTotals, facts: RunFacts) -> FleetPage:
     """Return what the page says; pictures that the output does not have are left out."""
-    pictures = PicturesOf(lambda name: _read(place, name), picture)
+    pictures = PicturesOf(place)
     failed = len(fleet.of_state(FAILED))
     damaged = sum(bool(item.damage) for item in fleet.recordings)
     problems = [f'{counted(count)} {word}' for count, word in (
@@ -124,14 +113,6 @@ def make_page(place: 'Place', fleet: FleetTotals, facts: RunFacts) -> FleetPage:
         made=f'Made {now} by mtshare_ros {__version__}, from manifest.parquet beside this file, '
              'which holds every segment.',
         sections=[section for section in sections if section is not None])
-
-
-def _read(place: 'Place', name: str) -> bytes | None:
-    """Return a picture, None where there is none or it cannot be read: the page does without."""
-    try:
-        return place.read_bytes(name) if place.size(name) else None
-    except MtshareError:
-        return None
 
 
 def _totals_section(fleet: FleetTotals) -> Section:

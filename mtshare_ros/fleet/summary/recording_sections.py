@@ -4,14 +4,9 @@ from dataclasses import dataclass, field
 import math
 import re
 
+from mtshare_ros.fleet.output.manifest_rows import DONE, DUPLICATE, FAILED
 from mtshare_ros.fleet.summary.counting import without_numbers
-from mtshare_ros.fleet.summary.recording_totals import (
-    DONE,
-    DUPLICATE,
-    FAILED,
-    FleetTotals,
-    RecordingTotals,
-)
+from mtshare_ros.fleet.summary.recording_totals import FleetTotals, RecordingTotals
 from mtshare_ros.fleet.summary.texts import counted, written
 from mtshare_ros.report.fleet_page import Section, Table
 

@@ -3,10 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass, field
 import json
-from typing import Any, Iterable, Mapping, Sequence, TYPE_CHECKING
+from typing import Any, Iterable, Mapping, Sequence
 
 import numpy as np
 
+from mtshare_ros.fleet.output.manifest_rows import DONE, DUPLICATE, FAILED, ManifestRow
 from mtshare_ros.fleet.summary.counting import (
     add,
     DEPTH,
@@ -16,11 +17,6 @@ from mtshare_ros.fleet.summary.counting import (
     without_numbers,
 )
 from mtshare_ros.tasks import UNLABELLED
-
-if TYPE_CHECKING:
-    from mtshare_ros.fleet.output.manifest_rows import ManifestRow
-
-DONE, FAILED, DUPLICATE = 'done', 'failed', 'duplicate'
 
 
 @dataclass(frozen=True)
@@ -81,9 +77,9 @@ class FleetTotals:
         return sum(getattr(item, name) for item in self.recordings)
 
 
-def add_up(rows: Iterable['ManifestRow']) -> FleetTotals:
+def add_up(rows: Iterable[ManifestRow]) -> FleetTotals:
     """Return the totals of a manifest, the recordings in the order of their names."""
-    by_source: dict[str, list['ManifestRow']] = {}
+    by_source: dict[str, list[ManifestRow]] = {}
     fleet, latest = FleetTotals(), None
     for row in rows:
         if row.state not in (DONE, FAILED, DUPLICATE):
@@ -105,7 +101,7 @@ def add_up(rows: Iterable['ManifestRow']) -> FleetTotals:
     return fleet
 
 
-def _summary_of(row: 'ManifestRow') -> dict[str, Any]:
+def _summary_of(row: ManifestRow) -> dict[str, Any]:
     """Return a row's summary, whose frames then name their segment; empty where it is damaged."""
     try:
         values = json.loads(row.summary)
@@ -119,7 +115,7 @@ def _summary_of(row: 'ManifestRow') -> dict[str, Any]:
 
 
 def _recording(
-    rows: Sequence['ManifestRow'], done: Sequence['ManifestRow'], summary: Mapping[str, Any]
+    rows: Sequence[ManifestRow], done: Sequence[ManifestRow], summary: Mapping[str, Any]
 ) -> RecordingTotals:
     failed = [row for row in rows if row.state == FAILED]
     duplicate = [row for row in rows if row.state == DUPLICATE]

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from dataclasses import replace
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
+from mtshare_ros.fleet.summary.comparison import Comparison
 from mtshare_ros.fleet.summary.counting import (
     DEPTH,
     MILLION,
@@ -18,9 +19,6 @@ from mtshare_ros.fleet.summary.pictures import draw_frame, small_jpeg
 from mtshare_ros.inference.prediction import FrameStats, Prediction
 from mtshare_ros.recording.frames import RecordedFrame
 from mtshare_ros.tasks import LabelSet, UNLABELLED
-
-if TYPE_CHECKING:
-    from mtshare_ros.fleet.summary.comparison import Comparison
 
 LONGEST_STEP_NS = 10_000_000_000
 """A longer pause between two frames is no video."""
@@ -49,7 +47,7 @@ class SegmentSummary:
     Pixels are those of every n-th row and column, see ``sampled``.
     """
 
-    def __init__(self, labels: LabelSet, comparison: 'Comparison | None' = None) -> None:
+    def __init__(self, labels: LabelSet, comparison: Comparison | None = None) -> None:
         self._labels = labels
         self._sums = Counter(dict.fromkeys(_SUMS, 0))
         self._counts: dict[str, Counter[str]] = {'ms': Counter(), 'resets': Counter(),

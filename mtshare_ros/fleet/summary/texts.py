@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 import math
-from typing import Callable
 
+from mtshare_ros.errors import MtshareError
+from mtshare_ros.fleet.output.layout import picture
+from mtshare_ros.fleet.output.places import Place
 from mtshare_ros.fleet.summary.recording_totals import RecordingTotals
 from mtshare_ros.report.fleet_page import Picture
 
@@ -35,21 +37,15 @@ def bytes_text(size: float) -> str:
 
 @dataclass(frozen=True)
 class PicturesOf:
-    """
-    The pictures of segments.
+    """The pictures of segments in an output; the page does without those that are not there."""
 
-    ``read`` returns a file of the output, None where there is none; ``name`` returns its name for
-    a recording, a segment and a suffix.
-    """
-
-    read: Callable[[str], bytes | None]
-    name: Callable[[str, int, str], str]
+    place: Place
 
     def get(
         self, recording: str, segment: int, suffix: str, text: str, caption: str
     ) -> Picture | None:
         """Return a picture with its texts, None where there is none."""
-        jpeg = self.read(self.name(recording, segment, suffix))
+        jpeg = self._read(picture(recording, segment, suffix))
         return Picture(jpeg, text, recording, caption) if jpeg else None
 
     def of_recording(self, recording: RecordingTotals, caption: str) -> Picture | None:
@@ -58,3 +54,10 @@ class PicturesOf:
             return None
         text = f'A frame of {recording.name} and its maps in colours'
         return self.get(recording.name, recording.middle, '', text, caption)
+
+    def _read(self, name: str) -> bytes | None:
+        """Return a file, None where there is none or it cannot be read."""
+        try:
+            return self.place.read_bytes(name) if self.place.size(name) else None
+        except MtshareError:
+            return None
