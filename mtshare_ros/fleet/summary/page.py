@@ -14,7 +14,7 @@ from mtshare_ros.fleet.summary.comparison_section import comparison_section
 from mtshare_ros.fleet.summary.map_sections import classes_section, cost_section, depth_section
 from mtshare_ros.fleet.summary.outliers import find_outliers, RULE
 from mtshare_ros.fleet.summary.recording_sections import problem_section, recordings_section
-from mtshare_ros.fleet.summary.recording_totals import add_up, FleetTotals
+from mtshare_ros.fleet.summary.recording_totals import add_up, FleetTotals, UNFINISHED
 from mtshare_ros.fleet.summary.texts import bytes_text, counted, hours, PicturesOf
 from mtshare_ros.fleet.worker_model import WorkerModel
 from mtshare_ros.model.checkpoint import read_description
@@ -96,10 +96,12 @@ def make_page(place: Place, fleet: FleetTotals, facts: RunFacts) -> FleetPage:
     pictures = PicturesOf(place)
     failed = len(fleet.of_state(FAILED))
     damaged = sum(bool(item.damage) for item in fleet.recordings)
+    unfinished = len(fleet.of_state(UNFINISHED))
     problems = [f'{counted(count)} {word}' for count, word in (
-        (failed, 'failed'), (damaged, 'damaged'),
+        (failed, 'failed'), (damaged, 'damaged'), (unfinished, 'not finished'),
         (len(fleet.of_state(DUPLICATE)), 'given twice')) if count]
-    message = f'{counted(len(fleet.recordings))} recordings'
+    count = len(fleet.recordings)
+    message = f'{counted(count)} recording{"s" if count != 1 else ""}'
     sections = (
         _totals_section(fleet), problem_section(fleet), classes_section(fleet, facts.labels),
         depth_section(fleet), cost_section(fleet),
@@ -108,7 +110,7 @@ def make_page(place: Place, fleet: FleetTotals, facts: RunFacts) -> FleetPage:
         recordings_section(fleet), _run_section(fleet, facts))
     now = datetime.now(timezone.utc).strftime('%Y-%m-%d %H:%M UTC')
     return FleetPage(
-        place=place.text, state='warn' if failed or damaged else 'ok',
+        place=place.text, state='warn' if failed or damaged or unfinished else 'ok',
         message=', '.join((message, *problems)),
         made=f'Made {now} by mtshare_ros {__version__}, from manifest.parquet beside this file, '
              'which holds every segment.',
@@ -119,10 +121,12 @@ def _totals_section(fleet: FleetTotals) -> Section:
     recordings = fleet.recordings
     moving = [item for item in recordings if item.kind != 'images']
     seconds, frames = fleet.total('seconds'), fleet.total('frames')
-    skipped = fleet.total('skipped')
+    skipped, unfinished = fleet.total('skipped'), len(fleet.of_state(UNFINISHED))
     figures = (
         Figure('Recordings', counted(len(recordings)),
                f'{counted(len(fleet.of_state(DONE)))} done'),
+        *((Figure('Not finished', counted(unfinished), 'the same command goes on'),)
+          if unfinished else ()),
         Figure('Failed', counted(len(fleet.of_state(FAILED)))),
         Figure('Damaged', counted(sum(bool(item.damage) for item in recordings)),
                'what can be read of them is computed'),

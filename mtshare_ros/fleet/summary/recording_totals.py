@@ -18,11 +18,14 @@ from mtshare_ros.fleet.summary.counting import (
 )
 from mtshare_ros.tasks import UNLABELLED
 
+UNFINISHED = 'unfinished'
+"""The state of a recording of which segments are missing, as a run ended before."""
+
 
 @dataclass(frozen=True)
 class RecordingTotals:
     """
-    One recording: ``state`` is failed where one of its rows is.
+    One recording: ``state`` is failed where one of its rows is, and unfinished where rows miss.
 
     ``classes`` (256,) and ``depth`` (DEPTH.count + 2,) float32 are counts of sampled pixels by
     class id and by interval. Times are in seconds, ``ms`` is the median of a frame. ``active`` is
@@ -128,7 +131,7 @@ def _recording(
     pictured = [row.segment for row in done if row.frames]
     return RecordingTotals(
         name=rows[0].name, source=rows[0].source, kind=rows[0].kind,
-        state=special[0].state if special else DONE,
+        state=special[0].state if special else DONE if _is_whole(done) else UNFINISHED,
         reason=special[0].reason if special else '',
         damage=next((row.damage for row in rows if row.damage), ''),
         frames=sum(row.frames for row in done), skipped=sum(row.skipped for row in rows),
@@ -140,3 +143,8 @@ def _recording(
         saved=1 - summary['macs'] / dense if dense else np.nan,
         classes=classes, depth=DEPTH.dense(summary.get('depth_pixels', {})).astype(np.float32),
         middle=pictured[len(pictured) // 2] if pictured else None)
+
+
+def _is_whole(done: Sequence[ManifestRow]) -> bool:
+    """Return whether no segment is missing; read in one go, only the last one knows how many."""
+    return 0 < max((row.segments for row in done), default=0) <= len(done)

@@ -16,10 +16,10 @@ def summary_of(frames=50, classes=(90, 10), depth_bin=30, active=0.25, **changes
         'depth_pixels': {str(depth_bin): frames * 100}, 'invalid_depth_pixels': 0, **changes}
 
 
-def row_of(name, segment=0, summary=None, **changes):
-    """Return the row of a segment that is done."""
+def row_of(name, segment=0, summary=None, segments=1, **changes):
+    """Return the row of a segment that is done, of a recording with so many."""
     values = summary_of() if summary is None else summary
     return ManifestRow(**{
         'source': f'/data/{name}', 'name': name, 'kind': 'bag', 'segment': segment,
-        'frames': values.get('frames', 0), 'input_bytes': 1000, 'output_bytes': 100,
-        'seconds': 2.0, 'summary': json.dumps(values), **changes})
+        'segments': segments, 'frames': values.get('frames', 0), 'input_bytes': 1000,
+        'output_bytes': 100, 'seconds': 2.0, 'summary': json.dumps(values), **changes})

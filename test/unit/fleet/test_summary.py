@@ -269,3 +269,21 @@ def test_a_hundred_thousand_recordings_give_a_page_of_less_than_5_mb():
 
     assert 20 < sum(len(section.pictures) for section in page.sections) <= 40
     assert len(write_fleet_page(page).encode()) < 5_000_000
+
+
+@pytest.mark.parametrize('segments', [3, -1])
+def test_a_recording_of_which_segments_are_missing_is_not_done(place, segments):
+    rows = [row_of('half', 0, segments=segments), row_of('half', 1, segments=segments),
+            row_of('whole', 0, segments=-1), row_of('whole', 1, segments=2)]
+
+    fleet = add_up(rows)
+    page = make_page(place, fleet, RUN)
+
+    assert [item.state for item in fleet.recordings] == ['unfinished', 'done']
+    assert (page.state, page.message) == ('warn', '2 recordings, 1 not finished')
+    figures = {figure.name: figure.value for figure in page_of(place, *rows)['totals'].figures}
+    assert figures['Not finished'] == '1'
+
+
+def test_the_page_counts_one_recording_in_the_singular(place):
+    assert make_page(place, add_up([row_of('a')]), RUN).message == '1 recording'
