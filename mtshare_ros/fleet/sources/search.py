@@ -50,7 +50,11 @@ class Search:
         notices = []
         if self._others:
             notices.append(f'left out {count_endings(self._others.values())}, by their names no '
-                           'recordings')
+                           f'recordings{_advice(self._others.values())}')
+        lost = [location for location, file in self._others.items() if file.name == METADATA]
+        if lost:
+            notices.append(f'{len(lost)} {METADATA} without a file of a bag beside it, such as '
+                           f'{lost[0]}: if that was a bag, its files are missing')
         notices += [_describe_output('left out ', folder) for folder in sorted(self._outputs)]
         if self._parts:
             notices.append(f'{len(self._parts)} of the files that were given are parts of '
@@ -77,7 +81,9 @@ class Search:
         if listing.of_files:
             for item in listing.wanted:
                 if item.location not in chosen:
-                    self._fail(item, f'{item.location}: is no recording by its name; {_ALLOWED}')
+                    files = [file for file in others if file.location == item.location]
+                    self._fail(item, f'{item.location}: is no recording by its name; {_ALLOWED}'
+                               f'{_advice(files)}')
         elif chosen:
             self._others.update((file.location, file) for file in others)
         else:
@@ -90,7 +96,7 @@ class Search:
             return _describe_output('', location)
         inside = f', only {count_endings(others)}' if others else ''
         matches = 'matches' if wanted.is_pattern else 'holds'
-        return f'{location}: {matches} no recordings{inside}; {_ALLOWED}'
+        return f'{location}: {matches} no recordings{inside}; {_ALLOWED}{_advice(others)}'
 
     def _prune(self, tree: Tree) -> Tree:
         """Return a tree without outputs of fleets."""
@@ -101,6 +107,13 @@ class Search:
         outputs.add(self._output)
         return {folder: files for folder, files in tree.items()
                 if folder not in outputs and outputs.isdisjoint(ancestors(folder))}
+
+
+def _advice(others: Iterable[ListedFile]) -> str:
+    """Return what to do with recordings of ROS 1 among files that are no recordings, or ''."""
+    if any(file.name.endswith('.bag') for file in others):
+        return '; convert bags of ROS 1 (.bag) with rosbags-convert'
+    return ''
 
 
 def _has_outputs(folder: str, tree: Tree) -> bool:

@@ -82,6 +82,18 @@ def test_the_place_in_a_list_is_named_where_a_source_is_wrong(tmp_path):
         found(tmp_path / 'list.txt')
 
 
+def test_what_may_have_been_a_recording_is_told(tmp_path):
+    lines = []
+    touch(tmp_path, 'a.mcap', 'lost/metadata.yaml', 'old/ros1.bag')
+
+    assert names(tmp_path, say=lines.append) == ['a']
+    assert 'convert bags of ROS 1 (.bag) with rosbags-convert' in lines[0]
+    assert f'such as {tmp_path}/lost/metadata.yaml: if that was a bag, its files' in lines[1]
+    for source in ('old', 'old/ros1.bag'):
+        with pytest.raises(RecordingError, match='convert bags of ROS 1'):
+            found(tmp_path / source)
+
+
 def test_a_server_that_cannot_be_reached_is_named_beside_the_other_faults(tmp_path):
     (tmp_path / 'list.txt').write_text('ftp://127.0.0.1:1/a.mcap\nnowhere.mcap\n')
 
