@@ -50,7 +50,7 @@ class Expansion:
     def _add(self, text: str, folder: str, origin: str, *, literal: bool = False) -> None:
         try:
             location = absolute(text, folder)
-        except MtshareError as error:
+        except RecordingError as error:
             self.faults.append(f'{error}{origin}')
             return
         is_pattern = not literal and is_glob(location)
