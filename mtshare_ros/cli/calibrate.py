@@ -2,13 +2,12 @@
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from statistics import fmean
-from typing import Annotated, Sequence, TYPE_CHECKING
+from typing import Annotated, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.calibrate_fleet import calibrate_on_fleet, calibrate_recorded_on_fleet
-from mtshare_ros.cli.calibrate_recording import calibrate_on, print_recorded, recordings_of
+from mtshare_ros.cli.calibrate_recordings import calibrate_on_recordings, recordings_of
+from mtshare_ros.cli.calibrate_rooms import calibrate_on_rooms
 from mtshare_ros.cli.fleet_options import (
     AddressOption,
     fleet_of,
@@ -17,23 +16,21 @@ from mtshare_ros.cli.fleet_options import (
     WorkersOption,
     WorkerThreadsOption,
 )
-from mtshare_ros.cli.fleet_workers import ModelChoice, Workers
+from mtshare_ros.cli.fleet_workers import ModelChoice
 from mtshare_ros.cli.options import (
     DeviceOption,
     JsonOption,
     ModelArgument,
     PrecisionOption,
 )
-from mtshare_ros.cli.output import check_folder, print_table, progress_bar, write_json
+from mtshare_ros.cli.output import check_folder, write_json
 
 if TYPE_CHECKING:
-    from mtshare_ros.evaluation.calibration import Calibration, CalibrationSettings
+    from mtshare_ros.evaluation.calibration import Calibration
     from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
-    from mtshare_ros.evaluation.room_data import CalibrationClips
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.model.description import ModelDescription
     from mtshare_ros.model.manifest import ManifestEntry, ModelFile
-    from mtshare_ros.recording.calibration_frames import CalibrationRecording
 
 SourcesArgument = Annotated[list[str] | None, typer.Argument(
     metavar='SOURCES', show_default=False,
@@ -72,15 +69,6 @@ mtshare calibrate default --video street.mp4 --target-error 0.2
 mtshare calibrate default --bag monday --bag tuesday --target-error 0.2
 mtshare calibrate default --rooms 32 --fleet
 mtshare calibrate default recordings s3://robots/2026-11 --fleet --address auto
-"""
-
-NOTES = """\
-temporal   mean threshold of the blocks over time; task: against the base task
-noise      difference between dense outputs of one view with two draws of the sensor's noise
-added      difference to sharing with thresholds of 0, in the rooms calibrated on
-elsewhere  the same in other rooms
-ungated    difference of sharing with thresholds of 0 to dense outputs, in the other rooms
-to dense   difference of sharing with these thresholds to dense outputs, in the other rooms\
 """
 
 
@@ -123,8 +111,8 @@ def calibrate(
     team = choice.workers(fleet_of(
         fleet, workers, address, gpus_per_worker, threads, device))
     engine = choice.load(team)
-    result = _calibrate_recorded(engine, recordings, target_error, team) if recordings else \
-        _calibrate(engine, plan, settings, team)
+    result = calibrate_on_recordings(engine, recordings, target_error, team) if recordings else \
+        calibrate_on_rooms(engine, plan, settings, team)
     crossovers = _measure_crossover(engine)
     entry = _save(file, replace(engine.description, crossovers=crossovers), target, result)
     _carry_quality(engine, target)
@@ -154,68 +142,6 @@ def _target(file: 'ModelFile', output: Path | None, register: str | None) -> Pat
     check_new(target)
     check_parent(target)
     return target
-
-
-def _calibrate_recorded(
-    engine: 'Engine', recordings: 'Sequence[CalibrationRecording]', target_error: float,
-    workers: Workers | None,
-) -> 'RecordedCalibration':
-    """Calibrate on recordings, here or with workers, and print what was tried."""
-    found = calibrate_on(engine, recordings, target_error) if workers is None else \
-        calibrate_recorded_on_fleet(workers, engine, recordings, target_error)
-    print_recorded(found, target_error)
-    return found
-
-
-def _calibrate(
-    engine: 'Engine', plan: 'CalibrationClips', settings: 'CalibrationSettings',
-    workers: Workers | None,
-) -> 'Calibration':
-    """Calibrate on rooms, here or with workers, and print the result."""
-    found = _calibrate_here(engine, plan, settings) if workers is None else \
-        calibrate_on_fleet(workers, engine, plan, settings)
-    _print_result(found, settings)
-    return found
-
-
-def _calibrate_here(
-    engine: 'Engine', plan: 'CalibrationClips', settings: 'CalibrationSettings'
-) -> 'Calibration':
-    from mtshare_ros.evaluation.calibration import calibrate as find_thresholds, count_frames
-    from mtshare_ros.evaluation.measurements import MeasuredHere
-    from mtshare_ros.evaluation.output_error import ClipMeter
-    from mtshare_ros.evaluation.room_data import render_clips
-
-    with progress_bar('rendering', len(plan.specs) * plan.frames) as progress:
-        clips = render_clips(plan.specs, frames=plan.frames, size=engine.input_size,
-                             progress=progress)
-    spread = MeasuredHere(lambda tick: [ClipMeter(engine, clip, settings.sharing, tick)
-                                        for clip in clips])
-    total = count_frames(engine.description.architecture, engine.network_tasks, plan)
-    with progress_bar('calibrating', total) as progress:
-        return find_thresholds(engine, plan, settings, spread, progress)
-
-
-def _print_result(result: 'Calibration', settings: 'CalibrationSettings') -> None:
-    rows = []
-    for task, thresholds in result.thresholds.items():
-        found, check = result.found.errors[task], result.held_out.errors[task]
-        rows.append((task, *(f'{value:.4f}' for value in (
-            fmean(thresholds.temporal), max(thresholds.task), result.noise[task],
-            settings.allowed(result.noise[task]), found.added.p95, check.added.p95,
-            check.without.p95, check.total.p95))))
-    print_table(
-        'Thresholds, and relative errors of the raw outputs (95 % of the frames are better)',
-        ('output', 'temporal', 'task', 'noise', 'allowed', 'added', 'elsewhere', 'ungated',
-         'to dense'), rows)
-    typer.echo(NOTES)
-    typer.echo(f'multiply-accumulates done, of dense: {result.found.macs_fraction:.0%} here, '
-               f'{result.held_out.macs_fraction:.0%} elsewhere')
-    for task, errors in result.held_out.errors.items():
-        allowed = settings.allowed(result.noise[task])
-        if errors.added.p95 > allowed:
-            typer.echo(f'{task}: {errors.added.p95:.4f} elsewhere exceeds {allowed:.4f}; '
-                       'give more --rooms, or a smaller --target-error')
 
 
 def _measure_crossover(engine: 'Engine') -> dict[str, float]:

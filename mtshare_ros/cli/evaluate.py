@@ -5,7 +5,6 @@ from typing import Annotated, Sequence, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.evaluate_fleet import measure_on_fleet
 from mtshare_ros.cli.evaluate_outcome import Gallery, Outcome, print_outcome, SHEET_FRAMES
 from mtshare_ros.cli.evaluate_settings import (
     Dataset,
@@ -24,6 +23,7 @@ from mtshare_ros.cli.fleet_options import (
     WorkersOption,
     WorkerThreadsOption,
 )
+from mtshare_ros.cli.fleet_progress import fleet_progress
 from mtshare_ros.cli.fleet_workers import ModelChoice, Workers
 from mtshare_ros.cli.options import (
     DeviceOption,
@@ -46,6 +46,7 @@ from mtshare_ros.cli.output import (
     command_line,
     progress_bar,
     save_picture,
+    warn,
     write_json,
 )
 from mtshare_ros.errors import ConfigError
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from mtshare_ros.evaluation.clip_evaluation import ClipPlan
     from mtshare_ros.evaluation.datasets import EvaluationSet
     from mtshare_ros.evaluation.truth_and_rules import MetricRules
+    from mtshare_ros.fleet.evaluation_worker import FleetReport
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.sharing.sharing_settings import SharingSettings
 
@@ -217,11 +219,25 @@ def _measure(
     baseline = read_baseline(baselines, plan.tasks, {
         **data.origin, 'input_size': list(engine.input_size)})
     if workers is not None:
-        found = measure_on_fleet(workers, engine, data, plan, gallery)
+        found = _measure_on_fleet(workers, engine, data, plan, gallery)
         return Outcome(engine, data, plan, found.report, baseline, found.computed_with)
     with progress_bar('evaluating', data.length) as progress:
         report = evaluate_clips(engine, data.clips, plan, observe=gallery.see, progress=progress)
     return Outcome(engine, data, plan, report, baseline)
+
+
+def _measure_on_fleet(
+    workers: Workers, engine: 'Engine', data: 'EvaluationSet', plan: 'ClipPlan', gallery: Gallery
+) -> 'FleetReport':
+    """Evaluate with workers; ``engine`` is the same model in this process."""
+    from mtshare_ros.evaluation.clip_evaluation import ScoredFrames
+    from mtshare_ros.fleet.evaluation_worker import evaluate_with, EvaluationWorkers
+    from mtshare_ros.fleet.pool import Pool
+
+    work = EvaluationWorkers(workers.model, tuple(data.clips), plan, gallery.places)
+    with Pool(workers.options, work, warn) as pool, fleet_progress(data.length) as progress:
+        return evaluate_with(pool, work, ScoredFrames.none(engine, plan), observe=gallery.see,
+                             progress=progress.update)
 
 
 def _refuse_for_images(*options: object) -> None:

@@ -1,11 +1,15 @@
 """The workers that ``evaluate --fleet`` and ``calibrate --fleet`` compute with."""
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Iterator, TYPE_CHECKING
 
 from mtshare_ros.cli.options import load_engine
+from mtshare_ros.cli.output import warn
 
 if TYPE_CHECKING:
+    from mtshare_ros.evaluation.measurements import Spread
+    from mtshare_ros.fleet.calibration_worker import RecordingWorkers, RoomWorkers
     from mtshare_ros.fleet.pool import PoolOptions
     from mtshare_ros.fleet.worker_model import WorkerModel
     from mtshare_ros.inference.engine import Engine
@@ -17,6 +21,15 @@ class Workers:
 
     options: 'PoolOptions'
     model: 'WorkerModel'
+
+    @contextmanager
+    def measuring(self, work: 'RoomWorkers | RecordingWorkers') -> 'Iterator[Spread]':
+        """Yield what measures with the workers that ``work`` makes."""
+        from mtshare_ros.fleet.calibration_worker import PoolSpread
+        from mtshare_ros.fleet.pool import Pool
+
+        with Pool(self.options, work, warn) as pool:
+            yield PoolSpread(pool, work.names, warn)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from mtshare_ros.fleet.ordered_results import in_order
 from mtshare_ros.fleet.pool import Pool, Report, Task
 from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.fleet.worker_model import WorkerModel
+from mtshare_ros.inference.engine import Engine
 from mtshare_ros.recording.calibration_frames import CalibrationRecording, RecordingChoice
 from mtshare_ros.sharing.sharing_settings import SharingSettings
 
@@ -96,11 +97,17 @@ class RecordingWorkers:
         engine = self.model.load()
 
         def make(number: int, tick: Tick, say: Say) -> RecordingMeter:
-            recording = self.recordings[number]
-            return RecordingMeter(engine, lambda: recording.frames(
-                engine.input_size, lambda line: say(f'{recording.name}: {line}')), tick)
+            return meter_of(engine, self.recordings[number], tick, say)
 
         return MeasuringWorker(make, report)
+
+
+def meter_of(
+    engine: Engine, recording: CalibrationRecording, tick: Tick, say: Say
+) -> RecordingMeter:
+    """Return what measures on a recording; ``say`` gets lines about it, with its name."""
+    return RecordingMeter(engine, lambda: recording.frames(
+        engine.input_size, lambda line: say(f'{recording.name}: {line}')), tick)
 
 
 class MeasuringWorker:

@@ -1,16 +1,16 @@
 """``mtshare calibrate`` on bags and videos."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Callable, Sequence, TYPE_CHECKING
+from typing import Sequence, TYPE_CHECKING
 
 import typer
 
-from mtshare_ros.cli.output import print_table, progress_bar
-from mtshare_ros.cli.recordings import warn
+from mtshare_ros.cli.output import print_table, progress_bar, warn
 
 if TYPE_CHECKING:
-    import numpy as np
-
+    from mtshare_ros.cli.fleet_workers import Workers
+    from mtshare_ros.evaluation.measurements import Spread
     from mtshare_ros.evaluation.recorded_calibration import RecordedCalibration
     from mtshare_ros.inference.engine import Engine
     from mtshare_ros.recording.calibration_frames import CalibrationRecording
@@ -31,31 +31,38 @@ def recordings_of(
             *(FetchedRecording(source, image_topic) for source in found)]
 
 
-def calibrate_on(
-    engine: 'Engine', recordings: 'Sequence[CalibrationRecording]', target_error: float
+def calibrate_on_recordings(
+    engine: 'Engine', recordings: 'Sequence[CalibrationRecording]', target_error: float,
+    workers: 'Workers | None',
 ) -> 'RecordedCalibration':
-    """Choose refresh period and thresholds on recordings."""
-    from mtshare_ros.evaluation.measurements import MeasuredHere
-    from mtshare_ros.evaluation.recorded_calibration import (
-        calibrate_recorded,
-        count_frames,
-        RecordingMeter,
-    )
+    """Choose refresh period and thresholds, here or with workers, and print what was tried."""
+    from mtshare_ros.evaluation.recorded_calibration import calibrate_recorded, count_frames
     from mtshare_ros.recording.calibration_frames import MOST_FRAMES
 
-    def reader(recording: 'CalibrationRecording') -> 'Callable[[], list[np.ndarray]]':
-        return lambda: recording.frames(
-            engine.input_size, lambda line: warn(f'{recording.name}: {line}'))
-
     names = [recording.name for recording in recordings]
-    spread = MeasuredHere(lambda tick: [RecordingMeter(engine, reader(recording), tick)
-                                        for recording in recordings])
-    with progress_bar('calibrating', count_frames(MOST_FRAMES * len(names))) as progress:
-        return calibrate_recorded(engine, names, target_error, spread, progress=progress,
-                                  say=warn)
+    total = count_frames(MOST_FRAMES * len(names))
+    with _measuring(engine, recordings, workers) as spread, \
+            progress_bar('calibrating', total) as progress:
+        found = calibrate_recorded(engine, names, target_error, spread, progress=progress,
+                                   say=warn)
+    _print_result(found, target_error)
+    return found
 
 
-def print_recorded(found: 'RecordedCalibration', target: float) -> None:
+def _measuring(
+    engine: 'Engine', recordings: 'Sequence[CalibrationRecording]', workers: 'Workers | None'
+) -> 'AbstractContextManager[Spread]':
+    """Return what measures on the recordings: workers, or this process."""
+    from mtshare_ros.evaluation.measurements import MeasuredHere
+    from mtshare_ros.fleet.calibration_worker import meter_of, RecordingWorkers
+
+    if workers is not None:
+        return workers.measuring(RecordingWorkers(workers.model, tuple(recordings)))
+    return nullcontext(MeasuredHere(
+        lambda tick: [meter_of(engine, recording, tick, warn) for recording in recordings]))
+
+
+def _print_result(found: 'RecordedCalibration', target: float) -> None:
     """Print what was tried and what the node needs beside the new model."""
     tasks = list(found.consecutive)
     rows = [(f'{trial.refresh_period}{" *" if trial is found.chosen else ""}',
