@@ -182,7 +182,10 @@ class FleetRun:
             self._submit(asked)
             return
         if computed.damage and not asked.in_one_go:
-            self._say(f'{work.source.location}: {computed.damage}; it is read again in one go')
+            # some name the recording already, and say what is done now anyway
+            why = computed.damage.removeprefix(f'{work.source.location}: ').removesuffix(
+                '; read it from its beginning')
+            self._say(f'{work.source.location}: {why}; it is read again from its beginning')
             self._submit(work.restart_in_one_go())
         elif done.error:
             work.fail(asked, done.error)

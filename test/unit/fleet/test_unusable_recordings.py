@@ -11,18 +11,19 @@ from mtshare_ros.fleet.settings import FleetSettings
 from mtshare_ros.fleet.sources.sources import find_sources
 from mtshare_ros.fleet.work import Computed, RecordingFacts
 from mtshare_ros.fleet.worker_model import WorkerModel
+from mtshare_ros.recording.segments import Segment
 
 SETTINGS = FleetSettings(WorkerModel('tiny', 'sha256', 'cpu'))
 NOTICE = 'skipped an image at 0.000 s: its format is unknown'
 
 
 class BlindPool:
-    """Stands for the workers: none of them can read an image."""
+    """Stands for the workers: none of them can read an image, nor, with ``damage``, an index."""
 
     workers = 1
 
-    def __init__(self):
-        self._tasks = []
+    def __init__(self, damage=''):
+        self._tasks, self._damage = [], damage
 
     def submit(self, task):
         self._tasks.append(task)
@@ -32,12 +33,16 @@ class BlindPool:
             task = self._tasks.pop()
             if task.method == 'compute':
                 work, = task.arguments
+                if self._damage and not work.in_one_go:
+                    yield Done(task, Computed(damage=self._damage))
+                    continue
                 yield Done(task, Computed((ManifestRow(
                     source=work.source.location, name=work.source.name, kind='images', segment=0,
                     segments=1, images=1, skipped=1, input_digest=work.digest, notices=(NOTICE,),
                     input_version=work.source.version, settings_digest=SETTINGS.digest()),)))
             elif task.method == 'open':
-                yield Done(task, RecordingFacts('digest', (), 1))
+                segments = (Segment(0, 0, 1, 1),) if self._damage else ()
+                yield Done(task, RecordingFacts('digest', segments, 1))
 
 
 @pytest.fixture
@@ -71,3 +76,13 @@ def test_the_reason_says_why_images_could_not_be_read(tmp_path, sources):
 
     assert reason == (f'{sources[0].location}: not one image could be used (1 could not be read); '
                       f'{NOTICE}')
+
+
+def test_a_recording_that_is_read_again_is_named_once(tmp_path, sources):
+    lines, location = [], sources[0].location
+    place = open_place(str(tmp_path / 'out'))
+    run = FleetRun(SETTINGS, place, Manifest.load(place), sources, lines.append)
+
+    run.run(BlindPool(damage=f'{location}: has a wrong index; read it from its beginning'))
+
+    assert lines == [f'{location}: has a wrong index; it is read again from its beginning']
