@@ -7,9 +7,10 @@ import torch
 from mtshare_ros.errors import ConfigError
 from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.architecture import ArchitectureConfig, ARCHITECTURES
-from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint, read_description
+from mtshare_ros.model.checkpoint import Checkpoint, load_checkpoint
 from mtshare_ros.model.deltas import add_random_deltas, branch_out
 from mtshare_ros.model.description import default_thresholds, ModelDescription
+from mtshare_ros.model.file_description import read_description
 from mtshare_ros.model.manifest import find_model, load_manifest, ModelFile
 from mtshare_ros.model.network import build_model
 from mtshare_ros.tasks import DEFAULT_TASKS, load_labels

@@ -178,7 +178,7 @@ def _bench_node(
     model: str, size: tuple[int, int] | None, device: str, precision: str, json: Path | None
 ) -> None:
     from mtshare_ros.inference.model_facts import choose_input_size
-    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.file_description import read_description
     from mtshare_ros.model.manifest import find_model
     from mtshare_ros.model.quality import read_quality
 

@@ -164,7 +164,7 @@ def _check_video(video: str, motion: str | None) -> None:
 def _labels_of(model: str) -> LabelSet:
     """Return the classes of a model; warn if it was trained on rendered rooms only."""
     from mtshare_ros.inference.model_facts import rooms_only_warning
-    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.file_description import read_description
     from mtshare_ros.model.manifest import find_model
 
     description = read_description(find_model(model).path)

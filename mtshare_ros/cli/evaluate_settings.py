@@ -72,7 +72,7 @@ def size_for(dataset: Dataset, text: str | None, model: str) -> tuple[int, int] 
     """Return the (height, width) of the input; None is the model's own."""
     from mtshare_ros.evaluation.datasets import INPUT_SIZES
     from mtshare_ros.model.architecture import nearest_input_size
-    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.file_description import read_description
     from mtshare_ros.model.manifest import find_model
 
     if text is not None:

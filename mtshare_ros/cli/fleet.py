@@ -173,7 +173,7 @@ def _compute(
     """Compute the recordings with a bar that shows how far it is."""
     from mtshare_ros.fleet.pool import Pool
     from mtshare_ros.fleet.run import FleetRun
-    from mtshare_ros.fleet.worker import MakeWorker
+    from mtshare_ros.fleet.work import MakeWorker
 
     run = FleetRun(settings, place, manifest, found, warn)
     if run.is_done:

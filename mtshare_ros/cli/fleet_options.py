@@ -1,6 +1,8 @@
 """Options of the commands that compute on many workers; Ray is not imported."""
 
+import ctypes
 import os
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -62,8 +64,17 @@ def fleet_of(
 
 def _usual_gpus(address: str | None, device: str) -> float:
     """Return the GPUs of a worker where none are given: those of a cluster are not known."""
-    if address is not None or device == 'cpu':
+    if address is not None or device == 'cpu' or not _has_gpu_driver():
         return 0.0
     from mtshare_ros.inference.device import cuda_device_count
 
     return float(cuda_device_count() > 0)
+
+
+def _has_gpu_driver() -> bool:
+    """Return whether there is what PyTorch needs for a GPU, without importing it, for seconds."""
+    try:
+        ctypes.CDLL('libcuda.so.1')
+    except OSError:
+        return Path('/dev/kfd').exists()  # a GPU of AMD
+    return True

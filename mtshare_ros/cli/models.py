@@ -223,7 +223,7 @@ def reference() -> None:
 def _state(path: Path) -> str:
     """Return size, calibration and path of a file, or that it is missing or damaged."""
     from mtshare_ros.errors import MtshareError
-    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.file_description import read_description
 
     try:
         calibrated = read_description(path).thresholds

@@ -222,7 +222,7 @@ def node_on_trial(
     ``parameters`` include the model. ``look`` has the fields of ``nodes.trials.trial.Look`` that
     differ from their defaults.
     """
-    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.file_description import read_description
     from mtshare_ros.model.manifest import find_model
 
     description = read_description(find_model(parameters['model']).path)

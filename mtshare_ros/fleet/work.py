@@ -1,10 +1,35 @@
 """What the driver of a fleet and its workers tell each other."""
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from mtshare_ros.fleet.output.manifest_rows import ManifestRow, WHOLE
+from mtshare_ros.fleet.output.places import Place
+from mtshare_ros.fleet.settings import FleetSettings
 from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.recording.segments import Segment
+
+if TYPE_CHECKING:
+    from mtshare_ros.fleet.worker import Worker
+
+Report = Callable[[Hashable, int], None]
+"""Tells how many images of the work under a key are done, computed or skipped."""
+
+
+@dataclass(frozen=True)
+class MakeWorker:
+    """Makes the worker of a process."""
+
+    settings: FleetSettings
+    place: Place
+
+    def __call__(self, report: Report) -> 'Worker':
+        """Load the models; raise MtshareError where this machine lacks what is needed."""
+        # PyTorch, whose import takes seconds, is needed in the process of the worker only
+        from mtshare_ros.fleet.worker import Worker
+
+        return Worker(self.settings, self.place, report)
 
 
 @dataclass(frozen=True)

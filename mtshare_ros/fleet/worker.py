@@ -1,8 +1,7 @@
 """A worker of a fleet: it opens recordings and computes segments with an engine that it keeps."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 import platform
 from tempfile import TemporaryDirectory
@@ -27,7 +26,7 @@ from mtshare_ros.fleet.shards.shard_writer import ShardContext
 from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.fleet.summary.comparison import Comparison
 from mtshare_ros.fleet.summary.segment_summary import SegmentSummary
-from mtshare_ros.fleet.work import Computed, RecordingFacts, Work
+from mtshare_ros.fleet.work import Computed, RecordingFacts, Report, Work
 from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs, task_of
 from mtshare_ros.inference.prediction import InferenceSettings
@@ -38,21 +37,6 @@ from mtshare_ros.recording.recorded_poses import RecordedPoses
 from mtshare_ros.recording.recording import open_recording, Recording
 from mtshare_ros.recording.segment_run import SegmentRun
 from mtshare_ros.recording.segments import count_missing, find_segments
-
-Report = Callable[[Hashable, int], None]
-"""Tells how many images of the work under a key are done, computed or skipped."""
-
-
-@dataclass(frozen=True)
-class MakeWorker:
-    """Makes the worker of a process."""
-
-    settings: FleetSettings
-    place: Place
-
-    def __call__(self, report: Report) -> 'Worker':
-        """Load the models; raise MtshareError where this machine lacks what is needed."""
-        return Worker(self.settings, self.place, report)
 
 
 class Worker:

@@ -3,10 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 import socket
+from typing import TYPE_CHECKING
 
 from mtshare_ros.errors import ConfigError, ModelError
-from mtshare_ros.inference.engine import Engine
 from mtshare_ros.model.manifest import find_model
+
+if TYPE_CHECKING:
+    from mtshare_ros.inference.engine import Engine
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,11 @@ class WorkerModel:
         name = str(Path(model).absolute()) if Path(model).is_file() else model
         return cls(name, file.sha256, _device_of_workers(device, gpus), precision, input_size)
 
-    def load(self) -> Engine:
+    def load(self) -> 'Engine':
         """Return the engine; raise ModelError where this machine has another file."""
+        # the machine of the command chooses models without PyTorch, whose import takes seconds
+        from mtshare_ros.inference.engine import Engine
+
         file = find_model(self.name)
         if file.sha256 != self.sha256:
             raise ModelError(

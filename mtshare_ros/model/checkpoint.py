@@ -15,19 +15,18 @@ from mtshare_ros.model.deltas import compress, expand, is_index
 from mtshare_ros.model.description import (
     FORMAT,
     format_of,
-    from_header,
     ModelDescription,
     SINGLE,
     SPARSE_FORMAT,
     to_header,
 )
+from mtshare_ros.model.file_description import describe, unusable
 from mtshare_ros.model.network import build_model, is_backbone, MultiTaskNetwork
 from mtshare_ros.model.weight_files import open_weights, replacing
 from mtshare_ros.tasks import ordered
 
 ALLOWED_DTYPES = ('F16', 'BF16', 'F32')
 """Of weights, as safetensors names them; those of positions are in ``model/deltas.py``."""
-_LONGEST_ERROR = 1000
 
 
 @dataclass(frozen=True)
@@ -109,20 +108,6 @@ def load_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(network.eval(), description)
 
 
-def read_description(path: Path) -> ModelDescription:
-    """Return the description in a model file, without weights; errors as ``load_checkpoint``."""
-    with open_weights(path) as file:
-        return describe(file.metadata(), path)
-
-
-def describe(header: Mapping[str, str] | None, path: Path) -> ModelDescription:
-    """Return the description in the header of a file; raise ModelError where it is invalid."""
-    try:
-        return from_header(header, str(path))
-    except ConfigError as error:
-        raise _unusable(error) from error
-
-
 def _outline(description: ModelDescription, path: Path) -> MultiTaskNetwork:
     """Return the described network without memory for its weights: names and shapes only."""
     try:
@@ -130,13 +115,7 @@ def _outline(description: ModelDescription, path: Path) -> MultiTaskNetwork:
             return build_model(
                 description.architecture, description.tasks, len(description.labels))
     except ConfigError as error:
-        raise _unusable(f'{path}: header: {error}') from error
-
-
-def _unusable(reason: object) -> ModelError:
-    text = str(reason)
-    short = text if len(text) <= _LONGEST_ERROR else f'{text[:_LONGEST_ERROR]}...'
-    return ModelError(f'{short}; the file is damaged or of another version: get it again')
+        raise unusable(f'{path}: header: {error}') from error
 
 
 def _tensors_of(file: Any) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.checkpoint import check_new, describe, load_checkpoint, read_description
+from mtshare_ros.model.checkpoint import check_new, load_checkpoint
 from mtshare_ros.model.description import (
     FORMAT,
     format_of,
@@ -17,6 +17,7 @@ from mtshare_ros.model.description import (
     to_header,
     WeightSource,
 )
+from mtshare_ros.model.file_description import describe, read_description
 from mtshare_ros.model.importing.public_backbone import Backbone, read_backbone
 from mtshare_ros.model.importing.source import open_source, Source
 from mtshare_ros.model.manifest import (

@@ -46,11 +46,15 @@ def check_model_file(path: Path) -> None:
 
 
 @contextmanager
-def open_weights(path: Path) -> Iterator[Any]:
-    """Open a file of weights as ``safe_open`` does; raise ModelError where it cannot be read."""
+def open_weights(path: Path, framework: str = 'pt') -> Iterator[Any]:
+    """
+    Open a file of weights as ``safe_open`` does; raise ModelError where it cannot be read.
+
+    ``framework`` is that of the tensors; 'np' does without PyTorch.
+    """
     check_model_file(path)
     try:
-        with safe_open(path, framework='pt') as file:
+        with safe_open(path, framework=framework) as file:
             _check_names(file.keys(), path)
             yield file
     except (SafetensorError, OSError) as error:

@@ -3,15 +3,16 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 import re
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from mtshare_ros.errors import ConfigError, RecordingError
 from mtshare_ros.file_paths import check_parent
-from mtshare_ros.inference.engine import Engine
-from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs
 from mtshare_ros.motion.motion_settings import MotionSettings
 from mtshare_ros.sharing.sharing_settings import SharingSettings
+
+if TYPE_CHECKING:  # the machine of a fleet's command plans without PyTorch
+    from mtshare_ros.inference.engine import Engine
 
 _NAMESPACE = re.compile(r'[A-Za-z_]\w*(/[A-Za-z_]\w*)*', re.ASCII)
 
@@ -47,14 +48,16 @@ class BagPlan:
     sharing: SharingSettings = SharingSettings(crossover=1.0)
     motion: MotionSettings = MotionSettings()
 
-    def with_outputs(self, text: str | None, engine: Engine) -> 'BagPlan':
+    def with_outputs(self, text: str | None, engine: 'Engine') -> 'BagPlan':
         """Return the plan with the outputs that ``--topics`` names, None for the default."""
         relative = engine.description.architecture.relative_depth
         offered = offered_outputs(engine.tasks, relative)
         return replace(self, outputs=choose_outputs(text, offered, '--topics'))
 
-    def identity(self, engine: Engine) -> dict[str, Any]:
+    def identity(self, engine: 'Engine') -> dict[str, Any]:
         """Return what must be equal for this run to go on with an interrupted one."""
+        from mtshare_ros.inference.machine_costs import choices_of
+
         model = engine.file.sha256 if engine.file is not None else ''
         files = [self.source] if self.source.is_file() else self.source.rglob('*')
         size = sum(file.stat().st_size for file in files if file.is_file())

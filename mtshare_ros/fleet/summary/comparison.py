@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mtshare_ros.fleet.summary.comparable import Comparable, NamedModel
-from mtshare_ros.fleet.summary.counting import Bins, MILLION, MILLISECONDS, sample_step
+from mtshare_ros.fleet.summary.counting import DIFFERENCE_BINS, MILLION, MILLISECONDS, sample_step
 from mtshare_ros.fleet.summary.map_differences import (
     camera_of_second,
     Disagreement,
@@ -23,14 +23,6 @@ MOST = 3
 
 APART_NS = 1_000_000_000
 """Of frames that are nearer to each other, only the most different one is kept."""
-
-DIFFERENCE_BINS = {
-    'semseg': Bins(1e-3, 1.0, 45, logarithmic=True),
-    'depth': Bins(1e-3, 5.0, 55, logarithmic=True),
-    'normals': Bins(0.1, 180.0, 49, logarithmic=True),
-    'edge': Bins(1e-3, 1.0, 45, logarithmic=True),
-}
-"""Histograms over frames by task, in the unit of ``Disagreement.by_task``."""
 
 _SUMS = ('frames', 'us', 'macs', 'dense_macs', 'compared_pixels', 'differing_pixels')
 

@@ -4,8 +4,7 @@ from datetime import datetime, timezone
 from typing import Any, Mapping
 
 from mtshare_ros.fleet.summary.comparable import DIFFERENCES
-from mtshare_ros.fleet.summary.comparison import DIFFERENCE_BINS
-from mtshare_ros.fleet.summary.counting import MILLION, MILLISECONDS
+from mtshare_ros.fleet.summary.counting import DIFFERENCE_BINS, MILLION, MILLISECONDS
 from mtshare_ros.fleet.summary.map_sections import histogram
 from mtshare_ros.fleet.summary.recording_totals import FleetTotals
 from mtshare_ros.fleet.summary.texts import counted, PicturesOf, written

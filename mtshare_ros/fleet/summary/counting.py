@@ -79,6 +79,14 @@ DEPTH = Bins(0.1, 100.0, 60, logarithmic=True)
 MILLISECONDS = Bins(0.1, 1e5, 240, logarithmic=True)
 """Of one frame; an interval is 6 % wide, so percentiles are exact to that."""
 
+DIFFERENCE_BINS = {
+    'semseg': Bins(1e-3, 1.0, 45, logarithmic=True),
+    'depth': Bins(1e-3, 5.0, 55, logarithmic=True),
+    'normals': Bins(0.1, 180.0, 49, logarithmic=True),
+    'edge': Bins(1e-3, 1.0, 45, logarithmic=True),
+}
+"""Histograms over frames by task, in the unit of ``Disagreement.by_task``."""
+
 MILLION = 1_000_000
 """Shares are stored as whole millionths: sums of floats would depend on their order."""
 

@@ -17,7 +17,7 @@ from mtshare_ros.fleet.summary.recording_sections import problem_section, record
 from mtshare_ros.fleet.summary.recording_totals import add_up, FleetTotals, UNFINISHED
 from mtshare_ros.fleet.summary.texts import bytes_text, counted, hours, PicturesOf
 from mtshare_ros.fleet.worker_model import WorkerModel
-from mtshare_ros.model.checkpoint import read_description
+from mtshare_ros.model.file_description import read_description
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.report.fleet_page import (
     Figure,

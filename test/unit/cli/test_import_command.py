@@ -9,7 +9,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 import torch
 
-from mtshare_ros.model.checkpoint import load_checkpoint, read_description
+from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.model.file_description import read_description
 
 pytest.importorskip('transformers')
 pytest.importorskip('typer')

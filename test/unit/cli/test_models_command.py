@@ -46,7 +46,7 @@ def test_the_list_and_the_verdict_are_kept_as_json(command, tmp_path):
 @pytest.fixture
 def added(tmp_path, monkeypatch, tiny_model):
     """Add the tiny model under the name mine, and return the folder of the user."""
-    from mtshare_ros.model.checkpoint import read_description
+    from mtshare_ros.model.file_description import read_description
     from mtshare_ros.model.registration import describe_file, register
 
     folder = tmp_path / 'added'

@@ -11,12 +11,8 @@ from tiny import TINY
 import torch
 
 from mtshare_ros.errors import ModelError
-from mtshare_ros.model.checkpoint import (
-    load_checkpoint,
-    read_description,
-    save_checkpoint,
-    save_described_anew,
-)
+from mtshare_ros.model.checkpoint import load_checkpoint, save_checkpoint, save_described_anew
+from mtshare_ros.model.file_description import read_description
 from mtshare_ros.model.network import build_model
 
 

