@@ -9,7 +9,7 @@ from mtshare_ros.errors import PlaceError, RecordingError
 from mtshare_ros.fleet.output.drafts import Draft
 from mtshare_ros.fleet.shards.shard_writer import ShardWriter
 from mtshare_ros.inference.prediction import Prediction
-from mtshare_ros.recording.bag_parts import Channel
+from mtshare_ros.recording.bag_parts import Channel, StorageWriter
 from mtshare_ros.recording.frames import RecordedFrame
 from mtshare_ros.recording.segmented_bag import writer_of
 
@@ -44,13 +44,45 @@ class SegmentFile(Protocol):
         """Throw the file away."""
 
 
-class BagFile:
-    """A segment as one file of a bag, to be published as ``name``."""
+class _WrittenFile:
+    """A file that ``_writer`` makes of a draft, to be published as ``name``."""
+
+    _writer: StorageWriter | ShardWriter
+
+    def __init__(self, draft: Draft, name: str) -> None:
+        self._draft, self._name = draft, name
+
+    def publish(self) -> PublishedFile:
+        """Finish the file and give it its name."""
+        with _writing(self._draft):
+            self._writer.close()
+        if not self._writer.count:
+            self._draft.discard()
+            return PublishedFile()
+        size = self._draft.path.stat().st_size
+        self._draft.publish()
+        return PublishedFile(self._name, size, self._metadata())
+
+    def discard(self) -> None:
+        """Throw the file away."""
+        # an error here would hide the one that led here
+        with suppress(Exception):
+            self._writer.abandon()
+        self._draft.discard()
+
+    def _metadata(self) -> dict[str, Any] | None:
+        return None
+
+
+class BagFile(_WrittenFile):
+    """A segment as one file of a bag."""
+
+    _writer: StorageWriter
 
     def __init__(
         self, draft: Draft, name: str, storage: str, channels: Sequence[Channel]
     ) -> None:
-        self._draft, self._name = draft, name
+        super().__init__(draft, name)
         with _writing(draft):
             self._writer = writer_of(storage)(draft.path, storage, channels)
 
@@ -62,57 +94,26 @@ class BagFile:
     def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
         """Do nothing: the messages of the frame are written."""
 
-    def publish(self) -> PublishedFile:
-        """Finish the file and give it its name."""
-        with _writing(self._draft):
-            self._writer.close()
-        if not self._writer.count:
-            self._draft.discard()
-            return PublishedFile()
-        size = self._draft.path.stat().st_size
-        self._draft.publish()
-        return PublishedFile(self._name, size, self._writer.metadata())
-
-    def discard(self) -> None:
-        """Throw the file away."""
-        # an error here would hide the one that led here
-        with suppress(Exception):
-            self._writer.abandon()
-        self._draft.discard()
+    def _metadata(self) -> dict[str, Any]:
+        return self._writer.metadata()
 
 
-class ShardFile:
-    """A segment as one shard of columns, which ``writer`` makes, to be published as ``name``."""
+class ShardFile(_WrittenFile):
+    """A segment as one shard of columns."""
+
+    _writer: ShardWriter
 
     def __init__(self, draft: Draft, name: str, writer: ShardWriter) -> None:
-        self._draft, self._name, self._writer = draft, name, writer
-        self._frames = 0
+        super().__init__(draft, name)
+        self._writer = writer
 
     def write(self, channel: Channel, time_ns: int, data: bytes) -> None:
         """Do nothing: a shard holds frames."""
 
     def see(self, frame: RecordedFrame, prediction: Prediction) -> None:
         """Append a frame."""
-        self._frames += 1
         with _writing(self._draft):
             self._writer.see(frame, prediction)
-
-    def publish(self) -> PublishedFile:
-        """Finish the shard and give it its name."""
-        with _writing(self._draft):
-            self._writer.close()
-        if not self._frames:
-            self._draft.discard()
-            return PublishedFile()
-        size = self._draft.path.stat().st_size
-        self._draft.publish()
-        return PublishedFile(self._name, size)
-
-    def discard(self) -> None:
-        """Throw the shard away."""
-        with suppress(Exception):
-            self._writer.abandon()
-        self._draft.discard()
 
 
 class NoFile:

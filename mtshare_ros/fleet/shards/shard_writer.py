@@ -50,13 +50,14 @@ class ShardWriter(ABC):
     """
     Writes the frames of one segment as the rows of one file, see ``columns``.
 
-    The file is whole after ``close``; ``abandon`` removes it. Raises RecordingError where it
-    cannot be written.
+    The file is whole after ``close``; ``abandon`` removes it. ``count`` is the number of frames in
+    it. Raises RecordingError where it cannot be written.
     """
 
     def __init__(self, path: Path, context: ShardContext) -> None:
         self.path = path
         self.context = context
+        self.count = 0
         self.columns = columns_of(context.outputs)
         self._encoder = MapEncoder()
         self._colors = MapColors(context.labels.palette())
@@ -73,6 +74,7 @@ class ShardWriter(ABC):
                 values[column.name] = self._encoder.encode(column.output, drawn)
         with self._writing():
             self._add({column.name: values[column.name] for column in self.columns})
+        self.count += 1
 
     def close(self) -> None:
         """Finish the file."""
