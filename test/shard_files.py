@@ -14,6 +14,9 @@ from mtshare_ros.sharing.sharing_settings import SharingSettings
 MAPS = ('semantic/mask', 'semantic/confidence', 'depth/image', 'normals/image', 'edges/image')
 FORMAT_NAMES = tuple(SHARD_FORMATS)
 
+COUNT = 3
+"""Frames of a shard, where a test needs no other number."""
+
 
 def make_frames(count):
     """Return frames of which the first has no calibration."""
@@ -30,8 +33,12 @@ def infer(engine, frames):
     return [perception.infer(frame) for frame in frames]
 
 
-def as_relative(prediction):
-    """Return maps as of a model whose depth is relative; one pixel is invalid."""
+def infer_relative(engine, frames):
+    """Return the maps of frames as of a model whose depth is relative; one pixel is invalid."""
+    return [_as_relative(prediction) for prediction in infer(engine, frames)]
+
+
+def _as_relative(prediction):
     disparity = np.reciprocal(prediction.depth)
     disparity[3, 5] = np.nan
     return replace(prediction, depth=None, disparity=disparity)
@@ -42,6 +49,13 @@ def make_context(engine, **changes):
               'labels': engine.labels, 'outputs': MAPS, 'model': '5a' * 32,
               'settings': {'refresh_period': 30}, **changes}
     return ShardContext(**values)
+
+
+def write_shard_of(engine, kind, folder, count=COUNT, maps=infer, **changes):
+    """Write a shard of some frames into a folder and return its path."""
+    frames = make_frames(count)
+    return write_shard(kind, folder / kind, frames, maps(engine, frames),
+                       make_context(engine, **changes))
 
 
 def write_shard(kind, path, frames, predictions, context):

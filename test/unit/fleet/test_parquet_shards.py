@@ -13,13 +13,19 @@ parquet = pytest.importorskip('pyarrow.parquet', reason='fleets need the extra [
 Image = pytest.importorskip('PIL.Image', reason='images need the extra [cli]')
 
 from bag_files import PERIOD_NS, picture, START_NS  # noqa: E402
-from shard_files import as_relative, infer, make_context, make_frames, write_shard  # noqa: E402
+from shard_files import (  # noqa: E402
+    COUNT,
+    infer,
+    infer_relative,
+    make_context,
+    make_frames,
+    write_shard,
+    write_shard_of,
+)
 
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.recording.map_encoding import depth_to_png, normals_to_png  # noqa: E402
 from mtshare_ros.recording.recorded_poses import Pose  # noqa: E402
-
-COUNT = 3
 
 
 @pytest.fixture(scope='module')
@@ -30,12 +36,8 @@ def engine(tiny_model):
 @pytest.fixture
 def shard(engine, tmp_path):
     """Return a function that writes a file and opens it."""
-    def opened(count=COUNT, maps=infer, **changes):
-        frames = make_frames(count)
-        path = write_shard('parquet', tmp_path / 'a.parquet', frames, maps(engine, frames),
-                           make_context(engine, **changes))
-        return parquet.ParquetFile(path)
-    return opened
+    return lambda *args, **changes: parquet.ParquetFile(
+        write_shard_of(engine, 'parquet', tmp_path, *args, **changes))
 
 
 def pixels(data):
@@ -72,12 +74,9 @@ def test_depth_and_normals_are_within_their_rounding(shard, engine):
 
 
 def test_relative_depth_is_an_array_without_loss(shard, engine):
-    def relative(engine, frames):
-        return [as_relative(found) for found in infer(engine, frames)]
+    row, = shard(1, infer_relative, outputs=('depth/relative',)).read().to_pylist()
 
-    row, = shard(1, relative, outputs=('depth/relative',)).read().to_pylist()
-
-    expected, = relative(engine, make_frames(1))
+    expected, = infer_relative(engine, make_frames(1))
     np.testing.assert_array_equal(
         np.load(io.BytesIO(row['depth_relative'])), expected.disparity)
 

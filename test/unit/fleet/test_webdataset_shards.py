@@ -12,13 +12,11 @@ parquet = pytest.importorskip('pyarrow.parquet', reason='fleets need the extra [
 webdataset = pytest.importorskip('webdataset', reason='fleets need the extra [fleet]')
 Image = pytest.importorskip('PIL.Image', reason='images need the extra [cli]')
 
-from shard_files import as_relative, infer, make_context, make_frames, write_shard  # noqa: E402
+from shard_files import COUNT, infer, infer_relative, make_frames, write_shard_of  # noqa: E402
 from torch.utils.data import DataLoader  # noqa: E402
 
 from mtshare_ros.inference.engine import Engine  # noqa: E402
 from mtshare_ros.recording.recorded_poses import Pose  # noqa: E402
-
-COUNT = 3
 
 
 @pytest.fixture(scope='module')
@@ -29,11 +27,8 @@ def engine(tiny_model):
 @pytest.fixture
 def shard(engine, tmp_path):
     """Return a function that writes a file and returns its path."""
-    def written(kind='webdataset', maps=infer, **changes):
-        frames = make_frames(COUNT)
-        return write_shard(kind, tmp_path / kind, frames, maps(engine, frames),
-                           make_context(engine, **changes))
-    return written
+    return lambda kind='webdataset', **changes: write_shard_of(
+        engine, kind, tmp_path, **changes)
 
 
 def samples(path):
@@ -73,12 +68,9 @@ def test_a_sample_is_named_by_its_key_and_its_parts_by_their_columns(shard):
 
 
 def test_relative_depth_is_an_array_without_loss(shard, engine):
-    def relative(engine, frames):
-        return [as_relative(found) for found in infer(engine, frames)]
+    sample = samples(shard(maps=infer_relative, outputs=('depth/relative',)))[0]
 
-    sample = samples(shard(maps=relative, outputs=('depth/relative',)))[0]
-
-    expected = relative(engine, make_frames(COUNT))[0].disparity
+    expected = infer_relative(engine, make_frames(COUNT))[0].disparity
     np.testing.assert_array_equal(np.load(io.BytesIO(sample['depth_relative.npy'])), expected)
 
 
