@@ -54,7 +54,7 @@ class FleetRun:
         self._refusals = 0
         # listed once: asking a store for each file of an earlier run would take hours
         self._files = {**place.list(BAGS), **place.list(SHARDS)}
-        self._waiting = deque(self._settle(sources))
+        self._waiting = deque(self._finish_computed(sources))
 
     @property
     def is_done(self) -> bool:
@@ -92,7 +92,7 @@ class FleetRun:
     def _writes_bags(self) -> bool:
         return self._settings.output_format == BAG
 
-    def _settle(self, sources: Sequence[Source]) -> list[RecordingWork]:
+    def _finish_computed(self, sources: Sequence[Source]) -> list[RecordingWork]:
         """Finish recordings that an earlier run has computed whole; return the others."""
         waiting = []
         for source in sources:

@@ -12,6 +12,9 @@ from mtshare_ros.recording.bag_folder import bare_name, METADATA
 from mtshare_ros.recording.bag_parts import storage_of
 from mtshare_ros.recording.recording import VIDEO_ENDINGS
 
+_MOST_ENDINGS = 5
+"""How many endings of other files a message names."""
+
 
 @dataclass(frozen=True)
 class FoundRecording:
@@ -113,10 +116,10 @@ def file_recording(file: ListedFile) -> FoundRecording | None:
     return FoundRecording(file.location, kind, (file,)) if kind else None
 
 
-def count_endings(files: Iterable[ListedFile], most: int = 5) -> str:
+def count_endings(files: Iterable[ListedFile]) -> str:
     """Return how many files there are and how their names end, as '12 other files (.txt 8, …)'."""
     counts = Counter(PurePosixPath(file.name).suffix or file.name for file in files)
     total = sum(counts.values())
-    parts = [f'{ending} {count}' for ending, count in counts.most_common(most)]
-    rest = ', …' if len(counts) > most else ''
+    parts = [f'{ending} {count}' for ending, count in counts.most_common(_MOST_ENDINGS)]
+    rest = ', …' if len(counts) > _MOST_ENDINGS else ''
     return f'{total} other file{"s" if total > 1 else ""} ({", ".join(parts)}{rest})'
