@@ -28,8 +28,8 @@ from mtshare_ros.recording.bag_parts import (
     IndexEntry,
     is_ros1_bag,
     PACKED,
-    Place,
     ReadingError,
+    SeekPoint,
     storage_of,
     StorageFile,
 )
@@ -121,12 +121,12 @@ class Bag:
         """Yield messages as ``messages`` does, which goes on; damages are left to that."""
         yield from self._read(names, self._all_from(start_s), end_s, [])
 
-    def messages_from(self, names: Collection[str], place: Place) -> Iterator[BagMessage]:
-        """Yield the messages of topics from a place on that their index has."""
+    def messages_from(self, names: Collection[str], point: SeekPoint) -> Iterator[BagMessage]:
+        """Yield the messages of topics from a point on that their index has."""
         self.damages = list(self._missing)
-        first, *others = self._files[place.file:]
-        files = [(first, place.time_ns), *((item, None) for item in others)]
-        yield from islice(self._read(names, files, None, self.damages), place.skip, None)
+        first, *others = self._files[point.file:]
+        files = [(first, point.time_ns), *((item, None) for item in others)]
+        yield from islice(self._read(names, files, None, self.damages), point.skip, None)
 
     def index(self, names: Collection[str]) -> Sequence[IndexEntry] | None:
         """
@@ -143,7 +143,7 @@ class Bag:
             for channel, time_ns in listed:
                 skip = skip + 1 if time_ns == before else 0
                 before = time_ns
-                entries.append(IndexEntry(channel, time_ns, Place(number, time_ns, skip)))
+                entries.append(IndexEntry(channel, time_ns, SeekPoint(number, time_ns, skip)))
         return entries
 
     def _all_from(self, start_s: float | None) -> list[tuple[OpenedFile, int | None]]:

@@ -95,7 +95,7 @@ class Damage:
         return f'damaged {when} ({self.place}): {self.reason}'
 
 
-class Place(NamedTuple):
+class SeekPoint(NamedTuple):
     """
     Where to begin reading: behind ``skip`` messages of those from ``time_ns`` on in a file.
 
@@ -113,7 +113,7 @@ class IndexEntry(NamedTuple):
 
     channel: Channel
     time_ns: int
-    place: Place
+    point: SeekPoint
 
 
 class WrongIndexError(RecordingError):

@@ -17,7 +17,7 @@ from mtshare_ros.recording.bag_parts import (
     Channel,
     Damage,
     IndexEntry,
-    Place,
+    SeekPoint,
     WrongIndexError,
 )
 from mtshare_ros.recording.frame_sources import IMAGE_PERIOD_NS, ImageFiles
@@ -87,25 +87,25 @@ class FrameBag(ABC):
         self, names: Collection[str], start_s: float | None = None, end_s: float | None = None
     ) -> Iterator[BagMessage]:
         """Yield the images, from ``start_s`` to before ``end_s``, if their topic is wanted."""
-        for message in self.messages_from(names, Place()):
+        for message in self.messages_from(names, SeekPoint()):
             if end_s is not None and message.time_ns >= round(end_s * 1e9):
                 return
             if start_s is None or message.time_ns >= round(start_s * 1e9):
                 yield message
 
-    def messages_from(self, names: Collection[str], place: Place) -> Iterator[BagMessage]:
-        """Yield the images from a place of the index on; raise WrongIndexError."""
+    def messages_from(self, names: Collection[str], point: SeekPoint) -> Iterator[BagMessage]:
+        """Yield the images from a point of the index on; raise WrongIndexError."""
         self.damages = []
         if TOPIC in names:
-            yield from self._read(place)
+            yield from self._read(point)
 
     def index(self, names: Collection[str]) -> Sequence[IndexEntry] | None:
         """Return the index of the images, None where it is not certain."""
         return self._index() if TOPIC in names else ()
 
     @abstractmethod
-    def _read(self, place: Place) -> Iterator[BagMessage]:
-        """Yield the images from a place on."""
+    def _read(self, point: SeekPoint) -> Iterator[BagMessage]:
+        """Yield the images from a point on."""
 
     @abstractmethod
     def _index(self) -> Sequence[IndexEntry] | None:
@@ -136,13 +136,13 @@ class VideoBag(FrameBag):
         with self._open(path) as container:
             super().__init__(path, container.streams.video[0].frames, say)
 
-    def _read(self, place: Place) -> Iterator[BagMessage]:
+    def _read(self, point: SeekPoint) -> Iterator[BagMessage]:
         skipped = _Skipped(self._note)
         last_ns = None
         try:
-            for frame in decode(self._open(self.path), 'the video', skipped, place.time_ns):
+            for frame in decode(self._open(self.path), 'the video', skipped, point.time_ns):
                 if last_ns is None:
-                    self._require(place, frame.time_ns)
+                    self._require(point, frame.time_ns)
                 # files of bags hold no times before the epoch
                 last_ns = max(frame.time_ns, 0)
                 yield from self._without_data(skipped.take(), last_ns)
@@ -152,14 +152,14 @@ class VideoBag(FrameBag):
         except RecordingError as error:
             self.damages.append(Damage(str(error)))
         if last_ns is None:
-            self._require(place, None)
+            self._require(point, None)
         yield from self._without_data(skipped.take(), last_ns or 0)
 
-    def _require(self, place: Place, first_ns: int | None) -> None:
-        """Raise WrongIndexError unless reading begins with the frame of a place."""
-        if place.time_ns is not None and first_ns != place.time_ns:
+    def _require(self, point: SeekPoint, first_ns: int | None) -> None:
+        """Raise WrongIndexError unless reading begins with the frame of a point."""
+        if point.time_ns is not None and first_ns != point.time_ns:
             raise WrongIndexError(
-                f'{self.path}: its frame at {place.time_ns / 1e9:.3f} s cannot be decoded from '
+                f'{self.path}: its frame at {point.time_ns / 1e9:.3f} s cannot be decoded from '
                 'the key frame before it; read it from its beginning')
 
     def _without_data(self, faults: Sequence[str], time_ns: int) -> Iterator[BagMessage]:
@@ -171,7 +171,7 @@ class VideoBag(FrameBag):
             times = read_frame_times(container, length_of(container))
         if times is None:
             return None
-        return [IndexEntry(self._channel, time_ns, Place(0, time_ns)) for time_ns in times]
+        return [IndexEntry(self._channel, time_ns, SeekPoint(0, time_ns)) for time_ns in times]
 
     def _open(self, path: Path) -> Any:
         # without "file:", FFmpeg would take a path with a colon for another protocol
@@ -192,9 +192,9 @@ class ImageBag(FrameBag):
         self._files = ImageFiles([path])
         super().__init__(path, len(self._files.names), say)
 
-    def _read(self, place: Place) -> Iterator[BagMessage]:
+    def _read(self, point: SeekPoint) -> Iterator[BagMessage]:
         skipped = _Skipped(self._note)
-        number = place.skip
+        number = point.skip
         for frame in self._files.read(skipped, number):
             yield from self._without_data(skipped.take(), number)
             yield self._message(frame)
@@ -206,5 +206,5 @@ class ImageBag(FrameBag):
             yield BagMessage(self._channel, place * IMAGE_PERIOD_NS, b'', fault)
 
     def _index(self) -> Sequence[IndexEntry] | None:
-        return [IndexEntry(self._channel, number * IMAGE_PERIOD_NS, Place(skip=number))
+        return [IndexEntry(self._channel, number * IMAGE_PERIOD_NS, SeekPoint(skip=number))
                 for number in range(len(self._files.names))]

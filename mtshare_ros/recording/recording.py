@@ -15,7 +15,7 @@ from mtshare_ros.recording.bag_parts import (
     Damage,
     IndexEntry,
     is_ros1_bag,
-    Place,
+    SeekPoint,
     storage_of,
 )
 from mtshare_ros.recording.frame_bag import ImageBag, VideoBag
@@ -60,9 +60,9 @@ class Recording(Protocol):
     ) -> Iterator[BagMessage]:
         """Yield the messages of topics, from ``start_s`` to before ``end_s`` of its time."""
 
-    def messages_from(self, names: Collection[str], place: Place) -> Iterator[BagMessage]:
+    def messages_from(self, names: Collection[str], point: SeekPoint) -> Iterator[BagMessage]:
         """
-        Yield the messages of topics from a place on that their index has.
+        Yield the messages of topics from a point on that their index has.
 
         Raises WrongIndexError where the index proves wrong.
         """

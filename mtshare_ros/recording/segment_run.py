@@ -122,7 +122,7 @@ class SegmentRun:
             messages = self._recording.messages(names, self._plan.start_s, self._plan.end_s)
         else:
             lead = first.start.lead
-            messages = self._recording.messages_from(names, first.start.place)
+            messages = self._recording.messages_from(names, first.start.point)
         for message in islice(messages, lead):
             self._add_calibration(message)
             if self._plan.warm_up and is_image(message.channel, self._plan):
@@ -131,7 +131,7 @@ class SegmentRun:
         return messages
 
     def _read_calibrations(self, start: Start | None) -> None:
-        """Read the calibrations that the first message from a place on may belong to."""
+        """Read the calibrations that the first message from a point on may belong to."""
         self._calibrations.clear()
         topic = self._plan.calibration_topic
         if not topic:
@@ -141,7 +141,7 @@ class SegmentRun:
             self._add_calibration(message)
         if start is None or not start.calibrations:
             return
-        recent = self._recording.messages_from((topic,), start.calibration_place)
+        recent = self._recording.messages_from((topic,), start.calibration_point)
         # a list, so that all are read, also behind one that cannot be
         if all([self._add_calibration(message) for message in islice(recent, start.calibrations)]):
             return

@@ -6,7 +6,7 @@ from typing import Sequence
 
 from mtshare_ros.messages.camera_info import CALIBRATIONS_KEPT
 from mtshare_ros.recording.bag_messages import CAMERA_INFO, IMAGE_TYPES
-from mtshare_ros.recording.bag_parts import CDR, Channel, IndexEntry, Place
+from mtshare_ros.recording.bag_parts import CDR, Channel, IndexEntry, SeekPoint
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.recording import Recording
 
@@ -16,14 +16,14 @@ class Start:
     """
     Where to begin reading for a segment, without everything before it.
 
-    ``lead`` is the number of messages from ``place`` on that come before the segment; they have
+    ``lead`` is the number of messages from ``point`` on that come before the segment; they have
     the images it is warmed up with. The last ``calibrations`` messages of the calibration topic
-    before ``place`` begin at ``calibration_place``; there are ``all_calibrations`` before it.
+    before ``point`` begin at ``calibration_point``; there are ``all_calibrations`` before it.
     """
 
-    place: Place
+    point: SeekPoint
     lead: int = 0
-    calibration_place: Place = Place()
+    calibration_point: SeekPoint = SeekPoint()
     calibrations: int = 0
     all_calibrations: int = 0
 
@@ -139,11 +139,11 @@ class _Cutting:
     def _start(self, begin: int, lead: int) -> Start:
         before = bisect_left(self._topic, begin)
         known = bisect_left(self._infos, before)
-        place = self._entries[begin].place
+        point = self._entries[begin].point
         if not known:
-            return Start(place, lead)
+            return Start(point, lead)
         first = self._infos[max(known - CALIBRATIONS_KEPT, 0)]
-        return Start(place, lead, self._calibrations[first].place, before - first, before)
+        return Start(point, lead, self._calibrations[first].point, before - first, before)
 
 
 def _is_copied(channel: Channel, plan: BagPlan) -> bool:

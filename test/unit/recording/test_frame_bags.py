@@ -10,7 +10,7 @@ from bag_files import picture, read_bag, stamps_ns, STORE  # noqa: E402
 from lone_segments import files_of  # noqa: E402
 
 from mtshare_ros.image_files import read_image_file  # noqa: E402
-from mtshare_ros.recording.bag_parts import Place, WrongIndexError  # noqa: E402
+from mtshare_ros.recording.bag_parts import SeekPoint, WrongIndexError  # noqa: E402
 from mtshare_ros.recording.bag_run import BagRun  # noqa: E402
 from mtshare_ros.recording.recording import kind_of, open_recording  # noqa: E402
 from mtshare_ros.recording.segments import find_segments  # noqa: E402
@@ -63,10 +63,10 @@ def run(planned, engine, progress=lambda done: None):
     return made
 
 
-def read(recording, place=None):
-    """Return (time, bytes, fault) of the images, from a place on."""
-    messages = (recording.messages((TOPIC,)) if place is None else
-                recording.messages_from((TOPIC,), place))
+def read(recording, point=None):
+    """Return (time, bytes, fault) of the images, from a point on."""
+    messages = (recording.messages((TOPIC,)) if point is None else
+                recording.messages_from((TOPIC,), point))
     return [(message.time_ns, message.data, message.fault) for message in messages]
 
 
@@ -80,7 +80,7 @@ def test_a_video_read_from_any_frame_on_has_the_same_bytes(tmp_path, name, codec
 
         assert [entry.time_ns for entry in entries] == [time_ns for time_ns, _, _ in expected]
         for number, entry in enumerate(entries):
-            assert read(video, entry.place) == expected[number:]
+            assert read(video, entry.point) == expected[number:]
 
 
 @pytest.mark.parametrize('name', ['walk.avi', 'walk.h264'])
@@ -103,9 +103,9 @@ def test_a_damaged_frame_is_only_decoded_after_all_before_it(tmp_path, codec):
         first, *_, last = video.index((TOPIC,))
         expected = read(video)
         assert len(expected) == 32
-        assert read(video, last.place) == expected[-1:]
+        assert read(video, last.point) == expected[-1:]
         with pytest.raises(WrongIndexError, match='has damaged frames; read it from its begin'):
-            read(video, first.place)
+            read(video, first.point)
 
 
 def test_a_folder_read_from_any_image_on_has_the_same_bytes(photos):
@@ -113,7 +113,7 @@ def test_a_folder_read_from_any_image_on_has_the_same_bytes(photos):
         expected = read(images)
         entries = images.index((TOPIC,))
         for number, entry in enumerate(entries):
-            assert read(images, entry.place) == expected[number:]
+            assert read(images, entry.point) == expected[number:]
 
     assert [time_ns for time_ns, _, _ in expected] == [n * 500_000_000 for n in range(10)]
     assert [bool(fault) for _, _, fault in expected] == [n == 4 for n in range(10)]
@@ -210,7 +210,7 @@ def test_a_video_that_ends_too_early_is_read_in_one_go_and_reported(plan, engine
 def test_a_time_at_which_there_is_no_frame_is_refused(tmp_path, time_ns):
     with open_recording(write_video(tmp_path / 'walk.mp4')) as video:
         with pytest.raises(WrongIndexError, match='cannot be decoded|no key frame'):
-            read(video, Place(0, time_ns))
+            read(video, SeekPoint(0, time_ns))
 
 
 def test_parts_of_videos_begin_and_end_where_they_should(tmp_path):

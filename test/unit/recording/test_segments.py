@@ -68,7 +68,7 @@ def test_segments_of_several_files(require_equal, tmp_path, storage, copy_input)
 
     segments, _ = require_equal(source, copy_input=copy_input, segment=2, storage=storage)
 
-    assert [item.start.place.file for item in segments if item.images] == [0, 0, 1, 1, 2]
+    assert [item.start.point.file for item in segments if item.images] == [0, 0, 1, 1, 2]
 
 
 def test_segments_of_files_whose_times_overlap(require_equal, tmp_path):
