@@ -221,7 +221,7 @@ class FleetRun:
         done = {row.segment for row in work.rows}
         self._manifest.remove(location, self._manifest.of(location).keys() - done)
         if self._writes_bags and (work.is_new or not is_finished(self._place, work.source.name)):
-            finish_bag(self._place, work)
+            finish_bag(self._place, work.source.name, work.files)
         del self._working[location]
         self._account.closed(location)
 

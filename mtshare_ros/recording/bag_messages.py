@@ -1,11 +1,11 @@
 """The messages of bags: images that are read, outputs that are written, copied channels."""
 
 from dataclasses import replace
-from typing import Any, Callable, Collection, Iterable, Iterator, TYPE_CHECKING
+from typing import Any, Iterable, Iterator
 
 import numpy as np
 
-from mtshare_ros.errors import FrameError, import_extra, RecordingError
+from mtshare_ros.errors import FrameError, import_extra
 from mtshare_ros.image_frame import Pinhole
 from mtshare_ros.inference.map_outputs import MapColors, maps_of, OUTPUTS
 from mtshare_ros.inference.prediction import Prediction
@@ -23,9 +23,6 @@ from mtshare_ros.messages.image_messages import (
 )
 from mtshare_ros.recording.bag_parts import CDR, Channel, Definition, reliable_qos
 from mtshare_ros.tasks import LabelSet
-
-if TYPE_CHECKING:
-    from mtshare_ros.recording.recording import Recording
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
@@ -139,32 +136,6 @@ def read_image(
     # torch warns about read-only arrays, and rosbags returns such
     planes = tuple(np.require(plane, requirements=['W']) for plane in raw.planes)
     return CameraImage(message.header, replace(raw, planes=planes), message.encoding)
-
-
-def choose_copied(
-    bag: 'Recording', outputs: Collection[str], say: Callable[[str], None]
-) -> dict[Channel, Channel]:
-    """
-    Return, for each channel to copy, the channel of the new bag that gets its messages.
-
-    ``say`` is called with a line for what is not copied as it is. Raises RecordingError where a
-    topic of the bag is one of the outputs.
-    """
-    for channel in bag.channels:
-        if channel.topic in outputs:
-            raise RecordingError(f'{bag.path} has a topic {channel.topic} already; give the '
-                                 'outputs a --namespace')
-        if channel.serialization != CDR:
-            say(f'{channel.topic} is not copied: its messages are {channel.serialization}, and '
-                'ROS opens no bag that has others than cdr')
-    copied = [channel for channel in bag.channels if channel.serialization == CDR]
-    merged = merge_channels(copied)
-    defined = {channel: define(channel, bag.distro) for channel in dict.fromkeys(merged.values())}
-    for channel in defined.values():
-        if not channel.definition.text:
-            say(f'{channel.topic} is copied without a definition: the bag has none of '
-                f'{channel.message_type}')
-    return {channel: defined[merged[channel]] for channel in copied}
 
 
 def merge_channels(channels: Iterable[Channel]) -> dict[Channel, Channel]:

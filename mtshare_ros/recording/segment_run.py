@@ -13,7 +13,6 @@ from mtshare_ros.inference.prediction import InferenceSettings, Prediction
 from mtshare_ros.messages.camera_image import CameraImage, Continuity
 from mtshare_ros.messages.camera_info import CameraInfoMatch
 from mtshare_ros.recording.bag_messages import (
-    choose_copied,
     MessageTypes,
     OutputMessages,
     read_image,
@@ -26,7 +25,7 @@ from mtshare_ros.recording.notices import Notices
 from mtshare_ros.recording.recorded_calibrations import RecordedCalibrations
 from mtshare_ros.recording.recording import Recording
 from mtshare_ros.recording.segment_output import SegmentOutput, SegmentResult
-from mtshare_ros.recording.segments import input_topics, is_image, Segment, Start
+from mtshare_ros.recording.segments import choose_copied, input_topics, is_image, Segment, Start
 from mtshare_ros.stamps import nanoseconds_of
 
 

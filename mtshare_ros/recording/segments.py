@@ -2,10 +2,11 @@
 
 from bisect import bisect_left
 from dataclasses import dataclass, replace
-from typing import Sequence
+from typing import Callable, Collection, Sequence
 
+from mtshare_ros.errors import RecordingError
 from mtshare_ros.messages.camera_info import CALIBRATIONS_KEPT
-from mtshare_ros.recording.bag_messages import CAMERA_INFO, IMAGE_TYPES
+from mtshare_ros.recording.bag_messages import CAMERA_INFO, define, IMAGE_TYPES, merge_channels
 from mtshare_ros.recording.bag_parts import CDR, Channel, IndexEntry, SeekPoint
 from mtshare_ros.recording.bag_plan import BagPlan
 from mtshare_ros.recording.recording import Recording
@@ -59,6 +60,33 @@ def input_topics(recording: Recording, plan: BagPlan) -> set[str]:
     """Return the topics that a run reads."""
     copied = {channel.topic for channel in recording.channels if _is_copied(channel, plan)}
     return {plan.image_topic, plan.calibration_topic, *copied}
+
+
+def choose_copied(
+    recording: Recording, outputs: Collection[str], say: Callable[[str], None]
+) -> dict[Channel, Channel]:
+    """
+    Return, for each channel to copy, the channel of the new bag that gets its messages.
+
+    ``say`` is called with a line for what is not copied as it is. Raises RecordingError where a
+    topic of the bag is one of the outputs.
+    """
+    for channel in recording.channels:
+        if channel.topic in outputs:
+            raise RecordingError(f'{recording.path} has a topic {channel.topic} already; give the '
+                                 'outputs a --namespace')
+        if channel.serialization != CDR:
+            say(f'{channel.topic} is not copied: its messages are {channel.serialization}, and '
+                'ROS opens no bag that has others than cdr')
+    copied = [channel for channel in recording.channels if channel.serialization == CDR]
+    merged = merge_channels(copied)
+    defined = {channel: define(channel, recording.distro)
+               for channel in dict.fromkeys(merged.values())}
+    for channel in defined.values():
+        if not channel.definition.text:
+            say(f'{channel.topic} is copied without a definition: the bag has none of '
+                f'{channel.message_type}')
+    return {channel: defined[merged[channel]] for channel in copied}
 
 
 def is_image(channel: Channel, plan: BagPlan) -> bool:

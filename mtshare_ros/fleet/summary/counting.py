@@ -1,4 +1,4 @@
-"""How segments are counted so that their counts add up: fixed bins, samples, whole numbers."""
+"""How segments are counted so that counts add up, in fixed bins and whole numbers; their sums."""
 
 from dataclasses import dataclass
 import math
