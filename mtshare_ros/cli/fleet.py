@@ -178,7 +178,10 @@ def _compute(
     run = FleetRun(settings, place, manifest, found, warn)
     if run.is_done:
         return
+    warn('starting the workers')
     with StopRequest() as stop, Pool(team, MakeWorker(settings, place), warn) as pool:
+        if stop.requested:  # while Ray was being started
+            raise KeyboardInterrupt
         dashboard = pool.dashboard or 'off, see --dashboard'
         warn(f'workers: {pool.workers}, threads of each: {team.threads}, '
              f"Ray's dashboard: {dashboard}")

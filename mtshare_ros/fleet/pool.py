@@ -88,8 +88,9 @@ class Pool:
         if options.threads > cpus:
             raise FleetError(f'each worker shall have {options.threads} threads (--threads); this '
                              f'machine lets the command use {cpus} CPUs')
-        # more workers than CPUs only where they were asked for
-        cpus = max(cpus, (options.workers or 0) * options.threads)
+        # Ray starts a process for each of its CPUs at once, so it is told of no more than needed;
+        # there are more workers than CPUs only where they were asked for
+        cpus = options.workers * options.threads if options.workers else cpus
         return local_ray(cpus, options.temp_folder, options.dashboard, self._say)
 
     def _close(self) -> None:
@@ -171,7 +172,8 @@ class Pool:
         if any(slot.start for slot in self._slots):
             self._opened_s = math.inf
         elif self._opened_s is None:
-            self._opened_s = time.monotonic()
+            # a Ray of this machine is in use by no one else
+            self._opened_s = math.inf if self._session.process else time.monotonic()
         elif time.monotonic() > self._opened_s + _PATIENCE_S:
             self._opened_s = math.inf
             self._say('no worker has started yet; is the cluster in use? See: ray status')

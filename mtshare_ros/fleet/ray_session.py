@@ -1,7 +1,8 @@
 """A Ray to run workers on: one of this machine, for the length of a pool, or a cluster."""
 
-from contextlib import contextmanager, ExitStack
+from contextlib import contextmanager, ExitStack, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 import math
 import os
 from pathlib import Path
@@ -10,12 +11,15 @@ import signal
 import socket
 import sys
 import threading
-from typing import Any, Callable, Iterator
+from typing import Any, Callable, Collection, Iterator
 
 from mtshare_ros.errors import FleetError, import_extra
-from mtshare_ros.fleet.ray_folder import ray_folder
+from mtshare_ros.fleet.ray_folder import ray_folder, RayFolder
+from mtshare_ros.fleet.ray_services import needed_services_only
 
 _CONNECT_S = 10.0
+_STARTS = 4
+_KILL_S = 10.0
 _OBJECT_STORE_BYTES = 100_000_000
 _CONTROL_GROUP = Path('/sys/fs/cgroup')
 _QUOTAS = (('cpu.max',), ('cpu/cpu.cfs_quota_us', 'cpu/cpu.cfs_period_us'))
@@ -84,9 +88,8 @@ def local_ray(
     with ray_folder(folder, say) as own:
         settings = {'num_cpus': cpus, 'object_store_memory': _OBJECT_STORE_BYTES,
                     'include_dashboard': dashboard, '_temp_dir': str(own.path)}
-        with _connected(ray, 'local', **settings) as context:
-            children = import_extra('psutil', 'a fleet', 'fleet').Process().children()
-            raylet = next((child for child in children if child.name() == 'raylet'), None)
+        with _connected(ray, partial(_start, ray, own, settings)) as context:
+            raylet = next((child for child in _children() if child.name() == 'raylet'), None)
             session = RaySession(ray, _url(context), own.logs, process=raylet)
             try:
                 yield session
@@ -101,7 +104,7 @@ def joined_ray(address: str, say: Callable[[str], None]) -> Iterator[RaySession]
     _check_reachable(address)
     with ExitStack() as stack:
         try:
-            context = stack.enter_context(_connected(ray, address))
+            context = stack.enter_context(_connected(ray, partial(_init, ray, address)))
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             # where Ray or Python have other versions there, Ray's text names those of both sides
             raise FleetError(f'--address {address}: the cluster cannot be joined: '
@@ -158,16 +161,56 @@ def _check_reachable(address: str) -> None:
                          'is it the head of a Ray cluster? See: ray start --help') from error
 
 
-@contextmanager
-def _connected(ray: Any, address: str, **settings: Any) -> Iterator[Any]:
-    """Connect, keep what the caller does at SIGTERM, and disconnect."""
+def _start(ray: Any, own: RayFolder, settings: dict[str, Any]) -> Any:
+    """
+    Start a Ray on this machine and connect; raise FleetError where that fails several times.
+
+    Parts of Ray give up when others are not up within 15 s, as on a machine with much else to do.
+    """
+    others = set(_children())
+    # the server of the dashboard needs all of them
+    services = nullcontext if settings['include_dashboard'] else partial(needed_services_only, ray)
+    reason = ''
+    for _ in range(_STARTS):
+        try:
+            with services():
+                return _init(ray, 'local', **settings)
+        except Exception as error:  # of no narrower class
+            reason = ' '.join(str(error).split())
+            ray.shutdown()
+            _end(set(_children()) - others)  # what a failed start leaves
+    own.keep = True
+    raise FleetError(f'Ray could not be started on this machine, {_STARTS} times in a row; the '
+                     f'last time: {reason}')
+
+
+def _children() -> list[Any]:
+    """Return the processes that this one started, directly or not."""
+    return import_extra('psutil', 'a fleet', 'fleet').Process().children(recursive=True)
+
+
+def _end(processes: Collection[Any]) -> None:
+    psutil = import_extra('psutil', 'a fleet', 'fleet')
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=_KILL_S)
+
+
+def _init(ray: Any, address: str, **settings: Any) -> Any:
     if not address.startswith('ray://'):
         # Otherwise workers search the folder that the command was typed in for modules first.
         settings['job_config'] = ray.job_config.JobConfig(_client_job=True)
+    return ray.init(address, log_to_driver=False, logging_level='ERROR', **settings)
+
+
+@contextmanager
+def _connected(ray: Any, connect: Callable[[], Any]) -> Iterator[Any]:
+    """Connect, keep what the caller does at SIGTERM, and disconnect."""
     main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGTERM)
     try:
-        context = ray.init(address, log_to_driver=False, logging_level='ERROR', **settings)
+        context = connect()
         if main:
             # Ray has set its own. By default a process that gets SIGTERM ends at once.
             signal.signal(signal.SIGTERM, _exit if before is signal.SIG_DFL else before)
