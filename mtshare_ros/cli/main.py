@@ -1,6 +1,7 @@
 """The entry point of the command ``mtshare``."""
 
 from collections.abc import Callable
+import gc
 import sys
 from typing import Any
 import warnings
@@ -20,7 +21,11 @@ def main() -> None:
         sys.exit(f"mtshare: error: the command line needs {error.name}, which is not installed: "
                  "pip install 'mtshare_ros[cli]'")
     warnings.formatwarning = _plain(warnings.formatwarning)
-    app(prog_name='mtshare')
+    try:
+        app(prog_name='mtshare')
+    finally:
+        # else all that PyTorch and Ray made is searched for garbage at the end, for up to a second
+        gc.freeze()
 
 
 def _plain(usual: Callable[..., str]) -> Callable[..., str]:

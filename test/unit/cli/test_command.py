@@ -126,6 +126,14 @@ def parse(words):
         LEAVES[tuple(words[:depth])].make_context(words[0], words[depth:])
 
 
+def test_a_command_ends_without_a_search_for_garbage():
+    code = ('import gc\nfrom mtshare_ros.cli.main import main\n'
+            'try: main()\nfinally: print(gc.get_freeze_count() > 1000)')
+    ended = subprocess.run(
+        [sys.executable, '-c', code, '--version'], capture_output=True, text=True)
+    assert ended.stdout.endswith('\nTrue\n'), ended.stderr
+
+
 def test_the_version_is_printed(command):
     assert command('--version').stdout == f'mtshare_ros {__version__}\n'
 
