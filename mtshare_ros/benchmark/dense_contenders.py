@@ -40,6 +40,7 @@ from mtshare_ros.model.network import MultiTaskNetwork
 from mtshare_ros.sharing.taps import Tap
 
 _ROUNDS = 9
+"""Rounds in which forms of a whole network are timed against each other."""
 
 DENSE_CONTENDERS = ('independent', 'shared_encoder', 'dense', 'single')
 
@@ -63,7 +64,8 @@ class DensePieces:
     outputs of an encoder and the stem's features. ``geometry`` works out tasks without a head.
     ``forms`` is the form of each piece, ``trials`` the milliseconds of every form that was tried.
     ``notices`` say what could not be tried and what trials of whole networks found. ``dtype`` is
-    that of the products; ``engines`` says whether TensorRT is tried too.
+    that of the products; ``engines`` says whether TensorRT is tried too. Forms of whole networks
+    are timed in so many ``rounds``.
     """
 
     stem: Call
@@ -80,6 +82,7 @@ class DensePieces:
     notices: list[str] = field(default_factory=list)
     dtype: torch.dtype = torch.float32
     engines: bool = False
+    rounds: int = _ROUNDS
 
     @property
     def form(self) -> str:
@@ -212,7 +215,8 @@ class DenseContender:
 
     def use_graph(self) -> bool:
         """Replay a CUDA graph from here on if that works and is faster; return whether it does."""
-        graphed = capture(self.compute, self._pieces.size, self._pieces.device)
+        pieces = self._pieces
+        graphed = capture(self.compute, pieces.size, pieces.device, pieces.rounds)
         if graphed is not None:
             self._compute = graphed
             self.form += '; in one CUDA graph'
@@ -225,7 +229,7 @@ class DenseContender:
         with computing_on(str(self._pieces.device)), torch.inference_mode():
             times = time_in_turns(
                 {form: lambda: other(image), 'PyTorch': lambda: self._compute(image)},
-                _ROUNDS, str(self._pieces.device))
+                self._pieces.rounds, str(self._pieces.device))
         if times[form] < times['PyTorch']:
             self._compute, self.form = other, form
         return f'{self.name}: ' + ', '.join(
@@ -291,7 +295,7 @@ def _try_engine(
     try:
         compute = EngineCompute(
             parts.get(contender.name, [(base, tasks)]), pieces.size, pieces.device, pieces.dtype)
-        graphed = capture(compute, pieces.size, pieces.device)
+        graphed = capture(compute, pieces.size, pieces.device, pieces.rounds)
     except Exception as error:  # what exporter and TensorRT raise has no common base class
         return f'{contender.name}: TensorRT was left out: {first_line(error)}'
     return contender.use_if_faster(graphed or compute, 'TensorRT')

@@ -180,16 +180,16 @@ def first_line(error: Exception) -> str:
 
 
 _WARM_UPS = 3
-_ROUNDS = 9
 
 
-
-
-def capture(compute: Compute, size: tuple[int, int], device: torch.device) -> Compute | None:
+def capture(
+    compute: Compute, size: tuple[int, int], device: torch.device, rounds: int,
+) -> Compute | None:
     """
     Return a computation as a replayed CUDA graph, None where that fails or is not faster.
 
-    The next call overwrites the tensors that it returns.
+    Which is faster is found in so many ``rounds``. The next call overwrites the tensors that the
+    graph returns.
     """
     image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=device).contiguous(
         memory_format=torch.channels_last)
@@ -197,7 +197,7 @@ def capture(compute: Compute, size: tuple[int, int], device: torch.device) -> Co
         with computing_on(str(device)), torch.inference_mode():
             graphed = _Graphed(compute, image)
             calls = {'graph': lambda: graphed(image), 'calls': lambda: compute(image)}
-            times = time_in_turns(calls, _ROUNDS, str(device))
+            times = time_in_turns(calls, rounds, str(device))
     except RuntimeError:  # what cannot be captured says so in many ways, all of this class
         return None
     return graphed if times['graph'] < times['calls'] else None

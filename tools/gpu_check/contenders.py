@@ -77,10 +77,14 @@ def sharing_contenders(subject: Subject) -> list[Maker]:
     ]
 
 
-def dense_contenders(subject: Subject) -> list[Maker]:
-    """Return the dense forms of PyTorch, and one with a network for each task."""
+def dense_contenders(subject: Subject, rounds: int) -> list[Maker]:
+    """
+    Return the dense forms of PyTorch, and one with a network for each task.
+
+    ``rounds`` is how often a graph is timed against the calls that it replaces.
+    """
     kind = 'dense' if subject.checkpoint.network.branches else 'shared_encoder'
-    pieces = cache(partial(_pieces, subject))
+    pieces = cache(partial(_pieces, subject, rounds))
     return [
         Maker('dense: PyTorch, without graphs',
               lambda: _dense_contender('dense: PyTorch, without graphs', kind, subject, pieces(),
@@ -119,11 +123,12 @@ def _reusing(subject: Subject, share: int) -> Engine:
     return engine
 
 
-def _pieces(subject: Subject) -> DensePieces:
+def _pieces(subject: Subject, rounds: int) -> DensePieces:
     network = subject.checkpoint.network
-    return build_pieces(
+    pieces = build_pieces(
         network, network.tasks, subject.size, device=DEVICE, dtype=torch.float16,
-        chooser=FormChooser(DEVICE, compiling=False, rounds=3))
+        chooser=FormChooser(DEVICE, compiling=False, rounds=min(rounds, 3)))
+    return replace(pieces, rounds=rounds)
 
 
 def _dense_contender(

@@ -36,7 +36,7 @@ def measure_latency(name: str, check: Check) -> None:
     """Record percentiles of a model's contenders, by the share of patches that enter."""
     subject = subject_of(check, name)
     contenders: list[Contender] = []
-    for make in (*sharing_contenders(subject), *dense_contenders(subject)):
+    for make in (*sharing_contenders(subject), *dense_contenders(subject, check.size(9, 1))):
         with check.trying(f'making {make.name}'):
             contenders.append(make())
     engine = next(each.engine for each in contenders if each.name == SHARING and each.engine)
@@ -61,7 +61,7 @@ def _race(
 ) -> None:
     clip = clip_that_enters(engine, share, check.size(24, 6))
     records = {contender.name: Record() for contender in contenders}
-    turns, most = 0, check.size(_MOST_FRAMES, 3)
+    turns, most = 0, check.size(_MOST_FRAMES, 2)
     for frames in clip.turns(check.size(TURN, 3)):
         for contender in _order(contenders, turns):
             if contender.rare and turns % _RARE != 1:

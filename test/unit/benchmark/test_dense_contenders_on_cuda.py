@@ -96,7 +96,7 @@ def test_a_contender_in_a_graph_computes_the_same_without_the_host_on_its_own_de
         with computing_on(device):
             maps = contender.compute(image).maps
             expected = {name: value.clone() for name, value in maps.items()}
-            graphed = dense_forms.capture(contender.compute, SIZE, torch.device(device))
+            graphed = dense_forms.capture(contender.compute, SIZE, torch.device(device), 1)
             gpus.clear()
             found = graphed(image).maps
         assert (gpus.launches, gpus.synchronisations) == (2, [])
