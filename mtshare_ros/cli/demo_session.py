@@ -14,8 +14,8 @@ from mtshare_ros.cli.output import make_table, print_table, StopRequest
 from mtshare_ros.errors import MtshareError
 from mtshare_ros.inference.contact_sheet import SheetMaps, SheetRow
 
-FIRST_MAP_S = 90.0
-"""How long the first map may take: loading PyTorch and compiling the renderer on a slow disk."""
+FIRST_MAP_S = 300.0
+"""How long the first map may take: loading PyTorch and the renderer on a slow, busy machine."""
 
 SHEET_ROWS = 6
 

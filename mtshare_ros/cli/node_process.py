@@ -168,8 +168,8 @@ def _try_lock(path: Path) -> IO[str] | None:
     return file
 
 
-FIRST_OUTPUTS_S = 120.0
-"""How long the first outputs may take: loading PyTorch and the model on a slow disk."""
+FIRST_OUTPUTS_S = 300.0
+"""How long the first outputs may take: loading PyTorch and the model on a slow, busy machine."""
 
 
 class NodeTrial:
