@@ -1,5 +1,7 @@
 """Outputs are fresh whatever the camera does, and silence is explained."""
 
+import time
+
 import pytest
 from ros_messages import camera_image, profile, stamp_key
 from sensor_msgs.msg import CompressedImage, Image
@@ -27,9 +29,9 @@ def test_a_camera_faster_than_the_model_loses_frames_but_gains_no_delay(stage, t
     observer = stage.observer
     start_camera(observer, camera_image(), 100.0)
 
-    observer.diagnose('dropped', lambda count: int(count) > 50)
+    observer.diagnose('processed', lambda count: int(count) > 9)
+    figures = observer.diagnose('dropped', lambda count: int(count) > 50)
 
-    figures = observer.figures()
     assert float(figures['age_ms_p95']) < 3 * float(figures['inference_ms_p95'])
     unaccounted = int(figures['received']) - int(figures['processed']) - int(figures['dropped'])
     assert 0 <= unaccounted <= 2
@@ -61,13 +63,16 @@ def test_the_rate_limit_skips_frames_and_counts_them(guest):
     before = guest.diagnose('state', 'active')
     assert guest.set(max_rate=5.0).successful
 
+    begin = time.monotonic()
     start_camera(guest, camera_image(), 50.0)
     figures = guest.diagnose(
         'processed', lambda count: int(count) >= int(before['processed']) + 10)
+    seconds = time.monotonic() - begin
 
     skipped, processed = (int(figures[name]) - int(before[name])
                           for name in ('skipped', 'processed'))
-    assert skipped > 3 * processed
+    # a limit of a mean lets the first two pass at once
+    assert skipped > 0 and processed <= 2 + 5.0 * seconds
     guest.set(max_rate=0.0)
 
 

@@ -1,7 +1,6 @@
 """The video camera publishes what a camera would, at its pace, and says what is wrong."""
 
 import signal
-from statistics import median
 import time
 
 from absent_modules import block
@@ -25,7 +24,7 @@ pytest.importorskip('av', reason='videos need the extra [video]')
 
 from mtshare_ros.nodes.codec import image_to_rgb  # noqa: E402
 
-COUNT, RATE = 15, 20
+COUNT, RATE = 23, 10
 
 
 @pytest.fixture(scope='module')
@@ -35,14 +34,14 @@ def walk(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def watched(tmp_path_factory, walk):
-    """Play the video with a field of view, and return the observer of forty images."""
+    """Play the video with a field of view, and return the observer of thirty images."""
     with open_stage(tmp_path_factory.mktemp('watched')) as stage:
         observer = stage.observer
         observer.listen('image', depth=100)
         observer.listen('camera_info', CameraInfo, depth=100)
         stage.nodes.video_camera(video=walk, field_of_view=90.0, frame_id='lens')
-        observer.spin_until(lambda: len(observer.received['image']) >= 40, 'forty images')
-        observer.spin_for(0.3)
+        observer.spin_until(lambda: all(len(inbox) >= 30 for inbox in observer.received.values()),
+                            'thirty images and their calibration')
         yield observer
 
 
@@ -57,23 +56,25 @@ def numbers(observer):
 
 def test_a_video_is_shown_at_its_own_rate(watched):
     stamps = [seconds(message) for message in watched.received['image']]
+    periods = np.diff(stamps)
 
     assert stamps == sorted(set(stamps))
-    assert median(np.diff(stamps)) == pytest.approx(1 / RATE, rel=0.1)
+    # a busy machine delays images and leaves some out, but never all of them
+    assert np.median(periods) > 0.9 / RATE and np.percentile(periods, 10) < 1.1 / RATE
 
 
 def test_its_frames_come_in_their_order_and_begin_anew_at_the_end(watched):
     steps = np.diff(numbers(watched)) % COUNT
 
-    # a moment without a core leaves frames out instead of delaying the next ones
-    assert steps.min() >= 1 and (steps == 1).mean() > 0.8
+    # a moment without a core leaves frames out, at most those of a second
+    assert steps.min() >= 1 and steps.max() <= COUNT / 2
 
 
 def test_a_field_of_view_gives_the_calibration_of_every_image(watched):
     infos = watched.received['camera_info']
     stamps = {stamp_key(message) for message in infos}
 
-    assert len(stamps & {stamp_key(image) for image in watched.received['image']}) > 30
+    assert len(stamps & {stamp_key(image) for image in watched.received['image']}) > 20
     assert (infos[0].height, infos[0].width, infos[0].header.frame_id) == (HEIGHT, WIDTH, 'lens')
     np.testing.assert_allclose(infos[0].k, [32, 0, 31.5, 0, 32, 23.5, 0, 0, 1])
     assert infos[0].p[0] == pytest.approx(32)
@@ -176,15 +177,22 @@ def test_a_wrong_parameter_ends_the_node_with_what_is_allowed(stage, parameters,
     assert words in camera.output and 'Traceback' not in camera.output
 
 
-def test_an_absent_webcam_is_waited_for_and_the_end_is_prompt(stage):
+def test_an_absent_webcam_is_waited_for_and_named_once(stage):
     camera = stage.nodes.video_camera(video=97, retry_period=0.1)
     camera.wait_for_output('/dev/video97', 'No such file', 'it is tried again every 0.1 s')
     time.sleep(0.5)
 
     assert camera.is_running() and camera.count_lines('No such file') == 1
+
+
+def test_a_node_that_waits_for_a_webcam_ends_before_it_tries_again(stage):
+    camera = stage.nodes.video_camera(video=97, retry_period=60.0)
+    camera.wait_for_output('it is tried again every 60 s')
+
     begin = time.monotonic()
     assert camera.end(signal.SIGTERM) == 0
-    assert time.monotonic() - begin < 2 and 'Traceback' not in camera.output
+
+    assert time.monotonic() - begin < 60 and 'Traceback' not in camera.output
 
 
 def test_an_absent_webcam_that_is_not_waited_for_ends_the_node(stage):
