@@ -11,6 +11,9 @@ _SCHEME = re.compile(r'([A-Za-z][A-Za-z0-9+.-]*)://')
 _PASSWORD = re.compile(r'://[^/@]*:[^/@]*@')
 _LOCAL = ('file', 'local')
 
+_LONGEST_REASON = 300
+"""Characters of what a file system says is wrong; some add all of a page or of a stack."""
+
 
 def is_address(text: str) -> bool:
     """Return whether a text is the address of something that is not a local file."""
@@ -44,14 +47,15 @@ class Address:
     @property
     def _opened(self) -> tuple[Any, str]:
         core = import_extra('fsspec.core', f'reading {self.url}', 'fleet')
-        try:
-            # no cache: other processes and machines write while this one lists
-            system, path = core.url_to_fs(self.url, use_listings_cache=False)
-        except ImportError as error:
-            raise MissingExtraError(_missing_package(self.url, error)) from error
-        except ValueError as error:
-            raise RecordingError(f'{self.url}: {error}; allowed are paths and addresses that '
-                                 'fsspec reaches, such as s3://bucket/folder') from error
+        with reaching(self.url, 'opened'):
+            try:
+                # no cache: other processes and machines write while this one lists
+                system, path = core.url_to_fs(self.url, use_listings_cache=False)
+            except ImportError as error:
+                raise MissingExtraError(_missing_package(self.url, error)) from error
+            except (ValueError, FileNotFoundError) as error:
+                raise RecordingError(f'{self.url}: {error}; allowed are paths and addresses that '
+                                     'fsspec reaches, such as s3://bucket/folder') from error
         return system, path
 
     @property
@@ -99,6 +103,8 @@ def reaching(url: str, what: str, kind: type[RecordingError] = RecordingError) -
         raise
     except Exception as error:  # noqa: B902 - each file system has classes of its own
         reason = ' '.join(str(error).split()) or type(error).__name__
+        if len(reason) > _LONGEST_REASON:
+            reason = f'{reason[:_LONGEST_REASON]}…'
         raise kind(
             f'{url}: cannot be {what}: {reason}; check the address, the connection, and the '
             'credentials that fsspec takes from the environment') from error

@@ -10,7 +10,7 @@ import pytest
 from source_files import DRIVES, FOUND, found, names, touch, upload
 
 from mtshare_ros.errors import MissingExtraError, RecordingError
-from mtshare_ros.fleet.addresses import Address
+from mtshare_ros.fleet.addresses import Address, reaching
 from mtshare_ros.fleet.fetching import fetch
 from mtshare_ros.fleet.sources.sources import find_sources
 
@@ -46,6 +46,19 @@ def test_an_address_with_a_secret_is_refused_without_showing_it(address):
 def test_a_protocol_that_does_not_exist_is_refused():
     with pytest.raises(RecordingError, match='nothing://a/b: .*s3://bucket'):
         found('nothing://a/b')
+
+
+def test_whatever_a_file_system_says_when_it_is_opened_is_told():
+    with pytest.raises(RecordingError, match=r'^github://a/b: cannot be opened: .*check the'):
+        _ = Address('github://a/b').path
+
+
+def test_of_a_long_reason_the_beginning_is_told():
+    with pytest.raises(RecordingError, match='b: cannot be read: the page .*…; check') as error:
+        with reaching('s3://b', 'read'):
+            raise OSError(f'the {"page " * 1000}')
+
+    assert len(str(error.value)) < 500
 
 
 def test_the_package_that_a_protocol_needs_is_named():
