@@ -121,27 +121,21 @@ def find_segments(recording: Recording, plan: BagPlan) -> tuple[Segment, ...]:
     if plan.start_s is not None or plan.end_s is not None:
         return ()
     entries = recording.index(input_topics(recording, plan))
-    calibrations = recording.index((plan.calibration_topic,)) if plan.calibration_topic else ()
-    if entries is None or calibrations is None:
-        return ()
-    return _Cutting(entries, calibrations, plan).segments()
+    return _Cutting(entries, plan).segments() if entries is not None else ()
 
 
 class _Cutting:
     """Cuts the messages of an index into segments."""
 
-    def __init__(
-        self, entries: Sequence[IndexEntry], calibrations: Sequence[IndexEntry], plan: BagPlan
-    ) -> None:
+    def __init__(self, entries: Sequence[IndexEntry], plan: BagPlan) -> None:
         self._plan = plan
         self._entries = entries
         self._images = [number for number, entry in enumerate(entries)
                         if is_image(entry.channel, plan)]
-        # both lists have these messages in the same order
         self._topic = [number for number, entry in enumerate(entries)
                        if entry.channel.topic == plan.calibration_topic]
-        self._calibrations = calibrations
-        self._infos = [number for number, entry in enumerate(calibrations)
+        self._calibrations = _read_alone([entries[number] for number in self._topic])
+        self._infos = [number for number, entry in enumerate(self._calibrations)
                        if entry.channel.message_type == CAMERA_INFO]
 
     def segments(self) -> tuple[Segment, ...]:
@@ -172,6 +166,18 @@ class _Cutting:
             return Start(point, lead)
         first = self._infos[max(known - CALIBRATIONS_KEPT, 0)]
         return Start(point, lead, self._calibrations[first].point, before - first, before)
+
+
+def _read_alone(entries: Sequence[IndexEntry]) -> list[IndexEntry]:
+    """Return all entries of some topics as the index of these topics alone has them."""
+    alone: list[IndexEntry] = []
+    before, skip = None, 0
+    for entry in entries:
+        moment = entry.point.file, entry.point.time_ns
+        skip = skip + 1 if moment == before else 0
+        before = moment
+        alone.append(entry._replace(point=entry.point._replace(skip=skip)))
+    return alone
 
 
 def _is_copied(channel: Channel, plan: BagPlan) -> bool:
