@@ -36,6 +36,8 @@ def fetch(source: Source, folder: Path) -> Path:
     target = folder / source.location.rpartition('/')[2]
     try:
         _copy(source, recording.files, target)
+        # the sizes that arrived do not tell a file that was replaced meanwhile
+        _find(source)
     except BaseException:
         _remove(target)
         raise

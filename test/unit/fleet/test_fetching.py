@@ -7,6 +7,7 @@ import pytest
 from source_files import touch, upload
 
 from mtshare_ros.errors import PlaceError, RecordingError
+from mtshare_ros.fleet import fetching
 from mtshare_ros.fleet.fetching import fetch
 from mtshare_ros.fleet.output.places import open_place
 from mtshare_ros.fleet.sources.sources import find_sources
@@ -57,6 +58,21 @@ def test_a_recording_that_changed_since_is_not_taken(s3, tmp_path, change, reaso
     change(open_place(s3))
 
     with pytest.raises(RecordingError, match=f'd/a: {reason}'):
+        fetch(source, tmp_path)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_recording_that_is_replaced_while_it_arrives_is_not_taken(s3, tmp_path, monkeypatch):
+    source = source_of(upload(s3, 'd/a.mcap', text='before'))
+    download = fetching._download
+
+    def replace_behind(*arguments):
+        download(*arguments)
+        upload(s3, 'd/a.mcap', text='behind')
+
+    monkeypatch.setattr(fetching, '_download', replace_behind)
+
+    with pytest.raises(RecordingError, match='d/a.mcap: has changed'):
         fetch(source, tmp_path)
     assert not os.listdir(tmp_path)
 
