@@ -69,6 +69,16 @@ class Address:
         return self._opened[1]
 
     @property
+    def answers_at_once(self) -> bool:
+        """
+        Whether many requests are answered at once, as by object stores.
+
+        Other file systems, such as sftp, answer one after the other, and fsspec reads megabytes
+        ahead of each.
+        """
+        return bool(self.system.async_impl)
+
+    @property
     def canonical(self) -> str:
         """The one URL for it among those with the same meaning, without a slash at its end."""
         system, path = self._opened

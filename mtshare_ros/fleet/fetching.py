@@ -1,4 +1,4 @@
-"""Copies of remote recordings on this machine, to read them from."""
+"""Copies, on this machine, of remote recordings that cannot be read in place, or are small."""
 
 from collections.abc import Mapping, Sequence
 import errno
@@ -30,22 +30,26 @@ def fetch(source: Source, folder: Path) -> Path:
     """
     if source.is_local:
         return Path(source.location)
-    recording = _find(source)
+    recording = find_again(source)
     _make_room(source, folder)
     # readers know the files of a bag by the name of their folder
     target = folder / source.location.rpartition('/')[2]
     try:
         _copy(source, recording.files, target)
         # the sizes that arrived do not tell a file that was replaced meanwhile
-        _find(source)
+        find_again(source)
     except BaseException:
         _remove(target)
         raise
     return target
 
 
-def _find(source: Source) -> FoundRecording:
-    """Return the files of a recording as they are now."""
+def find_again(source: Source) -> FoundRecording:
+    """
+    Return the files of a recording as they are now.
+
+    Raises RecordingError where it is not there any more, or has changed since it was found.
+    """
     files = list_address(Address(source.location))
     if len(files) == 1 and files[0].location == source.location:
         found = [file_recording(files[0])]

@@ -15,6 +15,7 @@ from mtshare_ros.fleet.output.manifest_rows import DONE, DUPLICATE, FAILED, Mani
 from mtshare_ros.fleet.output.places import Place
 from mtshare_ros.fleet.pool import Done, Pool, Task
 from mtshare_ros.fleet.recording_work import RecordingWork
+from mtshare_ros.fleet.remote_bags import may_be_read_in_place
 from mtshare_ros.fleet.run_progress import Progress, ProgressAccount
 from mtshare_ros.fleet.settings import BAG, FleetSettings
 from mtshare_ros.fleet.sources.sources import Source
@@ -122,7 +123,7 @@ class FleetRun:
             work = self._waiting.popleft()
             source = work.source
             self._working[source.location] = work
-            if source.is_local:
+            if source.is_local or may_be_read_in_place(source):
                 self._pool.submit(
                     Task(source.name, 'open', (source,), near=source.location))
             else:

@@ -33,17 +33,20 @@ class SegmentWriter:
     of the maps depend on besides settings and model, see ``choices_of``. Of a recording that is
     read in one go, each row is also written at once: when its worker dies, the next one goes on
     behind the last of them. ``damage`` says what could not be read, empty where everything could.
+    ``check`` is called before a file is published; it raises where what was read is not to be
+    used.
     """
 
     def __init__(
         self, work: Work, place: Place, blank: ManifestRow,
         open_file: Callable[[int, Sequence[Channel]], SegmentFile],
         make_summary: Callable[[], SegmentSummary], notices: list[str],
-        computed_with: Mapping[str, Any],
+        computed_with: Mapping[str, Any], check: Callable[[], None] = lambda: None,
     ) -> None:
         self._work, self._place, self._blank = work, place, blank
         self._open_file, self._make_summary = open_file, make_summary
         self._notices, self._computed_with = notices, computed_with
+        self.check = check
         self._rows: list[ManifestRow] = []
         self.damage = ''
 
@@ -142,6 +145,7 @@ class OpenSegment:
 
     def finish(self, result: SegmentResult) -> None:
         """Publish the file and keep the row: the segment is whole."""
+        self._writer.check()
         file = self._file.publish()
         self._writer.add(result, file, self._summary, time.monotonic() - self._start_s)
 

@@ -95,7 +95,7 @@ class FleetSettings:
             recording.topics, self.camera_info_topic if chooses else None, images.name)
         shares = recording.continuous if self.sharing is None else self.sharing
         return BagPlan(
-            recording.path, target, self.storage or recording.storage, images.name,
+            Path(str(recording.path)), target, self.storage or recording.storage, images.name,
             infos.name if infos is not None else '', namespace=self.namespace,
             copy_input=self.copy_input, segment=self.segment, warm_up=self.warm_up,
             camera_matrix=self.camera_matrix,

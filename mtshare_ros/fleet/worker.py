@@ -6,9 +6,9 @@ from pathlib import Path
 import platform
 from tempfile import TemporaryDirectory
 
-from mtshare_ros.errors import PlaceError
+from mtshare_ros.errors import PlaceError, RecordingError
 from mtshare_ros.fleet.digests import digest
-from mtshare_ros.fleet.fetching import fetch
+from mtshare_ros.fleet.fetching import fetch, find_again
 from mtshare_ros.fleet.output.identity import read_identity
 from mtshare_ros.fleet.output.layout import (
     bag_file,
@@ -18,6 +18,7 @@ from mtshare_ros.fleet.output.layout import (
 )
 from mtshare_ros.fleet.output.manifest_rows import ManifestRow
 from mtshare_ros.fleet.output.places import Place
+from mtshare_ros.fleet.remote_bags import open_in_place
 from mtshare_ros.fleet.segment_files import BagFile, NoFile, SegmentFile, ShardFile
 from mtshare_ros.fleet.segment_writer import SegmentWriter
 from mtshare_ros.fleet.settings import BAG, FleetSettings, SUMMARY
@@ -58,12 +59,14 @@ class Worker:
 
     def open(self, source: Source) -> RecordingFacts:
         """Open a recording; raise MtshareError where it cannot be computed."""
-        recording = self._reader.open(source)
+        try:
+            recording = self._reader.open(source, in_place=True)
+        except WrongIndexError:
+            # fetched by the worker that computes it, as others would have to fetch it again
+            return RecordingFacts(digest(source), (), 0)
         plan = self._plan(recording, source)
         images = sum(topic.count for topic in recording.topics if topic.name == plan.image_topic)
-        # only a recording that every machine sees can be given to several workers
-        segments = find_segments(recording, plan) if source.is_local else ()
-        return RecordingFacts(digest(source), segments, images)
+        return RecordingFacts(digest(source), find_segments(recording, plan), images)
 
     def compute(self, work: Work) -> Computed:
         """Compute a segment, or all of a recording; raise MtshareError where that fails."""
@@ -73,9 +76,13 @@ class Worker:
             return Computed(unwritable=str(error))
         except WrongIndexError as error:
             return Computed(damage=str(error))
+        except RecordingError:
+            # that it was replaced meanwhile explains whatever is wrong with it
+            self._reader.check()
+            raise
 
     def _compute(self, work: Work) -> Computed:
-        recording = self._reader.open(work.source)
+        recording = self._reader.open(work.source, in_place=not work.in_one_go)
         plan = self._plan(recording, work.source)
         notices: list[str] = []
         poses = self._poses(recording, notices.append)
@@ -83,7 +90,7 @@ class Worker:
             work, self._place, self._blank_row(work),
             lambda number, channels: self._open_file(work, plan, poses, number, channels),
             lambda: SegmentSummary(self._engine.labels, self._comparison(plan)), notices,
-            choices_of(self._engine, plan.sharing))
+            choices_of(self._engine, plan.sharing), self._reader.check)
         first = writer.resume() if work.in_one_go else work.segment
         if first is None:
             return Computed(writer.rows, writer.damage)
@@ -144,27 +151,48 @@ class Worker:
 
 class RecordingReader:
     """
-    Opens recordings, remote ones after fetching them.
+    Opens recordings, remote ones in place or after fetching them.
 
     The last one stays open, as its next segment is likely to come.
     """
 
     def __init__(self) -> None:
         self._stack = ExitStack()
-        self._opened: tuple[Source, Recording] | None = None
+        self._opened: tuple[Source, bool, Recording] | None = None
 
-    def open(self, source: Source) -> Recording:
-        """Return the recording of a source; raise RecordingError where it cannot be read."""
-        if self._opened is not None and self._opened[0] == source:
-            return self._opened[1]
+    def open(self, source: Source, *, in_place: bool) -> Recording:
+        """
+        Return the recording of a source.
+
+        ``in_place`` reads of a remote one only what is needed. Raises RecordingError where it
+        cannot be read, WrongIndexError where a remote one cannot be read in place.
+        """
+        in_place = in_place or source.is_local
+        if self._opened is not None and self._opened[:2] == (source, in_place):
+            return self._opened[2]
         self.close()
-        path = Path(source.location)
-        if not source.is_local:
-            folder = self._stack.enter_context(TemporaryDirectory(prefix='mtshare_fleet_'))
-            path = fetch(source, Path(folder))
-        recording = self._stack.enter_context(open_recording(path, kind=source.kind))
-        self._opened = source, recording
+        recording = self._stack.enter_context(self._open(source, in_place))
+        self._opened = source, in_place, recording
         return recording
+
+    def check(self) -> None:
+        """Raise RecordingError where the recording that is read in place has changed."""
+        if self._opened is None or self._opened[0].is_local or not self._opened[1]:
+            return
+        try:
+            find_again(self._opened[0])
+        except RecordingError:
+            # its next segment would be computed in vain
+            self.close()
+            raise
+
+    def _open(self, source: Source, in_place: bool) -> Recording:
+        if source.is_local:
+            return open_recording(Path(source.location), kind=source.kind)
+        if in_place:
+            return Bag(open_in_place(source))
+        folder = self._stack.enter_context(TemporaryDirectory(prefix='mtshare_fleet_'))
+        return open_recording(fetch(source, Path(folder)), kind=source.kind)
 
     def close(self) -> None:
         """Close the recording that is open, and remove what was fetched."""

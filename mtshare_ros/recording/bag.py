@@ -32,9 +32,11 @@ from mtshare_ros.recording.bag_parts import (
     SeekPoint,
     storage_of,
     StorageFile,
+    WrongIndexError,
 )
 from mtshare_ros.recording.mcap_storage import McapFile
 from mtshare_ros.recording.packed_files import PackedFile, unpack_message, Unpacker
+from mtshare_ros.recording.remote_path import BagPath, RemotePath
 from mtshare_ros.recording.sqlite3_storage import Sqlite3File
 
 _KINDS: dict[str, Callable[[Path], StorageFile]] = {
@@ -51,13 +53,13 @@ class Bag:
     missing, and after reading also what could not be read; everything before the damage and in
     the other files was read. ``topics`` counts the messages that can be read, ``lost`` for each
     topic those that metadata.yaml counts and no file holds. Raises RecordingError for what is no
-    bag.
+    bag, WrongIndexError for a remote one that cannot be read by indexes.
     """
 
     continuous = True
     counted = True
 
-    def __init__(self, path: Path, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(self, path: BagPath, say: Callable[[str], None] = lambda line: None) -> None:
         self.path = path
         self.notices: list[str] = []
         self._say = say
@@ -176,12 +178,15 @@ class Bag:
             raise RecordingError(explain_ros1(self.path))
         folder = list_files(self.path)
         if not folder.files and not folder.others and self.path.is_dir():
-            for file in sorted(self.path.glob('*.bag')):
-                if file.is_file() and is_ros1_bag(file):
+            for name in sorted(file.name for file in self.path.iterdir()):
+                file = self.path / name
+                if file.suffix == '.bag' and file.is_file() and is_ros1_bag(file):
                     raise RecordingError(explain_ros1(file))
         return folder
 
-    def _open(self, path: Path) -> OpenedFile:
+    def _open(self, path: BagPath) -> OpenedFile:
+        if isinstance(path, RemotePath):
+            return self._open_remote(path)
         kind = _KINDS[storage_of(path)]
         try:
             if path.suffix not in PACKED:
@@ -195,6 +200,12 @@ class Bag:
         except OSError as error:
             raise RecordingError(f'{path}: cannot be read: {error.strerror}; make it readable, '
                                  'or give another bag') from error
+
+    def _open_remote(self, path: RemotePath) -> OpenedFile:
+        if storage_of(path) != 'mcap' or path.suffix in PACKED:
+            raise WrongIndexError(f'{path}: only .mcap files that are not packed are read in '
+                                  'place; read a local copy of it')
+        return OpenedFile(path, McapFile(path))
 
     def _require_messages(self, folder: BagFolder) -> None:
         if any(item.file.counts for item in self._files):

@@ -10,6 +10,7 @@ from typing import Any, Callable, Sequence
 import yaml
 
 from mtshare_ros.recording.bag_parts import Damage, PACKED, storage_of, StorageFile
+from mtshare_ros.recording.remote_path import BagPath, RemotePath
 
 METADATA = 'metadata.yaml'
 
@@ -26,8 +27,8 @@ class BagFolder:
     cannot be used; then ``files`` are all in the folder.
     """
 
-    files: list[Path] = field(default_factory=list)
-    others: list[Path] = field(default_factory=list)
+    files: list[BagPath] = field(default_factory=list)
+    others: list[BagPath] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
@@ -37,7 +38,7 @@ class BagFolder:
     fault: str = ''
 
 
-def list_files(path: Path) -> BagFolder:
+def list_files(path: BagPath) -> BagFolder:
     """Return the files of a bag, which is a folder or one of its files alone."""
     if path.is_file():
         return BagFolder([path] if storage_of(path) else [])
@@ -55,21 +56,21 @@ def list_files(path: Path) -> BagFolder:
     return listed
 
 
-def folders_with_bags(path: Path) -> list[Path]:
-    """Return the folders directly inside a folder that hold storage files."""
-    if not path.is_dir():
+def folders_with_bags(path: BagPath) -> list[Path]:
+    """Return the folders directly inside a local folder that hold storage files."""
+    if not isinstance(path, Path) or not path.is_dir():
         return []
     return sorted({file.parent for file in path.glob('*/*') if storage_of(file)})
 
 
-def bare_name(path: PurePath) -> str:
+def bare_name(path: PurePath | RemotePath) -> str:
     """Return the name of a storage file without the ending that compression adds."""
     return path.stem if path.suffix in PACKED else path.name
 
 
-def _storage_files(path: Path) -> list[Path]:
+def _storage_files(path: BagPath) -> list[BagPath]:
     """Return the storage files of a folder; if one is there packed and unpacked, the unpacked."""
-    found: dict[str, Path] = {}
+    found: dict[str, BagPath] = {}
     for file in sorted(path.iterdir(), key=_number):
         # macOS leaves hidden files with the same endings
         if storage_of(file) and file.is_file() and not file.name.startswith('.'):
@@ -79,7 +80,9 @@ def _storage_files(path: Path) -> list[Path]:
     return list(found.values())
 
 
-def _read_metadata(path: Path, information: dict[str, Any], found: list[Path]) -> BagFolder:
+def _read_metadata(
+    path: BagPath, information: dict[str, Any], found: list[BagPath]
+) -> BagFolder:
     """Compare the listed files with those ``found``, by name, as folders may be renamed."""
     folder = BagFolder(
         distro=information.get('ros_distro') or '',
@@ -112,7 +115,7 @@ def _last_part(text: str) -> str:
     return text.replace('\\', '/').rpartition('/')[2]
 
 
-def _number(path: Path) -> tuple[float, str]:
+def _number(path: BagPath) -> tuple[float, str]:
     """Return a key that sorts bag_2 before bag_10; names without a number come last."""
     text = bare_name(path).rpartition('.')[0].rpartition('_')[2]
     return (int(text) if text.isdecimal() else math.inf, path.name)
@@ -122,7 +125,7 @@ def _number(path: Path) -> tuple[float, str]:
 class OpenedFile:
     """A storage file and its path."""
 
-    path: Path
+    path: BagPath
     file: StorageFile
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path, PurePath
 from typing import Any, Collection, Iterator, NamedTuple, Protocol, Sequence
 
 from mtshare_ros.errors import import_extra, RecordingError
+from mtshare_ros.recording.remote_path import BagPath, RemotePath
 
 STORAGES = {'mcap': '.mcap', 'sqlite3': '.db3'}
 """The storages of rosbag2 and the endings of their files."""
@@ -217,7 +218,7 @@ class StorageWriter(ABC):
         """Put a message into the file."""
 
 
-def storage_of(path: PurePath) -> str:
+def storage_of(path: PurePath | RemotePath) -> str:
     """Return the storage of a file, compressed or not, by its ending; empty for other files."""
     name = path.stem if path.suffix in PACKED else path.name
     return next((kind for kind, ending in STORAGES.items() if name.endswith(ending)), '')
@@ -251,14 +252,14 @@ def reliable_qos(*, latched: bool) -> Any:
         endless, endless, kinds.QosLiveliness.AUTOMATIC, endless, False)
 
 
-def is_ros1_bag(path: Path) -> bool:
+def is_ros1_bag(path: BagPath) -> bool:
     """Return whether a file is a bag of ROS 1, whatever its name."""
     magic = b'#ROSBAG V'
     with path.open('rb') as file:
         return file.read(len(magic)) == magic
 
 
-def explain_ros1(path: Path) -> str:
+def explain_ros1(path: BagPath) -> str:
     """Return the error message for a bag of ROS 1."""
     name = path.name.partition('.')[0]
     return (f'{path}: is a recording of ROS 1 (it begins with #ROSBAG), bags of ROS 2 are read; '

@@ -1,13 +1,14 @@
 """The times of messages in an mcap file, from the indexes behind its chunks."""
 
 from io import BytesIO
-from typing import Any, BinaryIO, Collection, Sequence
+from typing import Any, Collection, Sequence
 
 from mtshare_ros.errors import import_extra
+from mtshare_ros.recording.remote_path import BagPath, read_ranges
 
 
 def read_message_times(
-    file: BinaryIO, chunks: Sequence[Any], channels: Collection[int]
+    path: BagPath, chunks: Sequence[Any], channels: Collection[int]
 ) -> list[tuple[int, int]] | None:
     """
     Return (channel, time in ns) of the messages of channels, in the order of their times.
@@ -15,15 +16,16 @@ def read_message_times(
     Messages of equal times are in the order in which they were written. ``chunks`` are the chunk
     indexes of the summary. Returns None where an index is missing, or contradicts them.
     """
+    # a chunk may have messages and no index of them
+    if any(not chunk.message_index_offsets and chunk.message_end_time for chunk in chunks):
+        return None
+    wanted = [chunk for chunk in chunks
+              if not set(channels).isdisjoint(chunk.message_index_offsets)]
     found: list[tuple[int, int, int, int]] = []
-    for chunk in chunks:
-        # a chunk may have messages and no index of them
-        if not chunk.message_index_offsets and chunk.message_end_time:
-            return None
-        if set(channels).isdisjoint(chunk.message_index_offsets):
-            continue
+    parts = read_ranges(path, [_range_of_index(chunk) for chunk in wanted])
+    for chunk, data in zip(wanted, parts):
         try:
-            entries = _read_index(file, chunk)
+            entries = _read_index(data, chunk)
         except Exception:  # noqa: B902 - damaged bytes raise anything
             return None
         # reading takes chunks by these times, so a message outside would come out of order
@@ -34,13 +36,17 @@ def read_message_times(
     return [(channel, time_ns) for time_ns, _, _, channel in sorted(found)]
 
 
-def _read_index(file: BinaryIO, chunk: Any) -> list[tuple[int, int, int, int]]:
+def _range_of_index(chunk: Any) -> tuple[int, int]:
+    start = chunk.chunk_start_offset + chunk.chunk_length
+    return start, start + chunk.message_index_length
+
+
+def _read_index(data: bytes, chunk: Any) -> list[tuple[int, int, int, int]]:
     """Return (time, offset of the chunk, offset in it, channel) of a chunk's messages."""
     records = import_extra('mcap.records', 'reading an mcap bag', 'bags')
     streams = import_extra('mcap.data_stream', 'reading an mcap bag', 'bags')
     kinds = import_extra('mcap.opcode', 'reading an mcap bag', 'bags').Opcode
-    file.seek(chunk.chunk_start_offset + chunk.chunk_length)
-    stream = streams.ReadDataStream(BytesIO(file.read(chunk.message_index_length)))
+    stream = streams.ReadDataStream(BytesIO(data))
     entries = []
     while stream.count < chunk.message_index_length:
         kind, length = stream.read1(), stream.read8()

@@ -3,10 +3,11 @@
 from collections import Counter
 from dataclasses import dataclass
 import heapq
+from io import SEEK_END
 from pathlib import Path
 from typing import Any, BinaryIO, Collection, Iterator, Sequence
 
-from mtshare_ros.errors import import_extra, RecordingError
+from mtshare_ros.errors import import_extra, MtshareError, RecordingError
 from mtshare_ros.recording.bag_parts import (
     BagMessage,
     Channel,
@@ -15,8 +16,10 @@ from mtshare_ros.recording.bag_parts import (
     ReadingError,
     StorageWriter,
     write_qos,
+    WrongIndexError,
 )
 from mtshare_ros.recording.mcap_index import read_message_times
+from mtshare_ros.recording.remote_path import BagPath, RemotePath
 
 
 @dataclass
@@ -35,10 +38,10 @@ class McapFile:
     An mcap file with or without chunks, summary and end.
 
     A chunk is used if it is whole and its checksum, where it has one, is right. Nothing behind a
-    damaged chunk is used.
+    damaged chunk is used. Raises WrongIndexError for a remote file without an index.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: BagPath) -> None:
         self._path = path
         self._reading = import_extra('mcap.stream_reader', 'reading an mcap bag', 'bags')
         self._records = import_extra('mcap.records', 'reading an mcap bag', 'bags')
@@ -53,7 +56,11 @@ class McapFile:
         self.note = ''
         self.distro = ''
         with path.open('rb') as file:
+            self._size = file.seek(0, SEEK_END)
+            file.seek(0)
             self.note = self._use_index(file)
+            if self.note and isinstance(path, RemotePath):
+                raise WrongIndexError(f'{path}: {self.note}; read a local copy of it')
             if self.note:
                 self._make_index(file)
         self.counts = Counter[Channel]()
@@ -95,8 +102,7 @@ class McapFile:
         numbers = {key for key, channel in self._channels.items() if channel.topic in topics}
         if self.note:
             return None
-        with self._path.open('rb') as file:
-            found = read_message_times(file, self._chunks, numbers)
+        found = read_message_times(self._path, self._chunks, numbers)
         if found is None or len(found) != sum(self._numbers[number] for number in numbers):
             return None
         return [(self._channels[number], time_ns) for number, time_ns in found]
@@ -120,6 +126,8 @@ class McapFile:
             try:
                 file.seek(offset)  # other spans are read from the same file in between
                 found = self._messages_in(next(records))
+            except MtshareError:  # what cannot be reached is not damaged
+                raise
             except Exception as error:  # noqa: B902 - damaged bytes raise anything
                 raise self._explain(error, offset) from error
             offset = file.tell()
@@ -158,6 +166,8 @@ class McapFile:
         try:
             summary = import_extra('mcap.reader', 'reading an mcap bag', 'bags').SeekingReader(
                 file).get_summary()
+        except MtshareError:
+            raise
         except Exception as error:  # noqa: B902 - damaged bytes raise anything
             return f'its summary cannot be read ({_reason_of(error)})'
         if summary is None or summary.statistics is None:
@@ -217,8 +227,8 @@ class McapFile:
             before.count += 1
 
     def _explain(self, error: Exception, offset: int) -> ReadingError:
-        size = self._path.stat().st_size
-        return ReadingError(_reason_of(error), f'{self._path.name}, byte {offset} of {size}')
+        return ReadingError(
+            _reason_of(error), f'{self._path.name}, byte {offset} of {self._size}')
 
     def _refuse_ros1(self) -> None:
         if any(channel.serialization == 'ros1' for channel in self._channels.values()):

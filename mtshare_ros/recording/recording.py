@@ -20,6 +20,7 @@ from mtshare_ros.recording.bag_parts import (
 )
 from mtshare_ros.recording.frame_bag import ImageBag, VideoBag
 from mtshare_ros.recording.frame_sources import is_animation
+from mtshare_ros.recording.remote_path import BagPath
 
 VIDEO_ENDINGS = (
     '.mp4', '.m4v', '.mov', '.mkv', '.webm', '.avi', '.mpg', '.mpeg', '.m2v', '.ts', '.mts',
@@ -43,7 +44,6 @@ class Recording(Protocol):
     other in time, ``counted`` that the numbers of ``topics`` are exact.
     """
 
-    path: Path
     storage: str
     distro: str
     start_ns: int
@@ -54,6 +54,10 @@ class Recording(Protocol):
     damages: list[Damage]
     lost: Counter[str]
     notices: list[str]
+
+    @property
+    def path(self) -> BagPath:
+        """Where it is."""
 
     def messages(
         self, names: Collection[str], start_s: float | None = None, end_s: float | None = None

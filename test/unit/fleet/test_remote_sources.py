@@ -1,5 +1,6 @@
 """Recordings are found behind addresses: in object stores and on the web."""
 
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import json
@@ -12,7 +13,8 @@ from source_files import DRIVES, FOUND, found, names, touch, upload
 from mtshare_ros.errors import MissingExtraError, RecordingError
 from mtshare_ros.fleet.addresses import Address, reaching
 from mtshare_ros.fleet.fetching import fetch
-from mtshare_ros.fleet.sources.sources import find_sources
+from mtshare_ros.fleet.remote_bags import may_be_read_in_place, SMALLEST
+from mtshare_ros.fleet.sources.sources import find_sources, Source
 
 
 def record_requests(url):
@@ -123,3 +125,18 @@ def test_many_recordings_of_one_folder_are_found_by_one_listing_of_it(s3):
 
     assert len(found(f'{s3}/list.jsonl')) == 20
     assert requests.count('ListObjectsV2') == 2 and requests.count('GetObject') == 1
+
+
+BAG = Source('s3://b/drive', 'drive', 'bag', SMALLEST, '')
+
+
+@pytest.mark.parametrize('change, expected', [
+    ({}, True), ({'location': 's3://b/drive.mcap'}, True), ({'bytes': SMALLEST - 1}, False),
+    ({'location': 's3://b/drive.db3'}, False), ({'location': 's3://b/drive.mcap.zstd'}, False),
+    ({'location': 'https://b/drive.mcap'}, False), ({'location': '/b/drive.mcap'}, False),
+    # a file system that answers one request after the other
+    ({'location': 'memory://b/drive'}, False),
+    ({'kind': 'images'}, False), ({'location': 's3://b/walk.mp4', 'kind': 'video'}, False),
+])
+def test_large_mcap_bags_of_object_stores_are_read_in_place(s3_server, change, expected):
+    assert may_be_read_in_place(replace(BAG, **change)) is expected
