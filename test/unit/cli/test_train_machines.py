@@ -123,8 +123,10 @@ def distance(path, other):
 def test_two_machines_train_the_network_that_one_process_trains(one, two, name):
     path = two[0].folder / 'run' / name / 'model.safetensors'
 
-    # the sums over a batch are added up in another order, and files hold matrices in float16
-    assert distance(one / name / 'model.safetensors', path) < 1e-3
+    # The sums over a batch are added up in another order, and files hold matrices in float16. In
+    # forty steps the difference grows, on one processor to 2e-3; half of each batch makes it 8e-2.
+    most = 1e-2 if name == LONG else 1e-3
+    assert distance(one / name / 'model.safetensors', path) < most
 
 
 @pytest.mark.parametrize('name', FOLDERS)
