@@ -1,5 +1,8 @@
 """Maps come for every image of the camera, however few of them the network computes."""
 
+import itertools
+import time
+
 import numpy as np
 import pytest
 from ros_harness import open_stage
@@ -9,7 +12,9 @@ from mtshare_ros.messages.image_messages import read_map
 
 TOPIC = 'depth/image'
 RATE_HZ = 20.0
-COMPUTED_HZ = 4.0
+COMPUTED_HZ = 2.0
+ANSWERED_WITHIN_S = 2.0
+"""A machine that carries maps more slowly than images come gets them as it answers them."""
 
 
 @pytest.fixture(scope='module')
@@ -24,12 +29,17 @@ def fast(tmp_path_factory, tiny_model):
 
 
 class Walk:
-    """Publishes the views of a camera that moves to and fro before a wall of blots."""
+    """
+    Publishes the views of a camera that moves to and fro before a wall of blots.
+
+    The next image is published when the last one has its maps, or has waited for them in vain.
+    """
 
     def __init__(self, stage):
         blots = np.random.default_rng(3).integers(0, 256, (24, 64, 3), np.uint8)
         self._wall = blots.repeat(8, axis=0).repeat(8, axis=1)
         self._stage = stage
+        self._sent_s = 0.0
         self.sent = []
 
     def __enter__(self):
@@ -40,6 +50,11 @@ class Walk:
         self._stage.observer.node.destroy_timer(self._timer)
 
     def _step(self):
+        answered = {stamp_key(message) for message in self._stage.observer.received[TOPIC]}
+        if not answered.issuperset(self.sent[-1:]) and (
+                time.monotonic() < self._sent_s + ANSWERED_WITHIN_S):
+            return
+        self._sent_s = time.monotonic()
         column = 100 + round(40 * np.sin(len(self.sent) / 15))
         image = camera_image()
         view = self._wall[40:136, column:column + 128]
@@ -54,7 +69,7 @@ def test_every_image_gets_maps_once_in_order_and_with_its_stamp(fast):
         observer.spin_until(lambda: len(inbox) > 2, 'the first maps')
         inbox.clear()
         begun = len(walk.sent)
-        observer.spin_until(lambda: len(walk.sent) > begun + 60, 'three seconds')
+        observer.spin_until(lambda: len(walk.sent) > begun + 60, 'sixty images')
 
     keys = [stamp_key(message) for message in inbox]
     assert keys == sorted(set(keys)) and set(keys) <= set(walk.sent)
@@ -63,10 +78,14 @@ def test_every_image_gets_maps_once_in_order_and_with_its_stamp(fast):
 
 def test_the_diagnostics_tell_what_was_computed_and_what_was_carried(fast):
     observer = fast.observer
+    before, begin = observer.diagnose('carried', str.isdigit), time.monotonic()
     with Walk(fast):
-        figures = observer.diagnose('carried', lambda count: int(count) > 40)
+        figures = observer.diagnose(
+            'carried', lambda count: int(count) > 40 + int(before['carried']))
+    seconds = time.monotonic() - begin
 
-    assert int(figures['processed']) < int(figures['carried'])
+    # a limit of a mean lets the first two pass at once
+    assert int(figures['processed']) - int(before['processed']) <= 2 + COMPUTED_HZ * seconds
     assert float(figures['carried_ms_p50']) > 0
     assert float(figures['carried_behind_ms_p95']) > 0
     assert not figures['message'].startswith('OVERLOADED')
@@ -80,11 +99,18 @@ def test_an_image_that_does_not_follow_is_counted_and_computed(fast):
     before = int(figures['not_carried'])
     inbox.clear()
 
-    observer.send_until(
-        fast.publisher, camera_image(seed=5), lambda: int(
-            observer.figures()['not_carried']) > before and inbox, 'an image of something else')
+    seeds = itertools.count(5)
+    timer = observer.node.create_timer(0.1, lambda: fast.publisher.publish(
+        stamped(camera_image(seed=next(seeds)), observer.now())))
 
-    assert 'the motion of the camera is not sure' in observer.figures()['not_carried_reason']
+    def is_told():
+        figures = observer.figures()
+        return (int(figures['not_carried']) > before and inbox
+                and 'the motion of the camera is not sure' in figures['not_carried_reason'])
+
+    # on a busy machine an image may first be one for which the newest maps are too old
+    observer.spin_until(is_told, 'images of something else')
+    observer.node.destroy_timer(timer)
 
 
 def test_nothing_is_published_after_the_node_was_deactivated(fast):
