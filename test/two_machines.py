@@ -74,6 +74,11 @@ def end_machines(machines):
 
 def wait_for(path, machine):
     """Wait until a file exists that a machine is to write."""
+    assert comes(path, machine), machine.said()
+
+
+def comes(path, machine):
+    """Wait until a machine has written a file, or has ended; return whether the file exists."""
     wait_until(lambda: path.exists() or machine.torchrun.poll() is not None, path, machine.said,
                pause_s=0.01)
-    assert path.exists(), machine.said()
+    return path.exists()
