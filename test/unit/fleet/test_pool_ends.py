@@ -103,7 +103,7 @@ def test_a_signal_ends_the_driver_and_leaves_neither_processes_nor_files(driver,
     assert driver.returncode != 0
     assert not errors or errors.endswith('KeyboardInterrupt\n')
     assert not list(folder.iterdir())
-    assert not processes_of(driver)
+    wait_until(lambda: not processes_of(driver), 'the end of the processes of Ray')
 
 
 @pytest.mark.slow
