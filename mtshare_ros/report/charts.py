@@ -93,7 +93,7 @@ class Histogram:
     @property
     def beyond(self) -> str:
         """Return what lies beyond the edges, empty where nothing does."""
-        ends = (self.below, 'below', self.edges[0]), (self.above, 'from', self.edges[-1])
+        ends = (self.below, 'below', self.edges[0]), (self.above, 'above', self.edges[-1])
         parts = [f'{percent(count / self.total)} {word} {edge:g} {self.unit}'.strip()
                  for count, word, edge in ends if count]
         return 'Not drawn: ' + ', '.join(parts) + '.' if parts else ''

@@ -14,7 +14,8 @@ class Bins:
     ``count`` intervals from ``low`` to ``high``, on a logarithmic scale or a linear one.
 
     They have the numbers 1 to ``count``; 0 is what is below ``low`` and ``count + 1`` what is
-    ``high`` or above. Counts are stored sparsely, by the number as a text, as JSON needs it.
+    above ``high``, which itself is in the last interval: a share may be all. Counts are stored
+    sparsely, by the number as a text, as JSON needs it.
     """
 
     low: float
@@ -27,6 +28,7 @@ class Bins:
         low, high = self._scaled(self.low), self._scaled(self.high)
         scaled = np.log(values) if self.logarithmic else values
         found = np.floor((scaled - low) * (self.count / (high - low)))
+        found = np.where(values == self.high, self.count - 1, found)
         return found.clip(-1, self.count).astype(np.intp) + 1
 
     def number(self, value: float) -> str:

@@ -8,7 +8,14 @@ import numpy as np
 from PIL import Image
 import pytest
 
-from mtshare_ros.fleet.summary.counting import Bins, DEPTH, merge, MILLISECONDS, sampled
+from mtshare_ros.fleet.summary.counting import (
+    Bins,
+    DEPTH,
+    DIFFERENCE_BINS,
+    merge,
+    MILLISECONDS,
+    sampled,
+)
 from mtshare_ros.fleet.summary.segment_summary import SegmentSummary
 from mtshare_ros.image_frame import frame_to_cover
 from mtshare_ros.inference.engine import Engine
@@ -55,6 +62,13 @@ def test_depth_is_counted_in_its_interval_and_invalid_depth_apart():
     assert values['depth_pixels'] == {
         '0': SIZE[1], str(DEPTH.count + 1): SIZE[1], number: (SIZE[0] - 3) * SIZE[1]}
     assert values['invalid_depth_pixels'] == SIZE[1]
+
+
+@pytest.mark.parametrize('bins', [DEPTH, DIFFERENCE_BINS['semseg'], Bins(0.0, 1.0, 3)])
+def test_the_ends_are_in_the_first_and_the_last_interval(bins):
+    found = bins.numbers(np.array([bins.low, bins.high, 1.001 * bins.high]))
+
+    assert found.tolist() == [1, bins.count, bins.count + 1]
 
 
 def test_a_relative_depth_has_no_histogram():
@@ -155,6 +169,6 @@ def test_quantiles_are_exact_to_one_interval(bins):
 def test_values_on_the_ends_are_inside_below_or_above():
     bins = Bins(0.0, 10.0, 10)
 
-    assert [bins.number(value) for value in (-1, 0, 9.99, 10, 1e9)] == ['0', '1', '10', '11', '11']
+    assert [bins.number(value) for value in (-1, 0, 9.99, 10, 1e9)] == ['0', '1', '10', '10', '11']
     assert bins.quantile({'11': 3}, 0.5) == 10.0
     assert DEPTH.number(0.0) == '0'

@@ -102,7 +102,7 @@ def test_what_lies_beyond_the_edges_is_said():
     chart = Histogram('depth', 'm', 'pixels', [1, 2, 3], [6, 1], 2, 1)
 
     assert chart.beyond.replace('\N{NO-BREAK SPACE}', ' ') == (
-        'Not drawn: 20.0 % below 1 m, 10.0 % from 3 m.')
+        'Not drawn: 20.0 % below 1 m, 10.0 % above 3 m.')
     assert Histogram('depth', 'm', 'pixels', [1, 2], [1]).beyond == ''
 
 
