@@ -56,8 +56,14 @@ class PackedLinear:
         return product[:count] if spare else product
 
     def add_to(self, sums: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """Add the product with rows (n, in) to (n, out); for layers without bias or activation."""
-        return sums.add_(self(rows)) if self._packed else sums.addmm_(rows, self._matrix)
+        """
+        Add the product with rows (n, in) of any float dtype to (n, out) in the layer's dtype.
+
+        For layers without bias or activation.
+        """
+        if self._packed:
+            return sums.add_(self(rows))
+        return sums.addmm_(rows.to(self.dtype), self._matrix)
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,14 @@ def test_a_product_is_added_to_sums_in_place(layout):
     assert torch.allclose(sums, 1 + module(draw(9)), atol=1e-6)
 
 
+def test_rows_of_any_precision_are_added_to_sums_of_the_layers():
+    module = layer(bias=False)
+    ours = PackedLinear(module.weight, None, dtype=torch.bfloat16, layout=PLAIN)
+    sums = torch.ones(9, OUTPUTS, dtype=torch.bfloat16)
+    ours.add_to(sums, draw(9))
+    assert torch.allclose(sums.float(), 1 + module(draw(9)), atol=0.05)
+
+
 @pytest.mark.parametrize('layout', [PACKED, PLAIN])
 def test_the_activation_follows_the_product(layout):
     module = layer()
