@@ -63,9 +63,8 @@ class DensePieces:
     it. ``arguments`` by task: a function that picks what the task's head is called with from the
     outputs of an encoder and the stem's features. ``geometry`` works out tasks without a head.
     ``forms`` is the form of each piece, ``trials`` the milliseconds of every form that was tried.
-    ``notices`` say what could not be tried and what trials of whole networks found. ``dtype`` is
-    that of the products; ``engines`` says whether TensorRT is tried too. Forms of whole networks
-    are timed in so many ``rounds``.
+    ``notices`` say what could not be tried and what trials of whole networks found; these have
+    ``rounds``. ``dtype`` is that of the products; ``engines`` says whether TensorRT is tried too.
     """
 
     stem: Call

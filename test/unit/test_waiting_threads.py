@@ -45,7 +45,7 @@ for entry in sys.argv[1:]:
 """
 
 COMMANDS = ('bench', 'evaluate', 'calibrate', 'train recipe.yaml --output trained',
-            'run picture.png --output out', 'bag in out')
+            'run picture.png --output out', 'bag picture.png out')
 
 
 def first_seen(folder, entries, **environment):
