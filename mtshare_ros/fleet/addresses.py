@@ -47,6 +47,7 @@ class Address:
     @property
     def _opened(self) -> tuple[Any, str]:
         core = import_extra('fsspec.core', f'reading {self.url}', 'fleet')
+        # some file systems connect, or start Java, when they are made
         with reaching(self.url, 'opened'):
             try:
                 # no cache: other processes and machines write while this one lists

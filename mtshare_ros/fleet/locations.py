@@ -4,13 +4,7 @@ from collections.abc import Iterator
 import os
 
 from mtshare_ros.errors import RecordingError
-from mtshare_ros.fleet.addresses import (
-    Address,
-    check_address,
-    is_address,
-    reaching,
-    without_scheme,
-)
+from mtshare_ros.fleet.addresses import Address, check_address, is_address, without_scheme
 
 
 def absolute(text: str, folder: str) -> str:
@@ -21,9 +15,7 @@ def absolute(text: str, folder: str) -> str:
     """
     if is_address(text):
         check_address(text)
-        # some file systems connect, or start Java, when they are made
-        with reaching(text, 'opened'):
-            return Address(text).canonical
+        return Address(text).canonical
     path = os.path.expanduser(without_scheme(text))
     if not path or '\0' in path:
         raise RecordingError(f'{text!r}: is no path')
