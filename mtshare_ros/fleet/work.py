@@ -1,20 +1,17 @@
 """What the driver of a fleet and its workers tell each other."""
 
-from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mtshare_ros.fleet.output.manifest_rows import ManifestRow, WHOLE
 from mtshare_ros.fleet.output.places import Place
+from mtshare_ros.fleet.pool_actor import Report
 from mtshare_ros.fleet.settings import FleetSettings
 from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.recording.segments import Segment
 
 if TYPE_CHECKING:
     from mtshare_ros.fleet.worker import Worker
-
-Report = Callable[[Hashable, int], None]
-"""Tells how many images of the work under a key are done, computed or skipped."""
 
 
 @dataclass(frozen=True)

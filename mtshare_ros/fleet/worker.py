@@ -18,6 +18,7 @@ from mtshare_ros.fleet.output.layout import (
 )
 from mtshare_ros.fleet.output.manifest_rows import ManifestRow
 from mtshare_ros.fleet.output.places import Place
+from mtshare_ros.fleet.pool_actor import Report
 from mtshare_ros.fleet.remote_bags import open_in_place
 from mtshare_ros.fleet.segment_files import BagFile, NoFile, SegmentFile, ShardFile
 from mtshare_ros.fleet.segment_writer import SegmentWriter
@@ -27,7 +28,7 @@ from mtshare_ros.fleet.shards.shard_writer import ShardContext
 from mtshare_ros.fleet.sources.sources import Source
 from mtshare_ros.fleet.summary.comparison import Comparison
 from mtshare_ros.fleet.summary.segment_summary import SegmentSummary
-from mtshare_ros.fleet.work import Computed, RecordingFacts, Report, Work
+from mtshare_ros.fleet.work import Computed, RecordingFacts, Work
 from mtshare_ros.inference.machine_costs import choices_of
 from mtshare_ros.inference.map_outputs import choose_outputs, offered_outputs, task_of
 from mtshare_ros.inference.prediction import InferenceSettings
